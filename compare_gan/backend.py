@@ -1,0 +1,90 @@
+"""The few operations that `keras.ops` lacks, for each Keras backend.
+
+The only module below `gans` that imports a backend, and it does so when a function is called.
+"""
+
+from collections.abc import Callable, Sequence
+
+import keras
+from keras import ops
+
+
+def gradient(fn: Callable, x):
+    """The gradient of `sum(fn(x))` with respect to `x`, differentiable once more.
+
+    Args:
+      fn: From a tensor like `x` to a tensor of any shape.
+      x: Float tensor.
+
+    Returns:
+      A tensor of the shape of `x`. For a `fn` that treats examples independently (a discriminator
+      without batch norm) row i is the gradient of example i's output.
+    """
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = fn(x)
+        return tape.gradient(y, x)
+    if name == "jax":
+        import jax
+
+        return jax.grad(lambda v: ops.sum(fn(v)))(x)
+    if name == "torch":
+        import torch
+
+        with torch.enable_grad():
+            x = x if x.requires_grad else x.detach().requires_grad_(True)
+            return torch.autograd.grad(fn(x).sum(), x, create_graph=True)[0]
+    raise NotImplementedError(f"No gradient for the Keras backend '{name}'.")
+
+
+def cross_replica_mean(values: Sequence) -> list:
+    """The mean over all replicas of each tensor, inside `strategy.run`; elsewhere, as given."""
+    if keras.backend.backend() != "tensorflow":
+        return list(values)
+    import tensorflow as tf
+
+    if not in_replicas():
+        return list(values)
+    context = tf.distribute.get_replica_context()
+    return list(context.all_reduce(tf.distribute.ReduceOp.MEAN, list(values)))
+
+
+def in_replicas() -> bool:
+    """Whether this runs inside `strategy.run` of a strategy with more than one replica."""
+    if keras.backend.backend() != "tensorflow":
+        return False
+    import tensorflow as tf
+
+    context = tf.distribute.get_replica_context()
+    return context is not None and context.num_replicas_in_sync > 1
+
+
+def batch_uniform(shape: Sequence[int], seed):
+    """Uniform draws in [0, 1) for a batch, the same numbers on any number of replicas.
+
+    Draws for the whole global batch and takes the rows of this replica, so that a run on 1, 2 or
+    8 replicas sees the same numbers.
+
+    Args:
+      shape: Static shape of this replica's draws, batch first.
+      seed: Two integers (tensor or sequence) from which the draws follow.
+
+    Returns:
+      float32 tensor of `shape`.
+    """
+    if keras.backend.backend() != "tensorflow":
+        return keras.random.uniform(shape, seed=int(ops.convert_to_numpy(ops.sum(seed))))
+    import tensorflow as tf
+
+    if not in_replicas():
+        return tf.random.stateless_uniform(shape, seed)
+    context = tf.distribute.get_replica_context()
+    replicas, rows = context.num_replicas_in_sync, shape[0]
+    draws = tf.random.stateless_uniform([replicas * rows, *shape[1:]], seed)
+    # On every strategy the id is a tensor or an int; the slice is static in size.
+    start = context.replica_id_in_sync_group * rows
+    return tf.slice(draws, [start] + [0] * (len(shape) - 1), shape)

@@ -1,0 +1,26 @@
+"""The one exception type that stands for a mistake of the user's, not of the program's."""
+
+import difflib
+from collections.abc import Iterable
+
+
+class UserError(ValueError):
+    """A mistake in a config, a command or a file, told in one sentence.
+
+    The command line prints its message without a traceback and exits with status 2.
+    """
+
+
+def nearest(name: str, known: Iterable[str]) -> str | None:
+    """The known name most like `name`, or None where nothing is like it."""
+    by_lower = {candidate.lower(): candidate for candidate in known}
+    matches = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
+    return by_lower[matches[0]] if matches else None
+
+
+def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
+    """The error for a name that is not known: what came, the nearest name, all the names."""
+    known = sorted(known)
+    guess = nearest(name, known)
+    hint = f" Did you mean '{guess}'?" if guess else ""
+    return UserError(f"Unknown {kind} '{name}'.{hint} Known: {', '.join(known)}.")
