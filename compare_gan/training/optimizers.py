@@ -1,0 +1,73 @@
+"""Optimizers under the names that configs know them by (`@tf.train.AdamOptimizer`).
+
+Each takes the learning rate first and the parameters of its TensorFlow 1 namesake, and returns a
+Keras optimizer. Keras's Adam updates as TensorFlow 1's did: epsilon is added to sqrt(v) after the
+bias correction has gone into the learning rate.
+"""
+
+import keras
+
+from compare_gan import registry
+
+
+def _register(name: str, paper: str = ""):
+    return registry.register(
+        "optimizer", name, gin_module="tf.train", aliases=(f"tf.train.{name}",), paper=paper
+    )
+
+
+@_register("AdamOptimizer", paper="https://arxiv.org/abs/1412.6980")
+def adam(
+    learning_rate: float = 0.001,
+    beta1: float = 0.9,
+    beta2: float = 0.999,
+    epsilon: float = 1e-8,
+) -> keras.optimizers.Optimizer:
+    """Adam: momentum and a per-weight step size from the gradients' moments."""
+    return keras.optimizers.Adam(learning_rate, beta_1=beta1, beta_2=beta2, epsilon=epsilon)
+
+
+@_register("GradientDescentOptimizer")
+def gradient_descent(learning_rate: float = 0.01) -> keras.optimizers.Optimizer:
+    """Plain gradient descent."""
+    return keras.optimizers.SGD(learning_rate)
+
+
+@_register("MomentumOptimizer")
+def momentum(
+    learning_rate: float = 0.01, momentum: float = 0.9, use_nesterov: bool = False
+) -> keras.optimizers.Optimizer:
+    """Gradient descent with momentum, optionally Nesterov's."""
+    return keras.optimizers.SGD(learning_rate, momentum=momentum, nesterov=use_nesterov)
+
+
+@_register("RMSPropOptimizer")
+def rmsprop(
+    learning_rate: float = 0.001,
+    decay: float = 0.9,
+    momentum: float = 0.0,
+    epsilon: float = 1e-10,
+    centered: bool = False,
+) -> keras.optimizers.Optimizer:
+    """RMSProp; its mean square starts at 0 (TensorFlow 1's started at 1)."""
+    return keras.optimizers.RMSprop(
+        learning_rate, rho=decay, momentum=momentum, epsilon=epsilon, centered=centered
+    )
+
+
+@_register("AdagradOptimizer", paper="https://jmlr.org/papers/v12/duchi11a.html")
+def adagrad(
+    learning_rate: float = 0.01, initial_accumulator_value: float = 0.1
+) -> keras.optimizers.Optimizer:
+    """Adagrad: the step size shrinks with the sum of squared gradients."""
+    return keras.optimizers.Adagrad(
+        learning_rate, initial_accumulator_value=initial_accumulator_value
+    )
+
+
+@_register("AdadeltaOptimizer", paper="https://arxiv.org/abs/1212.5701")
+def adadelta(
+    learning_rate: float = 0.001, rho: float = 0.95, epsilon: float = 1e-8
+) -> keras.optimizers.Optimizer:
+    """Adadelta: Adagrad over a decaying window, in the units of the weights."""
+    return keras.optimizers.Adadelta(learning_rate, rho=rho, epsilon=epsilon)

@@ -1,0 +1,103 @@
+"""What a run is: the gin scopes `options` and `run_config`."""
+
+import dataclasses
+from typing import Any
+
+import gin
+
+from compare_gan import registry
+from compare_gan.errors import UserError
+
+DISTRIBUTIONS = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
+
+
+@gin.configurable("options")
+@dataclasses.dataclass(frozen=True)
+class Options:
+    """What is trained (gin scope `options`).
+
+    Attributes:
+      gan_class: The GAN: a reference (`@S3GAN`) or a registered name.
+      architecture: Name of the family of both networks, e.g. `resnet_biggan_arch`.
+      batch_size: Global batch size, over all replicas.
+      training_steps: Generator steps to train.
+      disc_iters: Discriminator steps before each generator step.
+      lamba: Weight of the penalty (spelled so since 2018).
+      z_dim: Dimension of the latent.
+      discriminator_normalization: Accepted for old configs; has no effect (use the scope `D`).
+    """
+
+    gan_class: Any = gin.REQUIRED
+    architecture: Any = gin.REQUIRED
+    batch_size: int = gin.REQUIRED
+    training_steps: int = gin.REQUIRED
+    disc_iters: int = 1
+    lamba: float = 1
+    z_dim: int = 128
+    discriminator_normalization: Any = None
+
+    def __post_init__(self):
+        for name in ("batch_size", "training_steps", "disc_iters", "z_dim"):
+            value = getattr(self, name)
+            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+                raise UserError(f"options.{name} must be a positive integer, received {value!r}.")
+        if self.lamba < 0:
+            raise UserError(f"options.lamba must not be negative, received {self.lamba!r}.")
+
+    def make_gan(self, image_shape: tuple[int, int, int], num_classes: int | None):
+        """Builds the GAN, both networks included, for images of this shape ([H, W, C])."""
+        gan_class = registry.get("gan", self.gan_class)
+        return gan_class(
+            image_shape=tuple(image_shape),
+            num_classes=num_classes,
+            architecture=registry.get("architecture", self.architecture),
+            z_dim=self.z_dim,
+            disc_iters=self.disc_iters,
+            lamba=self.lamba,
+        )
+
+
+@gin.configurable("run_config")
+@dataclasses.dataclass(frozen=True)
+class RunConfig:
+    """How it is trained (gin scope `run_config`).
+
+    Attributes:
+      tf_random_seed: Seed of weights, batches and noise; None draws one and records it.
+      single_core: Use one device even where there are several.
+      iterations_per_loop: Generator steps in one call of the compiled function; progress and
+        scalar summaries come once a call.
+      save_checkpoints_steps: Generator steps between checkpoints.
+      keep_checkpoint_max: How many checkpoints are kept.
+      sample_steps: Generator steps between sample grids; None = `save_checkpoints_steps`.
+      deterministic: Use TensorFlow's op determinism, so that equal runs end in equal bits.
+      jit_compile: Compile a step with XLA; None = only on GPU and TPU.
+      distribution: One of `auto`, `one_device`, `mirrored`, `multi_worker`, `tpu`.
+    """
+
+    tf_random_seed: int | None = None
+    single_core: bool = False
+    iterations_per_loop: int = 1000
+    save_checkpoints_steps: int = 5000
+    keep_checkpoint_max: int = 1000
+    sample_steps: int | None = None
+    deterministic: bool = False
+    jit_compile: bool | None = None
+    distribution: str = "auto"
+
+    def __post_init__(self):
+        for name in ("iterations_per_loop", "save_checkpoints_steps", "keep_checkpoint_max"):
+            if getattr(self, name) < 1:
+                raise UserError(
+                    f"run_config.{name} must be at least 1, received {getattr(self, name)!r}."
+                )
+        if self.sample_steps is not None and self.sample_steps < 1:
+            raise UserError(
+                f"run_config.sample_steps must be at least 1 or None, received "
+                f"{self.sample_steps!r}."
+            )
+        if self.distribution not in DISTRIBUTIONS:
+            raise UserError(
+                f"run_config.distribution must be one of {', '.join(DISTRIBUTIONS)}, received "
+                f"'{self.distribution}'."
+            )

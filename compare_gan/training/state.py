@@ -1,0 +1,98 @@
+"""What a run trains: networks, optimizers, averaged generator weights, step and seed."""
+
+import keras
+import tensorflow as tf
+
+from compare_gan import registry
+
+
+class TrainState:
+    """Everything that a training step changes, and nothing else.
+
+    Create it inside `strategy.scope()`.
+
+    Attributes:
+      gan: The GAN with its two networks and heads.
+      g_optimizer, d_optimizer: Keras optimizers, built.
+      step: int64 variable, the number of finished generator steps.
+      seed: int64 variable, the seed that batches and noise follow from.
+      ema: One float32 variable per trainable variable of the generator, its moving average; empty
+        unless `gan.g_use_ema`.
+    """
+
+    def __init__(self, gan, seed: int):
+        self.gan = gan
+        replicated = dict(trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
+        self.step = tf.Variable(0, dtype=tf.int64, name="step", **replicated)
+        self.seed = tf.Variable(seed, dtype=tf.int64, name="seed", **replicated)
+        self.g_optimizer = _make_optimizer(gan.g_optimizer_fn, gan.g_lr)
+        d_lr = gan.g_lr if gan.d_lr is None else gan.d_lr
+        self.d_optimizer = _make_optimizer(gan.d_optimizer_fn or gan.g_optimizer_fn, d_lr)
+        self.g_optimizer.build(gan.generator_variables)
+        self.d_optimizer.build(gan.discriminator_variables)
+        self.ema = []
+        if gan.g_use_ema:
+            self.ema = [
+                tf.Variable(keras.ops.convert_to_tensor(v), name=f"ema/{v.path}", **replicated)
+                for v in gan.generator_variables
+            ]
+
+    def update_ema(self) -> None:
+        """Moves the averages towards the generator; before `ema_start_step` they copy it."""
+        if not self.ema:
+            return
+        started = self.step >= self.gan.ema_start_step
+        weight = tf.where(started, 1.0 - self.gan.ema_decay, 1.0)
+        for average, variable in zip(self.ema, self.gan.generator_variables, strict=True):
+            value = tf.cast(variable.value, tf.float32)
+            average.assign_add(tf.cast(weight, tf.float32) * (value - average))
+
+    def variables(self) -> dict[str, tf.Variable]:
+        """All variables by a stable name, as they are written to checkpoints.
+
+        Learning rates are left out: the config says what they are, also on resuming.
+        """
+        named = {"step": self.step, "seed": self.seed}
+        networks = {"generator": self.gan.generator, "discriminator": self.gan.discriminator}
+        networks.update({f"heads/{name}": head for name, head in self.gan.heads.items()})
+        for prefix, network in networks.items():
+            for variable in network.variables:
+                path = variable.path.split("/", 1)[-1]
+                _add_unique(named, f"{prefix}/{path}", variable.value)
+        for prefix, optimizer in (
+            ("g_optimizer", self.g_optimizer),
+            ("d_optimizer", self.d_optimizer),
+        ):
+            for variable in optimizer.variables:
+                if variable is not optimizer._learning_rate:
+                    path = variable.path.split("/", 1)[-1]
+                    _add_unique(named, f"{prefix}/{path}", variable.value)
+        for average, variable in zip(self.ema, self.gan.generator_variables, strict=False):
+            _add_unique(named, f"ema/{variable.path}", average)
+        return named
+
+    def make_sampling_generator(self) -> keras.Model:
+        """A second generator of the same shape, for `update_sampling_generator` to fill."""
+        generator = self.gan.generator
+        clone = type(generator).from_config(generator.get_config())
+        y = tf.zeros([2, self.gan.num_classes]) if self.gan.conditional else None
+        clone((tf.zeros([2, self.gan.z_dim]), y), training=False)
+        return clone
+
+    def update_sampling_generator(self, clone: keras.Model, use_ema: bool = True) -> None:
+        """Copies the generator into `clone`, its averaged weights where there are any."""
+        for target, source in zip(clone.variables, self.gan.generator.variables, strict=True):
+            target.assign(keras.ops.convert_to_tensor(source))
+        if self.ema and use_ema:
+            for target, average in zip(clone.trainable_variables, self.ema, strict=True):
+                target.assign(tf.convert_to_tensor(average))
+
+
+def _make_optimizer(optimizer_fn, learning_rate: float) -> keras.optimizers.Optimizer:
+    return registry.get("optimizer", optimizer_fn or "AdamOptimizer")(learning_rate)
+
+
+def _add_unique(named: dict, name: str, variable) -> None:
+    if name in named:
+        raise ValueError(f"Two variables of this model are named '{name}'.")
+    named[name] = variable

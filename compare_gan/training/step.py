@@ -1,0 +1,108 @@
+"""One generator step, and the compiled loop over many."""
+
+import tensorflow as tf
+
+from compare_gan.training.state import TrainState
+
+
+class TrainStep:
+    """One generator step: `disc_iters` discriminator updates, one generator update, the EMA.
+
+    A pure function of the state and the batch; see DESIGN, "A batch's journey". Runs inside
+    `strategy.run`.
+
+    Attributes:
+      names: The names of the values that a step returns, known once it has been traced.
+    """
+
+    def __init__(self, state: TrainState, num_replicas: int = 1):
+        self._state = state
+        self._num_replicas = num_replicas
+        self.names: list[str] = []
+
+    def __call__(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
+        """Trains on one element of the input pipeline.
+
+        Args:
+          batch: As `datasets.train_batches` yields it: every entry has the leading axis
+            `disc_iters + 1`, one sub-batch for each update.
+
+        Returns:
+          float32 [len(names)]: losses by term, gradient norms, mean image; in the order of
+          `names`.
+        """
+        gan = self._state.gan
+        batch = dict(batch, images=_as_float(batch["images"]))
+        sub_batches = [
+            {name: value[i] for name, value in batch.items()} for i in range(gan.disc_iters + 1)
+        ]
+        d_batches, g_batch = sub_batches[:-1], sub_batches[-1]
+        if gan.experimental_joint_gen_for_disc:
+            fakes = gan.joint_fakes(d_batches)
+        else:
+            fakes = [None] * gan.disc_iters
+        for d_batch, fake in zip(d_batches, fakes, strict=True):
+            fake = gan.fakes(d_batch) if fake is None else fake
+            values = self._update(
+                lambda b=d_batch, f=fake: gan.discriminator_loss(b, f),
+                gan.discriminator_variables,
+                self._state.d_optimizer,
+                "discriminator",
+            )
+        # One non-finite pixel makes the mean non-finite: a cheap witness of a diverged generator.
+        values["fake_image_mean"] = tf.reduce_mean(fake)
+        values |= self._update(
+            lambda: gan.generator_loss(g_batch),
+            gan.generator_variables,
+            self._state.g_optimizer,
+            "generator",
+        )
+        self._state.update_ema()
+        self._state.step.assign_add(1)
+        self.names = sorted(values)
+        return tf.stack([tf.cast(values[name], tf.float32) for name in self.names])
+
+    def _update(self, loss_fn, variables, optimizer, network: str) -> dict[str, tf.Tensor]:
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch([variable.value for variable in variables])
+            terms = loss_fn()
+            # Keras sums gradients over the replicas; each replica's loss is a mean over its part.
+            loss = terms.total / self._num_replicas
+        gradients = tape.gradient(loss, [variable.value for variable in variables])
+        optimizer.apply(gradients, variables)
+        values = {f"loss/{name}": value for name, value in terms.parts.items()}
+        values[f"loss/{network}"] = terms.total
+        norm = tf.linalg.global_norm([g for g in gradients if g is not None])
+        values[f"gradient_norm/{network}"] = norm * self._num_replicas
+        return values
+
+
+def make_train_loop(step: TrainStep, strategy: tf.distribute.Strategy, jit_compile: bool):
+    """The compiled loop `(iterator, num_steps) -> [steps done, len(step.names)]`.
+
+    It ends early after a step with a value that is not finite, so that the last row tells which
+    term went wrong. `num_steps` is an int32 tensor: any number of steps uses the same trace.
+    """
+    step_fn = tf.function(step, jit_compile=True) if jit_compile else step
+
+    @tf.function
+    def train_loop(iterator, num_steps):
+        history = tf.TensorArray(tf.float32, size=num_steps, dynamic_size=False)
+        done = tf.constant(0)
+        finite = tf.constant(True)
+        while done < num_steps and finite:
+            values = strategy.run(step_fn, args=(next(iterator),))
+            values = strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)
+            history = history.write(done, values)
+            finite = tf.reduce_all(tf.math.is_finite(values))
+            done += 1
+        return history.gather(tf.range(done))
+
+    return train_loop
+
+
+def _as_float(images: tf.Tensor) -> tf.Tensor:
+    """Images in [0, 1]: bytes are moved to the device as bytes and become float here."""
+    if images.dtype == tf.uint8:
+        return tf.cast(images, tf.float32) / 255.0
+    return images
