@@ -1,0 +1,91 @@
+"""Checkpoints of a run: saved whole, restored from the newest that can be read."""
+
+import os
+import re
+
+import tensorflow as tf
+from absl import logging
+
+from compare_gan.errors import UserError
+from compare_gan.training.state import TrainState
+
+_DIRECTORY = "checkpoints"
+
+
+class Checkpoints:
+    """The checkpoints of one model directory.
+
+    TensorFlow writes a checkpoint to temporary names, renames it, and only then lists it in the
+    file `checkpoint`: a process killed at any moment leaves the ones before it intact.
+    """
+
+    def __init__(self, state: TrainState, model_dir: str, keep_max: int | None = None):
+        self._step = state.step
+        self._checkpoint = tf.train.Checkpoint(variables=dict(state.variables()))
+        self._manager = tf.train.CheckpointManager(
+            self._checkpoint,
+            os.path.join(model_dir, _DIRECTORY),
+            max_to_keep=keep_max,
+            checkpoint_name="step",
+        )
+
+    def save(self) -> str:
+        """Saves the state under its step; saving the same step again replaces nothing."""
+        step = int(self._step.numpy())
+        if self._manager.latest_checkpoint and step_of(self._manager.latest_checkpoint) == step:
+            return self._manager.latest_checkpoint
+        return self._manager.save(checkpoint_number=step)
+
+    def restore_newest(self) -> str | None:
+        """Restores the newest checkpoint that can be read; returns its path, None if none is.
+
+        Raises:
+          UserError: There are checkpoints and not one can be read, or they are of another model.
+        """
+        paths = list(self._manager.checkpoints)
+        for path in reversed(paths):
+            try:
+                self.restore(path)
+            except (tf.errors.OpError, OSError) as error:
+                logging.warning(
+                    "Checkpoint %s is damaged (%s); falling back to the one before.",
+                    path,
+                    str(error).split("\n", 1)[0],
+                )
+                continue
+            return path
+        if paths:
+            folder = os.path.dirname(paths[0])
+            raise UserError(f"None of the {len(paths)} checkpoints in '{folder}' can be read.")
+        return None
+
+    def restore(self, path: str) -> None:
+        """Restores one checkpoint.
+
+        Raises:
+          UserError: It belongs to a model with other variables or shapes.
+        """
+        try:
+            status = self._checkpoint.read(path)
+            status.assert_existing_objects_matched()
+        except (AssertionError, ValueError) as error:
+            first = str(error).strip().split("\n", 1)[0]
+            raise UserError(
+                f"Checkpoint '{path}' does not fit this config (start with another --model_dir, or "
+                f"restore the config that made it): {first}"
+            ) from error
+
+
+def list_checkpoints(model_dir: str) -> list[str]:
+    """Paths of the finished checkpoints of a model directory, oldest first."""
+    state = tf.train.get_checkpoint_state(os.path.join(model_dir, _DIRECTORY))
+    paths = list(state.all_model_checkpoint_paths) if state else []
+    return [path for path in paths if os.path.exists(path + ".index")]
+
+
+def step_of(path: str) -> int:
+    """The generator step that a checkpoint's name tells."""
+    match = re.search(r"-(\d+)$", path)
+    if not match:
+        raise UserError(f"'{path}' is not the path of a checkpoint (…/step-<number>).")
+    return int(match.group(1))

@@ -1,0 +1,103 @@
+"""The pictures of a run: the same latents at every step, so that the evolution can be watched."""
+
+import json
+import os
+
+import numpy as np
+
+from compare_gan.evaluation.sampling import sample_images
+from compare_gan.report import curves, grids
+from compare_gan.training.state import TrainState
+
+_ROWS, _COLUMNS = 10, 10
+_SEED = 2019  # Of the fixed latents.
+
+
+class PictureTaker:
+    """Writes sample grids and curves of one run to `samples/` and TensorBoard.
+
+    A conditional model gets one class a row (the first ten classes), an unconditional one 10 x 10
+    samples. Samples come from the averaged weights where the model has them.
+    """
+
+    def __init__(self, experiment, state: TrainState, model_dir: str, summaries):
+        self._dataset = experiment.dataset
+        self._z_dim = experiment.options.z_dim
+        self._state = state
+        self._folder = os.path.join(model_dir, "samples")
+        self._model_dir = model_dir
+        self._summaries = summaries
+        self._generator = state.make_sampling_generator()
+        self._num_classes = state.gan.num_classes if state.gan.conditional else None
+
+    def fakes(self, step: int) -> None:
+        """The grid of samples at this step, also as `samples.png` of the model directory."""
+        self._state.update_sampling_generator(self._generator)
+        picture = sample_grid(
+            self._generator, self._z_dim, self._num_classes, self._dataset.class_names
+        )
+        grids.save_png(picture, os.path.join(self._folder, f"step_{step:07}.png"))
+        grids.save_png(picture, os.path.join(self._model_dir, "samples.png"))
+        self._summaries.grid(step, "samples", picture)
+
+    def real(self) -> None:
+        """A grid of real images, one class a row where the labels are known."""
+        from compare_gan.datasets import eval_batches
+
+        batches = eval_batches(self._dataset, "train", batch_size=256, num_examples=2048)
+        images, labels = (np.concatenate(parts) for parts in zip(*batches.as_numpy_iterator()))
+        if self._num_classes is None:
+            picture = grids.image_grid(images[: _ROWS * _COLUMNS], _COLUMNS)
+        else:
+            classes = range(min(_ROWS, self._num_classes))
+            rows = [images[labels == label][:_COLUMNS] for label in classes]
+            picture = grids.class_grid(rows, _names(self._dataset.class_names, classes))
+        grids.save_png(picture, os.path.join(self._folder, "real.png"))
+        self._summaries.grid(0, "real", picture)
+
+    def curves(self) -> None:
+        """`losses.png`: every loss over the steps."""
+        with open(os.path.join(self._model_dir, "log.jsonl")) as log:
+            rows = [json.loads(line) for line in log]
+        names = [name for name in rows[-1] if name.startswith("loss/")]
+        series = {
+            name.removeprefix("loss/"): (
+                [row["step"] for row in rows],
+                [row.get(name) for row in rows],
+            )
+            for name in names
+        }
+        curves.plot_curves(series, os.path.join(self._model_dir, "losses.png"), ylabel="loss")
+
+
+def sample_grid(
+    generator,
+    z_dim: int,
+    num_classes: int | None,
+    class_names=None,
+    *,
+    columns: int = _COLUMNS,
+    seed: int = _SEED,
+    truncation: float = 1.0,
+) -> np.ndarray:
+    """A grid of samples: one class a row (at most ten), or 10 rows without classes.
+
+    Returns:
+      uint8 [height, width, channels].
+    """
+    if num_classes is None:
+        images, _ = sample_images(
+            generator, _ROWS * columns, _ROWS * columns, z_dim, None, seed, truncation=truncation
+        )
+        return grids.image_grid(images, columns)
+    classes = range(min(_ROWS, num_classes))
+    labels = np.repeat(np.array(classes), columns)
+    images, _ = sample_images(
+        generator, len(labels), len(labels), z_dim, num_classes, seed, labels, truncation=truncation
+    )
+    rows = np.split(images, len(classes))
+    return grids.class_grid(rows, _names(class_names, classes))
+
+
+def _names(class_names, classes) -> list[str]:
+    return [str(class_names[i]) if class_names is not None else str(i) for i in classes]

@@ -1,0 +1,245 @@
+"""The training loop: from a config in gin to a model directory."""
+
+import dataclasses
+import json
+import os
+import secrets
+import signal
+import time
+
+import gin
+import keras
+import numpy as np
+import tensorflow as tf
+from absl import logging
+
+from compare_gan.errors import UserError
+from compare_gan.training import model_dir as model_dirs
+from compare_gan.training.checkpoints import Checkpoints
+from compare_gan.training.config import required_missing
+from compare_gan.training.distribution import distributed_iterator, make_strategy
+from compare_gan.training.options import Options, RunConfig
+from compare_gan.training.pictures import PictureTaker
+from compare_gan.training.state import TrainState
+from compare_gan.training.step import TrainStep, make_train_loop
+from compare_gan.training.summaries import Progress, Summaries
+
+
+class DivergenceError(RuntimeError):
+    """Training produced a value that is not finite; the message tells step and term."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A resolved config: what, how, and on which data."""
+
+    options: Options
+    run_config: RunConfig
+    dataset: object
+
+    @classmethod
+    def from_gin(cls, **dataset_overrides) -> "Experiment":
+        """Builds it from the bindings that gin holds (see `config.parse`).
+
+        Raises:
+          UserError: A required value is missing, or two values contradict each other.
+        """
+        from compare_gan.datasets import get_dataset
+
+        try:
+            return cls(Options(), RunConfig(), get_dataset(**dataset_overrides))
+        except RuntimeError as error:
+            raise required_missing(error) or error from error
+
+    def make_gan(self):
+        """The GAN of this experiment, networks built, its batch size checked."""
+        try:
+            gan = self.options.make_gan(self.dataset.image_shape, self.dataset.num_classes)
+        except RuntimeError as error:
+            raise required_missing(error) or error from error
+        return gan
+
+
+class Trainer:
+    """Trains one experiment in one model directory, resuming from what is there.
+
+    Args:
+      experiment: What to train.
+      model_dir: Where checkpoints, pictures and logs go; made if absent.
+
+    Raises:
+      UserError: The directory holds a run that diverged or that has another config's shapes, or
+        the batch size does not suit the GAN or the number of replicas.
+    """
+
+    def __init__(self, experiment: Experiment, model_dir: str):
+        self.experiment = experiment
+        self.model_dir = model_dir
+        options, run_config = experiment.options, experiment.run_config
+        model_dirs.refuse_diverged(model_dir)
+        seed = run_config.tf_random_seed
+        seed = secrets.randbelow(2**31) if seed is None else seed
+        keras.utils.set_random_seed(seed % 2**32)
+        if run_config.deterministic:
+            tf.config.experimental.enable_op_determinism()
+
+        self.strategy = make_strategy(run_config.distribution, run_config.single_core)
+        replicas = self.strategy.num_replicas_in_sync
+        if options.batch_size % replicas:
+            raise UserError(
+                f"options.batch_size is {options.batch_size}, which {replicas} replicas cannot "
+                "share equally."
+            )
+        with self.strategy.scope():
+            self.gan = experiment.make_gan()
+            self.gan.check_batch_size(options.batch_size // replicas)
+            self.state = TrainState(self.gan, seed)
+        os.makedirs(model_dir, exist_ok=True)
+        self.checkpoints = Checkpoints(self.state, model_dir, run_config.keep_checkpoint_max)
+        restored = self.checkpoints.restore_newest()
+        if restored:
+            logging.info("Resuming from %s.", restored)
+        self._train_step = TrainStep(self.state, replicas)
+        jit_compile = run_config.jit_compile
+        if jit_compile is None:
+            jit_compile = bool(tf.config.list_logical_devices("GPU"))
+        self._train_loop = make_train_loop(self._train_step, self.strategy, jit_compile)
+        self._iterator = None
+
+    @property
+    def step(self) -> int:
+        """Generator steps done."""
+        return int(self.state.step.numpy())
+
+    def run_steps(self, num_steps: int) -> dict[str, np.ndarray]:
+        """Trains `num_steps` generator steps in one call of the compiled loop.
+
+        Returns:
+          For each value its course over the steps done, float32 [num_steps] (fewer if one was
+          not finite: then the last entry is that step's).
+        """
+        if self._iterator is None:
+            self._iterator = distributed_iterator(self.strategy, self._make_batches)
+        history = self._train_loop(self._iterator, tf.constant(num_steps)).numpy()
+        return dict(zip(self._train_step.names, history.T, strict=True))
+
+    def train(self) -> None:
+        """Trains to `options.training_steps`, with checkpoints, summaries and pictures.
+
+        SIGINT and SIGTERM end it after the running call, with a checkpoint.
+
+        Raises:
+          DivergenceError: A loss or an image was not finite. The run is marked as diverged and its
+            last checkpoint kept.
+          KeyboardInterrupt: A signal ended it.
+        """
+        options, run_config = self.experiment.options, self.experiment.run_config
+        if self.step >= options.training_steps:
+            logging.info("Step %d is reached already.", self.step)
+            return
+        summaries = Summaries(self.model_dir)
+        pictures = PictureTaker(self.experiment, self.state, self.model_dir, summaries)
+        if self.step == 0:
+            self.checkpoints.save()
+            pictures.real()
+        sample_steps = run_config.sample_steps or run_config.save_checkpoints_steps
+        progress = Progress(self.step, options.training_steps, options.batch_size)
+        with _DelayedSignals() as signals:
+            while self.step < options.training_steps:
+                count = _steps_to_next(
+                    self.step,
+                    (
+                        run_config.iterations_per_loop,
+                        run_config.save_checkpoints_steps,
+                        sample_steps,
+                    ),
+                    options.training_steps,
+                )
+                started, first_step = time.perf_counter(), self.step
+                history = self.run_steps(count)
+                images_per_second = count * options.batch_size / (time.perf_counter() - started)
+                self._stop_if_diverged(first_step, history)
+                step = self.step
+                values = {name: float(np.mean(course)) for name, course in history.items()}
+                scalars = values | {
+                    "images_per_second": images_per_second,
+                    "learning_rate/generator": float(self.state.g_optimizer.learning_rate),
+                    "learning_rate/discriminator": float(self.state.d_optimizer.learning_rate),
+                }
+                summaries.scalars(step, scalars)
+                progress.update(step, images_per_second, values)
+                done = step == options.training_steps or signals.received
+                if step % run_config.save_checkpoints_steps == 0 or done:
+                    self.checkpoints.save()
+                    summaries.flush()
+                if step == first_step + count and first_step < 1:
+                    # Only what has been used is in the operative config: write it after a step.
+                    model_dirs.write_text(
+                        self.model_dir, "operative_config.gin", gin.operative_config_str()
+                    )
+                    summaries.text("gin", gin.operative_config_str())
+                if step % sample_steps == 0 or step == options.training_steps:
+                    pictures.fakes(step)
+                if signals.received:
+                    progress.close()
+                    raise KeyboardInterrupt(f"stopped at step {step}, checkpoint saved")
+        progress.close()
+        pictures.curves()
+
+    def _make_batches(self, num_replicas: int, replica_ids: list[int]) -> tf.data.Dataset:
+        from compare_gan.datasets import train_batches
+
+        options = self.experiment.options
+        return train_batches(
+            self.experiment.dataset,
+            batch_size=options.batch_size,
+            disc_iters=options.disc_iters,
+            z_dim=options.z_dim,
+            seed=int(self.state.seed.numpy()),
+            start_step=self.step,
+            fit_label_distribution=self.gan.fit_label_distribution,
+            num_replicas=num_replicas,
+            replica_ids=replica_ids,
+        )
+
+    def _stop_if_diverged(self, first_step: int, history: dict[str, np.ndarray]) -> None:
+        broken = [name for name, course in history.items() if not np.isfinite(course[-1])]
+        if not broken:
+            return
+        step = first_step + len(next(iter(history.values())))
+        note = {"step": step, "terms": broken}
+        model_dirs.write_text(self.model_dir, model_dirs.DIVERGED, json.dumps(note) + "\n")
+        raise DivergenceError(
+            f"Training diverged: at step {step} {', '.join(broken)} "
+            f"{'is' if len(broken) == 1 else 'are'} not finite. The last checkpoint is kept."
+        )
+
+
+class _DelayedSignals:
+    """Notes the first SIGINT or SIGTERM instead of dying in the middle of a step."""
+
+    def __enter__(self):
+        self.received = False
+        self._previous = {}
+        try:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                self._previous[number] = signal.signal(number, self._note)
+        except ValueError:  # Not in the main thread: signals stay as they are.
+            pass
+        return self
+
+    def _note(self, number, frame):
+        if self.received:
+            self.__exit__()
+            raise KeyboardInterrupt
+        self.received = True
+        logging.warning("Signal %d: ending after the running steps, with a checkpoint.", number)
+
+    def __exit__(self, *exc_info):
+        for number, handler in self._previous.items():
+            signal.signal(number, handler)
+
+
+def _steps_to_next(step: int, periods: tuple[int, ...], last: int) -> int:
+    """Steps until the next multiple of any period, or the last step."""
+    return min(*(period - step % period for period in periods), last - step)
