@@ -24,3 +24,7 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     guess = nearest(name, known)
     hint = f" Did you mean '{guess}'?" if guess else ""
     return UserError(f"Unknown {kind} '{name}'.{hint} Known: {', '.join(known)}.")
+
+
+class DivergenceError(RuntimeError):
+    """Training produced a value that is not finite; the message tells step and term."""

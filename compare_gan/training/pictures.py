@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from compare_gan.evaluation.sampling import sample_images
+from compare_gan.evaluation.drawing import row_names, sample_grid
 from compare_gan.report import curves, grids
 from compare_gan.training.state import TrainState
 
@@ -34,7 +34,12 @@ class PictureTaker:
         """The grid of samples at this step, also as `samples.png` of the model directory."""
         self._state.update_sampling_generator(self._generator)
         picture = sample_grid(
-            self._generator, self._z_dim, self._num_classes, self._dataset.class_names
+            self._generator,
+            self._z_dim,
+            self._num_classes,
+            self._dataset.class_names,
+            columns=_COLUMNS,
+            seed=_SEED,
         )
         grids.save_png(picture, os.path.join(self._folder, f"step_{step:07}.png"))
         grids.save_png(picture, os.path.join(self._model_dir, "samples.png"))
@@ -45,13 +50,15 @@ class PictureTaker:
         from compare_gan.datasets import eval_batches
 
         batches = eval_batches(self._dataset, "train", batch_size=256, num_examples=2048)
-        images, labels = (np.concatenate(parts) for parts in zip(*batches.as_numpy_iterator()))
+        images, labels = (
+            np.concatenate(parts) for parts in zip(*batches.as_numpy_iterator(), strict=True)
+        )
         if self._num_classes is None:
             picture = grids.image_grid(images[: _ROWS * _COLUMNS], _COLUMNS)
         else:
             classes = range(min(_ROWS, self._num_classes))
             rows = [images[labels == label][:_COLUMNS] for label in classes]
-            picture = grids.class_grid(rows, _names(self._dataset.class_names, classes))
+            picture = grids.class_grid(rows, row_names(self._dataset.class_names, classes))
         grids.save_png(picture, os.path.join(self._folder, "real.png"))
         self._summaries.grid(0, "real", picture)
 
@@ -68,36 +75,3 @@ class PictureTaker:
             for name in names
         }
         curves.plot_curves(series, os.path.join(self._model_dir, "losses.png"), ylabel="loss")
-
-
-def sample_grid(
-    generator,
-    z_dim: int,
-    num_classes: int | None,
-    class_names=None,
-    *,
-    columns: int = _COLUMNS,
-    seed: int = _SEED,
-    truncation: float = 1.0,
-) -> np.ndarray:
-    """A grid of samples: one class a row (at most ten), or 10 rows without classes.
-
-    Returns:
-      uint8 [height, width, channels].
-    """
-    if num_classes is None:
-        images, _ = sample_images(
-            generator, _ROWS * columns, _ROWS * columns, z_dim, None, seed, truncation=truncation
-        )
-        return grids.image_grid(images, columns)
-    classes = range(min(_ROWS, num_classes))
-    labels = np.repeat(np.array(classes), columns)
-    images, _ = sample_images(
-        generator, len(labels), len(labels), z_dim, num_classes, seed, labels, truncation=truncation
-    )
-    rows = np.split(images, len(classes))
-    return grids.class_grid(rows, _names(class_names, classes))
-
-
-def _names(class_names, classes) -> list[str]:
-    return [str(class_names[i]) if class_names is not None else str(i) for i in classes]

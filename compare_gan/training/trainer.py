@@ -13,7 +13,7 @@ import numpy as np
 import tensorflow as tf
 from absl import logging
 
-from compare_gan.errors import UserError
+from compare_gan.errors import DivergenceError, UserError
 from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.checkpoints import Checkpoints
 from compare_gan.training.config import required_missing
@@ -23,10 +23,6 @@ from compare_gan.training.pictures import PictureTaker
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep, make_train_loop
 from compare_gan.training.summaries import Progress, Summaries
-
-
-class DivergenceError(RuntimeError):
-    """Training produced a value that is not finite; the message tells step and term."""
 
 
 @dataclasses.dataclass(frozen=True)

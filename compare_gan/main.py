@@ -1,0 +1,294 @@
+"""The command line, and nothing else: `compare_gan train | eval | sample | list`.
+
+`python -m compare_gan.main --model_dir … --gin_config … --schedule …`, as in 2019, is `train`.
+"""
+
+import os
+import sys
+
+import click
+
+from compare_gan.errors import DivergenceError, UserError
+
+_SCHEDULES = ("train", "eval_after_train", "continuous_eval")
+
+
+class _TrainByDefault(click.Group):
+    """A group whose first argument may be an option: then `train` is meant."""
+
+    def parse_args(self, ctx, args):
+        if args and args[0].startswith("--") and args[0] not in ("--help", "--version"):
+            args = ["train", *args]
+        return super().parse_args(ctx, args)
+
+
+@click.group(cls=_TrainByDefault, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="compare_gan")
+def cli():
+    """Train, evaluate and compare GANs from gin configs.
+
+    \b
+    Start with
+      compare_gan train --gin_config example_configs/s3gan_fashion_mnist.gin --model_dir runs/s3gan
+    """
+
+
+def _config_options(command):
+    for option in reversed(
+        (
+            click.option(
+                "--gin_config",
+                "gin_configs",
+                multiple=True,
+                metavar="FILE",
+                help="Gin file; may be repeated, later ones win.",
+            ),
+            click.option(
+                "--gin_bindings",
+                multiple=True,
+                metavar="BINDING",
+                help="Changes anything, e.g. 'options.batch_size = 32'; may be repeated.",
+            ),
+            click.option(
+                "--tfds_data_dir",
+                metavar="DIR",
+                help="Where TensorFlow Datasets keeps its data.",
+            ),
+            click.option(
+                "--data_fake_dataset",
+                is_flag=True,
+                help="Noise of the data set's shape instead of its images, to try a config.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def _eval_options(command):
+    for option in reversed(
+        (
+            click.option(
+                "--num_eval_averaging_runs",
+                default=3,
+                show_default=True,
+                type=click.IntRange(min=1),
+                help="Sets of samples that every score is averaged over.",
+            ),
+            click.option(
+                "--eval_every_steps",
+                default=5000,
+                show_default=True,
+                type=click.IntRange(min=1),
+                help="Checkpoints to evaluate: multiples of this, and the last.",
+            ),
+            click.option(
+                "--score_filename",
+                default="scores.csv",
+                show_default=True,
+                metavar="NAME",
+                help="Table of scores, in the model directory.",
+            ),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+@cli.command()
+@click.option("--model_dir", metavar="DIR", help="Checkpoints, pictures and scores go here.")
+@_config_options
+@_eval_options
+@click.option(
+    "--schedule",
+    default="eval_after_train",
+    show_default=True,
+    type=click.Choice(_SCHEDULES),
+    help="Train only; train, then evaluate; or evaluate what another process trains.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print the resolved config, parameter counts and estimated memory; do nothing.",
+)
+def train(
+    model_dir,
+    gin_configs,
+    gin_bindings,
+    tfds_data_dir,
+    data_fake_dataset,
+    num_eval_averaging_runs,
+    eval_every_steps,
+    score_filename,
+    schedule,
+    dry_run,
+):
+    """Train from a gin config, resume where a run left off, and evaluate.
+
+    Started again with the same --model_dir it goes on from the newest checkpoint.
+    """
+    _prepare_tensorflow()
+    from compare_gan.training import config, schedules
+    from compare_gan.training.trainer import Experiment
+
+    if not model_dir and not dry_run:
+        raise UserError("--model_dir is needed: the directory that the run is written to.")
+    if not gin_configs and not gin_bindings:
+        raise UserError("--gin_config is needed: the gin file that says what to train.")
+    config.parse(gin_configs, gin_bindings)
+    experiment = Experiment.from_gin(**_dataset_overrides(tfds_data_dir, data_fake_dataset))
+    if dry_run:
+        from compare_gan.training.dry_run import describe
+
+        click.echo(describe(experiment))
+        return
+    evaluation = schedules.EvaluationPlan(
+        averaging_runs=num_eval_averaging_runs,
+        every_steps=eval_every_steps,
+        score_filename=score_filename,
+    )
+    schedules.run(schedule, experiment, model_dir, evaluation)
+
+
+@cli.command("eval")
+@click.option("--model_dir", required=True, metavar="DIR", help="A directory written by train.")
+@click.option("--checkpoint", metavar="STEP", help="A step; the newest if left out.")
+@click.option("--gin_bindings", multiple=True, metavar="BINDING", help="As for train.")
+@click.option("--tfds_data_dir", metavar="DIR", help="As for train.")
+@click.option("--data_fake_dataset", is_flag=True, help="As for train.")
+@_eval_options
+def evaluate(
+    model_dir,
+    checkpoint,
+    gin_bindings,
+    tfds_data_dir,
+    data_fake_dataset,
+    num_eval_averaging_runs,
+    eval_every_steps,
+    score_filename,
+):
+    """Score a checkpoint; adds a row to scores.csv and results.jsonl."""
+    del eval_every_steps  # One checkpoint is evaluated.
+    _prepare_tensorflow()
+    from compare_gan.training import config, model_dir as model_dirs, schedules
+    from compare_gan.training.trainer import Experiment
+
+    path = model_dirs.find_checkpoint(model_dir, checkpoint)
+    config.parse([model_dirs.config_path(model_dir)], gin_bindings)
+    experiment = Experiment.from_gin(**_dataset_overrides(tfds_data_dir, data_fake_dataset))
+    plan = schedules.EvaluationPlan(
+        averaging_runs=num_eval_averaging_runs, score_filename=score_filename
+    )
+    schedules.evaluate_checkpoints(experiment, model_dir, [path], plan)
+
+
+@cli.command()
+@click.option("--model_dir", required=True, metavar="DIR", help="A directory written by train.")
+@click.option("--out", metavar="PATH", help="PNG (grids) or folder (--num); in DIR if left out.")
+@click.option("--num", type=click.IntRange(min=1), help="Write so many single PNGs instead.")
+@click.option(
+    "--interpolate",
+    "interpolations",
+    type=click.IntRange(min=1),
+    help="Write so many rows of images between two latents, left to right.",
+)
+@click.option("--class", "label", metavar="CLASS", help="Only this class (name or number).")
+@click.option(
+    "--columns", default=10, show_default=True, type=click.IntRange(min=2), help="Images a row."
+)
+@click.option(
+    "--truncation",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True, max=1),
+    help="Narrows the latents: less variety, cleaner images.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the latents.")
+@click.option("--checkpoint", metavar="STEP", help="A step; the newest if left out.")
+@click.option("--raw", is_flag=True, help="The weights themselves, not their moving average.")
+def sample(model_dir, out, num, interpolations, label, columns, truncation, seed, checkpoint, raw):
+    """Draw images from a trained model; reads no training data.
+
+    Without --num or --interpolate: a grid, one class a row.
+    """
+    _prepare_tensorflow()
+    from compare_gan.evaluation import drawing
+    from compare_gan.training.model_dir import load_trained
+
+    if num and interpolations:
+        raise UserError("--num and --interpolate exclude each other.")
+    model = load_trained(model_dir, checkpoint, use_ema=not raw)
+    label = drawing.find_class(model, label)
+    common = dict(seed=seed, truncation=truncation, label=label)
+    if num:
+        path = drawing.write_images(model, out or os.path.join(model_dir, "images"), num, **common)
+    elif interpolations:
+        out = out or os.path.join(model_dir, "interpolation.png")
+        path = drawing.write_interpolation(model, out, interpolations, columns, **common)
+    else:
+        out = out or os.path.join(model_dir, "grid.png")
+        path = drawing.write_grid(model, out, columns, **common)
+    click.echo(path)
+
+
+@cli.command("list")
+@click.argument("kind", required=False)
+def list_parts(kind):
+    """List the parts that configs can name: all, or those of one KIND."""
+    _prepare_tensorflow()
+    from compare_gan import registry
+
+    for each in [kind] if kind else registry.kinds():
+        parts = registry.components(each)
+        click.echo(f"{each}")
+        width = max((len(part.name) for part in parts), default=0)
+        for part in parts:
+            paper = f"  [{part.paper}]" if part.paper else ""
+            click.echo(f"  {part.name:<{width}}  {part.summary}{paper}")
+
+
+def _dataset_overrides(tfds_data_dir: str | None, fake: bool) -> dict:
+    overrides = {}
+    if tfds_data_dir:
+        overrides["data_dir"] = tfds_data_dir
+    if fake:
+        overrides["fake"] = True
+    return overrides
+
+
+def _prepare_tensorflow() -> None:
+    """Settings that must be made before TensorFlow is imported; the user's own win."""
+    # TensorFlow leaves oneDNN off on CPUs without AVX512, where it is twice as fast with it.
+    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+    sys.path.insert(0, os.getcwd())  # So that `import my_parts` in a gin file finds them.
+    if os.environ["KERAS_BACKEND"] != "tensorflow":
+        raise UserError(
+            f"The command line needs KERAS_BACKEND=tensorflow, it is "
+            f"'{os.environ['KERAS_BACKEND']}'."
+        )
+
+
+def main(args=None) -> None:
+    """Entry point: a user's mistake ends in one sentence and status 2, divergence in status 3."""
+    try:
+        cli.main(args=args, prog_name="compare_gan", standalone_mode=False)
+    except UserError as error:
+        _exit(2, f"Error: {error}")
+    except click.ClickException as error:
+        error.show()
+        sys.exit(error.exit_code)
+    except (KeyboardInterrupt, click.Abort) as error:
+        _exit(130, f"Interrupted: {error}" if str(error) else "Interrupted.")
+    except DivergenceError as error:
+        _exit(3, f"Error: {error}")
+
+
+def _exit(status: int, message: str) -> None:
+    print(message, file=sys.stderr)
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,80 @@
+"""`compare_gan train --dry-run`: what a run would be, without running it."""
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from compare_gan.training.state import TrainState
+from compare_gan.training.trainer import Experiment
+
+
+def describe(experiment: Experiment) -> str:
+    """The resolved config, the parameter counts of both networks and the estimated memory."""
+    gan = experiment.make_gan()
+    gan.check_batch_size(experiment.options.batch_size)
+    state = TrainState(gan, seed=0)
+    counts = {
+        "generator": _count(gan.generator_variables),
+        "discriminator": _count(gan.discriminator_variables),
+    }
+    stored = sum(_bytes(variable) for variable in state.variables().values())
+    gradients = 4 * max(counts.values())
+    activations = _activation_bytes(gan, experiment.options.batch_size)
+    dataset = experiment.dataset
+    lines = [
+        gin.operative_config_str().rstrip(),
+        "",
+        f"data set        {dataset.name}, images {'x'.join(map(str, dataset.image_shape))}, "
+        f"{dataset.num_train:,} to train on, {dataset.num_classes or 'no'} classes",
+        *(f"{name:<15} {count:,} parameters" for name, count in counts.items()),
+        f"memory          about {_mebibytes(stored + gradients + activations)} at batch size "
+        f"{experiment.options.batch_size}: {_mebibytes(stored)} variables and optimizer state, "
+        f"{_mebibytes(gradients)} gradients, {_mebibytes(activations)} activations",
+    ]
+    return "\n".join(lines)
+
+
+def _activation_bytes(gan, batch_size: int) -> int:
+    """Memory of the tensors that a discriminator step computes forward.
+
+    An upper bound for what is kept for the backward pass: the sizes of all float results in the
+    traced graph of the loss.
+    """
+
+    def specs(*shape, dtype=tf.float32):
+        return tf.TensorSpec(shape, dtype)
+
+    batch = {
+        "images": specs(batch_size, *gan.image_shape),
+        "z": specs(batch_size, gan.z_dim),
+        "seed": specs(2, dtype=tf.int32),
+    }
+    if gan.num_classes:
+        batch["labels"] = batch["fake_labels"] = specs(batch_size, gan.num_classes)
+
+    def size(fn, *args) -> int:
+        graph = tf.function(fn).get_concrete_function(*args).graph
+        outputs = [
+            out
+            for op in graph.get_operations()
+            for out in op.outputs
+            if out.dtype.is_floating and out.shape.is_fully_defined()
+        ]
+        return sum(4 * int(np.prod(out.shape)) for out in outputs)
+
+    return max(
+        size(lambda b, f: gan.discriminator_loss(b, f).total, batch, batch["images"]),
+        size(lambda b: gan.generator_loss(b).total, batch),
+    )
+
+
+def _count(variables) -> int:
+    return sum(int(np.prod(variable.shape)) for variable in variables)
+
+
+def _bytes(variable: tf.Variable) -> int:
+    return int(np.prod(variable.shape)) * variable.dtype.size
+
+
+def _mebibytes(count: int) -> str:
+    return f"{count / 2**20:,.0f} MiB"
