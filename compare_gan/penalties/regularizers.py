@@ -1,0 +1,83 @@
+"""The penalties on the discriminator: functions that ask by parameter name for what they need."""
+
+from collections.abc import Callable, Sequence
+
+import keras
+from keras import ops
+
+from compare_gan import registry
+from compare_gan.backend import cross_replica_mean, gradient
+
+# Under the root of the gradient's squared norm: the root has no derivative at zero.
+_SLOPE_EPSILON = 1e-4
+
+
+@registry.register("penalty", "no_penalty")
+def no_penalty():
+    """No penalty: zero.
+
+    Returns:
+      A float32 scalar.
+    """
+    return ops.zeros(())
+
+
+@registry.register("penalty", "wgangp_penalty", paper="https://arxiv.org/abs/1704.00028")
+def wgangp_penalty(discriminator: Callable, x, x_fake, uniform: Callable = keras.random.uniform):
+    """Gradient penalty of WGAN-GP, between real and fake (Gulrajani et al., 2017).
+
+    Draws one point on the segment from each real to its fake image, and penalises the squared
+    distance of D's gradient norm there from 1.
+
+    Args:
+      discriminator: From images to logits [b, 1], in training mode, labels bound.
+      x: Float [b, H, W, C] in [0, 1], real images.
+      x_fake: Float [b, H, W, C] in [0, 1], generated images.
+      uniform: From a shape to float draws in [0, 1).
+
+    Returns:
+      A scalar in [0, inf).
+    """
+    alpha = ops.cast(uniform((x.shape[0], 1, 1, 1)), x.dtype)
+    return _unit_slope_penalty(discriminator, x + alpha * (x_fake - x))
+
+
+@registry.register("penalty", "dragan_penalty", paper="https://arxiv.org/abs/1705.07215")
+def dragan_penalty(discriminator: Callable, x, uniform: Callable = keras.random.uniform):
+    """Gradient penalty of DRAGAN, around the real images (Kodali et al., 2017).
+
+    Adds to each pixel uniform noise in ±½ standard deviation (one scalar, over the whole batch),
+    clips to [0, 1] and penalises the squared distance of D's gradient norm there from 1.
+
+    Args:
+      discriminator: From images to logits [b, 1], in training mode, labels bound.
+      x: Float [b, H, W, C] in [0, 1], real images.
+      uniform: From a shape to float draws in [0, 1).
+
+    Returns:
+      A scalar in [0, inf).
+    """
+    noise = ops.cast(uniform(tuple(x.shape)), x.dtype) - 0.5
+    # The whole batch is that of all replicas: one standard deviation for all of them.
+    mean, mean_square = cross_replica_mean([ops.mean(x), ops.mean(ops.square(x))])
+    std = ops.sqrt(ops.maximum(mean_square - ops.square(mean), 0.0))
+    return _unit_slope_penalty(discriminator, ops.clip(x + std * noise, 0.0, 1.0))
+
+
+@registry.register("penalty", "l2_penalty")
+def l2_penalty(kernels: Sequence):
+    """Weight decay: the mean over D's kernels of half their squared norm.
+
+    Args:
+      kernels: The discriminator's kernels, without biases.
+
+    Returns:
+      A scalar in [0, inf).
+    """
+    return sum(0.5 * ops.sum(ops.square(kernel)) for kernel in kernels) / len(kernels)
+
+
+def _unit_slope_penalty(discriminator: Callable, x):
+    """Mean squared distance from 1 of the norm of D's gradient at each of `x`."""
+    squared = ops.sum(ops.square(ops.cast(gradient(discriminator, x), "float32")), axis=(1, 2, 3))
+    return ops.mean(ops.square(ops.sqrt(_SLOPE_EPSILON + squared) - 1.0))
