@@ -1,0 +1,95 @@
+"""The discriminator's batch: real and generated halves, and what tasks add, in one forward."""
+
+from collections.abc import Callable, Sequence
+from typing import Any, NamedTuple
+
+from keras import ops
+
+from compare_gan.gans.tasks import AuxiliaryTask, Seen
+
+
+class Scores(NamedTuple):
+    """What the discriminator says about n examples.
+
+    Attributes:
+      logits: float32 [n, 1].
+      features: float32 [n, f], of the discriminator's last layer but one.
+      predictions: By task, what its head says, float32 [n, units].
+    """
+
+    logits: Any
+    features: Any
+    predictions: dict[str, Any]
+
+    def rows(self, start: int, stop: int) -> "Scores":
+        """The scores of the examples from `start` to before `stop`."""
+        predictions = {name: value[start:stop] for name, value in self.predictions.items()}
+        return Scores(self.logits[start:stop], self.features[start:stop], predictions)
+
+
+class Half(NamedTuple):
+    """The real or the generated half of a discriminator's batch, after the forward.
+
+    Attributes:
+      logits: float32 [b, 1], without those of the examples that tasks added.
+      seen: By task, what its head says.
+    """
+
+    logits: Any
+    seen: dict[str, Seen]
+
+
+def forward_halves(
+    discriminate: Callable[[Any, Any], Scores],
+    halves: Sequence[tuple[Any, Any]],
+    tasks: Sequence[AuxiliaryTask],
+    split: bool = False,
+) -> list[Half]:
+    """Shows each half and what tasks add to it to the discriminator.
+
+    Args:
+      discriminate: From images and labels of n examples to their scores.
+      halves: Images [b, H, W, C] and labels [b, num_classes] (or None) of each half.
+      tasks: The tasks that add examples.
+      split: One forward for each half instead of one for all.
+
+    Returns:
+      What the discriminator and the heads say of each half.
+    """
+    extended, layouts = zip(*(_extend(images, y, tasks) for images, y in halves), strict=True)
+    if split:
+        scores = [discriminate(*half) for half in extended]
+    else:
+        joint, start, scores = discriminate(*_join(extended)), 0, []
+        for images, _ in extended:
+            scores.append(joint.rows(start, start + images.shape[0]))
+            start += images.shape[0]
+    results = []
+    for (images, y), layout, score in zip(halves, layouts, scores, strict=True):
+        b, seen = images.shape[0], {}
+        for name, output in score.predictions.items():
+            extra = output[layout[name]] if name in layout else None
+            seen[name] = Seen(output[:b], extra, y)
+        results.append(Half(score.logits[:b], seen))
+    return results
+
+
+def _extend(images, y, tasks: Sequence[AuxiliaryTask]):
+    """A half with what tasks add to it, and by task the rows where that lies."""
+    parts, layout, stop = [(images, y)], {}, images.shape[0]
+    for task in tasks:
+        extra = task.extra_examples(images, y)
+        if extra is not None:
+            parts.append(extra)
+            start, stop = stop, stop + extra[0].shape[0]
+            layout[task.name] = slice(start, stop)
+    return _join(parts), layout
+
+
+def _join(parts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
+    """Joins pairs (images, labels or None) along the batch."""
+    if len(parts) == 1:
+        return parts[0]
+    images, labels = zip(*parts, strict=True)
+    y = None if labels[0] is None else ops.concatenate(labels)
+    return ops.concatenate(images), y

@@ -1,0 +1,167 @@
+"""S3GAN: a conditional GAN from few labels, with rotation prediction and inferred labels."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from compare_gan import registry
+from compare_gan.errors import UserError, unknown_name
+from compare_gan.gans.keywords import check_keywords, parameters
+from compare_gan.gans.modular_gan import Batch, ModularGAN
+from compare_gan.gans.tasks import (
+    AuxiliaryTask,
+    ClassPredictionTask,
+    RotationTask,
+    check_square,
+    label_available,
+)
+from compare_gan.layers import Dense
+
+_SELF_SUPERVISION = ("rotation", "none")
+
+
+@registry.register("gan", "S3GAN", paper="https://arxiv.org/abs/1903.02271")
+class S3GAN(ModularGAN):
+    """Semi- and self-supervised GAN: good conditional samples from few labels (Lucic et al., 2019).
+
+    Three parts, each optional: rotation prediction on the discriminator's features; a class
+    predictor on them, trained with it on the labelled real images; the projection of the features
+    on the embedding of the label or, for an image without one, of the predicted label.
+
+    Paper: https://arxiv.org/abs/1903.02271.
+
+    Args:
+      image_shape, num_classes, architecture: See ModularGAN.
+      self_supervision: `rotation` or `none`.
+      rotated_batch_fraction: One image in so many is also shown turned by 90, 180 and 270 degrees;
+        a divisor of each replica's batch size. Required with `rotation`.
+      weight_rotation_loss_d: Weight of the rotation loss in the discriminator's loss.
+      weight_rotation_loss_g: Weight of the rotation loss in the generator's loss.
+      project_y: Add the projection on the label's embedding to the logits. It takes the place of
+        the architecture's own projection, which is switched off.
+      use_predictor: Predict the label of images without one.
+      use_soft_pred: Predict class probabilities instead of the likeliest class.
+      weight_class_loss: Weight of the predictor's cross-entropy in the discriminator's loss.
+      use_soft_labels: Take soft labels as they are; False = their likeliest class.
+      **modular_gan_options: All of ModularGAN.
+
+    Raises:
+      UserError: Options contradict each other, or a keyword is not known.
+    """
+
+    def __init__(
+        self,
+        image_shape: tuple[int, int, int],
+        num_classes: int | None,
+        architecture: Any,
+        *,
+        self_supervision: str = "rotation",
+        rotated_batch_fraction: int | None = None,
+        weight_rotation_loss_d: float = 1.0,
+        weight_rotation_loss_g: float = 0.2,
+        project_y: bool = False,
+        use_predictor: bool = False,
+        use_soft_pred: bool = False,
+        weight_class_loss: float = 1.0,
+        use_soft_labels: bool = False,
+        **modular_gan_options,
+    ):
+        check_keywords(type(self), modular_gan_options)
+        self.self_supervision = self_supervision
+        self.rotated_batch_fraction = rotated_batch_fraction
+        self.weight_rotation_loss_d = weight_rotation_loss_d
+        self.weight_rotation_loss_g = weight_rotation_loss_g
+        self.project_y = project_y
+        self.use_predictor = use_predictor
+        self.use_soft_pred = use_soft_pred
+        self.weight_class_loss = weight_class_loss
+        self.use_soft_labels = use_soft_labels
+        super().__init__(image_shape, num_classes, architecture, **modular_gan_options)
+
+    def check_options(self) -> None:
+        super().check_options()
+        if self.self_supervision not in _SELF_SUPERVISION:
+            raise unknown_name("S3GAN.self_supervision", self.self_supervision, _SELF_SUPERVISION)
+        if self.self_supervision == "rotation":
+            fraction = self.rotated_batch_fraction
+            if not isinstance(fraction, int) or fraction < 1:
+                raise UserError(
+                    "S3GAN.rotated_batch_fraction must be a positive integer with "
+                    f"self_supervision = 'rotation', received {fraction!r}."
+                )
+            check_square(self.image_shape)
+        for option, needed in (
+            ("project_y", "conditional"),
+            ("use_predictor", "project_y"),
+            ("use_soft_pred", "use_predictor"),
+            ("use_soft_labels", "conditional"),
+        ):
+            if getattr(self, option) and not getattr(self, needed):
+                raise UserError(f"S3GAN.{option} = True needs S3GAN.{needed} = True.")
+
+    def check_batch_size(self, batch_size_per_replica: int) -> None:
+        fraction = self.rotated_batch_fraction
+        if self.self_supervision == "rotation" and batch_size_per_replica % fraction:
+            raise UserError(
+                f"S3GAN.rotated_batch_fraction is {fraction}, which does not divide the batch size "
+                f"of a replica, {batch_size_per_replica}."
+            )
+
+    def make_tasks(self) -> list[AuxiliaryTask]:
+        tasks: list[AuxiliaryTask] = []
+        if self.self_supervision == "rotation":
+            tasks.append(
+                RotationTask(
+                    lambda batch_size: batch_size // self.rotated_batch_fraction,
+                    self.weight_rotation_loss_d,
+                    self.weight_rotation_loss_g,
+                )
+            )
+        if self.use_predictor:
+            tasks.append(ClassPredictionTask(self.num_classes, self.weight_class_loss))
+        return tasks
+
+    def make_heads(self, num_features: int, spectral_norm: bool) -> dict[str, keras.layers.Layer]:
+        heads = super().make_heads(num_features, spectral_norm)
+        if self.project_y:
+            heads["projection"] = Dense(
+                num_features,
+                use_bias=False,
+                spectral_norm=spectral_norm,
+                kernel_initializer="glorot_normal",
+                name="discriminator_projection",
+            )
+            heads["projection"].build((None, self.num_classes))
+        return heads
+
+    def discriminator_options(self) -> dict[str, Any]:
+        own = "project_y" in parameters(self.architecture.Discriminator)
+        return {"project_y": False} if self.project_y and own else {}
+
+    def labels(self, batch: Batch):
+        y = super().labels(batch)
+        if y is None or self.use_soft_labels:
+            return y
+        hard = ops.one_hot(ops.argmax(y, axis=1), self.num_classes, dtype=y.dtype)
+        return hard * label_available(y)
+
+    def conditioned_logits(self, logits, features, y, predictions: dict[str, Any]):
+        if not self.project_y:
+            return logits
+        # Gradients reach the predictor through its cross-entropy only.
+        y = ops.stop_gradient(self._complete(y, predictions))
+        embedding = ops.cast(self.heads["projection"](y, training=True), features.dtype)
+        return logits + ops.sum(embedding * features, axis=1, keepdims=True)
+
+    def _complete(self, y, predictions: dict[str, Any]):
+        """`y` with the predicted labels, or else zeros, in the rows that hold no label."""
+        available = label_available(y)
+        if not self.use_predictor:
+            return available * y
+        logits = predictions[ClassPredictionTask.name]
+        if self.use_soft_pred:
+            predicted = ops.softmax(logits)
+        else:
+            predicted = ops.one_hot(ops.argmax(logits, axis=1), self.num_classes)
+        return available * y + (1.0 - available) * ops.cast(predicted, y.dtype)

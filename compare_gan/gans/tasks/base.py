@@ -1,0 +1,100 @@
+"""The interface of auxiliary tasks: side questions that the discriminator learns to answer."""
+
+from typing import Any, NamedTuple
+
+import keras
+
+from compare_gan.gans.terms import LossTerms
+from compare_gan.layers import Dense
+
+
+class Seen(NamedTuple):
+    """What a task's head says about one half, real or generated, of the discriminator's batch.
+
+    Attributes:
+      outputs: Float [b, units], on the b examples of the half.
+      extra_outputs: Float [m, units], on the examples that this task added; None if it adds none.
+      labels: Float [b, num_classes], the half's labels (a row of zeros: no label); None in an
+        unconditional GAN.
+    """
+
+    outputs: Any
+    extra_outputs: Any
+    labels: Any
+
+
+class AuxiliaryTask:
+    """A task beside the adversarial one: adds examples, a head, and terms to both losses.
+
+    A subclass sets `name` and overrides what it needs. The GAN shows the added examples to the
+    discriminator in the same forward as the others and calls the head on all features; it never
+    lets them into the adversarial loss or the penalty.
+
+    Attributes:
+      name: Key of the head in `ModularGAN.heads`.
+    """
+
+    name: str
+
+    def make_head(self, spectral_norm: bool) -> keras.layers.Layer:
+        """The head, a layer from features [n, f] to [n, units].
+
+        Args:
+          spectral_norm: Whether the discriminator normalizes its kernels: the head then does too.
+        """
+        raise NotImplementedError
+
+    def extra_examples(self, images, labels):
+        """Examples to add to one half of the discriminator's batch.
+
+        Args:
+          images: Float [b, H, W, C] in [0, 1].
+          labels: Float [b, num_classes] or None.
+
+        Returns:
+          A pair of images [m, H, W, C] and labels [m, num_classes] (None if `labels` is), or None
+          for no examples.
+        """
+        return None
+
+    def discriminator_terms(self, real: Seen, fake: Seen) -> LossTerms:
+        """What the task adds to the discriminator's loss."""
+        raise NotImplementedError
+
+    def generator_terms(self, fake: Seen) -> LossTerms:
+        """What the task adds to the generator's loss: nothing unless overridden."""
+        return LossTerms(0.0, {})
+
+
+@keras.saving.register_keras_serializable("compare_gan")
+class Head(keras.layers.Layer):
+    """A dense layer from features [n, f] to [n, units], float32.
+
+    It lies in a scope of its own, so that its variables bear the names that checkpoints of the
+    2019 library have for them (`discriminator_rotation/score_classify/kernel`).
+
+    Args:
+      units: Size of the output.
+      dense_name: Name of the dense layer inside.
+      spectral_norm: Whether its kernel is spectrally normalized.
+      name: Name of the scope.
+    """
+
+    def __init__(self, units: int, dense_name: str, spectral_norm: bool = False, name=None):
+        super().__init__(name=name)
+        self.units, self.dense_name, self.spectral_norm = units, dense_name, spectral_norm
+        self.dense = Dense(units, spectral_norm=spectral_norm, name=dense_name)
+
+    def build(self, input_shape):
+        self.dense.build(input_shape)
+
+    def call(self, features, training=None):
+        return keras.ops.cast(self.dense(features, training=training), "float32")
+
+    def get_config(self):
+        return {
+            "units": self.units,
+            "dense_name": self.dense_name,
+            "spectral_norm": self.spectral_norm,
+            "name": self.name,
+        }

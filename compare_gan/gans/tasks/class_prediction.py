@@ -1,0 +1,60 @@
+"""Class prediction: what class does a real image show?"""
+
+import keras
+from keras import ops
+
+from compare_gan.backend import cross_replica_mean
+from compare_gan.gans.tasks.base import AuxiliaryTask, Head, Seen
+from compare_gan.gans.terms import LossTerms
+
+
+def label_available(labels):
+    """Which rows hold a label: those that sum to more than one half.
+
+    Args:
+      labels: Float [b, num_classes]; one-hot, soft, or a row of zeros for no label.
+
+    Returns:
+      [b, 1] of zeros and ones, in the dtype of `labels`.
+    """
+    return ops.cast(ops.sum(labels, axis=1, keepdims=True) > 0.5, labels.dtype)
+
+
+class ClassPredictionTask(AuxiliaryTask):
+    """Predicts the class from the discriminator's features (Lucic et al., S3GAN, 2019).
+
+    It learns from the labelled real images only: a generated image's class is a wish, and an
+    unlabelled one's is not known.
+
+    Paper: https://arxiv.org/abs/1903.02271.
+
+    Args:
+      num_classes: Number of classes.
+      weight_d: Weight of the cross-entropy in the discriminator's loss.
+    """
+
+    name = "class_prediction"
+
+    def __init__(self, num_classes: int, weight_d: float = 1.0):
+        self.num_classes = num_classes
+        self.weight_d = weight_d
+
+    def make_head(self, spectral_norm: bool) -> keras.layers.Layer:
+        return Head(
+            self.num_classes, "predictor_linear", spectral_norm, name="discriminator_predictor"
+        )
+
+    def discriminator_terms(self, real: Seen, fake: Seen) -> LossTerms:
+        logits, labels = real.outputs, real.labels
+        available = label_available(labels)[:, 0]
+        cross_entropy = -ops.sum(labels * ops.log_softmax(logits), axis=1)
+        correct = ops.cast(
+            ops.equal(ops.argmax(logits, axis=1), ops.argmax(labels, axis=1)), labels.dtype
+        )
+        # Replicas may hold unequally many labels. The mean of the replicas' losses is the mean over
+        # all labelled images if each divides by the average number. None at all gives 0 / epsilon.
+        [count] = cross_replica_mean([ops.sum(available)])
+        count = ops.maximum(count, 1e-6)
+        loss = ops.sum(available * cross_entropy) / count
+        accuracy = ops.sum(available * correct) / count
+        return LossTerms(self.weight_d * loss, {"class_loss": loss, "class_accuracy": accuracy})

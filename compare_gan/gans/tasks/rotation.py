@@ -1,0 +1,96 @@
+"""Rotation prediction: by which multiple of 90 degrees was an image turned?"""
+
+from collections.abc import Callable
+
+import keras
+from keras import ops
+
+from compare_gan.errors import UserError
+from compare_gan.gans.tasks.base import AuxiliaryTask, Head, Seen
+from compare_gan.gans.terms import LossTerms
+
+NUM_ROTATIONS = 4
+
+
+def rotate_90(images, times: int):
+    """Turns images counter-clockwise by multiples of 90 degrees, moving pixels only.
+
+    Args:
+      images: [b, H, W, C], any dtype; H = W unless `times` is even.
+      times: How many times 90 degrees.
+
+    Returns:
+      `numpy.rot90(images, times, axes=(1, 2))`, exactly.
+    """
+    times %= NUM_ROTATIONS
+    if times == 2:
+        return ops.flip(images, axis=(1, 2))
+    if times:
+        images = ops.transpose(images, (0, 2, 1, 3))
+        return ops.flip(images, axis=1 if times == 1 else 2)
+    return images
+
+
+class RotationTask(AuxiliaryTask):
+    """Predicts the rotation of turned images (Gidaris et al., 2018; Chen et al., SSGAN, 2019).
+
+    The last n images of a half are shown a second, third and fourth time, turned by 90, 180 and
+    270 degrees, with the labels of their originals. The discriminator learns from the real ones,
+    the generator from its own.
+
+    Papers: https://arxiv.org/abs/1803.07728, https://arxiv.org/abs/1811.11212.
+
+    Args:
+      num_rotated: From the number of images in a half to the number n of those to turn, at least 1.
+      weight_d: Weight of the cross-entropy on real images in the discriminator's loss.
+      weight_g: Weight of the cross-entropy on generated images in the generator's loss.
+    """
+
+    name = "rotation"
+
+    def __init__(
+        self, num_rotated: Callable[[int], int], weight_d: float = 1.0, weight_g: float = 0.2
+    ):
+        self.num_rotated = num_rotated
+        self.weight_d = weight_d
+        self.weight_g = weight_g
+
+    def make_head(self, spectral_norm: bool) -> keras.layers.Layer:
+        return Head(NUM_ROTATIONS, "score_classify", spectral_norm, name="discriminator_rotation")
+
+    def extra_examples(self, images, labels):
+        n = self.num_rotated(images.shape[0])
+        turned = [rotate_90(images[-n:], times) for times in range(1, NUM_ROTATIONS)]
+        if labels is not None:
+            labels = ops.tile(labels[-n:], (NUM_ROTATIONS - 1, 1))
+        return ops.concatenate(turned), labels
+
+    def discriminator_terms(self, real: Seen, fake: Seen) -> LossTerms:
+        loss, accuracy = _cross_entropy_and_accuracy(real)
+        parts = {"rotation_loss_real": loss, "rotation_accuracy_real": accuracy}
+        return LossTerms(self.weight_d * loss, parts)
+
+    def generator_terms(self, fake: Seen) -> LossTerms:
+        loss, accuracy = _cross_entropy_and_accuracy(fake)
+        parts = {"rotation_loss_fake": loss, "rotation_accuracy_fake": accuracy}
+        return LossTerms(self.weight_g * loss, parts)
+
+
+def _cross_entropy_and_accuracy(seen: Seen):
+    n = seen.extra_outputs.shape[0] // (NUM_ROTATIONS - 1)
+    logits = ops.concatenate([seen.outputs[-n:], seen.extra_outputs])
+    rotation = ops.repeat(ops.arange(NUM_ROTATIONS, dtype="int32"), n)
+    target = ops.one_hot(rotation, NUM_ROTATIONS, dtype=logits.dtype)
+    loss = -ops.mean(ops.sum(target * ops.log_softmax(logits), axis=1))
+    correct = ops.equal(ops.cast(ops.argmax(logits, axis=1), "int32"), rotation)
+    return loss, ops.mean(ops.cast(correct, logits.dtype))
+
+
+def check_square(image_shape: tuple[int, int, int]) -> None:
+    """Raises UserError unless images of this shape can be turned by 90 degrees and keep it."""
+    height, width = image_shape[:2]
+    if height != width:
+        raise UserError(
+            f"Rotation self-supervision needs square images, received {height}x{width}: set "
+            "self_supervision = 'none' or use square images."
+        )
