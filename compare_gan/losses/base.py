@@ -1,11 +1,6 @@
-"""What a loss returns, and how one is chosen in a config."""
+"""What a loss returns."""
 
-from collections.abc import Callable
 from typing import Any, NamedTuple
-
-import gin
-
-from compare_gan import registry
 
 
 class Losses(NamedTuple):
@@ -23,23 +18,3 @@ class Losses(NamedTuple):
     d_loss_real: Any
     d_loss_fake: Any
     g_loss: Any
-
-
-@gin.configurable("loss")
-def get_losses(
-    d_real_logits, d_fake_logits, fn: Callable[..., Losses] | str = "non_saturating"
-) -> Losses:
-    """The losses by the function that the config names (`loss.fn = @hinge`).
-
-    Args:
-      d_real_logits: Float [batch, 1]: the discriminator's logits of real examples.
-      d_fake_logits: Float [batch, 1]: those of generated examples.
-      fn: A loss function, or the registered name of one.
-
-    Returns:
-      Losses, four scalars.
-
-    Raises:
-      UserError: No loss has this name.
-    """
-    return registry.get("loss", fn)(d_real_logits, d_fake_logits)

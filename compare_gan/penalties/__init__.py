@@ -1,6 +1,6 @@
 """Penalties on the discriminator, added to its loss with the weight `options.lamba`."""
 
-from compare_gan.penalties.base import get_penalty
+from compare_gan.penalties.choice import get_penalty
 from compare_gan.penalties.regularizers import (
     dragan_penalty,
     l2_penalty,

@@ -7,11 +7,12 @@ import gin
 import keras
 
 from compare_gan import registry
+from compare_gan.penalties.regularizers import no_penalty
 from compare_gan.utils import call_with_requested
 
 
 @gin.configurable("penalty")
-def get_penalty(fn: Callable[..., Any] | str = "no_penalty", **available: Any):
+def get_penalty(fn: Callable[..., Any] | str = no_penalty, **available: Any):
     """The penalty by the function that the config names (`penalty.fn = @wgangp_penalty`).
 
     Args:
