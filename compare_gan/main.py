@@ -30,7 +30,7 @@ def cli():
     \b
     Start with
       compare_gan train --gin_config example_configs/s3gan_fashion_mnist.gin --model_dir runs/s3gan
-    """
+    """  # noqa: D301
 
 
 def _config_options(command):
@@ -170,7 +170,8 @@ def evaluate(
     """Score a checkpoint; adds a row to scores.csv and results.jsonl."""
     del eval_every_steps  # One checkpoint is evaluated.
     _prepare_tensorflow()
-    from compare_gan.training import config, model_dir as model_dirs, schedules
+    from compare_gan.training import config, schedules
+    from compare_gan.training import model_dir as model_dirs
     from compare_gan.training.trainer import Experiment
 
     path = model_dirs.find_checkpoint(model_dir, checkpoint)

@@ -111,8 +111,26 @@ def register(
     """
 
     def decorate(part):
-        configurable = gin.configurable(gin_name or name, module=gin_module)(part)
+        configurable = gin_configurable(gin_name or name, gin_module)(part)
         add(kind, name, configurable, summary=summary, paper=paper, aliases=aliases)
+        return configurable
+
+    return decorate
+
+
+def gin_configurable(name: str | None = None, module: str | None = None) -> Callable[[Any], Any]:
+    """`gin.configurable`, for Keras layers and models as well.
+
+    Keras reads the parameter names of `__init__` to serialize a layer, and gin's wrapper hides
+    them: here it shows them again.
+    """
+
+    def decorate(part):
+        if not inspect.isclass(part):
+            return gin.configurable(name, module=module)(part)
+        signature = inspect.signature(part.__init__)
+        configurable = gin.configurable(name or part.__name__, module=module)(part)
+        configurable.__init__.__signature__ = signature
         return configurable
 
     return decorate

@@ -95,8 +95,8 @@ def refuse_diverged(model_dir: str) -> None:
             note = json.load(file)
         raise UserError(
             f"The run in '{model_dir}' diverged at step {note['step']} "
-            f"({', '.join(note['terms'])}); delete the file {DIVERGED} there to go on from its last "
-            "checkpoint all the same."
+            f"({', '.join(note['terms'])}); delete the file {DIVERGED} there to go on from its "
+            "last checkpoint all the same."
         )
 
 

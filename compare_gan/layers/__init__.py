@@ -1,0 +1,47 @@
+"""Keras layers that GANs are built of; usable in any Keras model."""
+
+from compare_gan.layers.activations import leaky_relu
+from compare_gan.layers.attention import NonLocalBlock
+from compare_gan.layers.initializers import weight_initializer
+from compare_gan.layers.linear import Conv2D, Conv2DTranspose, Dense
+from compare_gan.layers.normalization import (
+    BatchNorm,
+    ConditionalBatchNorm,
+    LayerNorm,
+    NoBatchNorm,
+    SelfModulatedBatchNorm,
+    StandardizeBatch,
+)
+from compare_gan.layers.resampling import mean_pool, unpool, upsample_nearest
+from compare_gan.layers.residual import BigGanResNetBlock, ResNetBlock
+from compare_gan.layers.spectral_norm import SpectralNorm, spectral_norm
+from compare_gan.layers.standing_statistics import (
+    accumulating_standing_statistics,
+    reset_standing_statistics,
+    uses_standing_statistics,
+)
+
+__all__ = [
+    "BatchNorm",
+    "BigGanResNetBlock",
+    "ConditionalBatchNorm",
+    "Conv2D",
+    "Conv2DTranspose",
+    "Dense",
+    "LayerNorm",
+    "NoBatchNorm",
+    "NonLocalBlock",
+    "ResNetBlock",
+    "SelfModulatedBatchNorm",
+    "SpectralNorm",
+    "StandardizeBatch",
+    "accumulating_standing_statistics",
+    "leaky_relu",
+    "mean_pool",
+    "reset_standing_statistics",
+    "spectral_norm",
+    "unpool",
+    "upsample_nearest",
+    "uses_standing_statistics",
+    "weight_initializer",
+]

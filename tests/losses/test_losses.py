@@ -1,0 +1,111 @@
+"""Losses against the numbers of the 2019 library and against closed forms."""
+
+import pathlib
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from compare_gan import losses, registry
+from compare_gan.errors import UserError
+
+GOLDEN = np.load(
+    pathlib.Path(__file__).parents[1] / "data" / "gans_golden.npz", allow_pickle=False
+)
+NAMES = ("hinge", "least_squares", "non_saturating", "wasserstein")
+# Six float32 numbers are summed: 1e-5 relative is far above rounding, far below any other formula.
+TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}
+
+
+def _logits():
+    return [tf.constant(GOLDEN[f"loss/in/d_{which}_logits"]) for which in ("real", "fake")]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_values_are_those_of_the_2019_library(name):
+    result = losses.get_losses(*_logits(), fn=name)
+    for field, value in result._asdict().items():
+        np.testing.assert_allclose(value, GOLDEN[f"loss/{name}/{field}"], **TOLERANCE)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_gradients_are_those_of_the_2019_library(name):
+    real, fake = _logits()
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch([real, fake])
+        result = losses.get_losses(real, fake, fn=name)
+    for loss, logits, which in (
+        (result.d_loss, real, "real"),
+        (result.d_loss, fake, "fake"),
+        (result.g_loss, fake, "fake"),
+    ):
+        key = f"grad_{'d' if loss is result.d_loss else 'g'}_loss_wrt_{which}_logits"
+        gradient = tape.gradient(loss, logits)
+        np.testing.assert_allclose(gradient, GOLDEN[f"loss/{name}/{key}"], **TOLERANCE)
+
+
+def _closed_forms(real, fake):
+    """The formulas of the papers, in float64."""
+    p_real, p_fake = 1 / (1 + np.exp(-real)), 1 / (1 + np.exp(-fake))
+    return {
+        "hinge": (np.maximum(0, 1 - real).mean(), np.maximum(0, 1 + fake).mean(), -fake.mean()),
+        "least_squares": (
+            np.square(1 - p_real).mean(),
+            np.square(p_fake).mean(),
+            np.square(1 - p_fake).mean() / 2,
+        ),
+        "non_saturating": (
+            -np.log(p_real).mean(),
+            -np.log(1 - p_fake).mean(),
+            -np.log(p_fake).mean(),
+        ),
+        "wasserstein": (-real.mean(), fake.mean(), -fake.mean()),
+    }
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_values_follow_the_papers(name):
+    random = np.random.RandomState(1)
+    real, fake = random.normal(scale=3, size=(50, 1)), random.normal(scale=3, size=(50, 1))
+    result = registry.get("loss", name)(tf.constant(real), tf.constant(fake))
+    d_real, d_fake, g = _closed_forms(real, fake)[name]
+    d = (d_real + d_fake) / (2 if name == "least_squares" else 1)
+    # float64 throughout.
+    np.testing.assert_allclose(result, (d, d_real, d_fake, g), rtol=1e-10)
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_extreme_logits_stay_finite(name):
+    big = tf.constant([[1e4], [-1e4]])
+    with tf.GradientTape(persistent=True) as tape:
+        tape.watch(big)
+        result = losses.get_losses(big, big, fn=name)
+    assert np.all(np.isfinite(result))
+    for value in (result.d_loss, result.g_loss):
+        assert np.all(np.isfinite(tape.gradient(value, big)))
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_generator_loss_needs_no_real_logits(name):
+    _, fake = _logits()
+    unknown = tf.fill(fake.shape, float("nan"))
+    assert np.isfinite(losses.get_losses(unknown, fake, fn=name).g_loss)
+
+
+def test_gin_chooses_and_non_saturating_is_the_default():
+    real, fake = _logits()
+    assert losses.get_losses(real, fake) == losses.non_saturating(real, fake)
+    gin.parse_config("loss.fn = @hinge")
+    assert losses.get_losses(real, fake) == losses.hinge(real, fake)
+
+
+def test_all_are_registered_with_their_papers():
+    found = {c.name: c for c in registry.components("loss")}
+    assert set(NAMES) <= set(found)
+    assert all(found[name].paper and found[name].summary for name in NAMES)
+
+
+def test_unknown_name_is_told_with_the_nearest():
+    with pytest.raises(UserError, match="Unknown loss 'hing'. Did you mean 'hinge'"):
+        losses.get_losses(*_logits(), fn="hing")
