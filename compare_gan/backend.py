@@ -17,8 +17,9 @@ def gradient(fn: Callable, x):
       x: Float tensor.
 
     Returns:
-      A tensor of the shape of `x`. For a `fn` that treats examples independently (a discriminator
-      without batch norm) row i is the gradient of example i's output.
+      A tensor of the shape of `x`; zeros where `fn` ignores `x`. For a `fn` that treats examples
+      independently (a discriminator without batch norm) row i is the gradient of example i's
+      output.
     """
     name = keras.backend.backend()
     if name == "tensorflow":
@@ -27,7 +28,7 @@ def gradient(fn: Callable, x):
         with tf.GradientTape() as tape:
             tape.watch(x)
             y = fn(x)
-        return tape.gradient(y, x)
+        return tape.gradient(y, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
     if name == "jax":
         import jax
 
@@ -37,7 +38,9 @@ def gradient(fn: Callable, x):
 
         with torch.enable_grad():
             x = x if x.requires_grad else x.detach().requires_grad_(True)
-            return torch.autograd.grad(fn(x).sum(), x, create_graph=True)[0]
+            return torch.autograd.grad(
+                fn(x).sum(), x, create_graph=True, allow_unused=True, materialize_grads=True
+            )[0]
     raise NotImplementedError(f"No gradient for the Keras backend '{name}'.")
 
 
@@ -77,7 +80,9 @@ def batch_uniform(shape: Sequence[int], seed):
       float32 tensor of `shape`.
     """
     if keras.backend.backend() != "tensorflow":
-        return keras.random.uniform(shape, seed=int(ops.convert_to_numpy(ops.sum(seed))))
+        first, second = (int(part) for part in ops.convert_to_numpy(ops.convert_to_tensor(seed)))
+        # One integer of the two, such that (1, 2) and (2, 1) differ; the factor is 2^32 / φ.
+        return keras.random.uniform(shape, seed=(first * 2654435769 + second) % 2**31)
     import tensorflow as tf
 
     if not in_replicas():

@@ -3,10 +3,13 @@
 `python -m compare_gan.main --model_dir … --gin_config … --schedule …`, as in 2019, is `train`.
 """
 
+import contextlib
 import os
 import sys
+import tempfile
 
 import click
+from absl import logging
 
 from compare_gan.errors import DivergenceError, UserError
 
@@ -263,12 +266,38 @@ def _prepare_tensorflow() -> None:
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    sys.path.insert(0, os.getcwd())  # So that `import my_parts` in a gin file finds them.
     if os.environ["KERAS_BACKEND"] != "tensorflow":
         raise UserError(
             f"The command line needs KERAS_BACKEND=tensorflow, it is "
             f"'{os.environ['KERAS_BACKEND']}'."
         )
+    sys.path.insert(0, os.getcwd())  # So that `import my_parts` in a gin file finds them.
+    with _quiet_stderr():
+        import tensorflow as tf
+
+        tf.config.list_physical_devices()
+    logging.set_verbosity(logging.INFO)
+
+
+@contextlib.contextmanager
+def _quiet_stderr():
+    """Holds back what native code writes to standard error, unless an exception comes.
+
+    While it looks for GPUs TensorFlow writes several lines that no setting silences, on machines
+    without one errors among them.
+    """
+    saved = os.dup(2)
+    with tempfile.TemporaryFile() as held:
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.seek(0)
+            os.write(saved, held.read())
+            raise
+        finally:
+            os.dup2(saved, 2)
+            os.close(saved)
 
 
 def main(args=None) -> None:
@@ -276,12 +305,13 @@ def main(args=None) -> None:
     try:
         cli.main(args=args, prog_name="compare_gan", standalone_mode=False)
     except UserError as error:
-        _exit(2, f"Error: {error}")
+        sentence = str(error).split("\n", 1)[0]  # Gin appends lines where an error passes it.
+        _exit(2, f"Error: {sentence}")
     except click.ClickException as error:
         error.show()
         sys.exit(error.exit_code)
-    except (KeyboardInterrupt, click.Abort) as error:
-        _exit(130, f"Interrupted: {error}" if str(error) else "Interrupted.")
+    except click.Abort as error:  # What click makes of KeyboardInterrupt.
+        _exit(130, f"Interrupted: {error.__cause__ or 'nothing was left half done'}.")
     except DivergenceError as error:
         _exit(3, f"Error: {error}")
 

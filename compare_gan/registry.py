@@ -75,12 +75,7 @@ def add(
     Raises:
       UserError: `kind` is not a kind, or `name` already names another part of this kind.
     """
-    if kind not in _components:
-        raise unknown_name("kind of part", kind, _components)
-    for key in (name, *aliases):
-        present = _find(kind, key)
-        if present is not None and not _same_definition(present.value, value):
-            raise UserError(f"The {kind} name '{key}' is taken by {present.value!r} already.")
+    _refuse_taken(kind, (name, *aliases), value)
     summary = summary or (inspect.getdoc(value) or "").split("\n", 1)[0]
     _components[kind][name] = Component(kind, name, value, summary, paper, tuple(aliases))
 
@@ -111,6 +106,7 @@ def register(
     """
 
     def decorate(part):
+        _refuse_taken(kind, (name, *aliases), part)
         configurable = gin_configurable(gin_name or name, gin_module)(part)
         add(kind, name, configurable, summary=summary, paper=paper, aliases=aliases)
         return configurable
@@ -122,7 +118,8 @@ def gin_configurable(name: str | None = None, module: str | None = None) -> Call
     """`gin.configurable`, for Keras layers and models as well.
 
     Keras reads the parameter names of `__init__` to serialize a layer, and gin's wrapper hides
-    them: here it shows them again.
+    them: here it shows them again. Values that gin gives are beyond Keras's sight: a class that is
+    to be saved with them returns them in its `get_config`.
     """
 
     def decorate(part):
@@ -169,6 +166,15 @@ def load(kind: str) -> None:
     importlib.import_module(_ROOMS[kind])
 
 
+def _refuse_taken(kind: str, keys: Iterable[str], value: Any) -> None:
+    if kind not in _components:
+        raise unknown_name("kind of part", kind, _components)
+    for key in keys:
+        present = _find(kind, key)
+        if present is not None and not _same_definition(present.value, value):
+            raise UserError(f"The {kind} name '{key}' is taken by {present.value!r} already.")
+
+
 def _find(kind: str, name: str) -> Component | None:
     for component in _components[kind].values():
         if name == component.name or name in component.aliases:
@@ -177,7 +183,7 @@ def _find(kind: str, name: str) -> Component | None:
 
 
 def _same_definition(a: Any, b: Any) -> bool:
-    """Whether `b` is `a`, or `a`'s module loaded once more (as when reloaded in a notebook)."""
+    """Whether `b` is `a`, or `a`'s module loaded once more (a notebook, gin's interactive mode)."""
     if a is b:
         return True
     where = [(getattr(v, "__module__", None), getattr(v, "__qualname__", None)) for v in (a, b)]

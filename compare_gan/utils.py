@@ -1,6 +1,7 @@
 """Small helpers that several rooms use."""
 
 import inspect
+import os
 from collections.abc import Callable
 from typing import Any
 
@@ -19,3 +20,12 @@ def call_with_requested(fn: Callable, /, **available: Any) -> Any:
         if name in available and parameter.kind != inspect.Parameter.VAR_KEYWORD
     }
     return fn(**requested)
+
+
+def write_text(folder: str, name: str, content: str) -> None:
+    """Writes the file `name` of `folder` whole or not at all; makes the folder if need be."""
+    os.makedirs(folder, exist_ok=True)
+    path = os.path.join(folder, name)
+    with open(path + ".tmp", "w") as file:
+        file.write(content)
+    os.replace(path + ".tmp", path)

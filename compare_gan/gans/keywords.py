@@ -1,7 +1,7 @@
-"""Which keywords a class or a function takes, and what is said when one is not among them."""
+"""Which keywords a class takes, and what is said when one is not among them."""
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 
 from compare_gan.errors import UserError, nearest
 
@@ -29,10 +29,3 @@ def check_keywords(cls: type, keywords: Iterable[str]) -> None:
                 f"{cls.__name__} has no parameter '{name}'.{hint} "
                 f"Known: {', '.join(sorted(known))}."
             )
-
-
-def requires(normalization: Callable, name: str) -> bool:
-    """Whether a normalization cannot be called without the value of this name."""
-    call = getattr(normalization, "call", normalization)
-    parameter = inspect.signature(call).parameters.get(name)
-    return parameter is not None and parameter.default is parameter.empty

@@ -9,9 +9,9 @@ from keras import ops
 from compare_gan import backend, registry
 from compare_gan.errors import UserError
 from compare_gan.gans.examples import Half, Scores, forward_halves
-from compare_gan.gans.keywords import check_keywords, requires
 from compare_gan.gans.tasks import AuxiliaryTask
 from compare_gan.gans.terms import LossTerms
+from compare_gan.layers import StandardizeBatch
 from compare_gan.losses import get_losses
 from compare_gan.penalties import get_penalty
 
@@ -57,15 +57,11 @@ class ModularGAN:
         forwards (different batch statistics under batch norm) instead of one.
 
     Raises:
-      UserError: Options contradict each other, or a keyword is not known.
+      UserError: Options contradict each other.
     """
 
     # The weight of the adversarial loss in both totals; a subclass without one sets it to 0.
     adversarial_weight = 1.0
-
-    def __new__(cls, *args, **kwargs):
-        check_keywords(cls, kwargs)
-        return super().__new__(cls)
 
     def __init__(
         self,
@@ -148,6 +144,13 @@ class ModularGAN:
         return logits
 
     # What the runner uses.
+
+    def make_generator(self) -> keras.Model:
+        """A generator like this GAN's with weights of its own, for example to sample with."""
+        generator = self.architecture.Generator(image_shape=self.image_shape)
+        # Called once, without training, so that all variables exist.
+        generator((ops.zeros((2, self.z_dim)), self._no_labels()), training=False)
+        return generator
 
     @property
     def generator_variables(self) -> list[keras.Variable]:
@@ -237,8 +240,7 @@ class ModularGAN:
         fake_y = self._fake_labels(batch)
         images = self.generator((batch["z"], fake_y), training=True)
         halves = [(images, fake_y)]
-        mixes = getattr(self.discriminator, "batch_norm_fn", None) is not None
-        if mixes and not self.deprecated_split_disc_calls:
+        if _mixes_examples(self.discriminator) and not self.deprecated_split_disc_calls:
             x = batch["images"]
             halves = [(x, self.labels(batch)), (ops.cast(images, x.dtype), fake_y)]
         fake = self._forward(halves)[-1]
@@ -275,23 +277,23 @@ class ModularGAN:
         )
 
     def _build_networks(self) -> None:
-        self.generator = self.architecture.Generator(image_shape=self.image_shape)
-        norm = getattr(self.generator, "batch_norm_fn", None)
-        if norm is not None and not self.conditional and requires(norm, "y"):
-            raise UserError(
-                f"G.batch_norm_fn = @{getattr(norm, '__name__', norm)} needs labels, but "
-                f"{type(self).__name__}.conditional is False."
-            )
+        self.generator = self.make_generator()
         self.discriminator = self.architecture.Discriminator(
             image_shape=self.image_shape, **self.discriminator_options()
         )
-        # Called once, without training, so that all variables exist.
-        x, z = ops.zeros((2, *self.image_shape)), ops.zeros((2, self.z_dim))
-        y = ops.zeros((2, self.num_classes)) if self.conditional else None
-        self.generator((z, y), training=False)
+        x, y = ops.zeros((2, *self.image_shape)), self._no_labels()
         _, features = self.discriminator((x, y), training=False)
         spectral_norm = getattr(self.discriminator, "spectral_norm", False)
         self.heads = self.make_heads(features.shape[-1], bool(spectral_norm))
+
+    def _no_labels(self):
+        return ops.zeros((2, self.num_classes)) if self.conditional else None
+
+
+def _mixes_examples(network: keras.Model) -> bool:
+    """Whether an example's output depends on the others in the batch."""
+    mixing = (StandardizeBatch, keras.layers.BatchNormalization)
+    return any(isinstance(layer, mixing) for layer in network._flatten_layers())
 
 
 def _uniform_from(seed) -> Callable[[Sequence[int]], Any]:

@@ -10,6 +10,7 @@ from compare_gan.errors import UserError, unknown_name
 from compare_gan.gans.keywords import check_keywords, parameters
 from compare_gan.gans.modular_gan import Batch, ModularGAN
 from compare_gan.gans.tasks import (
+    NUM_ROTATIONS,
     AuxiliaryTask,
     ClassPredictionTask,
     RotationTask,
@@ -34,8 +35,10 @@ class S3GAN(ModularGAN):
     Args:
       image_shape, num_classes, architecture: See ModularGAN.
       self_supervision: `rotation` or `none`.
-      rotated_batch_fraction: One image in so many is also shown turned by 90, 180 and 270 degrees;
-        a divisor of each replica's batch size. Required with `rotation`.
+      rotated_batch_fraction: The images for the rotation loss, as many originals as copies turned
+        by 90, by 180 and by 270 degrees, are together one in so many of the batch: of 64 images, 8
+        are turned for a fraction of 2. A divisor of each replica's batch size. Required with
+        `rotation`.
       weight_rotation_loss_d: Weight of the rotation loss in the discriminator's loss.
       weight_rotation_loss_g: Weight of the rotation loss in the generator's loss.
       project_y: Add the projection on the label's embedding to the logits. It takes the place of
@@ -101,11 +104,14 @@ class S3GAN(ModularGAN):
                 raise UserError(f"S3GAN.{option} = True needs S3GAN.{needed} = True.")
 
     def check_batch_size(self, batch_size_per_replica: int) -> None:
+        if self.self_supervision == "none":
+            return
         fraction = self.rotated_batch_fraction
-        if self.self_supervision == "rotation" and batch_size_per_replica % fraction:
+        if batch_size_per_replica % fraction or not self._num_rotated(batch_size_per_replica):
             raise UserError(
-                f"S3GAN.rotated_batch_fraction is {fraction}, which does not divide the batch size "
-                f"of a replica, {batch_size_per_replica}."
+                f"S3GAN.rotated_batch_fraction is {fraction}: the batch size of a replica, "
+                f"{batch_size_per_replica}, must be a multiple of it and at least "
+                f"{NUM_ROTATIONS * fraction}."
             )
 
     def make_tasks(self) -> list[AuxiliaryTask]:
@@ -113,9 +119,7 @@ class S3GAN(ModularGAN):
         if self.self_supervision == "rotation":
             tasks.append(
                 RotationTask(
-                    lambda batch_size: batch_size // self.rotated_batch_fraction,
-                    self.weight_rotation_loss_d,
-                    self.weight_rotation_loss_g,
+                    self._num_rotated, self.weight_rotation_loss_d, self.weight_rotation_loss_g
                 )
             )
         if self.use_predictor:
@@ -154,8 +158,14 @@ class S3GAN(ModularGAN):
         embedding = ops.cast(self.heads["projection"](y, training=True), features.dtype)
         return logits + ops.sum(embedding * features, axis=1, keepdims=True)
 
+    def _num_rotated(self, batch_size: int) -> int:
+        return batch_size // self.rotated_batch_fraction // NUM_ROTATIONS
+
     def _complete(self, y, predictions: dict[str, Any]):
-        """`y` with the predicted labels, or else zeros, in the rows that hold no label."""
+        """`y` with the predicted labels in the rows that hold none; without predictor zeros.
+
+        Zeros add no projection: of an image of unknown class D judges only whether it is real.
+        """
         available = label_available(y)
         if not self.use_predictor:
             return available * y

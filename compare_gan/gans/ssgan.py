@@ -21,7 +21,7 @@ class SSGAN(ModularGAN):
     Args:
       image_shape, num_classes, architecture: See ModularGAN.
       self_supervision: `rotation_gan` (adversarial and rotation losses), `rotation_only` (no
-        adversarial loss) or `none`.
+        adversarial loss; the penalty stays) or `none`.
       rotated_batch_size: Number of images for the rotation loss in the global batch: a fourth of
         them are originals, the others their turned copies. Required unless `none`.
       weight_rotation_loss_d: Weight of the rotation loss in the discriminator's loss.

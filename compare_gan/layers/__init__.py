@@ -10,11 +10,11 @@ from compare_gan.layers.normalization import (
     LayerNorm,
     NoBatchNorm,
     SelfModulatedBatchNorm,
-    StandardizeBatch,
 )
 from compare_gan.layers.resampling import mean_pool, unpool, upsample_nearest
 from compare_gan.layers.residual import BigGanResNetBlock, ResNetBlock
 from compare_gan.layers.spectral_norm import SpectralNorm, spectral_norm
+from compare_gan.layers.standardization import StandardizeBatch
 from compare_gan.layers.standing_statistics import (
     accumulating_standing_statistics,
     reset_standing_statistics,

@@ -3,6 +3,8 @@
 import keras
 from keras import ops
 
+from compare_gan.errors import UserError, unknown_name
+from compare_gan.layers import resampling
 from compare_gan.layers.initializers import weight_initializer
 from compare_gan.layers.spectral_norm import SpectrallyNormalized
 
@@ -13,7 +15,7 @@ class _Linear(SpectrallyNormalized):
     def __init__(
         self, use_bias=True, spectral_norm=False, kernel_initializer=None, name=None, **kwargs
     ):
-        super().__init__(spectral_norm=spectral_norm, name=name, **kwargs)
+        super().__init__(name, spectral_norm, **kwargs)
         self.use_bias = use_bias
         self.kernel_initializer = (
             weight_initializer()
@@ -34,7 +36,6 @@ class _Linear(SpectrallyNormalized):
     def get_config(self):
         return super().get_config() | {
             "use_bias": self.use_bias,
-            "spectral_norm": self.spectral_norm,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
         }
 
@@ -46,7 +47,7 @@ class Dense(_Linear):
     Args:
       units: Number of outputs.
       use_bias: Add a bias.
-      spectral_norm: Divide the kernel by its largest singular value.
+      spectral_norm: Divide the kernel by its largest singular value; see `SpectralNorm.of`.
       kernel_initializer: Keras initializer; `weight_initializer()` if None.
       bias_start: What the bias starts at.
       name: Name of the layer.
@@ -77,6 +78,8 @@ class Dense(_Linear):
 
 
 class _Convolution(_Linear):
+    """What the two convolutions share: a square kernel, one stride, SAME padding."""
+
     def __init__(
         self,
         filters: int,
@@ -110,16 +113,25 @@ class Conv2D(_Convolution):
       kernel_size: Height and width of the kernel ([k, k, c, filters]).
       strides: Stride s in both directions.
       use_bias: Add a bias.
-      spectral_norm: Divide the kernel by its largest singular value.
+      spectral_norm: Divide the kernel by its largest singular value; see `SpectralNorm.of`.
       kernel_initializer: Keras initializer; `weight_initializer()` if None.
       name: Name of the layer.
       resample: Resampling that belongs to the convolution, see `resampling`: `unpool_then` or
         `nearest_then` (twice the size before it), `then_mean_pool` (half the size after it), None.
       folded: Compute convolution and resampling as one smaller convolution, equal to rounding.
+
+    Raises:
+      UserError: `resample` is unknown, or comes with strides.
     """
 
     def __init__(self, *args, resample: str | None = None, folded: bool = True, **kwargs):
         super().__init__(*args, **kwargs)
+        if resample is not None and resample not in resampling.RESAMPLINGS:
+            raise unknown_name("resample", resample, resampling.RESAMPLINGS)
+        if resample is not None and self.strides != 1:
+            raise UserError(
+                f"A convolution with resample='{resample}' has strides 1, received {self.strides}."
+            )
         self.resample = resample
         self.folded = folded
 
@@ -128,8 +140,6 @@ class Conv2D(_Convolution):
         self._build((k, k, input_shape[-1], self.filters), self.filters)
 
     def call(self, inputs, training=None):
-        from compare_gan.layers import resampling
-
         kernel = self.normalized_kernel(training)
         if self.resample is None:
             y = ops.conv(inputs, kernel, strides=self.strides, padding="same")
@@ -153,10 +163,14 @@ class Conv2DTranspose(_Convolution):
       kernel_size: Height and width of the kernel.
       strides: Stride s in both directions.
       use_bias: Add a bias.
-      spectral_norm: Divide the kernel by its largest singular value.
+      spectral_norm: Divide the kernel by its largest singular value; see `SpectralNorm.of`.
       kernel_initializer: Keras initializer; `weight_initializer()` if None.
       name: Name of the layer.
-      output_size: Height and width of the result where that is not h·s (e.g. 7 from 4).
+      output_size: Height and width of the result where that is not h·s (e.g. 7 from 4): sizes
+        of which a convolution of this stride makes h and w.
+
+    Raises:
+      UserError: `output_size` cannot be had from the input's size.
     """
 
     def __init__(self, *args, output_size: tuple[int, int] | None = None, **kwargs):
@@ -170,20 +184,28 @@ class Conv2DTranspose(_Convolution):
     def call(self, inputs, training=None):
         kernel = self.normalized_kernel(training)
         y = ops.conv_transpose(inputs, kernel, strides=self.strides, padding="same")
-        if self.output_size is not None and tuple(y.shape[1:3]) != self.output_size:
+        if self.output_size is not None:
             y = self._crop(y)
         return self._add_bias(y)
 
     def _crop(self, y):
-        # SAME padding of the forward convolution on an odd size pads one more pixel in front than
-        # on the even size above it, so the transposed one starts one pixel later.
-        k, s = self.kernel_size, self.strides
-        offsets = []
-        for full, wanted in zip(y.shape[1:3], self.output_size, strict=True):
-            pad = [max((-(-n // s) - 1) * s + k - n, 0) // 2 for n in (full, wanted)]
-            offsets.append(pad[1] - pad[0])
-        (top, left), (h, w) = offsets, self.output_size
+        """The part of the full result of which the forward convolution makes the input."""
+        h, w = self.output_size
+        top, left = (
+            self._crop_start(full, wanted) for full, wanted in ((y.shape[1], h), (y.shape[2], w))
+        )
         return y[:, top : top + h, left : left + w]
+
+    def _crop_start(self, full, wanted):
+        k, s = self.kernel_size, self.strides
+        if not full - s < wanted <= full:
+            raise UserError(
+                f"output_size for an input of {full // s} pixels and strides {s} must be within "
+                f"{full - s + 1} and {full}, received {wanted}."
+            )
+        # SAME padding on a size that the stride does not divide puts up to half of the rest more
+        # in front than on the full size, and the transposed convolution starts so much later.
+        return max(k - s + full - wanted, 0) // 2 - max(k - s, 0) // 2
 
     def get_config(self):
         return super().get_config() | {"output_size": self.output_size}

@@ -5,162 +5,22 @@ A network is given one of the classes (`G.batch_norm_fn = @conditional_batch_nor
 and `training`; see `utils.call_with_requested`.
 """
 
-import gin
 import keras
 from keras import ops
 
 from compare_gan import registry
-from compare_gan.backend import cross_replica_mean
+from compare_gan.errors import UserError
 from compare_gan.layers.linear import Dense
+from compare_gan.layers.spectral_norm import SpectrallyNormalized
+from compare_gan.layers.standardization import StandardizeBatch
 
 
-@gin.configurable("standardize_batch")
-class BatchStatistics:
-    """Settings of the standardization inside every batch norm (gin scope `standardize_batch`).
-
-    Args:
-      decay: Of the moving averages.
-      epsilon: Added to the variance.
-      use_moving_averages: Evaluate with moving averages; else with standing statistics, see
-        `standing_statistics`.
-      use_cross_replica_mean: Take the moments over all replicas; None = where there are several.
-    """
-
-    def __init__(
-        self,
-        decay: float = 0.999,
-        epsilon: float = 1e-3,
-        use_moving_averages: bool = True,
-        use_cross_replica_mean: bool | None = None,
-    ):
-        self.decay = decay
-        self.epsilon = epsilon
-        self.use_moving_averages = use_moving_averages
-        self.use_cross_replica_mean = use_cross_replica_mean
-
-
-class _Normalization(keras.layers.Layer):
-    """Base: every normalization can be built as `fn(name=…, spectral_norm=…)`."""
-
-    def __init__(self, name: str | None = None, spectral_norm: bool = False, **kwargs):
-        super().__init__(name=name, **kwargs)
-        self.spectral_norm = spectral_norm
-
-    def get_config(self):
-        return super().get_config() | {"spectral_norm": self.spectral_norm}
-
-
-class _Accumulators(keras.layers.Layer):
-    """The variables of standing statistics, under the names that checkpoints know."""
-
-    def build(self, input_shape):
-        channels = (input_shape[-1],)
-        self.accu_mean = self._add(channels, "accu_mean")
-        self.accu_variance = self._add(channels, "accu_variance")
-        self.accu_counter = self._add((), "accu_counter", start=1e-12)
-        self.update_accus = self._add((), "update_accus")
-
-    def _add(self, shape, name, start=0.0):
-        initializer = keras.initializers.Constant(start)
-        return self.add_weight(
-            shape=shape, initializer=initializer, dtype="float32", trainable=False,
-            aggregation="only_first_replica", name=name,
-        )  # fmt: skip
-
-    def call(self, mean, variance):
-        """The moments to use, this batch's added first while `update_accus` is 1."""
-        adding = ops.cast(self.update_accus, "float32")
-        self.accu_mean.assign(self.accu_mean + adding * mean)
-        self.accu_variance.assign(self.accu_variance + adding * variance)
-        self.accu_counter.assign(self.accu_counter + adding)
-        return self.accu_mean / self.accu_counter, self.accu_variance / self.accu_counter
-
-
-@keras.saving.register_keras_serializable("compare_gan")
-class StandardizeBatch(_Normalization):
-    """Zero mean and unit variance over all axes but the last; no scale, no offset.
-
-    In training with the batch's moments (variance as E[x²] − E[x]²), over all replicas; otherwise
-    with moving averages or standing statistics, as `standardize_batch` in gin says.
-
-    Args:
-      name: Name of the layer.
-      spectral_norm: Accepted from networks; there is no kernel to normalize.
-    """
-
-    def __init__(self, name: str | None = None, spectral_norm: bool = False, **kwargs):
-        settings = kwargs.pop("statistics", None)
-        super().__init__(name, spectral_norm, **kwargs)
-        self.statistics = BatchStatistics(**(settings or {}))
-
-    def build(self, input_shape):
-        if not self.statistics.use_moving_averages:
-            self.accu = _Accumulators(name="accu")
-            self.accu.build(input_shape)
-            return
-        for name, start in (("moving_mean", "zeros"), ("moving_variance", "ones")):
-            weight = self.add_weight(
-                shape=(input_shape[-1],), initializer=start, dtype="float32", trainable=False,
-                aggregation="mean", name=name,
-            )  # fmt: skip
-            setattr(self, name, weight)
-
-    def moments(self, inputs, training=None):
-        """Mean and variance to standardize with, float32 [channels]; updates the averages."""
-        settings = self.statistics
-        if settings.use_moving_averages and not training:
-            return ops.convert_to_tensor(self.moving_mean), ops.convert_to_tensor(
-                self.moving_variance
-            )
-        x = ops.cast(inputs, "float32")
-        axes = tuple(range(len(x.shape) - 1))
-        mean, mean_square = ops.mean(x, axis=axes), ops.mean(ops.square(x), axis=axes)
-        if settings.use_cross_replica_mean is not False:
-            mean, mean_square = cross_replica_mean([mean, mean_square])
-        variance = mean_square - ops.square(mean)
-        if not training:
-            return self.accu(mean, variance)
-        if settings.use_moving_averages:
-            self._move(self.moving_mean, mean)
-            self._move(self.moving_variance, variance)
-        return mean, variance
-
-    def _move(self, average, value):
-        value = ops.stop_gradient(value)
-        average.assign(average * self.statistics.decay + value * (1 - self.statistics.decay))
-
-    def scale_and_offset(self, inputs, gamma=None, beta=None, training=None):
-        """`inputs` standardized, times gamma, plus beta: as one multiplication and addition.
-
-        Args:
-          inputs: [batch, …, channels].
-          gamma: [channels], or [batch, channels] for a scale of each example; None is 1.
-          beta: Likewise; None is 0.
-          training: Whether to use the batch's moments.
-        """
-        mean, variance = self.moments(inputs, training)
-        scale = ops.rsqrt(variance + self.statistics.epsilon)
-        scale = scale if gamma is None else scale * ops.cast(gamma, "float32")
-        offset = -mean * scale if beta is None else ops.cast(beta, "float32") - mean * scale
-        return _apply(inputs, scale, offset)
-
-    def call(self, inputs, training=None):
-        return self.scale_and_offset(inputs, training=training)
-
-    def get_config(self):
-        return super().get_config() | {"statistics": dict(vars(self.statistics))}
-
-
-def _apply(x, scale, offset):
-    """x·scale + offset; [batch, channels] is spread over the axes between."""
-
-    def spread(v):
-        v = ops.cast(v, x.dtype)
-        if len(v.shape) == 2 and len(x.shape) > 2:
-            v = ops.reshape(v, (-1, *[1] * (len(x.shape) - 2), v.shape[-1]))
-        return v
-
-    return x * spread(scale) + spread(offset)
+def _add_scale_and_offset(layer, channels):
+    """Learned `gamma` and `beta`; they enter float32 arithmetic, so they are never rounded."""
+    layer.gamma, layer.beta = (
+        layer.add_weight(shape=(channels,), initializer=start, autocast=False, name=name)
+        for name, start in (("gamma", "ones"), ("beta", "zeros"))
+    )
 
 
 @registry.register("normalization", "batch_norm", paper="https://arxiv.org/abs/1502.03167")
@@ -170,23 +30,29 @@ class BatchNorm(StandardizeBatch):
 
     def build(self, input_shape):
         super().build(input_shape)
-        channels = (input_shape[-1],)
-        self.gamma = self.add_weight(shape=channels, initializer="ones", name="gamma")
-        self.beta = self.add_weight(shape=channels, initializer="zeros", name="beta")
+        _add_scale_and_offset(self, input_shape[-1])
 
     def call(self, inputs, training=None):
         return self.scale_and_offset(inputs, self.gamma, self.beta, training)
 
 
 class _Modulation(keras.layers.Layer):
-    """Scale and offset for each example: `gamma` and `beta`, dense layers of a vector."""
+    """Scale and offset for each example: `gamma` and `beta`, dense layers of a vector.
 
-    def __init__(self, channels, use_bias, spectral_norm, gamma_start, num_hidden, name):
-        super().__init__(name=name)
-        self.hidden = None
-        if num_hidden:
-            self.hidden = Dense(num_hidden, spectral_norm=spectral_norm, name="hidden")
-        common = dict(use_bias=use_bias, spectral_norm=spectral_norm)
+    Args:
+      owner: The batch norm that they are for; gives spectral norm and dtype.
+      channels: Their length.
+      name: Name of the layer.
+      use_bias: Whether the two have a bias.
+      gamma_start: What gamma's bias starts at.
+      num_hidden: Width of a hidden layer before them; 0 for none.
+    """
+
+    def __init__(self, owner, channels, name, use_bias=True, gamma_start=0.0, num_hidden=0):
+        super().__init__(name=name, dtype=owner.dtype_policy)
+        common = {"spectral_norm": owner.spectral_norm, "dtype": owner.dtype_policy}
+        self.hidden = Dense(num_hidden, name="hidden", **common) if num_hidden else None
+        common["use_bias"] = use_bias
         self.gamma = Dense(channels, bias_start=gamma_start, name="gamma", **common)
         self.beta = Dense(channels, name="beta", **common)
 
@@ -216,6 +82,9 @@ class ConditionalBatchNorm(StandardizeBatch):
       spectral_norm: Spectrally normalize the two kernels.
       use_bias: Add a bias to both.
       centered: Scale by 1 + y·W, as the papers do; False: by y·W, as the 2019 library did.
+
+    Raises:
+      UserError: Called with y = None.
     """
 
     def __init__(self, name=None, spectral_norm=False, use_bias=False, centered=True, **kwargs):
@@ -223,10 +92,15 @@ class ConditionalBatchNorm(StandardizeBatch):
         self.use_bias = use_bias
         self.centered = centered
 
-    def build(self, inputs_shape, y_shape):
+    def build(self, inputs_shape, y_shape=None):
+        if y_shape is None:
+            raise UserError(
+                "conditional_batch_norm needs labels, received None: make the GAN conditional or "
+                "choose another normalization."
+            )
         super().build(inputs_shape)
         self.condition = _Modulation(
-            inputs_shape[-1], self.use_bias, self.spectral_norm, 0.0, 0, name="condition"
+            self, inputs_shape[-1], name="condition", use_bias=self.use_bias
         )
         self.condition.build(y_shape)
 
@@ -251,16 +125,23 @@ class SelfModulatedBatchNorm(StandardizeBatch):
       name: Name of the layer.
       spectral_norm: Spectrally normalize the network's kernels.
       num_hidden: Width of its hidden layer; 0 for none.
+
+    Raises:
+      UserError: Called with z = None.
     """
 
     def __init__(self, name=None, spectral_norm=False, num_hidden: int = 32, **kwargs):
         super().__init__(name, spectral_norm, **kwargs)
         self.num_hidden = num_hidden
 
-    def build(self, inputs_shape, z_shape):
+    def build(self, inputs_shape, z_shape=None):
+        if z_shape is None:
+            raise UserError(
+                "self_modulated_batch_norm needs a latent, received None: it is for generators."
+            )
         super().build(inputs_shape)
         self.sbn = _Modulation(
-            inputs_shape[-1], True, self.spectral_norm, 1.0, self.num_hidden, name="sbn"
+            self, inputs_shape[-1], name="sbn", gamma_start=1.0, num_hidden=self.num_hidden
         )
         self.sbn.build(z_shape)
 
@@ -274,7 +155,7 @@ class SelfModulatedBatchNorm(StandardizeBatch):
 
 @registry.register("normalization", "no_batch_norm")
 @keras.saving.register_keras_serializable("compare_gan")
-class NoBatchNorm(_Normalization):
+class NoBatchNorm(SpectrallyNormalized):
     """No normalization: the input as it is."""
 
     def call(self, inputs):
@@ -283,16 +164,14 @@ class NoBatchNorm(_Normalization):
 
 @registry.register("normalization", "layer_norm", paper="https://arxiv.org/abs/1607.06450")
 @keras.saving.register_keras_serializable("compare_gan")
-class LayerNorm(_Normalization):
+class LayerNorm(SpectrallyNormalized):
     """Zero mean and unit variance of each example over all its axes; learned scale and offset.
 
     One scale and offset a channel; epsilon 1e-12.
     """
 
     def build(self, input_shape):
-        channels = (input_shape[-1],)
-        self.beta = self.add_weight(shape=channels, initializer="zeros", name="beta")
-        self.gamma = self.add_weight(shape=channels, initializer="ones", name="gamma")
+        _add_scale_and_offset(self, input_shape[-1])
 
     def call(self, inputs):
         x = ops.cast(inputs, "float32")

@@ -5,7 +5,7 @@ on copies of the same pixel. Each pair has an equal convolution without those:
 
 - zero insertion, then k x k           = stride-2 transposed convolution with the flipped kernel
 - nearest neighbour, then 3 x 3        = stride-2 transposed 4 x 4 convolution, kernels summed
-- 3 x 3, then 2 x 2 mean               = stride-2 4 x 4 convolution, kernels averaged
+- 3 x 3 on even sizes, then 2 x 2 mean = stride-2 4 x 4 convolution, kernels averaged
 - 1 x 1 with any of them               = the 1 x 1 on the smaller side
 
 The weights stay those of the plain definition; results are equal to rounding.
@@ -38,31 +38,28 @@ def convolve(x, kernel, resample: str, folded: bool):
     """A stride-1 SAME convolution together with a resampling.
 
     Args:
-      x: [batch, h, w, c]; even h and w for `then_mean_pool`.
-      kernel: [k, k, c, filters], k odd.
+      x: [batch, h, w, c].
+      kernel: [k, k, c, filters].
       resample: `unpool_then`, `nearest_then` or `then_mean_pool`.
       folded: Use the equal, smaller convolution where there is one.
 
     Returns:
-      [batch, 2h, 2w, filters], or [batch, h/2, w/2, filters] for `then_mean_pool`.
+      [batch, 2h, 2w, filters], or [batch, ⌊h/2⌋, ⌊w/2⌋, filters] for `then_mean_pool`.
     """
-    if not folded:
-        return _plain(x, kernel, resample)
     size = kernel.shape[0]
-    if resample == "unpool_then":
+    if folded and size == 1:
+        return _pointwise(x, kernel, resample)
+    if folded and resample == "unpool_then" and size > 2:
         return _unpool_then(x, kernel)
-    if size == 1:
-        if resample == "nearest_then":
-            return upsample_nearest(ops.conv(x, kernel, padding="same"))
-        return ops.conv(mean_pool(x), kernel, padding="same")
-    if size != 3:
-        return _plain(x, kernel, resample)
-    wide = _four_shifts(kernel)
-    if resample == "nearest_then":
-        # conv_transpose wants [k, k, out, in] and does not flip.
-        flipped = ops.transpose(ops.flip(wide, axis=(0, 1)), (0, 1, 3, 2))
-        return ops.conv_transpose(x, flipped, strides=2, padding="same")
-    return ops.conv(x, wide * 0.25, strides=2, padding="same")
+    if folded and resample == "nearest_then" and size == 3:
+        return ops.conv_transpose(x, _flipped(_four_shifts(kernel)), strides=2, padding="same")
+    if folded and resample == "then_mean_pool" and size == 3 and _is_even(x):
+        return ops.conv(x, _four_shifts(kernel) * 0.25, strides=2, padding="same")
+    return _plain(x, kernel, resample)
+
+
+def _is_even(x):
+    return all(side % 2 == 0 for side in x.shape[1:3])
 
 
 def _plain(x, kernel, resample):
@@ -72,17 +69,25 @@ def _plain(x, kernel, resample):
     return ops.conv(x, kernel, padding="same")
 
 
+def _pointwise(x, kernel, resample):
+    if resample == "then_mean_pool":
+        return ops.conv(mean_pool(x), kernel, padding="same")
+    y = ops.conv(x, kernel, padding="same")
+    return unpool(y) if resample == "unpool_then" else upsample_nearest(y)
+
+
 def _unpool_then(x, kernel):
-    size = kernel.shape[0]
-    if size == 1:
-        return unpool(ops.conv(x, kernel, padding="same"))
     # The transposed convolution's output pixel p takes x[i]·k[p - 2i]; ours takes x[i]·w[2i - p +
-    # c] with c = (size - 1) / 2: the flipped kernel, cropped c pixels in.
-    flipped = ops.transpose(ops.flip(kernel, axis=(0, 1)), (0, 1, 3, 2))
-    y = ops.conv_transpose(x, flipped, strides=2, padding="valid")
-    centre = (size - 1) // 2
+    # c] with c = ⌊(size - 1) / 2⌋: the flipped kernel, cropped size - 1 - c pixels in.
+    y = ops.conv_transpose(x, _flipped(kernel), strides=2, padding="valid")
+    centre = kernel.shape[0] // 2
     h, w = 2 * x.shape[1], 2 * x.shape[2]
     return y[:, centre : centre + h, centre : centre + w]
+
+
+def _flipped(kernel):
+    """The kernel with which `conv_transpose` ([k, k, out, in], no flip) does as `conv` does."""
+    return ops.transpose(ops.flip(kernel, axis=(0, 1)), (0, 1, 3, 2))
 
 
 def _four_shifts(kernel):

@@ -1,35 +1,19 @@
 """Spectral normalization: a kernel divided by its largest singular value, by power iteration."""
 
+import math
+
 import gin
 import keras
 from keras import ops
 
-from compare_gan.errors import UserError
+from compare_gan.errors import unknown_name
 
 _SIDES = ("left", "right", "auto")
-
-
-def _as_matrix(w):
-    """[..., units] -> [rows, units]; rows is the product of all axes but the last."""
-    return ops.reshape(w, (-1, w.shape[-1]))
 
 
 def _l2_normalize(x, epsilon):
     # The clamp applies to the squared norm, as in TensorFlow's l2_normalize.
     return x * ops.rsqrt(ops.maximum(ops.sum(ops.square(x)), epsilon))
-
-
-def iterates_left(w_shape, singular_value: str) -> bool:
-    """Whether the stored vector is the left singular vector (one entry a row)."""
-    if singular_value not in _SIDES:
-        raise UserError(
-            f"spectral_norm.singular_value must be one of {', '.join(_SIDES)}, received "
-            f"'{singular_value}'."
-        )
-    rows, columns = 1, w_shape[-1]
-    for size in w_shape[:-1]:
-        rows *= size
-    return singular_value == "left" or (singular_value == "auto" and rows <= columns)
 
 
 @gin.configurable("spectral_norm")
@@ -42,21 +26,43 @@ class SpectralNorm:
       epsilon: Lower bound of squared norms when vectors are normalized.
       singular_value: Which singular vector is kept between steps: `left` (length: product of the
         kernel's axes but the last), `right` (length: its last axis), or `auto`, the shorter one.
+
+    Raises:
+      UserError: `singular_value` is none of the three.
     """
 
     def __init__(self, epsilon: float = 1e-12, singular_value: str = "left"):
+        if singular_value not in _SIDES:
+            raise unknown_name("spectral_norm.singular_value", singular_value, _SIDES)
         self.epsilon = epsilon
         self.singular_value = singular_value
-        iterates_left((1, 1), singular_value)  # Refuses an unknown name at once.
+
+    @classmethod
+    def of(cls, spectral_norm: "bool | dict | SpectralNorm | None") -> "SpectralNorm | None":
+        """What a layer's argument `spectral_norm` means.
+
+        Args:
+          spectral_norm: False or None for none, True for gin's settings; or the settings
+            themselves, as an object or (from a layer's config) as a dictionary.
+        """
+        if not spectral_norm:
+            return None
+        if isinstance(spectral_norm, cls):
+            return spectral_norm
+        return cls(**(spectral_norm if isinstance(spectral_norm, dict) else {}))
+
+    def get_config(self) -> dict:
+        return {"epsilon": self.epsilon, "singular_value": self.singular_value}
 
     def u_shape(self, w_shape) -> tuple[int, int]:
         """Shape of the stored singular vector: [rows, 1] (left) or [1, columns] (right)."""
-        rows = 1
-        for size in w_shape[:-1]:
-            rows *= size
-        if iterates_left(w_shape, self.singular_value):
-            return (rows, 1)
-        return (1, w_shape[-1])
+        rows, columns = math.prod(w_shape[:-1]), w_shape[-1]
+        return (rows, 1) if self._keeps_left(w_shape) else (1, columns)
+
+    def _keeps_left(self, w_shape) -> bool:
+        if self.singular_value == "auto":
+            return math.prod(w_shape[:-1]) <= w_shape[-1]
+        return self.singular_value == "left"
 
     def __call__(self, w, u):
         """One power iteration.
@@ -67,21 +73,22 @@ class SpectralNorm:
 
         Returns:
           `w` divided by the estimated largest singular value (differentiable with respect to `w`,
-          the vectors being constants), and the new `u`.
+          the vectors being constants; a kernel of zeros stays as it is), and the new `u`.
         """
-        matrix = _as_matrix(w)
-        constant = ops.stop_gradient(matrix)
-        if iterates_left(w.shape, self.singular_value):
-            v = _l2_normalize(ops.matmul(ops.transpose(constant), u), self.epsilon)
-            new_u = _l2_normalize(ops.matmul(constant, v), self.epsilon)
-            left, right = new_u, v
+        matrix = ops.reshape(w, (-1, w.shape[-1]))
+
+        def normalize(x):
+            return ops.stop_gradient(_l2_normalize(x, self.epsilon))
+
+        if self._keeps_left(w.shape):
+            v = normalize(ops.matmul(ops.reshape(u, (1, -1)), matrix))
+            product = ops.matmul(matrix, ops.reshape(v, (-1, 1)))
         else:
-            v = _l2_normalize(ops.matmul(u, ops.transpose(constant)), self.epsilon)
-            new_u = _l2_normalize(ops.matmul(v, constant), self.epsilon)
-            left, right = ops.transpose(v), ops.transpose(new_u)
-        left, right = ops.stop_gradient(left), ops.stop_gradient(right)
-        sigma = ops.sum(left * ops.matmul(matrix, right))
-        return w / sigma, ops.stop_gradient(new_u)
+            v = normalize(ops.matmul(matrix, ops.reshape(u, (-1, 1))))
+            product = ops.matmul(ops.reshape(v, (1, -1)), matrix)
+        new_u = normalize(product)
+        sigma = ops.sum(new_u * product)
+        return w / ops.where(sigma > 0, sigma, 1.0), new_u
 
 
 def spectral_norm(w, u, epsilon: float = 1e-12, singular_value: str = "left"):
@@ -100,36 +107,51 @@ def spectral_norm(w, u, epsilon: float = 1e-12, singular_value: str = "left"):
 
 
 class SpectrallyNormalized(keras.layers.Layer):
-    """Base of layers with a kernel that may be spectrally normalized.
+    """Base of all layers that take the argument `spectral_norm`.
 
-    A subclass calls `add_kernel` in `build` and reads `normalized_kernel` in `call`.
+    A subclass with a kernel of its own calls `add_kernel` in `build` and `normalized_kernel` in
+    `call`; others hand `self.spectral_norm` on to the layers that they consist of.
+
+    Args:
+      name: Name of the layer.
+      spectral_norm: Whether kernels are spectrally normalized; see `SpectralNorm.of`.
     """
 
-    def __init__(self, spectral_norm: bool = False, name: str | None = None, **kwargs):
+    def __init__(
+        self, name: str | None = None, spectral_norm: bool | dict | SpectralNorm = False, **kwargs
+    ):
         super().__init__(name=name, **kwargs)
-        self.spectral_norm = spectral_norm
-        self._normalizer = SpectralNorm() if spectral_norm else None
+        self.spectral_norm = SpectralNorm.of(spectral_norm)
 
     def add_kernel(self, shape, initializer) -> None:
         """Adds the weight `kernel` and, under spectral normalization, its vector `u_var`."""
-        self.kernel = self.add_weight(shape=shape, initializer=initializer, name="kernel")
+        normalized = self.spectral_norm is not None
+        # Singular values are estimated in float32 also where the layer computes in half precision.
+        self.kernel = self.add_weight(
+            shape=shape, initializer=initializer, autocast=not normalized, name="kernel"
+        )
         self.u_var = None
-        if self.spectral_norm:
+        if normalized:
             # A function of the weights, which are equal on all replicas: so is the update.
             self.u_var = self.add_weight(
-                shape=self._normalizer.u_shape(shape),
+                shape=self.spectral_norm.u_shape(shape),
                 initializer="random_normal",
                 dtype="float32",
                 trainable=False,
+                autocast=False,
                 aggregation="only_first_replica",
                 name="u_var",
             )
 
     def normalized_kernel(self, training: bool | None):
         """The kernel to compute with; in training the singular vector moves one step on."""
-        if not self.spectral_norm:
+        if self.spectral_norm is None:
             return ops.cast(self.kernel, self.compute_dtype)
-        kernel, new_u = self._normalizer(ops.cast(self.kernel, "float32"), self.u_var)
+        kernel, new_u = self.spectral_norm(ops.cast(self.kernel, "float32"), self.u_var)
         if training:
             self.u_var.assign(new_u)
         return ops.cast(kernel, self.compute_dtype)
+
+    def get_config(self):
+        settings = self.spectral_norm and self.spectral_norm.get_config()
+        return super().get_config() | {"spectral_norm": settings}

@@ -23,8 +23,7 @@ def uses_standing_statistics(model: keras.Model) -> bool:
 def reset_standing_statistics(model: keras.Model) -> None:
     """Forgets what the model's layers have accumulated."""
     for layer in _layers(model):
-        for variable in (layer.accu_mean, layer.accu_variance, layer.accu_counter):
-            variable.assign(ops.zeros_like(variable))
+        layer.reset()
 
 
 @contextlib.contextmanager

@@ -9,7 +9,7 @@ from compare_gan.losses.adversarial import non_saturating
 from compare_gan.losses.base import Losses
 
 
-@gin.configurable("loss")
+@gin.configurable("loss", allowlist=["fn"])
 def get_losses(
     d_real_logits, d_fake_logits, fn: Callable[..., Losses] | str = non_saturating
 ) -> Losses:

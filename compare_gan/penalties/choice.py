@@ -11,7 +11,7 @@ from compare_gan.penalties.regularizers import no_penalty
 from compare_gan.utils import call_with_requested
 
 
-@gin.configurable("penalty")
+@gin.configurable("penalty", allowlist=["fn"])
 def get_penalty(fn: Callable[..., Any] | str = no_penalty, **available: Any):
     """The penalty by the function that the config names (`penalty.fn = @wgangp_penalty`).
 

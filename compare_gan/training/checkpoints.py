@@ -21,6 +21,9 @@ class Checkpoints:
 
     def __init__(self, state: TrainState, model_dir: str, keep_max: int | None = None):
         self._step = state.step
+        self._current: tuple[int, str] | None = (
+            None  # What the state was last saved to or read from.
+        )
         self._checkpoint = tf.train.Checkpoint(variables=dict(state.variables()))
         self._manager = tf.train.CheckpointManager(
             self._checkpoint,
@@ -30,11 +33,12 @@ class Checkpoints:
         )
 
     def save(self) -> str:
-        """Saves the state under its step; saving the same step again replaces nothing."""
+        """Saves the state under its step, unless that is done already; returns the path."""
         step = int(self._step.numpy())
-        if self._manager.latest_checkpoint and step_of(self._manager.latest_checkpoint) == step:
-            return self._manager.latest_checkpoint
-        return self._manager.save(checkpoint_number=step)
+        if self._current is None or self._current[0] != step:
+            # A damaged checkpoint of this step, from before a restart, is written anew.
+            self._current = step, self._manager.save(checkpoint_number=step)
+        return self._current[1]
 
     def restore_newest(self) -> str | None:
         """Restores the newest checkpoint that can be read; returns its path, None if none is.
@@ -46,7 +50,8 @@ class Checkpoints:
         for path in reversed(paths):
             try:
                 self.restore(path)
-            except (tf.errors.OpError, OSError) as error:
+            except (tf.errors.OpError, OSError, IndexError) as error:
+                # IndexError is what TensorFlow's reader makes of a file that is too short.
                 logging.warning(
                     "Checkpoint %s is damaged (%s); falling back to the one before.",
                     path,
@@ -74,6 +79,7 @@ class Checkpoints:
                 f"Checkpoint '{path}' does not fit this config (start with another --model_dir, or "
                 f"restore the config that made it): {first}"
             ) from error
+        self._current = int(self._step.numpy()), path
 
 
 def list_checkpoints(model_dir: str) -> list[str]:

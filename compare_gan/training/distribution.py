@@ -42,6 +42,16 @@ def make_strategy(distribution: str = "auto", single_core: bool = False) -> tf.d
     return tf.distribute.get_strategy()
 
 
+def is_chief(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process is the one of several workers that writes files; True when alone."""
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return True
+    resolver = strategy.cluster_resolver
+    if "chief" in resolver.cluster_spec().jobs:
+        return resolver.task_type == "chief"
+    return resolver.task_id == 0
+
+
 def distributed_iterator(
     strategy: tf.distribute.Strategy, make_dataset: Callable[[int, list[int]], tf.data.Dataset]
 ):

@@ -23,6 +23,7 @@ from compare_gan.training import config
 from compare_gan.training.checkpoints import Checkpoints, list_checkpoints, step_of
 from compare_gan.training.options import Options
 from compare_gan.training.state import TrainState
+from compare_gan.utils import write_text
 
 DIVERGED = "DIVERGED"
 _CONFIG, _MODEL = "config.gin", "model.json"
@@ -51,15 +52,6 @@ class TrainedModel:
     step: int
     averaged: bool
     state: TrainState
-
-
-def write_text(model_dir: str, name: str, content: str) -> None:
-    """Writes a file of the model directory whole or not at all."""
-    os.makedirs(model_dir, exist_ok=True)
-    path = os.path.join(model_dir, name)
-    with open(path + ".tmp", "w") as file:
-        file.write(content)
-    os.replace(path + ".tmp", path)
 
 
 def write_description(model_dir: str, dataset) -> None:
@@ -133,9 +125,12 @@ def load_trained(
     Raises:
       UserError: The directory or checkpoint is not there, or they do not fit each other.
     """
-    path = config_path(model_dir)
-    checkpoint = find_checkpoint(model_dir, checkpoint)
-    config.parse([path])
+    config.parse([config_path(model_dir)])
+    return restore_trained(model_dir, find_checkpoint(model_dir, checkpoint), use_ema)
+
+
+def restore_trained(model_dir: str, checkpoint: str, use_ema: bool = True) -> TrainedModel:
+    """`load_trained` under the bindings that gin holds now, for a checkpoint's path."""
     with open(os.path.join(model_dir, _MODEL)) as file:
         model = json.load(file)
     options = Options()

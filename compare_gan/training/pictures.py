@@ -1,6 +1,5 @@
 """The pictures of a run: the same latents at every step, so that the evolution can be watched."""
 
-import json
 import os
 
 import numpy as np
@@ -8,6 +7,7 @@ import numpy as np
 from compare_gan.evaluation.drawing import row_names, sample_grid
 from compare_gan.report import curves, grids
 from compare_gan.training.state import TrainState
+from compare_gan.training.summaries import read_log
 
 _ROWS, _COLUMNS = 10, 10
 _SEED = 2019  # Of the fixed latents.
@@ -64,14 +64,13 @@ class PictureTaker:
 
     def curves(self) -> None:
         """`losses.png`: every loss over the steps."""
-        with open(os.path.join(self._model_dir, "log.jsonl")) as log:
-            rows = [json.loads(line) for line in log]
-        names = [name for name in rows[-1] if name.startswith("loss/")]
+        rows = read_log(self._model_dir)
+        if not rows:
+            return
+        steps = [row["step"] for row in rows]
         series = {
-            name.removeprefix("loss/"): (
-                [row["step"] for row in rows],
-                [row.get(name) for row in rows],
-            )
-            for name in names
+            name.removeprefix("loss/"): (steps, [row.get(name) for row in rows])
+            for name in rows[-1]
+            if name.startswith("loss/")
         }
         curves.plot_curves(series, os.path.join(self._model_dir, "losses.png"), ylabel="loss")

@@ -50,12 +50,15 @@ def run(schedule: str, experiment: Experiment, model_dir: str, plan: EvaluationP
 def evaluate_checkpoints(
     experiment: Experiment, model_dir: str, paths: list[str], plan: EvaluationPlan
 ) -> None:
-    """Scores checkpoints, one after the other; adds to scores.csv and results.jsonl."""
+    """Scores checkpoints, one after the other; adds to scores.csv and results.jsonl.
+
+    Models are built from the bindings that gin holds, which must be those of the run.
+    """
     from compare_gan.evaluation.evaluate import evaluate_generator
     from compare_gan.evaluation.results import format_scores, write_results
 
     for path in paths:
-        model = model_dirs.load_trained(model_dir, path)
+        model = model_dirs.restore_trained(model_dir, path)
         rows = evaluate_generator(
             model.generator,
             experiment.dataset,

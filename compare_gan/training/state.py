@@ -42,10 +42,10 @@ class TrainState:
         if not self.ema:
             return
         started = self.step >= self.gan.ema_start_step
-        weight = tf.where(started, 1.0 - self.gan.ema_decay, 1.0)
         for average, variable in zip(self.ema, self.gan.generator_variables, strict=True):
             value = tf.cast(variable.value, tf.float32)
-            average.assign_add(tf.cast(weight, tf.float32) * (value - average))
+            moved = average + (1.0 - self.gan.ema_decay) * (value - average)
+            average.assign(tf.where(started, moved, value))
 
     def variables(self) -> dict[str, tf.Variable]:
         """All variables by a stable name, as they are written to checkpoints.
@@ -68,16 +68,13 @@ class TrainState:
                     path = variable.path.split("/", 1)[-1]
                     _add_unique(named, f"{prefix}/{path}", variable.value)
         for average, variable in zip(self.ema, self.gan.generator_variables, strict=False):
-            _add_unique(named, f"ema/{variable.path}", average)
+            path = variable.path.split("/", 1)[-1]
+            _add_unique(named, f"ema/{path}", average)
         return named
 
     def make_sampling_generator(self) -> keras.Model:
         """A second generator of the same shape, for `update_sampling_generator` to fill."""
-        generator = self.gan.generator
-        clone = type(generator).from_config(generator.get_config())
-        y = tf.zeros([2, self.gan.num_classes]) if self.gan.conditional else None
-        clone((tf.zeros([2, self.gan.z_dim]), y), training=False)
-        return clone
+        return self.gan.make_generator()
 
     def update_sampling_generator(self, clone: keras.Model, use_ema: bool = True) -> None:
         """Copies the generator into `clone`, its averaged weights where there are any."""

@@ -1,5 +1,6 @@
-"""What a run tells while it trains: TensorBoard, log.jsonl, pictures, a line of progress."""
+"""What a run tells while it trains: TensorBoard, log.jsonl, a line of progress."""
 
+import contextlib
 import json
 import math
 import os
@@ -10,17 +11,28 @@ import numpy as np
 import tensorflow as tf
 import tqdm
 
+from compare_gan.utils import write_text
+
+_LOG = "log.jsonl"
+
 
 class Summaries:
-    """Writes scalars and image grids of one run to TensorBoard and to files.
+    """Writes the scalars, texts and image grids of one run to TensorBoard, scalars also to a file.
 
     `log.jsonl` gets one line a call of the compiled loop (step, images per second, the mean of
-    each value over the steps of that call); pictures go to `samples/`.
+    each value over the steps of that call).
+
+    Args:
+      model_dir: The run's directory.
+      first_step: Where the run goes on: rows of later steps, which a killed process wrote after its
+        last checkpoint, are dropped from `log.jsonl`.
     """
 
-    def __init__(self, model_dir: str):
+    def __init__(self, model_dir: str, first_step: int = 0):
         self._model_dir = model_dir
         self._writer = tf.summary.create_file_writer(os.path.join(model_dir, "tensorboard"))
+        rows = [row for row in read_log(model_dir) if row["step"] <= first_step]
+        write_text(model_dir, _LOG, "".join(json.dumps(row) + "\n" for row in rows))
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Writes scalars of one step; values that are not finite become null in log.jsonl."""
@@ -30,7 +42,7 @@ class Summaries:
         row = {"step": step} | {
             name: float(value) if math.isfinite(value) else None for name, value in values.items()
         }
-        with open(os.path.join(self._model_dir, "log.jsonl"), "a") as log:
+        with open(os.path.join(self._model_dir, _LOG), "a") as log:
             log.write(json.dumps(row) + "\n")
 
     def text(self, name: str, content: str) -> None:
@@ -48,13 +60,22 @@ class Summaries:
         self._writer.flush()
 
 
+def read_log(model_dir: str) -> list[dict[str, float | None]]:
+    """The rows of `log.jsonl`, oldest first; without a last line that was cut off by a kill."""
+    rows = []
+    path = os.path.join(model_dir, _LOG)
+    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError), open(path) as log:
+        for line in log:
+            rows.append(json.loads(line))
+    return rows
+
+
 class Progress:
     """One line of progress: a tqdm bar on a terminal, otherwise a line at most every 10 s."""
 
     _SECONDS_BETWEEN_LINES = 10.0
 
-    def __init__(self, first_step: int, last_step: int, batch_size: int):
-        self._batch_size = batch_size
+    def __init__(self, first_step: int, last_step: int):
         self._last_step = last_step
         self._start = (time.monotonic(), first_step)
         self._last_line = -math.inf

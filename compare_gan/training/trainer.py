@@ -1,5 +1,6 @@
 """The training loop: from a config in gin to a model directory."""
 
+import contextlib
 import dataclasses
 import json
 import os
@@ -7,7 +8,6 @@ import secrets
 import signal
 import time
 
-import gin
 import keras
 import numpy as np
 import tensorflow as tf
@@ -16,13 +16,13 @@ from absl import logging
 from compare_gan.errors import DivergenceError, UserError
 from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.checkpoints import Checkpoints
-from compare_gan.training.config import required_missing
-from compare_gan.training.distribution import distributed_iterator, make_strategy
+from compare_gan.training.config_errors import required_missing
+from compare_gan.training.distribution import distributed_iterator, is_chief, make_strategy
 from compare_gan.training.options import Options, RunConfig
-from compare_gan.training.pictures import PictureTaker
+from compare_gan.training.recorder import Recorder
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep, make_train_loop
-from compare_gan.training.summaries import Progress, Summaries
+from compare_gan.utils import write_text
 
 
 @dataclasses.dataclass(frozen=True)
@@ -80,6 +80,7 @@ class Trainer:
             tf.config.experimental.enable_op_determinism()
 
         self.strategy = make_strategy(run_config.distribution, run_config.single_core)
+        self.is_chief = is_chief(self.strategy)
         replicas = self.strategy.num_replicas_in_sync
         if options.batch_size % replicas:
             raise UserError(
@@ -133,54 +134,41 @@ class Trainer:
         if self.step >= options.training_steps:
             logging.info("Step %d is reached already.", self.step)
             return
-        summaries = Summaries(self.model_dir)
-        pictures = PictureTaker(self.experiment, self.state, self.model_dir, summaries)
-        if self.step == 0:
-            self.checkpoints.save()
-            pictures.real()
         sample_steps = run_config.sample_steps or run_config.save_checkpoints_steps
-        progress = Progress(self.step, options.training_steps, options.batch_size)
-        with _DelayedSignals() as signals:
-            while self.step < options.training_steps:
-                count = _steps_to_next(
-                    self.step,
-                    (
-                        run_config.iterations_per_loop,
-                        run_config.save_checkpoints_steps,
-                        sample_steps,
-                    ),
-                    options.training_steps,
+        periods = (
+            run_config.iterations_per_loop,
+            run_config.save_checkpoints_steps,
+            sample_steps,
+        )
+        recorder = None
+        with contextlib.ExitStack() as stack:
+            signals = stack.enter_context(_DelayedSignals())
+            if self.is_chief:
+                recorder = Recorder(self.experiment, self.state, self.model_dir)
+                stack.callback(recorder.close)
+            if self.step == 0:
+                self._save()
+            while self.step < options.training_steps and not signals.received:
+                first_step, started = self.step, time.perf_counter()
+                history = self.run_steps(
+                    _steps_to_next(first_step, periods, options.training_steps)
                 )
-                started, first_step = time.perf_counter(), self.step
-                history = self.run_steps(count)
-                images_per_second = count * options.batch_size / (time.perf_counter() - started)
-                self._stop_if_diverged(first_step, history)
+                if recorder:
+                    recorder.steps(self.step, history, time.perf_counter() - started)
+                self._stop_if_diverged(history)
                 step = self.step
-                values = {name: float(np.mean(course)) for name, course in history.items()}
-                scalars = values | {
-                    "images_per_second": images_per_second,
-                    "learning_rate/generator": float(self.state.g_optimizer.learning_rate),
-                    "learning_rate/discriminator": float(self.state.d_optimizer.learning_rate),
-                }
-                summaries.scalars(step, scalars)
-                progress.update(step, images_per_second, values)
-                done = step == options.training_steps or signals.received
-                if step % run_config.save_checkpoints_steps == 0 or done:
-                    self.checkpoints.save()
-                    summaries.flush()
-                if step == first_step + count and first_step < 1:
-                    # Only what has been used is in the operative config: write it after a step.
-                    model_dirs.write_text(
-                        self.model_dir, "operative_config.gin", gin.operative_config_str()
-                    )
-                    summaries.text("gin", gin.operative_config_str())
-                if step % sample_steps == 0 or step == options.training_steps:
-                    pictures.fakes(step)
-                if signals.received:
-                    progress.close()
-                    raise KeyboardInterrupt(f"stopped at step {step}, checkpoint saved")
-        progress.close()
-        pictures.curves()
+                last = step == options.training_steps or signals.received
+                if last or step % run_config.save_checkpoints_steps == 0:
+                    self._save()
+                if recorder and (last or step % sample_steps == 0):
+                    recorder.samples(step)
+        if signals.received:
+            raise KeyboardInterrupt(f"stopped at step {self.step}, checkpoint saved")
+
+    def _save(self) -> None:
+        # Every worker holds the same state: one of them writes it.
+        if self.is_chief:
+            self.checkpoints.save()
 
     def _make_batches(self, num_replicas: int, replica_ids: list[int]) -> tf.data.Dataset:
         from compare_gan.datasets import train_batches
@@ -198,15 +186,14 @@ class Trainer:
             replica_ids=replica_ids,
         )
 
-    def _stop_if_diverged(self, first_step: int, history: dict[str, np.ndarray]) -> None:
+    def _stop_if_diverged(self, history: dict[str, np.ndarray]) -> None:
         broken = [name for name, course in history.items() if not np.isfinite(course[-1])]
         if not broken:
             return
-        step = first_step + len(next(iter(history.values())))
-        note = {"step": step, "terms": broken}
-        model_dirs.write_text(self.model_dir, model_dirs.DIVERGED, json.dumps(note) + "\n")
+        note = {"step": self.step, "terms": broken}
+        write_text(self.model_dir, model_dirs.DIVERGED, json.dumps(note) + "\n")
         raise DivergenceError(
-            f"Training diverged: at step {step} {', '.join(broken)} "
+            f"Training diverged: at step {self.step} {', '.join(broken)} "
             f"{'is' if len(broken) == 1 else 'are'} not finite. The last checkpoint is kept."
         )
 

@@ -1,24 +1,29 @@
-"""The smallest networks that keep the architectures' contract; registered as `dummy_arch`."""
+"""The smallest networks that keep the architectures' contract, and their losses in NumPy."""
 
-from types import SimpleNamespace
+import math
 
 import keras
+import numpy as np
+import pytest
+import tensorflow as tf
 from keras import ops
 
-from compare_gan import registry
-from compare_gan.layers import Dense
+from compare_gan.layers import BatchNorm, Dense
+
+IMAGE_SHAPE = (4, 4, 1)
+NUM_CLASSES = 3
+Z_DIM = 5
 
 
 class Generator(keras.Model):
+    """One dense layer of latent and label, batch norm if asked for, a sigmoid."""
+
     def __init__(self, image_shape, batch_norm_fn=None, name="generator"):
         super().__init__(name=name)
         self.image_shape = tuple(image_shape)
         self.batch_norm_fn = batch_norm_fn
         self.calls = 0
-        size = 1
-        for side in self.image_shape:
-            size *= side
-        self.fc = Dense(size, kernel_initializer="glorot_normal", name="fc")
+        self.fc = Dense(math.prod(image_shape), kernel_initializer="glorot_normal", name="fc")
         self.norm = None if batch_norm_fn is None else batch_norm_fn(name="bn")
 
     def call(self, inputs, training=None):
@@ -31,7 +36,7 @@ class Generator(keras.Model):
 
 
 class Discriminator(keras.Model):
-    """A leaky hidden layer; with `project_y` the labels add a marked projection."""
+    """One hidden layer; with `project_y` the projection on the label's embedding."""
 
     def __init__(
         self,
@@ -45,20 +50,24 @@ class Discriminator(keras.Model):
         self.batch_norm_fn = batch_norm_fn
         self.spectral_norm = spectral_norm
         self.project_y = project_y
-        self.seen = []
+        self.calls = 0
         options = {"spectral_norm": spectral_norm, "kernel_initializer": "glorot_normal"}
         self.hidden = Dense(6, name="hidden", **options)
         self.norm = None if batch_norm_fn is None else batch_norm_fn(name="bn")
         self.fc = Dense(1, name="fc", **options)
-        self.embed = Dense(6, use_bias=False, name="embed", **options)
+        if project_y:
+            self.embed = Dense(6, use_bias=False, name="embed", **options)
+
+    def build(self, input_shape):
+        """Leaves the building of layers to the first call: unconditionally `embed` has no input."""
 
     def call(self, inputs, training=None):
+        self.calls += 1
         x, y = inputs
-        self.seen.append((x, y))
         h = self.hidden(ops.reshape(x, (ops.shape(x)[0], -1)), training=training)
         if self.norm is not None:
             h = self.norm(h, training=training)
-        # Smooth, unlike a leaky ReLU, so that finite differences are exact to second order.
+        # Smooth, so that finite differences have no kink to cross.
         h = ops.tanh(h)
         logits = self.fc(h, training=training)
         if self.project_y and y is not None:
@@ -66,6 +75,209 @@ class Discriminator(keras.Model):
         return logits, h
 
 
-architecture = SimpleNamespace(Generator=Generator, Discriminator=Discriminator)
-if "dummy_arch" not in registry.names("architecture"):
-    registry.add("architecture", "dummy_arch", architecture, summary="A few weights, for tests.")
+class Architecture:
+    """Both networks with options of their own, as gin gives them to a real architecture."""
+
+    def __init__(self, generator=(), discriminator=()):
+        class BoundGenerator(Generator):
+            def __init__(self, image_shape, **options):
+                super().__init__(image_shape, **(dict(generator) | options))
+
+        class BoundDiscriminator(Discriminator):
+            def __init__(self, image_shape, **options):
+                super().__init__(image_shape, **(dict(discriminator) | options))
+
+        self.Generator, self.Discriminator = BoundGenerator, BoundDiscriminator
+
+
+def make_gan(gan_class, generator=(), discriminator=(), num_classes=NUM_CLASSES, **options):
+    """A GAN on the dummy networks, its weights moved off their (partly zero) starts."""
+    keras.utils.set_random_seed(7)
+    gan = gan_class(
+        IMAGE_SHAPE, num_classes, Architecture(generator, discriminator), z_dim=Z_DIM, **options
+    )
+    random = np.random.RandomState(3)
+    for variable in gan.generator_variables + gan.discriminator_variables:
+        variable.assign(variable + 0.3 * random.normal(size=variable.shape))
+    return gan
+
+
+def make_batch(size=8, unlabelled=(), soft=False, seed=0):
+    """A batch of NumPy arrays; the rows `unlabelled` of `labels` are zero."""
+    random = np.random.RandomState(seed)
+    labels = np.eye(NUM_CLASSES)[random.randint(NUM_CLASSES, size=size)]
+    if soft:
+        labels = 0.7 * labels + 0.3 * random.dirichlet(np.ones(NUM_CLASSES), size=size)
+    labels[list(unlabelled)] = 0
+    return {
+        "images": random.uniform(size=(size, *IMAGE_SHAPE)).astype(np.float32),
+        "z": random.uniform(-1, 1, size=(size, Z_DIM)).astype(np.float32),
+        "labels": labels.astype(np.float32),
+        "fake_labels": np.eye(NUM_CLASSES, dtype=np.float32)[random.randint(3, size=size)],
+        "seed": np.array([seed, 11], dtype=np.int32),
+    }
+
+
+class Reference:
+    """The losses of a GAN on the dummy networks, by the papers' formulas in float64 NumPy.
+
+    `weights` (by variable path) may be moved; labels are predicted with the weights as they were at
+    the start, which is what a stopped gradient means.
+
+    Args:
+      gan: A ModularGAN, SSGAN or S3GAN on the dummy networks, without spectral norm.
+      batch: A batch of NumPy arrays.
+      num_rotated: How many images of a half are turned; 0 for none.
+      penalty: `None`, `wgangp` or `l2`.
+    """
+
+    def __init__(self, gan, batch, num_rotated=0, penalty=None):
+        self.gan, self.batch, self.n, self.penalty = gan, batch, num_rotated, penalty
+        variables = gan.generator_variables + gan.discriminator_variables
+        self.weights = {v.path: v.value.numpy().astype(np.float64) for v in variables}
+        self.start = dict(self.weights)
+        self.s3gan_projection = getattr(gan, "project_y", False)
+        self.predictor = getattr(gan, "use_predictor", False)
+
+    def generate(self):
+        z, y = self.batch["z"], self.batch["fake_labels"]
+        inputs = np.concatenate([z, y], axis=1) if self.gan.conditional else z
+        x = self._dense(self.weights, inputs, "generator/fc")
+        return (1 / (1 + np.exp(-x))).reshape(-1, *IMAGE_SHAPE)
+
+    def discriminator_total(self, fake):
+        gan, x, b = self.gan, self.batch["images"], len(self.batch["images"])
+        y = self.real_labels()
+        real, fake_scores = self._both_halves((x, y), (fake, self.batch["fake_labels"]))
+        total = gan.adversarial_weight * (
+            np.logaddexp(0, -real["logits"][:b]).mean()
+            + np.logaddexp(0, fake_scores["logits"][:b]).mean()
+        )
+        if self.penalty:
+            total += gan.lamba * getattr(self, f"_{self.penalty}")(x, fake, y)
+        if self.n:
+            total += gan.weight_rotation_loss_d * self._rotation_loss(real)
+        if self.predictor:
+            has = y.sum(axis=1) > 0.5
+            log_p = _log_softmax(real["class_prediction"][:b])
+            total += gan.weight_class_loss * -(y * log_p).sum(axis=1)[has].mean()
+        return total
+
+    def generator_total(self):
+        fake, y = self.generate(), self.batch["fake_labels"]
+        scores = self._both_halves((self.batch["images"], self.real_labels()), (fake, y))[1]
+        b = len(fake)
+        total = self.gan.adversarial_weight * np.logaddexp(0, -scores["logits"][:b]).mean()
+        if self.n:
+            total += self.gan.weight_rotation_loss_g * self._rotation_loss(scores)
+        return total
+
+    def real_labels(self):
+        y = self.batch["labels"].astype(np.float64)
+        if not hasattr(self.gan, "use_soft_labels") or self.gan.use_soft_labels:
+            return y
+        return np.eye(NUM_CLASSES)[y.argmax(axis=1)] * (y.sum(axis=1, keepdims=True) > 0.5)
+
+    def _both_halves(self, *halves):
+        rows = [self._with_rotations(*half) for half in halves]
+        if self.gan.deprecated_split_disc_calls:
+            return [self._scores(*half) for half in rows]
+        joint = self._scores(*(np.concatenate(part) for part in zip(*rows, strict=True)))
+        m = len(rows[0][0])
+        return [{k: v[i * m : (i + 1) * m] for k, v in joint.items()} for i in range(2)]
+
+    def _with_rotations(self, x, y):
+        if not self.n:
+            return x, y
+        rows = self._rows_to_turn()
+        turned = [np.rot90(x[rows], k, axes=(1, 2)) for k in (1, 2, 3)]
+        return np.concatenate([x, *turned]), np.concatenate([y, *[y[rows]] * 3])
+
+    def _rows_to_turn(self):
+        """Every (b/n)-th, so that the parts of a batch turn what the whole does."""
+        stride = len(self.batch["images"]) // self.n
+        return np.arange(self.n) * stride + stride - 1
+
+    def _rotation_loss(self, scores):
+        b, n = len(self.batch["images"]), self.n
+        logits = np.concatenate([scores["rotation"][self._rows_to_turn()], scores["rotation"][b:]])
+        log_p = _log_softmax(logits).reshape(4, n, 4)
+        return -np.mean([log_p[k, :, k] for k in range(4)])
+
+    def _scores(self, x, y):
+        h = self._features(self.weights, x)
+        logits = self._dense(self.weights, h, "discriminator/fc")
+        logits = logits + (h * self._embedding(x, y)).sum(axis=1, keepdims=True)
+        scores = {"logits": logits}
+        if self.n:
+            scores["rotation"] = self._dense(
+                self.weights, h, "discriminator_rotation/score_classify"
+            )
+        if self.predictor:
+            scores["class_prediction"] = self._class_logits(self.weights, h)
+        return scores
+
+    def _embedding(self, x, y):
+        """The embedding of each label: what the features are projected on."""
+        if self.s3gan_projection:
+            if self.predictor:
+                logits = self._class_logits(self.start, self._features(self.start, x))
+                if self.gan.use_soft_pred:
+                    predicted = np.exp(_log_softmax(logits))
+                else:
+                    predicted = np.eye(NUM_CLASSES)[logits.argmax(axis=1)]
+                y = np.where(y.sum(axis=1, keepdims=True) > 0.5, y, predicted)
+            return y @ self.weights["discriminator_projection/kernel"]
+        if self.gan.conditional and self.gan.discriminator.project_y:
+            return y @ self.weights["discriminator/embed/kernel"]
+        return np.zeros((len(x), 1))
+
+    def _features(self, weights, x):
+        h = self._dense(weights, x.reshape(len(x), -1), "discriminator/hidden")
+        if self.gan.discriminator.norm is not None:
+            h = (h - h.mean(axis=0)) / np.sqrt(h.var(axis=0) + 1e-3)
+            h = h * weights["discriminator/bn/gamma"] + weights["discriminator/bn/beta"]
+        return np.tanh(h)
+
+    @staticmethod
+    def _class_logits(weights, h):
+        return Reference._dense(weights, h, "discriminator_predictor/predictor_linear")
+
+    @staticmethod
+    def _dense(weights, x, name):
+        return x @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]
+
+    def _wgangp(self, x, fake, y):
+        """The slope in closed form: d/dx of v·tanh(Wx + b), v being fc and embedding."""
+        draws = tf.random.stateless_uniform((len(x), 1, 1, 1), self.batch["seed"]).numpy()
+        points = x + draws * (fake - x)
+        v = self.weights["discriminator/fc/kernel"].T + self._embedding(points, y)
+        slope = (1 - self._features(self.weights, points) ** 2) * v
+        gradient = slope @ self.weights["discriminator/hidden/kernel"].T
+        norm = np.sqrt(1e-4 + np.square(gradient).sum(axis=1))
+        return np.square(norm - 1).mean()
+
+    def _l2(self, *_):
+        trained = {v.path for v in self.gan.discriminator_variables if v.path.endswith("kernel")}
+        return np.mean([np.square(self.weights[path]).sum() / 2 for path in trained])
+
+
+def _log_softmax(x):
+    return x - np.log(np.exp(x).sum(axis=1, keepdims=True))
+
+
+class _Tools:
+    """What the tests of this folder share."""
+
+    Reference = Reference
+    IMAGE_SHAPE, NUM_CLASSES, Z_DIM = IMAGE_SHAPE, NUM_CLASSES, Z_DIM
+    Architecture = Architecture
+    BatchNorm = BatchNorm
+    make_gan = staticmethod(make_gan)
+    make_batch = staticmethod(make_batch)
+
+
+@pytest.fixture
+def dummy():
+    """Dummy networks, GANs, batches and the NumPy reference."""
+    return _Tools

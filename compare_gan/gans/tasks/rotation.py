@@ -34,9 +34,9 @@ def rotate_90(images, times: int):
 class RotationTask(AuxiliaryTask):
     """Predicts the rotation of turned images (Gidaris et al., 2018; Chen et al., SSGAN, 2019).
 
-    The last n images of a half are shown a second, third and fourth time, turned by 90, 180 and
-    270 degrees, with the labels of their originals. The discriminator learns from the real ones,
-    the generator from its own.
+    n images of a half are shown a second, third and fourth time, turned by 90, 180 and 270 degrees,
+    with the labels of their originals. The discriminator learns from the real ones, the generator
+    from its own.
 
     Papers: https://arxiv.org/abs/1803.07728, https://arxiv.org/abs/1811.11212.
 
@@ -59,10 +59,10 @@ class RotationTask(AuxiliaryTask):
         return Head(NUM_ROTATIONS, "score_classify", spectral_norm, name="discriminator_rotation")
 
     def extra_examples(self, images, labels):
-        n = self.num_rotated(images.shape[0])
-        turned = [rotate_90(images[-n:], times) for times in range(1, NUM_ROTATIONS)]
+        rows = _rows_to_turn(images.shape[0], self.num_rotated(images.shape[0]))
+        turned = [rotate_90(images[rows], times) for times in range(1, NUM_ROTATIONS)]
         if labels is not None:
-            labels = ops.tile(labels[-n:], (NUM_ROTATIONS - 1, 1))
+            labels = ops.tile(labels[rows], (NUM_ROTATIONS - 1, 1))
         return ops.concatenate(turned), labels
 
     def discriminator_terms(self, real: Seen, fake: Seen) -> LossTerms:
@@ -76,9 +76,20 @@ class RotationTask(AuxiliaryTask):
         return LossTerms(self.weight_g * loss, parts)
 
 
+def _rows_to_turn(batch_size: int, n: int) -> slice:
+    """Evenly spaced rows, the last among them.
+
+    Where n divides the batch size, one replica and several that share the batch turn the same
+    images. (The 2019 library turned the last n of each replica's.)
+    """
+    stride = batch_size // n
+    return slice(batch_size - 1 - (n - 1) * stride, None, stride)
+
+
 def _cross_entropy_and_accuracy(seen: Seen):
     n = seen.extra_outputs.shape[0] // (NUM_ROTATIONS - 1)
-    logits = ops.concatenate([seen.outputs[-n:], seen.extra_outputs])
+    upright = seen.outputs[_rows_to_turn(seen.outputs.shape[0], n)]
+    logits = ops.concatenate([upright, seen.extra_outputs])
     rotation = ops.repeat(ops.arange(NUM_ROTATIONS, dtype="int32"), n)
     target = ops.one_hot(rotation, NUM_ROTATIONS, dtype=logits.dtype)
     loss = -ops.mean(ops.sum(target * ops.log_softmax(logits), axis=1))

@@ -1,0 +1,140 @@
+"""Speed of a training step: seconds, images/s, and GFLOP/s beside the machine's matmul rate.
+
+    python benchmarks/train_step.py                   # all configs, as in benchmarks/README.md
+    python benchmarks/train_step.py sndcgan --steps 9
+
+A step is one generator step with its discriminator steps. Steps and matrix products are measured in
+turn, so that what else the machine does touches both; the median and the quartiles are shown.
+"""
+
+import cProfile
+import pathlib
+import pstats
+import statistics
+import tempfile
+import time
+
+import click
+from operations import count_operations
+
+from compare_gan import main as command_line
+
+_EXAMPLES = pathlib.Path(__file__).parents[1] / "example_configs"
+_CIFAR = [
+    "options.gan_class = @ModularGAN",
+    "options.batch_size = 64",
+    "options.training_steps = 1000",
+    "dataset.name = 'cifar10'",
+    "dataset.fake = True",
+    "D.spectral_norm = True",
+]
+CONFIGS = {
+    "sndcgan": ([], [*_CIFAR, "options.architecture = 'sndcgan_arch'"]),
+    "resnet_cifar": (
+        [],
+        [
+            *_CIFAR,
+            "options.architecture = 'resnet_cifar_arch'",
+            "options.disc_iters = 5",
+            "G.batch_norm_fn = @batch_norm",
+            "ModularGAN.experimental_joint_gen_for_disc = True",
+        ],
+    ),
+    "s3gan_fashion_mnist": ([str(_EXAMPLES / "s3gan_fashion_mnist.gin")], []),
+}
+
+
+def _make_trainer(name: str, model_dir: str, bindings=()):
+    from compare_gan.training import config
+    from compare_gan.training.trainer import Experiment, Trainer
+
+    files, own = CONFIGS[name]
+    config.parse(files, [*own, *bindings])
+    return Trainer(Experiment.from_gin(), model_dir)
+
+
+def _matmul_rate(size: int = 2048) -> float:
+    """float32 matrix products, in GFLOP/s."""
+    import tensorflow as tf
+
+    x = tf.random.normal([size, size])
+    multiply = tf.function(lambda a: tf.matmul(a, a))
+    multiply(x)
+    started = time.perf_counter()
+    for _ in range(4):
+        result = multiply(x)
+    result.numpy()
+    return 4 * 2 * size**3 / (time.perf_counter() - started) / 1e9
+
+
+def _operations(trainer) -> int:
+    """Floating-point operations of one training step."""
+    import tensorflow as tf
+
+    [batch] = trainer._make_batches(1, [0]).take(1)
+    return count_operations(tf.function(trainer._train_step).get_concrete_function(batch))
+
+
+def _quartiles(values) -> str:
+    low, middle, high = statistics.quantiles(values, n=4)
+    return f"{middle:.3g} ({low:.3g}–{high:.3g})"
+
+
+def _python_share(trainer, steps: int) -> float:
+    """Share of the wall time of `Trainer.run_steps` that is spent outside the compiled function."""
+    profile = cProfile.Profile()
+    profile.enable()
+    for _ in range(steps // 5):
+        trainer.run_steps(5)
+    profile.disable()
+    entries = pstats.Stats(profile).stats
+    total = sum(e[3] for (_, _, name), e in entries.items() if name == "run_steps")
+    # What TensorFlow's eager runtime is called through: beyond it there is no Python.
+    inside = sum(e[3] for (_, _, name), e in entries.items() if "TFE_Py_Execute" in name)
+    return 1 - inside / total
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(list(CONFIGS)))
+@click.option("--steps", default=8, show_default=True, type=click.IntRange(min=4))
+@click.option("--gin_bindings", multiple=True, help="Changes the configs.")
+@click.option("--profile", is_flag=True, help="Show the share of Python instead.")
+def main(names, steps, gin_bindings, profile):
+    command_line._prepare_tensorflow()
+    if profile:
+        print("| config | s a step | Python, % of the wall time |\n|---|---|---|")
+    else:
+        print(
+            "| config | s a step | images/s | GFLOP a step | GFLOP/s | matmul GFLOP/s | share |\n"
+            "|---|---|---|---|---|---|---|"
+        )
+    for name in names or CONFIGS:
+        with tempfile.TemporaryDirectory() as model_dir:
+            trainer = _make_trainer(name, model_dir, gin_bindings)
+            trainer.run_steps(1)  # Traces.
+            if profile:
+                started = time.perf_counter()
+                share = _python_share(trainer, steps - steps % 5 or 5)
+                seconds = (time.perf_counter() - started) / (steps - steps % 5 or 5)
+                print(f"| {name} | {seconds:.3g} | {100 * share:.2f} |", flush=True)
+                continue
+            seconds, rates = [], []
+            for _ in range(steps):
+                started = time.perf_counter()
+                trainer.run_steps(1)
+                seconds.append(time.perf_counter() - started)
+                rates.append(_matmul_rate())
+            work = _operations(trainer) / 1e9
+            batch_size = trainer.experiment.options.batch_size
+            shares = [100 * work / s / rate for s, rate in zip(seconds, rates, strict=True)]
+            print(
+                f"| {name} | {_quartiles(seconds)} | "
+                f"{_quartiles([batch_size / s for s in seconds])} | {work:.3g} | "
+                f"{_quartiles([work / s for s in seconds])} | {_quartiles(rates)} | "
+                f"{_quartiles(shares)} % |",
+                flush=True,
+            )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,92 @@
+"""SNDCGAN: the plain convolutional networks of spectral normalization's paper.
+
+https://arxiv.org/abs/1802.05957, appendix B.4. Images of any size.
+"""
+
+from keras import ops
+
+from compare_gan.architectures import base
+from compare_gan.layers import Conv2D, Conv2DTranspose, Dense, leaky_relu
+
+# Filters in units of `ch`, kernel size and stride of the discriminator's convolutions.
+_CONVOLUTIONS = ((1, 3, 1), (2, 4, 2), (2, 3, 1), (4, 4, 2), (4, 3, 1), (8, 4, 2), (8, 3, 1))
+
+
+@base.network
+class Generator(base.Generator):
+    """SNDCGAN's generator: dense, three transposed 4 x 4 convolutions of stride 2, one 3 x 3.
+
+    `G.spectral_norm` has no effect on it, as in the 2019 library.
+
+    Args:
+      image_shape: (H, W, C), any H and W.
+      ch: Width of the last hidden layer; the others have 2, 4 and 8 times as many channels.
+      **kwargs: See `base.Generator`.
+    """
+
+    unused_options = ("spectral_norm",)
+
+    def __init__(self, image_shape, ch: int = 64, **kwargs):
+        super().__init__(image_shape, **kwargs)
+        self.ch = ch
+        self.seed_size, *sizes = base.halved_sizes(image_shape, 3)
+        h, w = self.seed_size
+        self.fc = Dense(h * w * 8 * ch, name="g_fc1")
+        self.fc_norm = self.make_norm("g_bn1")
+        self.deconvs, self.norms = [], []
+        for i, (filters, size) in enumerate(zip((4 * ch, 2 * ch, ch), sizes, strict=True), start=2):
+            deconv = Conv2DTranspose(filters, 4, strides=2, output_size=size, name=f"g_dc{i}")
+            self.deconvs.append(deconv)
+            self.norms.append(self.make_norm(f"g_bn{i}"))
+        self.to_image = Conv2DTranspose(image_shape[2], 3, name="g_dc5")
+
+    def call(self, inputs, training=None):
+        z, y = inputs
+        # The first normalization has statistics of its own for each pixel.
+        x = base.normalize(self.fc_norm, self.fc(z, training=training), z, y, training)
+        x = ops.reshape(ops.relu(x), (-1, *self.seed_size, 8 * self.ch))
+        for deconv, norm in zip(self.deconvs, self.norms, strict=True):
+            x = deconv(x, training=training)
+            x = ops.relu(base.normalize(norm, x, z, y, training))
+        return 0.5 * ops.tanh(self.to_image(x, training=training)) + 0.5
+
+    def get_config(self):
+        return super().get_config() | {"ch": self.ch}
+
+
+@base.network
+class Discriminator(base.Discriminator):
+    """SNDCGAN's discriminator: seven convolutions with leaky ReLUs of slope 0.1, a dense layer.
+
+    It has no normalization layers: `D.batch_norm_fn` and `D.layer_norm` have no effect on it.
+
+    Args:
+      image_shape: (H, W, C), any H and W.
+      ch: Width of the first layer; the others have 2, 4 and 8 times as many channels.
+      **kwargs: See `base.Discriminator`.
+    """
+
+    unused_options = ("batch_norm_fn", "layer_norm")
+
+    def __init__(self, image_shape, ch: int = 64, **kwargs):
+        super().__init__(image_shape, **kwargs)
+        self.ch = ch
+        self.convs = [
+            Conv2D(
+                width * ch, size, strides=stride, spectral_norm=self.kernel_norm,
+                name=f"d_conv{i}",
+            )
+            for i, (width, size, stride) in enumerate(_CONVOLUTIONS, start=1)
+        ]  # fmt: skip
+        self.fc = Dense(1, spectral_norm=self.kernel_norm, name="d_fc1")
+
+    def call(self, inputs, training=None):
+        x, _ = inputs
+        x = 2 * x - 1
+        for conv in self.convs:
+            x = leaky_relu(conv(x, training=training), 0.1)
+        features = ops.reshape(x, (-1, x.shape[1] * x.shape[2] * x.shape[3]))
+        return self.fc(features, training=training), features
+
+    def get_config(self):
+        return super().get_config() | {"ch": self.ch}

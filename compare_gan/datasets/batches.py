@@ -1,0 +1,132 @@
+"""From a data set to batches: for training with all their randomness, for evaluation in order."""
+
+from collections.abc import Sequence
+
+import tensorflow as tf
+
+from compare_gan.datasets.dataset import Dataset
+from compare_gan.datasets.latents import draw_z
+from compare_gan.datasets.layout import Layout
+from compare_gan.datasets.sources import on_host
+
+
+def train_batches(
+    dataset: Dataset,
+    *,
+    batch_size: int,
+    disc_iters: int,
+    z_dim: int,
+    seed: int,
+    start_step: int = 0,
+    fit_label_distribution: bool = False,
+    num_replicas: int = 1,
+    replica_ids: Sequence[int] = (0,),
+) -> tf.data.Dataset:
+    """What training consumes: for each generator step one element for each of `replica_ids`.
+
+    All that is random follows from (seed, step) alone: another number of replicas shares out the
+    same numbers, and a run that starts at `start_step` goes on as one that came by it. Batches may
+    be larger than the data set; examples then repeat.
+
+    Args:
+      dataset: The data set.
+      batch_size: Over all replicas.
+      disc_iters: Discriminator steps of a generator step.
+      z_dim: Dimension of the latent.
+      seed: The run's seed.
+      start_step: The first generator step.
+      fit_label_distribution: Draw `fake_labels` as often as they occur among the labels that
+        training may see; False = uniformly.
+      num_replicas: Number of replicas.
+      replica_ids: Those that this pipeline feeds.
+
+    Returns:
+      An endless dataset of dicts. Each entry has the leading axes [disc_iters + 1, b], b =
+      batch_size / num_replicas:
+        images: uint8 [.., H, W, C], or float in [0, 1] where the source is float;
+        labels: float32 [.., num_classes], one-hot, a row of zeros where the label is hidden or
+          absent; only if there are classes;
+        fake_labels: float32 [.., num_classes], one-hot; only if there are classes;
+        z: float32 [.., z_dim];
+        seed: int32 [disc_iters + 1, 2], the same on every replica.
+
+    Raises:
+      UserError: `num_replicas` does not divide `batch_size`.
+    """
+    layout = Layout(batch_size, disc_iters + 1, num_replicas, tuple(replica_ids), start_step)
+    classes = dataset.num_classes
+    labels = None
+    if classes and (dataset.labelled is not None or fit_label_distribution):
+        labels = dataset.shown_labels
+    known = on_host(labels[labels >= 0]) if fit_label_distribution and classes else None
+
+    def draw(step, replica):
+        keys = tf.random.split(tf.stack([tf.constant(seed, tf.int64), step]), 3)
+        whole = [layout.sub_batches, batch_size]
+        entries = {
+            "z": layout.own_rows(draw_z([*whole, z_dim], keys[0]), replica),
+            "seed": tf.random.stateless_uniform(
+                [layout.sub_batches, 2], keys[1], None, None, tf.int32
+            ),
+        }
+        if classes:
+            limit = classes if known is None else tf.size(known)
+            fake = tf.random.stateless_uniform(whole, keys[2], 0, limit, tf.int32)
+            fake = fake if known is None else tf.gather(known, fake)
+            entries["fake_labels"] = tf.one_hot(layout.own_rows(fake, replica), classes)
+        return entries
+
+    def assemble(drawn, examples):
+        images, labels = examples
+        lead = [layout.sub_batches, layout.rows]
+        batch = drawn | {"images": tf.reshape(_pad(images, dataset), [*lead, *dataset.image_shape])}
+        if classes:
+            batch["labels"] = tf.one_hot(tf.reshape(labels, lead), classes)
+        return batch
+
+    drawn = layout.turns().map(draw, tf.data.AUTOTUNE)
+    examples = dataset.source.training(layout, (seed, dataset.seed), labels)
+    batches = tf.data.Dataset.zip(drawn, examples).map(assemble, tf.data.AUTOTUNE)
+    return batches.prefetch(2)
+
+
+def eval_batches(
+    dataset: Dataset,
+    split: str,
+    batch_size: int,
+    num_examples: int | None = None,
+    shown_only: bool = False,
+) -> tf.data.Dataset:
+    """Images for evaluation and pictures, each once, always in the same order.
+
+    The order is shuffled once and for all (streamed sets: that of the files), so that the first
+    few are of all classes.
+
+    Args:
+      dataset: The data set.
+      split: One of `dataset.splits`.
+      batch_size: Of every batch but the last.
+      num_examples: How many; all if None or more than there are.
+      shown_only: Give labels of the split `train` as training sees them, -1 where
+        `labeled_fraction` hides them. Evaluation may use the true ones.
+
+    Returns:
+      A finite dataset of pairs: images uint8 [<= batch_size, H, W, C] (float where the source is),
+      labels int32 [<= batch_size], -1 where there is none.
+
+    Raises:
+      UserError: There is no such split.
+    """
+    dataset.check_split(split)
+    size = dataset.splits[split]
+    count = size if num_examples is None else min(num_examples, size)
+    labels = dataset.shown_labels if shown_only and split == "train" else None
+    examples = dataset.source.evaluation(split, batch_size, count, labels)
+    return examples.map(lambda images, labels: (_pad(images, dataset), labels)).prefetch(2)
+
+
+def _pad(images: tf.Tensor, dataset: Dataset) -> tf.Tensor:
+    before_after = [(0, 0)]
+    for old, new in zip(dataset.source.image_shape, dataset.image_shape, strict=True):
+        before_after.append(((new - old) // 2, (new - old + 1) // 2))
+    return tf.pad(images, before_after) if dataset.pad_to else images

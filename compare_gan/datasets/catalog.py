@@ -1,0 +1,160 @@
+"""The named data sets."""
+
+import dataclasses
+from collections.abc import Callable, Iterable
+
+from compare_gan import registry
+from compare_gan.datasets import idx, packaged, transforms
+from compare_gan.datasets.folder import load_image_folder
+from compare_gan.datasets.sources import Source
+from compare_gan.datasets.synthetic import load_synthetic
+from compare_gan.datasets.tensorflow_datasets import TfdsData
+
+
+@dataclasses.dataclass(frozen=True)
+class Definition:
+    """What the name of a data set stands for.
+
+    Attributes:
+      load: Reads it: a function that asks by parameter name for what it needs of the scope
+        `dataset` (`data_dir`, `image_size`) and returns a `Source`.
+      image_shape: (H, W, C); None if only the files or `dataset.image_size` tell.
+      num_classes: Number of classes; None if there are none.
+      eval_split: The split that is the reference for evaluation.
+    """
+
+    load: Callable[..., Source]
+    image_shape: tuple[int, int, int] | None = None
+    num_classes: int | None = None
+    eval_split: str = "train"
+
+
+def define(
+    name: str,
+    load: Callable[..., Source],
+    image_shape: tuple[int, int, int] | None = None,
+    num_classes: int | None = None,
+    eval_split: str = "train",
+    *,
+    summary: str,
+    paper: str = "",
+    aliases: Iterable[str] = (),
+) -> None:
+    """Makes a data set known by name; see `Definition` and `registry.add`."""
+    definition = Definition(load, image_shape, num_classes, eval_split)
+    registry.add("dataset", name, definition, summary=summary, paper=paper, aliases=aliases)
+
+
+def _define_tfds(name: str, data: TfdsData, num_classes: int | None = None, **about) -> None:
+    define(name, data.load, data.image_shape, num_classes, data.eval_split, **about)
+
+
+_FASHION = "https://arxiv.org/abs/1708.07747"
+define(
+    "fashion_mnist_10k",
+    packaged.load_fashion_mnist_10k,
+    (28, 28, 1),
+    10,
+    summary="10,000 images of garments, 28x28 gray, 10 classes; comes with the library.",
+    paper=_FASHION,
+)
+define(
+    "fashion_mnist_idx",
+    idx.load_fashion_mnist,
+    (28, 28, 1),
+    10,
+    "test",
+    summary="Fashion-MNIST from IDX files (dataset.data_dir; Debian's), 60,000 + 10,000 images.",
+    paper=_FASHION,
+)
+define(
+    "idx",
+    idx.load_idx,
+    (28, 28, 1),
+    10,
+    "test",
+    summary="IDX files, the format of MNIST, in dataset.data_dir.",
+)
+define(
+    "image_folder",
+    load_image_folder,
+    num_classes=10,
+    summary="PNG and JPEG files in dataset.data_dir, one subfolder a class.",
+)
+define(
+    "synthetic",
+    load_synthetic,
+    num_classes=4,
+    eval_split="test",
+    summary="Coloured shapes made by the program; for tests.",
+)
+_define_tfds(
+    "mnist",
+    TfdsData("mnist", (28, 28, 1)),
+    10,
+    summary="Handwritten digits, 28x28 gray, 10 classes.",
+)
+_define_tfds(
+    "fashion-mnist",
+    TfdsData("fashion_mnist", (28, 28, 1)),
+    10,
+    aliases=["fashion_mnist"],
+    summary="Fashion-MNIST through TensorFlow Datasets.",
+    paper=_FASHION,
+)
+_define_tfds(
+    "cifar10",
+    TfdsData("cifar10", (32, 32, 3)),
+    10,
+    summary="Small photographs, 32x32, 10 classes.",
+    paper="https://www.cs.toronto.edu/~kriz/learning-features-2009-TR.pdf",
+)
+_define_tfds(
+    "celeb_a",
+    TfdsData(
+        "celeb_a",
+        (64, 64, 3),
+        labelled=False,
+        make_transforms=lambda: (transforms.middle_crop(160, 64),) * 2,
+    ),
+    summary="Faces: the middle 160x160 pixels, resized to 64x64; no classes.",
+    paper="https://arxiv.org/abs/1411.7766",
+)
+for _size in (64, 128, 256, 512, 1024):
+    _define_tfds(
+        f"celeb_a_hq_{_size}",
+        TfdsData(f"celeb_a_hq/{_size}", (_size, _size, 3), labelled=False, eval_split="train"),
+        summary=f"Faces, {_size}x{_size}; no classes.",
+        paper="https://arxiv.org/abs/1710.10196",
+    )
+_define_tfds(
+    "lsun-bedroom",
+    TfdsData(
+        "lsun/bedroom",
+        (128, 128, 3),
+        labelled=False,
+        # Its validation split holds 300 images, too few to compare with.
+        eval_split="train",
+        make_transforms=lambda: (transforms.middle_crop(128, 128),) * 2,
+    ),
+    aliases=["lsun"],
+    summary="Bedrooms: the middle 128x128 pixels; no classes.",
+    paper="https://arxiv.org/abs/1506.03365",
+)
+for _size in (64, 128, 256, 512):
+    _define_tfds(
+        f"imagenet_{_size}",
+        TfdsData(
+            "imagenet2012",
+            (_size, _size, 3),
+            eval_split="validation",
+            make_transforms=lambda size=_size: (
+                transforms.train_imagenet_transform(size),
+                transforms.eval_imagenet_transform(size),
+            ),
+            random_crops=True,
+        ),
+        1000,
+        summary=f"ImageNet at {_size}x{_size}, 1000 classes; see train_imagenet_transform.",
+        paper="https://arxiv.org/abs/1409.0575",
+    )

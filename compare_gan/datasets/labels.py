@@ -1,0 +1,58 @@
+"""Hiding labels, so that training sees those of a fraction of the examples only."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from compare_gan.errors import UserError
+
+
+def check_fraction(fraction: float) -> None:
+    """Raises UserError if this is no fraction of labels to keep."""
+    if not 0 < fraction <= 1:
+        raise UserError(
+            f"dataset.labeled_fraction must be above 0 and at most 1, received {fraction!r}."
+        )
+
+
+def choose_labelled(
+    labels: np.ndarray,
+    fraction: float,
+    seed: int,
+    class_names: Sequence[str],
+) -> np.ndarray:
+    """Chooses at random, within each class, the examples that keep their label.
+
+    Args:
+      labels: int [n], -1 for none.
+      fraction: In (0, 1]; of a class with m examples round(fraction · m) keep their label.
+      seed: Equal seeds choose equally; a greater fraction keeps a superset.
+      class_names: One for each class.
+
+    Returns:
+      bool [n].
+
+    Raises:
+      UserError: `fraction` is not in (0, 1], or leaves a class without a labelled example, or a
+        class has no example.
+    """
+    check_fraction(fraction)
+    rank = np.random.default_rng(seed).permutation(len(labels))
+    labelled = np.zeros(len(labels), bool)
+    for label, name in enumerate(class_names):
+        members = np.flatnonzero(labels == label)
+        if not len(members):
+            raise UserError(f"The class '{name}' has no images to train on.")
+        count = round(fraction * len(members))
+        if not count:
+            raise UserError(
+                f"dataset.labeled_fraction = {fraction} leaves none of the {len(members)} images "
+                f"of the class '{name}' labelled."
+            )
+        labelled[members[np.argsort(rank[members])[:count]]] = True
+    return labelled
+
+
+def hide(labels: np.ndarray, labelled: np.ndarray) -> np.ndarray:
+    """`labels` where `labelled`, -1 elsewhere; int32 [n]."""
+    return np.where(labelled, labels, -1).astype(np.int32)

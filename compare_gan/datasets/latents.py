@@ -1,0 +1,113 @@
+"""Latents: the gin scopes `z` (training) and `eval_z` (evaluation and pictures).
+
+A distribution is a function that asks by parameter name for what it needs: `shape` and `seed`
+(two integers), and of the scope's parameters `minval`, `maxval`, `stddev`; one that can narrow
+itself also for `truncation`. It must be stateless: equal seeds give equal numbers.
+"""
+
+import inspect
+import statistics
+from collections.abc import Callable, Sequence
+
+import gin
+import tensorflow as tf
+
+from compare_gan.errors import UserError
+from compare_gan.utils import call_with_requested
+
+_EVAL = 0x65766C
+
+
+@gin.configurable("uniform", module="tf.random")
+def uniform(shape, seed, minval=-1.0, maxval=1.0, truncation=1.0) -> tf.Tensor:
+    """Uniform draws from `truncation` times the interval [minval, maxval)."""
+    return tf.random.stateless_uniform(shape, seed, truncation * minval, truncation * maxval)
+
+
+@gin.configurable("normal", module="tf.random")
+def normal(shape, seed, stddev=1.0, truncation=1.0) -> tf.Tensor:
+    """Normal draws of mean 0; with truncation t < 1 none is beyond 2·t·stddev.
+
+    BigGAN's truncation trick (Brock et al., 2019, https://arxiv.org/abs/1809.11096), whose
+    threshold is 2·t here. For t < 1 the draws of one seed move towards 0 together as t falls.
+    """
+    if truncation == 1:
+        return tf.random.stateless_normal(shape, seed, stddev=stddev)
+    # By the inverse of the cumulative distribution: no draw is thrown away and drawn again.
+    limit = 2.0 * truncation
+    upper = statistics.NormalDist().cdf(limit)
+    draws = tf.math.ndtri(tf.random.stateless_uniform(shape, seed, 1 - upper, upper))
+    return stddev * tf.clip_by_value(draws, -limit, limit)
+
+
+def draw_z(shape: Sequence[int], seed) -> tf.Tensor:
+    """Latents for training, by the gin scope `z`.
+
+    Args:
+      shape: Of the result; its last axis is the latent's dimension.
+      seed: int [2], tensor or sequence.
+
+    Returns:
+      float32 tensor of `shape`.
+    """
+    return _train_draws(shape, seed)
+
+
+def draw_eval_z(num: int, z_dim: int, seed: int, truncation: float = 1.0) -> tf.Tensor:
+    """Latents for evaluation and pictures, by the gin scope `eval_z`.
+
+    Args:
+      num: How many.
+      z_dim: Dimension of each.
+      seed: Equal seeds give equal latents.
+      truncation: In (0, 1]; 1 leaves the distribution as it is, less narrows it (see `uniform` and
+        `normal`): less variety, cleaner images.
+
+    Returns:
+      float32 [num, z_dim].
+
+    Raises:
+      UserError: `truncation` is not in (0, 1], or the distribution knows no truncation.
+    """
+    if not 0 < truncation <= 1:
+        raise UserError(f"truncation must be above 0 and at most 1, received {truncation!r}.")
+    # The second half of the seed keeps these draws apart from those of training.
+    return _eval_draws([num, z_dim], [seed, _EVAL], truncation)
+
+
+@gin.configurable("z")
+def _train_draws(
+    shape, seed, distribution_fn: Callable = uniform, minval=-1.0, maxval=1.0, stddev=1.0
+):
+    parameters = dict(minval=minval, maxval=maxval, stddev=stddev)
+    return _draw("z", distribution_fn, shape=shape, seed=seed, **parameters)
+
+
+@gin.configurable("eval_z", denylist=["truncation"])
+def _eval_draws(
+    shape,
+    seed,
+    truncation,
+    distribution_fn: Callable = uniform,
+    minval=-1.0,
+    maxval=1.0,
+    stddev=1.0,
+):
+    parameters = dict(minval=minval, maxval=maxval, stddev=stddev, truncation=truncation)
+    return _draw("eval_z", distribution_fn, shape=shape, seed=seed, **parameters)
+
+
+def _draw(scope: str, distribution_fn: Callable, truncation: float = 1.0, **available):
+    purposes = {"seed": "reproducible draws need"}
+    if truncation != 1:
+        purposes["truncation"] = f"sampling with truncation {truncation} needs"
+    accepted = inspect.signature(distribution_fn).parameters
+    for parameter, purpose in purposes.items():
+        if parameter not in accepted:
+            name = getattr(distribution_fn, "__name__", distribution_fn)
+            raise UserError(
+                f"{scope}.distribution_fn = @{name} has no parameter '{parameter}', which "
+                f"{purpose}."
+            )
+    draws = call_with_requested(distribution_fn, truncation=truncation, **available)
+    return tf.cast(draws, tf.float32)

@@ -1,0 +1,198 @@
+"""Data sets of TensorFlow Datasets, which is imported only when one of them is used.
+
+Those that take at most `sources.MEMORY_LIMIT` bytes are kept in memory, the others streamed.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import numpy as np
+import tensorflow as tf
+
+from compare_gan.datasets import sources
+from compare_gan.datasets.streams import StreamSource, read_labels
+from compare_gan.datasets.transforms import Transform, as_it_is, middle_square
+from compare_gan.errors import UserError, nearest
+
+# What any other data set is evaluated on: the first of these that it has.
+_EVAL_SPLITS = ("test", "validation", "train")
+
+
+def as_they_are() -> tuple[Transform, Transform]:
+    """Transforms for training and evaluation that change nothing."""
+    return as_it_is, as_it_is
+
+
+@dataclasses.dataclass(frozen=True)
+class TfdsData:
+    """How a data set of TensorFlow Datasets is used.
+
+    Attributes:
+      tfds_name: Its name there, with its config if any (`lsun/bedroom`).
+      image_shape: (H, W, C) after the transforms.
+      labelled: Whether its labels are used.
+      eval_split: The split that is the reference for evaluation.
+      make_transforms: Gives the transforms of training and of evaluation images.
+      random_crops: Whether the transform of training images is random: then every image is decoded
+        anew each time.
+    """
+
+    tfds_name: str
+    image_shape: tuple[int, int, int]
+    labelled: bool = True
+    eval_split: str = "test"
+    make_transforms: Callable[[], tuple[Transform, Transform]] = as_they_are
+    random_crops: bool = False
+
+    def load(self, data_dir: str | None = None) -> sources.Source:
+        """Opens the data set, which must have been prepared (`tfds build`).
+
+        Args:
+          data_dir: Where TensorFlow Datasets keeps its data; its own default if None.
+
+        Raises:
+          UserError: The data set is not known, not there, or not as it is expected to be.
+        """
+        transforms = self.make_transforms()
+        builder = _find_builder(self.tfds_name, data_dir)
+        shape = _image_shape(builder)
+        fits = shape == self.image_shape if transforms[0] is as_it_is else True
+        if not fits or shape[-1] != self.image_shape[-1]:
+            raise UserError(
+                f"The images of '{self.tfds_name}' in '{builder.data_path}' are of shape "
+                f"{_text(shape)}; {_text(self.image_shape)} is expected."
+            )
+        for split in ("train", self.eval_split):
+            if split not in builder.info.splits:
+                raise UserError(
+                    f"'{self.tfds_name}' in '{builder.data_path}' has no split '{split}', only "
+                    f"{', '.join(builder.info.splits) or 'none'}."
+                )
+        names = _class_names(builder) if self.labelled else None
+        splits = {name: info.num_examples for name, info in builder.info.splits.items()}
+        stream = StreamSource(
+            image_shape=self.image_shape,
+            splits={name: size for name, size in splits.items() if size},
+            eval_split=self.eval_split,
+            num_classes=names and len(names),
+            class_names=names,
+            records=lambda split: _records(builder, split, labelled=names is not None),
+            train_transform=transforms[0],
+            eval_transform=transforms[1],
+        )
+        size = sum(stream.splits.values()) * np.prod(stream.image_shape)
+        return stream if self.random_crops or size > sources.MEMORY_LIMIT else _in_memory(stream)
+
+
+def load_any(tfds_name: str, data_dir: str | None, image_size: int | None) -> sources.Source:
+    """Any data set with an `image` and, if it has classes, a `label`; see `TfdsData.load`.
+
+    Args:
+      tfds_name: Its name.
+      data_dir: Where TensorFlow Datasets keeps its data; its own default if None.
+      image_size: Images are cropped to the middle square and resized to this; needed where they
+        come in different sizes.
+    """
+    builder = _find_builder(tfds_name, data_dir)
+    shape = _image_shape(builder)
+    if image_size is None and None in shape:
+        raise UserError(f"The images of '{tfds_name}' differ in size: set dataset.image_size.")
+    data = TfdsData(
+        tfds_name,
+        (image_size or shape[0], image_size or shape[1], shape[2]),
+        _class_names(builder) is not None,
+        next((name for name in _EVAL_SPLITS if name in builder.info.splits), "train"),
+        (lambda: (middle_square(image_size),) * 2) if image_size else as_they_are,
+    )
+    return data.load(data_dir)
+
+
+def _find_builder(name: str, data_dir: str | None):
+    import tensorflow_datasets as tfds
+
+    try:
+        builder = tfds.builder(name, data_dir=data_dir)
+    except tfds.core.DatasetNotFoundError as error:
+        guess = nearest(name, tfds.list_builders())
+        hint = f" Did you mean '{guess}'?" if guess else ""
+        raise UserError(f"TensorFlow Datasets knows no data set '{name}'.{hint}") from error
+    except ValueError as error:  # No such config or version.
+        raise UserError(f"TensorFlow Datasets cannot open '{name}': {_line(error)}") from error
+    if not builder.is_prepared():
+        # Not downloaded here: it may be 100 GB, and without network it takes minutes to fail.
+        raise UserError(
+            f"The data set '{name}' is not in '{builder.data_path}': say with --tfds_data_dir "
+            f"(dataset.data_dir) where it is, or prepare it once with `tfds build {name} "
+            "--data_dir DIR`, on a machine with network."
+        )
+    return builder
+
+
+def _features(builder) -> dict:
+    return dict(getattr(builder.info.features, "items", dict)())
+
+
+def _image_shape(builder) -> tuple[int | None, int | None, int]:
+    import tensorflow_datasets as tfds
+
+    feature = _features(builder).get("image")
+    if not isinstance(feature, tfds.features.Image) or feature.dtype != np.uint8:
+        raise UserError(
+            f"'{builder.name}' of TensorFlow Datasets has no feature 'image' of bytes, only "
+            f"{', '.join(_features(builder)) or 'one without a name'}."
+        )
+    return tuple(feature.shape)
+
+
+def _class_names(builder) -> tuple[str, ...] | None:
+    import tensorflow_datasets as tfds
+
+    feature = _features(builder).get("label")
+    return tuple(feature.names) if isinstance(feature, tfds.features.ClassLabel) else None
+
+
+def _records(builder, split: str, labelled: bool) -> tf.data.Dataset:
+    """Pairs (encoded image, label), in the order of the files."""
+    import tensorflow_datasets as tfds
+
+    features = {"image": True, "label": True} if labelled else {"image": True}
+    records = builder.as_dataset(
+        split=split,
+        shuffle_files=False,
+        decoders=tfds.decode.PartialDecoding(
+            features, decoders={"image": tfds.decode.SkipDecoding()}
+        ),
+        read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1),
+    )
+
+    def pair(record):
+        label = record["label"] if labelled else -1
+        return record["image"], tf.cast(label, tf.int32)
+
+    return records.map(pair)
+
+
+def _in_memory(stream: StreamSource) -> sources.ArraySource:
+    def read(split: str) -> np.ndarray:
+        batches = stream.evaluation(split, 256, stream.splits[split], None)
+        return np.concatenate([images for images, _ in batches.as_numpy_iterator()])
+
+    return sources.ArraySource(
+        image_shape=stream.image_shape,
+        splits=stream.splits,
+        eval_split=stream.eval_split,
+        num_classes=stream.num_classes,
+        class_names=stream.class_names,
+        images={split: lambda split=split: read(split) for split in stream.splits},
+        true_labels={
+            split: read_labels(stream.records(split), size) for split, size in stream.splits.items()
+        },
+    )
+
+
+def _line(error: Exception) -> str:
+    return (str(error).strip() or type(error).__name__).split("\n", 1)[0].rstrip(".")
+
+
+def _text(shape) -> str:
+    return "x".join("?" if n is None else str(n) for n in shape)

@@ -1,0 +1,1 @@
+"""Evaluation: samples of a generator, their scores, result rows, pictures."""

@@ -1,0 +1,197 @@
+"""Scores of a generator: every set of samples is passed once, for all metrics."""
+
+import dataclasses
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import gin
+import numpy as np
+from absl import logging
+
+import compare_gan
+from compare_gan import registry
+from compare_gan.errors import UserError
+from compare_gan.evaluation import sampling
+from compare_gan.evaluation.gather import gather, statistics_name
+from compare_gan.evaluation.reference import Reference
+from compare_gan.evaluation.results import Protocol, ResultRow, Score
+from compare_gan.metrics.base import Batch, Metric
+from compare_gan.utils import call_with_requested
+
+
+@gin.configurable("evaluation")
+@dataclasses.dataclass(frozen=True)
+class EvaluationOptions:
+    """How generators are scored (gin scope `evaluation`).
+
+    Attributes:
+      metrics: Registered names of metrics; one without meaning for a generator is left out for it.
+      extractor: Registered name, or `auto`: `fashion_cnn` for Fashion-MNIST, else `inception`.
+      split: Reference split; None = the data set's.
+      num_real: Number of reference images; None = the whole split.
+      num_fake: Images in each set of samples; None = as many as reference images.
+      batch_size: Images in one forward of generator and extractor.
+      truncation: Of the latents.
+      seed: Of the first set of samples; the next ones count up.
+    """
+
+    metrics: Sequence[Any] = ("fid", "inception_score", "class_agreement")
+    extractor: Any = "auto"
+    split: str | None = None
+    num_real: int | None = None
+    num_fake: int | None = None
+    batch_size: int = 100
+    truncation: float = 1.0
+    seed: int = 0
+
+    def __post_init__(self):
+        if isinstance(self.metrics, str) or not self.metrics:
+            raise UserError(
+                f"evaluation.metrics must be a list of names, received {self.metrics!r}."
+            )
+        for name in ("num_real", "num_fake", "batch_size"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UserError(f"evaluation.{name} must be at least 1, received {value!r}.")
+        if not 0 < self.truncation <= 1:
+            raise UserError(
+                f"evaluation.truncation must be above 0 and at most 1, received "
+                f"{self.truncation!r}."
+            )
+
+    def make_metrics(self) -> list[Metric]:
+        """The metrics, built; UserError for a name that is not known."""
+        return [registry.get("metric", name)() for name in self.metrics]
+
+    def make_extractor(self, dataset_name: str):
+        """The extractor, built; UserError if its name is not known or its weights not there."""
+        name = self.extractor
+        if name == "auto":
+            fashion = dataset_name.replace("-", "_").startswith("fashion_mnist")
+            name = "fashion_cnn" if fashion else "inception"
+        return registry.get("extractor", name)()
+
+
+def evaluate_generator(
+    generator,
+    dataset,
+    *,
+    z_dim: int,
+    conditional: bool,
+    averaging_runs: int = 3,
+    averaged_weights: bool = False,
+    step: int = 0,
+    discriminator=None,
+) -> list[ResultRow]:
+    """Scores a generator against the reference images of a data set.
+
+    Args:
+      generator: Called as `generator((z, y), training=False)`; gives images in [0, 1].
+      dataset: The data set, see `datasets.get_dataset`.
+      z_dim: Dimension of the latent.
+      conditional: Whether the generator is asked for classes: all in turn.
+      averaging_runs: Sets of samples, each from a seed of its own, that scores are averaged over.
+      averaged_weights: Whether the generator's weights are a moving average; for the protocol.
+      step: Of the checkpoint; for the row.
+      discriminator: Of the same GAN, for the metrics that look at it.
+
+    Returns:
+      One row for the extractor of the gin scope `evaluation`.
+
+    Raises:
+      UserError: A name is not known, an extractor cannot be had, a metric cannot be computed.
+      DivergenceError: A generated image is not finite.
+    """
+    options = EvaluationOptions()
+    metrics = options.make_metrics()
+    extractor = options.make_extractor(dataset.name)
+    num_classes = dataset.num_classes if conditional else None
+    class_names = _class_names(dataset) if conditional else None
+    metrics = _applicable(metrics, extractor, class_names, discriminator)
+
+    reference = Reference(dataset, options.split, options.num_real, options.batch_size)
+    real = reference.statistics(metrics, extractor)
+    num_fake = options.num_fake or reference.count
+    batch_norm = sampling.refresh_standing_statistics(
+        generator, z_dim, num_classes, truncation=options.truncation
+    )
+    labels = sampling.labels_in_turn(num_fake, num_classes)
+    seeds = [options.seed + i for i in range(averaging_runs)]
+    runs: list[dict[str, float]] = []
+    for seed in seeds:
+        z = sampling.sample_latents(num_fake, z_dim, seed, options.truncation)
+        batches = _fakes(generator, z, labels, num_classes, options.batch_size)
+        fake = gather(metrics, extractor, batches, num_fake)
+        scores: dict[str, float] = {}
+        for metric in metrics:
+            values = call_with_requested(
+                metric.value,
+                real=real.get(statistics_name(metric, reference.count)),
+                fake=fake.get(statistics_name(metric, num_fake)),
+                generator=generator,
+                discriminator=discriminator,
+            )
+            scores |= metric.named(extractor, values)
+        runs.append(scores)
+
+    protocol = Protocol(
+        dataset=dataset.name,
+        dataset_hash=reference.content_hash,
+        split=reference.split,
+        num_real=reference.count,
+        num_fake=num_fake,
+        resolution="x".join(str(n) for n in dataset.image_shape),
+        resizer=extractor.resizer,
+        extractor=extractor.name,
+        extractor_hash=extractor.weights_hash,
+        weights="ema" if averaged_weights else "raw",
+        batch_norm=batch_norm,
+        labels="in turn" if conditional else "none",
+        truncation=float(options.truncation),
+        seeds=seeds,
+        metric_options=_options(metrics),
+        code_version=compare_gan.__version__,
+    )
+    return [ResultRow(int(step), _mean_and_std(runs), protocol)]
+
+
+def _class_names(dataset) -> list[str]:
+    if dataset.class_names is None:
+        return [str(i) for i in range(dataset.num_classes)]
+    return list(dataset.class_names)
+
+
+def _applicable(metrics: Sequence[Metric], extractor, class_names, discriminator) -> list[Metric]:
+    kept = []
+    for metric in metrics:
+        reason = metric.inapplicable(extractor, class_names)
+        if "discriminator" in metric.needs and discriminator is None:
+            reason = "no discriminator was given"
+        if reason is None:
+            kept.append(metric)
+        else:
+            logging.info("%s is left out: %s.", metric.score_name(extractor), reason)
+    if not kept:
+        raise UserError("None of the metrics in evaluation.metrics suits this generator.")
+    return kept
+
+
+def _fakes(generator, z, labels, num_classes, batch_size: int) -> Iterator[Batch]:
+    start = 0
+    for images in sampling.generate_batches(generator, z, labels, num_classes, batch_size):
+        stop = start + len(images)
+        yield Batch(images, None if labels is None else labels[start:stop])
+        start = stop
+
+
+def _options(metrics: Sequence[Metric]) -> dict[str, object]:
+    return {
+        f"{metric.name}.{name}": value
+        for metric in metrics
+        for name, value in metric.options().items()
+    }
+
+
+def _mean_and_std(runs: Sequence[dict[str, float]]) -> dict[str, Score]:
+    values = {name: np.array([run[name] for run in runs]) for name in runs[0]}
+    return {name: Score(float(v.mean()), float(v.std())) for name, v in values.items()}

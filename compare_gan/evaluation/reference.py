@@ -1,0 +1,93 @@
+"""The reference: real images of one split, and their cached statistics."""
+
+import functools
+import hashlib
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from compare_gan.datasets import eval_batches
+from compare_gan.errors import UserError
+from compare_gan.evaluation.gather import gather, statistics_name
+from compare_gan.metrics import cache
+from compare_gan.metrics.base import Batch, Metric
+
+
+class Reference:
+    """Real images that generated ones are compared with.
+
+    Args:
+      dataset: The data set.
+      split: Which split; None = the data set's `eval_split`.
+      num_images: How many; None = all, which is also the most.
+      batch_size: Images in one forward of the extractor.
+
+    Attributes:
+      split: Its name.
+      count: Number of images.
+      content_hash: Names the images and their labels.
+
+    Raises:
+      UserError: There is no such split.
+    """
+
+    def __init__(self, dataset, split: str | None, num_images: int | None, batch_size: int):
+        self.split = split or dataset.eval_split
+        self._dataset = dataset
+        self._num_images = num_images
+        self._batch_size = batch_size
+        self.count, self.content_hash = _count_and_hash(dataset, self.split, num_images)
+
+    def statistics(self, metrics: Sequence[Metric], extractor) -> dict[str, dict[str, np.ndarray]]:
+        """By name, the statistics of those metrics that compare with real images."""
+        missing = {
+            statistics_name(metric, self.count): metric for metric in metrics if metric.uses_real
+        }
+        return {
+            name: cache.cached(
+                self._key(name, extractor), lambda m=metric, n=name: self._compute(m, extractor)[n]
+            )
+            for name, metric in missing.items()
+            if name is not None
+        }
+
+    def _key(self, name: str, extractor) -> dict[str, object]:
+        return {
+            "dataset": self._dataset.name,
+            "content": self.content_hash,
+            "split": self.split,
+            "count": self.count,
+            "resolution": [int(n) for n in self._dataset.image_shape],
+            "resizer": extractor.resizer,
+            "extractor": extractor.name,
+            "weights": extractor.weights_hash,
+            "statistics": name,
+        }
+
+    def _compute(self, metric: Metric, extractor) -> dict[str, dict[str, np.ndarray]]:
+        batches = _batches(self._dataset, self.split, self._num_images, self._batch_size)
+        return gather([metric], extractor, (Batch(*pair) for pair in batches), self.count)
+
+
+# Once a process: a run that is evaluated at many checkpoints has one reference.
+@functools.lru_cache(maxsize=4)
+def _count_and_hash(dataset, split: str, num_images: int | None) -> tuple[int, str]:
+    count, image_digest, label_digest = 0, hashlib.sha256(), hashlib.sha256()
+    for images, labels in _batches(dataset, split, num_images, batch_size=256):
+        count += len(images)
+        image_digest.update(images.tobytes())
+        label_digest.update(np.asarray(labels, np.int32).tobytes())
+    if not count:
+        raise UserError(f"The split '{split}' of '{dataset.name}' holds no images.")
+    image_digest.update(label_digest.digest() + str(tuple(dataset.image_shape)).encode())
+    return count, image_digest.hexdigest()[:16]
+
+
+def _batches(
+    dataset, split: str, num_images: int | None, batch_size: int
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    batches = eval_batches(dataset, split, batch_size=batch_size, num_examples=num_images)
+    for images, labels in batches.as_numpy_iterator():
+        if images.dtype != np.uint8:
+            images = np.round(np.clip(images, 0.0, 1.0) * 255.0).astype(np.uint8)
+        yield images, labels

@@ -1,0 +1,203 @@
+"""Result rows: scores and the protocol that they were measured by; results.jsonl, scores.csv."""
+
+import contextlib
+import csv
+import dataclasses
+import fcntl
+import io
+import json
+import os
+from collections.abc import Callable, Iterable, Sequence
+
+from compare_gan.errors import UserError
+
+_JSONL = "results.jsonl"
+
+
+@dataclasses.dataclass(frozen=True)
+class Score:
+    """Mean and standard deviation (ddof 0) of a score over sets of samples."""
+
+    mean: float
+    std: float
+
+
+@dataclasses.dataclass(frozen=True)
+class Protocol:
+    """How scores were measured. Two scores are comparable only where all of this matches.
+
+    Attributes:
+      dataset: Name of the data set.
+      dataset_hash: Names the content of the reference images and labels.
+      split: The reference split.
+      num_real: Number of reference images.
+      num_fake: Number of generated images in each set.
+      resolution: Height x width x channels.
+      resizer: What happens to images before they reach the extractor.
+      extractor: Name of the extractor.
+      extractor_hash: Names its weights.
+      weights: Of the generator: `ema` or `raw`.
+      batch_norm: What it normalizes with: moving averages or standing statistics.
+      labels: `in turn` or `none` (unconditional).
+      truncation: Of the latents.
+      seeds: One for each set of samples that a score is averaged over.
+      metric_options: Options of the metrics, as `metric.option`.
+      code_version: Of this library.
+    """
+
+    dataset: str
+    dataset_hash: str
+    split: str
+    num_real: int
+    num_fake: int
+    resolution: str
+    resizer: str
+    extractor: str
+    extractor_hash: str
+    weights: str
+    batch_norm: str
+    labels: str
+    truncation: float
+    seeds: Sequence[int]
+    metric_options: dict[str, object]
+    code_version: str
+
+
+@dataclasses.dataclass(frozen=True)
+class ResultRow:
+    """The scores of one checkpoint.
+
+    Attributes:
+      step: Its generator step.
+      scores: By name; the name bears the extractor.
+      protocol: How they were measured.
+    """
+
+    step: int
+    scores: dict[str, Score]
+    protocol: Protocol
+
+    def to_json(self) -> str:
+        """One line of results.jsonl."""
+        return json.dumps(dataclasses.asdict(self))
+
+    @classmethod
+    def from_json(cls, line: str) -> "ResultRow":
+        """The inverse of `to_json`."""
+        row = json.loads(line)
+        scores = {name: Score(**score) for name, score in row["scores"].items()}
+        return cls(row["step"], scores, Protocol(**row["protocol"]))
+
+
+def protocol_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object, object]]:
+    """What differs between the protocols of two rows: field -> (a's value, b's value)."""
+    first, second = (json.loads(json.dumps(dataclasses.asdict(row.protocol))) for row in (a, b))
+    return {name: (first[name], second[name]) for name in first if first[name] != second[name]}
+
+
+def comparable(a: ResultRow, b: ResultRow) -> bool:
+    """Whether scores of the same name in two rows may be compared."""
+    return not protocol_differences(a, b)
+
+
+def read_results(model_dir: str) -> list[ResultRow]:
+    """The rows of a model directory, oldest first; none if nothing has been evaluated.
+
+    Raises:
+      UserError: A line of results.jsonl cannot be read.
+    """
+    path = os.path.join(model_dir, _JSONL)
+    rows = []
+    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+        try:
+            rows.append(ResultRow.from_json(line))
+        except (ValueError, KeyError, TypeError) as error:
+            raise UserError(f"Line {number} of '{path}' is no result row: {error}.") from error
+    return rows
+
+
+def write_results(
+    rows: Iterable[ResultRow], model_dir: str, score_filename: str = "scores.csv"
+) -> None:
+    """Appends rows to results.jsonl and to the table of scores.
+
+    The table has one line a row and a column for each score, its standard deviation and each
+    entry of the protocol; a column that is new is left empty in the lines before.
+
+    Args:
+      rows: What `evaluate_generator` returned.
+      model_dir: The model directory; made if absent.
+      score_filename: Name of the table in it.
+    """
+    rows = list(rows)
+    os.makedirs(model_dir, exist_ok=True)
+    with _locked(model_dir):
+        lines = "".join(row.to_json() + "\n" for row in rows)
+        _rewrite(os.path.join(model_dir, _JSONL), lambda text: text + lines)
+        _rewrite(os.path.join(model_dir, score_filename), lambda text: _extend_table(text, rows))
+
+
+def format_scores(rows: Iterable[ResultRow]) -> str:
+    """A few lines to read: what was measured, then each score as mean ± standard deviation."""
+    lines = []
+    for row in rows:
+        p = row.protocol
+        lines.append(
+            f"Step {row.step}: {len(p.seeds)} x {p.num_fake} samples ({p.weights} weights) against "
+            f"{p.num_real} images of {p.dataset} ({p.split})"
+        )
+        width = max((len(name) for name in row.scores), default=0)
+        for name, score in row.scores.items():
+            lines.append(f"  {name:<{width}}  {score.mean:.4f} ± {score.std:.4f}")
+    return "\n".join(lines)
+
+
+def _extend_table(text: str, rows: Sequence[ResultRow]) -> str:
+    reader = csv.DictReader(io.StringIO(text))
+    lines = list(reader)
+    columns = list(reader.fieldnames or [])
+    for row in rows:
+        line = _table_line(row)
+        columns += [name for name in line if name not in columns]
+        lines.append(line)
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return out.getvalue()
+
+
+def _table_line(row: ResultRow) -> dict[str, object]:
+    line: dict[str, object] = {"step": row.step}
+    for name, score in row.scores.items():
+        line |= {f"{name}_mean": score.mean, f"{name}_std": score.std}
+    for name, value in dataclasses.asdict(row.protocol).items():
+        line[name] = json.dumps(value) if isinstance(value, (dict, list, tuple)) else value
+    return line
+
+
+def _read_text(path: str) -> str:
+    if not os.path.exists(path):
+        return ""
+    with open(path, newline="") as file:
+        return file.read()
+
+
+def _rewrite(path: str, change: Callable[[str], str]) -> None:
+    """Writes the changed content of a file whole or not at all."""
+    content = change(_read_text(path))
+    temporary = f"{path}.{os.getpid()}.tmp"
+    with open(temporary, "w", newline="") as file:
+        file.write(content)
+    os.replace(temporary, path)
+
+
+@contextlib.contextmanager
+def _locked(folder: str):
+    """Only one process at a time: two that read, add and rename would lose each other's rows."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,122 @@
+"""What every metric is: features -> statistics -> value.
+
+One pass over a set of images serves all metrics: each batch, with what the extractor says about it,
+is shown to the statistics of every metric, and what they hold at the end is turned into values.
+Metrics that name the same statistics share them.
+"""
+
+import abc
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+
+from compare_gan.errors import unknown_name
+
+# What a metric may declare that it needs. The first four come batch by batch, the others whole.
+NEEDS = ("images", "labels", "features", "logits", "generator", "discriminator")
+
+
+@dataclasses.dataclass(frozen=True)
+class Batch:
+    """Some images, and what is known about them; what no metric needs is None.
+
+    Attributes:
+      images: uint8 [n, H, W, C] in [0, 255].
+      labels: int [n], the classes of real images or those requested of generated ones.
+      features: float32 [n, f], from the extractor.
+      logits: float32 [n, k], from the extractor.
+    """
+
+    images: np.ndarray | None = None
+    labels: np.ndarray | None = None
+    features: np.ndarray | None = None
+    logits: np.ndarray | None = None
+
+
+class Statistics(abc.ABC):
+    """What is kept of one set of images, added batch by batch in order.
+
+    Attributes:
+      name: Says what is computed, options and version included: statistics of the same name are
+        computed once for all metrics, and are cached under it.
+    """
+
+    name: str
+
+    @abc.abstractmethod
+    def update(self, batch: Batch) -> None:
+        """Adds a batch. How the set is cut into batches has no effect beyond rounding."""
+
+    @abc.abstractmethod
+    def result(self) -> dict[str, np.ndarray]:
+        """What has been gathered, as arrays that can be saved.
+
+        Raises:
+          UserError: There is too little of it, or it is not finite.
+        """
+
+
+class Metric(abc.ABC):
+    """A score of a generator.
+
+    Attributes:
+      name: Short name, without the extractor's.
+      canonical_name: The name where the extractor is the canonical Inception; `name` if empty.
+      needs: Some of `NEEDS`.
+      uses_real: Whether it compares with real images.
+    """
+
+    name: str
+    canonical_name: str = ""
+    needs: frozenset[str]
+    uses_real: bool = False
+
+    def __init_subclass__(cls, **kwargs):
+        super().__init_subclass__(**kwargs)
+        for need in cls.needs:
+            if need not in NEEDS:
+                raise unknown_name(f"need of {cls.__name__}", need, NEEDS)
+
+    @abc.abstractmethod
+    def statistics(self, num_images: int) -> Statistics | None:
+        """New, empty statistics for a set of so many images; None if none are needed."""
+
+    @abc.abstractmethod
+    def value(self, **available) -> dict[str, float]:
+        """The score; a metric of several values has a suffix for each (`""` for the main one).
+
+        Declares as parameters what it takes of `fake` and `real` (results of `statistics`) and of
+        the needs that come whole (`generator`, `discriminator`).
+        """
+
+    def options(self) -> dict[str, object]:
+        """Options that make two values of this metric incomparable where they differ."""
+        return {}
+
+    def inapplicable(self, extractor, class_names) -> str | None:
+        """Why this metric has no meaning here, in words; None where it has one.
+
+        Args:
+          extractor: The extractor.
+          class_names: Names of the classes that the generator is asked for; None if unconditional.
+        """
+        if "labels" in self.needs and class_names is None:
+            return "the generator is unconditional"
+        return None
+
+    def score_name(self, extractor) -> str:
+        """The name of its score: what comes from an extractor bears the extractor's name.
+
+        The plain `fid` and `inception_score` are kept for the canonical Inception.
+        """
+        if not self.needs & {"features", "logits"}:
+            return self.name
+        if extractor.canonical and self.canonical_name:
+            return self.canonical_name
+        return f"{self.name}_{extractor.name}"
+
+    def named(self, extractor, values: Mapping[str, float]) -> dict[str, float]:
+        """What `value` gave, under the names that result rows give it."""
+        name = self.score_name(extractor)
+        return {f"{name}_{suffix}" if suffix else name: float(v) for suffix, v in values.items()}

@@ -1,0 +1,46 @@
+"""Packaging of compare_gan."""
+
+import pathlib
+import re
+
+from setuptools import find_packages, setup
+
+here = pathlib.Path(__file__).parent
+version = re.search(r'__version__ = "(.+)"', (here / "compare_gan/__init__.py").read_text())[1]
+
+setup(
+    name="compare_gan",
+    version=version,
+    description="Interchangeable GAN parts, a runner, and the S³GAN pipeline, for TensorFlow",
+    long_description=(here / "README.md").read_text(),
+    long_description_content_type="text/markdown",
+    license="Apache-2.0",
+    python_requires=">=3.10",
+    packages=find_packages(include=["compare_gan", "compare_gan.*"]),
+    package_data={
+        "compare_gan.datasets": ["data/*"],
+        "compare_gan.metrics.extractors": ["data/*"],
+    },
+    install_requires=[
+        "absl-py>=2.1",
+        "click>=8.1",
+        "gin-config>=0.5",
+        "keras>=3.13",
+        "matplotlib>=3.8",
+        "numpy>=1.26",
+        "pillow>=10.1",
+        "scipy>=1.12",
+        "tensorboard>=2.20",
+        "tensorflow>=2.21",
+        "tensorflow-datasets>=4.9.7",
+        # The canonical Inception, and what TF-GAN imports: TF-Hub needs Keras 2 beside Keras 3.
+        "tensorflow-gan>=2.1",
+        "tensorflow-hub>=0.16",
+        "tf-keras>=2.21",
+        "tqdm>=4.66",
+    ],
+    extras_require={
+        "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6"],
+    },
+    entry_points={"console_scripts": ["compare_gan = compare_gan.main:main"]},
+)

@@ -1,0 +1,39 @@
+"""Small data sets on disk, in the formats of others."""
+
+import numpy as np
+import pytest
+
+
+def random_images(n, height=6, width=6, channels=3, seed=0):
+    return np.random.default_rng(seed).integers(0, 256, [n, height, width, channels], np.uint8)
+
+
+@pytest.fixture
+def store_tfds(tmp_path):
+    """Writes a data set as TensorFlow Datasets does; returns its data_dir."""
+    tfds = pytest.importorskip("tensorflow_datasets")
+
+    def store(name, splits, num_classes=None, shape=None, version="1.0.0", config=None):
+        """`splits`: from split to (list of images, labels or None)."""
+        features = {"image": tfds.features.Image(shape=shape, encoding_format="png")}
+        if num_classes:
+            features["label"] = tfds.features.ClassLabel(num_classes=num_classes)
+        examples = {
+            split: [
+                {"image": image} | ({"label": int(label)} if num_classes else {})
+                for image, label in zip(images, labels or [None] * len(images), strict=True)
+            ]
+            for split, (images, labels) in splits.items()
+        }
+        tfds.dataset_builders.store_as_tfds_dataset(
+            name=name,
+            version=version,
+            config=config,
+            features=tfds.features.FeaturesDict(features),
+            split_datasets={split: list(enumerate(e)) for split, e in examples.items()},
+            data_dir=str(tmp_path),
+            disable_shuffling=True,
+        )
+        return str(tmp_path)
+
+    return store

@@ -1,0 +1,111 @@
+import os
+import pathlib
+
+import gin
+import numpy as np
+import pytest
+
+from compare_gan import registry
+from compare_gan.datasets import (
+    ArraySource,
+    Dataset,
+    define,
+    eval_batches,
+    get_dataset,
+    packaged,
+    train_batches,
+)
+from compare_gan.errors import UserError
+
+_NAMES = registry.names("dataset")
+
+
+def test_the_packaged_images():
+    dataset = get_dataset(name="fashion_mnist_10k")
+    assert dataset.image_shape == (28, 28, 1)
+    assert (dataset.splits, dataset.eval_split) == ({"train": 10_000}, "train")
+    assert np.bincount(dataset.shown_labels).tolist() == [1000] * 10
+    assert dataset.class_names[0] == "T-shirt/top"
+    ((images, labels),) = eval_batches(dataset, "train", 10_000).as_numpy_iterator()
+    # Trousers are narrow: nothing at the left and right edges, unlike bags.
+    edges = [images[labels == label][:, 10:, [0, 27]].mean() for label in (1, 8)]
+    assert edges[0] < 1 < edges[1]
+    # The published mean of Fashion-MNIST's images is 0.286 of 255.
+    assert images.mean() / 255 == pytest.approx(0.286, abs=0.003)
+    assert os.path.getsize(packaged.PATH) < 6e6
+    licence = pathlib.Path(packaged.PATH).with_name("LICENSE.fashion_mnist")
+    assert "Zalando" in licence.read_text()
+
+
+def test_gin_chooses():
+    gin.parse_config("""
+        dataset.name = 'synthetic'
+        dataset.image_size = 12
+        dataset.labeled_fraction = 0.1
+        dataset.pad_to = 16
+        synthetic.num_classes = 3
+        synthetic.num_examples = 60
+        synthetic.channels = 1
+    """)
+    dataset = get_dataset()
+    assert dataset.image_shape == (16, 16, 1)
+    assert (dataset.num_classes, dataset.num_train) == (3, 60)
+    assert (dataset.shown_labels >= 0).sum() == 6
+
+
+@pytest.mark.parametrize("name", [*_NAMES, "tfds:stanford_dogs"])
+def test_every_name_has_a_fake_that_reads_no_file(name, tmp_path):
+    dataset = get_dataset(name=name, fake=True, data_dir=str(tmp_path / "nowhere"))
+    assert dataset.name == f"{name} (fake)"
+    options = dict(batch_size=4, disc_iters=1, z_dim=2, seed=0)
+    batches = train_batches(dataset, **options)
+    if dataset.image_shape[0] <= 64:
+        batch, again = (next(batches.as_numpy_iterator()) for _ in range(2))
+        np.testing.assert_array_equal(batch["images"], again["images"])
+        # Uniform on 0…255: the mean of at least 6,272 pixels is within four of its deviations.
+        assert abs(batch["images"].mean() - 127.5) < 4 * 73.9 / np.sqrt(batch["images"].size)
+    assert batches.element_spec["images"].shape == [2, 4, *dataset.image_shape]
+    assert dataset.eval_split in dataset.splits
+
+
+def test_the_names_of_2019_are_known():
+    aliases = {alias for part in registry.components("dataset") for alias in part.aliases}
+    expected = "mnist fashion-mnist cifar10 celeb_a celeb_a_hq_128 lsun-bedroom imagenet_64"
+    assert set(expected.split()) <= {*_NAMES, *aliases}
+
+
+def test_a_data_set_of_ones_own():
+    def load(data_dir):
+        images = np.full([2, 4, 4, 1], len(data_dir), np.uint8)
+        return ArraySource.from_arrays({"train": (images, None)})
+
+    define("my_own", load, (4, 4, 1), summary="A constant.")
+    ((images, _),) = eval_batches(get_dataset(name="my_own", data_dir="abc"), "train", 2)
+    assert (images.numpy() == 3).all()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (dict(name="fashion_mnist_10"), r"Unknown dataset 'fashion_mnist_10'\. Did you mean 'fas"),
+        (dict(name="fashion_mnist_10k", image_size=32), "image_size cannot be set for 'fashion_"),
+        (dict(name="fashion_mnist_10k", pad_to=27), "pad_to = 27 is less than .* 28x28"),
+        (dict(name="fashion_mnist_10k", labeled_fraction=2), "labeled_fraction must be above 0"),
+        (dict(name="fashion_mnist_10k", labeled_fraction=1e-4), "leaves none of the 1000 images"),
+        (dict(name="celeb_a", fake=True, labeled_fraction=0.5), "'celeb_a .* has no labels"),
+    ],
+)
+def test_mistakes_are_told(options, message):
+    with pytest.raises(UserError, match=message):
+        get_dataset(**options)
+
+
+def test_the_name_is_required():
+    with pytest.raises(RuntimeError, match="Required bindings for `dataset`"):
+        get_dataset()
+
+
+def test_images_have_one_or_three_channels():
+    source = ArraySource.from_arrays({"train": (np.zeros([2, 4, 4, 2], np.uint8), None)})
+    with pytest.raises(UserError, match="have 2 channels"):
+        Dataset("two", source)

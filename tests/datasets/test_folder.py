@@ -1,0 +1,157 @@
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from compare_gan.datasets import eval_batches, get_dataset, sources, train_batches
+from compare_gan.errors import UserError
+
+
+def _save(path, size=(6, 5), mode="RGB", seed=0):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    channels = {"RGB": (3,), "RGBA": (4,), "L": ()}[mode]
+    pixels = np.random.default_rng(seed).integers(0, 256, [size[1], size[0], *channels], np.uint8)
+    Image.fromarray(pixels, mode).save(path)
+    return pixels
+
+
+def _get(folder, **options):
+    return get_dataset(name="image_folder", data_dir=str(folder), **options)
+
+
+@pytest.fixture(params=["memory", "decoding"])
+def two_classes(request, tmp_path, monkeypatch):
+    """Five images of each of two classes, and the pixels in the order of their paths."""
+    if request.param == "decoding":
+        monkeypatch.setattr(sources, "MEMORY_LIMIT", 0)
+    pixels = [
+        _save(tmp_path / name / f"{i}.png", seed=10 * label + i)
+        for label, name in enumerate(["cat", "dog"])
+        for i in range(5)
+    ]
+    return tmp_path, np.stack(pixels)
+
+
+def _find(images, pixels):
+    return [int(np.flatnonzero((pixels == image).all((1, 2, 3)))[0]) for image in images]
+
+
+def test_subfolders_are_classes(two_classes):
+    folder, pixels = two_classes
+    dataset = _get(folder)
+    assert dataset.image_shape == (5, 6, 3)
+    assert dataset.class_names == ("cat", "dog")
+    assert dataset.splits == {"train": 10}
+    pairs = list(eval_batches(dataset, "train", 4).as_numpy_iterator())
+    assert [len(images) for images, _ in pairs] == [4, 4, 2]
+    index = _find(np.concatenate([images for images, _ in pairs]), pixels)
+    assert sorted(index) == list(range(10))
+    labels = np.concatenate([labels for _, labels in pairs])
+    np.testing.assert_array_equal(labels, np.array(index) // 5)
+
+
+def test_training_batches_are_complete_and_static(two_classes):
+    folder, pixels = two_classes
+    batches = train_batches(_get(folder), batch_size=5, disc_iters=1, z_dim=2, seed=0)
+    assert batches.element_spec["images"] == tf.TensorSpec([2, 5, 5, 6, 3], tf.uint8)
+    batch = next(batches.as_numpy_iterator())
+    index = np.array(_find(batch["images"].reshape(-1, 5, 6, 3), pixels))
+    assert sorted(index) == list(range(10))
+    np.testing.assert_array_equal(batch["labels"].reshape(-1, 2).argmax(-1), index // 5)
+
+
+def test_split_folders(tmp_path):
+    for split, names in (("train", "ab"), ("val", "a")):
+        for name in names:
+            _save(tmp_path / split / name / "0.jpg")
+    dataset = _get(tmp_path)
+    assert dataset.splits == {"train": 2, "val": 1}
+    assert dataset.eval_split == "val"
+    _save(tmp_path / "val" / "c" / "0.png")
+    with pytest.raises(UserError, match="has the class 'c', which the split 'train' has not"):
+        _get(tmp_path)
+
+
+def test_files_without_subfolders_have_no_classes(tmp_path):
+    _save(tmp_path / "0.png")
+    dataset = _get(tmp_path)
+    assert (dataset.num_classes, dataset.class_names) == (None, None)
+    with pytest.raises(
+        UserError, match=r"labeled_fraction is 0.5, but 'image_folder' has no label"
+    ):
+        _get(tmp_path, labeled_fraction=0.5)
+    _save(tmp_path / "a" / "0.png")
+    with pytest.raises(
+        UserError, match=r"both subfolders .* and images of no class, such as '0.png"
+    ):
+        _get(tmp_path)
+
+
+def test_odd_sizes_are_refused_unless_resized(tmp_path):
+    _save(tmp_path / "a" / "0.png", size=(8, 4))
+    _save(tmp_path / "a" / "1.png", size=(5, 9))
+    with pytest.raises(UserError, match=r"differ in size .*8x4.*5x9.*dataset.image_size"):
+        _get(tmp_path)
+    assert _get(tmp_path, image_size=4).image_shape == (4, 4, 3)
+
+
+def test_resizing_keeps_the_middle_square(tmp_path):
+    pixels = _save(tmp_path / "a" / "0.png", size=(8, 4))
+    ((images, _),) = eval_batches(_get(tmp_path, image_size=4), "train", 1).as_numpy_iterator()
+    np.testing.assert_array_equal(images[0], pixels[:, 2:6])
+
+
+def test_gray_among_colour_is_refused_unless_converted(tmp_path):
+    import gin
+
+    _save(tmp_path / "a" / "0.png")
+    gray = _save(tmp_path / "a" / "1.png", mode="L")
+    with pytest.raises(
+        UserError, match=r"gray \('.*1.png'\), others in colour .*channels to 1 or 3"
+    ):
+        _get(tmp_path)
+    gin.parse_config("image_folder.channels = 3")
+    dataset = _get(tmp_path)
+    assert dataset.image_shape == (5, 6, 3)
+    ((images, _),) = eval_batches(dataset, "train", 2).as_numpy_iterator()
+    assert (images == gray[..., None]).all((1, 2, 3)).any()
+
+
+def test_gray_images_have_one_channel(tmp_path):
+    _save(tmp_path / "a" / "0.png", mode="L")
+    assert _get(tmp_path).image_shape == (5, 6, 1)
+
+
+def test_transparency_is_dropped(tmp_path):
+    pixels = _save(tmp_path / "a" / "0.png", mode="RGBA")
+    ((images, _),) = eval_batches(_get(tmp_path), "train", 1).as_numpy_iterator()
+    np.testing.assert_array_equal(images[0], pixels[..., :3])
+
+
+def test_a_file_that_is_no_image_is_told(tmp_path):
+    _save(tmp_path / "a" / "0.png")
+    (tmp_path / "a" / "1.png").write_bytes(b"text")
+    with pytest.raises(UserError, match=r"1.png' is not a readable image"):
+        _get(tmp_path)
+
+
+def test_a_truncated_image_is_told_by_name(tmp_path):
+    for i in range(3):
+        _save(tmp_path / "a" / f"{i}.png")
+    path = tmp_path / "a" / "1.png"
+    path.write_bytes(path.read_bytes()[:60])
+    with pytest.raises(UserError, match=r"1.png' cannot be decoded"):
+        list(eval_batches(_get(tmp_path), "train", 3))
+
+
+def test_missing_folders_and_images_are_told(tmp_path):
+    with pytest.raises(UserError, match=r"needs dataset.data_dir"):
+        get_dataset(name="image_folder")
+    with pytest.raises(UserError, match="nowhere' is not a folder"):
+        _get(tmp_path / "nowhere")
+    with pytest.raises(UserError, match="holds no PNG or JPEG image"):
+        _get(tmp_path)
+    (tmp_path / "empty").mkdir()
+    _save(tmp_path / "a" / "0.png")
+    with pytest.raises(UserError, match="The class 'empty' has no images"):
+        _get(tmp_path)

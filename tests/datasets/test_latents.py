@@ -1,0 +1,85 @@
+import gin
+import numpy as np
+import pytest
+import scipy.stats
+import tensorflow as tf
+
+from compare_gan import registry
+from compare_gan.datasets import draw_eval_z, draw_z
+from compare_gan.errors import UserError
+
+_NUM, _DIM = 500, 40
+
+
+@registry.gin_configurable("no_truncation", module="test_latents")
+def _constant(shape, seed):
+    return tf.fill(shape, tf.cast(seed[0], tf.float64))
+
+
+@registry.gin_configurable("no_seed", module="test_latents")
+def _unseeded(shape):
+    return tf.zeros(shape)
+
+
+def _draws(truncation=1.0, seed=7):
+    z = draw_eval_z(_NUM, _DIM, seed, truncation)
+    assert z.shape == (_NUM, _DIM)
+    assert z.dtype == tf.float32
+    return z.numpy().ravel()
+
+
+def _fits(draws, distribution):
+    """Kolmogorov-Smirnov at 20,000 draws from a fixed seed: the test cannot fail by chance."""
+    return scipy.stats.kstest(draws, distribution.cdf).pvalue > 0.01
+
+
+def test_the_default_is_uniform_between_minus_one_and_one():
+    assert _fits(_draws(), scipy.stats.uniform(-1, 2))
+    assert _fits(draw_z([_NUM, _DIM], [1, 2]).numpy().ravel(), scipy.stats.uniform(-1, 2))
+
+
+def test_gin_sets_the_parameters_of_each_scope():
+    gin.parse_config("z.minval = 0\neval_z.distribution_fn = @tf.random.normal\neval_z.stddev = 3")
+    assert _fits(draw_z([_NUM, _DIM], [1, 2]).numpy().ravel(), scipy.stats.uniform(0, 1))
+    assert _fits(_draws(), scipy.stats.norm(0, 3))
+
+
+def test_equal_seeds_give_equal_draws():
+    np.testing.assert_array_equal(_draws(seed=1), _draws(seed=1))
+    assert not np.array_equal(_draws(seed=1), _draws(seed=2))
+
+
+def test_truncated_uniform_is_narrower():
+    assert _fits(_draws(0.3), scipy.stats.uniform(-0.3, 0.6))
+    np.testing.assert_allclose(_draws(0.3), 0.3 * _draws(), rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize("truncation", [0.25, 0.9])
+def test_truncated_normal_is_cut_at_twice_the_truncation(truncation):
+    gin.parse_config("eval_z.distribution_fn = @tf.random.normal\neval_z.stddev = 1.5")
+    limit = 2 * truncation
+    assert _fits(_draws(truncation), scipy.stats.truncnorm(-limit, limit, scale=1.5))
+    assert np.abs(_draws(truncation)).max() <= 1.5 * limit
+
+
+def test_a_function_of_ones_own_is_used():
+    gin.parse_config("eval_z.distribution_fn = @test_latents.no_truncation")
+    assert (_draws(seed=5) == 5).all()
+
+
+def test_a_function_that_knows_no_truncation_is_refused():
+    gin.parse_config("eval_z.distribution_fn = @test_latents.no_truncation")
+    with pytest.raises(UserError, match=r"eval_z.distribution_fn = @\w+ has no parameter 'truncat"):
+        _draws(0.5)
+
+
+def test_a_function_without_seed_is_refused():
+    gin.parse_config("z.distribution_fn = @test_latents.no_seed")
+    with pytest.raises(UserError, match=r"z.distribution_fn = @\w+ has no parameter 'seed'"):
+        draw_z([2, 3], [1, 2])
+
+
+@pytest.mark.parametrize("truncation", [0, -1, 1.5])
+def test_truncation_outside_is_refused(truncation):
+    with pytest.raises(UserError, match="truncation must be above 0 and at most 1"):
+        draw_eval_z(2, 3, 0, truncation)

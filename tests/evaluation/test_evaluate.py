@@ -1,0 +1,215 @@
+"""Evaluation from end to end: rows against the metrics computed by hand."""
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from compare_gan.datasets import eval_batches
+from compare_gan.errors import UserError
+from compare_gan.evaluation import sampling
+from compare_gan.evaluation.evaluate import EvaluationOptions, evaluate_generator
+from compare_gan.evaluation.results import comparable
+from compare_gan.metrics import (
+    Metric,
+    Statistics,
+    class_agreement,
+    frechet_distance,
+    gaussian_statistics,
+    inception_score,
+)
+from compare_gan.metrics.extractors import Extractor, FashionCnn
+
+Z_DIM, CLASSES = 4, 3
+
+
+class Moments(Extractor):
+    """Features: a few pixels; logits: classes by mean brightness."""
+
+    name = "moments"
+    weights_hash = "0"
+    resizer = "none"
+    class_names = ("dark", "Middle", "bright")
+
+    def __init__(self):
+        self.calls = 0
+
+    def forward(self, images):
+        x = tf.cast(images, tf.float32) / 255.0
+        brightness = tf.reduce_mean(x, [1, 2, 3])[:, None]
+        return x[:, 0, :, 0], -20 * tf.abs(brightness - tf.constant([0.5, 0.7, 0.85]))
+
+    def __call__(self, images):
+        self.calls += 1
+        return super().__call__(images)
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture
+def extractor():
+    extractor = Moments()
+    _bind(extractor=lambda: extractor)
+    return extractor
+
+
+def _bind(**values):
+    for name, value in values.items():
+        gin.bind_parameter(f"evaluation.{name}", value)
+
+
+def _evaluate(generator, dataset, conditional=True, **kwargs):
+    (row,) = evaluate_generator(
+        generator, dataset, z_dim=Z_DIM, conditional=conditional, step=7, **kwargs
+    )
+    return row
+
+
+def test_scores_are_those_of_the_metrics_over_the_runs(make_generator, dataset, extractor):
+    _bind(num_fake=30, batch_size=8, seed=4)
+    generator = make_generator()
+    row = _evaluate(generator, dataset, averaging_runs=2, averaged_weights=True)
+    images, _ = next(eval_batches(dataset, "train", 60).as_numpy_iterator())
+    real = gaussian_statistics(extractor(images)[0])
+    expected = {"fid_moments": [], "is_moments": [], "class_agreement_moments": []}
+    for seed in (4, 5):
+        fakes, labels = sampling.sample_images(generator, 30, 8, Z_DIM, CLASSES, seed)
+        features, logits = extractor(fakes)
+        expected["fid_moments"].append(frechet_distance(*real, *gaussian_statistics(features)))
+        expected["is_moments"].append(inception_score(logits)[0])
+        expected["class_agreement_moments"].append(class_agreement(logits, labels))
+    assert set(row.scores) == set(expected)
+    for name, values in expected.items():
+        # The same float32 features, statistics merged from other batches.
+        assert row.scores[name].mean == pytest.approx(np.mean(values), rel=1e-6)
+        assert row.scores[name].std == pytest.approx(np.std(values), rel=1e-4, abs=1e-9)
+    assert row.step == 7 and row.scores["fid_moments"].std > 0
+    protocol = row.protocol
+    assert (protocol.dataset, protocol.split, protocol.num_real) == ("noise", "train", 60)
+    assert (protocol.num_fake, protocol.resolution, protocol.weights) == (30, "8x8x1", "ema")
+    assert (protocol.extractor, protocol.batch_norm) == ("moments", "moving averages")
+    assert (protocol.seeds, protocol.labels) == ([4, 5], "in turn")
+    assert protocol.metric_options == {"is.splits": 1}
+
+
+def test_the_batch_size_has_no_effect(make_generator, dataset, extractor):
+    generator = make_generator()
+    rows = []
+    for batch_size in (7, 60):
+        _bind(batch_size=batch_size)
+        rows.append(_evaluate(generator, dataset, averaging_runs=1))
+    assert comparable(*rows)
+    for name in rows[0].scores:
+        # A pixel may round to the neighbouring level in another batch size.
+        assert rows[0].scores[name].mean == pytest.approx(rows[1].scores[name].mean, rel=1e-3)
+
+
+def test_real_statistics_are_computed_once_and_then_cached(make_generator, dataset, extractor):
+    generator = make_generator()
+    _bind(batch_size=30)
+    first = _evaluate(generator, dataset, averaging_runs=1)
+    assert extractor.calls == 2 + 2
+    second = _evaluate(generator, dataset, averaging_runs=1)
+    assert extractor.calls == 2 + 2 + 2
+    assert first == second
+    extractor.weights_hash = "1"
+    _evaluate(generator, dataset, averaging_runs=1)
+    assert extractor.calls == 6 + 2 + 2
+
+
+def test_class_agreement_is_left_out_where_it_has_no_meaning(make_generator, dataset, extractor):
+    unconditional = _evaluate(
+        make_generator(conditional=False), dataset, conditional=False, averaging_runs=1
+    )
+    assert set(unconditional.scores) == {"fid_moments", "is_moments"}
+    assert unconditional.protocol.labels == "none"
+    extractor.class_names = ("a", "b", "c")
+    other_classes = _evaluate(make_generator(), dataset, averaging_runs=1)
+    assert set(other_classes.scores) == {"fid_moments", "is_moments"}
+
+
+def test_plain_names_belong_to_the_canonical_extractor(make_generator, dataset, extractor):
+    extractor.canonical = True
+    row = _evaluate(make_generator(), dataset, averaging_runs=1)
+    assert set(row.scores) == {"fid", "inception_score", "class_agreement_moments"}
+
+
+class Levels(Statistics):
+    name = "levels"
+
+    def __init__(self):
+        self.total = self.count = 0
+
+    def update(self, batch):
+        self.total += int(batch.images.sum())
+        self.count += batch.images.size
+
+    def result(self):
+        return {"mean": np.array(self.total / self.count)}
+
+
+class Brightness(Metric):
+    """Mean level; needs no extractor."""
+
+    name = "brightness"
+    needs = frozenset({"images"})
+
+    def statistics(self, num_images):
+        return Levels()
+
+    def value(self, fake):
+        return {"": fake["mean"], "doubled": 2 * fake["mean"]}
+
+
+class Networks(Metric):
+    """Looks at the networks only."""
+
+    name = "networks"
+    needs = frozenset({"generator", "discriminator"})
+
+    def statistics(self, num_images):
+        return None
+
+    def value(self, generator, discriminator):
+        return {"": len(generator.variables) + discriminator}
+
+
+def test_metrics_of_images_and_networks_go_without_the_extractor(
+    make_generator, dataset, extractor
+):
+    _bind(metrics=[Brightness, Networks], num_fake=20)
+    generator = make_generator()
+    row = _evaluate(generator, dataset, averaging_runs=1, discriminator=40)
+    images, _ = sampling.sample_images(generator, 20, 20, Z_DIM, CLASSES, 0)
+    assert extractor.calls == 0
+    assert row.scores["brightness"].mean == pytest.approx(images.mean(), abs=0.01)
+    assert row.scores["brightness_doubled"].mean == 2 * row.scores["brightness"].mean
+    assert row.scores["networks"].mean == 42
+    without = _evaluate(generator, dataset, averaging_runs=1)
+    assert "networks" not in without.scores
+
+
+def test_mistakes_are_told_before_work_starts(make_generator, dataset):
+    _bind(metrics=["fit"])
+    with pytest.raises(UserError, match=r"Unknown metric 'fit'\. Did you mean 'fid'"):
+        _evaluate(make_generator(), dataset)
+    with pytest.raises(UserError, match="must be a list"):
+        EvaluationOptions(metrics="fid")
+    with pytest.raises(UserError, match="num_fake must be at least 1"):
+        EvaluationOptions(num_fake=0)
+    with pytest.raises(UserError, match="truncation must be above 0"):
+        EvaluationOptions(truncation=0.0)
+
+
+def test_a_split_that_does_not_exist_is_refused(make_generator, dataset, extractor):
+    _bind(split="trian")
+    with pytest.raises(UserError, match="Did you mean 'train'"):
+        _evaluate(make_generator(), dataset)
+
+
+@pytest.mark.parametrize("name", ["fashion_mnist_10k", "fashion-mnist", "fashion_mnist"])
+def test_fashion_mnist_gets_its_own_extractor(name):
+    assert isinstance(EvaluationOptions().make_extractor(name), FashionCnn)

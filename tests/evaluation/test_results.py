@@ -1,0 +1,124 @@
+"""Result rows: written, read back, compared."""
+
+import csv
+import dataclasses
+import multiprocessing
+import os
+
+import pytest
+
+from compare_gan.errors import UserError
+from compare_gan.evaluation.results import (
+    Protocol,
+    ResultRow,
+    Score,
+    comparable,
+    format_scores,
+    protocol_differences,
+    read_results,
+    write_results,
+)
+
+_PROTOCOL = Protocol(
+    dataset="fashion_mnist_10k",
+    dataset_hash="ab",
+    split="train",
+    num_real=100,
+    num_fake=50,
+    resolution="32x32x1",
+    resizer="crop",
+    extractor="fashion_cnn",
+    extractor_hash="cd",
+    weights="ema",
+    batch_norm="moving averages",
+    labels="in turn",
+    truncation=1.0,
+    seeds=[0, 1, 2],
+    metric_options={"is.splits": 1},
+    code_version="4",
+)
+
+
+def _row(step=10, **scores):
+    scores = scores or {"fid_fashion_cnn": 12.5}
+    return ResultRow(step, {name: Score(v, 0.25) for name, v in scores.items()}, _PROTOCOL)
+
+
+def test_rows_are_read_back_as_written(tmp_path):
+    rows = [_row(10), _row(20, is_fashion_cnn=1 / 3)]
+    write_results(rows[:1], str(tmp_path), "scores.csv")
+    write_results(rows[1:], str(tmp_path), "scores.csv")
+    assert read_results(str(tmp_path)) == rows
+    assert sorted(os.listdir(tmp_path)) == ["results.jsonl", "scores.csv"]
+
+
+def test_nothing_evaluated_is_no_rows(tmp_path):
+    assert read_results(str(tmp_path)) == []
+
+
+def test_the_table_has_a_line_a_row_and_gains_columns(tmp_path):
+    path = tmp_path / "scores.csv"
+    path.write_text('step,fid_score_mean,note\n5,80.5,"old, by hand"\n')
+    write_results([_row(10)], str(tmp_path), "scores.csv")
+    write_results([_row(20, is_fashion_cnn=2.0)], str(tmp_path), "scores.csv")
+    with open(path, newline="") as file:
+        lines = list(csv.DictReader(file))
+    assert [line["step"] for line in lines] == ["5", "10", "20"]
+    assert lines[0]["fid_score_mean"] == "80.5" and lines[0]["note"] == "old, by hand"
+    assert lines[0]["fid_fashion_cnn_mean"] == lines[1]["is_fashion_cnn_mean"] == ""
+    assert float(lines[1]["fid_fashion_cnn_mean"]) == 12.5
+    assert float(lines[2]["is_fashion_cnn_std"]) == 0.25
+    assert lines[1]["seeds"] == "[0, 1, 2]" and lines[1]["extractor"] == "fashion_cnn"
+
+
+def _write_many(folder, first):
+    for i in range(20):
+        write_results([_row(first + i)], folder)
+
+
+def test_rows_of_two_processes_are_all_kept(tmp_path):
+    context = multiprocessing.get_context("fork")
+    processes = [
+        context.Process(target=_write_many, args=(str(tmp_path), first)) for first in (0, 100)
+    ]
+    for process in processes:
+        process.start()
+    for process in processes:
+        process.join()
+    steps = {row.step for row in read_results(str(tmp_path))}
+    assert steps == {*range(20), *range(100, 120)}
+
+
+def test_a_broken_line_is_named(tmp_path):
+    write_results([_row()], str(tmp_path))
+    with open(tmp_path / "results.jsonl", "a") as file:
+        file.write('{"step": 3}\n')
+    with pytest.raises(UserError, match=r"Line 2 of .*results\.jsonl"):
+        read_results(str(tmp_path))
+
+
+def test_rows_are_comparable_unless_their_protocols_differ(tmp_path):
+    write_results([_row(10)], str(tmp_path))
+    (read,) = read_results(str(tmp_path))
+    assert comparable(read, _row(20, is_fashion_cnn=1.0))
+    assert comparable(read, _with(seeds=(0, 1, 2)))
+    other = _with(num_fake=5000, weights="raw")
+    assert not comparable(read, other)
+    assert protocol_differences(read, other) == {"num_fake": (50, 5000), "weights": ("ema", "raw")}
+
+
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Protocol)])
+def test_every_entry_of_the_protocol_matters(field):
+    assert list(protocol_differences(_row(), _with(**{field: "other"}))) == [field]
+
+
+def _with(**changes):
+    return dataclasses.replace(_row(), protocol=dataclasses.replace(_PROTOCOL, **changes))
+
+
+def test_formatted_scores_tell_what_was_measured():
+    text = format_scores([_row(1500)])
+    assert text.splitlines() == [
+        "Step 1500: 3 x 50 samples (ema weights) against 100 images of fashion_mnist_10k (train)",
+        "  fid_fashion_cnn  12.5000 ± 0.2500",
+    ]

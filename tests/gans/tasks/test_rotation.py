@@ -1,0 +1,92 @@
+"""The rotation task against NumPy's rot90 and the 2019 library's batch."""
+
+import pathlib
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from compare_gan.errors import UserError
+from compare_gan.gans.tasks import RotationTask, Seen, check_square, rotate_90
+
+GOLDEN = np.load(pathlib.Path(__file__).parents[2] / "data" / "gans_golden.npz", allow_pickle=False)
+N = int(GOLDEN["rot/in/num_rot_examples"])
+
+
+@pytest.mark.parametrize("times", range(-1, 6))
+@pytest.mark.parametrize("dtype", (np.float32, np.uint8))
+def test_rotation_is_numpys(times, dtype):
+    images = np.random.RandomState(0).uniform(0, 255, size=(3, 5, 5, 2)).astype(dtype)
+    np.testing.assert_array_equal(
+        rotate_90(tf.constant(images), times), np.rot90(images, times, axes=(1, 2))
+    )
+
+
+def test_added_examples_are_those_of_the_2019_library():
+    """Each half: its own images, then the turned copies of n of them, with their labels.
+
+    There n = 2 of 4 are the last, here the second and the fourth: so the middle two change places.
+    The 2019 SSGAN gave turned fakes the labels of real images; S3GAN and we do not.
+    """
+    task, halves = RotationTask(lambda batch_size: N), []
+    for which in ("real", "fake"):
+        images, labels = GOLDEN[f"rot/in/{which}"], GOLDEN[f"rot/in/{which}_labels"]
+        swapped = tf.constant(images[[0, 2, 1, 3]]), tf.constant(labels[[0, 2, 1, 3]])
+        extra, extra_labels = task.extra_examples(*swapped)
+        halves.append(np.concatenate([images, extra]))
+        np.testing.assert_array_equal(extra_labels, np.tile(labels[-N:], (3, 1)))
+        if which == "real":
+            expected = GOLDEN["rot/merged_labels"][: len(halves[0])]
+            np.testing.assert_array_equal(np.concatenate([labels, extra_labels]), expected)
+    np.testing.assert_array_equal(np.concatenate(halves), GOLDEN["rot/merged_features"])
+
+
+@pytest.mark.parametrize(("batch_size", "n"), ((8, 8), (8, 4), (8, 2), (8, 1), (8, 3), (5, 2)))
+def test_parts_of_a_batch_turn_what_the_whole_does(batch_size, n):
+    def turned(images, n):
+        extra, _ = RotationTask(lambda _: n).extra_examples(images, None)
+        return tf.reshape(extra, [3, n])[0].numpy().tolist()
+
+    images = tf.reshape(tf.range(batch_size), [batch_size, 1, 1, 1])
+    whole = turned(images, n)
+    assert len(set(whole)) == n and whole[-1] == batch_size - 1
+    if batch_size % n == 0 and n > 1:
+        halves = [turned(part, n // 2) for part in tf.split(images, 2)]
+        assert halves[0] + halves[1] == whole
+
+
+def test_no_labels_stay_no_labels():
+    assert RotationTask(lambda _: 1).extra_examples(tf.zeros([2, 3, 3, 1]), None)[1] is None
+
+
+def _seen(rotations):
+    """Outputs that name the `rotations` of two of four images and of their copies."""
+    logits = 30 * np.eye(4, dtype=np.float32)[rotations]
+    upright = np.zeros((4, 4), np.float32)
+    upright[[1, 3]] = logits[:2]
+    return Seen(tf.constant(upright), tf.constant(logits[2:]), None)
+
+
+def test_targets_are_the_2019_librarys():
+    task = RotationTask(lambda _: N, weight_d=2.0, weight_g=0.5)
+    right, wrong = _seen(GOLDEN["rot/rotation_labels"]), _seen(GOLDEN["rot/rotation_labels"][::-1])
+    # exp(-30) is nothing in float32.
+    d = task.discriminator_terms(real=right, fake=wrong)
+    assert float(d.total) < 1e-6 and float(d.parts["rotation_accuracy_real"]) == 1
+    g = task.generator_terms(fake=wrong)
+    np.testing.assert_allclose(g.parts["rotation_loss_fake"], 30.0, rtol=1e-6)
+    np.testing.assert_allclose(g.total, 15.0, rtol=1e-6)
+    assert float(g.parts["rotation_accuracy_fake"]) == 0
+
+
+def test_each_network_learns_from_its_own_images_only():
+    task, seen = RotationTask(lambda _: N), _seen(GOLDEN["rot/rotation_labels"])
+    d, g = task.discriminator_terms(real=seen, fake=None), task.generator_terms(fake=seen)
+    assert set(d.parts) == {"rotation_loss_real", "rotation_accuracy_real"}
+    assert set(g.parts) == {"rotation_loss_fake", "rotation_accuracy_fake"}
+
+
+def test_images_that_are_not_square_are_refused():
+    check_square((4, 4, 3))
+    with pytest.raises(UserError, match="needs square images, received 4x6"):
+        check_square((4, 6, 3))

@@ -1,0 +1,66 @@
+"""The discriminator's batch: order of rows, what comes back, one forward or one a half."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from compare_gan.gans.examples import Scores, forward_halves
+from compare_gan.gans.tasks import AuxiliaryTask
+
+
+class _Adds(AuxiliaryTask):
+    """Adds `count` copies of the half, marked by `mark`."""
+
+    def __init__(self, name, count, mark):
+        self.name, self.count, self.mark = name, count, mark
+
+    def extra_examples(self, images, labels):
+        extra = tf.concat([images + self.mark] * self.count, axis=0)
+        return extra, None if labels is None else tf.concat([labels] * self.count, axis=0)
+
+
+class _Silent(AuxiliaryTask):
+    name = "silent"
+
+
+def _halves(with_labels):
+    images = [tf.reshape(tf.range(2.0) + 10 * half, [2, 1, 1, 1]) for half in (1, 2)]
+    labels = [tf.one_hot([half, half], 3) if with_labels else None for half in (0, 1)]
+    return list(zip(images, labels, strict=True))
+
+
+@pytest.mark.parametrize("split", (False, True))
+@pytest.mark.parametrize("with_labels", (False, True))
+def test_every_row_comes_back_to_its_half_and_task(split, with_labels):
+    tasks, calls = [_Adds("a", 1, 100.0), _Silent(), _Adds("b", 2, 200.0)], []
+
+    def discriminate(x, y):
+        calls.append((x, y))
+        logits = tf.reshape(x, [-1, 1])
+        return Scores(logits, None, {task.name: -logits for task in tasks})
+
+    def scores_without_features(x, y):
+        scores = discriminate(x, y)
+        return scores._replace(features=scores.logits)
+
+    halves = _halves(with_labels)
+    results = forward_halves(scores_without_features, halves, tasks, split)
+    rows = [[10, 11, 110, 111, 210, 211, 210, 211], [20, 21, 120, 121, 220, 221, 220, 221]]
+    expected_calls = rows if split else [rows[0] + rows[1]]
+    assert [tf.reshape(x, [-1]).numpy().tolist() for x, _ in calls] == expected_calls
+    if with_labels:
+        classes = np.concatenate([y.numpy().argmax(axis=1) for _, y in calls])
+        np.testing.assert_array_equal(classes, [0] * 8 + [1] * 8)
+    else:
+        assert all(y is None for _, y in calls)
+    for result, (images, labels), row in zip(results, halves, rows, strict=True):
+        np.testing.assert_array_equal(result.logits[:, 0], row[:2])
+        for name, extra in (("a", row[2:4]), ("silent", None), ("b", row[4:])):
+            seen = result.seen[name]
+            np.testing.assert_array_equal(-seen.outputs[:, 0], row[:2])
+            assert seen.labels is labels
+            if extra is None:
+                assert seen.extra_outputs is None
+            else:
+                np.testing.assert_array_equal(-seen.extra_outputs[:, 0], extra)
+        assert images.shape[0] == len(result.logits)

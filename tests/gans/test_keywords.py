@@ -1,0 +1,33 @@
+"""Keywords that a subclass passes on to its base."""
+
+import pytest
+
+from compare_gan.errors import UserError
+from compare_gan.gans.keywords import check_keywords, parameters
+
+
+class Base:
+    def __init__(self, a, b=1):
+        pass
+
+
+class Passing(Base):
+    def __init__(self, c, *, d=2, **options):
+        super().__init__(**options)
+
+
+class Closed(Passing):
+    def __init__(self, e):
+        super().__init__(1)
+
+
+def test_parameters_of_bases_count_only_where_they_are_passed_on():
+    assert set(parameters(Base)) == {"a", "b"}
+    assert set(parameters(Passing)) == {"a", "b", "c", "d"}
+    assert parameters(Closed) == ["e"]
+
+
+def test_unknown_keyword_is_told_with_what_is_known():
+    check_keywords(Passing, ["a", "d"])
+    with pytest.raises(UserError, match=r"Passing has no parameter 'x'\. Known: a, b, c, d\."):
+        check_keywords(Passing, ["a", "x"])

@@ -1,0 +1,175 @@
+"""ModularGAN on the dummy networks against NumPy."""
+
+import functools
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from compare_gan.errors import UserError
+from compare_gan.gans import ModularGAN
+from compare_gan.losses import Losses
+
+# Sums of a few dozen float32 products, against float64.
+CLOSE = {"rtol": 2e-6, "atol": 2e-6}
+
+
+def _gradients(loss_fn, variables):
+    with tf.GradientTape() as tape:
+        total = loss_fn().total
+    return tape.gradient(total, [v.value for v in variables])
+
+
+@pytest.mark.parametrize("conditional", (False, True))
+@pytest.mark.parametrize("split", (False, True))
+# Without batch norm where the reference has the penalty's slope in closed form.
+@pytest.mark.parametrize(
+    ("norm", "penalty"), ((False, None), (False, "wgangp"), (False, "l2"), (True, None))
+)
+def test_losses_are_numpys(dummy, conditional, norm, split, penalty):
+    if penalty:
+        gin.parse_config(f"penalty.fn = @{penalty}_penalty")
+    gan = dummy.make_gan(
+        ModularGAN,
+        discriminator={"batch_norm_fn": dummy.BatchNorm} if norm else {},
+        conditional=conditional,
+        deprecated_split_disc_calls=split,
+        lamba=10.0,
+    )
+    batch = dummy.make_batch(unlabelled=[2])
+    reference = dummy.Reference(gan, batch, penalty=penalty)
+    fakes = gan.fakes(batch)
+    np.testing.assert_allclose(fakes, reference.generate(), **CLOSE)
+    d = gan.discriminator_loss(batch, fakes)
+    np.testing.assert_allclose(d.total, reference.discriminator_total(fakes.numpy()), rtol=1e-5)
+    assert set(d.parts) == {"d_loss", "d_loss_real", "d_loss_fake", "penalty"}
+    g = gan.generator_loss(batch)
+    np.testing.assert_allclose(g.total, reference.generator_total(), **CLOSE)
+    assert set(g.parts) == {"g_loss"}
+
+
+def test_penalty_is_weighted_in_the_total_and_not_in_the_parts(dummy):
+    gin.parse_config("penalty.fn = @l2_penalty")
+    gan, batch = dummy.make_gan(ModularGAN, lamba=3), dummy.make_batch()
+    terms = gan.discriminator_loss(batch, gan.fakes(batch))
+    expected = terms.parts["d_loss"] + 3 * terms.parts["penalty"]
+    np.testing.assert_allclose(terms.total, expected, **CLOSE)
+    np.testing.assert_allclose(terms.parts["penalty"], dummy.Reference(gan, batch)._l2(), **CLOSE)
+
+
+@pytest.mark.parametrize("name", ("wgangp", "dragan"))
+def test_penalties_draw_by_the_seed_of_the_batch(dummy, name):
+    gin.parse_config(f"penalty.fn = @{name}_penalty")
+    gan, batch = dummy.make_gan(ModularGAN), dummy.make_batch()
+    fakes = gan.fakes(batch)
+
+    def penalty(seed):
+        return float(gan.discriminator_loss(batch | {"seed": seed}, fakes).parts["penalty"])
+
+    assert penalty(np.array([1, 2])) == penalty(np.array([1, 2])) != penalty(np.array([1, 3]))
+
+
+def test_discriminator_loss_gives_the_generator_no_gradient(dummy):
+    gan, batch = dummy.make_gan(ModularGAN), dummy.make_batch()
+
+    def loss():
+        return gan.discriminator_loss(batch, gan.fakes(batch))
+
+    assert _gradients(loss, gan.generator_variables) == [None] * len(gan.generator_variables)
+    assert all(g is not None for g in _gradients(loss, gan.discriminator_variables))
+
+
+def test_generator_runs_once_for_each_update(dummy):
+    gan, batch = dummy.make_gan(ModularGAN), dummy.make_batch()
+    gan.generator.calls = gan.discriminator.calls = 0
+    fakes = gan.fakes(batch)
+    assert (gan.generator.calls, gan.discriminator.calls) == (1, 0)
+    gan.discriminator_loss(batch, fakes)
+    assert (gan.generator.calls, gan.discriminator.calls) == (1, 1)
+    gan.generator_loss(batch)
+    assert (gan.generator.calls, gan.discriminator.calls) == (2, 2)
+
+
+@pytest.mark.parametrize("conditional", (False, True))
+def test_joint_fakes_are_the_separate_ones(dummy, conditional):
+    gan = dummy.make_gan(ModularGAN, conditional=conditional)
+    batches = [dummy.make_batch(seed=seed) for seed in range(3)]
+    gan.generator.calls = 0
+    joint = gan.joint_fakes(batches)
+    assert gan.generator.calls == 1
+    for fakes, batch in zip(joint, batches, strict=True):
+        np.testing.assert_allclose(fakes, gan.fakes(batch), **CLOSE)
+
+
+def test_joint_fakes_share_their_batch_moments_and_move_the_averages_once(dummy):
+    gan = dummy.make_gan(ModularGAN, generator={"batch_norm_fn": dummy.BatchNorm})
+    batches = [dummy.make_batch(seed=seed) for seed in range(2)]
+    kernel, bias = (v.value.numpy() for v in gan.generator.fc.trainable_variables)
+    x = np.concatenate([batch["z"] for batch in batches]) @ kernel + bias
+    joint = tf.concat(gan.joint_fakes(batches), axis=0)
+    norm = gan.generator.norm
+    gamma, beta = norm.gamma.value.numpy(), norm.beta.value.numpy()
+    normed = gamma * (x - x.mean(axis=0)) / np.sqrt(x.var(axis=0) + 1e-3) + beta
+    expected = (1 / (1 + np.exp(-normed))).reshape(joint.shape)
+    np.testing.assert_allclose(joint, expected, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(norm.moving_mean.value, 0.001 * x.mean(axis=0), rtol=1e-4, atol=1e-7)
+
+
+def test_real_images_join_the_generator_step_only_where_batch_norm_mixes_examples(dummy):
+    for norm, rows in ((None, 8), (dummy.BatchNorm, 16)):
+        gan = dummy.make_gan(ModularGAN, discriminator={"batch_norm_fn": norm})
+        seen, call = [], gan.discriminator.call
+        gan.discriminator.call = lambda inputs, training, call=call, seen=seen: (
+            seen.append(inputs[0].shape[0]) or call(inputs, training)
+        )
+        gan.generator_loss(dummy.make_batch())
+        assert seen == [rows]
+
+
+def test_a_loss_that_needs_real_logits_shows_itself_in_the_generator_step(dummy):
+    def relativistic(d_real_logits, d_fake_logits):
+        g_loss = tf.reduce_mean(tf.nn.softplus(d_real_logits - d_fake_logits))
+        return Losses(-g_loss, -g_loss, -g_loss, g_loss)
+
+    gin.bind_parameter("loss.fn", relativistic)
+    assert np.isnan(dummy.make_gan(ModularGAN).generator_loss(dummy.make_batch()).total)
+
+
+@pytest.mark.parametrize(
+    ("num_classes", "options", "sentence"),
+    (
+        (None, {"conditional": True}, "ModularGAN.conditional is True, but the data set has no"),
+        (3, {"disc_iters": 0}, r"disc_iters and z_dim of at least 1, received 0 and 5"),
+    ),
+)
+def test_contradictions_are_told(dummy, num_classes, options, sentence):
+    with pytest.raises(UserError, match=sentence):
+        dummy.make_gan(ModularGAN, num_classes=num_classes, **options)
+
+
+def test_unknown_architecture_is_told_with_the_nearest(dummy):
+    with pytest.raises(UserError, match="Did you mean 'dummy_arch'"):
+        ModularGAN(dummy.IMAGE_SHAPE, None, "dumy_arch")
+
+
+def test_fit_label_distribution_needs_labels_to_have_an_effect(dummy):
+    make = functools.partial(dummy.make_gan, ModularGAN, fit_label_distribution=True)
+    assert make(conditional=True).fit_label_distribution
+    assert not make(conditional=False).fit_label_distribution
+
+
+def test_a_second_generator_is_alike_and_apart(dummy):
+    gan = dummy.make_gan(ModularGAN, conditional=True)
+    other = gan.make_generator()
+    assert [v.path for v in other.variables] == [v.path for v in gan.generator.variables]
+    assert not np.allclose(other.fc.kernel, gan.generator.fc.kernel)
+
+
+def test_gin_sets_every_parameter(dummy):
+    gin.parse_config("""
+        ModularGAN.g_lr = 0.25
+        ModularGAN.conditional = True
+    """)
+    gan = dummy.make_gan(ModularGAN)
+    assert (gan.g_lr, gan.d_lr, gan.conditional) == (0.25, None, True)

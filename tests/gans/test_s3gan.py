@@ -1,0 +1,286 @@
+"""S3GAN on the dummy networks against NumPy: losses, gradients, options."""
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from compare_gan.errors import UserError
+from compare_gan.gans import S3GAN
+
+# Steps of the S3GAN paper: projection only, with hard and with soft predictions.
+LABELS = {
+    "own_projection": {},
+    "projection": {"project_y": True},
+    "hard": {"project_y": True, "use_predictor": True},
+    "soft": {"project_y": True, "use_predictor": True, "use_soft_pred": True},
+}
+WEIGHTS = {
+    "weight_rotation_loss_d": 0.7,
+    "weight_rotation_loss_g": 0.3,
+    "weight_class_loss": 0.6,
+    "lamba": 10.0,
+}
+
+
+def _make(dummy, labels="hard", rotation=True, discriminator=(), **options):
+    options = {"conditional": True} | LABELS[labels] | WEIGHTS | options
+    if rotation:
+        options["rotated_batch_fraction"] = 1
+    else:
+        options["self_supervision"] = "none"
+    return dummy.make_gan(S3GAN, discriminator=discriminator, **options)
+
+
+@pytest.mark.parametrize("penalty", (None, "wgangp"))
+@pytest.mark.parametrize("soft", (False, True), ids=("hard_labels", "soft_labels"))
+@pytest.mark.parametrize("rotation", (False, True), ids=("upright", "rotation"))
+@pytest.mark.parametrize("labels", LABELS)
+def test_losses_are_numpys(dummy, labels, rotation, soft, penalty):
+    if penalty:
+        gin.parse_config(f"penalty.fn = @{penalty}_penalty")
+    gan = _make(dummy, labels, rotation, use_soft_labels=soft)
+    batch = dummy.make_batch(unlabelled=[1, 2, 7], soft=True)
+    reference = dummy.Reference(gan, batch, num_rotated=2 if rotation else 0, penalty=penalty)
+    fakes = gan.fakes(batch)
+    # Sums of a few dozen float32 products, against float64.
+    np.testing.assert_allclose(
+        gan.discriminator_loss(batch, fakes).total,
+        reference.discriminator_total(fakes.numpy()),
+        rtol=1e-5,
+    )
+    np.testing.assert_allclose(
+        gan.generator_loss(batch).total, reference.generator_total(), rtol=1e-5, atol=1e-6
+    )
+
+
+@pytest.mark.parametrize("split", (False, True))
+def test_losses_with_batch_norm_are_numpys(dummy, split):
+    """Batch moments over both halves and the turned images, or over each half with its own."""
+    gan = _make(
+        dummy,
+        discriminator={"batch_norm_fn": dummy.BatchNorm},
+        deprecated_split_disc_calls=split,
+    )
+    batch = dummy.make_batch(unlabelled=[1, 2, 7])
+    reference = dummy.Reference(gan, batch, num_rotated=2)
+    fakes = gan.fakes(batch)
+    expected = reference.discriminator_total(fakes.numpy())
+    np.testing.assert_allclose(gan.discriminator_loss(batch, fakes).total, expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        gan.generator_loss(batch).total, reference.generator_total(), rtol=1e-5
+    )
+
+
+def test_parts_name_every_term(dummy):
+    gan, batch = _make(dummy), dummy.make_batch(unlabelled=[0])
+    d = gan.discriminator_loss(batch, gan.fakes(batch))
+    parts = {name: float(value) for name, value in d.parts.items()}
+    total = (
+        parts["d_loss"]
+        + 10.0 * parts["penalty"]
+        + 0.7 * parts["rotation_loss_real"]
+        + 0.6 * parts["class_loss"]
+    )
+    np.testing.assert_allclose(d.total, total, rtol=1e-6)
+    g = gan.generator_loss(batch)
+    expected = g.parts["g_loss"] + 0.3 * g.parts["rotation_loss_fake"]
+    np.testing.assert_allclose(g.total, expected, rtol=1e-6)
+
+
+def _numeric_gradient(reference, total, path, step=1e-5):
+    """Central differences in float64: exact to about 1e-9 here."""
+    weights, gradient = reference.weights[path], np.zeros(reference.weights[path].shape)
+    for index in np.ndindex(weights.shape):
+        values = []
+        for sign in (1, -1):
+            moved = weights.copy()
+            moved[index] += sign * step
+            reference.weights[path] = moved
+            values.append(total())
+        gradient[index] = (values[0] - values[1]) / (2 * step)
+    reference.weights[path] = weights
+    return gradient
+
+
+@pytest.mark.parametrize("labels", ("own_projection", "hard", "soft"))
+@pytest.mark.parametrize("network", ("discriminator", "generator"))
+def test_gradients_are_finite_differences(dummy, labels, network):
+    """All terms at once, WGAN-GP included; predicted labels held constant."""
+    gin.parse_config("penalty.fn = @wgangp_penalty")
+    gan, batch = _make(dummy, labels), dummy.make_batch(unlabelled=[1, 2, 7])
+    reference = dummy.Reference(gan, batch, num_rotated=2, penalty="wgangp")
+    fakes = gan.fakes(batch)
+    variables = getattr(gan, f"{network}_variables")
+    with tf.GradientTape() as tape:
+        if network == "discriminator":
+            total = gan.discriminator_loss(batch, fakes).total
+        else:
+            total = gan.generator_loss(batch).total
+    gradients = tape.gradient(total, [v.value for v in variables])
+
+    def numpy_total():
+        if network == "discriminator":
+            return reference.discriminator_total(fakes.numpy())
+        return reference.generator_total()
+
+    for variable, gradient in zip(variables, gradients, strict=True):
+        expected = _numeric_gradient(reference, numpy_total, variable.path)
+        # float32 sums: 1e-5 of the largest gradient.
+        np.testing.assert_allclose(
+            gradient, expected, atol=1e-5 * max(1, np.abs(expected).max()), err_msg=variable.path
+        )
+
+
+@pytest.mark.parametrize("labels", ("hard", "soft"))
+def test_predictor_learns_from_its_cross_entropy_only(dummy, labels):
+    gin.parse_config("penalty.fn = @wgangp_penalty")
+    gan = _make(dummy, labels, weight_class_loss=0.0)
+    batch = dummy.make_batch(unlabelled=[1, 2, 7])
+    with tf.GradientTape() as tape:
+        total = gan.discriminator_loss(batch, gan.fakes(batch)).total
+    variables = gan.heads["class_prediction"].trainable_variables
+    for gradient in tape.gradient(total, [v.value for v in variables]):
+        assert not np.any(gradient)
+
+
+def test_class_loss_ignores_images_without_label(dummy):
+    gan = _make(dummy)
+    batch, others = (dummy.make_batch(unlabelled=[1, 2, 7]) for _ in range(2))
+    others["images"][[1, 2, 7]] = np.random.RandomState(9).uniform(size=(3, *dummy.IMAGE_SHAPE))
+    losses = [
+        float(gan.discriminator_loss(b, gan.fakes(b)).parts["class_loss"]) for b in (batch, others)
+    ]
+    assert losses[0] == losses[1]
+
+
+def test_image_without_label_and_predictor_gets_no_projection(dummy):
+    """D judges it as an unconditional one would: a label of zeros adds nothing to its logit."""
+    gan = _make(dummy, "projection", rotation=False)
+    images = dummy.make_batch()["images"]
+    logits = gan.discriminate(images, tf.zeros([8, 3])).logits
+    plain, _ = gan.discriminator((images, None))
+    np.testing.assert_allclose(logits, plain, rtol=1e-6)
+
+
+@pytest.mark.parametrize("labels", LABELS)
+def test_projection_is_never_doubled(dummy, labels):
+    gan = _make(dummy, labels)
+    assert gan.discriminator.project_y == (labels == "own_projection")
+    assert ("projection" in gan.heads) == (labels != "own_projection")
+
+
+def test_projection_on_an_architecture_without_one_of_its_own(dummy):
+    gan = S3GAN(
+        (8, 8, 1), 3, "dummy_arch", self_supervision="none", conditional=True, project_y=True
+    )
+    assert "projection" in gan.heads
+
+
+def test_heads_bear_the_names_of_the_2019_librarys_variables(dummy):
+    gan = _make(dummy, discriminator={"spectral_norm": True})
+    paths = {v.path for head in gan.heads.values() for v in head.variables}
+    assert {path.rsplit("/", 1)[0] for path in paths} == {
+        "discriminator_rotation/score_classify",
+        "discriminator_predictor/predictor_linear",
+        "discriminator_projection",
+    }
+    assert sum(path.endswith("u_var") for path in paths) == 3
+
+
+def test_unconditional(dummy):
+    gan, batch = dummy.make_gan(S3GAN, rotated_batch_fraction=2), dummy.make_batch()
+    reference = dummy.Reference(gan, batch, num_rotated=1)
+    fakes = gan.fakes(batch)
+    expected = reference.discriminator_total(fakes.numpy())
+    np.testing.assert_allclose(gan.discriminator_loss(batch, fakes).total, expected, rtol=1e-5)
+    np.testing.assert_allclose(
+        gan.generator_loss(batch).total, reference.generator_total(), rtol=1e-5
+    )
+
+
+def test_generator_runs_once_for_each_update(dummy):
+    gan, batch = _make(dummy), dummy.make_batch(unlabelled=[3])
+    gan.generator.calls = gan.discriminator.calls = 0
+    gan.discriminator_loss(batch, gan.fakes(batch))
+    assert (gan.generator.calls, gan.discriminator.calls) == (1, 1)
+    gan.generator_loss(batch)
+    assert (gan.generator.calls, gan.discriminator.calls) == (2, 2)
+
+
+def test_soft_labels_with_fit_label_distribution(dummy):
+    """The 2019 library crashed on the pair."""
+    gan = _make(dummy, use_soft_labels=True, fit_label_distribution=True)
+    batch = dummy.make_batch(soft=True)
+    assert gan.fit_label_distribution
+    assert np.isfinite(gan.discriminator_loss(batch, gan.fakes(batch)).total)
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    (
+        ({}, "rotated_batch_fraction must be a positive integer .* received None"),
+        ({"rotated_batch_fraction": 0.25}, "must be a positive integer .* received 0.25"),
+        (
+            {"self_supervision": "rotations"},
+            "Unknown S3GAN.self_supervision 'rotations'. Did you mean 'rotation'",
+        ),
+        ({"g_learning_rate": 1}, "S3GAN has no parameter 'g_learning_rate'.* Known: .*g_lr"),
+        ({"use_predictr": True}, "Did you mean 'use_predictor'"),
+        ({"project_y": True}, "project_y = True needs S3GAN.conditional = True"),
+        (
+            {"conditional": True, "use_predictor": True},
+            "use_predictor = True needs S3GAN.project_y = True",
+        ),
+        (
+            {"conditional": True, "use_soft_pred": True},
+            "use_soft_pred = True needs S3GAN.use_predictor = True",
+        ),
+        ({"use_soft_labels": True}, "use_soft_labels = True needs S3GAN.conditional = True"),
+    ),
+)
+def test_contradictions_are_told(dummy, options, sentence):
+    if options and "rotated_batch_fraction" not in options:
+        options = {"rotated_batch_fraction": 2} | options
+    with pytest.raises(UserError, match=sentence):
+        dummy.make_gan(S3GAN, **options)
+
+
+def test_conditional_without_classes_is_refused(dummy):
+    with pytest.raises(UserError, match=r"S3GAN\.conditional is True, but the data set has no"):
+        dummy.make_gan(S3GAN, num_classes=None, conditional=True, rotated_batch_fraction=2)
+
+
+def test_images_that_are_not_square_are_refused(dummy):
+    with pytest.raises(UserError, match="needs square images, received 4x6"):
+        S3GAN((4, 6, 1), 3, dummy.Architecture(), rotated_batch_fraction=2)
+    S3GAN((4, 6, 1), 3, dummy.Architecture(), self_supervision="none")
+
+
+def test_batch_sizes_that_do_not_suit_are_refused(dummy):
+    gan = dummy.make_gan(S3GAN, rotated_batch_fraction=3)
+    gan.check_batch_size(12)
+    for size in (8, 9):
+        with pytest.raises(UserError, match=f"{size}, must be a multiple of it and at least 12"):
+            gan.check_batch_size(size)
+    dummy.make_gan(S3GAN, self_supervision="none").check_batch_size(1)
+
+
+def test_bindings_of_modular_gan_hold_for_its_subclass(dummy):
+    """Configs of the 2019 library are written so; the subclass's own bindings win."""
+    gin.parse_config("""
+        ModularGAN.g_lr = 0.25
+        ModularGAN.conditional = True
+        ModularGAN.g_use_ema = False
+        S3GAN.g_use_ema = True
+        S3GAN.project_y = True
+        S3GAN.rotated_batch_fraction = 2
+    """)
+    gan = dummy.make_gan(S3GAN)
+    assert gan.g_lr == 0.25 and gan.conditional and gan.project_y and gan.g_use_ema
+
+
+def test_misspelled_binding_is_told(dummy):
+    gin.parse_config("S3GAN.use_predictr = True\nS3GAN.rotated_batch_fraction = 2")
+    with pytest.raises(UserError, match="Did you mean 'use_predictor'"):
+        dummy.make_gan(S3GAN)

@@ -1,0 +1,85 @@
+"""Dense, convolution, transposed convolution: the 2019 library's numbers and TensorFlow's ops."""
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from compare_gan.errors import UserError
+from compare_gan.layers import Conv2D, Conv2DTranspose, Dense
+
+
+def _inputs(shape):
+    return np.random.RandomState(0).normal(size=shape).astype(np.float32)
+
+
+@pytest.mark.parametrize("x", ("x4", "x5"))
+@pytest.mark.parametrize(("kernel_size", "strides"), ((3, 1), (4, 2), (5, 2)))
+def test_convolutions_are_those_of_the_2019_library(golden, load_golden, kernel_size, strides, x):
+    prefix = f"op/k{kernel_size}_s{strides}/{x}"
+    inputs = golden[f"op/in/{x}"]
+    for make, name, key in ((Conv2D, "c", "conv2d"), (Conv2DTranspose, "d", "deconv2d")):
+        layer = make(3, kernel_size, strides=strides, name=name)
+        layer.build(inputs.shape)
+        load_golden(layer, prefix)
+        # Sums of at most 150 float32 products.
+        np.testing.assert_allclose(layer(inputs), golden[f"{prefix}/{key}"], rtol=1e-5, atol=1e-5)
+
+
+def test_dense_is_a_matrix_product_and_its_bias_starts_as_told():
+    layer, x = Dense(3, bias_start=2.0), _inputs((4, 5))
+    expected = layer(x)
+    np.testing.assert_allclose(expected, x @ layer.kernel.numpy() + 2, rtol=1e-6, atol=1e-6)
+    unbiased = Dense(3, use_bias=False)
+    np.testing.assert_allclose(unbiased(x), x @ unbiased.kernel.numpy(), rtol=1e-6, atol=1e-6)
+    assert len(unbiased.weights) == 1
+
+
+@pytest.mark.parametrize("kernel_size", (1, 2, 3, 4, 5, 6))
+@pytest.mark.parametrize(("size", "strides"), ((7, 2), (8, 2), (7, 3), (8, 3), (9, 3), (4, 1)))
+def test_output_size_is_that_of_conv2d_transpose(kernel_size, size, strides):
+    h = w = -(-size // strides)
+    x = _inputs((2, h, w, 3))
+    layer = Conv2DTranspose(5, kernel_size, strides=strides, output_size=(size, h * strides))
+    y = layer(x)
+    expected = tf.nn.conv2d_transpose(
+        x, layer.kernel, (2, size, h * strides, 5), strides=strides, padding="SAME"
+    )
+    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("size", (6, 9))
+def test_impossible_output_size_is_refused(size):
+    layer = Conv2DTranspose(5, 4, strides=2, output_size=(8, size))
+    with pytest.raises(UserError, match=f"within 7 and 8, received {size}"):
+        layer(_inputs((1, 4, 4, 3)))
+
+
+def test_unknown_resampling_and_strides_with_it_are_refused():
+    with pytest.raises(UserError, match="Did you mean 'unpool_then'"):
+        Conv2D(3, 3, resample="unpol_then")
+    with pytest.raises(UserError, match="strides 1, received 2"):
+        Conv2D(3, 3, strides=2, resample="then_mean_pool")
+
+
+def test_gin_chooses_the_initializer():
+    gin.parse_config("weights.initializer = 'orthogonal'")
+    layer = Dense(4)
+    layer.build((None, 6))
+    kernel = layer.kernel.numpy()
+    np.testing.assert_allclose(kernel.T @ kernel, np.eye(4), atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("make", "shape"),
+    (
+        (lambda: Dense(5, bias_start=1.0), (3, 7)),
+        (lambda: Dense(5, use_bias=False, kernel_initializer="glorot_normal"), (3, 7)),
+        (lambda: Conv2D(5, 3, strides=2), (2, 5, 5, 3)),
+        (lambda: Conv2D(5, 3, resample="nearest_then", folded=False), (2, 4, 4, 3)),
+        (lambda: Conv2D(5, 3, resample="then_mean_pool", spectral_norm=True), (2, 4, 4, 3)),
+        (lambda: Conv2DTranspose(5, 4, strides=2, output_size=(7, 7)), (2, 4, 4, 3)),
+    ),
+)
+def test_every_layer_check(check_layer, make, shape):
+    check_layer(make, {"inputs": _inputs(shape)}, "weights.stddev = 0.5")

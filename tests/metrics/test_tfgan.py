@@ -1,0 +1,44 @@
+"""What this library wants of TF-GAN; a failure here says what TF-GAN has changed."""
+
+import builtins
+import sys
+
+import pytest
+
+from compare_gan.errors import UserError
+from compare_gan.metrics import tfgan
+
+
+def test_it_imports_and_has_what_is_used():
+    module = tfgan.load()
+    for name in (
+        "INCEPTION_TFHUB",
+        "INCEPTION_OUTPUT",
+        "INCEPTION_FINAL_POOL",
+        "classifier_score_from_logits",
+        "frechet_classifier_distance_from_activations",
+        "kernel_classifier_distance_from_activations",
+    ):
+        assert hasattr(module.eval, name), f"tensorflow_gan.eval has no {name}"
+    assert module.eval.INCEPTION_OUTPUT == "logits"
+    assert module.eval.INCEPTION_FINAL_POOL == "pool_3"
+    assert module.eval.INCEPTION_DEFAULT_IMAGE_SIZE == 299
+    assert callable(module.losses.wasserstein_generator_loss)
+
+
+def test_its_estimators_are_kept_from_loading():
+    tfgan.load()
+    assert not [name for name in sys.modules if name.startswith("tensorflow_gan.python.estimator.")]
+
+
+def test_its_absence_is_told_in_one_sentence(monkeypatch):
+    real_import = builtins.__import__
+
+    def without(name, *args, **kwargs):
+        if name == "tensorflow_gan":
+            raise ModuleNotFoundError("No module named 'tensorflow_gan'")
+        return real_import(name, *args, **kwargs)
+
+    monkeypatch.setattr(builtins, "__import__", without)
+    with pytest.raises(UserError, match=r"TF-GAN cannot be imported .*pip install tensorflow-gan"):
+        tfgan.load.__wrapped__()

@@ -1,0 +1,53 @@
+"""Generator steps' worth of batches for the dummy networks of `dummy_arch`."""
+
+import keras
+import numpy as np
+import pytest
+
+from compare_gan import registry
+from compare_gan.training.options import Options
+
+for _kind in ("architecture", "gan", "normalization", "optimizer"):
+    registry.load(_kind)  # So that gin knows their names.
+
+IMAGE_SHAPE, NUM_CLASSES, Z_DIM = (4, 4, 1), 3, 5
+
+
+def make_gan(disc_iters=2, num_classes=NUM_CLASSES):
+    """A GAN on `dummy_arch`, as the runner makes it; all else comes from gin."""
+    keras.utils.set_random_seed(5)
+    options = Options(
+        architecture="dummy_arch",
+        batch_size=8,
+        training_steps=10,
+        disc_iters=disc_iters,
+        z_dim=Z_DIM,
+    )
+    return options.make_gan(IMAGE_SHAPE, num_classes)
+
+
+def make_batch(disc_iters=2, size=8, unlabelled=(), seed=0):
+    """An element of the input pipeline as NumPy arrays, float32 images."""
+    random, lead = np.random.RandomState(seed), (disc_iters + 1, size)
+    labels, fake_labels = np.eye(NUM_CLASSES, dtype=np.float32)[
+        random.randint(NUM_CLASSES, size=(2, *lead))
+    ]
+    labels[:, list(unlabelled)] = 0
+    return {
+        "images": random.uniform(size=(*lead, *IMAGE_SHAPE)).astype(np.float32),
+        "labels": labels,
+        "fake_labels": fake_labels,
+        "z": random.normal(size=(*lead, Z_DIM)).astype(np.float32),
+        "seed": random.randint(100, size=(disc_iters + 1, 2)).astype(np.int32),
+    }
+
+
+class _Tools:
+    make_gan = staticmethod(make_gan)
+    make_batch = staticmethod(make_batch)
+
+
+@pytest.fixture
+def tiny():
+    """Makers of tiny GANs and batches."""
+    return _Tools

@@ -1,0 +1,31 @@
+import pytest
+import tensorflow as tf
+
+from compare_gan.errors import UserError
+from compare_gan.training.distribution import is_chief, make_strategy
+
+
+def test_one_device_is_the_default_without_gpus(monkeypatch):
+    monkeypatch.delenv("TF_CONFIG", raising=False)
+    monkeypatch.delenv("TPU_NAME", raising=False)
+    for strategy in (make_strategy(), make_strategy("mirrored", single_core=True)):
+        assert strategy.num_replicas_in_sync == 1
+        assert is_chief(strategy)
+
+
+def test_mirrored_uses_what_there_is():
+    strategy = make_strategy("mirrored")
+    assert isinstance(strategy, tf.distribute.MirroredStrategy)
+    assert is_chief(strategy)
+
+
+@pytest.mark.parametrize("distribution", ("tpu", "auto"))
+def test_a_tpu_that_does_not_answer_is_told(monkeypatch, distribution):
+    monkeypatch.setenv("TPU_NAME", "nowhere")
+
+    def refuse(*args, **kwargs):
+        raise ValueError("no such TPU")
+
+    monkeypatch.setattr(tf.distribute.cluster_resolver.TPUClusterResolver, "connect", refuse)
+    with pytest.raises(UserError, match="'tpu' but no TPU answers: no such TPU"):
+        make_strategy(distribution)

@@ -1,0 +1,58 @@
+import json
+
+import numpy as np
+import pytest
+
+from compare_gan.errors import UserError
+from compare_gan.training import model_dir as model_dirs
+
+
+@pytest.fixture(name="trainer")
+def _trainer(tmp_path, make_trainer):
+    trainer = make_trainer(tmp_path)
+    model_dirs.write_description(str(tmp_path), trainer.experiment.dataset)
+    trainer.train()
+    return trainer
+
+
+@pytest.mark.parametrize("use_ema", (True, False))
+def test_a_trained_generator_comes_back_without_its_data(trainer, tmp_path, use_ema, monkeypatch):
+    z = np.random.RandomState(0).normal(size=(5, 4)).astype(np.float32)
+    y = np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 0]]
+    generator = trainer.state.make_sampling_generator()
+    trainer.state.update_sampling_generator(generator, use_ema)
+    expected = generator((z, y), training=False).numpy()
+    raw = trainer.gan.generator((z, y), training=False).numpy()
+    assert np.allclose(expected, raw) != use_ema
+
+    def no_data(*args, **kwargs):
+        raise AssertionError("training data is read")
+
+    monkeypatch.setattr("compare_gan.datasets.get_dataset", no_data)
+    model = model_dirs.load_trained(str(tmp_path), use_ema=use_ema)
+    np.testing.assert_array_equal(model.generator((z, y), training=False), expected)
+    assert (model.step, model.z_dim, model.num_classes, model.averaged) == (6, 4, 4, use_ema)
+    assert model.image_shape == (8, 8, 3)
+
+
+def test_checkpoints_are_found_by_step_and_by_path(trainer, tmp_path):
+    find = model_dirs.find_checkpoint
+    newest = find(str(tmp_path))
+    assert newest.endswith("step-6")
+    assert find(str(tmp_path), "3").endswith("step-3")
+    assert find(str(tmp_path), 3) == find(str(tmp_path), find(str(tmp_path), 3))
+    with pytest.raises(UserError, match="no checkpoint 4; its steps are 0, 3, 6"):
+        find(str(tmp_path), 4)
+
+
+def test_the_description_is_plain_json(trainer, tmp_path):
+    described = json.loads((tmp_path / "model.json").read_text())
+    assert described["image_shape"] == [8, 8, 3] and described["num_classes"] == 4
+    assert "batch_size = 8" in (tmp_path / "config.gin").read_text()
+
+
+def test_what_is_no_model_directory_is_told(tmp_path):
+    with pytest.raises(UserError, match=r"is not a model directory: it has no config\.gin"):
+        model_dirs.load_trained(str(tmp_path))
+    with pytest.raises(UserError, match="holds no checkpoint"):
+        model_dirs.find_checkpoint(str(tmp_path))

@@ -1,0 +1,65 @@
+"""Which checkpoints are evaluated when; the scores themselves are tested in tests/evaluation."""
+
+import json
+
+import pytest
+
+from compare_gan.errors import UserError
+from compare_gan.evaluation.results import read_results
+from compare_gan.training import config, schedules
+from compare_gan.training.trainer import Experiment
+
+_PLAN = schedules.EvaluationPlan(averaging_runs=1, every_steps=3)
+
+
+@pytest.fixture(name="run")
+def _run(tmp_path, tiny_run, monkeypatch):
+    monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
+
+    def run(schedule, *bindings, plan=_PLAN):
+        config.parse([], [*tiny_run, *bindings])
+        schedules.run(schedule, Experiment.from_gin(), str(tmp_path / "run"), plan)
+        return [row.step for row in read_results(str(tmp_path / "run"))]
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("step", "chosen"), ((0, False), (2, False), (3, True), (6, True), (7, True), (8, False))
+)
+def test_multiples_and_the_last_are_chosen(step, chosen):
+    assert _PLAN.selects(step, last_step=7) is chosen
+
+
+def test_train_does_not_evaluate(run):
+    assert run("train") == []
+
+
+def test_eval_after_train_scores_each_chosen_checkpoint_once(run, tmp_path, capsys):
+    assert run("eval_after_train") == [3, 6]
+    shown = capsys.readouterr().out
+    assert "class_agreement_fashion_cnn" not in shown  # Shapes are no garments.
+    assert "fid_fashion_cnn" in shown
+    # Longer training of the same run adds what is new.
+    assert run("eval_after_train", "options.training_steps = 7") == [3, 6, 7]
+    assert len((tmp_path / "run" / "scores.csv").read_text().splitlines()) == 4
+
+
+def test_continuous_eval_takes_up_checkpoints_until_the_last(run, tmp_path, monkeypatch):
+    run("train", "options.training_steps = 3")
+    waits = []
+
+    def train_on(seconds):
+        waits.append(seconds)
+        run("train")
+
+    monkeypatch.setattr(schedules.time, "sleep", train_on)
+    assert run("continuous_eval") == [3, 6]
+    assert waits  # The first pass found step 3 only, and waited.
+
+
+def test_continuous_eval_of_a_diverged_run_ends(run, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "DIVERGED").write_text(json.dumps({"step": 1, "terms": ["loss"]}))
+    with pytest.raises(UserError, match="has diverged; nothing more will come"):
+        run("continuous_eval")

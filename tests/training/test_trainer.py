@@ -1,0 +1,157 @@
+"""The loop: how it is cut has no effect on what it computes; what was saved is not lost."""
+
+import json
+import os
+import signal
+
+import gin
+import numpy as np
+import pytest
+
+from compare_gan.errors import DivergenceError, UserError
+from compare_gan.training.checkpoints import list_checkpoints, step_of
+from compare_gan.training.recorder import Recorder
+from compare_gan.training.summaries import read_log
+
+
+def _values(trainer):
+    return {name: v.numpy() for name, v in trainer.state.variables().items()}
+
+
+def _assert_same(first, second):
+    first, second = _values(first), _values(second)
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)
+
+
+def test_any_number_of_steps_uses_one_trace_and_gives_the_same(tmp_path, make_trainer):
+    cut, whole = make_trainer(tmp_path / "cut"), make_trainer(tmp_path / "whole")
+    parts = [cut.run_steps(count) for count in (1, 3, 2)]
+    history = whole.run_steps(6)
+    assert cut._train_loop.experimental_get_tracing_count() == 1
+    _assert_same(cut, whole)
+    for name, course in history.items():
+        np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), course)
+    assert {"loss/discriminator", "loss/generator", "loss/rotation_loss_real", "loss/class_loss",
+            "gradient_norm/generator", "gradient_norm/discriminator"} <= history.keys()  # fmt: skip
+
+
+def test_training_changes_everything_that_is_trained(tmp_path, make_trainer):
+    trainer = make_trainer(tmp_path)
+    before = _values(trainer)
+    trainer.run_steps(3)
+    after = _values(trainer)
+    unchanged = {name for name in before if np.array_equal(before[name], after[name])}
+    # The dummy discriminator has no bias that hinge or rotation would leave alone.
+    assert unchanged == {"seed"}
+    assert after["step"] == 3
+
+
+def test_a_resumed_run_ends_as_an_undisturbed_one(tmp_path, make_trainer):
+    whole = make_trainer(tmp_path / "whole")
+    whole.train()
+    first = make_trainer(tmp_path / "cut", "options.training_steps = 3")
+    first.train()
+    resumed = make_trainer(tmp_path / "cut")
+    assert resumed.step == 3
+    resumed.train()
+    _assert_same(resumed, whole)
+    rows = [read_log(str(tmp_path / name)) for name in ("cut", "whole")]
+    assert [row["loss/generator"] for row in rows[0]] == [row["loss/generator"] for row in rows[1]]
+
+
+def test_what_a_run_leaves(tmp_path, make_trainer):
+    make_trainer(tmp_path).train()
+    assert [step_of(path) for path in list_checkpoints(str(tmp_path))] == [0, 3, 6]
+    pictures = {"real.png", "step_0000003.png", "step_0000006.png"}
+    assert set(os.listdir(tmp_path / "samples")) == pictures
+    found = set(os.listdir(tmp_path))
+    assert {"samples.png", "losses.png", "log.jsonl", "operative_config.gin"} <= found
+    assert not [name for name in found if name.endswith(".tmp")]
+    operative = (tmp_path / "operative_config.gin").read_text()
+    assert "S3GAN.weight_rotation_loss_g = 0.2" in operative  # A default.
+    # Calls end where pictures or checkpoints are due: at 2, 3, 4 and 6.
+    assert [row["step"] for row in read_log(str(tmp_path))] == [2, 3, 4, 6]
+
+
+def test_a_finished_run_is_left_alone(tmp_path, make_trainer):
+    make_trainer(tmp_path).train()
+    before = (tmp_path / "log.jsonl").stat().st_mtime_ns
+    make_trainer(tmp_path).train()
+    assert (tmp_path / "log.jsonl").stat().st_mtime_ns == before
+
+
+def test_divergence_is_marked_and_the_last_good_checkpoint_kept(tmp_path, make_trainer):
+    # Adam moves each weight by the learning rate: products of such weights overflow.
+    options = ("loss.fn = @wasserstein", "D.spectral_norm = False")
+    broken = (*options, "S3GAN.d_lr = 1e38")
+    make_trainer(tmp_path, *options, "options.training_steps = 3").train()
+    with pytest.raises(DivergenceError, match=r"at step [45] .*are not finite") as caught:
+        make_trainer(tmp_path, *broken).train()
+    assert "gradient_norm/" in str(caught.value) or "loss/" in str(caught.value)
+    note = json.loads((tmp_path / "DIVERGED").read_text())
+    assert note["step"] in (4, 5) and note["terms"]
+    assert [step_of(path) for path in list_checkpoints(str(tmp_path))] == [0, 3]
+    with pytest.raises(UserError, match=r"diverged at step [45].*delete the file DIVERGED"):
+        make_trainer(tmp_path, *broken)
+    (tmp_path / "DIVERGED").unlink()
+    resumed = make_trainer(tmp_path, *options)
+    assert resumed.step == 3
+    assert all(np.all(np.isfinite(value)) for value in _values(resumed).values())
+
+
+@pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
+def test_a_signal_ends_the_run_with_a_checkpoint(tmp_path, make_trainer, monkeypatch, number):
+    trainer = make_trainer(tmp_path)
+    record = Recorder.steps
+
+    def kill_then_record(*args):
+        os.kill(os.getpid(), number)
+        record(*args)
+
+    monkeypatch.setattr(Recorder, "steps", kill_then_record)
+    previous = signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt, match="stopped at step 2, checkpoint saved"):
+        trainer.train()
+    assert signal.getsignal(number) is previous
+    assert step_of(list_checkpoints(str(tmp_path))[-1]) == 2
+
+
+def test_a_seed_that_is_drawn_is_recorded(tmp_path, make_trainer):
+    none = "run_config.tf_random_seed = None"
+    first, second = make_trainer(tmp_path / "1", none), make_trainer(tmp_path / "2", none)
+    assert first.state.seed.numpy() != second.state.seed.numpy()
+    first.train()
+    assert make_trainer(tmp_path / "1", none).state.seed.numpy() == first.state.seed.numpy()
+
+
+def test_mistakes_are_told_before_anything_is_written(tmp_path, make_trainer):
+    with pytest.raises(UserError, match="rotated_batch_fraction is 3: the batch size"):
+        make_trainer(tmp_path / "new", "S3GAN.rotated_batch_fraction = 3")
+    assert not (tmp_path / "new").exists()
+
+
+def test_another_config_on_the_same_directory_is_refused(tmp_path, make_trainer):
+    make_trainer(tmp_path).train()
+    with pytest.raises(UserError, match="step-6' does not fit this config"):
+        make_trainer(tmp_path, "options.z_dim = 5")
+
+
+def test_learning_rates_follow_the_config_on_resuming(tmp_path, make_trainer):
+    make_trainer(tmp_path, "options.training_steps = 3").train()
+    resumed = make_trainer(tmp_path, "S3GAN.g_lr = 0.5", "S3GAN.d_lr = 0.25")
+    assert resumed.step == 3
+    assert float(resumed.state.g_optimizer.learning_rate) == 0.5
+    assert float(resumed.state.d_optimizer.learning_rate) == 0.25
+
+
+def test_the_log_says_what_was_learned(tmp_path, make_trainer):
+    """A longer run on shapes that differ by colour: the predictor learns their classes."""
+    trainer = make_trainer(
+        tmp_path, "options.training_steps = 300", "run_config.iterations_per_loop = 300",
+        "S3GAN.d_lr = 0.01", "run_config.save_checkpoints_steps = 300",
+    )  # fmt: skip
+    accuracy = trainer.run_steps(300)["loss/class_accuracy"]
+    assert np.mean(accuracy[-50:]) > 0.8 > np.mean(accuracy[:5])
+    assert gin.query_parameter("S3GAN.d_lr") == 0.01

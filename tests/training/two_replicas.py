@@ -1,0 +1,103 @@
+"""Whole steps on two logical CPUs: every number is that of one replica with the whole batch.
+
+TensorFlow must be told of the CPUs before it does anything else, so `test_two_replicas.py` runs
+this file in a process of its own.
+"""
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from compare_gan.training.distribution import make_strategy
+from compare_gan.training.state import TrainState
+from compare_gan.training.step import TrainStep
+
+_CPU = tf.config.list_physical_devices("CPU")[0]
+tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfiguration()] * 2)
+
+# Plain gradient descent: the change of the weights is the gradient.
+COMMON = """
+    ModularGAN.g_optimizer_fn = @tf.train.GradientDescentOptimizer
+    ModularGAN.g_lr = 1.0
+    ModularGAN.conditional = True
+    ModularGAN.g_use_ema = True
+    ModularGAN.ema_start_step = 0
+    ModularGAN.ema_decay = 0.5
+    G.batch_norm_fn = @conditional_batch_norm
+    standardize_batch.decay = 0.5
+"""
+CASES = {
+    "s3gan_batch_norm_dragan": """
+        options.gan_class = @S3GAN
+        S3GAN.rotated_batch_fraction = 1
+        S3GAN.project_y = True
+        S3GAN.use_predictor = True
+        S3GAN.use_soft_pred = True
+        D.batch_norm_fn = @batch_norm
+        penalty.fn = @dragan_penalty
+    """,
+    "s3gan_spectral_norm_wgangp": """
+        options.gan_class = @S3GAN
+        S3GAN.rotated_batch_fraction = 1
+        S3GAN.project_y = True
+        S3GAN.use_predictor = True
+        D.spectral_norm = True
+        penalty.fn = @wgangp_penalty
+    """,
+    "ssgan_l2": """
+        options.gan_class = @SSGAN
+        SSGAN.rotated_batch_size = 16
+        penalty.fn = @l2_penalty
+    """,
+}
+
+
+@pytest.fixture(scope="module")
+def strategy():
+    # One for all tests: TensorFlow numbers its collective operations anew for each strategy, and
+    # the numbers of two strategies in one process clash.
+    strategy = make_strategy("mirrored")
+    assert strategy.num_replicas_in_sync == 2
+    return strategy
+
+
+def _half(batch, index):
+    return {
+        name: tf.constant(value if name == "seed" else np.split(value, 2, axis=1)[index])
+        for name, value in batch.items()
+    }
+
+
+def _train(tiny, strategy):
+    """The values of one step and all variables after it."""
+    with strategy.scope():
+        state = TrainState(tiny.make_gan(disc_iters=1), seed=0)
+        state.gan.check_batch_size(8 // strategy.num_replicas_in_sync)
+    # Unequally many labels on the replicas: one on the first, three on the second.
+    batch = tiny.make_batch(disc_iters=1, unlabelled=[0, 1, 2, 6])
+    if strategy.num_replicas_in_sync == 2:
+        halves = [_half(batch, index) for index in range(2)]
+        batch = strategy.experimental_distribute_values_from_function(
+            lambda context: halves[context.replica_id_in_sync_group]
+        )
+    step = TrainStep(state, strategy.num_replicas_in_sync)
+    values = tf.function(lambda: strategy.run(step, args=(batch,)))()
+    values = strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None).numpy()
+    return dict(zip(step.names, values, strict=True)), state.variables()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_step_is_that_of_one_replica(tiny, strategy, case):
+    gin.parse_config(COMMON + CASES[case])
+    expected_values, expected = _train(tiny, tf.distribute.get_strategy())
+    found_values, found = _train(tiny, strategy)
+    for name, value in expected_values.items():
+        # The mean norm of the replicas' own gradients is told, not the norm of their mean.
+        if not name.startswith("gradient_norm/"):
+            np.testing.assert_allclose(found_values[name], value, rtol=1e-5, atol=1e-5)
+    assert list(expected) == list(found)
+    for name, variable in expected.items():
+        copies = [v.numpy() for v in strategy.experimental_local_results(found[name])]
+        np.testing.assert_array_equal(copies[0], copies[1], err_msg=name)
+        np.testing.assert_allclose(copies[0], variable, rtol=1e-5, atol=1e-5, err_msg=name)
