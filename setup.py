@@ -22,10 +22,11 @@ setup(
         "compare_gan.metrics.extractors": ["data/*"],
     },
     install_requires=[
-        "absl-py>=2.1",
         "click>=8.1",
         "gin-config>=0.5",
-        "keras>=3.13",
+        # TensorFlow Datasets imports it where it writes, but does not ask for it.
+        "importlib_resources>=6",
+        "keras>=3.15",
         "matplotlib>=3.8",
         "numpy>=1.26",
         "pillow>=10.1",

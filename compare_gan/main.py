@@ -4,12 +4,12 @@
 """
 
 import contextlib
+import logging
 import os
 import sys
 import tempfile
 
 import click
-from absl import logging
 
 from compare_gan.errors import DivergenceError, UserError
 
@@ -177,8 +177,8 @@ def evaluate(
     from compare_gan.training import model_dir as model_dirs
     from compare_gan.training.trainer import Experiment
 
-    path = model_dirs.find_checkpoint(model_dir, checkpoint)
     config.parse([model_dirs.config_path(model_dir)], gin_bindings)
+    path = model_dirs.find_checkpoint(model_dir, checkpoint)
     experiment = Experiment.from_gin(**_dataset_overrides(tfds_data_dir, data_fake_dataset))
     plan = schedules.EvaluationPlan(
         averaging_runs=num_eval_averaging_runs, score_filename=score_filename
@@ -276,7 +276,12 @@ def _prepare_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
-    logging.set_verbosity(logging.INFO)
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("compare_gan")
+    logger.handlers = [handler]
+    logger.setLevel(logging.INFO)
+    logger.propagate = False
 
 
 @contextlib.contextmanager

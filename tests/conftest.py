@@ -45,7 +45,7 @@ _TINY_RUN = (
 )
 
 
-@pytest.fixture(name="tiny_run")
+@pytest.fixture(name="tiny_run", scope="session")
 def _tiny_run():
     return _TINY_RUN
 

@@ -1,9 +1,9 @@
 """Architectures: modules with a `Generator` and a `Discriminator`, see `base` for their contract.
 
-    from compare_gan.architectures import resnet_biggan
+from compare_gan.architectures import resnet_biggan
 
-    discriminator = resnet_biggan.Discriminator((128, 128, 3), ch=64, spectral_norm=True)
-    logits, features = discriminator((images, labels), training=True)
+discriminator = resnet_biggan.Discriminator((128, 128, 3), ch=64, spectral_norm=True)
+logits, features = discriminator((images, labels), training=True)
 """
 
 from compare_gan import registry

@@ -76,7 +76,9 @@ class _Network(keras.Model):
     # Options of `G` or `D` that the family has no use for.
     unused_options: tuple[str, ...] = ()
 
-    def __init__(self, image_shape: Shape, batch_norm_fn, spectral_norm: SpectralSetting, name: str):
+    def __init__(
+        self, image_shape: Shape, batch_norm_fn, spectral_norm: SpectralSetting, name: str
+    ):
         super().__init__(name=name)
         self.image_shape = tuple(image_shape)
         if len(self.image_shape) != 3 or self.image_shape[2] not in (1, 3):
@@ -265,7 +267,7 @@ class EmbeddingGenerator(Generator):
         super().build(input_shape)
 
     def embed(self, z, y, training=None):
-        """z and y after their embeddings."""
+        """The embeddings of z and y, where there are any."""
         if self.embed_z:
             z = self.z_embedding(z, training=training)
         if self.embed_y and y is not None:

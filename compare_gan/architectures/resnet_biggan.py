@@ -1,5 +1,6 @@
 """BigGAN (https://arxiv.org/abs/1809.11096): wide ResNets with self-attention, 32 to 512 pixels."""
 
+import itertools
 from collections.abc import Callable, Sequence
 
 from keras import ops
@@ -81,7 +82,7 @@ class Generator(base.EmbeddingGenerator):
                 batch_norm_fn=self.batch_norm_fn, upsample=upsample, resample=resample,
                 name=f"B{i}",
             )
-            for i, (width_in, width_out) in enumerate(zip(widths, widths[1:], strict=False), 1)
+            for i, (width_in, width_out) in enumerate(itertools.pairwise(widths), 1)
         ]  # fmt: skip
         self.blocks_with_attention = blocks_with_attention
         self.attention = base.attention_layers(
@@ -152,7 +153,7 @@ class Discriminator(base.Discriminator):
                 spectral_norm=self.kernel_norm, batch_norm_fn=self.batch_norm_fn,
                 layer_norm=self.layer_norm, resample=resample, name=f"B{i}",
             )
-            for i, (width_in, width_out) in enumerate(zip(widths, widths[1:], strict=False), 1)
+            for i, (width_in, width_out) in enumerate(itertools.pairwise(widths), 1)
         ]  # fmt: skip
         self.blocks_with_attention = blocks_with_attention
         self.attention = base.attention_layers(

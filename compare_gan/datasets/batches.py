@@ -9,6 +9,9 @@ from compare_gan.datasets.latents import draw_z
 from compare_gan.datasets.layout import Layout
 from compare_gan.datasets.sources import on_host
 
+# Nothing here branches on tensors: AutoGraph would only take seconds to find that out.
+_plain = tf.autograph.experimental.do_not_convert
+
 
 def train_batches(
     dataset: Dataset,
@@ -60,6 +63,7 @@ def train_batches(
         labels = dataset.shown_labels
     known = on_host(labels[labels >= 0]) if fit_label_distribution and classes else None
 
+    @_plain
     def draw(step, replica):
         keys = tf.random.split(tf.stack([tf.constant(seed, tf.int64), step]), 3)
         whole = [layout.sub_batches, batch_size]
@@ -76,6 +80,7 @@ def train_batches(
             entries["fake_labels"] = tf.one_hot(layout.own_rows(fake, replica), classes)
         return entries
 
+    @_plain
     def assemble(drawn, examples):
         images, labels = examples
         lead = [layout.sub_batches, layout.rows]
@@ -122,7 +127,8 @@ def eval_batches(
     count = size if num_examples is None else min(num_examples, size)
     labels = dataset.shown_labels if shown_only and split == "train" else None
     examples = dataset.source.evaluation(split, batch_size, count, labels)
-    return examples.map(lambda images, labels: (_pad(images, dataset), labels)).prefetch(2)
+    pad = _plain(lambda images, labels: (_pad(images, dataset), labels))
+    return examples.map(pad).prefetch(2)
 
 
 def _pad(images: tf.Tensor, dataset: Dataset) -> tf.Tensor:

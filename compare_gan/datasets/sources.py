@@ -254,7 +254,8 @@ class _Lazy(dict):
 
 def on_host(array: np.ndarray) -> tf.Tensor:
     """A tensor in the memory of the host, where input pipelines run."""
-    with tf.device("CPU:0"):
+    # Outside of any function being traced: the tensor serves several pipelines.
+    with tf.init_scope(), tf.device("CPU:0"):
         return tf.constant(array)
 
 

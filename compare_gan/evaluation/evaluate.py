@@ -1,12 +1,12 @@
 """Scores of a generator: every set of samples is passed once, for all metrics."""
 
 import dataclasses
+import logging
 from collections.abc import Iterator, Sequence
 from typing import Any
 
 import gin
 import numpy as np
-from absl import logging
 
 import compare_gan
 from compare_gan import registry
@@ -17,6 +17,8 @@ from compare_gan.evaluation.reference import Reference
 from compare_gan.evaluation.results import Protocol, ResultRow, Score
 from compare_gan.metrics.base import Batch, Metric
 from compare_gan.utils import call_with_requested
+
+_log = logging.getLogger(__name__)
 
 
 @gin.configurable("evaluation")
@@ -70,6 +72,11 @@ class EvaluationOptions:
             fashion = dataset_name.replace("-", "_").startswith("fashion_mnist")
             name = "fashion_cnn" if fashion else "inception"
         return registry.get("extractor", name)()
+
+    def check(self, dataset_name: str) -> None:
+        """Raises UserError if a metric or the extractor cannot be had for this data set."""
+        self.make_metrics()
+        self.make_extractor(dataset_name)
 
 
 def evaluate_generator(
@@ -170,7 +177,7 @@ def _applicable(metrics: Sequence[Metric], extractor, class_names, discriminator
         if reason is None:
             kept.append(metric)
         else:
-            logging.info("%s is left out: %s.", metric.score_name(extractor), reason)
+            _log.info("%s is left out: %s.", metric.score_name(extractor), reason)
     if not kept:
         raise UserError("None of the metrics in evaluation.metrics suits this generator.")
     return kept

@@ -176,7 +176,7 @@ def _sampler(generator):
         # Held weakly, or the function would keep its own key alive.
         reference = weakref.ref(generator)
 
-        @tf.function
+        @tf.function(autograph=False)
         def sampler(z, labels, num_classes):
             y = None if labels is None else tf.one_hot(labels, num_classes)
             images = tf.cast(reference()((z, y), training=False), tf.float32)

@@ -2,13 +2,15 @@
 
 import hashlib
 import json
+import logging
 import os
 import re
 import zipfile
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from absl import logging
+
+_log = logging.getLogger(__name__)
 
 Arrays = dict[str, np.ndarray]
 _KEY = "key"  # The entry of a file that holds its key, to tell damage and collisions.
@@ -57,7 +59,7 @@ def _read(path: str, text: str) -> Arrays | None:
             raise ValueError("it is of another key")
         return arrays
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        logging.warning("The cached statistics %s are damaged (%s): computed anew.", path, error)
+        _log.warning("The cached statistics %s are damaged (%s): computed anew.", path, error)
         return None
 
 
@@ -70,4 +72,4 @@ def _write(path: str, text: str, arrays: Arrays) -> None:
             np.savez(file, **{_KEY: np.array(text)}, **arrays)
         os.replace(temporary, path)
     except OSError as error:
-        logging.warning("The statistics of the real images cannot be cached: %s", error)
+        _log.warning("The statistics of the real images cannot be cached: %s", error)

@@ -46,10 +46,12 @@ class PictureTaker:
         self._summaries.grid(step, "samples", picture)
 
     def real(self) -> None:
-        """A grid of real images, one class a row where the labels are known."""
+        """A grid of real images, one class a row: those whose labels training sees."""
         from compare_gan.datasets import eval_batches
 
-        batches = eval_batches(self._dataset, "train", batch_size=256, num_examples=2048)
+        batches = eval_batches(
+            self._dataset, "train", batch_size=256, num_examples=2048, shown_only=True
+        )
         images, labels = (
             np.concatenate(parts) for parts in zip(*batches.as_numpy_iterator(), strict=True)
         )

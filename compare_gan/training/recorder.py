@@ -1,7 +1,9 @@
 """What a run leaves beside its checkpoints: scalars, pictures, its config, a line of progress."""
 
 import gin
+import keras
 import numpy as np
+import tensorflow as tf
 
 from compare_gan.training.pictures import PictureTaker
 from compare_gan.training.state import TrainState
@@ -44,8 +46,8 @@ class Recorder:
         values = {name: float(np.mean(course)) for name, course in history.items()}
         rates = {
             "images_per_second": images_per_second,
-            "learning_rate/generator": float(self._state.g_optimizer.learning_rate),
-            "learning_rate/discriminator": float(self._state.d_optimizer.learning_rate),
+            "learning_rate/generator": _learning_rate(self._state.g_optimizer),
+            "learning_rate/discriminator": _learning_rate(self._state.d_optimizer),
         }
         self._summaries.scalars(step, values | rates)
         self._progress.update(step, images_per_second, values)
@@ -65,3 +67,7 @@ class Recorder:
         self._progress.close()
         self._pictures.curves()
         self._summaries.flush()
+
+
+def _learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
+    return float(tf.convert_to_tensor(optimizer.learning_rate.value))

@@ -1,15 +1,18 @@
 """What a `--schedule` does: train, train and evaluate, or evaluate what another process trains."""
 
 import dataclasses
+import logging
 import os
 import time
 
-from absl import logging
-
 from compare_gan.errors import UserError
+from compare_gan.evaluation.evaluate import EvaluationOptions, evaluate_generator
+from compare_gan.evaluation.results import format_scores, read_results, write_results
 from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.checkpoints import list_checkpoints, step_of
 from compare_gan.training.trainer import Experiment, Trainer
+
+_log = logging.getLogger(__name__)
 
 _POLL_SECONDS = 10.0
 
@@ -39,6 +42,9 @@ def run(schedule: str, experiment: Experiment, model_dir: str, plan: EvaluationP
         _evaluate_continuously(experiment, model_dir, plan)
         return
     trainer = Trainer(experiment, model_dir)
+    if schedule == "eval_after_train":
+        # A metric or extractor that cannot be had is told now, not after the training.
+        EvaluationOptions().check(experiment.dataset.name)
     model_dirs.write_description(model_dir, experiment.dataset)
     trainer.train()
     if schedule == "eval_after_train":
@@ -54,9 +60,6 @@ def evaluate_checkpoints(
 
     Models are built from the bindings that gin holds, which must be those of the run.
     """
-    from compare_gan.evaluation.evaluate import evaluate_generator
-    from compare_gan.evaluation.results import format_scores, write_results
-
     for path in paths:
         model = model_dirs.restore_trained(model_dir, path)
         rows = evaluate_generator(
@@ -86,12 +89,10 @@ def _evaluate_continuously(experiment: Experiment, model_dir: str, plan: Evaluat
         if any(step_of(path) == last for path in found):
             return
         if not new:
-            logging.info("Waiting for checkpoints in %s.", model_dir)
+            _log.info("Waiting for checkpoints in %s.", model_dir)
             time.sleep(_POLL_SECONDS)
 
 
 def _not_scored(paths: list[str], model_dir: str) -> list[str]:
-    from compare_gan.evaluation.results import read_results
-
     scored = {row.step for row in read_results(model_dir)}
     return [path for path in paths if step_of(path) not in scored]

@@ -2,16 +2,17 @@
 
 import contextlib
 import dataclasses
+import functools
 import json
-import os
+import logging
 import secrets
 import signal
 import time
+from collections.abc import Mapping
 
 import keras
 import numpy as np
 import tensorflow as tf
-from absl import logging
 
 from compare_gan.errors import DivergenceError, UserError
 from compare_gan.training import model_dir as model_dirs
@@ -24,36 +25,58 @@ from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep, make_train_loop
 from compare_gan.utils import write_text
 
+_log = logging.getLogger(__name__)
+
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """A resolved config: what, how, and on which data."""
+    """A resolved config: what, how, and on which data.
+
+    Attributes:
+      options: What is trained.
+      run_config: How.
+      dataset_overrides: Arguments for `datasets.get_dataset` that win over gin's.
+    """
 
     options: Options
     run_config: RunConfig
-    dataset: object
+    dataset_overrides: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
     @classmethod
     def from_gin(cls, **dataset_overrides) -> "Experiment":
         """Builds it from the bindings that gin holds (see `config.parse`).
 
         Raises:
-          UserError: A required value is missing, or two values contradict each other.
+          UserError: A required value is missing, or is not allowed.
+        """
+        with _required_values():
+            return cls(Options(), RunConfig(), dataset_overrides)
+
+    @functools.cached_property
+    def dataset(self):
+        """The data set: read when first asked for, for a strategy of several hosts comes before.
+
+        Raises:
+          UserError: See `datasets.get_dataset`.
         """
         from compare_gan.datasets import get_dataset
 
-        try:
-            return cls(Options(), RunConfig(), get_dataset(**dataset_overrides))
-        except RuntimeError as error:
-            raise required_missing(error) or error from error
+        with _required_values():
+            return get_dataset(**self.dataset_overrides)
 
     def make_gan(self):
-        """The GAN of this experiment, networks built, its batch size checked."""
-        try:
-            gan = self.options.make_gan(self.dataset.image_shape, self.dataset.num_classes)
-        except RuntimeError as error:
-            raise required_missing(error) or error from error
-        return gan
+        """The GAN of this experiment, networks built."""
+        with _required_values():
+            return self.options.make_gan(self.dataset.image_shape, self.dataset.num_classes)
+
+
+@contextlib.contextmanager
+def _required_values():
+    """Makes gin's complaint about a missing value a sentence for the user."""
+    try:
+        yield
+    except RuntimeError as error:
+        raise required_missing(error) or error from error
 
 
 class Trainer:
@@ -91,11 +114,10 @@ class Trainer:
             self.gan = experiment.make_gan()
             self.gan.check_batch_size(options.batch_size // replicas)
             self.state = TrainState(self.gan, seed)
-        os.makedirs(model_dir, exist_ok=True)
         self.checkpoints = Checkpoints(self.state, model_dir, run_config.keep_checkpoint_max)
         restored = self.checkpoints.restore_newest()
         if restored:
-            logging.info("Resuming from %s.", restored)
+            _log.info("Resuming from %s.", restored)
         self._train_step = TrainStep(self.state, replicas)
         jit_compile = run_config.jit_compile
         if jit_compile is None:
@@ -132,7 +154,7 @@ class Trainer:
         """
         options, run_config = self.experiment.options, self.experiment.run_config
         if self.step >= options.training_steps:
-            logging.info("Step %d is reached already.", self.step)
+            _log.info("Step %d is reached already.", self.step)
             return
         sample_steps = run_config.sample_steps or run_config.save_checkpoints_steps
         periods = (
@@ -158,10 +180,11 @@ class Trainer:
                 self._stop_if_diverged(history)
                 step = self.step
                 last = step == options.training_steps or signals.received
-                if last or step % run_config.save_checkpoints_steps == 0:
-                    self._save()
+                # A run that is killed in between draws the pictures again.
                 if recorder and (last or step % sample_steps == 0):
                     recorder.samples(step)
+                if last or step % run_config.save_checkpoints_steps == 0:
+                    self._save()
         if signals.received:
             raise KeyboardInterrupt(f"stopped at step {self.step}, checkpoint saved")
 
@@ -216,7 +239,7 @@ class _DelayedSignals:
             self.__exit__()
             raise KeyboardInterrupt
         self.received = True
-        logging.warning("Signal %d: ending after the running steps, with a checkpoint.", number)
+        _log.warning("Signal %d: ending after the running steps, with a checkpoint.", number)
 
     def __exit__(self, *exc_info):
         for number, handler in self._previous.items():

@@ -14,6 +14,7 @@ from keras import ops
 
 from compare_gan import architectures, registry
 from compare_gan.errors import UserError
+from compare_gan.layers import SpectralNorm
 from compare_gan.losses import non_saturating
 
 _DATA = pathlib.Path(__file__).parent.parent / "data"
@@ -36,17 +37,27 @@ def _counts(network, arch, image_shape, inputs_shape, num_classes, bindings):
     gin.parse_config(list(bindings))
     cls = getattr(registry.get("architecture", f"{arch}_arch"), network)
     y_shape = None if num_classes is None else (2, num_classes)
-    with keras.StatelessScope(initialize_variables=False):
-        model = cls(image_shape=image_shape)
-        model.build(((2, *inputs_shape), y_shape))
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            model = cls(image_shape=image_shape)
+            model.build(((2, *inputs_shape), y_shape))
+    finally:
+        # Else Keras would allocate the variables later, together with those of another model.
+        keras.utils.clear_session()
     return [
         sum(math.prod(v.shape) for v in variables)
         for variables in (model.trainable_variables, model.non_trainable_variables)
     ]
 
 
+def _zeros(initializer, shape, dtype=None):
+    return ops.zeros(shape, dtype or "float32")
+
+
 def _counts_of_row(row, network):
-    other = {"Generator": ("D.", ".Discriminator."), "Discriminator": ("G.", ".Generator.")}[network]
+    other = {"Generator": ("D.", ".Discriminator."), "Discriminator": ("G.", ".Generator.")}[
+        network
+    ]
     bindings = tuple(b for b in row["gin"] if not b.startswith(other[0]) and other[1] not in b)
     shape = tuple(row["image_shape"])
     inputs = (row["z_dim"],) if network == "Generator" else shape
@@ -54,7 +65,10 @@ def _counts_of_row(row, network):
 
 
 @pytest.mark.parametrize("row", _ROWS, ids=_row_id)
-def test_counts_are_those_of_2019(row):
+def test_counts_are_those_of_2019(row, monkeypatch):
+    # Only shapes are asked for: most of the time would go into tracing how values are computed.
+    monkeypatch.setattr(keras.initializers.RandomNormal, "__call__", _zeros)
+    monkeypatch.setattr(SpectralNorm, "__call__", lambda self, w, u: (w, u))
     assert _counts_of_row(row, "Discriminator") == row["D"]
     if row["G"] is not None:
         assert _counts_of_row(row, "Generator") == row["G"]
@@ -121,13 +135,9 @@ _NETS = {
 }
 
 
-@pytest.mark.parametrize("resample", ["folded", "plain"])
 @pytest.mark.parametrize("name", _NETS)
-def test_outputs_are_those_of_2019(golden, name, resample):
+def test_outputs_are_those_of_2019(golden, name):
     architecture, bindings = _NETS[name]
-    options = {} if name == "dcgan32" else {"resample": resample}
-    if name == "dcgan32" and resample == "plain":
-        pytest.skip("DCGAN has no residual blocks.")
     gin.parse_config([*bindings, "standardize_batch.epsilon = 1e-5", "D.spectral_norm = True"])
     random = np.random.RandomState(0)
     z = random.uniform(-1, 1, (4, 16)).astype(np.float32)
@@ -137,14 +147,14 @@ def test_outputs_are_those_of_2019(golden, name, resample):
         y = np.eye(10, dtype=np.float32)[random.randint(0, 10, 4)]
     y_shape = None if y is None else y.shape
 
-    generator = architecture.Generator((32, 32, 3), **options)
+    generator = architecture.Generator((32, 32, 3))
     generator.build((z.shape, y_shape))
     _fill(generator)
     evaluated = ops.convert_to_numpy(generator((z, y), training=False))
     _assert_close(evaluated[:, ::8, ::8], golden[f"{name}/G_out_eval_strided8"])
     _assert_close(generator((z, y), training=True), golden[f"{name}/G_out_train"])
 
-    discriminator = architecture.Discriminator((32, 32, 3), **options)
+    discriminator = architecture.Discriminator((32, 32, 3))
     discriminator.build((x.shape, y_shape))
     _fill(discriminator)
     logits, features = discriminator((x, y), training=True)
@@ -156,7 +166,7 @@ def test_sndcgan_gives_the_loss_of_the_first_training_run_of_2019(golden):
     """Through both networks: one discriminator forward of real and generated images."""
     gin.parse_config(["G.batch_norm_fn = @batch_norm", "standardize_batch.epsilon = 1e-5"])
     random = np.random.RandomState(0)
-    x = [random.uniform(size=(4, 32, 32, 3)) for _ in range(3)][0].astype(np.float32)
+    x = random.uniform(size=(3, 4, 32, 32, 3))[0].astype(np.float32)  # Three runs' were drawn.
     z = random.uniform(-1, 1, (4, 16)).astype(np.float32)
     generator = architectures.sndcgan.Generator((32, 32, 3))
     generator.build((z.shape, None))

@@ -52,7 +52,9 @@ def test_subfolders_are_classes(two_classes):
 
 def test_training_batches_are_complete_and_static(two_classes):
     folder, pixels = two_classes
-    batches = train_batches(_get(folder), batch_size=5, disc_iters=1, z_dim=2, seed=0)
+    dataset = _get(folder)
+    assert len(list(eval_batches(dataset, "train", 10))) == 1  # Both pipelines from one data set.
+    batches = train_batches(dataset, batch_size=5, disc_iters=1, z_dim=2, seed=0)
     assert batches.element_spec["images"] == tf.TensorSpec([2, 5, 5, 6, 3], tf.uint8)
     batch = next(batches.as_numpy_iterator())
     index = np.array(_find(batch["images"].reshape(-1, 5, 6, 3), pixels))

@@ -27,7 +27,7 @@ registry.load("architecture")  # So that gin knows its names.
 
 @pytest.fixture(scope="module")
 def state_of():
-    """The state for an architecture, made once: a step takes it on from where the last left it."""
+    """The state for an architecture: made once, its weights set back for each test."""
     states = {}
 
     def make(architecture):
@@ -49,14 +49,18 @@ def state_of():
                 architecture=architecture,
                 z_dim=Z_DIM,
                 conditional=True,
-                g_lr=0.01,
             )
             for v in gan.discriminator_variables:
                 if v.name == "sigma":  # Else attention starts switched off, without gradients.
                     v.assign(0.5)
-            states[architecture] = TrainState(gan, seed=0)
+            variables = gan.generator_variables + gan.discriminator_variables
+            start = [v.numpy() for v in variables]
+            states[architecture] = TrainState(gan, seed=0), variables, start
             gin.clear_config()
-        return states[architecture]
+        state, variables, start = states[architecture]
+        for variable, value in zip(variables, start, strict=True):
+            variable.assign(value)
+        return state
 
     return make
 

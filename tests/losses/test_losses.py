@@ -10,9 +10,7 @@ import tensorflow as tf
 from compare_gan import losses, registry
 from compare_gan.errors import UserError
 
-GOLDEN = np.load(
-    pathlib.Path(__file__).parents[1] / "data" / "gans_golden.npz", allow_pickle=False
-)
+GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "data" / "gans_golden.npz", allow_pickle=False)
 NAMES = ("hinge", "least_squares", "non_saturating", "wasserstein")
 # Six float32 numbers are summed: 1e-5 relative is far above rounding, far below any other formula.
 TOLERANCE = {"rtol": 1e-5, "atol": 1e-6}

@@ -60,7 +60,7 @@ def test_a_damaged_file_is_computed_anew_and_said(folder, damage, caplog):
     (name,) = os.listdir(folder)
     content = (folder / name).read_bytes()
     (folder / name).write_bytes(damage(content))
-    with caplog.at_level("WARNING", logger="absl"):
+    with caplog.at_level("WARNING", logger="compare_gan"):
         again = Computation(4.0)
         assert cache.cached(_KEY, again)["mean"][0] == 4.0
     assert again.calls == 1
@@ -79,7 +79,7 @@ def test_a_file_of_another_key_is_not_taken(folder):
 
 def test_a_folder_that_cannot_be_written_only_costs_time(folder, caplog):
     folder.write_text("a file where the folder should be")
-    with caplog.at_level("WARNING", logger="absl"):
+    with caplog.at_level("WARNING", logger="compare_gan"):
         assert cache.cached(_KEY, Computation())["mean"][0] == 1.5
     assert "cannot be cached" in caplog.text
 

@@ -10,9 +10,7 @@ import tensorflow as tf
 from compare_gan import penalties, registry
 from compare_gan.errors import UserError
 
-GOLDEN = np.load(
-    pathlib.Path(__file__).parents[1] / "data" / "gans_golden.npz", allow_pickle=False
-)
+GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "data" / "gans_golden.npz", allow_pickle=False)
 DRAWS = {"wgangp_penalty": "wgangp_alpha", "dragan_penalty": "dragan_uniform"}
 
 

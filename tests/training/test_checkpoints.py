@@ -79,7 +79,7 @@ def test_a_damaged_newest_falls_back_and_is_written_anew(tmp_path, damage, caplo
     damage(list_checkpoints(str(tmp_path))[-1])
     state = _state()
     checkpoints = Checkpoints(state, str(tmp_path))
-    with caplog.at_level("WARNING", logger="absl"):
+    with caplog.at_level("WARNING", logger="compare_gan"):
         assert step_of(checkpoints.restore_newest()) == 5
     assert "step-10 is damaged" in caplog.text
     np.testing.assert_array_equal(state.weight, [5, 5, 5])

@@ -57,6 +57,6 @@ class Extractor(abc.ABC):
         @functools.cache
         def compiled(image_shape):
             spec = tf.TensorSpec([None, *image_shape], tf.uint8)
-            return tf.function(self.forward, input_signature=[spec])
+            return tf.function(self.forward, input_signature=[spec], autograph=False)
 
         return compiled

@@ -9,23 +9,12 @@ import numpy as np
 import tensorflow as tf
 
 from compare_gan import registry
+from compare_gan.datasets.idx import FASHION_MNIST_CLASSES
 from compare_gan.metrics.extractors.base import Extractor
 
 _SIZE = 28
 _WEIGHTS = "fashion_cnn.npz"
 _RESIZER = "center crop of 32x32, else bilinear with antialiasing, to 28x28; Rec. 601 luma if RGB"
-CLASS_NAMES = (
-    "T-shirt/top",
-    "Trouser",
-    "Pullover",
-    "Dress",
-    "Coat",
-    "Sandal",
-    "Shirt",
-    "Sneaker",
-    "Bag",
-    "Ankle boot",
-)
 
 
 def build_fashion_cnn() -> keras.Model:
@@ -45,7 +34,7 @@ def build_fashion_cnn() -> keras.Model:
         x = layers.ReLU(**exact)(x)
     features = layers.GlobalAveragePooling2D(**exact)(x)
     dropped = layers.Dropout(0.3, **exact)(features)
-    logits = layers.Dense(len(CLASS_NAMES), name="logits", **exact)(dropped)
+    logits = layers.Dense(len(FASHION_MNIST_CLASSES), name="logits", **exact)(dropped)
     return keras.Model(inputs, (features, logits), name="fashion_cnn")
 
 
@@ -65,7 +54,7 @@ class FashionCnn(Extractor):
 
     name = "fashion_cnn"
     resizer = _RESIZER
-    class_names = CLASS_NAMES
+    class_names = FASHION_MNIST_CLASSES
 
     def __init__(self):
         data = importlib.resources.files(__package__).joinpath("data", _WEIGHTS).read_bytes()

@@ -1,0 +1,120 @@
+"""The README's main job, as a user runs it, with fewer steps: killed, resumed, evaluated."""
+
+import csv
+import os
+import pathlib
+import re
+import shlex
+import signal
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+_ROOT = pathlib.Path(__file__).parents[2]
+# The config's own networks and data, but fewer and smaller steps.
+_SHORTER = (
+    "options.training_steps = 20",
+    "options.batch_size = 8",
+    "run_config.deterministic = True",
+    "run_config.iterations_per_loop = 1",
+    "run_config.save_checkpoints_steps = 5",
+    "run_config.sample_steps = 10",
+    "evaluation.num_fake = 200",
+)
+
+
+def _readme_command() -> list[str]:
+    """What the README tells to type after the installation."""
+    [line] = re.findall(r"&& (compare_gan train .*)", (_ROOT / "README.md").read_text())
+    return shlex.split(line)
+
+
+def _start(model_dir, cache) -> subprocess.Popen:
+    command = _readme_command()
+    assert command[0] == "compare_gan"
+    command[command.index("--model_dir") + 1] = str(model_dir)
+    command += [part for binding in _SHORTER for part in ("--gin_bindings", binding)]
+    return subprocess.Popen(
+        [sys.executable, "-m", "compare_gan.main", *command[1:], "--num_eval_averaging_runs", "1"],
+        cwd=_ROOT,
+        env=os.environ | {"COMPARE_GAN_CACHE": str(cache)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+
+
+def _finish(process) -> tuple[str, str]:
+    out, err = process.communicate(timeout=400)
+    assert process.returncode == 0, err
+    return out, err
+
+
+def _checkpoint(model_dir, step) -> dict[str, np.ndarray]:
+    reader = tf.train.load_checkpoint(str(model_dir / "checkpoints" / f"step-{step}"))
+    names = [name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name]
+    return {name: reader.get_tensor(name) for name in names}
+
+
+@pytest.fixture(name="runs", scope="module")
+def _runs(tmp_path_factory):
+    """An undisturbed run, and one that was killed after a checkpoint and started again."""
+    folder = tmp_path_factory.mktemp("main_job")
+    cache = folder / "cache"
+    outputs = {"undisturbed": _finish(_start(folder / "undisturbed", cache))}
+
+    killed = _start(folder / "killed", cache)
+    deadline = time.monotonic() + 300
+    while not (folder / "killed" / "checkpoints" / "step-5.index").exists():
+        assert killed.poll() is None and time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(np.random.default_rng().uniform(0, 1))  # Anywhere between two checkpoints.
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate()
+    assert killed.returncode == -signal.SIGKILL
+    assert not (folder / "killed" / "scores.csv").exists()
+    outputs["killed"] = _finish(_start(folder / "killed", cache))
+    return folder, outputs
+
+
+def test_a_killed_run_ends_in_the_same_bits(runs):
+    folder, outputs = runs
+    assert re.search(r"Resuming from .*step-\d+", outputs["killed"][1])
+    first, second = _checkpoint(folder / "undisturbed", 20), _checkpoint(folder / "killed", 20)
+    assert first.keys() == second.keys() and len(first) > 100
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)
+    # And the steps in between moved the weights at all.
+    start = _checkpoint(folder / "undisturbed", 0)
+    moved = [name for name in start if not np.array_equal(start[name], first[name])]
+    assert len(moved) > 0.9 * len(first)
+
+
+def test_scores_and_pictures_are_there(runs):
+    folder, outputs = runs
+    for name, (out, _) in outputs.items():
+        assert "fid_fashion_cnn" in out and "class_agreement_fashion_cnn" in out
+        with open(folder / name / "scores.csv") as file:
+            [row] = csv.DictReader(file)
+        assert row["step"] == "20" and row["dataset"] == "fashion_mnist_10k"
+        assert float(row["fid_fashion_cnn_mean"]) > 0
+        assert 0 <= float(row["class_agreement_fashion_cnn_mean"]) <= 1
+        for picture in (
+            "samples.png",
+            "losses.png",
+            "samples/real.png",
+            "samples/step_0000010.png",
+        ):
+            assert (folder / name / picture).stat().st_size > 1000
+
+
+def test_the_output_is_for_people(runs):
+    """No warnings of TensorFlow's, no carriage returns in a log file."""
+    _, outputs = runs
+    for _, err in outputs.values():
+        assert "step 20/20" in err
+        assert not re.search(r"cuda|oneDNN|Traceback|WARNING|\r", err), err

@@ -1,0 +1,214 @@
+"""The command line: what a user types, and what a user mistypes."""
+
+import itertools
+import os
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from compare_gan import main as command_line
+from compare_gan.errors import DivergenceError
+
+
+@pytest.fixture(name="run")
+def _run(capsys, monkeypatch, tmp_path):
+    """Runs a command; returns exit status, standard output, standard error."""
+    monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
+
+    def run(*args):
+        status = 0
+        try:
+            command_line.main(list(args))
+        except SystemExit as error:
+            status = error.code
+        shown = capsys.readouterr()
+        return status, shown.out, shown.err
+
+    return run
+
+
+def _bindings(tiny_run, *more):
+    return [part for binding in (*tiny_run, *more) for part in ("--gin_bindings", binding)]
+
+
+@pytest.fixture(name="model_dir", scope="module")
+def _model_dir(tmp_path_factory, tiny_run):
+    """A trained tiny run."""
+    from compare_gan.training import config, schedules
+    from compare_gan.training.trainer import Experiment
+
+    path = str(tmp_path_factory.mktemp("run"))
+    config.parse([], tiny_run)
+    schedules.run("train", Experiment.from_gin(), path, schedules.EvaluationPlan())
+    return path
+
+
+@pytest.mark.parametrize("command", ([], ["train"], ["eval"], ["sample"], ["list"]))
+def test_help_tells_every_option(run, command):
+    status, out, _ = run(*command, "--help")
+    assert status == 0 and out.startswith("Usage: compare_gan")
+    if command == ["train"]:
+        for option in ("--model_dir", "--gin_config", "--gin_bindings", "--schedule", "--dry-run",
+                       "--num_eval_averaging_runs", "--eval_every_steps", "--score_filename",
+                       "--tfds_data_dir", "--data_fake_dataset"):  # fmt: skip
+            assert option in out
+
+
+def test_the_2019_form_trains_and_evaluates(run, tmp_path, tiny_run):
+    status, out, err = run(
+        "--model_dir", str(tmp_path / "run"), *_bindings(tiny_run),
+        "--schedule", "eval_after_train", "--num_eval_averaging_runs", "2",
+        "--eval_every_steps", "3", "--score_filename", "table.csv",
+    )  # fmt: skip
+    assert status == 0, err
+    assert "fid_fashion_cnn" in out
+    assert "step 6/6" in err
+    lines = (tmp_path / "run" / "table.csv").read_text().splitlines()
+    assert len(lines) == 3 and lines[1].startswith("3,") and lines[2].startswith("6,")
+
+
+def test_dry_run_writes_nothing(run, tmp_path, tiny_run):
+    path = tmp_path / "run"
+    status, out, _ = run("train", "--dry-run", "--model_dir", str(path), *_bindings(tiny_run))
+    assert status == 0 and not path.exists()
+    assert "parameters" in out and "memory" in out and "options.batch_size = 8" in out
+
+
+def test_eval_adds_a_row_and_its_bindings_count(run, model_dir):
+    common = ("eval", "--model_dir", model_dir, "--num_eval_averaging_runs", "1")
+    status, out, err = run(*common, "--checkpoint", "3")
+    assert status == 0 and "Step 3: 1 x 40 samples" in out, err
+    status, out, err = run(*common, "--gin_bindings", "evaluation.num_fake = 30")
+    assert status == 0 and "Step 6: 1 x 30 samples" in out, err
+
+
+def test_sample_draws_a_grid_of_all_classes(run, model_dir, tmp_path):
+    paths = []
+    for seed in ("0", "0", "1"):
+        paths.append(str(tmp_path / f"{len(paths)}.png"))
+        status, out, err = run(
+            "sample", "--model_dir", model_dir, "--columns", "3", "--seed", seed, "--out", paths[-1]
+        )
+        assert status == 0 and out.strip() == paths[-1], err
+    first, same, other = (np.asarray(Image.open(path)) for path in paths)
+    np.testing.assert_array_equal(first, same)
+    assert first.shape == other.shape and not np.array_equal(first, other)
+    assert first.shape[0] == 4 * 58 + 2  # Four classes.
+
+
+def test_sample_draws_one_class_truncated_raw_or_of_a_step(run, model_dir, tmp_path):
+    def draw(*options):
+        path = str(tmp_path / "grid.png")
+        status, _, err = run("sample", "--model_dir", model_dir, "--out", path, *options)
+        assert status == 0, err
+        return np.asarray(Image.open(path))
+
+    one = draw("--class", "2")
+    assert one.shape[0] == 58 + 2
+    for options in (["--truncation", "0.3"], ["--raw"], ["--checkpoint", "3"]):
+        assert not np.array_equal(draw("--class", "2", *options), one)
+
+
+def test_sample_writes_single_images(run, model_dir):
+    status, out, err = run("sample", "--model_dir", model_dir, "--num", "5")
+    assert status == 0, err
+    names = sorted(os.listdir(out.strip()))
+    assert names == [f"{i:06}_{i % 4}.png" for i in range(5)]
+    assert Image.open(os.path.join(out.strip(), names[0])).size == (8, 8)
+
+
+def test_sample_interpolates_from_left_to_right(run, model_dir, tmp_path):
+    path = str(tmp_path / "rows.png")
+    status, _, err = run(
+        "sample", "--model_dir", model_dir, "--interpolate", "2", "--columns", "5", "--out", path
+    )
+    assert status == 0, err
+    picture = np.asarray(Image.open(path)).astype(float)
+    images = [
+        picture[2:58, x : x + 56] for x in range(picture.shape[1] - 5 * 58, picture.shape[1], 58)
+    ]
+    # The ends differ most; each image lies between its neighbours.
+    ends = np.abs(images[0] - images[-1]).mean()
+    assert all(np.abs(a - b).mean() < ends for a, b in itertools.pairwise(images))
+
+
+def test_list_prints_name_summary_and_paper(run):
+    status, out, _ = run("list")
+    assert status == 0
+    for name in ("S3GAN", "resnet_biggan_arch", "hinge", "fashion_mnist_10k", "fashion_cnn", "fid"):
+        assert name in out
+    status, out, _ = run("list", "loss")
+    [line] = [line for line in out.splitlines() if " hinge " in line]
+    assert "Hinge loss" in line and "https://arxiv.org/abs/1705.02894" in line
+
+
+@pytest.mark.parametrize(
+    ("args", "sentence"),
+    (
+        (["train"], "--model_dir is needed: the directory that the run is written to."),
+        (["train", "--model_dir", "x"], "--gin_config is needed: the gin file that says what"),
+        (["train", "--model_dir", "x", "--gin_config", "no.gin"], "no gin config 'no.gin'."),
+        (["list", "los"], "Unknown kind of part 'los'. Did you mean 'loss'?"),
+        (["eval", "--model_dir", "nowhere"], "'nowhere' is not a model directory"),
+        (["sample", "--model_dir", "nowhere"], "'nowhere' is not a model directory"),
+        (["trian"], "No such command 'trian'"),
+        (["train", "--schedule", "eval"], "Invalid value for '--schedule'"),
+    ),
+)  # fmt: skip
+def test_a_mistake_is_one_sentence_and_status_2(run, args, sentence):
+    status, _, err = run(*args)
+    assert status == 2
+    assert sentence in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize(
+    ("binding", "sentence"),
+    (
+        ("dataset.name = 'fashion_mnist10k'", "Did you mean 'fashion_mnist_10k'?"),
+        ("options.architecture = 'dumy_arch'", "Did you mean 'dummy_arch'?"),
+        ("options.batch_size = 0", "options.batch_size must be a positive integer, received 0."),
+        ("dataset.labeled_fraction = 2", "labeled_fraction must be above 0 and at most 1"),
+        ("S3GAN.self_supervision = 'rotaton'", "Did you mean 'rotation'?"),
+        ("evaluation.metrics = ['fidd']", "Did you mean 'fid'?"),
+    ),
+)
+def test_a_wrong_value_is_one_sentence_before_any_work(run, tmp_path, tiny_run, binding, sentence):
+    path = tmp_path / "run"
+    status, out, err = run("train", "--model_dir", str(path), *_bindings(tiny_run, binding))
+    assert status == 2 and sentence in err and not out
+    assert err.startswith("Error: ") and err.count("\n") == 1
+    assert not path.exists()
+
+
+def test_sampling_mistakes_are_told(run, model_dir):
+    status, _, err = run("sample", "--model_dir", model_dir, "--num", "1", "--interpolate", "1")
+    assert status == 2 and "exclude each other" in err
+    status, _, err = run("sample", "--model_dir", model_dir, "--class", "9")
+    assert status == 2 and "Unknown class '9'" in err
+    status, _, err = run("sample", "--model_dir", model_dir, "--checkpoint", "4")
+    assert status == 2 and "its steps are 0, 3, 6" in err
+
+
+def test_divergence_has_a_status_of_its_own(run, monkeypatch, tiny_run):
+    def diverge(*args):
+        raise DivergenceError("Training diverged: at step 4 loss is not finite.")
+
+    monkeypatch.setattr("compare_gan.training.schedules.run", diverge)
+    status, _, err = run("train", "--model_dir", "x", *_bindings(tiny_run))
+    assert (status, err) == (3, "Error: Training diverged: at step 4 loss is not finite.\n")
+
+
+def test_interruption_says_where_it_stopped(run, monkeypatch, tiny_run):
+    def interrupt(*args):
+        raise KeyboardInterrupt("stopped at step 2, checkpoint saved")
+
+    monkeypatch.setattr("compare_gan.training.schedules.run", interrupt)
+    status, _, err = run("train", "--model_dir", "x", *_bindings(tiny_run))
+    assert status == 130 and err.strip() == "Interrupted: stopped at step 2, checkpoint saved."
+
+
+def test_another_backend_is_refused(run, monkeypatch):
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    status, _, err = run("list")
+    assert status == 2 and "needs KERAS_BACKEND=tensorflow, it is 'jax'" in err
