@@ -17,7 +17,7 @@ import time
 import click
 from operations import count_operations
 
-from compare_gan import main as command_line
+from compare_gan.startup import prepare_tensorflow
 
 _EXAMPLES = pathlib.Path(__file__).parents[1] / "example_configs"
 _CIFAR = [
@@ -100,7 +100,7 @@ def _python_share(trainer, steps: int) -> float:
 @click.option("--gin_bindings", multiple=True, help="Changes the configs.")
 @click.option("--profile", is_flag=True, help="Show the share of Python instead.")
 def main(names, steps, gin_bindings, profile):
-    command_line._prepare_tensorflow()
+    prepare_tensorflow()
     if profile:
         print("| config | s a step | Python, % of the wall time |\n|---|---|---|")
     else:

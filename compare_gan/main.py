@@ -3,15 +3,13 @@
 `python -m compare_gan.main --model_dir … --gin_config … --schedule …`, as in 2019, is `train`.
 """
 
-import contextlib
-import logging
 import os
 import sys
-import tempfile
 
 import click
 
 from compare_gan.errors import DivergenceError, UserError
+from compare_gan.startup import prepare_tensorflow
 
 _SCHEDULES = ("train", "eval_after_train", "continuous_eval")
 
@@ -130,7 +128,7 @@ def train(
 
     Started again with the same --model_dir it goes on from the newest checkpoint.
     """
-    _prepare_tensorflow()
+    prepare_tensorflow()
     from compare_gan.training import config, schedules
     from compare_gan.training.trainer import Experiment
 
@@ -172,7 +170,7 @@ def evaluate(
 ):
     """Score a checkpoint; adds a row to scores.csv and results.jsonl."""
     del eval_every_steps  # One checkpoint is evaluated.
-    _prepare_tensorflow()
+    prepare_tensorflow()
     from compare_gan.training import config, schedules
     from compare_gan.training import model_dir as model_dirs
     from compare_gan.training.trainer import Experiment
@@ -215,7 +213,7 @@ def sample(model_dir, out, num, interpolations, label, columns, truncation, seed
 
     Without --num or --interpolate: a grid, one class a row.
     """
-    _prepare_tensorflow()
+    prepare_tensorflow()
     from compare_gan.evaluation import drawing
     from compare_gan.training.model_dir import load_trained
 
@@ -239,7 +237,7 @@ def sample(model_dir, out, num, interpolations, label, columns, truncation, seed
 @click.argument("kind", required=False)
 def list_parts(kind):
     """List the parts that configs can name: all, or those of one KIND."""
-    _prepare_tensorflow()
+    prepare_tensorflow()
     from compare_gan import registry
 
     for each in [kind] if kind else registry.kinds():
@@ -258,51 +256,6 @@ def _dataset_overrides(tfds_data_dir: str | None, fake: bool) -> dict:
     if fake:
         overrides["fake"] = True
     return overrides
-
-
-def _prepare_tensorflow() -> None:
-    """Settings that must be made before TensorFlow is imported; the user's own win."""
-    # TensorFlow leaves oneDNN off on CPUs without AVX512, where it is twice as fast with it.
-    os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    if os.environ["KERAS_BACKEND"] != "tensorflow":
-        raise UserError(
-            f"The command line needs KERAS_BACKEND=tensorflow, it is "
-            f"'{os.environ['KERAS_BACKEND']}'."
-        )
-    sys.path.insert(0, os.getcwd())  # So that `import my_parts` in a gin file finds them.
-    with _quiet_stderr():
-        import tensorflow as tf
-
-        tf.config.list_physical_devices()
-    handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
-    logger = logging.getLogger("compare_gan")
-    logger.handlers = [handler]
-    logger.setLevel(logging.INFO)
-    logger.propagate = False
-
-
-@contextlib.contextmanager
-def _quiet_stderr():
-    """Holds back what native code writes to standard error, unless an exception comes.
-
-    While it looks for GPUs TensorFlow writes several lines that no setting silences, on machines
-    without one errors among them.
-    """
-    saved = os.dup(2)
-    with tempfile.TemporaryFile() as held:
-        os.dup2(held.fileno(), 2)
-        try:
-            yield
-        except BaseException:
-            held.seek(0)
-            os.write(saved, held.read())
-            raise
-        finally:
-            os.dup2(saved, 2)
-            os.close(saved)
 
 
 def main(args=None) -> None:

@@ -1,6 +1,7 @@
 """The command line: what a user types, and what a user mistypes."""
 
 import itertools
+import logging
 import os
 
 import numpy as np
@@ -25,7 +26,10 @@ def _run(capsys, monkeypatch, tmp_path):
         shown = capsys.readouterr()
         return status, shown.out, shown.err
 
-    return run
+    logger = logging.getLogger("compare_gan")
+    before = (logger.handlers, logger.level, logger.propagate)
+    yield run
+    logger.handlers, logger.level, logger.propagate = before
 
 
 def _bindings(tiny_run, *more):

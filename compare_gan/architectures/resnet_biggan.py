@@ -5,7 +5,7 @@ from collections.abc import Callable, Sequence
 
 from keras import ops
 
-from compare_gan.architectures import base
+from compare_gan.architectures import base, resnet
 from compare_gan.layers import BatchNorm, BigGanResNetBlock, Conv2D, Dense
 
 _SEED_SIZE = 4
@@ -29,7 +29,7 @@ _DISCRIMINATOR_WIDTHS = {
 
 
 @base.network
-class Generator(base.EmbeddingGenerator):
+class Generator(resnet.EmbeddingGenerator):
     """BigGAN's generator: residual blocks from 4 x 4 up, self-attention after some of them.
 
     Args:
@@ -67,7 +67,7 @@ class Generator(base.EmbeddingGenerator):
         resample: str = "folded",
         **kwargs,
     ):
-        base.check_square("resnet_biggan", image_shape, tuple(_GENERATOR_WIDTHS))
+        resnet.check_square("resnet_biggan", image_shape, tuple(_GENERATOR_WIDTHS))
         widths = [ch * width for width in _GENERATOR_WIDTHS[image_shape[0]]]
         super().__init__(
             image_shape, hierarchical_z, embed_z, embed_y, embed_y_dim, embed_bias,
@@ -85,7 +85,7 @@ class Generator(base.EmbeddingGenerator):
             for i, (width_in, width_out) in enumerate(itertools.pairwise(widths), 1)
         ]  # fmt: skip
         self.blocks_with_attention = blocks_with_attention
-        self.attention = base.attention_layers(
+        self.attention = resnet.attention_layers(
             blocks_with_attention, self.num_blocks, "B4", self.kernel_norm,
             "resnet_biggan.Generator.blocks_with_attention",
         )  # fmt: skip
@@ -142,7 +142,7 @@ class Discriminator(base.Discriminator):
         resample: str = "folded",
         **kwargs,
     ):
-        base.check_square("resnet_biggan", image_shape, tuple(_DISCRIMINATOR_WIDTHS))
+        resnet.check_square("resnet_biggan", image_shape, tuple(_DISCRIMINATOR_WIDTHS))
         super().__init__(image_shape, **kwargs)
         self.ch, self.project_y, self.resample = ch, project_y, resample
         widths = [image_shape[2], *(ch * width for width in _DISCRIMINATOR_WIDTHS[image_shape[0]])]
@@ -156,7 +156,7 @@ class Discriminator(base.Discriminator):
             for i, (width_in, width_out) in enumerate(itertools.pairwise(widths), 1)
         ]  # fmt: skip
         self.blocks_with_attention = blocks_with_attention
-        self.attention = base.attention_layers(
+        self.attention = resnet.attention_layers(
             blocks_with_attention, last, "B1", self.kernel_norm,
             "resnet_biggan.Discriminator.blocks_with_attention",
         )  # fmt: skip
@@ -177,7 +177,7 @@ class Discriminator(base.Discriminator):
         features = ops.sum(ops.relu(x), axis=(1, 2))
         logits = self.fc(features, training=training)
         if self.project_y and y is not None:
-            logits += base.projection(self.embedding, y, features, training)
+            logits += resnet.projection(self.embedding, y, features, training)
         return logits, features
 
     def get_config(self):

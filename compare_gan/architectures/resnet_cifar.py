@@ -5,7 +5,7 @@ Conditioning as in https://arxiv.org/abs/1802.05637 (projection).
 
 from keras import ops
 
-from compare_gan.architectures import base
+from compare_gan.architectures import base, resnet
 from compare_gan.errors import UserError
 from compare_gan.layers import Conv2D, Dense, ResNetBlock
 
@@ -13,7 +13,7 @@ _SEED_SIZE = 4
 
 
 @base.network
-class Generator(base.EmbeddingGenerator):
+class Generator(resnet.EmbeddingGenerator):
     """Three residual blocks from 4 x 4 to 32 x 32.
 
     Args:
@@ -42,7 +42,7 @@ class Generator(base.EmbeddingGenerator):
             image_shape, hierarchical_z, embed_z, embed_y, embed_y_dim=None, embed_bias=True,
             num_blocks=3, **kwargs,
         )  # fmt: skip
-        base.check_square("resnet_cifar", image_shape, sizes=(32,))
+        resnet.check_square("resnet_cifar", image_shape, sizes=(32,))
         self.ch, self.upsample, self.resample = ch, upsample, resample
         self.fc = Dense(_SEED_SIZE**2 * ch, spectral_norm=self.kernel_norm, name="fc_noise")
         self.blocks = [
@@ -126,7 +126,7 @@ class Discriminator(base.Discriminator):
         features = ops.mean(ops.relu(x), axis=(1, 2))
         logits = self.fc(features, training=training)
         if self.project_y and y is not None:
-            logits += base.projection(self.embedding, y, features, training)
+            logits += resnet.projection(self.embedding, y, features, training)
         return logits, features
 
     def get_config(self):

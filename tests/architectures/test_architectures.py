@@ -17,6 +17,11 @@ FAMILIES = ["dcgan", "sndcgan", "resnet_cifar", "resnet_biggan", "dummy"]
 CH = {"dcgan": 2, "sndcgan": 2, "resnet_cifar": 8, "resnet_biggan": 4}
 
 
+@pytest.fixture(autouse=True)
+def _equal_weights_each_time():
+    keras.utils.set_random_seed(0)
+
+
 def _pair(family, image_shape=(32, 32, 3), generator=(), discriminator=()):
     module = registry.get("architecture", f"{family}_arch")
     ch = {"ch": CH[family]} if family in CH else {}
@@ -169,11 +174,12 @@ def test_mixed_precision_is_close_to_full(family, mixed_precision):
     expected = [full[0]((z, y), training=True), *full[1]((x, y), training=True)]
     actual = [half[0]((z, y), training=True), *half[1]((x, y), training=True)]
     assert {v.dtype for v in half[0].variables} == {"float32"}
-    for a, e in zip(actual, expected, strict=True):
+    scale = [1.0, np.abs(expected[2]).max(), np.abs(expected[2]).max()]
+    for a, e, largest in zip(actual, expected, scale, strict=True):
         assert keras.backend.standardize_dtype(a.dtype) == "bfloat16"
-        a, e = np.asarray(ops.cast(a, "float32")), np.asarray(e)
-        # bfloat16 keeps 8 bits; a dozen layers' errors, relative to the largest entry.
-        np.testing.assert_allclose(a, e, atol=0.1 * np.abs(e).max())
+        # bfloat16 keeps 8 bits; the errors of a dozen layers. Logits are sums of features.
+        a, e = ops.convert_to_numpy(ops.cast(a, "float32")), ops.convert_to_numpy(e)
+        np.testing.assert_allclose(a, e, atol=0.05 * largest)
 
 
 class TestGin:

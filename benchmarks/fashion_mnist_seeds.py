@@ -1,0 +1,68 @@
+"""Fashion-MNIST with 20 %, all and none of the labels: scores over several seeds, as one table.
+
+    python benchmarks/fashion_mnist_seeds.py --runs runs/seeds
+
+Trains each config with each seed, one after the other, and prints the table of README.md. Started
+again it goes on where it was; what is evaluated already is not run again.
+"""
+
+import os
+import pathlib
+import subprocess
+import sys
+
+import click
+import numpy as np
+
+from compare_gan.evaluation.results import protocol_differences, read_results
+
+_EXAMPLES = pathlib.Path(__file__).parents[1] / "example_configs"
+CONFIGS = {
+    "S³GAN, 20 % of the labels": "s3gan_fashion_mnist.gin",
+    "conditional GAN, all labels": "supervised_fashion_mnist.gin",
+    "unconditional GAN": "unconditional_fashion_mnist.gin",
+}
+
+
+def _run(config: str, seed: int, model_dir: str, bindings: tuple[str, ...]):
+    """Trains and evaluates, unless that is done; returns the last result row."""
+    if not read_results(model_dir):
+        bindings = (f"run_config.tf_random_seed = {seed}", *bindings)
+        subprocess.run(
+            [sys.executable, "-m", "compare_gan.main", "train", "--model_dir", model_dir,
+             "--gin_config", str(_EXAMPLES / config),
+             *(part for binding in bindings for part in ("--gin_bindings", binding))],
+            check=True,
+            stdout=sys.stderr,
+        )  # fmt: skip
+    return read_results(model_dir)[-1]
+
+
+def _mean_and_std(rows, score: str) -> str:
+    values = [row.scores[score].mean for row in rows if score in row.scores]
+    return f"{np.mean(values):.2f} ± {np.std(values, ddof=1):.2f}" if len(values) > 1 else "–"
+
+
+@click.command()
+@click.option("--runs", required=True, help="Folder of the model directories.")
+@click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=2))
+@click.option("--gin_bindings", multiple=True, help="Change all configs.")
+def main(runs, seeds, gin_bindings):
+    rows = {name: [] for name in CONFIGS}
+    for seed in range(1, seeds + 1):
+        for name, config in CONFIGS.items():
+            model_dir = os.path.join(runs, f"{pathlib.Path(config).stem}_{seed}")
+            rows[name].append(_run(config, seed, model_dir, gin_bindings))
+    scores = ("fid_fashion_cnn", "is_fashion_cnn", "class_agreement_fashion_cnn")
+    print(f"| {seeds} seeds | {' | '.join(f'`{score}`' for score in scores)} |")
+    print(f"|---|{'---|' * len(scores)}")
+    for name, of_config in rows.items():
+        print(f"| {name} | {' | '.join(_mean_and_std(of_config, score) for score in scores)} |")
+    first, *others = [row for of_config in rows.values() for row in of_config]
+    differences = {name for row in others for name in protocol_differences(first, row)}
+    if differences - {"labels"}:  # Unconditional samples have none.
+        print(f"Not comparable: the rows differ in {', '.join(sorted(differences))}.")
+
+
+if __name__ == "__main__":
+    main()
