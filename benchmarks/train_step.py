@@ -24,8 +24,9 @@ _CIFAR = [
     "options.gan_class = @ModularGAN",
     "options.batch_size = 64",
     "options.training_steps = 1000",
-    "dataset.name = 'cifar10'",
-    "dataset.fake = True",
+    "dataset.name = 'synthetic'",
+    "dataset.image_size = 32",
+    "G.batch_norm_fn = @batch_norm",
     "D.spectral_norm = True",
 ]
 CONFIGS = {
@@ -36,7 +37,6 @@ CONFIGS = {
             *_CIFAR,
             "options.architecture = 'resnet_cifar_arch'",
             "options.disc_iters = 5",
-            "G.batch_norm_fn = @batch_norm",
             "ModularGAN.experimental_joint_gen_for_disc = True",
         ],
     ),

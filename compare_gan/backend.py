@@ -56,6 +56,15 @@ def cross_replica_mean(values: Sequence) -> list:
     return list(context.all_reduce(tf.distribute.ReduceOp.MEAN, list(values)))
 
 
+def num_replicas() -> int:
+    """The number of replicas of the strategy in whose scope, or in whose replica, this runs."""
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return tf.distribute.get_strategy().num_replicas_in_sync
+
+
 def in_replicas() -> bool:
     """Whether this runs inside `strategy.run` of a strategy with more than one replica."""
     if keras.backend.backend() != "tensorflow":

@@ -26,5 +26,17 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
     return UserError(f"Unknown {kind} '{name}'.{hint} Known: {', '.join(known)}.")
 
 
+def check_positive_integer(name: str, value: object) -> None:
+    """Raises UserError unless the value that a config gives for `name` is a positive integer."""
+    if not isinstance(value, int) or isinstance(value, bool) or value < 1:
+        raise UserError(f"{name} must be a positive integer, received {value!r}.")
+
+
+def check_number(name: str, value: object) -> None:
+    """Raises UserError unless the value that a config gives for `name` is a number."""
+    if not isinstance(value, (int, float)) or isinstance(value, bool):
+        raise UserError(f"{name} must be a number, received {value!r}.")
+
+
 class DivergenceError(RuntimeError):
     """Training produced a value that is not finite; the message tells step and term."""

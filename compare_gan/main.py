@@ -77,13 +77,6 @@ def _eval_options(command):
                 help="Sets of samples that every score is averaged over.",
             ),
             click.option(
-                "--eval_every_steps",
-                default=5000,
-                show_default=True,
-                type=click.IntRange(min=1),
-                help="Checkpoints to evaluate: multiples of this, and the last.",
-            ),
-            click.option(
                 "--score_filename",
                 default="scores.csv",
                 show_default=True,
@@ -100,6 +93,13 @@ def _eval_options(command):
 @click.option("--model_dir", metavar="DIR", help="Checkpoints, pictures and scores go here.")
 @_config_options
 @_eval_options
+@click.option(
+    "--eval_every_steps",
+    default=5000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Checkpoints to evaluate: multiples of this, and the last.",
+)
 @click.option(
     "--schedule",
     default="eval_after_train",
@@ -165,18 +165,16 @@ def evaluate(
     tfds_data_dir,
     data_fake_dataset,
     num_eval_averaging_runs,
-    eval_every_steps,
     score_filename,
 ):
     """Score a checkpoint; adds a row to scores.csv and results.jsonl."""
-    del eval_every_steps  # One checkpoint is evaluated.
     prepare_tensorflow()
     from compare_gan.training import config, schedules
     from compare_gan.training import model_dir as model_dirs
     from compare_gan.training.trainer import Experiment
 
     config.parse([model_dirs.config_path(model_dir)], gin_bindings)
-    path = model_dirs.find_checkpoint(model_dir, checkpoint)
+    path = None if checkpoint is None else model_dirs.find_checkpoint(model_dir, checkpoint)
     experiment = Experiment.from_gin(**_dataset_overrides(tfds_data_dir, data_fake_dataset))
     plan = schedules.EvaluationPlan(
         averaging_runs=num_eval_averaging_runs, score_filename=score_filename

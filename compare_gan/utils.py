@@ -1,9 +1,13 @@
 """Small helpers that several rooms use."""
 
+import functools
 import inspect
 import os
+import subprocess
 from collections.abc import Callable
 from typing import Any
+
+from compare_gan import __version__
 
 
 def call_with_requested(fn: Callable, /, **available: Any) -> Any:
@@ -26,6 +30,25 @@ def write_text(folder: str, name: str, content: str) -> None:
     """Writes the file `name` of `folder` whole or not at all; makes the folder if need be."""
     os.makedirs(folder, exist_ok=True)
     path = os.path.join(folder, name)
-    with open(path + ".tmp", "w") as file:
+    temporary = f"{path}.{os.getpid()}.tmp"
+    with open(temporary, "w") as file:
         file.write(content)
-    os.replace(path + ".tmp", path)
+    os.replace(temporary, path)
+
+
+@functools.cache
+def code_version() -> str:
+    """The version of this library, with the commit where it runs from a git checkout."""
+    here = os.path.dirname(os.path.abspath(__file__))
+
+    def git(*command: str) -> str:
+        return subprocess.run(
+            ["git", "-C", here, *command], capture_output=True, text=True, check=True
+        ).stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", __file__)  # Not a checkout of something around it.
+        changed = "-changed" if git("status", "--porcelain", "--", here) else ""
+        return f"{__version__}+{git('rev-parse', '--short=10', 'HEAD')}{changed}"
+    except (OSError, subprocess.CalledProcessError):
+        return __version__

@@ -16,6 +16,8 @@ from compare_gan.errors import UserError
 from compare_gan.layers import LayerNorm, SpectralNorm
 from compare_gan.utils import call_with_requested
 
+_log = logging.getLogger(__name__)
+
 Shape = tuple[int, int, int]
 SpectralSetting = bool | dict | SpectralNorm
 
@@ -85,7 +87,9 @@ class _Network(keras.Model):
                 f"Networks are made for images of shape (height, width, 1 or 3 channels), "
                 f"received {self.image_shape}."
             )
-        self.batch_norm_fn = None if batch_norm_fn is None else Normalization(batch_norm_fn)
+        if batch_norm_fn is not None:
+            batch_norm_fn = Normalization(registry.get("normalization", batch_norm_fn))
+        self.batch_norm_fn = batch_norm_fn
         # What layers are given: the settings of now, not those of when they are built.
         self.kernel_norm = SpectralNorm.of(spectral_norm)
         self.spectral_norm = self.kernel_norm is not None
@@ -141,7 +145,7 @@ class _Network(keras.Model):
         for option in self.unused_options:
             if options[option]:
                 family = type(self).__module__.rsplit(".", 1)[-1]
-                logging.warning("%s.%s has no effect on %s.", scope, option, family)
+                _log.warning("%s.%s has no effect on %s.", scope, option, family)
 
 
 @registry.gin_configurable("G")

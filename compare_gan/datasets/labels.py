@@ -4,11 +4,12 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from compare_gan.errors import UserError
+from compare_gan.errors import UserError, check_number
 
 
 def check_fraction(fraction: float) -> None:
     """Raises UserError if this is no fraction of labels to keep."""
+    check_number("dataset.labeled_fraction", fraction)
     if not 0 < fraction <= 1:
         raise UserError(
             f"dataset.labeled_fraction must be above 0 and at most 1, received {fraction!r}."

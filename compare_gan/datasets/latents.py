@@ -50,7 +50,7 @@ def draw_z(shape: Sequence[int], seed) -> tf.Tensor:
     Returns:
       float32 tensor of `shape`.
     """
-    return _train_draws(shape, seed)
+    return _draw("z", _train_options(), shape=shape, seed=seed)
 
 
 def draw_eval_z(num: int, z_dim: int, seed: int, truncation: float = 1.0) -> tf.Tensor:
@@ -72,32 +72,41 @@ def draw_eval_z(num: int, z_dim: int, seed: int, truncation: float = 1.0) -> tf.
     if not 0 < truncation <= 1:
         raise UserError(f"truncation must be above 0 and at most 1, received {truncation!r}.")
     # The second half of the seed keeps these draws apart from those of training.
-    return _eval_draws([num, z_dim], [seed, _EVAL], truncation)
+    return _draw(
+        "eval_z", _eval_options(), shape=[num, z_dim], seed=[seed, _EVAL], truncation=truncation
+    )
 
 
-@gin.configurable("z")
-def _train_draws(
-    shape, seed, distribution_fn: Callable = uniform, minval=-1.0, maxval=1.0, stddev=1.0
-):
-    parameters = dict(minval=minval, maxval=maxval, stddev=stddev)
-    return _draw("z", distribution_fn, shape=shape, seed=seed, **parameters)
+def describe_eval_z() -> str:
+    """The distribution of `draw_eval_z` in words, for protocols: `uniform(minval=-1.0, …)`."""
+    options = _eval_options()
+    distribution_fn = options.pop("distribution_fn")
+    accepted = inspect.signature(distribution_fn).parameters
+    shown = ", ".join(f"{name}={value}" for name, value in options.items() if name in accepted)
+    return f"{getattr(distribution_fn, '__name__', distribution_fn)}({shown})"
 
 
-@gin.configurable("eval_z", denylist=["truncation"])
-def _eval_draws(
-    shape,
-    seed,
-    truncation,
+def _options(
     distribution_fn: Callable = uniform,
-    minval=-1.0,
-    maxval=1.0,
-    stddev=1.0,
-):
-    parameters = dict(minval=minval, maxval=maxval, stddev=stddev, truncation=truncation)
-    return _draw("eval_z", distribution_fn, shape=shape, seed=seed, **parameters)
+    minval: float = -1.0,
+    maxval: float = 1.0,
+    stddev: float = 1.0,
+) -> dict[str, object]:
+    """What a scope says; a distribution takes of it what it knows."""
+    return dict(distribution_fn=distribution_fn, minval=minval, maxval=maxval, stddev=stddev)
 
 
-def _draw(scope: str, distribution_fn: Callable, truncation: float = 1.0, **available):
+_train_options = gin.external_configurable(_options, "z")
+_eval_options = gin.external_configurable(_options, "eval_z")
+
+
+def _draw(scope: str, options: dict[str, object], truncation: float = 1.0, **available):
+    distribution_fn = options["distribution_fn"]
+    if not callable(distribution_fn):
+        raise UserError(
+            f"{scope}.distribution_fn must be a function such as @tf.random.normal, received "
+            f"{distribution_fn!r}."
+        )
     purposes = {"seed": "reproducible draws need"}
     if truncation != 1:
         purposes["truncation"] = f"sampling with truncation {truncation} needs"
@@ -109,5 +118,5 @@ def _draw(scope: str, distribution_fn: Callable, truncation: float = 1.0, **avai
                 f"{scope}.distribution_fn = @{name} has no parameter '{parameter}', which "
                 f"{purpose}."
             )
-    draws = call_with_requested(distribution_fn, truncation=truncation, **available)
+    draws = call_with_requested(distribution_fn, truncation=truncation, **available, **options)
     return tf.cast(draws, tf.float32)

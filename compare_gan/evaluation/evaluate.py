@@ -8,15 +8,15 @@ from typing import Any
 import gin
 import numpy as np
 
-import compare_gan
 from compare_gan import registry
-from compare_gan.errors import UserError
+from compare_gan.datasets.latents import describe_eval_z
+from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.evaluation import sampling
 from compare_gan.evaluation.gather import gather, statistics_name
 from compare_gan.evaluation.reference import Reference
 from compare_gan.evaluation.results import Protocol, ResultRow, Score
 from compare_gan.metrics.base import Batch, Metric
-from compare_gan.utils import call_with_requested
+from compare_gan.utils import call_with_requested, code_version
 
 _log = logging.getLogger(__name__)
 
@@ -30,7 +30,7 @@ class EvaluationOptions:
       metrics: Registered names of metrics; one without meaning for a generator is left out for it.
       extractor: Registered name, or `auto`: `fashion_cnn` for Fashion-MNIST, else `inception`.
       split: Reference split; None = the data set's.
-      num_real: Number of reference images; None = the whole split.
+      num_real: Number of reference images, at most; None = the whole split.
       num_fake: Images in each set of samples; None = as many as reference images.
       batch_size: Images in one forward of generator and extractor.
       truncation: Of the latents.
@@ -40,7 +40,7 @@ class EvaluationOptions:
     metrics: Sequence[Any] = ("fid", "inception_score", "class_agreement")
     extractor: Any = "auto"
     split: str | None = None
-    num_real: int | None = None
+    num_real: int | None = 50_000
     num_fake: int | None = None
     batch_size: int = 100
     truncation: float = 1.0
@@ -53,8 +53,8 @@ class EvaluationOptions:
             )
         for name in ("num_real", "num_fake", "batch_size"):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UserError(f"evaluation.{name} must be at least 1, received {value!r}.")
+            if value is not None:
+                check_positive_integer(f"evaluation.{name}", value)
         if not 0 < self.truncation <= 1:
             raise UserError(
                 f"evaluation.truncation must be above 0 and at most 1, received "
@@ -73,10 +73,26 @@ class EvaluationOptions:
             name = "fashion_cnn" if fashion else "inception"
         return registry.get("extractor", name)()
 
-    def check(self, dataset_name: str) -> None:
-        """Raises UserError if a metric or the extractor cannot be had for this data set."""
+    def check(self, dataset) -> None:
+        """Raises UserError if scores cannot be had for this data set, before any work."""
         self.make_metrics()
-        self.make_extractor(dataset_name)
+        self.make_extractor(dataset.name)
+        dataset.check_split(self.split or dataset.eval_split)
+        sampling.sample_latents(1, 1, self.seed, self.truncation)
+
+    def seeds(self, averaging_runs: int) -> list[int]:
+        """One for each set of samples."""
+        return [self.seed + i for i in range(averaging_runs)]
+
+    def produced(self, row: ResultRow, averaging_runs: int) -> bool:
+        """Whether a row was measured as these options say, as far as a row tells."""
+        protocol = row.protocol
+        return (
+            list(protocol.seeds) == self.seeds(averaging_runs)
+            and protocol.num_fake == (self.num_fake or protocol.num_real)
+            and protocol.truncation == self.truncation
+            and protocol.latents == describe_eval_z()
+        )
 
 
 def evaluate_generator(
@@ -123,7 +139,7 @@ def evaluate_generator(
         generator, z_dim, num_classes, truncation=options.truncation
     )
     labels = sampling.labels_in_turn(num_fake, num_classes)
-    seeds = [options.seed + i for i in range(averaging_runs)]
+    seeds = options.seeds(averaging_runs)
     runs: list[dict[str, float]] = []
     for seed in seeds:
         z = sampling.sample_latents(num_fake, z_dim, seed, options.truncation)
@@ -154,10 +170,11 @@ def evaluate_generator(
         weights="ema" if averaged_weights else "raw",
         batch_norm=batch_norm,
         labels="in turn" if conditional else "none",
+        latents=describe_eval_z(),
         truncation=float(options.truncation),
         seeds=seeds,
         metric_options=_options(metrics),
-        code_version=compare_gan.__version__,
+        code_version=code_version(),
     )
     return [ResultRow(int(step), _mean_and_std(runs), protocol)]
 

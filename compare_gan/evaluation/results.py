@@ -7,9 +7,10 @@ import fcntl
 import io
 import json
 import os
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 from compare_gan.errors import UserError
+from compare_gan.utils import write_text
 
 _JSONL = "results.jsonl"
 
@@ -39,6 +40,7 @@ class Protocol:
       weights: Of the generator: `ema` or `raw`.
       batch_norm: What it normalizes with: moving averages or standing statistics.
       labels: `in turn` or `none` (unconditional).
+      latents: Their distribution.
       truncation: Of the latents.
       seeds: One for each set of samples that a score is averaged over.
       metric_options: Options of the metrics, as `metric.option`.
@@ -57,6 +59,7 @@ class Protocol:
     weights: str
     batch_norm: str
     labels: str
+    latents: str
     truncation: float
     seeds: Sequence[int]
     metric_options: dict[str, object]
@@ -119,10 +122,11 @@ def read_results(model_dir: str) -> list[ResultRow]:
 def write_results(
     rows: Iterable[ResultRow], model_dir: str, score_filename: str = "scores.csv"
 ) -> None:
-    """Appends rows to results.jsonl and to the table of scores.
+    """Appends rows to results.jsonl and makes the table of scores from all that is there.
 
     The table has one line a row and a column for each score, its standard deviation and each
-    entry of the protocol; a column that is new is left empty in the lines before.
+    entry of the protocol; a row leaves empty what it has not. Made from results.jsonl each time, it
+    is whole again after a kill between the two; lines that are not this library's stay.
 
     Args:
       rows: What `evaluate_generator` returned.
@@ -133,8 +137,9 @@ def write_results(
     os.makedirs(model_dir, exist_ok=True)
     with _locked(model_dir):
         lines = "".join(row.to_json() + "\n" for row in rows)
-        _rewrite(os.path.join(model_dir, _JSONL), lambda text: text + lines)
-        _rewrite(os.path.join(model_dir, score_filename), lambda text: _extend_table(text, rows))
+        write_text(model_dir, _JSONL, _read_text(os.path.join(model_dir, _JSONL)) + lines)
+        before = _read_text(os.path.join(model_dir, score_filename))
+        write_text(model_dir, score_filename, _table(read_results(model_dir), before))
 
 
 def format_scores(rows: Iterable[ResultRow]) -> str:
@@ -152,14 +157,10 @@ def format_scores(rows: Iterable[ResultRow]) -> str:
     return "\n".join(lines)
 
 
-def _extend_table(text: str, rows: Sequence[ResultRow]) -> str:
-    reader = csv.DictReader(io.StringIO(text))
-    lines = list(reader)
-    columns = list(reader.fieldnames or [])
-    for row in rows:
-        line = _table_line(row)
-        columns += [name for name in line if name not in columns]
-        lines.append(line)
+def _table(rows: Sequence[ResultRow], before: str) -> str:
+    foreign = [line for line in csv.DictReader(io.StringIO(before)) if not line.get("dataset_hash")]
+    lines = [*foreign, *(_table_line(row) for row in rows)]
+    columns = list(dict.fromkeys(name for line in lines for name in line))
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
     writer.writeheader()
@@ -181,15 +182,6 @@ def _read_text(path: str) -> str:
         return ""
     with open(path, newline="") as file:
         return file.read()
-
-
-def _rewrite(path: str, change: Callable[[str], str]) -> None:
-    """Writes the changed content of a file whole or not at all."""
-    content = change(_read_text(path))
-    temporary = f"{path}.{os.getpid()}.tmp"
-    with open(temporary, "w", newline="") as file:
-        file.write(content)
-    os.replace(temporary, path)
 
 
 @contextlib.contextmanager

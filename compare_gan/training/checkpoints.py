@@ -1,5 +1,6 @@
 """Checkpoints of a run: saved whole, restored from the newest that can be read."""
 
+import glob
 import logging
 import os
 import re
@@ -14,6 +15,10 @@ _log = logging.getLogger(__name__)
 _DIRECTORY = "checkpoints"
 
 
+class DamagedCheckpointError(UserError):
+    """A checkpoint's files cannot be read."""
+
+
 class Checkpoints:
     """The checkpoints of one model directory.
 
@@ -22,6 +27,7 @@ class Checkpoints:
     """
 
     def __init__(self, state: TrainState, model_dir: str, keep_max: int | None = None):
+        self._model_dir = model_dir
         self._step = state.step
         self._current: tuple[int, str] | None = (
             None  # What the state was last saved to or read from.
@@ -48,17 +54,12 @@ class Checkpoints:
         Raises:
           UserError: There are checkpoints and not one can be read, or they are of another model.
         """
-        paths = list(self._manager.checkpoints)
+        paths = list_checkpoints(self._model_dir)
         for path in reversed(paths):
             try:
                 self.restore(path)
-            except (tf.errors.OpError, OSError, IndexError) as error:
-                # IndexError is what TensorFlow's reader makes of a file that is too short.
-                _log.warning(
-                    "Checkpoint %s is damaged (%s); falling back to the one before.",
-                    path,
-                    str(error).split("\n", 1)[0],
-                )
+            except DamagedCheckpointError as error:
+                _log.warning("%s Falling back to the one before.", error)
                 continue
             return path
         if paths:
@@ -70,12 +71,17 @@ class Checkpoints:
         """Restores one checkpoint.
 
         Raises:
+          DamagedCheckpointError: Its files cannot be read.
           UserError: It belongs to a model with other variables or shapes.
         """
         try:
             status = self._checkpoint.read(path)
             # Nothing but TensorFlow's own count of saves is left unread.
             status.assert_existing_objects_matched().expect_partial()
+        except (tf.errors.OpError, OSError, IndexError) as error:
+            # IndexError is what TensorFlow's reader makes of a file that is too short.
+            first = str(error).split("\n", 1)[0]
+            raise DamagedCheckpointError(f"Checkpoint '{path}' is damaged ({first}).") from error
         except (AssertionError, ValueError) as error:
             first = str(error).strip().split("\n", 1)[0]
             raise UserError(
@@ -87,9 +93,10 @@ class Checkpoints:
 
 def list_checkpoints(model_dir: str) -> list[str]:
     """Paths of the finished checkpoints of a model directory, oldest first."""
-    state = tf.train.get_checkpoint_state(os.path.join(model_dir, _DIRECTORY))
-    paths = list(state.all_model_checkpoint_paths) if state else []
-    return [path for path in paths if os.path.exists(path + ".index")]
+    # By name, not by TensorFlow's list in the file `checkpoint`, which may be lost. The index is
+    # written last.
+    found = glob.glob(os.path.join(glob.escape(model_dir), _DIRECTORY, "step-*.index"))
+    return sorted((path.removesuffix(".index") for path in found), key=step_of)
 
 
 def step_of(path: str) -> int:

@@ -12,11 +12,11 @@ DIVERGED               present if training ended in a value that was not finite
 
 import dataclasses
 import json
+import logging
 import os
 
 import gin
 import keras
-import tensorflow as tf
 
 from compare_gan.errors import UserError
 from compare_gan.training import config
@@ -24,6 +24,8 @@ from compare_gan.training.checkpoints import Checkpoints, list_checkpoints, step
 from compare_gan.training.options import Options
 from compare_gan.training.state import TrainState
 from compare_gan.utils import write_text
+
+_log = logging.getLogger(__name__)
 
 DIVERGED = "DIVERGED"
 _CONFIG, _MODEL = "config.gin", "model.json"
@@ -55,8 +57,21 @@ class TrainedModel:
 
 
 def write_description(model_dir: str, dataset) -> None:
-    """Saves the parsed config and what sampling must know of the data set."""
-    write_text(model_dir, _CONFIG, gin.config_str())
+    """Saves the parsed config and what sampling must know of the data set.
+
+    Warns where a run goes on with another config than it was begun with.
+    """
+    bindings = gin.config_str()
+    path = os.path.join(model_dir, _CONFIG)
+    if os.path.exists(path):
+        with open(path) as file:
+            before = _lines(file.read())
+        changed = [
+            line for line in sorted(before ^ _lines(bindings)) if "training_steps" not in line
+        ]
+        if changed:
+            _log.warning("This run was begun with another config: %s.", "; ".join(changed))
+    write_text(model_dir, _CONFIG, bindings)
     class_names = dataset.class_names
     model = {
         "dataset": dataset.name,
@@ -65,6 +80,11 @@ def write_description(model_dir: str, dataset) -> None:
         "class_names": None if class_names is None else [str(name) for name in class_names],
     }
     write_text(model_dir, _MODEL, json.dumps(model, indent=2) + "\n")
+
+
+def write_operative_config(model_dir: str) -> None:
+    """Saves all that has been used of the config until now, defaults included."""
+    write_text(model_dir, "operative_config.gin", gin.operative_config_str())
 
 
 def config_path(model_dir: str) -> str:
@@ -92,15 +112,13 @@ def refuse_diverged(model_dir: str) -> None:
         )
 
 
-def find_checkpoint(model_dir: str, checkpoint: str | int | None = None) -> str:
-    """The path of a checkpoint: the newest (None), one by its step, or the path given.
+def find_checkpoint(model_dir: str, checkpoint: str | int) -> str:
+    """The path of a checkpoint that is given by its step or its path.
 
     Raises:
       UserError: There is none; the message lists the steps that there are.
     """
     paths = list_checkpoints(model_dir)
-    if checkpoint is None and paths:
-        return paths[-1]
     for path in paths:
         if str(checkpoint) in (path, str(step_of(path))):
             return path
@@ -126,20 +144,35 @@ def load_trained(
       UserError: The directory or checkpoint is not there, or they do not fit each other.
     """
     config.parse([config_path(model_dir)])
-    return restore_trained(model_dir, find_checkpoint(model_dir, checkpoint), use_ema)
+    path = None if checkpoint is None else find_checkpoint(model_dir, checkpoint)
+    return restore_trained(model_dir, path, use_ema)
 
 
-def restore_trained(model_dir: str, checkpoint: str, use_ema: bool = True) -> TrainedModel:
-    """`load_trained` under the bindings that gin holds now, for a checkpoint's path."""
+def restore_trained(
+    model_dir: str, checkpoint: str | None = None, use_ema: bool = True
+) -> TrainedModel:
+    """`load_trained` under the bindings that gin holds now.
+
+    Args:
+      model_dir: What `compare_gan train` wrote.
+      checkpoint: A path, or None for the newest that can be read.
+      use_ema: Use the averaged generator weights where the run kept them.
+
+    Raises:
+      UserError: There is no checkpoint, or it is damaged or of another model.
+    """
     with open(os.path.join(model_dir, _MODEL)) as file:
         model = json.load(file)
     options = Options()
     gan = options.make_gan(tuple(model["image_shape"]), model["num_classes"])
     state = TrainState(gan, seed=0)
-    Checkpoints(state, model_dir).restore(checkpoint)
+    checkpoints = Checkpoints(state, model_dir)
+    if checkpoint is not None:
+        checkpoints.restore(checkpoint)
+    elif checkpoints.restore_newest() is None:
+        raise UserError(f"'{model_dir}' holds no checkpoint.")
     generator = state.make_sampling_generator()
     state.update_sampling_generator(generator, use_ema)
-    tf.get_logger().debug("Restored %s.", checkpoint)
     return TrainedModel(
         generator=generator,
         z_dim=options.z_dim,
@@ -150,3 +183,7 @@ def restore_trained(model_dir: str, checkpoint: str, use_ema: bool = True) -> Tr
         averaged=bool(state.ema) and use_ema,
         state=state,
     )
+
+
+def _lines(bindings: str) -> set[str]:
+    return {line for line in bindings.splitlines() if line and not line.startswith("#")}

@@ -6,7 +6,7 @@ from typing import Any
 import gin
 
 from compare_gan import registry
-from compare_gan.errors import UserError
+from compare_gan.errors import UserError, check_number, check_positive_integer
 
 DISTRIBUTIONS = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
@@ -38,9 +38,8 @@ class Options:
 
     def __post_init__(self):
         for name in ("batch_size", "training_steps", "disc_iters", "z_dim"):
-            value = getattr(self, name)
-            if not isinstance(value, int) or isinstance(value, bool) or value < 1:
-                raise UserError(f"options.{name} must be a positive integer, received {value!r}.")
+            check_positive_integer(f"options.{name}", getattr(self, name))
+        check_number("options.lamba", self.lamba)
         if self.lamba < 0:
             raise UserError(f"options.lamba must not be negative, received {self.lamba!r}.")
 
@@ -87,15 +86,9 @@ class RunConfig:
 
     def __post_init__(self):
         for name in ("iterations_per_loop", "save_checkpoints_steps", "keep_checkpoint_max"):
-            if getattr(self, name) < 1:
-                raise UserError(
-                    f"run_config.{name} must be at least 1, received {getattr(self, name)!r}."
-                )
-        if self.sample_steps is not None and self.sample_steps < 1:
-            raise UserError(
-                f"run_config.sample_steps must be at least 1 or None, received "
-                f"{self.sample_steps!r}."
-            )
+            check_positive_integer(f"run_config.{name}", getattr(self, name))
+        if self.sample_steps is not None:
+            check_positive_integer("run_config.sample_steps", self.sample_steps)
         if self.distribution not in DISTRIBUTIONS:
             raise UserError(
                 f"run_config.distribution must be one of {', '.join(DISTRIBUTIONS)}, received "

@@ -49,18 +49,24 @@ class PictureTaker:
         """A grid of real images, one class a row: those whose labels training sees."""
         from compare_gan.datasets import eval_batches
 
+        classes = range(min(_ROWS, self._num_classes or 0))
+        found: list[list[np.ndarray]] = [[] for _ in classes] or [[]]
+        wanted = _COLUMNS if classes else _ROWS * _COLUMNS
         batches = eval_batches(
-            self._dataset, "train", batch_size=256, num_examples=2048, shown_only=True
+            self._dataset, "train", batch_size=100, num_examples=2000, shown_only=True
         )
-        images, labels = (
-            np.concatenate(parts) for parts in zip(*batches.as_numpy_iterator(), strict=True)
-        )
-        if self._num_classes is None:
-            picture = grids.image_grid(images[: _ROWS * _COLUMNS], _COLUMNS)
-        else:
-            classes = range(min(_ROWS, self._num_classes))
-            rows = [images[labels == label][:_COLUMNS] for label in classes]
+        for images, labels in batches.as_numpy_iterator():
+            rows = [images[labels == label] for label in classes] or [images]
+            for row, new in zip(found, rows, strict=True):
+                row.extend(new[: wanted - len(row)])
+            if all(len(row) == wanted for row in found):
+                break
+        if classes:
+            shape = self._dataset.image_shape
+            rows = [np.reshape(row, (-1, *shape)).astype(np.uint8) for row in found]
             picture = grids.class_grid(rows, row_names(self._dataset.class_names, classes))
+        else:
+            picture = grids.image_grid(np.stack(found[0]), _COLUMNS)
         grids.save_png(picture, os.path.join(self._folder, "real.png"))
         self._summaries.grid(0, "real", picture)
 

@@ -5,10 +5,10 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from compare_gan.training.model_dir import write_operative_config
 from compare_gan.training.pictures import PictureTaker
 from compare_gan.training.state import TrainState
 from compare_gan.training.summaries import Progress, Summaries
-from compare_gan.utils import write_text
 
 
 class Recorder:
@@ -53,9 +53,8 @@ class Recorder:
         self._progress.update(step, images_per_second, values)
         if not self._config_written:
             # Only what has been used is in the operative config: it is complete after a step.
-            operative = gin.operative_config_str()
-            write_text(self._model_dir, "operative_config.gin", operative)
-            self._summaries.text("gin", operative)
+            write_operative_config(self._model_dir)
+            self._summaries.text("gin", gin.operative_config_str())
             self._config_written = True
 
     def samples(self, step: int) -> None:
@@ -67,6 +66,8 @@ class Recorder:
         self._progress.close()
         self._pictures.curves()
         self._summaries.flush()
+        if self._config_written:
+            write_operative_config(self._model_dir)  # With what pictures used.
 
 
 def _learning_rate(optimizer: keras.optimizers.Optimizer) -> float:

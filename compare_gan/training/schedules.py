@@ -4,6 +4,7 @@ import dataclasses
 import logging
 import os
 import time
+from collections.abc import Iterable
 
 from compare_gan.errors import UserError
 from compare_gan.evaluation.evaluate import EvaluationOptions, evaluate_generator
@@ -39,26 +40,36 @@ class EvaluationPlan:
 def run(schedule: str, experiment: Experiment, model_dir: str, plan: EvaluationPlan) -> None:
     """Runs `train`, `eval_after_train` or `continuous_eval` on a model directory."""
     if schedule == "continuous_eval":
+        EvaluationOptions().check(experiment.dataset)
         _evaluate_continuously(experiment, model_dir, plan)
         return
     trainer = Trainer(experiment, model_dir)
     if schedule == "eval_after_train":
-        # A metric or extractor that cannot be had is told now, not after the training.
-        EvaluationOptions().check(experiment.dataset.name)
-    model_dirs.write_description(model_dir, experiment.dataset)
-    trainer.train()
-    if schedule == "eval_after_train":
-        last = experiment.options.training_steps
-        paths = [p for p in list_checkpoints(model_dir) if plan.selects(step_of(p), last)]
-        evaluate_checkpoints(experiment, model_dir, _not_scored(paths, model_dir), plan)
+        # What cannot be evaluated is told now, not after the training.
+        EvaluationOptions().check(experiment.dataset)
+    if trainer.is_chief:
+        model_dirs.write_description(model_dir, experiment.dataset)
+    trained = trainer.train()
+    if schedule == "eval_after_train" and trainer.is_chief:
+        paths = _selected(experiment, model_dir, plan)
+        evaluate_checkpoints(experiment, model_dir, _not_scored(paths, model_dir, plan), plan)
+        write_results([], model_dir, plan.score_filename)  # Whole again after a kill.
+        if trained:
+            model_dirs.write_operative_config(model_dir)  # With what evaluation used.
 
 
 def evaluate_checkpoints(
-    experiment: Experiment, model_dir: str, paths: list[str], plan: EvaluationPlan
+    experiment: Experiment, model_dir: str, paths: Iterable[str | None], plan: EvaluationPlan
 ) -> None:
     """Scores checkpoints, one after the other; adds to scores.csv and results.jsonl.
 
     Models are built from the bindings that gin holds, which must be those of the run.
+
+    Args:
+      experiment: What was trained.
+      model_dir: Its directory.
+      paths: Checkpoints; None is the newest that can be read.
+      plan: How often each is sampled, and the name of the table.
     """
     for path in paths:
         model = model_dirs.restore_trained(model_dir, path)
@@ -70,6 +81,7 @@ def evaluate_checkpoints(
             averaging_runs=plan.averaging_runs,
             averaged_weights=model.averaged,
             step=model.step,
+            discriminator=model.state.gan.discriminator,
         )
         write_results(rows, model_dir, plan.score_filename)
         print(format_scores(rows))
@@ -77,22 +89,32 @@ def evaluate_checkpoints(
 
 def _evaluate_continuously(experiment: Experiment, model_dir: str, plan: EvaluationPlan) -> None:
     """Evaluates checkpoints as they appear, until that of the last training step is done."""
-    last = experiment.options.training_steps
     done: set[str] = set()
     while True:
-        if os.path.exists(os.path.join(model_dir, model_dirs.DIVERGED)):
-            raise UserError(f"The run in '{model_dir}' has diverged; nothing more will come.")
-        found = [p for p in list_checkpoints(model_dir) if plan.selects(step_of(p), last)]
-        new = _not_scored([p for p in found if p not in done], model_dir)
+        diverged = os.path.exists(os.path.join(model_dir, model_dirs.DIVERGED))
+        found = _selected(experiment, model_dir, plan)
+        new = _not_scored([path for path in found if path not in done], model_dir, plan)
         evaluate_checkpoints(experiment, model_dir, new, plan)
         done.update(found)
-        if any(step_of(path) == last for path in found):
+        if any(step_of(path) == experiment.options.training_steps for path in found):
             return
+        if diverged:
+            raise UserError(f"The run in '{model_dir}' has diverged; nothing more will come.")
         if not new:
             _log.info("Waiting for checkpoints in %s.", model_dir)
             time.sleep(_POLL_SECONDS)
 
 
-def _not_scored(paths: list[str], model_dir: str) -> list[str]:
-    scored = {row.step for row in read_results(model_dir)}
+def _selected(experiment: Experiment, model_dir: str, plan: EvaluationPlan) -> list[str]:
+    last = experiment.options.training_steps
+    return [path for path in list_checkpoints(model_dir) if plan.selects(step_of(path), last)]
+
+
+def _not_scored(paths: list[str], model_dir: str, plan: EvaluationPlan) -> list[str]:
+    """Those of the checkpoints that have no row measured as it would be measured now."""
+    options, rows = EvaluationOptions(), read_results(model_dir)
+    scored = {row.step for row in rows if options.produced(row, plan.averaging_runs)}
+    for path in paths:
+        if step_of(path) in scored:
+            _log.info("Step %d has been scored already.", step_of(path))
     return [path for path in paths if step_of(path) not in scored]

@@ -10,11 +10,13 @@ import signal
 import time
 from collections.abc import Mapping
 
+import gin
 import keras
 import numpy as np
 import tensorflow as tf
 
 from compare_gan.errors import DivergenceError, UserError
+from compare_gan.layers import ConditionalBatchNorm
 from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.checkpoints import Checkpoints
 from compare_gan.training.config_errors import required_missing
@@ -67,7 +69,22 @@ class Experiment:
     def make_gan(self):
         """The GAN of this experiment, networks built."""
         with _required_values():
-            return self.options.make_gan(self.dataset.image_shape, self.dataset.num_classes)
+            gan = self.options.make_gan(self.dataset.image_shape, self.dataset.num_classes)
+        norm = getattr(gan.generator.batch_norm_fn, "layer_class", None)
+        if norm is ConditionalBatchNorm and not _is_bound("conditional_batch_norm.centered"):
+            _log.info(
+                "conditional_batch_norm.centered is not set: gamma is 1 + y·W, as in the papers; "
+                "False gives the y·W of the 2019 library."
+            )
+        return gan
+
+
+def _is_bound(parameter: str) -> bool:
+    try:
+        gin.query_parameter(parameter)
+    except ValueError:
+        return False
+    return True
 
 
 @contextlib.contextmanager
@@ -142,10 +159,13 @@ class Trainer:
         history = self._train_loop(self._iterator, tf.constant(num_steps)).numpy()
         return dict(zip(self._train_step.names, history.T, strict=True))
 
-    def train(self) -> None:
+    def train(self) -> bool:
         """Trains to `options.training_steps`, with checkpoints, summaries and pictures.
 
-        SIGINT and SIGTERM end it after the running call, with a checkpoint.
+        SIGINT and SIGTERM, to any worker, end it after the running call, with a checkpoint.
+
+        Returns:
+          Whether there was anything left to train.
 
         Raises:
           DivergenceError: A loss or an image was not finite. The run is marked as diverged and its
@@ -155,7 +175,7 @@ class Trainer:
         options, run_config = self.experiment.options, self.experiment.run_config
         if self.step >= options.training_steps:
             _log.info("Step %d is reached already.", self.step)
-            return
+            return False
         sample_steps = run_config.sample_steps or run_config.save_checkpoints_steps
         periods = (
             run_config.iterations_per_loop,
@@ -170,7 +190,8 @@ class Trainer:
                 stack.callback(recorder.close)
             if self.step == 0:
                 self._save()
-            while self.step < options.training_steps and not signals.received:
+            ended = False
+            while self.step < options.training_steps and not ended:
                 first_step, started = self.step, time.perf_counter()
                 history = self.run_steps(
                     _steps_to_next(first_step, periods, options.training_steps)
@@ -179,14 +200,30 @@ class Trainer:
                     recorder.steps(self.step, history, time.perf_counter() - started)
                 self._stop_if_diverged(history)
                 step = self.step
-                last = step == options.training_steps or signals.received
+                ended = self._any_worker(signals.received)
+                last = ended or step == options.training_steps
                 # A run that is killed in between draws the pictures again.
                 if recorder and (last or step % sample_steps == 0):
-                    recorder.samples(step)
+                    self._draw_samples(recorder)
                 if last or step % run_config.save_checkpoints_steps == 0:
                     self._save()
-        if signals.received:
+        if ended:
             raise KeyboardInterrupt(f"stopped at step {self.step}, checkpoint saved")
+        return True
+
+    def _any_worker(self, flag: bool) -> bool:
+        """Whether the flag is set in any worker: all must leave the loop at the same step."""
+        if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            flags = self.strategy.run(lambda: tf.constant(float(flag)))
+            return bool(self.strategy.reduce(tf.distribute.ReduceOp.SUM, flags, axis=None) > 0)
+        return flag
+
+    def _draw_samples(self, recorder: Recorder) -> None:
+        try:
+            recorder.samples(self.step)
+        except DivergenceError as error:
+            self._mark_as_diverged(["samples"])
+            raise DivergenceError(f"Training diverged at step {self.step}: {error}") from error
 
     def _save(self) -> None:
         # Every worker holds the same state: one of them writes it.
@@ -213,12 +250,16 @@ class Trainer:
         broken = [name for name, course in history.items() if not np.isfinite(course[-1])]
         if not broken:
             return
-        note = {"step": self.step, "terms": broken}
-        write_text(self.model_dir, model_dirs.DIVERGED, json.dumps(note) + "\n")
+        self._mark_as_diverged(broken)
         raise DivergenceError(
             f"Training diverged: at step {self.step} {', '.join(broken)} "
             f"{'is' if len(broken) == 1 else 'are'} not finite. The last checkpoint is kept."
         )
+
+    def _mark_as_diverged(self, terms: list[str]) -> None:
+        if self.is_chief:
+            note = {"step": self.step, "terms": terms}
+            write_text(self.model_dir, model_dirs.DIVERGED, json.dumps(note) + "\n")
 
 
 class _DelayedSignals:

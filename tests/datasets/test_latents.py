@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from compare_gan import registry
 from compare_gan.datasets import draw_eval_z, draw_z
+from compare_gan.datasets.latents import describe_eval_z
 from compare_gan.errors import UserError
 
 _NUM, _DIM = 500, 40
@@ -83,3 +84,15 @@ def test_a_function_without_seed_is_refused():
 def test_truncation_outside_is_refused(truncation):
     with pytest.raises(UserError, match="truncation must be above 0 and at most 1"):
         draw_eval_z(2, 3, 0, truncation)
+
+
+def test_the_distribution_is_told_in_words():
+    assert describe_eval_z() == "uniform(minval=-1.0, maxval=1.0)"
+    gin.parse_config(["eval_z.distribution_fn = @tf.random.normal", "eval_z.stddev = 0.5"])
+    assert describe_eval_z() == "normal(stddev=0.5)"
+
+
+def test_a_distribution_that_is_no_function_is_told():
+    gin.parse_config("z.distribution_fn = 'normal'")
+    with pytest.raises(UserError, match=r"z\.distribution_fn must be a function.*'normal'"):
+        draw_z([1, 1], [0, 0])

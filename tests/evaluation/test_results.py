@@ -32,6 +32,7 @@ _PROTOCOL = Protocol(
     weights="ema",
     batch_norm="moving averages",
     labels="in turn",
+    latents="uniform(minval=-1.0, maxval=1.0)",
     truncation=1.0,
     seeds=[0, 1, 2],
     metric_options={"is.splits": 1},
@@ -69,6 +70,15 @@ def test_the_table_has_a_line_a_row_and_gains_columns(tmp_path):
     assert float(lines[1]["fid_fashion_cnn_mean"]) == 12.5
     assert float(lines[2]["is_fashion_cnn_std"]) == 0.25
     assert lines[1]["seeds"] == "[0, 1, 2]" and lines[1]["extractor"] == "fashion_cnn"
+
+
+def test_a_lost_table_is_made_again(tmp_path):
+    write_results([_row(10), _row(20)], str(tmp_path))
+    path = tmp_path / "scores.csv"
+    whole = path.read_text()
+    path.write_text(whole.splitlines()[0])  # As a kill before the second file would leave it.
+    write_results([], str(tmp_path))
+    assert path.read_text() == whole
 
 
 def _write_many(folder, first):

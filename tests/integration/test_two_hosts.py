@@ -1,11 +1,14 @@
-"""Two workers that share a model directory end where one process ends."""
+"""Two workers that share a model directory: they end where one process ends, and together."""
 
 import json
 import os
 import pathlib
+import re
+import signal
 import socket
 import subprocess
 import sys
+import time
 
 import numpy as np
 import tensorflow as tf
@@ -26,7 +29,7 @@ def _free_ports(count: int) -> list[int]:
 def _start(model_dir, tiny_run, environment=None):
     bindings = [part for binding in tiny_run for part in ("--gin_bindings", binding)]
     return subprocess.Popen(
-        [sys.executable, "-m", "compare_gan.main", "train", "--schedule", "train",
+        [sys.executable, "-m", "compare_gan.main", "train", "--num_eval_averaging_runs", "1",
          "--model_dir", str(model_dir), *bindings],
         cwd=_ROOT,
         env=os.environ | (environment or {}),
@@ -42,23 +45,18 @@ def _checkpoint(model_dir):
     return {name: reader.get_tensor(name) for name in names}
 
 
+def _start_two(model_dir, tiny_run):
+    cluster = {"worker": [f"127.0.0.1:{port}" for port in _free_ports(2)]}
+    tasks = [{"type": "worker", "index": i} for i in range(2)]
+    configs = [json.dumps({"cluster": cluster, "task": task}) for task in tasks]
+    return [_start(model_dir, tiny_run, {"TF_CONFIG": config}) for config in configs]
+
+
 def test_two_hosts_train_as_one(tmp_path, tiny_run):
     # Plain gradient descent: Adam's first steps are signs, which magnify rounding.
     more = ("options.batch_size = 16", "S3GAN.g_optimizer_fn = @tf.train.GradientDescentOptimizer")
     tiny_run = (*tiny_run, *more)
-    workers = [f"127.0.0.1:{port}" for port in _free_ports(2)]
-    processes = [
-        _start(
-            tmp_path / "two",
-            tiny_run,
-            {
-                "TF_CONFIG": json.dumps(
-                    {"cluster": {"worker": workers}, "task": {"type": "worker", "index": i}}
-                )
-            },
-        )
-        for i in range(2)
-    ]
+    processes = _start_two(tmp_path / "two", tiny_run)
     processes.append(_start(tmp_path / "one", tiny_run))
     for process in processes:
         _, err = process.communicate(timeout=300)
@@ -68,5 +66,22 @@ def test_two_hosts_train_as_one(tmp_path, tiny_run):
     for name, value in one.items():
         # Sums over the batch are taken in another order: float32 rounding over six steps.
         np.testing.assert_allclose(two[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
-    # One of the two wrote; the log has each row once.
+    # One of the two wrote and evaluated: each row is there once.
     assert len((tmp_path / "two" / "log.jsonl").read_text().splitlines()) == 4
+    assert len((tmp_path / "two" / "results.jsonl").read_text().splitlines()) == 1
+
+
+def test_a_signal_to_one_host_ends_both_with_a_checkpoint(tmp_path, tiny_run):
+    more = ("options.batch_size = 16", "options.training_steps = 1000000")
+    processes = _start_two(tmp_path, (*tiny_run, *more))
+    deadline = time.monotonic() + 200
+    while not (tmp_path / "operative_config.gin").exists():
+        assert all(process.poll() is None for process in processes), processes[0].stderr.read()
+        assert time.monotonic() < deadline
+        time.sleep(0.1)
+    processes[1].send_signal(signal.SIGTERM)  # Not the one that writes.
+    errors = [process.communicate(timeout=100)[1] for process in processes]
+    assert [process.returncode for process in processes] == [130, 130], errors
+    stopped = {re.search(r"stopped at step (\d+), checkpoint saved", err)[1] for err in errors}
+    assert len(stopped) == 1
+    assert (tmp_path / "checkpoints" / f"step-{stopped.pop()}.index").exists()

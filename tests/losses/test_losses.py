@@ -105,5 +105,5 @@ def test_all_are_registered_with_their_papers():
 
 
 def test_unknown_name_is_told_with_the_nearest():
-    with pytest.raises(UserError, match="Unknown loss 'hing'. Did you mean 'hinge'"):
+    with pytest.raises(UserError, match=r"Unknown loss 'hing'\. Did you mean 'hinge'"):
         losses.get_losses(*_logits(), fn="hing")

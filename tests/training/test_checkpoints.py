@@ -81,7 +81,7 @@ def test_a_damaged_newest_falls_back_and_is_written_anew(tmp_path, damage, caplo
     checkpoints = Checkpoints(state, str(tmp_path))
     with caplog.at_level("WARNING", logger="compare_gan"):
         assert step_of(checkpoints.restore_newest()) == 5
-    assert "step-10 is damaged" in caplog.text
+    assert "step-10' is damaged" in caplog.text
     np.testing.assert_array_equal(state.weight, [5, 5, 5])
     # The run goes on to step 10 once more.
     state.step.assign(10)
@@ -91,6 +91,13 @@ def test_a_damaged_newest_falls_back_and_is_written_anew(tmp_path, damage, caplo
     Checkpoints(again, str(tmp_path)).restore_newest()
     assert int(again.step) == 10
     np.testing.assert_array_equal(again.weight, [7, 7, 7])
+
+
+def test_checkpoints_are_found_without_tensorflows_list_of_them(tmp_path):
+    _save(tmp_path, 5, 10)
+    (tmp_path / "checkpoints" / "checkpoint").unlink()
+    assert [step_of(path) for path in list_checkpoints(str(tmp_path))] == [5, 10]
+    assert step_of(Checkpoints(_state(), str(tmp_path)).restore_newest()) == 10
 
 
 def test_all_damaged_is_said(tmp_path):

@@ -13,7 +13,14 @@ def _describe(tiny_run, *bindings):
 def test_config_parameters_and_memory_are_told(tiny_run):
     text = _describe(tiny_run)
     assert "options.batch_size = 8" in text
-    assert "S3GAN.weight_class_loss = 1.0" in text  # A default.
+    for default in (
+        "S3GAN.weight_class_loss = 1.0",
+        "evaluation.batch_size = 100",
+        "z.minval = -1.0",
+        "eval_z.maxval = 1.0",
+        "run_config.jit_compile = None",
+    ):
+        assert default in text
     assert re.search(r"data set +synthetic, images 8x8x3, 40 to train on, 4 classes", text)
     # Generator: (4 latent + 4 label + 1) x 192 and batch norm's 2 x 192.
     assert re.search(rf"generator +{9 * 192 + 2 * 192:,} parameters", text)

@@ -37,12 +37,33 @@ def test_a_trained_generator_comes_back_without_its_data(trainer, tmp_path, use_
 
 def test_checkpoints_are_found_by_step_and_by_path(trainer, tmp_path):
     find = model_dirs.find_checkpoint
-    newest = find(str(tmp_path))
-    assert newest.endswith("step-6")
     assert find(str(tmp_path), "3").endswith("step-3")
     assert find(str(tmp_path), 3) == find(str(tmp_path), find(str(tmp_path), 3))
     with pytest.raises(UserError, match="no checkpoint 4; its steps are 0, 3, 6"):
         find(str(tmp_path), 4)
+
+
+def test_a_damaged_newest_is_passed_over_unless_it_is_asked_for(trainer, tmp_path, caplog):
+    with open(tmp_path / "checkpoints" / "step-6.data-00000-of-00001", "r+b") as file:
+        file.truncate(100)
+    with caplog.at_level("WARNING", logger="compare_gan"):
+        assert model_dirs.load_trained(str(tmp_path)).step == 3
+    assert "step-6' is damaged" in caplog.text
+    with pytest.raises(UserError, match="step-6' is damaged"):
+        model_dirs.load_trained(str(tmp_path), 6)
+
+
+def test_another_config_than_before_is_told(trainer, tmp_path, make_trainer, caplog):
+    def changes(*bindings):
+        caplog.clear()
+        with caplog.at_level("WARNING", logger="compare_gan"):
+            dataset = make_trainer(tmp_path, *bindings).experiment.dataset
+            model_dirs.write_description(str(tmp_path), dataset)
+        return caplog.text
+
+    assert changes("options.training_steps = 9") == ""
+    text = changes("options.training_steps = 9", "loss.fn = @hinge")
+    assert "begun with another config: loss.fn = @hinge." in text
 
 
 def test_the_description_is_plain_json(trainer, tmp_path):
@@ -55,4 +76,4 @@ def test_what_is_no_model_directory_is_told(tmp_path):
     with pytest.raises(UserError, match=r"is not a model directory: it has no config\.gin"):
         model_dirs.load_trained(str(tmp_path))
     with pytest.raises(UserError, match="holds no checkpoint"):
-        model_dirs.find_checkpoint(str(tmp_path))
+        model_dirs.find_checkpoint(str(tmp_path), 1)

@@ -45,6 +45,33 @@ def test_eval_after_train_scores_each_chosen_checkpoint_once(run, tmp_path, caps
     assert len((tmp_path / "run" / "scores.csv").read_text().splitlines()) == 4
 
 
+def test_a_row_that_was_measured_otherwise_does_not_count(run):
+    assert run("eval_after_train", "evaluation.num_fake = 20") == [3, 6]
+    assert run("eval_after_train") == [3, 6, 3, 6]
+    assert run("eval_after_train") == [3, 6, 3, 6]
+
+
+def test_the_operative_config_holds_what_evaluation_used(run, tmp_path):
+    run("eval_after_train")
+    operative = (tmp_path / "run" / "operative_config.gin").read_text()
+    assert "evaluation.batch_size = 100" in operative and "eval_z.minval = -1.0" in operative
+
+
+def test_a_table_that_a_kill_left_behind_is_made_whole(run, tmp_path):
+    run("eval_after_train")
+    table = tmp_path / "run" / "scores.csv"
+    whole = table.read_text()
+    table.unlink()
+    run("eval_after_train")
+    assert table.read_text() == whole
+
+
+def test_what_cannot_be_evaluated_is_told_before_the_training(run, tmp_path):
+    with pytest.raises(UserError, match=r"Unknown split of synthetic 'tset'\. Did you mean 'test'"):
+        run("eval_after_train", "evaluation.split = 'tset'")
+    assert not (tmp_path / "run").exists()
+
+
 def test_continuous_eval_takes_up_checkpoints_until_the_last(run, tmp_path, monkeypatch):
     run("train", "options.training_steps = 3")
     waits = []
@@ -59,7 +86,9 @@ def test_continuous_eval_takes_up_checkpoints_until_the_last(run, tmp_path, monk
 
 
 def test_continuous_eval_of_a_diverged_run_ends(run, tmp_path):
-    (tmp_path / "run").mkdir()
+    run("train", "options.training_steps = 3")
     (tmp_path / "run" / "DIVERGED").write_text(json.dumps({"step": 1, "terms": ["loss"]}))
     with pytest.raises(UserError, match="has diverged; nothing more will come"):
         run("continuous_eval")
+    # What it had reached before is scored.
+    assert [row.step for row in read_results(str(tmp_path / "run"))] == [3]

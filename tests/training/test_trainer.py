@@ -101,6 +101,17 @@ def test_divergence_is_marked_and_the_last_good_checkpoint_kept(tmp_path, make_t
     assert all(np.all(np.isfinite(value)) for value in _values(resumed).values())
 
 
+def test_samples_that_are_not_finite_are_divergence_too(tmp_path, make_trainer, monkeypatch):
+    def fail(*args):
+        raise DivergenceError("The generator made images that are not finite.")
+
+    monkeypatch.setattr(Recorder, "samples", fail)
+    with pytest.raises(DivergenceError, match="diverged at step 3: The generator made"):
+        make_trainer(tmp_path).train()
+    assert json.loads((tmp_path / "DIVERGED").read_text()) == {"step": 3, "terms": ["samples"]}
+    assert [step_of(path) for path in list_checkpoints(str(tmp_path))] == [0]
+
+
 @pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
 def test_a_signal_ends_the_run_with_a_checkpoint(tmp_path, make_trainer, monkeypatch, number):
     trainer = make_trainer(tmp_path)
@@ -136,6 +147,14 @@ def test_another_config_on_the_same_directory_is_refused(tmp_path, make_trainer)
     make_trainer(tmp_path).train()
     with pytest.raises(UserError, match="step-6' does not fit this config"):
         make_trainer(tmp_path, "options.z_dim = 5")
+
+
+@pytest.mark.parametrize("centered", (None, True, False))
+def test_old_configs_are_told_how_gamma_is_computed(tmp_path, make_trainer, caplog, centered):
+    more = [] if centered is None else [f"conditional_batch_norm.centered = {centered}"]
+    with caplog.at_level("INFO", logger="compare_gan"):
+        make_trainer(tmp_path, "G.batch_norm_fn = @conditional_batch_norm", *more)
+    assert ("gamma is 1 + y·W" in caplog.text) == (centered is None)
 
 
 def test_learning_rates_follow_the_config_on_resuming(tmp_path, make_trainer):
