@@ -14,7 +14,6 @@ setup(
     description="Interchangeable GAN parts, a runner, and the S³GAN pipeline, for TensorFlow",
     long_description=(here / "README.md").read_text(),
     long_description_content_type="text/markdown",
-    license="Apache-2.0",
     python_requires=">=3.10",
     packages=find_packages(include=["compare_gan", "compare_gan.*"]),
     package_data={

@@ -18,7 +18,7 @@ from compare_gan.penalties import get_penalty
 Batch = dict[str, Any]
 
 
-@registry.register("gan", "ModularGAN")
+@registry.register("gan", "ModularGAN", paper="https://arxiv.org/abs/1807.04720")
 class ModularGAN:
     """A GAN of interchangeable parts, conditional or not (Kurach et al., 2019).
 

@@ -198,7 +198,7 @@ def test_mistakes_are_told_before_work_starts(make_generator, dataset):
         _evaluate(make_generator(), dataset)
     with pytest.raises(UserError, match="must be a list"):
         EvaluationOptions(metrics="fid")
-    with pytest.raises(UserError, match="num_fake must be at least 1"):
+    with pytest.raises(UserError, match="num_fake must be a positive integer"):
         EvaluationOptions(num_fake=0)
     with pytest.raises(UserError, match="truncation must be above 0"):
         EvaluationOptions(truncation=0.0)

@@ -28,13 +28,18 @@ def test_images():
     return images, labels
 
 
-def test_accuracy_on_images_that_it_has_not_seen(extractor, test_images):
-    images, labels = test_images
-    features, logits = extractor(images)
+def test_accuracy_on_images_that_it_has_not_seen(extractor):
+    dataset, correct = get_dataset(name="fashion_mnist_10k"), 0
+    for images, labels in eval_batches(dataset, "train", batch_size=500).as_numpy_iterator():
+        _, logits = extractor(images)
+        correct += np.sum(logits.argmax(1) == labels)
+    assert 9100 <= correct <= 9300  # The script reports 92.1 %; more than 93 % would be a leak.
+
+
+def test_features_and_logits_have_their_shapes(extractor, test_images):
+    features, logits = extractor(test_images[0])
     assert features.shape == (2000, 96) and logits.shape == (2000, 10)
     assert features.dtype == logits.dtype == np.float32
-    # 92.1 % of all 10,000; the standard error of 2,000 is 0.6 %.
-    assert np.mean(logits.argmax(1) == labels) > 0.905
 
 
 def test_class_names_are_those_of_the_data_set(extractor):
