@@ -34,7 +34,8 @@ def _run(config: str, seed: int, model_dir: str, bindings: tuple[str, ...]):
         check=True,
         stdout=sys.stderr,
     )  # fmt: skip
-    return read_results(model_dir)[-1]
+    # The last that was written of the last step.
+    return max(enumerate(read_results(model_dir)), key=lambda each: (each[1].step, each[0]))[1]
 
 
 def _mean_and_std(rows, score: str) -> str:

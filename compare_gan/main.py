@@ -267,7 +267,8 @@ def main(args=None) -> None:
         error.show()
         sys.exit(error.exit_code)
     except click.Abort as error:  # What click makes of KeyboardInterrupt.
-        _exit(130, f"Interrupted: {error.__cause__ or 'nothing was left half done'}.")
+        detail = str(error.__cause__ or "") or "steps since the last checkpoint are lost"
+        _exit(130, f"Interrupted: {detail}.")
     except DivergenceError as error:
         _exit(3, f"Error: {error}")
 

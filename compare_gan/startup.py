@@ -29,6 +29,9 @@ def prepare_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+    # This pass of TensorFlow's graph optimizer gives up with an error message where the gradient of
+    # a leaky ReLU is in the graph, as it is in most discriminators' training steps.
+    tf.config.optimizer.set_experimental_options({"remapping": False})
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("compare_gan")

@@ -203,13 +203,20 @@ def test_divergence_has_a_status_of_its_own(run, monkeypatch, tiny_run):
     assert (status, err) == (3, "Error: Training diverged: at step 4 loss is not finite.\n")
 
 
-def test_interruption_says_where_it_stopped(run, monkeypatch, tiny_run):
+@pytest.mark.parametrize(
+    ("told", "shown"),
+    (
+        (["stopped at step 2, checkpoint saved"], "stopped at step 2, checkpoint saved"),
+        ([], "steps since the last checkpoint are lost"),
+    ),
+)
+def test_interruption_says_what_is_left(run, monkeypatch, tiny_run, told, shown):
     def interrupt(*args):
-        raise KeyboardInterrupt("stopped at step 2, checkpoint saved")
+        raise KeyboardInterrupt(*told)
 
     monkeypatch.setattr("compare_gan.training.schedules.run", interrupt)
     status, _, err = run("train", "--model_dir", "x", *_bindings(tiny_run))
-    assert status == 130 and err.strip() == "Interrupted: stopped at step 2, checkpoint saved."
+    assert status == 130 and err.strip() == f"Interrupted: {shown}."
 
 
 def test_another_backend_is_refused(run, monkeypatch):

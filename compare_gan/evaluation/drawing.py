@@ -5,7 +5,12 @@ import os
 import numpy as np
 
 from compare_gan.errors import UserError, unknown_name
-from compare_gan.evaluation.sampling import generate, sample_images, sample_latents
+from compare_gan.evaluation.sampling import (
+    generate,
+    refresh_standing_statistics,
+    sample_images,
+    sample_latents,
+)
 from compare_gan.report import grids
 
 _ROWS = 10
@@ -125,6 +130,9 @@ def write_interpolation(
     if model.num_classes is not None:
         classes = np.arange(rows) % model.num_classes if label is None else np.full([rows], label)
         labels = np.repeat(classes, columns)
+    refresh_standing_statistics(
+        model.generator, model.z_dim, model.num_classes, truncation=truncation
+    )
     images = generate(model.generator, z.reshape(-1, model.z_dim), labels, model.num_classes)
     if labels is None:
         picture = grids.image_grid(images, columns)

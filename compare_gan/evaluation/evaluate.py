@@ -67,11 +67,7 @@ class EvaluationOptions:
 
     def make_extractor(self, dataset_name: str):
         """The extractor, built; UserError if its name is not known or its weights not there."""
-        name = self.extractor
-        if name == "auto":
-            fashion = dataset_name.replace("-", "_").startswith("fashion_mnist")
-            name = "fashion_cnn" if fashion else "inception"
-        return registry.get("extractor", name)()
+        return registry.get("extractor", self._extractor_name(dataset_name))()
 
     def check(self, dataset) -> None:
         """Raises UserError if scores cannot be had for this data set, before any work."""
@@ -84,15 +80,33 @@ class EvaluationOptions:
         """One for each set of samples."""
         return [self.seed + i for i in range(averaging_runs)]
 
-    def produced(self, row: ResultRow, averaging_runs: int) -> bool:
-        """Whether a row was measured as these options say, as far as a row tells."""
-        protocol = row.protocol
-        return (
-            list(protocol.seeds) == self.seeds(averaging_runs)
-            and protocol.num_fake == (self.num_fake or protocol.num_real)
-            and protocol.truncation == self.truncation
-            and protocol.latents == describe_eval_z()
+    def produced(self, row: ResultRow, dataset, averaging_runs: int) -> bool:
+        """Whether a row was measured as these options say on this data set."""
+        split = self.split or dataset.eval_split
+        size = dataset.splits[split]
+        num_real = min(self.num_real or size, size)
+        expected = dict(
+            dataset=dataset.name,
+            split=split,
+            num_real=num_real,
+            num_fake=self.num_fake or num_real,
+            extractor=self._extractor_name(dataset.name),
+            latents=describe_eval_z(),
+            truncation=float(self.truncation),
+            seeds=self.seeds(averaging_runs),
         )
+        same = all(getattr(row.protocol, name) == value for name, value in expected.items())
+        return same and set(row.metrics) >= set(self.metric_names())
+
+    def metric_names(self) -> list[str]:
+        """The metrics asked for, classes by their names."""
+        return [getattr(metric, "__name__", str(metric)) for metric in self.metrics]
+
+    def _extractor_name(self, dataset_name: str):
+        if self.extractor != "auto":
+            return self.extractor
+        fashion = dataset_name.replace("-", "_").startswith("fashion_mnist")
+        return "fashion_cnn" if fashion else "inception"
 
 
 def evaluate_generator(
@@ -176,7 +190,7 @@ def evaluate_generator(
         metric_options=_options(metrics),
         code_version=code_version(),
     )
-    return [ResultRow(int(step), _mean_and_std(runs), protocol)]
+    return [ResultRow(int(step), _mean_and_std(runs), protocol, options.metric_names())]
 
 
 def _class_names(dataset) -> list[str]:

@@ -12,6 +12,7 @@ from collections.abc import Iterable, Sequence
 from compare_gan.errors import UserError
 from compare_gan.utils import write_text
 
+NOT_RECORDED = "not recorded"
 _JSONL = "results.jsonl"
 
 
@@ -23,7 +24,7 @@ class Score:
     std: float
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclasses.dataclass(frozen=True, kw_only=True)
 class Protocol:
     """How scores were measured. Two scores are comparable only where all of this matches.
 
@@ -74,11 +75,13 @@ class ResultRow:
       step: Its generator step.
       scores: By name; the name bears the extractor.
       protocol: How they were measured.
+      metrics: Names of the metrics asked for; one without meaning for the generator has no score.
     """
 
     step: int
     scores: dict[str, Score]
     protocol: Protocol
+    metrics: Sequence[str] = ()
 
     def to_json(self) -> str:
         """One line of results.jsonl."""
@@ -86,10 +89,12 @@ class ResultRow:
 
     @classmethod
     def from_json(cls, line: str) -> "ResultRow":
-        """The inverse of `to_json`."""
+        """The inverse of `to_json`; what an older version did not record is `NOT_RECORDED`."""
         row = json.loads(line)
         scores = {name: Score(**score) for name, score in row["scores"].items()}
-        return cls(row["step"], scores, Protocol(**row["protocol"]))
+        missing = {field.name: NOT_RECORDED for field in dataclasses.fields(Protocol)}
+        protocol = Protocol(**missing | row["protocol"])
+        return cls(row["step"], scores, protocol, row.get("metrics", ()))
 
 
 def protocol_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object, object]]:

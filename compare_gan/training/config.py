@@ -11,6 +11,16 @@ from compare_gan import registry
 from compare_gan.errors import UserError
 from compare_gan.training.config_errors import explain, missing_file, unknown_parameter
 
+# What gin raises for a config that it cannot parse.
+_PARSE_ERRORS = (
+    AttributeError,
+    ImportError,
+    LookupError,
+    OSError,
+    SyntaxError,
+    TypeError,
+    ValueError,
+)
 # What holds options that no registered part brings with it.
 _ROOMS_WITH_OPTIONS = ("compare_gan.training.options", "compare_gan.evaluation.evaluate")
 
@@ -48,7 +58,7 @@ def parse(gin_configs: Sequence[str] = (), gin_bindings: Sequence[str] = ()) -> 
             )
     except UserError:
         raise
-    except (ValueError, TypeError, SyntaxError, OSError, AttributeError, ImportError) as error:
+    except _PARSE_ERRORS as error:
         raise explain(error) from error
     # Gin lets any name through to a class that passes **kwargs on to its base.
     files = [name for each in parsed for name in _find_files(each, folders)]

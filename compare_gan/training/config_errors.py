@@ -26,7 +26,7 @@ def explain(error: Exception) -> UserError:
     ):
         if match := re.search(pattern, text):
             return _no_parameter(match[1], match[2], place)
-    first = text.strip().split("\n", 1)[0]
+    first = text.strip().split("\n", 1)[0].strip("\"'")  # A KeyError quotes its text.
     return UserError(f"The config cannot be read{place}: {first}")
 
 

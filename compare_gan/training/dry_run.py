@@ -4,7 +4,7 @@ import gin
 import numpy as np
 import tensorflow as tf
 
-from compare_gan.datasets.latents import describe_eval_z, draw_z
+from compare_gan.datasets.latents import draw_eval_z, draw_z
 from compare_gan.evaluation.evaluate import EvaluationOptions
 from compare_gan.training.state import TrainState
 from compare_gan.training.trainer import Experiment
@@ -26,7 +26,7 @@ def describe(experiment: Experiment) -> str:
     # What a run uses later: so that its values are in the operative config.
     EvaluationOptions()
     draw_z([1, 1], [0, 0])
-    describe_eval_z()
+    draw_eval_z(1, 1, 0)
     lines = [
         gin.operative_config_str().rstrip(),
         "",

@@ -1,13 +1,17 @@
 """The pictures of a run: the same latents at every step, so that the evolution can be watched."""
 
+import logging
 import os
 
 import numpy as np
 
 from compare_gan.evaluation.drawing import row_names, sample_grid
+from compare_gan.evaluation.sampling import sample_latents
 from compare_gan.report import curves, grids
 from compare_gan.training.state import TrainState
 from compare_gan.training.summaries import read_log
+
+_log = logging.getLogger(__name__)
 
 _ROWS, _COLUMNS = 10, 10
 _SEED = 2019  # Of the fixed latents.
@@ -29,6 +33,7 @@ class PictureTaker:
         self._summaries = summaries
         self._generator = state.make_sampling_generator()
         self._num_classes = state.gan.num_classes if state.gan.conditional else None
+        sample_latents(1, 1, _SEED)  # A mistake in eval_z is told before the training.
 
     def fakes(self, step: int) -> None:
         """The grid of samples at this step, also as `samples.png` of the model directory."""
@@ -46,7 +51,10 @@ class PictureTaker:
         self._summaries.grid(step, "samples", picture)
 
     def real(self) -> None:
-        """A grid of real images, one class a row: those whose labels training sees."""
+        """A grid of real images, one class a row: those whose labels training sees.
+
+        Without a picture where there is no such image of the first classes among the first 2,000.
+        """
         from compare_gan.datasets import eval_batches
 
         classes = range(min(_ROWS, self._num_classes or 0))
@@ -61,6 +69,9 @@ class PictureTaker:
                 row.extend(new[: wanted - len(row)])
             if all(len(row) == wanted for row in found):
                 break
+        if not any(found):
+            _log.info("No labelled image of the first classes is at hand: no real.png.")
+            return
         if classes:
             shape = self._dataset.image_shape
             rows = [np.reshape(row, (-1, *shape)).astype(np.uint8) for row in found]

@@ -10,8 +10,9 @@ from compare_gan.errors import UserError
 from compare_gan.evaluation.evaluate import EvaluationOptions, evaluate_generator
 from compare_gan.evaluation.results import format_scores, read_results, write_results
 from compare_gan.training import model_dir as model_dirs
-from compare_gan.training.checkpoints import list_checkpoints, step_of
+from compare_gan.training.checkpoints import DamagedCheckpointError, list_checkpoints, step_of
 from compare_gan.training.trainer import Experiment, Trainer
+from compare_gan.utils import code_version
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +40,7 @@ class EvaluationPlan:
 
 def run(schedule: str, experiment: Experiment, model_dir: str, plan: EvaluationPlan) -> None:
     """Runs `train`, `eval_after_train` or `continuous_eval` on a model directory."""
+    code_version()  # Remembered: what runs is the code of now, also if a commit comes meanwhile.
     if schedule == "continuous_eval":
         EvaluationOptions().check(experiment.dataset)
         _evaluate_continuously(experiment, model_dir, plan)
@@ -47,20 +49,23 @@ def run(schedule: str, experiment: Experiment, model_dir: str, plan: EvaluationP
     if schedule == "eval_after_train":
         # What cannot be evaluated is told now, not after the training.
         EvaluationOptions().check(experiment.dataset)
+        read_results(model_dir)
     if trainer.is_chief:
         model_dirs.write_description(model_dir, experiment.dataset)
-    trained = trainer.train()
+    trainer.train()
     if schedule == "eval_after_train" and trainer.is_chief:
-        paths = _selected(experiment, model_dir, plan)
-        evaluate_checkpoints(experiment, model_dir, _not_scored(paths, model_dir, plan), plan)
+        paths = _not_scored(_selected(experiment, model_dir, plan), experiment, model_dir, plan)
+        evaluate_checkpoints(experiment, model_dir, paths, plan, skip_damaged=True)
         write_results([], model_dir, plan.score_filename)  # Whole again after a kill.
-        if trained:
-            model_dirs.write_operative_config(model_dir)  # With what evaluation used.
 
 
 def evaluate_checkpoints(
-    experiment: Experiment, model_dir: str, paths: Iterable[str | None], plan: EvaluationPlan
-) -> None:
+    experiment: Experiment,
+    model_dir: str,
+    paths: Iterable[str | None],
+    plan: EvaluationPlan,
+    skip_damaged: bool = False,
+) -> list[str | None]:
     """Scores checkpoints, one after the other; adds to scores.csv and results.jsonl.
 
     Models are built from the bindings that gin holds, which must be those of the run.
@@ -70,9 +75,23 @@ def evaluate_checkpoints(
       model_dir: Its directory.
       paths: Checkpoints; None is the newest that can be read.
       plan: How often each is sampled, and the name of the table.
+      skip_damaged: Pass over, with a warning, a checkpoint that cannot be read.
+
+    Returns:
+      The paths that were scored.
+
+    Raises:
+      DamagedCheckpointError: A checkpoint cannot be read, and `skip_damaged` is False.
     """
+    scored = []
     for path in paths:
-        model = model_dirs.restore_trained(model_dir, path)
+        try:
+            model = model_dirs.restore_trained(model_dir, path)
+        except DamagedCheckpointError as error:
+            if not skip_damaged:
+                raise
+            _log.warning("%s It is not scored.", error)
+            continue
         rows = evaluate_generator(
             model.generator,
             experiment.dataset,
@@ -85,6 +104,8 @@ def evaluate_checkpoints(
         )
         write_results(rows, model_dir, plan.score_filename)
         print(format_scores(rows))
+        scored.append(path)
+    return scored
 
 
 def _evaluate_continuously(experiment: Experiment, model_dir: str, plan: EvaluationPlan) -> None:
@@ -93,14 +114,16 @@ def _evaluate_continuously(experiment: Experiment, model_dir: str, plan: Evaluat
     while True:
         diverged = os.path.exists(os.path.join(model_dir, model_dirs.DIVERGED))
         found = _selected(experiment, model_dir, plan)
-        new = _not_scored([path for path in found if path not in done], model_dir, plan)
-        evaluate_checkpoints(experiment, model_dir, new, plan)
-        done.update(found)
-        if any(step_of(path) == experiment.options.training_steps for path in found):
+        found = [path for path in found if path not in done]
+        new = _not_scored(found, experiment, model_dir, plan)
+        # One that cannot be read may be half written: it is tried again.
+        scored = evaluate_checkpoints(experiment, model_dir, new, plan, skip_damaged=True)
+        done.update(set(found) - set(new), scored)
+        if any(step_of(path) == experiment.options.training_steps for path in done):
             return
         if diverged:
             raise UserError(f"The run in '{model_dir}' has diverged; nothing more will come.")
-        if not new:
+        if not scored:
             _log.info("Waiting for checkpoints in %s.", model_dir)
             time.sleep(_POLL_SECONDS)
 
@@ -110,10 +133,16 @@ def _selected(experiment: Experiment, model_dir: str, plan: EvaluationPlan) -> l
     return [path for path in list_checkpoints(model_dir) if plan.selects(step_of(path), last)]
 
 
-def _not_scored(paths: list[str], model_dir: str, plan: EvaluationPlan) -> list[str]:
+def _not_scored(
+    paths: list[str], experiment: Experiment, model_dir: str, plan: EvaluationPlan
+) -> list[str]:
     """Those of the checkpoints that have no row measured as it would be measured now."""
-    options, rows = EvaluationOptions(), read_results(model_dir)
-    scored = {row.step for row in rows if options.produced(row, plan.averaging_runs)}
+    options, dataset = EvaluationOptions(), experiment.dataset
+    scored = {
+        row.step
+        for row in read_results(model_dir)
+        if options.produced(row, dataset, plan.averaging_runs)
+    }
     for path in paths:
         if step_of(path) in scored:
             _log.info("Step %d has been scored already.", step_of(path))

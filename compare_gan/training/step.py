@@ -28,8 +28,8 @@ class TrainStep:
             `disc_iters + 1`, one sub-batch for each update.
 
         Returns:
-          float32 [len(names)]: losses by term, gradient norms, mean image; in the order of
-          `names`.
+          float32 [len(names)]: losses by term, accuracies, gradient norms, mean image; in the
+          order of `names`.
         """
         gan = self._state.gan
         batch = dict(batch, images=_as_float(batch["images"]))
@@ -70,7 +70,10 @@ class TrainStep:
             loss = terms.total / self._num_replicas
         gradients = tape.gradient(loss, [variable.value for variable in variables])
         optimizer.apply(gradients, variables)
-        values = {f"loss/{name}": value for name, value in terms.parts.items()}
+        values = {
+            f"{'accuracy' if 'accuracy' in name else 'loss'}/{name}": value
+            for name, value in terms.parts.items()
+        }
         values[f"loss/{network}"] = terms.total
         norm = tf.linalg.global_norm([g for g in gradients if g is not None])
         values[f"gradient_norm/{network}"] = norm * self._num_replicas

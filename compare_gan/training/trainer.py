@@ -159,13 +159,10 @@ class Trainer:
         history = self._train_loop(self._iterator, tf.constant(num_steps)).numpy()
         return dict(zip(self._train_step.names, history.T, strict=True))
 
-    def train(self) -> bool:
+    def train(self) -> None:
         """Trains to `options.training_steps`, with checkpoints, summaries and pictures.
 
         SIGINT and SIGTERM, to any worker, end it after the running call, with a checkpoint.
-
-        Returns:
-          Whether there was anything left to train.
 
         Raises:
           DivergenceError: A loss or an image was not finite. The run is marked as diverged and its
@@ -175,7 +172,7 @@ class Trainer:
         options, run_config = self.experiment.options, self.experiment.run_config
         if self.step >= options.training_steps:
             _log.info("Step %d is reached already.", self.step)
-            return False
+            return
         sample_steps = run_config.sample_steps or run_config.save_checkpoints_steps
         periods = (
             run_config.iterations_per_loop,
@@ -203,13 +200,12 @@ class Trainer:
                 ended = self._any_worker(signals.received)
                 last = ended or step == options.training_steps
                 # A run that is killed in between draws the pictures again.
-                if recorder and (last or step % sample_steps == 0):
+                if last or step % sample_steps == 0:
                     self._draw_samples(recorder)
                 if last or step % run_config.save_checkpoints_steps == 0:
                     self._save()
-        if ended:
+        if ended or signals.received:
             raise KeyboardInterrupt(f"stopped at step {self.step}, checkpoint saved")
-        return True
 
     def _any_worker(self, flag: bool) -> bool:
         """Whether the flag is set in any worker: all must leave the loop at the same step."""
@@ -218,12 +214,16 @@ class Trainer:
             return bool(self.strategy.reduce(tf.distribute.ReduceOp.SUM, flags, axis=None) > 0)
         return flag
 
-    def _draw_samples(self, recorder: Recorder) -> None:
-        try:
-            recorder.samples(self.step)
-        except DivergenceError as error:
+    def _draw_samples(self, recorder: Recorder | None) -> None:
+        reason = ""
+        if recorder:
+            try:
+                recorder.samples(self.step)
+            except DivergenceError as error:
+                reason = f": {error}"
+        if self._any_worker(bool(reason)):
             self._mark_as_diverged(["samples"])
-            raise DivergenceError(f"Training diverged at step {self.step}: {error}") from error
+            raise DivergenceError(f"Training diverged at step {self.step}{reason}")
 
     def _save(self) -> None:
         # Every worker holds the same state: one of them writes it.

@@ -2,6 +2,7 @@
 
 import csv
 import dataclasses
+import json
 import multiprocessing
 import os
 
@@ -120,6 +121,17 @@ def test_rows_are_comparable_unless_their_protocols_differ(tmp_path):
 @pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Protocol)])
 def test_every_entry_of_the_protocol_matters(field):
     assert list(protocol_differences(_row(), _with(**{field: "other"}))) == [field]
+
+
+def test_a_row_of_an_older_version_is_read_but_not_comparable(tmp_path):
+    write_results([_row()], str(tmp_path))
+    path = tmp_path / "results.jsonl"
+    row = json.loads(path.read_text())
+    del row["protocol"]["latents"], row["metrics"]
+    path.write_text(json.dumps(row) + "\n")
+    (read,) = read_results(str(tmp_path))
+    assert read.scores == _row().scores and read.protocol.latents == "not recorded"
+    assert list(protocol_differences(read, _row())) == ["latents"]
 
 
 def _with(**changes):

@@ -80,7 +80,8 @@ def _batch(image_shape):
     return {name: tf.constant(value) for name, value in batch.items()}
 
 
-def test_all_losses_and_penalties_are_here():
+def test_every_registered_part_is_here():
+    assert {*ARCHITECTURES, "dummy_arch"} == set(registry.names("architecture"))
     assert set(LOSSES) == set(registry.names("loss"))
     assert set(PENALTIES) == set(registry.names("penalty"))
 

@@ -1,19 +1,13 @@
 """Two workers that share a model directory: they end where one process ends, and together."""
 
 import json
-import os
-import pathlib
 import re
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import numpy as np
 import tensorflow as tf
-
-_ROOT = pathlib.Path(__file__).parents[2]
 
 
 def _free_ports(count: int) -> list[int]:
@@ -26,17 +20,9 @@ def _free_ports(count: int) -> list[int]:
     return ports
 
 
-def _start(model_dir, tiny_run, environment=None):
+def _arguments(model_dir, tiny_run):
     bindings = [part for binding in tiny_run for part in ("--gin_bindings", binding)]
-    return subprocess.Popen(
-        [sys.executable, "-m", "compare_gan.main", "train", "--num_eval_averaging_runs", "1",
-         "--model_dir", str(model_dir), *bindings],
-        cwd=_ROOT,
-        env=os.environ | (environment or {}),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )  # fmt: skip
+    return ["train", "--num_eval_averaging_runs", "1", "--model_dir", str(model_dir), *bindings]
 
 
 def _checkpoint(model_dir):
@@ -45,19 +31,19 @@ def _checkpoint(model_dir):
     return {name: reader.get_tensor(name) for name in names}
 
 
-def _start_two(model_dir, tiny_run):
+def _start_two(start, model_dir, tiny_run):
     cluster = {"worker": [f"127.0.0.1:{port}" for port in _free_ports(2)]}
     tasks = [{"type": "worker", "index": i} for i in range(2)]
     configs = [json.dumps({"cluster": cluster, "task": task}) for task in tasks]
-    return [_start(model_dir, tiny_run, {"TF_CONFIG": config}) for config in configs]
+    return [start(*_arguments(model_dir, tiny_run), TF_CONFIG=config) for config in configs]
 
 
-def test_two_hosts_train_as_one(tmp_path, tiny_run):
+def test_two_hosts_train_as_one(start, tmp_path, tiny_run):
     # Plain gradient descent: Adam's first steps are signs, which magnify rounding.
     more = ("options.batch_size = 16", "S3GAN.g_optimizer_fn = @tf.train.GradientDescentOptimizer")
     tiny_run = (*tiny_run, *more)
-    processes = _start_two(tmp_path / "two", tiny_run)
-    processes.append(_start(tmp_path / "one", tiny_run))
+    processes = _start_two(start, tmp_path / "two", tiny_run)
+    processes.append(start(*_arguments(tmp_path / "one", tiny_run)))
     for process in processes:
         _, err = process.communicate(timeout=300)
         assert process.returncode == 0, err
@@ -71,12 +57,12 @@ def test_two_hosts_train_as_one(tmp_path, tiny_run):
     assert len((tmp_path / "two" / "results.jsonl").read_text().splitlines()) == 1
 
 
-def test_a_signal_to_one_host_ends_both_with_a_checkpoint(tmp_path, tiny_run):
+def test_a_signal_to_one_host_ends_both_with_a_checkpoint(start, tmp_path, tiny_run):
     more = ("options.batch_size = 16", "options.training_steps = 1000000")
-    processes = _start_two(tmp_path, (*tiny_run, *more))
+    processes = _start_two(start, tmp_path, (*tiny_run, *more))
     deadline = time.monotonic() + 200
     while not (tmp_path / "operative_config.gin").exists():
-        assert all(process.poll() is None for process in processes), processes[0].stderr.read()
+        assert all(process.poll() is None for process in processes)
         assert time.monotonic() < deadline
         time.sleep(0.1)
     processes[1].send_signal(signal.SIGTERM)  # Not the one that writes.

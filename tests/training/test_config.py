@@ -62,11 +62,11 @@ def test_parsing_drops_what_was_bound_before(tmp_path):
 
 def test_a_config_may_import_parts_of_the_users_own(tmp_path, monkeypatch):
     (tmp_path / "my_losses_for_a_test.py").write_text(
-        "import gin\n\n@gin.configurable\ndef my_loss(d_real_logits, d_fake_logits): ...\n"
+        "import gin\n\n@gin.configurable\ndef loss_of_a_test(d_real_logits, d_fake_logits): ...\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    config.parse([_write(tmp_path, "import my_losses_for_a_test\nloss.fn = @my_loss")])
-    assert gin.query_parameter("loss.fn").configurable.wrapped.__name__ == "my_loss"
+    config.parse([_write(tmp_path, "import my_losses_for_a_test\nloss.fn = @loss_of_a_test")])
+    assert gin.query_parameter("loss.fn").configurable.wrapped.__name__ == "loss_of_a_test"
 
 
 @pytest.mark.parametrize(
@@ -87,6 +87,13 @@ def test_a_mistake_is_one_sentence_with_its_place(tmp_path, line, message):
     with pytest.raises(UserError, match=message) as caught:
         config.parse([path])
     assert "\n" not in str(caught.value)
+
+
+def test_a_name_that_two_parts_share_is_told(tmp_path):
+    for module in ("one", "two"):
+        gin.external_configurable(lambda: None, "shared_by_a_test", module=f"{module}_of_a_test")
+    with pytest.raises(UserError, match=r"line 2\): Ambiguous selector 'shared_by_a_test', match"):
+        config.parse([_write(tmp_path, "\nloss.fn = @shared_by_a_test")])
 
 
 def test_a_mistake_in_a_binding_says_so():

@@ -46,12 +46,15 @@ def test_eval_after_train_scores_each_chosen_checkpoint_once(run, tmp_path, caps
 
 
 def test_a_row_that_was_measured_otherwise_does_not_count(run):
-    assert run("eval_after_train", "evaluation.num_fake = 20") == [3, 6]
-    assert run("eval_after_train") == [3, 6, 3, 6]
-    assert run("eval_after_train") == [3, 6, 3, 6]
+    done = run("eval_after_train", "evaluation.num_fake = 20")
+    assert done == [3, 6]
+    for other in ("split = 'train'", "num_real = 30", "metrics = ['inception_score']", "seed = 5"):
+        done += [3, 6]
+        assert run("eval_after_train", f"evaluation.{other}") == done
+    assert run("eval_after_train", f"evaluation.{other}") == done
 
 
-def test_the_operative_config_holds_what_evaluation_used(run, tmp_path):
+def test_the_operative_config_holds_what_pictures_and_evaluation_use(run, tmp_path):
     run("eval_after_train")
     operative = (tmp_path / "run" / "operative_config.gin").read_text()
     assert "evaluation.batch_size = 100" in operative and "eval_z.minval = -1.0" in operative
@@ -70,6 +73,21 @@ def test_what_cannot_be_evaluated_is_told_before_the_training(run, tmp_path):
     with pytest.raises(UserError, match=r"Unknown split of synthetic 'tset'\. Did you mean 'test'"):
         run("eval_after_train", "evaluation.split = 'tset'")
     assert not (tmp_path / "run").exists()
+
+
+@pytest.mark.parametrize("schedule", ("eval_after_train", "continuous_eval"))
+def test_a_damaged_checkpoint_is_passed_over(run, tmp_path, schedule):
+    run("train")
+    (tmp_path / "run" / "checkpoints" / "step-3.index").write_bytes(b"")
+    assert run(schedule) == [6]
+
+
+def test_a_broken_row_is_told_before_the_training(run, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "results.jsonl").write_text("{}\n")
+    with pytest.raises(UserError, match=r"Line 1 of .*results\.jsonl"):
+        run("eval_after_train")
+    assert not (tmp_path / "run" / "checkpoints").exists()
 
 
 def test_continuous_eval_takes_up_checkpoints_until_the_last(run, tmp_path, monkeypatch):

@@ -58,7 +58,10 @@ def test_a_step_is_its_updates_one_after_the_other(tiny, joint):
         )
     g, g_norm = _descend(lambda: gan.generator_loss(sub_batches[2]), gan.generator_variables, 0.1)
 
-    expected = {f"loss/{name}": value for name, value in (d.parts | g.parts).items()}
+    expected = {
+        f"{'accuracy' if 'accuracy' in name else 'loss'}/{name}": value
+        for name, value in (d.parts | g.parts).items()
+    }
     expected |= {"loss/discriminator": d.total, "loss/generator": g.total}
     expected |= {"gradient_norm/discriminator": d_norm, "gradient_norm/generator": g_norm}
     expected |= {"fake_image_mean": np.mean(fakes)}

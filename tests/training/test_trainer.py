@@ -171,6 +171,6 @@ def test_the_log_says_what_was_learned(tmp_path, make_trainer):
         tmp_path, "options.training_steps = 300", "run_config.iterations_per_loop = 300",
         "S3GAN.d_lr = 0.01", "run_config.save_checkpoints_steps = 300",
     )  # fmt: skip
-    accuracy = trainer.run_steps(300)["loss/class_accuracy"]
+    accuracy = trainer.run_steps(300)["accuracy/class_accuracy"]
     assert np.mean(accuracy[-50:]) > 0.8 > np.mean(accuracy[:5])
     assert gin.query_parameter("S3GAN.d_lr") == 0.01

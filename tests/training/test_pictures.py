@@ -1,0 +1,54 @@
+"""The grid of real images; that of samples is tested in tests/evaluation/test_drawing.py."""
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from compare_gan.training.pictures import PictureTaker
+from compare_gan.training.summaries import Summaries
+
+
+@pytest.fixture(name="draw")
+def _draw(tmp_path, make_trainer, monkeypatch):
+    """Draws the real images that training would see with these labels; None if it does not."""
+
+    def draw(labels, *bindings):
+        trainer = make_trainer(tmp_path, *bindings)
+        value = np.arange(len(labels), dtype=np.uint8)[:, None, None, None]
+        images = np.broadcast_to(value, (len(labels), 8, 8, 3))
+        batches = tf.data.Dataset.from_tensor_slices((images, np.array(labels, np.int32)))
+
+        def eval_batches(dataset, split, batch_size, num_examples, shown_only):
+            assert split == "train" and shown_only  # Hidden labels do not reach the picture.
+            return batches.take(num_examples).batch(batch_size)
+
+        monkeypatch.setattr("compare_gan.datasets.eval_batches", eval_batches)
+        summaries = Summaries(str(tmp_path))
+        PictureTaker(trainer.experiment, trainer.state, str(tmp_path), summaries).real()
+        path = tmp_path / "samples" / "real.png"
+        return np.asarray(Image.open(path)) if path.exists() else None
+
+    return draw
+
+
+def test_each_row_holds_the_first_ten_labelled_images_of_a_class(draw):
+    labels = [0, 1, -1, 1, 3, *[0] * 12]
+    picture = draw(labels)
+    margin = picture.shape[1] - (10 * 58 + 2)
+    centres = picture[30::58, margin + 30 :: 58, 0]
+    white = 255
+    np.testing.assert_array_equal(centres[0], [0, *range(5, 14)])
+    np.testing.assert_array_equal(centres[1], [1, 3, *[white] * 8])
+    np.testing.assert_array_equal(centres[2], [white] * 10)
+    np.testing.assert_array_equal(centres[3], [4, *[white] * 9])
+
+
+def test_without_a_labelled_image_there_is_no_picture(draw):
+    assert draw([-1] * 30) is None
+
+
+def test_an_unconditional_run_shows_a_hundred(draw):
+    unconditional = [f"S3GAN.{o} = False" for o in ("conditional", "project_y", "use_predictor")]
+    picture = draw([-1] * 120, *unconditional)
+    np.testing.assert_array_equal(picture[30::58, 30::58, 0].ravel(), np.arange(100))
