@@ -98,9 +98,9 @@ class EvaluationOptions:
         same = all(getattr(row.protocol, name) == value for name, value in expected.items())
         return same and set(row.metrics) >= set(self.metric_names())
 
-    def metric_names(self) -> list[str]:
+    def metric_names(self) -> tuple[str, ...]:
         """The metrics asked for, classes by their names."""
-        return [getattr(metric, "__name__", str(metric)) for metric in self.metrics]
+        return tuple(getattr(metric, "__name__", str(metric)) for metric in self.metrics)
 
     def _extractor_name(self, dataset_name: str):
         if self.extractor != "auto":

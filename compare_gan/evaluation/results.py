@@ -94,7 +94,7 @@ class ResultRow:
         scores = {name: Score(**score) for name, score in row["scores"].items()}
         missing = {field.name: NOT_RECORDED for field in dataclasses.fields(Protocol)}
         protocol = Protocol(**missing | row["protocol"])
-        return cls(row["step"], scores, protocol, row.get("metrics", ()))
+        return cls(row["step"], scores, protocol, tuple(row.get("metrics", ())))
 
 
 def protocol_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object, object]]:
