@@ -3,9 +3,11 @@
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple
 
+import keras
 from keras import ops
 
 from compare_gan.gans.tasks import AuxiliaryTask, Seen
+from compare_gan.layers import StandardizeBatch
 
 
 class Scores(NamedTuple):
@@ -39,24 +41,29 @@ class Half(NamedTuple):
     seen: dict[str, Seen]
 
 
+def mixes_examples(network: keras.Model) -> bool:
+    """Whether an example's output depends on the others in the batch."""
+    mixing = (StandardizeBatch, keras.layers.BatchNormalization)
+    return any(isinstance(layer, mixing) for layer in network._flatten_layers())
+
+
 def forward_halves(
     discriminate: Callable[[Any, Any], Scores],
-    halves: Sequence[tuple[Any, Any]],
-    tasks: Sequence[AuxiliaryTask],
+    halves: Sequence[tuple[Any, Any, Sequence[AuxiliaryTask]]],
     split: bool = False,
 ) -> list[Half]:
     """Shows each half and what tasks add to it to the discriminator.
 
     Args:
       discriminate: From images and labels of n examples to their scores.
-      halves: Images [b, H, W, C] and labels [b, num_classes] (or None) of each half.
-      tasks: The tasks that add examples.
+      halves: Of each half images [b, H, W, C], labels [b, num_classes] (or None) and the tasks that
+        add examples to it.
       split: One forward for each half instead of one for all.
 
     Returns:
       What the discriminator and the heads say of each half.
     """
-    extended, layouts = zip(*(_extend(images, y, tasks) for images, y in halves), strict=True)
+    extended, layouts = zip(*(_extend(*half) for half in halves), strict=True)
     if split:
         scores = [discriminate(*half) for half in extended]
     else:
@@ -65,7 +72,7 @@ def forward_halves(
             scores.append(joint.rows(start, start + images.shape[0]))
             start += images.shape[0]
     results = []
-    for (images, y), layout, score in zip(halves, layouts, scores, strict=True):
+    for (images, y, _), layout, score in zip(halves, layouts, scores, strict=True):
         b, seen = images.shape[0], {}
         for name, output in score.predictions.items():
             extra = output[layout[name]] if name in layout else None

@@ -8,10 +8,9 @@ from keras import ops
 
 from compare_gan import backend, registry
 from compare_gan.errors import UserError
-from compare_gan.gans.examples import Half, Scores, forward_halves
+from compare_gan.gans.examples import Scores, forward_halves, mixes_examples
 from compare_gan.gans.tasks import AuxiliaryTask
 from compare_gan.gans.terms import LossTerms
-from compare_gan.layers import StandardizeBatch
 from compare_gan.losses import get_losses
 from compare_gan.penalties import get_penalty
 
@@ -202,7 +201,15 @@ class ModularGAN:
         """
         x, y = batch["images"], self.labels(batch)
         fake_images = ops.cast(fake_images, x.dtype)
-        real, fake = self._forward([(x, y), (fake_images, self._fake_labels(batch))])
+        # Added examples that no term reads are shown only where they are in the batch's statistics.
+        fake_tasks = [t for t in self.tasks if t.learns_from_fakes]
+        if mixes_examples(self.discriminator):
+            fake_tasks = self.tasks
+        real, fake = forward_halves(
+            self.discriminate,
+            [(x, y, self.tasks), (fake_images, self._fake_labels(batch), fake_tasks)],
+            self.deprecated_split_disc_calls,
+        )
         losses = get_losses(real.logits, fake.logits)
         penalty = get_penalty(
             discriminator=lambda images: self.discriminate(images, y).logits,
@@ -239,11 +246,12 @@ class ModularGAN:
         """
         fake_y = self._fake_labels(batch)
         images = self.generator((batch["z"], fake_y), training=True)
-        halves = [(images, fake_y)]
-        if _mixes_examples(self.discriminator) and not self.deprecated_split_disc_calls:
+        halves = [(images, fake_y, self.tasks)]
+        if mixes_examples(self.discriminator) and not self.deprecated_split_disc_calls:
             x = batch["images"]
-            halves = [(x, self.labels(batch)), (ops.cast(images, x.dtype), fake_y)]
-        fake = self._forward(halves)[-1]
+            images = ops.cast(images, x.dtype)
+            halves = [(x, self.labels(batch), self.tasks), (images, fake_y, self.tasks)]
+        fake = forward_halves(self.discriminate, halves)[-1]
         # A loss whose g_loss looked at the logits of real images would show itself by a NaN.
         g_loss = get_losses(ops.full_like(fake.logits, float("nan")), fake.logits).g_loss
         total, parts = self.adversarial_weight * g_loss, {"g_loss": g_loss}
@@ -271,11 +279,6 @@ class ModularGAN:
     def _fake_labels(self, batch: Batch):
         return batch["fake_labels"] if self.conditional else None
 
-    def _forward(self, halves: Sequence[tuple[Any, Any]]) -> list[Half]:
-        return forward_halves(
-            self.discriminate, halves, self.tasks, self.deprecated_split_disc_calls
-        )
-
     def _build_networks(self) -> None:
         self.generator = self.make_generator()
         self.discriminator = self.architecture.Discriminator(
@@ -288,12 +291,6 @@ class ModularGAN:
 
     def _no_labels(self):
         return ops.zeros((2, self.num_classes)) if self.conditional else None
-
-
-def _mixes_examples(network: keras.Model) -> bool:
-    """Whether an example's output depends on the others in the batch."""
-    mixing = (StandardizeBatch, keras.layers.BatchNormalization)
-    return any(isinstance(layer, mixing) for layer in network._flatten_layers())
 
 
 def _uniform_from(seed) -> Callable[[Sequence[int]], Any]:

@@ -1,10 +1,12 @@
 """The discriminator's batch: order of rows, what comes back, one forward or one a half."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from compare_gan.gans.examples import Scores, forward_halves
+from compare_gan.gans import ModularGAN
+from compare_gan.gans.examples import Scores, forward_halves, mixes_examples
 from compare_gan.gans.tasks import AuxiliaryTask
 
 
@@ -44,7 +46,7 @@ def test_every_row_comes_back_to_its_half_and_task(split, with_labels):
         return scores._replace(features=scores.logits)
 
     halves = _halves(with_labels)
-    results = forward_halves(scores_without_features, halves, tasks, split)
+    results = forward_halves(scores_without_features, [(*half, tasks) for half in halves], split)
     rows = [[10, 11, 110, 111, 210, 211, 210, 211], [20, 21, 120, 121, 220, 221, 220, 221]]
     expected_calls = rows if split else [rows[0] + rows[1]]
     assert [tf.reshape(x, [-1]).numpy().tolist() for x, _ in calls] == expected_calls
@@ -64,3 +66,30 @@ def test_every_row_comes_back_to_its_half_and_task(split, with_labels):
             else:
                 np.testing.assert_array_equal(-seen.extra_outputs[:, 0], extra)
         assert images.shape[0] == len(result.logits)
+
+
+def test_each_half_has_its_own_tasks():
+    shown = []
+
+    def discriminate(x, y):
+        shown.extend(tf.reshape(x, [-1]).numpy().tolist())
+        logits = tf.reshape(x, [-1, 1])
+        return Scores(logits, logits, {"a": -logits})
+
+    (real_x, real_y), (fake_x, fake_y) = _halves(True)
+    task = _Adds("a", 1, 100.0)
+    real, fake = forward_halves(discriminate, [(real_x, real_y, [task]), (fake_x, fake_y, [])])
+    assert shown == [10, 11, 110, 111, 20, 21]
+    np.testing.assert_array_equal(real.seen["a"].extra_outputs[:, 0], [-110, -111])
+    np.testing.assert_array_equal(fake.seen["a"].outputs[:, 0], [-20, -21])
+    assert fake.seen["a"].extra_outputs is None
+
+
+def test_batch_norms_mix_examples_and_other_layers_do_not(dummy):
+    def discriminator(norm):
+        return dummy.make_gan(ModularGAN, discriminator={"batch_norm_fn": norm}).discriminator
+
+    assert mixes_examples(discriminator(dummy.BatchNorm))
+    assert mixes_examples(discriminator(keras.layers.BatchNormalization))
+    assert not mixes_examples(discriminator(None))
+    assert not mixes_examples(discriminator(keras.layers.LayerNormalization))

@@ -8,7 +8,7 @@ import pytest
 import tensorflow as tf
 
 from compare_gan.errors import UserError
-from compare_gan.gans import ModularGAN
+from compare_gan.gans import SSGAN, ModularGAN
 from compare_gan.losses import Losses
 
 # Sums of a few dozen float32 products, against float64.
@@ -124,6 +124,23 @@ def test_real_images_join_the_generator_step_only_where_batch_norm_mixes_example
             seen.append(inputs[0].shape[0]) or call(inputs, training)
         )
         gan.generator_loss(dummy.make_batch())
+        assert seen == [rows]
+
+
+def test_turned_fakes_are_shown_in_a_discriminator_step_only_where_they_change_statistics(dummy):
+    batch = dummy.make_batch()
+    for norm, task_reads, rows in (
+        (None, False, 8 + 3 * 2 + 8),
+        (None, True, 2 * (8 + 3 * 2)),
+        (dummy.BatchNorm, False, 2 * (8 + 3 * 2)),
+    ):
+        gan = dummy.make_gan(SSGAN, discriminator={"batch_norm_fn": norm}, rotated_batch_size=8)
+        gan.tasks[0].learns_from_fakes = task_reads
+        seen, call = [], gan.discriminator.call
+        gan.discriminator.call = lambda inputs, training, call=call, seen=seen: (
+            seen.append(inputs[0].shape[0]) or call(inputs, training)
+        )
+        gan.discriminator_loss(batch, gan.fakes(batch))
         assert seen == [rows]
 
 

@@ -39,16 +39,20 @@ def test_losses_are_numpys(dummy, self_supervision, conditional, penalty):
     )
 
 
-def test_turned_fakes_have_the_labels_of_fakes(dummy):
+def test_turned_images_have_the_labels_of_their_originals(dummy):
     gan = dummy.make_gan(SSGAN, rotated_batch_size=8, conditional=True)
     batch, seen, call = dummy.make_batch(), [], gan.discriminator.call
     gan.discriminator.call = lambda inputs, training: seen.append(inputs) or call(inputs, training)
     gan.discriminator_loss(batch, gan.fakes(batch))
-    [(_, y)] = seen
-    expected = [
+    gan.generator_loss(batch)
+    [(_, in_discriminator_step), (_, in_generator_step)] = seen
+    real, fake = (
         np.concatenate([batch[k], *[batch[k][3::4]] * 3]) for k in ("labels", "fake_labels")
-    ]
-    np.testing.assert_array_equal(y, np.concatenate(expected))
+    )
+    np.testing.assert_array_equal(
+        in_discriminator_step, np.concatenate([real, batch["fake_labels"]])
+    )
+    np.testing.assert_array_equal(in_generator_step, fake)
 
 
 def test_without_adversarial_loss_only_features_and_rotation_head_learn(dummy):

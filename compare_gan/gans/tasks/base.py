@@ -13,7 +13,7 @@ class Seen(NamedTuple):
 
     Attributes:
       outputs: Float [b, units], on the b examples of the half.
-      extra_outputs: Float [m, units], on the examples that this task added; None if it adds none.
+      extra_outputs: Float [m, units], on the examples that this task added; None if none.
       labels: Float [b, num_classes], the half's labels (a row of zeros: no label); None in an
         unconditional GAN.
     """
@@ -32,9 +32,13 @@ class AuxiliaryTask:
 
     Attributes:
       name: Key of the head in `ModularGAN.heads`.
+      learns_from_fakes: Whether `discriminator_terms` reads `fake.extra_outputs`. If not, the
+        discriminator's steps save the forward of those examples (`fake.extra_outputs` is then None)
+        unless they change batch statistics.
     """
 
     name: str
+    learns_from_fakes = False
 
     def make_head(self, spectral_norm: bool) -> keras.layers.Layer:
         """The head, a layer from features [n, f] to [n, units].
