@@ -1,20 +1,19 @@
 """What the architectures share: options of gin scopes `G` and `D`, checks, serialization.
 
 A family is a module with two Keras models, `Generator` and `Discriminator`, each decorated with
-`@network`, and one line in `architectures/__init__.py` (or, outside this package, a call of
-`registry.add("architecture", name, module)`).
+`@network`, and a call of `register_family`. Nothing else names it: the modules of this folder are
+found by themselves, any other is imported by whoever uses it (`import my_family` in a gin file).
 """
 
-import inspect
 import logging
+import sys
 from collections.abc import Callable
 
 import keras
 
 from compare_gan import registry
 from compare_gan.errors import UserError
-from compare_gan.layers import LayerNorm, SpectralNorm
-from compare_gan.utils import call_with_requested
+from compare_gan.layers import LayerNorm, Normalization, SpectralNorm
 
 _log = logging.getLogger(__name__)
 
@@ -27,54 +26,28 @@ def network(cls: type) -> type:
 
     So `architectures/sndcgan.py`'s generator is `sndcgan.Generator` in both.
     """
-    family = cls.__module__.rsplit(".", 1)[-1]
+    family = _family(cls.__module__)
     cls = keras.saving.register_keras_serializable(f"compare_gan.{family}")(cls)
     return registry.gin_configurable()(cls)
 
 
-class Normalization:
-    """A normalization class together with its settings, those of gin at this moment included.
+def register_family(module: str, paper: str = "") -> None:
+    """Registers the module of this name (a family calls it with `__name__`) as `<module>_arch`.
 
-    Called like the class: `normalization(name=…, spectral_norm=…)`. So a network that is made
-    again from its config has the same normalizations, whatever gin says by then.
-
-    Args:
-      fn: A Keras layer class with the parameters `name` and `spectral_norm` (and more), or a
-        function of these that returns such a layer.
+    The first line of the module's docstring is what `compare_gan list` prints.
     """
+    registry.add("architecture", f"{_family(module)}_arch", sys.modules[module], paper=paper)
 
-    def __init__(self, fn: Callable):
-        layer = fn(name="normalization")
-        not_settings = {*keras.layers.Layer().get_config(), "spectral_norm"}
-        config = layer.get_config()
-        self.settings = {key: config[key] for key in config if key not in not_settings}
-        self.layer_class = type(layer)
-        self.call = self.layer_class.call  # Its parameters say what the normalization needs.
-        self.__name__ = self.layer_class.__name__
 
-    def __call__(self, name: str, spectral_norm=False) -> keras.layers.Layer:
-        return self.layer_class(name=name, spectral_norm=spectral_norm, **self.settings)
-
-    def needs(self, name: str) -> bool:
-        """Whether the layers cannot be called without the value of this name."""
-        parameter = inspect.signature(self.call).parameters.get(name)
-        return parameter is not None and parameter.default is parameter.empty
-
-    def serialized(self) -> dict:
-        """As JSON-ready values; see `deserialized`."""
-        serialized = keras.saving.serialize_keras_object(self("normalization"))
-        return serialized | {"config": dict(self.settings)}
-
-    @classmethod
-    def deserialized(cls, serialized: dict) -> "Normalization":
-        layer_class = type(keras.saving.deserialize_keras_object(serialized))
-        return cls(lambda name: layer_class(name=name, **serialized["config"]))
+def _family(module: str) -> str:
+    return module.rsplit(".", 1)[-1]
 
 
 class _Network(keras.Model):
     """Base of both networks: a Keras model called with a pair whose second entry is y or None."""
 
-    # Options of `G` or `D` that the family has no use for.
+    # The gin scope of the options, and those of them that the family has no use for.
+    scope: str
     unused_options: tuple[str, ...] = ()
 
     def __init__(
@@ -88,11 +61,16 @@ class _Network(keras.Model):
                 f"received {self.image_shape}."
             )
         if batch_norm_fn is not None:
-            batch_norm_fn = Normalization(registry.get("normalization", batch_norm_fn))
-        self.batch_norm_fn = batch_norm_fn
+            batch_norm_fn = registry.get("normalization", batch_norm_fn)
+        self.batch_norm_fn = Normalization.of(batch_norm_fn)
         # What layers are given: the settings of now, not those of when they are built.
         self.kernel_norm = SpectralNorm.of(spectral_norm)
         self.spectral_norm = self.kernel_norm is not None
+
+    @property
+    def family(self) -> str:
+        """Name of the family, that of its module."""
+        return _family(type(self).__module__)
 
     def build(self, input_shape):
         """Builds all layers by one symbolic forward: the model then has all its variables.
@@ -112,22 +90,19 @@ class _Network(keras.Model):
         """Raises UserError if inputs of these shapes cannot be used; before variables exist."""
         if y is None and self.batch_norm_fn is not None and self.batch_norm_fn.needs("y"):
             raise UserError(
-                f"The {self.name}'s normalization {self.batch_norm_fn.__name__} needs labels, but "
-                "is given none: train conditionally or choose another batch_norm_fn."
+                f"{self.scope}.batch_norm_fn = {self.batch_norm_fn.__name__} needs labels, but the "
+                f"{self.name} is given none: train conditionally or choose another."
             )
 
     def make_norm(self, name: str) -> keras.layers.Layer | None:
         """A normalization as the options say; None for none."""
-        if self.batch_norm_fn is None:
-            return None
-        return self.batch_norm_fn(name, self.kernel_norm)
+        return self.batch_norm_fn and self.batch_norm_fn(name, self.kernel_norm)
 
     def get_config(self):
-        norm = self.batch_norm_fn
         return {
             "name": self.name,
             "image_shape": self.image_shape,
-            "batch_norm_fn": None if norm is None else norm.serialized(),
+            "batch_norm_fn": self.batch_norm_fn and self.batch_norm_fn.serialized(),
             "spectral_norm": self.kernel_norm and self.kernel_norm.get_config(),
         }
 
@@ -141,11 +116,10 @@ class _Network(keras.Model):
         }
         return cls(**(config | norms))
 
-    def _warn_of_unused_options(self, scope: str, **options) -> None:
+    def _warn_of_unused_options(self, **options) -> None:
         for option in self.unused_options:
             if options[option]:
-                family = type(self).__module__.rsplit(".", 1)[-1]
-                _log.warning("%s.%s has no effect on %s.", scope, option, family)
+                _log.warning("%s.%s has no effect on %s.", self.scope, option, self.family)
 
 
 @registry.gin_configurable("G")
@@ -166,6 +140,8 @@ class Generator(_Network):
       UserError: The image shape is not one that the family makes.
     """
 
+    scope = "G"
+
     def __init__(
         self,
         image_shape: Shape,
@@ -174,7 +150,7 @@ class Generator(_Network):
         name: str = "generator",
     ):
         super().__init__(image_shape, batch_norm_fn, spectral_norm, name)
-        self._warn_of_unused_options("G", spectral_norm=spectral_norm)
+        self._warn_of_unused_options(spectral_norm=spectral_norm)
 
 
 @registry.gin_configurable("D")
@@ -196,6 +172,8 @@ class Discriminator(_Network):
       UserError: The image shape is not one that the family takes.
     """
 
+    scope = "D"
+
     def __init__(
         self,
         image_shape: Shape,
@@ -207,15 +185,15 @@ class Discriminator(_Network):
         super().__init__(image_shape, batch_norm_fn, spectral_norm, name)
         self.layer_norm = layer_norm
         self._warn_of_unused_options(
-            "D", batch_norm_fn=batch_norm_fn, layer_norm=layer_norm, spectral_norm=spectral_norm
+            batch_norm_fn=batch_norm_fn, layer_norm=layer_norm, spectral_norm=spectral_norm
         )
 
     def check_inputs(self, first, y):
         super().check_inputs(first, y)
         if self.batch_norm_fn is not None and self.batch_norm_fn.needs("z"):
             raise UserError(
-                f"D.batch_norm_fn = {self.batch_norm_fn.__name__} needs a latent z, which "
-                "discriminators have not."
+                f"{self.scope}.batch_norm_fn = {self.batch_norm_fn.__name__} needs a latent z, "
+                "which discriminators have not."
             )
 
     def make_norm(self, name: str) -> keras.layers.Layer | None:
@@ -223,13 +201,6 @@ class Discriminator(_Network):
 
     def get_config(self):
         return super().get_config() | {"layer_norm": self.layer_norm}
-
-
-def normalize(norm: keras.layers.Layer | None, x, z=None, y=None, training=None):
-    """`norm` of x, given what it asks for; x where there is no normalization."""
-    if norm is None:
-        return x
-    return call_with_requested(norm, inputs=x, z=z, y=y, training=training)
 
 
 def halved_sizes(image_shape: Shape, times: int) -> list[tuple[int, int]]:

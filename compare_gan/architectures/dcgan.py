@@ -1,9 +1,14 @@
-"""DCGAN: strided 5 x 5 convolutions (https://arxiv.org/abs/1511.06434). Images of any size."""
+"""DCGAN: strided 5 x 5 convolutions; images of any size.
+
+https://arxiv.org/abs/1511.06434
+"""
 
 from keras import ops
 
 from compare_gan.architectures import base
-from compare_gan.layers import Conv2D, Conv2DTranspose, Dense, leaky_relu
+from compare_gan.layers import Conv2D, Conv2DTranspose, Dense, leaky_relu, normalize
+
+base.register_family(__name__, paper="https://arxiv.org/abs/1511.06434")
 
 
 @base.network
@@ -38,7 +43,7 @@ class Generator(base.Generator):
         z, y = inputs
         x = ops.reshape(self.fc(z, training=training), (-1, *self.seed_size, 8 * self.ch))
         for norm, deconv in zip(self.norms, self.deconvs, strict=True):
-            x = ops.relu(base.normalize(norm, x, z, y, training))
+            x = ops.relu(normalize(norm, x, z, y, training))
             x = deconv(x, training=training)
         return 0.5 * ops.tanh(x) + 0.5
 
@@ -71,7 +76,7 @@ class Discriminator(base.Discriminator):
         x, y = inputs
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = conv(x, training=training)
-            x = leaky_relu(base.normalize(norm, x, y=y, training=training))
+            x = leaky_relu(normalize(norm, x, y=y, training=training))
         features = ops.reshape(x, (-1, x.shape[1] * x.shape[2] * x.shape[3]))
         return self.fc(features, training=training), features
 

@@ -3,7 +3,9 @@
 from keras import ops
 
 from compare_gan.architectures import base
-from compare_gan.layers import Dense
+from compare_gan.layers import Dense, normalize
+
+base.register_family(__name__)
 
 
 @base.network
@@ -19,7 +21,7 @@ class Generator(base.Generator):
     def call(self, inputs, training=None):
         z, y = inputs
         x = self.fc(z if y is None else ops.concatenate([z, y], axis=1), training=training)
-        x = base.normalize(self.norm, x, z, y, training)
+        x = normalize(self.norm, x, z, y, training)
         return ops.reshape(ops.sigmoid(x), (-1, *self.image_shape))
 
 
@@ -37,5 +39,5 @@ class Discriminator(base.Discriminator):
         x, y = inputs
         x = ops.reshape(x, (-1, x.shape[1] * x.shape[2] * x.shape[3]))
         x = self.hidden(x if y is None else ops.concatenate([x, y], axis=1), training=training)
-        features = ops.tanh(base.normalize(self.norm, x, y=y, training=training))
+        features = ops.tanh(normalize(self.norm, x, y=y, training=training))
         return self.fc(features, training=training), features

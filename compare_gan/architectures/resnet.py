@@ -1,43 +1,127 @@
-"""What the ResNet families share: embeddings, parts of z, attention, projection, size checks."""
+"""What the ResNet families share: both networks but for their blocks, embeddings, attention."""
 
 from collections.abc import Sequence
 
-import keras
 from keras import ops
 
 from compare_gan.architectures import base
 from compare_gan.errors import UserError, unknown_name
-from compare_gan.layers import Dense, NonLocalBlock, SpectralNorm
+from compare_gan.layers import Conv2D, Dense, NonLocalBlock, ResNetBlock, SpectralNorm, normalize
 
 
-class EmbeddingGenerator(base.Generator):
+class Generator(base.Generator):
+    """Base of residual generators: a dense seed, blocks, a last 3 x 3 convolution.
+
+    A family's constructor ends with `add_layers`, given the blocks that `make_block` makes.
+
+    Args:
+      image_shape: (H, H, C), H one of the family's `image_sizes`.
+      ch: Width: all layers have a multiple of it as channels.
+      upsample: `zeros` (as in the 2019 library) or `nearest` (as in the papers).
+      resample: `folded` or `plain`, see `layers.ResNetBlock`.
+      **kwargs: See `base.Generator`.
+    """
+
+    image_sizes: Sequence[int]
+    seed_size = 4
+    block_class = ResNetBlock
+
+    def __init__(
+        self, image_shape, ch: int, upsample: str = "zeros", resample: str = "folded", **kwargs
+    ):
+        super().__init__(image_shape, **kwargs)
+        check_square(self.family, image_shape, self.image_sizes)
+        self.ch, self.upsample, self.resample = ch, upsample, resample
+
+    def make_block(self, name: str, in_channels: int, out_channels: int, scale: str):
+        return self.block_class(
+            in_channels, out_channels, scale, is_gen_block=True, spectral_norm=self.kernel_norm,
+            batch_norm_fn=self.batch_norm_fn, upsample=self.upsample, resample=self.resample,
+            name=name,
+        )  # fmt: skip
+
+    def add_layers(self, blocks, final_norm=None, attention=None, final_filters=None) -> None:
+        """Sets the layers.
+
+        Args:
+          blocks: The residual blocks, first to last.
+          final_norm: Normalization after them; None for none.
+          attention: See `attention_layers`; None for none.
+          final_filters: Filters of the last convolution, where not the image's channels.
+        """
+        self.fc = Dense(
+            self.seed_size**2 * blocks[0].in_channels, spectral_norm=self.kernel_norm,
+            name="fc_noise",
+        )  # fmt: skip
+        self.blocks, self.attention = blocks, attention or {}
+        self.final_norm = final_norm
+        self.final_conv = Conv2D(
+            final_filters or self.image_shape[2], 3, spectral_norm=self.kernel_norm,
+            name="final_conv",
+        )  # fmt: skip
+
+    def embed(self, z, y, training=None):
+        """What the network computes with instead of z and y."""
+        return z, y
+
+    def parts(self, z, y):
+        """From embedded z and y: z of the seed, z for each block, y for each block."""
+        return z, len(self.blocks) * [z], len(self.blocks) * [y]
+
+    def finish(self, x, z, y, training=None):
+        """What happens between the last block and the last convolution."""
+        return ops.relu(normalize(self.final_norm, x, z, y, training))
+
+    def activation(self, x):
+        """From the last convolution's result to the image in [0, 1]."""
+        return ops.sigmoid(x)
+
+    def call(self, inputs, training=None):
+        z, y = self.embed(*inputs, training=training)
+        seed, zs, ys = self.parts(z, y)
+        x = self.fc(seed, training=training)
+        x = ops.reshape(x, (-1, self.seed_size, self.seed_size, self.blocks[0].in_channels))
+        for block, block_z, block_y in zip(self.blocks, zs, ys, strict=True):
+            x = block(x, z=block_z, y=block_y, training=training)
+            if block.name in self.attention:
+                x = self.attention[block.name](x, training=training)
+        x = self.finish(x, z, y, training)
+        return self.activation(self.final_conv(x, training=training))
+
+    def get_config(self):
+        return super().get_config() | {
+            "ch": self.ch,
+            "upsample": self.upsample,
+            "resample": self.resample,
+        }
+
+
+class EmbeddingGenerator(Generator):
     """Base of generators that may embed z and y and give each block its own part of z.
 
     Args:
-      image_shape: See `base.Generator`.
+      image_shape: See `Generator`.
+      ch: See `Generator`.
       hierarchical_z: Split z into equal parts, one for the seed of the image and one for each
         block, whose normalizations are conditioned on it beside y.
       embed_z: Map z linearly to as many dimensions first.
       embed_y: Map y linearly to `embed_y_dim` dimensions, the same for all blocks.
       embed_y_dim: Dimension of the embedding of y; None = that of z.
       embed_bias: Add a bias to both embeddings.
-      num_blocks: Number of blocks.
-      **kwargs: See `base.Generator`.
+      **kwargs: See `Generator`.
     """
 
     def __init__(
-        self, image_shape, hierarchical_z, embed_z, embed_y, embed_y_dim, embed_bias, num_blocks,
-        **kwargs,
-    ):  # fmt: skip
-        super().__init__(image_shape, **kwargs)
+        self, image_shape, ch, hierarchical_z, embed_z, embed_y, embed_y_dim, embed_bias, **kwargs
+    ):
+        super().__init__(image_shape, ch, **kwargs)
         self.hierarchical_z = hierarchical_z
         self.embed_z, self.embed_y = embed_z, embed_y
         self.embed_y_dim, self.embed_bias = embed_y_dim, embed_bias
-        self.num_blocks = num_blocks
 
     def check_inputs(self, first, y):
         super().check_inputs(first, y)
-        parts, z_dim = self.num_blocks + 1, first[-1]
+        parts, z_dim = len(self.blocks) + 1, first[-1]
         if self.hierarchical_z and z_dim % parts:
             raise UserError(
                 f"hierarchical_z splits z into {parts} equal parts for images of "
@@ -55,7 +139,6 @@ class EmbeddingGenerator(base.Generator):
         super().build(input_shape)
 
     def embed(self, z, y, training=None):
-        """The embeddings of z and y, where there are any."""
         if self.embed_z:
             z = self.z_embedding(z, training=training)
         if self.embed_y and y is not None:
@@ -63,10 +146,9 @@ class EmbeddingGenerator(base.Generator):
         return z, y
 
     def parts(self, z, y):
-        """From embedded z and y: z of the seed, z for each block, y for each block."""
         if not self.hierarchical_z:
-            return z, self.num_blocks * [z], self.num_blocks * [y]
-        seed, *zs = ops.split(z, self.num_blocks + 1, axis=1)
+            return super().parts(z, y)
+        seed, *zs = ops.split(z, len(self.blocks) + 1, axis=1)
         return seed, zs, [z if y is None else ops.concatenate([z, y], axis=1) for z in zs]
 
     def get_config(self):
@@ -77,19 +159,85 @@ class EmbeddingGenerator(base.Generator):
         }
 
 
-def projection(embedding: keras.layers.Layer, y, features, training=None):
-    """What labels add to the logits: <embedding(y), features> (https://arxiv.org/abs/1802.05637).
+class Discriminator(base.Discriminator):
+    """Base of residual discriminators: blocks, pooling, a dense layer, perhaps a projection.
+
+    A family's constructor ends with `add_layers`, given the blocks that `make_block` makes.
 
     Args:
-      embedding: From y [b, num_classes] to [b, f].
-      y: Labels.
-      features: [b, f].
-      training: Passed on.
-
-    Returns:
-      [b, 1].
+      image_shape: (H, W, C); H = W one of the family's `image_sizes` where it has them.
+      ch: Width: all layers have a multiple of it as channels.
+      project_y: Add <embedding of y, features> to the logits; without effect if y is None.
+        https://arxiv.org/abs/1802.05637
+      resample: `folded` or `plain`, see `layers.ResNetBlock`.
+      **kwargs: See `base.Discriminator`.
     """
-    return ops.sum(embedding(y, training=training) * features, axis=1, keepdims=True)
+
+    image_sizes: Sequence[int] | None = None
+    block_class = ResNetBlock
+    fc_name = "disc_final_fc"
+    embedding_initializer: str | None = None
+
+    def __init__(
+        self, image_shape, ch: int, project_y: bool = False, resample: str = "folded", **kwargs
+    ):
+        super().__init__(image_shape, **kwargs)
+        if self.image_sizes is not None:
+            check_square(self.family, image_shape, self.image_sizes)
+        self.ch, self.project_y, self.resample = ch, project_y, resample
+
+    def make_block(self, name: str, in_channels: int, out_channels: int, scale: str, **kwargs):
+        return self.block_class(
+            in_channels, out_channels, scale, is_gen_block=False, spectral_norm=self.kernel_norm,
+            batch_norm_fn=self.batch_norm_fn, layer_norm=self.layer_norm, resample=self.resample,
+            name=name, **kwargs,
+        )  # fmt: skip
+
+    def add_layers(self, blocks, first_conv=None, attention=None, num_features=None) -> None:
+        """Sets the layers.
+
+        Args:
+          blocks: The residual blocks, first to last.
+          first_conv: Convolution before them; None for none.
+          attention: See `attention_layers`; None for none.
+          num_features: Number of features, where not the last block's channels.
+        """
+        self.first_conv = first_conv
+        self.blocks, self.attention = blocks, attention or {}
+        self.fc = Dense(1, spectral_norm=self.kernel_norm, name=self.fc_name)
+        self.embedding = None
+        if self.project_y:
+            self.embedding = Dense(
+                num_features or blocks[-1].out_channels, use_bias=False,
+                spectral_norm=self.kernel_norm, kernel_initializer=self.embedding_initializer,
+                name="embedding_fc",
+            )  # fmt: skip
+
+    def pool(self, x):
+        """From the last block's result [b, h, w, c] to the features [b, f]."""
+        return ops.mean(ops.relu(x), axis=(1, 2))
+
+    def call(self, inputs, training=None):
+        x, y = inputs
+        if self.first_conv is not None:
+            x = self.first_conv(x, training=training)
+        for block in self.blocks:
+            x = block(x, y=y, training=training)
+            if block.name in self.attention:
+                x = self.attention[block.name](x, training=training)
+        features = self.pool(x)
+        logits = self.fc(features, training=training)
+        if self.embedding is not None and y is not None:
+            embedded = self.embedding(y, training=training)
+            logits += ops.sum(embedded * features, axis=1, keepdims=True)
+        return logits, features
+
+    def get_config(self):
+        return super().get_config() | {
+            "ch": self.ch,
+            "project_y": self.project_y,
+            "resample": self.resample,
+        }
 
 
 def check_square(family: str, image_shape: base.Shape, sizes: Sequence[int]) -> None:

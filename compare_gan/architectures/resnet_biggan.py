@@ -1,4 +1,7 @@
-"""BigGAN (https://arxiv.org/abs/1809.11096): wide ResNets with self-attention, 32 to 512 pixels."""
+"""BigGAN: wide residual networks with self-attention, 32 x 32 to 512 x 512.
+
+https://arxiv.org/abs/1809.11096
+"""
 
 import itertools
 from collections.abc import Callable, Sequence
@@ -6,9 +9,9 @@ from collections.abc import Callable, Sequence
 from keras import ops
 
 from compare_gan.architectures import base, resnet
-from compare_gan.layers import BatchNorm, BigGanResNetBlock, Conv2D, Dense
+from compare_gan.layers import BatchNorm, BigGanResNetBlock, Normalization
 
-_SEED_SIZE = 4
+base.register_family(__name__, paper="https://arxiv.org/abs/1809.11096")
 
 # By image size, the widths between the generator's blocks in units of `ch`.
 _GENERATOR_WIDTHS = {
@@ -47,10 +50,11 @@ class Generator(resnet.EmbeddingGenerator):
       embed_bias: Add a bias to both embeddings.
       final_norm_fn: Class of the normalization before the last convolution, which is unconditional
         by default; None for none.
-      upsample: `zeros` (as in the 2019 library) or `nearest` (as in the paper).
-      resample: `folded` or `plain`, see `layers.BigGanResNetBlock`.
-      **kwargs: See `base.Generator`.
+      **kwargs: See `resnet.Generator`.
     """
+
+    image_sizes = tuple(_GENERATOR_WIDTHS)
+    block_class = BigGanResNetBlock
 
     def __init__(
         self,
@@ -63,64 +67,40 @@ class Generator(resnet.EmbeddingGenerator):
         embed_y_dim: int = 128,
         embed_bias: bool = False,
         final_norm_fn: Callable | None = BatchNorm,
-        upsample: str = "zeros",
-        resample: str = "folded",
         **kwargs,
     ):
-        resnet.check_square("resnet_biggan", image_shape, tuple(_GENERATOR_WIDTHS))
-        widths = [ch * width for width in _GENERATOR_WIDTHS[image_shape[0]]]
         super().__init__(
-            image_shape, hierarchical_z, embed_z, embed_y, embed_y_dim, embed_bias,
-            num_blocks=len(widths) - 1, **kwargs,
-        )  # fmt: skip
-        self.ch, self.upsample, self.resample = ch, upsample, resample
-        self.seed_width = widths[0]
-        self.fc = Dense(_SEED_SIZE**2 * widths[0], spectral_norm=self.kernel_norm, name="fc_noise")
-        self.blocks = [
-            BigGanResNetBlock(
-                width_in, width_out, "up", is_gen_block=True, spectral_norm=self.kernel_norm,
-                batch_norm_fn=self.batch_norm_fn, upsample=upsample, resample=resample,
-                name=f"B{i}",
-            )
-            for i, (width_in, width_out) in enumerate(itertools.pairwise(widths), 1)
-        ]  # fmt: skip
-        self.blocks_with_attention = blocks_with_attention
-        self.attention = resnet.attention_layers(
-            blocks_with_attention, self.num_blocks, "B4", self.kernel_norm,
-            "resnet_biggan.Generator.blocks_with_attention",
-        )  # fmt: skip
-        self.final_norm_fn = None if final_norm_fn is None else base.Normalization(final_norm_fn)
-        self.final_norm = self.final_norm_fn and self.final_norm_fn("final_norm", self.kernel_norm)
-        self.final_conv = Conv2D(
-            image_shape[2], 3, spectral_norm=self.kernel_norm, name="final_conv"
+            image_shape, ch, hierarchical_z, embed_z, embed_y, embed_y_dim, embed_bias, **kwargs
         )
+        self.blocks_with_attention = blocks_with_attention
+        self.final_norm_fn = Normalization.of(final_norm_fn)
+        widths = [ch * width for width in _GENERATOR_WIDTHS[image_shape[0]]]
+        self.add_layers(
+            [
+                self.make_block(f"B{i}", a, b, "up")
+                for i, (a, b) in enumerate(itertools.pairwise(widths), start=1)
+            ],
+            self.final_norm_fn and self.final_norm_fn("final_norm", self.kernel_norm),
+            resnet.attention_layers(
+                blocks_with_attention, len(widths) - 1, "B4", self.kernel_norm,
+                "resnet_biggan.Generator.blocks_with_attention",
+            ),
+        )  # fmt: skip
 
-    def call(self, inputs, training=None):
-        z, y = self.embed(*inputs, training=training)
-        seed, zs, ys = self.parts(z, y)
-        x = self.fc(seed, training=training)
-        x = ops.reshape(x, (-1, _SEED_SIZE, _SEED_SIZE, self.seed_width))
-        for block, block_z, block_y in zip(self.blocks, zs, ys, strict=True):
-            x = block(x, z=block_z, y=block_y, training=training)
-            if block.name in self.attention:
-                x = self.attention[block.name](x, training=training)
-        x = ops.relu(base.normalize(self.final_norm, x, z, y, training))
-        return 0.5 * ops.tanh(self.final_conv(x, training=training)) + 0.5
+    def activation(self, x):
+        return 0.5 * ops.tanh(x) + 0.5
 
     def get_config(self):
         return super().get_config() | {
-            "ch": self.ch,
             "blocks_with_attention": self.blocks_with_attention,
             "embed_y_dim": self.embed_y_dim,
             "embed_bias": self.embed_bias,
             "final_norm_fn": self.final_norm_fn and self.final_norm_fn.serialized(),
-            "upsample": self.upsample,
-            "resample": self.resample,
         }
 
 
 @base.network
-class Discriminator(base.Discriminator):
+class Discriminator(resnet.Discriminator):
     """BigGAN's discriminator: residual blocks, the sum over pixels, a dense layer, a projection.
 
     Args:
@@ -129,9 +109,15 @@ class Discriminator(base.Discriminator):
       blocks_with_attention: As for the generator. Usual: "B1" for up to 128 pixels, "B2" for 256,
         "B3" for 512.
       project_y: Add the projection of y to the logits; without effect if y is None.
-      resample: `folded` or `plain`, see `layers.BigGanResNetBlock`.
-      **kwargs: See `base.Discriminator`.
+      identity_skip: Shortcuts also for blocks of equal width, as in the paper; without them, as in
+        the 2019 library.
+      **kwargs: See `resnet.Discriminator`.
     """
+
+    image_sizes = tuple(_DISCRIMINATOR_WIDTHS)
+    block_class = BigGanResNetBlock
+    fc_name = "final_fc"
+    embedding_initializer = "glorot_normal"
 
     def __init__(
         self,
@@ -139,51 +125,32 @@ class Discriminator(base.Discriminator):
         ch: int = 96,
         blocks_with_attention: str | Sequence[str] = "B1",
         project_y: bool = True,
-        resample: str = "folded",
+        identity_skip: bool = False,
         **kwargs,
     ):
-        resnet.check_square("resnet_biggan", image_shape, tuple(_DISCRIMINATOR_WIDTHS))
-        super().__init__(image_shape, **kwargs)
-        self.ch, self.project_y, self.resample = ch, project_y, resample
+        super().__init__(image_shape, ch, project_y, **kwargs)
+        self.blocks_with_attention = blocks_with_attention
+        self.identity_skip = identity_skip
         widths = [image_shape[2], *(ch * width for width in _DISCRIMINATOR_WIDTHS[image_shape[0]])]
         last = len(widths) - 1
-        self.blocks = [
-            BigGanResNetBlock(
-                width_in, width_out, "none" if i == last else "down", is_gen_block=False,
-                spectral_norm=self.kernel_norm, batch_norm_fn=self.batch_norm_fn,
-                layer_norm=self.layer_norm, resample=resample, name=f"B{i}",
-            )
-            for i, (width_in, width_out) in enumerate(itertools.pairwise(widths), 1)
-        ]  # fmt: skip
-        self.blocks_with_attention = blocks_with_attention
-        self.attention = resnet.attention_layers(
-            blocks_with_attention, last, "B1", self.kernel_norm,
-            "resnet_biggan.Discriminator.blocks_with_attention",
+        self.add_layers(
+            [
+                self.make_block(
+                    f"B{i}", a, b, "none" if i == last else "down", identity_skip=identity_skip
+                )
+                for i, (a, b) in enumerate(itertools.pairwise(widths), start=1)
+            ],
+            attention=resnet.attention_layers(
+                blocks_with_attention, last, "B1", self.kernel_norm,
+                "resnet_biggan.Discriminator.blocks_with_attention",
+            ),
         )  # fmt: skip
-        self.fc = Dense(1, spectral_norm=self.kernel_norm, name="final_fc")
-        self.embedding = None
-        if project_y:
-            self.embedding = Dense(
-                widths[-1], use_bias=False, spectral_norm=self.kernel_norm,
-                kernel_initializer="glorot_normal", name="embedding_fc",
-            )  # fmt: skip
 
-    def call(self, inputs, training=None):
-        x, y = inputs
-        for block in self.blocks:
-            x = block(x, y=y, training=training)
-            if block.name in self.attention:
-                x = self.attention[block.name](x, training=training)
-        features = ops.sum(ops.relu(x), axis=(1, 2))
-        logits = self.fc(features, training=training)
-        if self.project_y and y is not None:
-            logits += resnet.projection(self.embedding, y, features, training)
-        return logits, features
+    def pool(self, x):
+        return ops.sum(ops.relu(x), axis=(1, 2))
 
     def get_config(self):
         return super().get_config() | {
-            "ch": self.ch,
             "blocks_with_attention": self.blocks_with_attention,
-            "project_y": self.project_y,
-            "resample": self.resample,
+            "identity_skip": self.identity_skip,
         }

@@ -6,7 +6,9 @@ https://arxiv.org/abs/1802.05957, appendix B.4. Images of any size.
 from keras import ops
 
 from compare_gan.architectures import base
-from compare_gan.layers import Conv2D, Conv2DTranspose, Dense, leaky_relu
+from compare_gan.layers import Conv2D, Conv2DTranspose, Dense, leaky_relu, normalize
+
+base.register_family(__name__, paper="https://arxiv.org/abs/1802.05957")
 
 # Filters in units of `ch`, kernel size and stride of the discriminator's convolutions.
 _CONVOLUTIONS = ((1, 3, 1), (2, 4, 2), (2, 3, 1), (4, 4, 2), (4, 3, 1), (8, 4, 2), (8, 3, 1))
@@ -43,11 +45,11 @@ class Generator(base.Generator):
     def call(self, inputs, training=None):
         z, y = inputs
         # The first normalization has statistics of its own for each pixel.
-        x = base.normalize(self.fc_norm, self.fc(z, training=training), z, y, training)
+        x = normalize(self.fc_norm, self.fc(z, training=training), z, y, training)
         x = ops.reshape(ops.relu(x), (-1, *self.seed_size, 8 * self.ch))
         for deconv, norm in zip(self.deconvs, self.norms, strict=True):
             x = deconv(x, training=training)
-            x = ops.relu(base.normalize(norm, x, z, y, training))
+            x = ops.relu(normalize(norm, x, z, y, training))
         return 0.5 * ops.tanh(self.to_image(x, training=training)) + 0.5
 
     def get_config(self):

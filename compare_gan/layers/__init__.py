@@ -11,8 +11,10 @@ from compare_gan.layers.normalization import (
     NoBatchNorm,
     SelfModulatedBatchNorm,
 )
+from compare_gan.layers.normalization_choice import Normalization, normalize
 from compare_gan.layers.resampling import mean_pool, unpool, upsample_nearest
 from compare_gan.layers.residual import BigGanResNetBlock, ResNetBlock
+from compare_gan.layers.residual_bottleneck import BigGanDeepResNetBlock
 from compare_gan.layers.spectral_norm import SpectralNorm, spectral_norm
 from compare_gan.layers.standardization import StandardizeBatch
 from compare_gan.layers.standing_statistics import (
@@ -23,6 +25,7 @@ from compare_gan.layers.standing_statistics import (
 
 __all__ = [
     "BatchNorm",
+    "BigGanDeepResNetBlock",
     "BigGanResNetBlock",
     "ConditionalBatchNorm",
     "Conv2D",
@@ -31,6 +34,7 @@ __all__ = [
     "LayerNorm",
     "NoBatchNorm",
     "NonLocalBlock",
+    "Normalization",
     "ResNetBlock",
     "SelfModulatedBatchNorm",
     "SpectralNorm",
@@ -38,6 +42,7 @@ __all__ = [
     "accumulating_standing_statistics",
     "leaky_relu",
     "mean_pool",
+    "normalize",
     "reset_standing_statistics",
     "spectral_norm",
     "unpool",

@@ -30,8 +30,8 @@ def upsample_nearest(x):
 
 
 def mean_pool(x):
-    """Half the height and width, the mean of each 2 x 2 block."""
-    return ops.average_pool(x, 2, strides=2, padding="valid")
+    """Half the height and width, the mean of each 2 x 2 block; odd sides are rounded up."""
+    return ops.average_pool(x, 2, strides=2, padding="same")
 
 
 def convolve(x, kernel, resample: str, folded: bool):
@@ -44,7 +44,7 @@ def convolve(x, kernel, resample: str, folded: bool):
       folded: Use the equal, smaller convolution where there is one.
 
     Returns:
-      [batch, 2h, 2w, filters], or [batch, ⌊h/2⌋, ⌊w/2⌋, filters] for `then_mean_pool`.
+      [batch, 2h, 2w, filters], or [batch, ⌈h/2⌉, ⌈w/2⌉, filters] for `then_mean_pool`.
     """
     size = kernel.shape[0]
     if folded and size == 1:

@@ -13,8 +13,20 @@ from compare_gan import registry
 from compare_gan.errors import UserError
 from compare_gan.layers import BatchNorm, ConditionalBatchNorm, SelfModulatedBatchNorm
 
-FAMILIES = ["dcgan", "sndcgan", "resnet_cifar", "resnet_biggan", "dummy"]
-CH = {"dcgan": 2, "sndcgan": 2, "resnet_cifar": 8, "resnet_biggan": 4}
+# What makes them small.
+FAMILIES = {
+    "dcgan": {"ch": 2},
+    "infogan": {"ch": 4},
+    "sndcgan": {"ch": 2},
+    "resnet5": {"ch": 4},
+    "resnet30": {"ch": 4, "blocks_per_size": 1},
+    "resnet_cifar": {"ch": 8},
+    "resnet_stl": {"ch": 2},
+    "resnet_biggan": {"ch": 4},
+    "resnet_biggan_deep": {"ch": 8},
+    "dummy": {},
+}
+SIZES = {"resnet30": 128, "resnet_stl": 48}  # 32 pixels for the others.
 
 
 @pytest.fixture(autouse=True)
@@ -22,16 +34,21 @@ def _equal_weights_each_time():
     keras.utils.set_random_seed(0)
 
 
-def _pair(family, image_shape=(32, 32, 3), generator=(), discriminator=()):
+def _shape(family, channels=3):
+    size = SIZES.get(family, 32)
+    return size, size, channels
+
+
+def _pair(family, image_shape=None, generator=(), discriminator=()):
     module = registry.get("architecture", f"{family}_arch")
-    ch = {"ch": CH[family]} if family in CH else {}
+    image_shape, small = image_shape or _shape(family), FAMILIES[family]
     return (
-        module.Generator(image_shape, **ch, **dict(generator)),
-        module.Discriminator(image_shape, **ch, **dict(discriminator)),
+        module.Generator(image_shape, **small, **dict(generator)),
+        module.Discriminator(image_shape, **small, **dict(discriminator)),
     )
 
 
-def _inputs(image_shape=(32, 32, 3), batch=3, seed=0):
+def _inputs(image_shape, batch=3, seed=0):
     random = np.random.RandomState(seed)
     z = random.uniform(-1, 1, (batch, 16)).astype(np.float32)
     x = random.uniform(size=(batch, *image_shape)).astype(np.float32)
@@ -52,7 +69,7 @@ def test_families_are_registered():
 )
 @pytest.mark.parametrize("family", FAMILIES)
 def test_shapes_and_range(family, with_y, channels):
-    shape = (32, 32, channels)
+    shape = _shape(family, channels)
     generator, discriminator = _pair(family, shape, {"batch_norm_fn": BatchNorm})
     z, x, y = _inputs(shape)
     y = y if with_y else None
@@ -65,7 +82,7 @@ def test_shapes_and_range(family, with_y, channels):
 
 
 @pytest.mark.parametrize("shape", [(28, 28, 1), (20, 33, 3)], ids=str)
-@pytest.mark.parametrize("family", ["dcgan", "sndcgan"])
+@pytest.mark.parametrize("family", ["dcgan", "sndcgan", "infogan"])
 def test_any_size(family, shape):
     generator, discriminator = _pair(family, shape)
     z, x, _ = _inputs(shape)
@@ -91,7 +108,7 @@ def test_saved_and_loaded_whatever_gin_says_by_then(family, norm, tmp_path):
         """
     )
     generator, discriminator = _pair(family, generator={"batch_norm_fn": norm})
-    z, x, y = _inputs()
+    z, x, y = _inputs(_shape(family))
     for network, inputs in ((generator, (z, y)), (discriminator, (x, y))):
         network(inputs, training=True)  # Moves statistics and singular vectors.
         expected = network(inputs, training=False)
@@ -129,7 +146,7 @@ def test_config_of_a_scoped_reference():
     config = json.loads(json.dumps(generator.get_config()))
     gin.clear_config()
     clone = type(generator).from_config(config)
-    z, _, y = _inputs()
+    z, _, y = _inputs(_shape("resnet_biggan"))
     clone((z, y))
     assert any(v.path.endswith("B1/bn1/condition/gamma/bias") for v in clone.variables)
 
@@ -161,11 +178,11 @@ def mixed_precision():
 
 @pytest.mark.parametrize("family", FAMILIES)
 def test_mixed_precision_is_close_to_full(family, mixed_precision):
-    z, x, y = _inputs()
+    z, x, y = _inputs(_shape(family))
     options = {"batch_norm_fn": ConditionalBatchNorm}, {"spectral_norm": True}
-    full = _pair(family, (32, 32, 3), *options)
+    full = _pair(family, None, *options)
     with mixed_precision():
-        half = _pair(family, (32, 32, 3), *options)
+        half = _pair(family, None, *options)
     for network, reference, first in zip(half, full, (z, x), strict=True):
         network.build((first.shape, y.shape))
         reference.build((first.shape, y.shape))
@@ -177,9 +194,9 @@ def test_mixed_precision_is_close_to_full(family, mixed_precision):
     scale = [1.0, np.abs(expected[2]).max(), np.abs(expected[2]).max()]
     for a, e, largest in zip(actual, expected, scale, strict=True):
         assert keras.backend.standardize_dtype(a.dtype) == "bfloat16"
-        # bfloat16 keeps 8 bits; the errors of a dozen layers. Logits are sums of features.
+        # bfloat16 keeps 8 bits; the errors of up to thirty layers. Logits are sums of features.
         a, e = ops.convert_to_numpy(ops.cast(a, "float32")), ops.convert_to_numpy(e)
-        np.testing.assert_allclose(a, e, atol=0.05 * largest)
+        np.testing.assert_allclose(a, e, atol=0.1 * largest)
 
 
 class TestGin:
@@ -229,19 +246,28 @@ class TestGin:
         assert not cifar.Discriminator((32, 32, 3)).get_config()["project_y"]
 
 
-@pytest.mark.parametrize("family", ["dcgan", "resnet_cifar", "resnet_biggan", "dummy"])
+@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "sndcgan"])
 def test_discriminator_norms(family):
-    _, x, y = _inputs()
+    _, x, y = _inputs(_shape(family))
     for options, name in (({"layer_norm": True}, "beta"), ({"batch_norm_fn": BatchNorm}, "gamma")):
         _, discriminator = _pair(family, discriminator=options)
         discriminator((x, y), training=True)
         assert any(v.name == name for v in discriminator.trainable_variables)
 
 
+@pytest.mark.parametrize("family", FAMILIES)
+def test_generators_modulated_by_the_latent(family):
+    generator, _ = _pair(family, generator={"batch_norm_fn": SelfModulatedBatchNorm})
+    z, _, _ = _inputs(_shape(family), batch=2)
+    generator((z, None), training=True)
+    assert any("/sbn/hidden/" in v.path for v in generator.trainable_variables)
+
+
 @pytest.mark.parametrize(
     ("family", "network", "option"),
     [
         ("dcgan", "Generator", "spectral_norm"),
+        ("infogan", "Generator", "spectral_norm"),
         ("sndcgan", "Generator", "spectral_norm"),
         ("sndcgan", "Discriminator", "layer_norm"),
     ],
@@ -250,6 +276,20 @@ def test_an_option_without_effect_is_told(family, network, option, caplog):
     module = registry.get("architecture", f"{family}_arch")
     getattr(module, network)((32, 32, 3), ch=2, **{option: True})
     assert f"{network[0]}.{option} has no effect on {family}" in caplog.text
+
+
+def test_infogan_has_batch_norm_of_its_own(caplog):
+    module = registry.get("architecture", "infogan_arch")
+    gin.parse_config("G.batch_norm_fn = @batch_norm")
+    assert module.Generator((32, 32, 3), ch=2).batch_norm_fn.layer_class is BatchNorm
+    assert not caplog.text
+    gin.parse_config("G.batch_norm_fn = @conditional_batch_norm")
+    assert module.Generator((32, 32, 3), ch=2).batch_norm_fn.layer_class is BatchNorm
+    assert "bind infogan.Generator.batch_norm_fn" in caplog.text
+    gin.parse_config("infogan.Generator.batch_norm_fn = @conditional_batch_norm")
+    generator = module.Generator((32, 32, 3), ch=2)
+    assert generator.batch_norm_fn.layer_class is ConditionalBatchNorm
+    assert module.Generator((32, 32, 3), ch=2, batch_norm_fn=None).batch_norm_fn is None
 
 
 class TestMistakes:
@@ -270,10 +310,36 @@ class TestMistakes:
         with pytest.raises(UserError, match="multiples of 4, received 30x30"):
             cifar.Discriminator((30, 30, 1))
 
+    @pytest.mark.parametrize(
+        ("family", "sizes"),
+        [
+            ("resnet30", "128x128"),
+            ("resnet_biggan_deep", "32x32, .*512x512"),
+            ("resnet5", "4x4, .*"),
+        ],
+    )
+    @pytest.mark.parametrize("network", ["Generator", "Discriminator"])
+    def test_sizes_of_both_networks(self, family, sizes, network):
+        module = registry.get("architecture", f"{family}_arch")
+        for size in ((96, 96), (128, 64)):
+            with pytest.raises(
+                UserError,
+                match=rf"{family} is made for images of {sizes}, received {size[0]}x{size[1]}",
+            ):
+                getattr(module, network)((*size, 3))
+
+    def test_resnet_stl_sizes(self):
+        stl = registry.get("architecture", "resnet_stl_arch")
+        with pytest.raises(UserError, match=r"48x48, received 32x32; .*dataset\.pad_to = 48"):
+            stl.Generator((32, 32, 3))
+        logits, _ = stl.Discriminator((30, 37, 3), ch=1)((np.zeros((2, 30, 37, 3)), None))
+        assert logits.shape == (2, 1)
+
     @pytest.mark.parametrize("family", FAMILIES)
     def test_channels(self, family):
-        with pytest.raises(UserError, match=r"1 or 3 channels\), received \(32, 32, 2\)"):
-            _pair(family, (32, 32, 2))
+        shape = _shape(family, channels=2)
+        with pytest.raises(UserError, match=r"1 or 3 channels\), received \(\d+, \d+, 2\)"):
+            _pair(family, shape)
 
     def test_attention(self):
         with pytest.raises(UserError, match=r"'B5'.*Known: B1, B2, B3"):

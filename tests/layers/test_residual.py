@@ -22,7 +22,7 @@ def _inputs(shape=(2, 4, 4, 6)):
 @pytest.mark.parametrize("name", BLOCKS)
 @pytest.mark.parametrize("resample", ("folded", "plain"))
 def test_blocks_are_those_of_the_2019_library(
-    golden, load_golden, name, case, out_channels, resample
+    golden, load_golden, assert_golden, name, case, out_channels, resample
 ):
     is_gen_block = case.startswith("G")
     block = BLOCKS[name](
@@ -42,9 +42,8 @@ def test_blocks_are_those_of_the_2019_library(
     # The golden variables leave out the moving averages.
     moving = [w for w in block.weights if w.name.startswith("moving_")]
     assert len(stored) == len(block.weights) - len(moving)
-    # Two convolutions of up to 72 products behind each other.
-    expected = golden[f"{prefix}/out"]
-    np.testing.assert_allclose(block(x, training=True), expected, rtol=2e-5, atol=2e-5)
+    found = block(x, training=True)
+    assert_golden("block", f"{prefix}/out", found, golden[f"{prefix}/out"])
 
 
 @pytest.mark.parametrize("make", (ResNetBlock, BigGanResNetBlock))
@@ -89,9 +88,41 @@ def test_nearest_upsampling_by_hand(randomize):
 
 
 @pytest.mark.parametrize("make", (ResNetBlock, BigGanResNetBlock))
-def test_odd_sizes_round_down(make):
-    block, x = make(6, 8, "down", is_gen_block=False), _inputs((2, 7, 5, 6))
-    assert block(x).shape == (2, 3, 2, 8)
+def test_odd_sizes_round_up(make):
+    """The means at the border are those of the pixels that there are."""
+    block, x = make(6, 8, "down", is_gen_block=False), _inputs((2, 3, 1, 6))
+    down, same = block(x), make(6, 8, "none", is_gen_block=False)
+    assert down.shape == (2, 2, 1, 8)
+    same(x)
+    for a, b in zip(same.weights, block.weights, strict=True):
+        a.assign(b)
+    full = np.array(same(x))
+    expected = np.stack([full[:, :2].mean(axis=1), full[:, 2]], axis=1)
+    np.testing.assert_allclose(down, expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("scale", ("none", "down"))
+def test_identity_skip_adds_the_input(randomize, scale):
+    blocks = [
+        BigGanResNetBlock(6, 6, scale, is_gen_block=False, identity_skip=skip)
+        for skip in (False, True)
+    ]
+    x = _inputs()
+    for block in blocks:
+        block(x)
+        randomize(block)
+    shortcut = x if scale == "none" else x.reshape(2, 2, 2, 2, 2, 6).mean(axis=(2, 4))
+    np.testing.assert_allclose(blocks[1](x), blocks[0](x) + shortcut, rtol=1e-5, atol=1e-6)
+
+
+def test_identity_skip_leaves_other_blocks_alone():
+    for options in ({"is_gen_block": True}, {"out_channels": 8}):
+        options = {"out_channels": 6, "is_gen_block": False, "identity_skip": True} | options
+        block, x = BigGanResNetBlock(6, scale="none", **options), _inputs()
+        block(x)
+        for conv in (block.conv2, block.shortcut):
+            conv.kernel.assign(np.zeros(conv.kernel.shape))
+        np.testing.assert_array_equal(block(x), np.zeros((2, 4, 4, options["out_channels"])))
 
 
 def test_layer_norm_takes_the_place_of_batch_norm():
@@ -144,6 +175,7 @@ spectral_norm.singular_value = 'right'
             "z",
         ),
         (functools.partial(BigGanResNetBlock, 6, 8, "down", False, True, layer_norm=True), None),
+        (functools.partial(BigGanResNetBlock, 6, 6, "down", False, identity_skip=True), None),
     ),
 )
 def test_every_layer_check(check_layer, make, condition):

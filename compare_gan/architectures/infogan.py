@@ -1,0 +1,110 @@
+"""InfoGAN's small convolutional networks, without its latent codes; images of any size.
+
+https://arxiv.org/abs/1606.03657, appendix C.1.
+"""
+
+import logging
+from collections.abc import Callable
+
+import gin
+from keras import ops
+
+from compare_gan.architectures import base
+from compare_gan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, leaky_relu, normalize
+
+base.register_family(__name__, paper="https://arxiv.org/abs/1606.03657")
+
+_log = logging.getLogger(__name__)
+
+
+@base.network
+class Generator(base.Generator):
+    """Two dense layers, two transposed 4 x 4 convolutions of stride 2, leaky ReLUs.
+
+    As in the 2019 library `G.batch_norm_fn` and `G.spectral_norm` have no effect on it.
+
+    Args:
+      image_shape: (H, W, C), any H and W.
+      ch: Width of the last hidden layer; the dense layers have 16·ch and H·W·ch/8 units.
+      batch_norm_fn: Class of the normalizations; None for none. The default is there whatever
+        `G.batch_norm_fn` says: another is chosen by `infogan.Generator.batch_norm_fn`.
+      **kwargs: See `base.Generator`.
+    """
+
+    unused_options = ("spectral_norm",)
+
+    def __init__(
+        self, image_shape, ch: int = 64, batch_norm_fn: Callable | None = BatchNorm, **kwargs
+    ):
+        super().__init__(image_shape, batch_norm_fn=batch_norm_fn, **kwargs)
+        if batch_norm_fn is BatchNorm and _gin_asks_for_another():
+            _log.warning(
+                "G.batch_norm_fn has no effect on infogan, which has plain batch norm: bind "
+                "infogan.Generator.batch_norm_fn instead."
+            )
+        self.ch = ch
+        self.seed_size, middle, full = base.halved_sizes(image_shape, 2)
+        h, w = self.seed_size
+        self.fc1, self.bn1 = Dense(16 * ch, name="g_fc1"), self.make_norm("g_bn1")
+        self.fc2, self.bn2 = Dense(h * w * 2 * ch, name="g_fc2"), self.make_norm("g_bn2")
+        self.dc3 = Conv2DTranspose(ch, 4, strides=2, output_size=middle, name="g_dc3")
+        self.bn3 = self.make_norm("g_bn3")
+        self.dc4 = Conv2DTranspose(image_shape[2], 4, strides=2, output_size=full, name="g_dc4")
+
+    def call(self, inputs, training=None):
+        z, y = inputs
+
+        def activate(norm, x):
+            return leaky_relu(normalize(norm, x, z, y, training))
+
+        x = activate(self.bn1, self.fc1(z, training=training))
+        x = activate(self.bn2, self.fc2(x, training=training))
+        x = ops.reshape(x, (-1, *self.seed_size, 2 * self.ch))
+        x = activate(self.bn3, self.dc3(x, training=training))
+        return ops.sigmoid(self.dc4(x, training=training))
+
+    def get_config(self):
+        return super().get_config() | {"ch": self.ch}
+
+
+def _gin_asks_for_another() -> bool:
+    try:
+        return str(gin.query_parameter("G.batch_norm_fn")) not in ("@batch_norm", "None")
+    except ValueError:  # It is not bound.
+        return False
+
+
+@base.network
+class Discriminator(base.Discriminator):
+    """Two 4 x 4 convolutions of stride 2, two dense layers, leaky ReLUs.
+
+    Args:
+      image_shape: (H, W, C), any H and W.
+      ch: Width of the first layer; the others have 2 and 16 times as many channels.
+      **kwargs: See `base.Discriminator`.
+    """
+
+    def __init__(self, image_shape, ch: int = 64, **kwargs):
+        super().__init__(image_shape, **kwargs)
+        self.ch = ch
+        norm = {"spectral_norm": self.kernel_norm}
+        self.conv1 = Conv2D(ch, 4, strides=2, name="d_conv1", **norm)
+        self.conv2 = Conv2D(2 * ch, 4, strides=2, name="d_conv2", **norm)
+        self.bn2 = self.make_norm("d_bn2")
+        self.fc3, self.bn3 = Dense(16 * ch, name="d_fc3", **norm), self.make_norm("d_bn3")
+        self.fc4 = Dense(1, name="d_fc4", **norm)
+
+    def call(self, inputs, training=None):
+        x, y = inputs
+
+        def activate(norm, x):
+            return leaky_relu(normalize(norm, x, y=y, training=training))
+
+        x = leaky_relu(self.conv1(x, training=training))
+        x = activate(self.bn2, self.conv2(x, training=training))
+        x = ops.reshape(x, (-1, x.shape[1] * x.shape[2] * x.shape[3]))
+        features = activate(self.bn3, self.fc3(x, training=training))
+        return self.fc4(features, training=training), features
+
+    def get_config(self):
+        return super().get_config() | {"ch": self.ch}

@@ -1,0 +1,101 @@
+"""BigGAN-deep's block against the 2019 library's numbers; its options."""
+
+import functools
+import pathlib
+
+import numpy as np
+import pytest
+
+from compare_gan.layers import (
+    BatchNorm,
+    BigGanDeepResNetBlock,
+    ConditionalBatchNorm,
+    LayerNorm,
+)
+
+_DATA = pathlib.Path(__file__).parents[1] / "data" / "architectures_bottleneck_golden.npz"
+
+
+@pytest.fixture(scope="module")
+def blocks():
+    with np.load(_DATA, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+def _inputs(channels=8):
+    return np.random.RandomState(0).normal(size=(2, 4, 4, channels)).astype(np.float32)
+
+
+@pytest.mark.parametrize("case", ("up_8to8", "up_8to4", "none_8to8", "down_8to8", "down_8to12"))
+@pytest.mark.parametrize("resample", ("folded", "plain"))
+def test_block_is_that_of_the_2019_library(blocks, case, resample):
+    scale, channels = case.split("_")
+    block = BigGanDeepResNetBlock(
+        *map(int, channels.split("to")),
+        scale,
+        is_gen_block=scale == "up",
+        spectral_norm=True,
+        batch_norm_fn=BatchNorm if scale == "up" else None,
+        resample=resample,
+        name="B1",
+    )
+    block.build(blocks["in/x"].shape)
+    stored = {key for key in blocks if key.startswith(f"{case}/var/")}
+    for weight in block.weights:
+        if not weight.name.startswith("moving_"):  # The golden variables leave them out.
+            key = f"{case}/var/{weight.path.replace('/u_var', '/kernel/u_var')}"
+            weight.assign(blocks[key])
+            stored.remove(key)
+    assert not stored
+    expected = blocks[f"{case}/out"]
+    # Four convolutions of up to 27 products behind each other.
+    np.testing.assert_allclose(
+        block(blocks["in/x"], training=True), expected, rtol=0, atol=1e-5 * np.abs(expected).max()
+    )
+
+
+@pytest.mark.parametrize("upsample", ("zeros", "nearest"))
+def test_folded_equals_plain(randomize, upsample):
+    outputs = []
+    for resample in ("folded", "plain"):
+        block = BigGanDeepResNetBlock(8, 4, "up", True, upsample=upsample, resample=resample)
+        block(_inputs())
+        randomize(block)
+        outputs.append(block(_inputs()))
+    np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-5)
+
+
+def test_nearest_upsampling_repeats_the_shortcut():
+    block, x = BigGanDeepResNetBlock(8, 4, "up", True, upsample="nearest"), _inputs()
+    block(x)
+    last = block.stages[-1].conv.kernel
+    last.assign(np.zeros(last.shape))
+    np.testing.assert_array_equal(block(x), x[..., :4].repeat(2, axis=1).repeat(2, axis=2))
+
+
+def test_layer_norm_takes_the_place_of_batch_norm():
+    block = BigGanDeepResNetBlock(8, 8, "down", False, batch_norm_fn=BatchNorm, layer_norm=True)
+    block.build((None, 4, 4, 8))
+    for i, stage in enumerate(block.stages, start=1):
+        assert isinstance(stage.norm, LayerNorm)
+        assert stage.norm.gamma.path == f"{block.name}/conv{i}/ln/gamma"
+
+
+@pytest.mark.parametrize(
+    ("make", "condition"),
+    (
+        (
+            functools.partial(
+                BigGanDeepResNetBlock, 8, 4, "up", True, True, ConditionalBatchNorm,
+                upsample="nearest",
+            ),
+            "y",
+        ),
+        (functools.partial(BigGanDeepResNetBlock, 8, 12, "down", False, layer_norm=True), None),
+    ),
+)  # fmt: skip
+def test_every_layer_check(check_layer, make, condition):
+    inputs = {"x": _inputs()}
+    if condition:
+        inputs[condition] = np.random.RandomState(1).normal(size=(2, 3)).astype(np.float32)
+    check_layer(make, inputs, "standardize_batch.epsilon = 0.1")
