@@ -1,11 +1,17 @@
-"""Set before TensorFlow is imported anywhere, and gin's bindings dropped around each test."""
+"""Set before TensorFlow is imported anywhere, gin's bindings dropped around each test, and the
+comparison with recorded numbers of the 2019 library (`pytest --golden-report` sums it up).
+"""
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 
+import collections
+import zlib
+
 import gin
+import numpy as np
 import pytest
 
 
@@ -14,6 +20,79 @@ def _no_gin_bindings():
     gin.clear_config()
     yield
     gin.clear_config()
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--golden-report",
+        action="store_true",
+        help="print how closely the numbers of the 2019 library were met",
+    )
+
+
+@pytest.fixture
+def assert_golden(record_property):
+    """`assert_golden(section, key, actual, expected, rtol=1e-5)` compares with a recorded array.
+
+    The relative difference of an array is its largest difference from `expected`, over the largest
+    entry of `expected` (absolute, where that is all zeros): single entries near zero are sums that
+    cancel, with no digits of their own. `section` is the row of the report that `key` counts in.
+    """
+
+    def check(section, key, actual, expected, rtol=1e-5):
+        actual, expected = np.asarray(actual, np.float64), np.asarray(expected, np.float64)
+        assert actual.shape == expected.shape, key
+        difference = np.abs(actual - expected).max() / (np.abs(expected).max() or 1.0)
+        record_property("golden", (section, key, float(difference)))
+        assert difference <= rtol, f"{key} differs by {difference:.1e}, allowed {rtol:.0e}"
+
+    return check
+
+
+@pytest.fixture
+def fill_by_name():
+    """`fill_by_name(variables)` gives each the value that its name stands for in the recorded data.
+
+    Returns the variables by the names that the 2019 library has for them.
+    """
+
+    def fill(variables):
+        named = {v.path.replace("/u_var", "/kernel/u_var"): v for v in variables}
+        for name, variable in named.items():
+            seed = zlib.crc32(name.encode()) & 0x7FFFFFFF
+            n = np.random.RandomState(seed).normal(size=variable.shape)
+            value = {
+                "bias": 0.1 * n,
+                "beta": 0.1 * n,
+                "gamma": 1 + 0.1 * n,
+                "sigma": np.full_like(n, 0.5),
+                "u_var": n,
+                "kernel": n / np.sqrt(np.prod(variable.shape[:-1])),
+            }.get(variable.name)
+            if value is not None:  # Moving averages and the like keep their start.
+                variable.assign(value)
+        return named
+
+    return fill
+
+
+def pytest_terminal_summary(terminalreporter, config):
+    """One line a section: how many keys were compared, and the largest relative difference."""
+    if not config.getoption("--golden-report"):
+        return
+    sections = collections.defaultdict(dict)
+    for reports in terminalreporter.stats.values():
+        for report in reports:
+            for name, value in getattr(report, "user_properties", ()):
+                if name == "golden":
+                    section, key, difference = value
+                    sections[section][key] = max(difference, sections[section].get(key, 0.0))
+    terminalreporter.section("numbers of the 2019 library")
+    terminalreporter.line(f"{'section':<32}{'keys':>6}{'largest relative difference':>30}")
+    for section, keys in sorted(sections.items()):
+        terminalreporter.line(f"{section:<32}{len(keys):>6}{max(keys.values()):>30.1e}")
+    total = sum(map(len, sections.values()))
+    terminalreporter.line(f"{'all':<32}{total:>6}")
 
 
 # A run as small as can be: dummy networks on 8 x 8 shapes.

@@ -15,15 +15,16 @@ def _inputs(shape):
 
 @pytest.mark.parametrize("x", ("x4", "x5"))
 @pytest.mark.parametrize(("kernel_size", "strides"), ((3, 1), (4, 2), (5, 2)))
-def test_convolutions_are_those_of_the_2019_library(golden, load_golden, kernel_size, strides, x):
+def test_convolutions_are_those_of_the_2019_library(
+    golden, load_golden, assert_golden, kernel_size, strides, x
+):
     prefix = f"op/k{kernel_size}_s{strides}/{x}"
     inputs = golden[f"op/in/{x}"]
     for make, name, key in ((Conv2D, "c", "conv2d"), (Conv2DTranspose, "d", "deconv2d")):
         layer = make(3, kernel_size, strides=strides, name=name)
         layer.build(inputs.shape)
         load_golden(layer, prefix)
-        # Sums of at most 150 float32 products.
-        np.testing.assert_allclose(layer(inputs), golden[f"{prefix}/{key}"], rtol=1e-5, atol=1e-5)
+        assert_golden("op", f"{prefix}/{key}", layer(inputs), golden[f"{prefix}/{key}"])
 
 
 def test_dense_is_a_matrix_product_and_its_bias_starts_as_told():

@@ -38,50 +38,54 @@ def _standardized(x, epsilon=1e-3):
 
 
 @pytest.mark.parametrize("x", ("x0", "x_2d"))
-def test_batch_norm_is_that_of_the_2019_library(golden, x):
-    layer, x, expected = BatchNorm(), golden[f"bn/in/{x}"], golden[f"bn/batch_norm/train_out_{x}"]
+def test_batch_norm_is_that_of_the_2019_library(golden, assert_golden, x):
+    layer, x, key = BatchNorm(), golden[f"bn/in/{x}"], f"bn/batch_norm/train_out_{x}"
     layer.build(x.shape)
     layer.gamma.assign(golden["bn/in/gamma"])
     layer.beta.assign(golden["bn/in/beta"])
-    np.testing.assert_allclose(layer(x, training=True), expected, **TOLERANCE)
+    assert_golden("bn", key, layer(x, training=True), golden[key])
 
 
 @pytest.mark.parametrize("labels", ("onehot", "soft"))
 @pytest.mark.parametrize("use_bias", (False, True))
 @pytest.mark.parametrize("use_sn", (False, True))
-def test_conditional_is_that_of_the_2019_library(golden, load_golden, use_sn, use_bias, labels):
+def test_conditional_is_that_of_the_2019_library(
+    golden, load_golden, assert_golden, use_sn, use_bias, labels
+):
     gin.parse_config("conditional_batch_norm.centered = False")
     prefix = f"bn/conditional_batch_norm/use_sn={use_sn},use_bias={use_bias}"
     x, y = golden["bn/in/x0"], golden[f"bn/in/y_{labels}"]
     layer = ConditionalBatchNorm(name="batch_norm", spectral_norm=use_sn, use_bias=use_bias)
     layer.build(x.shape, y.shape)
     load_golden(layer, prefix)
-    found = layer(x, y, training=True)
-    np.testing.assert_allclose(found, golden[f"{prefix}/out_{labels}"], **TOLERANCE)
+    key = f"{prefix}/out_{labels}"
+    assert_golden("bn", key, layer(x, y, training=True), golden[key])
 
 
 @pytest.mark.parametrize("num_hidden", (0, 32))
 @pytest.mark.parametrize("use_sn", (False, True))
-def test_self_modulation_is_that_of_the_2019_library(golden, load_golden, use_sn, num_hidden):
+def test_self_modulation_is_that_of_the_2019_library(
+    golden, load_golden, assert_golden, use_sn, num_hidden
+):
     prefix = f"bn/self_modulated_batch_norm/use_sn={use_sn},num_hidden={num_hidden}"
     x, z = golden["bn/in/x0"], golden["bn/in/z"]
     layer = SelfModulatedBatchNorm("batch_norm", spectral_norm=use_sn, num_hidden=num_hidden)
     layer.build(x.shape, z.shape)
     for weight in layer.weights:
         if weight.name == "bias":
-            start = golden[f"{prefix}/upstream_initial/{weight.path}"]
-            np.testing.assert_array_equal(weight, start, err_msg=weight.path)
+            key = f"{prefix}/upstream_initial/{weight.path}"
+            assert_golden("bn", key, weight, golden[key], rtol=0)
     load_golden(layer, prefix)
-    found = layer(x, z, training=True)
-    np.testing.assert_allclose(found, golden[f"{prefix}/out"], rtol=2e-5, atol=1e-5)
+    assert_golden("bn", f"{prefix}/out", layer(x, z, training=True), golden[f"{prefix}/out"])
 
 
-def test_layer_norm_is_that_of_the_2019_library(golden):
-    layer, x = LayerNorm(), golden["bn/in/x0"]
+def test_layer_norm_is_that_of_the_2019_library(golden, assert_golden):
+    layer, x = LayerNorm(name="ln"), golden["bn/in/x0"]
     layer.build(x.shape)
+    assert sorted(w.path for w in layer.weights) == list(golden["layer_norm/variable_names"])
     layer.gamma.assign(golden["bn/in/gamma"])
     layer.beta.assign(golden["bn/in/beta"])
-    np.testing.assert_allclose(layer(x), golden["layer_norm/out_x0"], **TOLERANCE)
+    assert_golden("layer_norm", "layer_norm/out_x0", layer(x), golden["layer_norm/out_x0"])
 
 
 def test_layer_norm_by_hand(randomize):

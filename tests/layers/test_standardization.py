@@ -7,9 +7,6 @@ import tensorflow as tf
 
 from compare_gan.layers import StandardizeBatch
 
-# Means of at most 36 float32 numbers, then one multiplication and addition.
-TOLERANCE = {"rtol": 1e-5, "atol": 2e-6}
-
 
 def _inputs(shape=(4, 3, 3, 5), seed=0):
     return np.random.RandomState(seed).normal(1, 2, size=shape).astype(np.float32)
@@ -22,13 +19,13 @@ def _inputs(shape=(4, 3, 3, 5), seed=0):
         ("decay0.9_eps1e-5", "standardize_batch.decay = 0.9\nstandardize_batch.epsilon = 1e-5"),
     ),
 )
-def test_standardization_is_that_of_the_2019_library(golden, case, config):
+def test_standardization_is_that_of_the_2019_library(golden, assert_golden, case, config):
     gin.parse_config(config)
     layer, prefix = StandardizeBatch(), f"bn/standardize/{case}"
     x0, x1, x2, x_2d = (golden[f"bn/in/{name}"] for name in ("x0", "x1", "x2", "x_2d"))
 
     def check(found, name):
-        np.testing.assert_allclose(found, golden[f"{prefix}/{name}"], err_msg=name, **TOLERANCE)
+        assert_golden("bn", f"{prefix}/{name}", found, golden[f"{prefix}/{name}"])
 
     check(layer(x0, training=False), "eval_before_training_x0")
     for number, x in enumerate((x0, x1)):
@@ -39,16 +36,18 @@ def test_standardization_is_that_of_the_2019_library(golden, case, config):
     check(StandardizeBatch()(x_2d, training=True), "train_out_x_2d")
 
 
-def test_accumulated_statistics_are_those_of_the_2019_library(golden):
+def test_accumulated_statistics_are_those_of_the_2019_library(golden, assert_golden):
     # The reference was made with this epsilon.
     gin.parse_config(
         "standardize_batch.use_moving_averages = False\nstandardize_batch.epsilon = 1e-5"
     )
-    layer = StandardizeBatch()
+    layer = StandardizeBatch(name="s")
     x0, x1, x2 = (golden[f"bn/in/x{number}"] for number in range(3))
+    layer.build(x0.shape)
+    assert sorted(w.path for w in layer.weights) == list(golden["bn/accu/variable_names"])
 
     def check(found, name):
-        np.testing.assert_allclose(found, golden[f"bn/accu/{name}"], err_msg=name, **TOLERANCE)
+        assert_golden("bn", f"bn/accu/{name}", found, golden[f"bn/accu/{name}"])
 
     check(layer(x0, training=True), "train_out_x0")
     check(layer(x0, training=False), "eval_with_empty_accumulators_x0")

@@ -39,14 +39,19 @@ def _golden_penalty(name, discriminator):
     )
 
 
+def test_the_discriminator_here_is_that_of_the_recorded_numbers(assert_golden):
+    key = "penalty/in/logits_on_x"
+    assert_golden("penalty", key, _Discriminator()(GOLDEN["penalty/in/x"]), GOLDEN[key])
+
+
 @pytest.mark.parametrize("name", ("no_penalty", "wgangp_penalty", "dragan_penalty", "l2_penalty"))
-def test_values_are_those_of_the_2019_library(name):
-    value = _golden_penalty(name, _Discriminator())
-    np.testing.assert_allclose(value, GOLDEN[f"penalty/{name}/value"], rtol=1e-5)
+def test_values_are_those_of_the_2019_library(assert_golden, name):
+    key = f"penalty/{name}/value"
+    assert_golden("penalty", key, _golden_penalty(name, _Discriminator()), GOLDEN[key])
 
 
 @pytest.mark.parametrize("name", ("wgangp_penalty", "dragan_penalty", "l2_penalty"))
-def test_gradients_by_weights_are_those_of_the_2019_library(name):
+def test_gradients_by_weights_are_those_of_the_2019_library(assert_golden, name):
     """Second order for the gradient penalties."""
     discriminator = _Discriminator()
     with tf.GradientTape() as tape:
@@ -56,10 +61,8 @@ def test_gradients_by_weights_are_those_of_the_2019_library(name):
     )
     paths = ("c1/kernel", "c1/bias", "fc/kernel", "fc/bias")
     for path, gradient in zip(paths, gradients, strict=True):
-        expected = GOLDEN[f"penalty/{name}/grad/discriminator/{path}"]
-        # 1e-5 of the largest entry: sums of about 200 float32 products.
-        scale = max(np.abs(expected).max(), 1e-3)
-        np.testing.assert_allclose(gradient, expected, atol=1e-5 * scale, err_msg=path)
+        key = f"penalty/{name}/grad/discriminator/{path}"
+        assert_golden("penalty", key, gradient, GOLDEN[key])
 
 
 def _smooth(weights):
