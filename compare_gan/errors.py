@@ -1,6 +1,7 @@
 """The one exception type that stands for a mistake of the user's, not of the program's."""
 
 import difflib
+import math
 from collections.abc import Iterable
 
 
@@ -12,9 +13,11 @@ class UserError(ValueError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like `name`, or None where nothing is like it."""
-    by_lower = {candidate.lower(): candidate for candidate in known}
-    matches = difflib.get_close_matches(str(name).lower(), by_lower, n=1, cutoff=0.6)
+    """The known name most like `name`, or that `name` abbreviates; None where nothing is like it."""
+    by_lower, name = {candidate.lower(): candidate for candidate in known}, str(name).lower()
+    matches = difflib.get_close_matches(name, by_lower, n=1, cutoff=0.6)
+    if not matches and len(name) > 2:
+        matches = sorted((longer for longer in by_lower if name in longer), key=len)
     return by_lower[matches[0]] if matches else None
 
 
@@ -36,6 +39,14 @@ def check_number(name: str, value: object) -> None:
     """Raises UserError unless the value that a config gives for `name` is a number."""
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise UserError(f"{name} must be a number, received {value!r}.")
+
+
+def check_range(name: str, value: float, least: float = 0, most: float = math.inf) -> None:
+    """Raises UserError unless the value that a config gives for `name` is a number in a range."""
+    check_number(name, value)
+    if not least <= value <= most:
+        allowed = f"at least {least}" if most == math.inf else f"within {least} and {most}"
+        raise UserError(f"{name} must be {allowed}, received {value!r}.")
 
 
 class DivergenceError(RuntimeError):

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from compare_gan import backend, registry
-from compare_gan.errors import UserError
+from compare_gan.errors import UserError, check_range
 from compare_gan.gans.examples import Scores, forward_halves, mixes_examples
 from compare_gan.gans.tasks import AuxiliaryTask
 from compare_gan.gans.terms import LossTerms
@@ -115,6 +115,9 @@ class ModularGAN:
                 f"{name} needs disc_iters and z_dim of at least 1, received "
                 f"{self.disc_iters!r} and {self.z_dim!r}."
             )
+        check_range(f"{name}.g_lr", self.g_lr)
+        check_range(f"{name}.d_lr", self.g_lr if self.d_lr is None else self.d_lr)
+        check_range(f"{name}.ema_decay", self.ema_decay, most=1)
 
     def check_batch_size(self, batch_size_per_replica: int) -> None:
         """Raises UserError if this GAN cannot train on batches of this size."""

@@ -37,8 +37,8 @@ class S3GAN(ModularGAN):
       self_supervision: `rotation` or `none`.
       rotated_batch_fraction: The images for the rotation loss, as many originals as copies turned
         by 90, by 180 and by 270 degrees, are together one in so many of the batch: of 64 images, 8
-        are turned for a fraction of 2. A divisor of each replica's batch size. Required with
-        `rotation`.
+        are turned for a fraction of 2. Four times it divides each replica's batch size.
+        Required with `rotation`.
       weight_rotation_loss_d: Weight of the rotation loss in the discriminator's loss.
       weight_rotation_loss_g: Weight of the rotation loss in the generator's loss.
       project_y: Add the projection on the label's embedding to the logits. It takes the place of
@@ -107,11 +107,10 @@ class S3GAN(ModularGAN):
         if self.self_supervision == "none":
             return
         fraction = self.rotated_batch_fraction
-        if batch_size_per_replica % fraction or not self._num_rotated(batch_size_per_replica):
+        if batch_size_per_replica % (NUM_ROTATIONS * fraction):
             raise UserError(
                 f"S3GAN.rotated_batch_fraction is {fraction}: the batch size of a replica, "
-                f"{batch_size_per_replica}, must be a multiple of it and at least "
-                f"{NUM_ROTATIONS * fraction}."
+                f"{batch_size_per_replica}, must be a multiple of {NUM_ROTATIONS * fraction}."
             )
 
     def make_tasks(self) -> list[AuxiliaryTask]:

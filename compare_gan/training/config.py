@@ -1,4 +1,4 @@
-"""Reading gin configs."""
+"""Reading gin configs, and telling in which line of them a mistake is."""
 
 import contextlib
 import importlib
@@ -9,7 +9,14 @@ import gin
 
 from compare_gan import registry
 from compare_gan.errors import UserError
-from compare_gan.training.config_errors import explain, missing_file, unknown_parameter
+from compare_gan.training.config_errors import (
+    ConfigError,
+    check_parameter,
+    explain,
+    missing_file,
+    required_missing,
+)
+from compare_gan.training.config_places import Places
 
 # What gin raises for a config that it cannot parse.
 _PARSE_ERRORS = (
@@ -23,6 +30,9 @@ _PARSE_ERRORS = (
 )
 # What holds options that no registered part brings with it.
 _ROOMS_WITH_OPTIONS = ("compare_gan.training.options", "compare_gan.evaluation.evaluate")
+
+# As gin's bindings, of the whole process: where those of the last `parse` are written.
+_places = Places()
 
 
 def load_all_parts() -> None:
@@ -44,6 +54,7 @@ def parse(gin_configs: Sequence[str] = (), gin_bindings: Sequence[str] = ()) -> 
       UserError: A file is missing, or a line names what is not there; the message holds the file,
         the line and the nearest valid name.
     """
+    global _places
     load_all_parts()
     gin.clear_config()
     for path in gin_configs:
@@ -53,20 +64,42 @@ def parse(gin_configs: Sequence[str] = (), gin_bindings: Sequence[str] = ()) -> 
     folders = [os.path.dirname(path) for path in paths]
     try:
         with _search_path(folders):
-            parsed = gin.parse_config_files_and_bindings(
-                paths, list(gin_bindings), finalize_config=False
-            )
-    except UserError:
-        raise
+            gin.parse_config_files_and_bindings(paths, list(gin_bindings), finalize_config=False)
     except _PARSE_ERRORS as error:
         raise explain(error) from error
+    _places = Places(paths, gin_bindings, folders)
     # Gin lets any name through to a class that passes **kwargs on to its base.
-    files = [name for each in parsed for name in _find_files(each, folders)]
-    for (_, selector), bindings in list(gin.config._CONFIG.items()):
+    for (_, selector), bindings in gin.config._CONFIG.items():
         for name in bindings:
-            error = unknown_parameter(selector, name, files)
-            if error:
-                raise error
+            with told(f"{selector}.{name}"):
+                check_parameter(selector, name)
+
+
+@contextlib.contextmanager
+def told(*about: str):
+    """Makes a UserError raised inside begin with the place in the config that is to blame.
+
+    Gin's complaint about a missing required value becomes a UserError too.
+
+    Args:
+      about: Parameters (`options.architecture`) to point to where the message names none.
+    """
+    try:
+        yield
+    except ConfigError:
+        raise
+    except UserError as error:
+        raise _placed(str(error).split("\n", 1)[0], about) from error  # Gin appends lines.
+    except RuntimeError as error:
+        sentence = required_missing(error)
+        if sentence is None:
+            raise
+        raise _placed(sentence, about) from error
+
+
+def _placed(sentence: str, about: Sequence[str]) -> ConfigError:
+    place = _places.of_sentence(sentence, about)
+    return ConfigError(f"{place}: {sentence}" if place else sentence)
 
 
 @contextlib.contextmanager
@@ -79,10 +112,3 @@ def _search_path(folders: Sequence[str]):
         yield
     finally:
         prefixes[:] = before
-
-
-def _find_files(parsed, folders: Sequence[str]) -> list[str]:
-    """The paths of a parsed file and of all that it includes."""
-    places = [os.path.join(folder, parsed.filename) for folder in ("", *folders)]
-    found = [path for path in places if os.path.isfile(path)][:1]
-    return found + [name for each in parsed.includes for name in _find_files(each, folders)]

@@ -3,56 +3,60 @@
 import inspect
 import os
 import re
-from collections.abc import Iterable
 
 import gin
 
 from compare_gan.errors import UserError, nearest
 from compare_gan.gans.keywords import parameters
+from compare_gan.training.config_places import shown
 
 
-def explain(error: Exception) -> UserError:
-    """One sentence for what gin raised while it parsed."""
+class ConfigError(UserError):
+    """A UserError whose sentence begins with the place in the config, if it has one."""
+
+
+def explain(error: Exception) -> ConfigError:
+    """One sentence for what gin, or a part of the user's own, raised while gin parsed."""
+    return ConfigError(f"{_place(error)}{_sentence(error)}")
+
+
+def _sentence(error: Exception) -> str:
     text = str(error)
-    place = _place(error)
     if match := re.search(r"No configurable matching (?:reference )?'@?([\w./]+)", text):
         name = match[1].rsplit("/", 1)[-1]
         known = set(gin.config._REGISTRY._selector_map)
         guess = nearest(name, known | {selector.split(".")[-1] for selector in known})
-        return UserError(f"Nothing configurable is called '{name}'{place}.{_hint(guess)}")
+        return f"Nothing configurable is called '{name}'.{_hint(guess)}"
     for pattern in (
         r"Configurable '([^']+)' doesn't have a parameter named '([^']+)'",
         r"Configurable '([^']+)' doesn't include kwarg '([^']+)' in its allowlist",
     ):
         if match := re.search(pattern, text):
-            return _no_parameter(match[1], match[2], place)
-    first = text.strip().split("\n", 1)[0].strip("\"'")  # A KeyError quotes its text.
-    return UserError(f"The config cannot be read{place}: {first}")
+            return _no_parameter(match[1], match[2])
+    first = text.strip().split("\n", 1)[0].split(" Searched config paths:")[0]
+    first = re.sub(r" \([^()]*, line \d+\)$", "", first)  # What Python adds to a SyntaxError.
+    if isinstance(error, KeyError):  # Quotes its text.
+        first = first.strip("\"'")
+    if isinstance(error, UserError):
+        return first
+    return f"The config cannot be read: {first}"
 
 
-def unknown_parameter(selector: str, name: str, files: Iterable[str]) -> UserError | None:
-    """The sentence for a binding to a class that takes **kwargs and has no such parameter, or None.
+def check_parameter(selector: str, name: str) -> None:
+    """Raises UserError if this binds a parameter that a class which takes **kwargs has not.
 
     Args:
       selector: Gin's name of the class.
       name: The parameter.
-      files: The config files, searched for the line that binds it.
     """
     configurable = gin.config._REGISTRY.get_match(selector)
     if configurable is None or not inspect.isclass(configurable.wrapped):
-        return None
-    if name in parameters(configurable.wrapped):
-        return None
-    line_start = re.compile(rf"\s*(?:[\w./]*[./])?{selector.split('.')[-1]}\.{name}\s*=")
-    for path in files:
-        with open(path) as file:
-            for number, line in enumerate(file, 1):
-                if line_start.match(line):
-                    return _no_parameter(selector, name, f" ({path}, line {number})")
-    return _no_parameter(selector, name, " (in --gin_bindings)")
+        return
+    if name not in parameters(configurable.wrapped):
+        raise UserError(_no_parameter(selector, name))
 
 
-def required_missing(error: RuntimeError) -> UserError | None:
+def required_missing(error: RuntimeError) -> str | None:
     """The sentence for gin's complaint about a required value that no config gives, or None."""
     match = re.search(
         r"Required bindings for `([^`]+)` not provided in config: (\[.*?\])", str(error)
@@ -61,11 +65,11 @@ def required_missing(error: RuntimeError) -> UserError | None:
         return None
     scope = match[1].split(".")[-1]
     missing = ", ".join(f"{scope}.{name}" for name in re.findall(r"'([^']+)'", match[2]))
-    return UserError(f"The config gives no value for {missing}, which every run needs.")
+    return f"The config gives no value for {missing}, which every run needs."
 
 
 def missing_file(path: str) -> UserError:
-    """The sentence for a config file that is not there."""
+    """The error for a config file that is not there."""
     folder = os.path.dirname(path) or "."
     if not os.path.isdir(folder):
         return UserError(f"There is no gin config '{path}'; there is no folder '{folder}' either.")
@@ -75,7 +79,7 @@ def missing_file(path: str) -> UserError:
     )
 
 
-def _no_parameter(selector: str, name: str, place: str) -> UserError:
+def _no_parameter(selector: str, name: str) -> str:
     configurable = gin.config._REGISTRY.get_match(selector)
     wrapped = configurable.wrapped
     if inspect.isclass(wrapped):
@@ -86,20 +90,27 @@ def _no_parameter(selector: str, name: str, place: str) -> UserError:
         known = [p.name for p in signature if p.kind in kinds]
     if configurable.allowlist:
         known = configurable.allowlist
-    short = selector.removeprefix("compare_gan.")
-    return UserError(
-        f"{short} has no parameter '{name}'{place}.{_hint(nearest(name, known))} "
-        f"Known: {', '.join(sorted(known))}."
+    return (
+        f"{short_name(selector)} has no parameter '{name}'.{_hint(nearest(name, known))} "
+        f"Known: {', '.join(sorted(set(known)))}."
     )
+
+
+def short_name(selector: str) -> str:
+    """What users call the configurable of this selector: without needless modules before it."""
+    return gin.config._REGISTRY.minimal_selector(gin.config._REGISTRY.get_match(selector).selector)
 
 
 def _place(error: Exception) -> str:
     if match := re.search(r'In file "([^"]+)", line (\d+)', str(error)):
-        return f" ({match[1]}, line {match[2]})"
+        return f"{shown(match[1])}, line {match[2]}: "
     if re.search(r"In bindings string line (\d+)", str(error)):
-        return " (in --gin_bindings)"
-    if isinstance(error, SyntaxError) and error.filename:
-        return f" ({error.filename}, line {error.lineno})"
+        return "--gin_bindings: "
+    if isinstance(error, SyntaxError):
+        place = (
+            f"{shown(error.filename)}, line {error.lineno}" if error.filename else "--gin_bindings"
+        )
+        return f"{place}: "
     return ""
 
 

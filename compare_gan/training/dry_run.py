@@ -12,8 +12,8 @@ from compare_gan.training.trainer import Experiment
 
 def describe(experiment: Experiment) -> str:
     """The resolved config, the parameter counts of both networks and the estimated memory."""
+    experiment.check()
     gan = experiment.make_gan()
-    gan.check_batch_size(experiment.options.batch_size)
     state = TrainState(gan, seed=0)
     counts = {
         "generator": _count(gan.generator_variables),

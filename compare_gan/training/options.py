@@ -6,7 +6,7 @@ from typing import Any
 import gin
 
 from compare_gan import registry
-from compare_gan.errors import UserError, check_number, check_positive_integer
+from compare_gan.errors import UserError, check_positive_integer, check_range
 
 DISTRIBUTIONS = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
@@ -39,9 +39,7 @@ class Options:
     def __post_init__(self):
         for name in ("batch_size", "training_steps", "disc_iters", "z_dim"):
             check_positive_integer(f"options.{name}", getattr(self, name))
-        check_number("options.lamba", self.lamba)
-        if self.lamba < 0:
-            raise UserError(f"options.lamba must not be negative, received {self.lamba!r}.")
+        check_range("options.lamba", self.lamba)
 
     def make_gan(self, image_shape: tuple[int, int, int], num_classes: int | None):
         """Builds the GAN, both networks included, for images of this shape ([H, W, C])."""

@@ -42,6 +42,7 @@ def run(schedule: str, experiment: Experiment, model_dir: str, plan: EvaluationP
     """Runs `train`, `eval_after_train` or `continuous_eval` on a model directory."""
     code_version()  # Remembered: what runs is the code of now, also if a commit comes meanwhile.
     if schedule == "continuous_eval":
+        experiment.check()
         EvaluationOptions().check(experiment.dataset)
         _evaluate_continuously(experiment, model_dir, plan)
         return

@@ -15,11 +15,13 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from compare_gan.errors import DivergenceError, UserError
+from compare_gan.errors import DivergenceError
+from compare_gan.evaluation.evaluate import EvaluationOptions
 from compare_gan.layers import ConditionalBatchNorm
 from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.checkpoints import Checkpoints
-from compare_gan.training.config_errors import required_missing
+from compare_gan.training.checks import check_bindings, check_gan
+from compare_gan.training.config import told
 from compare_gan.training.distribution import distributed_iterator, is_chief, make_strategy
 from compare_gan.training.options import Options, RunConfig
 from compare_gan.training.recorder import Recorder
@@ -49,9 +51,10 @@ class Experiment:
         """Builds it from the bindings that gin holds (see `config.parse`).
 
         Raises:
-          UserError: A required value is missing, or is not allowed.
+          UserError: A required value is missing, or one is not allowed or names nothing.
         """
-        with _required_values():
+        check_bindings()
+        with told():
             return cls(Options(), RunConfig(), dataset_overrides)
 
     @functools.cached_property
@@ -63,12 +66,28 @@ class Experiment:
         """
         from compare_gan.datasets import get_dataset
 
-        with _required_values():
+        with told("dataset.name"):
             return get_dataset(**self.dataset_overrides)
+
+    def check(self, num_replicas: int = 1) -> None:
+        """Raises UserError for what the run would stumble over, before data is read.
+
+        Only where files alone tell what the images are like, they are read.
+
+        Args:
+          num_replicas: How many share a batch.
+        """
+        from compare_gan.datasets import outline
+
+        with told("dataset.name"):
+            dataset = outline(**self.dataset_overrides) or self.dataset
+        with told("evaluation.metrics"):
+            EvaluationOptions().make_metrics()
+        check_gan(self.options, dataset.image_shape, dataset.num_classes, num_replicas)
 
     def make_gan(self):
         """The GAN of this experiment, networks built."""
-        with _required_values():
+        with told("options.architecture"):
             gan = self.options.make_gan(self.dataset.image_shape, self.dataset.num_classes)
         norm = getattr(gan.generator.batch_norm_fn, "layer_class", None)
         if norm is ConditionalBatchNorm and not _is_bound("conditional_batch_norm.centered"):
@@ -87,15 +106,6 @@ def _is_bound(parameter: str) -> bool:
     return True
 
 
-@contextlib.contextmanager
-def _required_values():
-    """Makes gin's complaint about a missing value a sentence for the user."""
-    try:
-        yield
-    except RuntimeError as error:
-        raise required_missing(error) or error from error
-
-
 class Trainer:
     """Trains one experiment in one model directory, resuming from what is there.
 
@@ -111,25 +121,19 @@ class Trainer:
     def __init__(self, experiment: Experiment, model_dir: str):
         self.experiment = experiment
         self.model_dir = model_dir
-        options, run_config = experiment.options, experiment.run_config
-        model_dirs.refuse_diverged(model_dir)
+        run_config = experiment.run_config
+        model_dirs.refuse_unsuitable(model_dir)
         seed = run_config.tf_random_seed
         seed = secrets.randbelow(2**31) if seed is None else seed
-        keras.utils.set_random_seed(seed % 2**32)
         if run_config.deterministic:
             tf.config.experimental.enable_op_determinism()
-
         self.strategy = make_strategy(run_config.distribution, run_config.single_core)
         self.is_chief = is_chief(self.strategy)
         replicas = self.strategy.num_replicas_in_sync
-        if options.batch_size % replicas:
-            raise UserError(
-                f"options.batch_size is {options.batch_size}, which {replicas} replicas cannot "
-                "share equally."
-            )
         with self.strategy.scope():
+            experiment.check(replicas)
+            keras.utils.set_random_seed(seed % 2**32)
             self.gan = experiment.make_gan()
-            self.gan.check_batch_size(options.batch_size // replicas)
             self.state = TrainState(self.gan, seed)
         self.checkpoints = Checkpoints(self.state, model_dir, run_config.keep_checkpoint_max)
         restored = self.checkpoints.restore_newest()

@@ -27,7 +27,7 @@ def test_counts_must_be_positive_integers(name, value):
 
 
 def test_the_weight_of_the_penalty_must_not_be_negative():
-    with pytest.raises(UserError, match=r"options\.lamba must not be negative, received -1"):
+    with pytest.raises(UserError, match=r"options\.lamba must be at least 0, received -1"):
         Options(**_REQUIRED, lamba=-1)
 
 

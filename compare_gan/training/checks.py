@@ -1,0 +1,169 @@
+"""What a run would stumble over is told before it starts: no data read, no network built.
+
+Building large networks and reading data take minutes; a misspelled name, a value of the wrong type,
+an image size that the architecture cannot make, or a batch size that does not divide are found
+without either.
+"""
+
+import copy
+import dataclasses
+import inspect
+import types
+import typing
+from collections.abc import Iterator
+from typing import Any
+
+import gin
+from gin.config import ConfigurableReference
+from keras import ops
+
+from compare_gan import registry
+from compare_gan.errors import UserError, unknown_name
+from compare_gan.training.config import told
+from compare_gan.training.config_errors import short_name
+from compare_gan.training.options import Options
+
+# The parameters that name a part, and its kind.
+_PARTS = {
+    "options.gan_class": "gan",
+    "options.architecture": "architecture",
+    "loss.fn": "loss",
+    "penalty.fn": "penalty",
+    "G.batch_norm_fn": "normalization",
+    "D.batch_norm_fn": "normalization",
+    "evaluation.metrics": "metric",
+    "evaluation.extractor": "extractor",
+}
+# The same in any scope.
+_PARTS_BY_NAME = {"g_optimizer_fn": "optimizer", "d_optimizer_fn": "optimizer"}
+_MACRO = "gin.macro"
+_TYPES = {
+    bool: "True or False",
+    int: "an integer",
+    float: "a number",
+    str: "a string",
+    types.NoneType: "None",
+}
+
+
+def check_bindings() -> None:
+    """Raises UserError if gin binds a value of the wrong type, or no part of the kind needed."""
+    for selector, name, value in _bindings():
+        key = f"{short_name(selector)}.{name}"
+        kind = _PARTS.get(key) or _PARTS_BY_NAME.get(name)
+        with told(key):
+            _check_type(key, _allowed_types(selector, name), value)
+            if kind is not None:
+                for part in value if isinstance(value, (list, tuple)) else [value]:
+                    _check_part(key, kind, part)
+
+
+def check_gan(
+    options: Options,
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    num_replicas: int = 1,
+) -> None:
+    """Raises UserError if the GAN cannot be made for such images or trained on such batches.
+
+    Args:
+      options: What is trained.
+      image_shape: (H, W, C).
+      num_classes: Of the data; None if it has none.
+      num_replicas: How many share a batch.
+    """
+    with told("options.architecture", "options.gan_class"):
+        architecture = _without_variables(registry.get("architecture", options.architecture))
+        gan = dataclasses.replace(options, architecture=architecture).make_gan(
+            image_shape, num_classes
+        )
+    with told("options.batch_size"):
+        if options.batch_size % num_replicas:
+            raise UserError(
+                f"options.batch_size is {options.batch_size}, which {num_replicas} replicas cannot "
+                "share equally."
+            )
+        gan.check_batch_size(options.batch_size // num_replicas)
+
+
+def _bindings() -> Iterator[tuple[str, str, Any]]:
+    """The parameters that gin binds: selector, name, value; macros resolved."""
+    config = gin.config._CONFIG
+    macros = [scope for scope, selector in config if selector == _MACRO]
+    for (_, selector), values in config.items():
+        for name, value in values.items():
+            with told(f"{selector}.{name}"):
+                for reference in gin.config.iterate_references(value):
+                    if _is_macro(reference) and reference.config_key not in config:
+                        raise unknown_name("macro", reference.config_key[0], macros)
+            # Gin evaluates a reference where it is copied.
+            yield selector, name, copy.deepcopy(value) if _is_macro(value) else value
+
+
+def _is_macro(value: Any) -> bool:
+    return isinstance(value, ConfigurableReference) and value.configurable.selector == _MACRO
+
+
+def _allowed_types(selector: str, name: str) -> set[type]:
+    """The plain types that a parameter is annotated with; none if there are others among them."""
+    part = gin.config._REGISTRY.get_match(selector).wrapped
+    bases = [b for b in part.__mro__ if "__init__" in vars(b)] if inspect.isclass(part) else [part]
+    for base in bases:
+        parameter = inspect.signature(base).parameters.get(name)
+        if parameter is not None:
+            annotation = parameter.annotation
+            allowed = set(typing.get_args(annotation) or [annotation])
+            return allowed if allowed <= set(_TYPES) else set()
+    return set()
+
+
+def _check_type(key: str, allowed: set[type], value: Any) -> None:
+    if not allowed or type(value) in allowed or (float in allowed and type(value) is int):
+        return
+    if bool in allowed and value in (0, 1):
+        return
+    if isinstance(value, ConfigurableReference) and value.evaluate:
+        return  # Known only when it is called.
+    words = " or ".join(words for kind, words in _TYPES.items() if kind in allowed)
+    raise UserError(f"{key} must be {words}, received {value!r}.")
+
+
+def _check_part(key: str, kind: str, value: Any) -> None:
+    if value is None or (key, value) == ("evaluation.extractor", "auto"):
+        return
+    if isinstance(value, str):
+        registry.get(kind, value)
+        return
+    if not isinstance(value, ConfigurableReference):
+        raise UserError(f"{key} must name a part of the kind '{kind}', received {value!r}.")
+    # A reference to what is not registered is a part of the user's own.
+    part = value.configurable.wrapped
+    kinds = [
+        other
+        for other in registry.kinds()
+        if any(inspect.unwrap(each.value) is part for each in registry.components(other))
+    ]
+    if kinds and kind not in kinds:
+        raise UserError(
+            f"{key} must name a part of the kind '{kind}', but {value!r} is of the kind "
+            f"'{kinds[0]}'. Known: {', '.join(registry.names(kind))}."
+        )
+
+
+def _without_variables(architecture) -> types.SimpleNamespace:
+    """The architecture with networks that check what they are called with and compute nothing."""
+    nothing = ops.zeros((2, 1))
+
+    def stand_in(network: type, result) -> type:
+        def call(self, inputs, training=None):
+            check = getattr(self, "check_inputs", lambda *shapes: None)
+            check(*(None if x is None else tuple(x.shape) for x in inputs))
+            return result
+
+        attributes = {"__call__": call, "__module__": network.__module__}
+        return type(network.__name__, (network,), attributes)
+
+    return types.SimpleNamespace(
+        Generator=stand_in(architecture.Generator, nothing),
+        Discriminator=stand_in(architecture.Discriminator, (nothing, nothing)),
+    )

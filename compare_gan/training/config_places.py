@@ -1,0 +1,115 @@
+"""In which file and line a config binds what: messages about a value begin with that."""
+
+import os
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
+
+from gin import config_parser
+
+
+class Binding(NamedTuple):
+    """One binding of a config.
+
+    Attributes:
+      key: The parameter as written, without gin scope: `S3GAN.g_lr`.
+      value: What it is bound to; references and macros as strings (`@hinge`, `%LR`).
+      place: `path/to/config.gin, line 3` or `--gin_bindings`.
+    """
+
+    key: str
+    value: Any
+    place: str
+
+
+class _AsStrings(config_parser.ParserDelegate):
+    def configurable_reference(self, scoped_configurable_name, evaluate):
+        return f"@{scoped_configurable_name}{'()' if evaluate else ''}"
+
+    def macro(self, macro_name):
+        return f"%{macro_name}"
+
+
+class Places:
+    """The bindings of files and of a command line that gin has parsed without complaint.
+
+    Args:
+      paths: Gin files.
+      bindings: Bindings as strings, which win over those of files.
+      folders: Where included files are looked for.
+    """
+
+    def __init__(
+        self, paths: Sequence[str] = (), bindings: Sequence[str] = (), folders: Sequence[str] = ()
+    ):
+        self._folders = folders
+        self._bindings = [each for path in paths for each in self._of_file(path)]
+        for statement in config_parser.ConfigParser("\n".join(bindings), _AsStrings()):
+            self._bindings += _of_statement(statement, "--gin_bindings")
+        self._whole = shown(paths[-1]) if paths else "--gin_bindings" if bindings else None
+
+    def of_parameter(self, key: str) -> str | None:
+        """Where the parameter was bound last; None where it is not."""
+        for binding in reversed(self._bindings):
+            if _same_parameter(binding.key, key):
+                return binding.place
+        return None
+
+    def of_sentence(self, sentence: str, otherwise: Iterable[str] = ()) -> str | None:
+        """Where what the sentence is about was bound.
+
+        That is the first parameter that it names and the config binds, else the binding whose value
+        it quotes, else one of the parameters in `otherwise`, else the config as a whole; None if
+        there is no config.
+        """
+        named = re.findall(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", sentence)
+        for key in named:
+            if place := self.of_parameter(key):
+                return place
+        for quoted in re.findall(r"'([^']+)'", sentence):
+            for binding in reversed(self._bindings):
+                if quoted in _strings(binding.value):
+                    return binding.place
+        places = (self.of_parameter(key) for key in otherwise)
+        return next((place for place in places if place), self._whole)
+
+    def _of_file(self, path: str) -> Iterator[Binding]:
+        with open(path) as file:
+            for statement in config_parser.ConfigParser(file, _AsStrings()):
+                if isinstance(statement, config_parser.IncludeStatement):
+                    included = self._find(statement.filename)
+                    yield from self._of_file(included) if included else ()
+                else:
+                    place = f"{shown(path)}, line {statement.location.line_num}"
+                    yield from _of_statement(statement, place)
+
+    def _find(self, name: str) -> str | None:
+        paths = [os.path.join(folder, name) for folder in (*self._folders, "")]
+        return next((path for path in paths if os.path.isfile(path)), None)
+
+
+def shown(path: str) -> str:
+    """A path as messages show it: relative where the file is below the working directory."""
+    relative = os.path.relpath(path)
+    return path if relative.startswith(os.pardir) else relative
+
+
+def _of_statement(statement, place: str) -> Iterator[Binding]:
+    if isinstance(statement, config_parser.BindingStatement) and statement.arg_name:
+        yield Binding(f"{statement.selector}.{statement.arg_name}", statement.value, place)
+
+
+def _same_parameter(a: str, b: str) -> bool:
+    """Whether one name is the other with modules before it: `hinge.x`, `losses.hinge.x`."""
+    shorter, longer = sorted((a, b), key=len)
+    return f".{longer}".endswith(f".{shorter}") and "." in shorter
+
+
+def _strings(value: Any) -> Iterator[str]:
+    """The strings that a bound value consists of."""
+    if isinstance(value, str):
+        yield value
+        yield value.lstrip("@").removesuffix("()")
+    elif isinstance(value, (list, tuple)):
+        for each in value:
+            yield from _strings(each)

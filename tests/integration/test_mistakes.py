@@ -1,0 +1,407 @@
+"""Mistakes in configs: each ends in one sentence, at once, before data is touched."""
+
+import contextlib
+import time
+
+import pytest
+
+from compare_gan import datasets, registry
+from compare_gan import main as command_line
+
+# A run without mistakes; the line numbers below are those of this text.
+_GOOD = """\
+options.gan_class = @S3GAN
+options.architecture = "resnet_cifar_arch"
+options.batch_size = 16
+options.training_steps = 10
+options.z_dim = 8
+dataset.name = "test_classes"
+S3GAN.conditional = True
+S3GAN.project_y = True
+S3GAN.use_predictor = True
+S3GAN.self_supervision = "rotation"
+S3GAN.rotated_batch_fraction = 2
+S3GAN.g_lr = 0.0002
+G.batch_norm_fn = @conditional_batch_norm
+D.spectral_norm = True
+loss.fn = @hinge
+penalty.fn = @no_penalty
+evaluation.metrics = ["fid"]
+resnet_cifar.Generator.ch = 8
+"""
+_CHANGED = len(_GOOD.splitlines()) + 1
+_UNCONDITIONAL = """\
+options.gan_class = @ModularGAN
+options.architecture = "sndcgan_arch"
+options.batch_size = 16
+options.training_steps = 10
+dataset.name = "test_no_classes"
+"""
+_SSGAN = """\
+options.gan_class = @SSGAN
+options.architecture = "sndcgan_arch"
+options.batch_size = 16
+options.training_steps = 10
+dataset.name = "test_no_classes"
+SSGAN.rotated_batch_size = 8
+"""
+
+
+def _without(key: str) -> str:
+    return "".join(line for line in _GOOD.splitlines(True) if not line.startswith(key))
+
+
+# A line added to the good config, what is said, and the line that is told (the added one, if left
+# out).
+_ADDED = (
+    # Names that nothing bears.
+    ('dataset.name = "test_clases"', "Unknown dataset 'test_clases'. Did you mean 'test_classes'?"),
+    ('dataset.name = "cifar-10"', "Unknown dataset 'cifar-10'. Did you mean 'cifar10'?"),
+    ('options.architecture = "resnet_cifar10_arch"',
+     "Unknown architecture 'resnet_cifar10_arch'. Did you mean 'resnet_cifar_arch'?"),
+    ('options.gan_class = "S3GANN"', "Unknown gan 'S3GANN'. Did you mean 'S3GAN'?"),
+    ("options.gan_class = @S3GANs", "Nothing configurable is called 'S3GANs'. "
+     "Did you mean 'S3GAN'?"),
+    ("option.batch_size = 16", "Nothing configurable is called 'option'. Did you mean 'options'?"),
+    ("S3GAM.project_y = True", "Nothing configurable is called 'S3GAM'. Did you mean 'S3GAN'?"),
+    ("options.bach_size = 16", "options has no parameter 'bach_size'. Did you mean 'batch_size'?"),
+    ("S3GAN.use_predictr = True",
+     "S3GAN has no parameter 'use_predictr'. Did you mean 'use_predictor'?"),
+    ("S3GAN.rotated_batch_size = 8", "S3GAN has no parameter 'rotated_batch_size'."),
+    ("G.spectral_nrom = True", "G has no parameter 'spectral_nrom'. Did you mean 'spectral_norm'?"),
+    ("resnet_cifar.Generator.chs = 64",
+     "resnet_cifar.Generator has no parameter 'chs'. Did you mean 'ch'?"),
+    ("tf.train.AdamOptimizer.beta_1 = 0.5",
+     "AdamOptimizer has no parameter 'beta_1'. Did you mean 'beta1'?"),
+    ("S3GAN.g_optimizer_fn = @tf.train.AdamOptimiser",
+     "Nothing configurable is called 'tf.train.AdamOptimiser'. "
+     "Did you mean 'tf.train.AdamOptimizer'?"),
+    ('S3GAN.d_optimizer_fn = "Adam"', "Unknown optimizer 'Adam'. Did you mean 'AdamOptimizer'?"),
+    ("loss.fn = @hing", "Nothing configurable is called 'hing'. Did you mean 'hinge'?"),
+    ('loss.fn = "wasserstien"', "Unknown loss 'wasserstien'. Did you mean 'wasserstein'?"),
+    ("penalty.fn = @wgan_gp_penalty",
+     "Nothing configurable is called 'wgan_gp_penalty'. Did you mean 'wgangp_penalty'?"),
+    ('penalty.fn = "dragon_penalty"', "Unknown penalty 'dragon_penalty'. "
+     "Did you mean 'dragan_penalty'?"),
+    ('G.batch_norm_fn = "conditional_batchnorm"', "Unknown normalization 'conditional_batchnorm'. "
+     "Did you mean 'conditional_batch_norm'?"),
+    ("G.batch_norm_fn = @self_modulated_batchnorm",
+     "Nothing configurable is called 'self_modulated_batchnorm'. "
+     "Did you mean 'self_modulated_batch_norm'?"),
+    ('evaluation.metrics = ["fid", "inception_scor"]',
+     "Unknown metric 'inception_scor'. Did you mean 'inception_score'?"),
+    ('evaluation.extractor = "fashion_cn"',
+     "Unknown extractor 'fashion_cn'. Did you mean 'fashion_cnn'?"),
+    ("z.distribution_fn = @tf.random.norml",
+     "Nothing configurable is called 'tf.random.norml'. Did you mean 'tf.random.normal'?"),
+    ('weights.initializer = "orthogonl"',
+     "Unknown weights.initializer 'orthogonl'. Did you mean 'orthogonal'?"),
+    ('spectral_norm.singular_value = "lft"',
+     "Unknown spectral_norm.singular_value 'lft'. Did you mean 'left'?"),
+    ('run_config.distribution = "mirored"', "run_config.distribution must be one of auto, "),
+    ('S3GAN.self_supervision = "rotate"',
+     "Unknown S3GAN.self_supervision 'rotate'. Did you mean 'rotation'?"),
+    ("import my_lost_module", "The config cannot be read: No module named 'my_lost_module'"),
+    # What cannot be read.
+    ("S3GAN.g_lr = 0.0002f", "The config cannot be read: Expected newline."),
+    ("S3GAN.g_lr == 0.0002",
+     "The config cannot be read: Couldn't parse statement, expected ':' or '='."),
+    ('include "lost.gin"', "The config cannot be read: Unable to open file: lost.gin"),
+    ("options.batch_size = %BATCH\nBACH = 8", "Unknown macro 'BATCH'. Did you mean 'BACH'?"),
+    # Parts of another kind.
+    ("loss.fn = @wgangp_penalty", "loss.fn must name a part of the kind 'loss', but "
+     "@wgangp_penalty is of the kind 'penalty'. Known: hinge, "),
+    ("options.gan_class = @hinge", "options.gan_class must name a part of the kind 'gan', but "
+     "@hinge is of the kind 'loss'. Known: ModularGAN, "),
+    ("loss.fn = 3", "loss.fn must name a part of the kind 'loss', received 3."),
+    # Types and ranges.
+    ('options.batch_size = "64"', "options.batch_size must be an integer, received '64'."),
+    ("options.batch_size = -16", "options.batch_size must be a positive integer, received -16."),
+    ("options.training_steps = 0",
+     "options.training_steps must be a positive integer, received 0."),
+    ("options.training_steps = 1e5",
+     "options.training_steps must be an integer, received 100000.0."),
+    ("options.disc_iters = 0", "options.disc_iters must be a positive integer, received 0."),
+    ("options.lamba = -1", "options.lamba must be at least 0, received -1."),
+    ('S3GAN.g_lr = "fast"', "S3GAN.g_lr must be a number, received 'fast'."),
+    ("S3GAN.g_lr = -0.1", "S3GAN.g_lr must be at least 0, received -0.1."),
+    ("S3GAN.ema_decay = 1.5", "S3GAN.ema_decay must be within 0 and 1, received 1.5."),
+    ('S3GAN.conditional = "yes"', "S3GAN.conditional must be True or False, received 'yes'."),
+    ("S3GAN.rotated_batch_fraction = 0.25",
+     "S3GAN.rotated_batch_fraction must be an integer or None, received 0.25."),
+    ("resnet_cifar.Generator.ch = '8'", "resnet_cifar.Generator.ch must be an integer"),
+    ("tf.train.AdamOptimizer.beta1 = 'a'", "AdamOptimizer.beta1 must be a number, received 'a'."),
+    ("dataset.labeled_fraction = 20",
+     "dataset.labeled_fraction must be above 0 and at most 1, received 20."),
+    ("dataset.pad_to = 16", "dataset.pad_to = 16 is less than the size of the images, 32x32."),
+    ("evaluation.num_fake = 0", "evaluation.num_fake must be a positive integer, received 0."),
+    ('evaluation.metrics = "fid"', "evaluation.metrics must be a list of names, received 'fid'."),
+    # Batch sizes.
+    ("options.batch_size = 15", "S3GAN.rotated_batch_fraction is 2: the batch size of a replica, "
+     "15, must be a multiple of 8.", 11),
+    ("options.batch_size = 12", "S3GAN.rotated_batch_fraction is 2: the batch size of a replica, "
+     "12, must be a multiple of 8.", 11),
+    # Images.
+    ("dataset.pad_to = 48", "resnet_cifar is made for images of 32x32, received 48x48", 2),
+    ("dataset.image_size = 32", "dataset.image_size cannot be set for 'test_classes'."),
+    # Options that contradict each other.
+    ("S3GAN.project_y = False", "S3GAN.use_predictor = True needs S3GAN.project_y = True.", 9),
+    ("S3GAN.conditional = False", "S3GAN.project_y = True needs S3GAN.conditional = True.", 8),
+    ("resnet_cifar.Generator.hierarchical_z = True\noptions.z_dim = 10",
+     "hierarchical_z splits z into 4 equal parts for images of 32x32: options.z_dim must be a "
+     "multiple of 4, received 10.", 20),
+    ("D.batch_norm_fn = @self_modulated_batch_norm",
+     "D.batch_norm_fn = SelfModulatedBatchNorm needs a latent z, which discriminators have not."),
+    ('dataset.name = "test_no_classes"',
+     "S3GAN.conditional is True, but the data set has no classes: set it to False.", 7),
+)  # fmt: skip
+
+# A whole config, what is said, and the line that is told: None for the config as a whole.
+_WHOLE = (
+    *(
+        (_without(key), f"The config gives no value for {key}, which every run needs.", None)
+        for key in (
+            "options.gan_class",
+            "options.architecture",
+            "options.batch_size",
+            "options.training_steps",
+            "dataset.name",
+        )
+    ),
+    (
+        _without("S3GAN.rotated_batch_fraction"),
+        "S3GAN.rotated_batch_fraction must be a positive integer with self_supervision = "
+        "'rotation', received None.",
+        10,
+    ),
+    (
+        _SSGAN.replace("SSGAN.rotated_batch_size = 8\n", ""),
+        "SSGAN.rotated_batch_size must be a multiple of 4 with self_supervision = 'rotation_gan', "
+        "received None.",
+        2,
+    ),
+    (
+        _SSGAN.replace("size = 8", "size = 6"),
+        "SSGAN.rotated_batch_size must be a multiple of 4 with self_supervision = 'rotation_gan', "
+        "received 6.",
+        6,
+    ),
+    (
+        _SSGAN.replace("size = 8", "size = 128"),
+        "SSGAN.rotated_batch_size is 128, of which 32 are originals: more than the batch size, 16.",
+        6,
+    ),
+    (
+        _SSGAN + 'SSGAN.self_supervision = "rotation"\n',
+        "Unknown SSGAN.self_supervision 'rotation'. Did you mean 'rotation_gan'?",
+        7,
+    ),
+    (
+        _SSGAN.replace("test_no_classes", "test_oblong"),
+        "Rotation self-supervision needs square images, received 32x48",
+        2,
+    ),
+    (
+        _UNCONDITIONAL + "ModularGAN.conditional = True",
+        "ModularGAN.conditional is True, but the data set has no classes: set it to False.",
+        6,
+    ),
+    (
+        _UNCONDITIONAL + "G.batch_norm_fn = @conditional_batch_norm",
+        "G.batch_norm_fn = ConditionalBatchNorm needs labels, but the generator is given none",
+        6,
+    ),
+    (
+        _UNCONDITIONAL + "dataset.labeled_fraction = 0.2",
+        "dataset.labeled_fraction is 0.2, but 'test_no_classes' has no labels.",
+        6,
+    ),
+    *(
+        (
+            _UNCONDITIONAL.replace("sndcgan", family).replace("test_no_classes", "test_odd_size"),
+            f"{family} is made for images of ",
+            2,
+        )
+        for family in (
+            "resnet5",
+            "resnet30",
+            "resnet_cifar",
+            "resnet_stl",
+            "resnet_biggan",
+            "resnet_biggan_deep",
+        )
+    ),
+)
+
+# Arguments of `compare_gan train` and what is said; CONFIG and FOLDER are filled in.
+_COMMANDS = (
+    (
+        ["--gin_config", "CONFIG"],
+        "--model_dir is needed: the directory that the run is written to.",
+    ),
+    (
+        ["--model_dir", "FOLDER/run"],
+        "--gin_config is needed: the gin file that says what to train.",
+    ),
+    (
+        ["--model_dir", "FOLDER/run", "--gin_config", "FOLDER/confg.gin"],
+        "There is no gin config 'FOLDER/confg.gin'. Did you mean 'CONFIG'?",
+    ),
+    (
+        ["--model_dir", "FOLDER/run", "--gin_config", "FOLDER/lost/config.gin"],
+        "There is no gin config 'FOLDER/lost/config.gin'; there is no folder 'FOLDER/lost' either.",
+    ),
+    (
+        ["--model_dir", "CONFIG", "--gin_config", "CONFIG"],
+        "--model_dir 'CONFIG' is a file, not a directory.",
+    ),
+    (
+        ["--model_dir", "FOLDER/old", "--gin_config", "CONFIG"],
+        "options.z_dim is 8, but the run in 'FOLDER/old' has 4: choose another --model_dir.",
+    ),
+    (
+        ["--model_dir", "FOLDER", "--gin_config", "CONFIG", "--gin_bindings", "options.zdim = 4"],
+        "--gin_bindings: options has no parameter 'zdim'. Did you mean 'z_dim'?",
+    ),
+    (
+        ["--model_dir", "FOLDER", "--gin_config", "CONFIG", "--schedule", "trian"],
+        "Invalid value for '--schedule': 'trian' is not one of 'train', 'eval_after_train', ",
+    ),
+    (
+        ["--model_dir", "FOLDER", "--gin_config", "CONFIG", "--num_eval_averaging_runs", "0"],
+        "Invalid value for '--num_eval_averaging_runs': 0 is not in the range x>=1.",
+    ),
+    (
+        ["--model_dir", "FOLDER", "--gin_confg", "CONFIG"],
+        "No such option '--gin_confg'. (Did you mean one of: '--gin_bindings', '--gin_config'?)",
+    ),
+)
+_SECONDS = 5.0
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _data_sets_that_must_not_be_read():
+    def read():
+        raise AssertionError("Data was touched.")
+
+    shape = (32, 32, 3)
+    datasets.define("test_classes", read, shape, 10, summary="Ten classes.")
+    datasets.define("test_no_classes", read, shape, summary="No classes.")
+    datasets.define("test_oblong", read, (32, 48, 3), summary="Images that are not square.")
+    datasets.define("test_odd_size", read, (40, 40, 3), summary="Images that no ResNet makes.")
+    yield
+    for name in ("test_classes", "test_no_classes", "test_oblong", "test_odd_size"):
+        del registry._components["dataset"][name]
+
+
+@pytest.fixture(name="complain")
+def _complain(capsys, record_property, tmp_path):
+    """Runs `compare_gan train` with a mistake; returns what it says, checked for form and time."""
+
+    def complain(*args: str) -> str:
+        started = time.monotonic()
+        with pytest.raises(SystemExit) as exit_:
+            command_line.main(["train", *args])
+        seconds = time.monotonic() - started
+        out, err = capsys.readouterr()
+        assert exit_.value.code == 2, err
+        assert "Traceback" not in err and not out
+        assert seconds < _SECONDS
+        *usage, sentence = err.splitlines()
+        assert sentence.startswith("Error: ")
+        assert not usage or usage[0].startswith("Usage: ")  # Of a wrong option.
+        assert not (tmp_path / "run").exists()
+        sentence = sentence.removeprefix("Error: ")
+        record_property("sentence", sentence)  # So that a report (--junit-xml) holds all of them.
+        return sentence
+
+    return complain
+
+
+def _complaint_about(text: str, complain, tmp_path, monkeypatch) -> str:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.gin").write_text(text)
+    return complain("--model_dir", "run", "--gin_config", "config.gin")
+
+
+@pytest.mark.parametrize("case", _ADDED, ids=lambda case: case[0])
+def test_a_wrong_line(case, complain, tmp_path, monkeypatch):
+    added, sentence, line = case if len(case) == 3 else (*case, _CHANGED)
+    said = _complaint_about(_GOOD + added + "\n", complain, tmp_path, monkeypatch)
+    assert said.startswith(f"config.gin, line {line}: {sentence}")
+
+
+@pytest.mark.parametrize("case", _WHOLE, ids=lambda case: case[1][:40])
+def test_a_wrong_config(case, complain, tmp_path, monkeypatch):
+    text, sentence, line = case
+    said = _complaint_about(text, complain, tmp_path, monkeypatch)
+    place = "config.gin" if line is None else f"config.gin, line {line}"
+    assert said.startswith(f"{place}: {sentence}")
+
+
+@pytest.mark.parametrize("case", _COMMANDS, ids=lambda case: case[1][:40])
+def test_a_wrong_command(case, complain, tmp_path):
+    path = tmp_path / "config.gin"
+    path.write_text(_GOOD)
+    (tmp_path / "old").mkdir()
+    (tmp_path / "old" / "config.gin").write_text("options.z_dim = 4\n")
+
+    def fill_in(text):
+        return text.replace("FOLDER", str(tmp_path)).replace("CONFIG", str(path))
+
+    args, sentence = case
+    assert complain(*map(fill_in, args)).startswith(fill_in(sentence))
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence", "line"),
+    (
+        (_GOOD, "options.batch_size is 16, which 3 replicas cannot share equally.", 3),
+        (
+            _GOOD + "options.batch_size = 12\n",
+            "S3GAN.rotated_batch_fraction is 2: the batch size of a replica, 4, must be a multiple "
+            "of 8.",
+            11,
+        ),
+    ),
+)
+def test_a_batch_that_replicas_cannot_share(text, sentence, line, complain, tmp_path, monkeypatch):
+    class Strategy:
+        num_replicas_in_sync = 3
+        scope = contextlib.nullcontext
+
+    monkeypatch.setattr("compare_gan.training.trainer.make_strategy", lambda *args: Strategy())
+    said = _complaint_about(text, complain, tmp_path, monkeypatch)
+    assert said == f"config.gin, line {line}: {sentence}"
+
+
+def test_a_dry_run_tells_the_same(complain, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "config.gin").write_text(_GOOD + "options.batch_size = 12\n")
+    said = complain("--dry-run", "--gin_config", "config.gin")
+    assert said.startswith("config.gin, line 11: S3GAN.rotated_batch_fraction is 2: ")
+
+
+def test_the_whole_command_ends_soon(start, tmp_path):
+    """BigGAN at 256 pixels: building it takes a minute, and its data is not there."""
+    path = tmp_path / "config.gin"
+    path.write_text(
+        _UNCONDITIONAL.replace("sndcgan", "resnet_biggan").replace(
+            "test_no_classes", "imagenet_256"
+        )
+        + "G.batch_norm_fn = @conditional_batch_norm\n"
+    )
+
+    def command(*args):
+        process = start(*args)
+        started = time.monotonic()
+        return process, *process.communicate(timeout=120), time.monotonic() - started
+
+    # What TensorFlow takes to be imported on this machine at this moment is not counted.
+    *_, start_up = command("list", "loss")
+    process, _, err, seconds = command(
+        "train", "--model_dir", str(tmp_path / "run"), "--gin_config", str(path)
+    )
+    assert process.returncode == 2, err
+    assert err.startswith(f"Error: {path}, line 6: G.batch_norm_fn = ConditionalBatchNorm needs")
+    assert seconds < start_up + _SECONDS
