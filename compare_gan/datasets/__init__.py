@@ -1,19 +1,24 @@
 """Named data sets, and the batches that training and evaluation take from them."""
 
-from compare_gan.datasets.batches import eval_batches, train_batches
+from compare_gan.datasets.batches import as_arrays, eval_batches, train_batches
 from compare_gan.datasets.catalog import define
-from compare_gan.datasets.choice import get_dataset
+from compare_gan.datasets.choice import get_dataset, outline
 from compare_gan.datasets.dataset import Dataset
+from compare_gan.datasets.label_files import read_label_files, write_label_file
 from compare_gan.datasets.latents import draw_eval_z, draw_z
 from compare_gan.datasets.sources import ArraySource
 
 __all__ = [
     "ArraySource",
     "Dataset",
+    "as_arrays",
     "define",
     "draw_eval_z",
     "draw_z",
     "eval_batches",
     "get_dataset",
+    "outline",
+    "read_label_files",
     "train_batches",
+    "write_label_file",
 ]

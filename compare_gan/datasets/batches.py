@@ -2,12 +2,15 @@
 
 from collections.abc import Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from compare_gan.datasets.dataset import Dataset
+from compare_gan.datasets.labels import likeliest
 from compare_gan.datasets.latents import draw_z
 from compare_gan.datasets.layout import Layout
 from compare_gan.datasets.sources import on_host
+from compare_gan.errors import UserError
 
 # Nothing here branches on tensors: AutoGraph would only take seconds to find that out.
 _plain = tf.autograph.experimental.do_not_convert
@@ -39,7 +42,7 @@ def train_batches(
       seed: The run's seed.
       start_step: The first generator step.
       fit_label_distribution: Draw `fake_labels` as often as they occur among the labels that
-        training may see; False = uniformly.
+        training may see (soft ones count for their likeliest class); False = uniformly.
       num_replicas: Number of replicas.
       replica_ids: Those that this pipeline feeds.
 
@@ -47,21 +50,21 @@ def train_batches(
       An endless dataset of dicts. Each entry has the leading axes [disc_iters + 1, b], b =
       batch_size / num_replicas:
         images: uint8 [.., H, W, C], or float in [0, 1] where the source is float;
-        labels: float32 [.., num_classes], one-hot, a row of zeros where the label is hidden or
-          absent; only if there are classes;
+        labels: float32 [.., num_classes], one-hot or soft, a row of zeros where the label is
+          hidden or absent; only if there are classes;
         fake_labels: float32 [.., num_classes], one-hot; only if there are classes;
         z: float32 [.., z_dim];
         seed: int32 [disc_iters + 1, 2], the same on every replica.
 
     Raises:
-      UserError: `num_replicas` does not divide `batch_size`.
+      UserError: `num_replicas` does not divide `batch_size`, or there is no label to fit.
     """
     layout = Layout(batch_size, disc_iters + 1, num_replicas, tuple(replica_ids), start_step)
     classes = dataset.num_classes
     labels = None
     if classes and (dataset.labelled is not None or fit_label_distribution):
         labels = dataset.shown_labels
-    known = on_host(labels[labels >= 0]) if fit_label_distribution and classes else None
+    known = _known_labels(dataset) if fit_label_distribution and classes else None
 
     @_plain
     def draw(step, replica):
@@ -86,7 +89,8 @@ def train_batches(
         lead = [layout.sub_batches, layout.rows]
         batch = drawn | {"images": tf.reshape(_pad(images, dataset), [*lead, *dataset.image_shape])}
         if classes:
-            batch["labels"] = tf.one_hot(tf.reshape(labels, lead), classes)
+            labels = labels if labels.dtype.is_floating else tf.one_hot(labels, classes)
+            batch["labels"] = tf.reshape(labels, [*lead, classes])
         return batch
 
     drawn = layout.turns().map(draw, tf.data.AUTOTUNE)
@@ -117,7 +121,7 @@ def eval_batches(
 
     Returns:
       A finite dataset of pairs: images uint8 [<= batch_size, H, W, C] (float where the source is),
-      labels int32 [<= batch_size], -1 where there is none.
+      labels int32 [<= batch_size], -1 where there is none; of soft ones the likeliest class.
 
     Raises:
       UserError: There is no such split.
@@ -125,10 +129,38 @@ def eval_batches(
     dataset.check_split(split)
     size = dataset.splits[split]
     count = size if num_examples is None else min(num_examples, size)
-    labels = dataset.shown_labels if shown_only and split == "train" else None
+    labels = likeliest(dataset.shown_labels) if shown_only and split == "train" else None
     examples = dataset.source.evaluation(split, batch_size, count, labels)
     pad = _plain(lambda images, labels: (_pad(images, dataset), labels))
     return examples.map(pad).prefetch(2)
+
+
+def _known_labels(dataset: Dataset) -> tf.Tensor:
+    """The classes of those training examples whose label is shown, int32 [n]."""
+    labels = likeliest(dataset.shown_labels)
+    if not (labels >= 0).any():
+        raise UserError(
+            f"fit_label_distribution is True, but no training image of '{dataset.name}' has a "
+            "label."
+        )
+    return on_host(labels[labels >= 0])
+
+
+def as_arrays(
+    dataset: Dataset, split: str = "train", num_examples: int | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Images and labels of a split in memory, as `eval_batches` gives them.
+
+    Returns:
+      Images uint8 [n, H, W, C] (float where the source is), labels int32 [n] (soft ones float
+      [n, num_classes]), -1 where there is none.
+
+    Raises:
+      UserError: There is no such split.
+    """
+    batches = eval_batches(dataset, split, 256, num_examples).as_numpy_iterator()
+    images, labels = zip(*batches, strict=True)
+    return np.concatenate(images), np.concatenate(labels)
 
 
 def _pad(images: tf.Tensor, dataset: Dataset) -> tf.Tensor:

@@ -21,12 +21,18 @@ class Definition:
       image_shape: (H, W, C); None if only the files or `dataset.image_size` tell.
       num_classes: Number of classes; None if there are none.
       eval_split: The split that is the reference for evaluation.
+      labels: What labels the images have: None = their own; `single`, all the same; `random`, one
+        each, drawn once and for all; `soft`, from files that must be given; `labelled_only`, their
+        own, and images without one are left out.
+      check: Raises UserError for what `load` would refuse in the config; reads nothing.
     """
 
     load: Callable[..., Source]
     image_shape: tuple[int, int, int] | None = None
     num_classes: int | None = None
     eval_split: str = "train"
+    labels: str | None = None
+    check: Callable[[], object] | None = None
 
 
 def define(
@@ -35,18 +41,39 @@ def define(
     image_shape: tuple[int, int, int] | None = None,
     num_classes: int | None = None,
     eval_split: str = "train",
+    labels: str | None = None,
+    check: Callable[[], object] | None = None,
     *,
     summary: str,
     paper: str = "",
     aliases: Iterable[str] = (),
 ) -> None:
     """Makes a data set known by name; see `Definition` and `registry.add`."""
-    definition = Definition(load, image_shape, num_classes, eval_split)
+    definition = Definition(load, image_shape, num_classes, eval_split, labels, check)
     registry.add("dataset", name, definition, summary=summary, paper=paper, aliases=aliases)
 
 
 def _define_tfds(name: str, data: TfdsData, num_classes: int | None = None, **about) -> None:
-    define(name, data.load, data.image_shape, num_classes, data.eval_split, **about)
+    shape, check = data.image_shape, data.make_transforms
+    define(name, data.load, shape, num_classes, data.eval_split, check=check, **about)
+
+
+def _define_imagenet(name: str, size: int, what: str, min_side: int | None = None, **about) -> None:
+    data = TfdsData(
+        "imagenet2012",
+        (size, size, 3),
+        eval_split="validation",
+        make_transforms=lambda: (
+            transforms.train_imagenet_transform(size),
+            transforms.eval_imagenet_transform(size),
+        ),
+        random_crops=True,
+        min_side=min_side,
+    )
+    summary = f"ImageNet at {size}x{size}, {what}; see train_imagenet_transform."
+    paper = "https://arxiv.org/abs/1409.0575"
+    num_classes = 1 if about.get("labels") == "single" else 1000
+    _define_tfds(name, data, num_classes, summary=summary, paper=paper, **about)
 
 
 _FASHION = "https://arxiv.org/abs/1708.07747"
@@ -142,19 +169,12 @@ _define_tfds(
     paper="https://arxiv.org/abs/1506.03365",
 )
 for _size in (64, 128, 256, 512):
-    _define_tfds(
-        f"imagenet_{_size}",
-        TfdsData(
-            "imagenet2012",
-            (_size, _size, 3),
-            eval_split="validation",
-            make_transforms=lambda size=_size: (
-                transforms.train_imagenet_transform(size),
-                transforms.eval_imagenet_transform(size),
-            ),
-            random_crops=True,
-        ),
-        1000,
-        summary=f"ImageNet at {_size}x{_size}, 1000 classes; see train_imagenet_transform.",
-        paper="https://arxiv.org/abs/1409.0575",
-    )
+    _define_imagenet(f"imagenet_{_size}", _size, "1000 classes")
+    for _labels, _prefix, _what in (
+        ("labelled_only", "labeled_only", "images without a label left out"),
+        ("soft", "soft_labeled", "soft labels from replace_labels.file_pattern"),
+        ("single", "single_class", "all of one class"),
+        ("random", "random_class", "a random class for each image, always the same"),
+    ):
+        _define_imagenet(f"{_prefix}_imagenet_{_size}", _size, _what, labels=_labels)
+_define_imagenet("imagenet_512_hq400", 512, "only images of at least 400x400", min_side=400)

@@ -4,15 +4,24 @@ import functools
 import inspect
 
 import gin
+import numpy as np
 
 from compare_gan import registry
 from compare_gan.datasets.catalog import Definition
 from compare_gan.datasets.dataset import Dataset
-from compare_gan.datasets.labels import check_fraction, choose_labelled
+from compare_gan.datasets.labels import check_fraction, choose_labelled, hide, likeliest
+from compare_gan.datasets.relabelling import (
+    has_soft_labels,
+    random_labels,
+    replace_labels,
+    single_label,
+    smoothed_labels,
+)
 from compare_gan.datasets.sources import Source
 from compare_gan.datasets.streams import StreamSource
 from compare_gan.datasets.synthetic import make_noise
 from compare_gan.datasets.tensorflow_datasets import load_any
+from compare_gan.datasets.views import RelabelledSource, select
 from compare_gan.errors import UserError
 from compare_gan.utils import call_with_requested
 
@@ -37,8 +46,9 @@ def get_dataset(
       seed: Chooses the hidden labels and, with the run's seed, the order of the examples.
       labeled_fraction: Fraction of each class's training examples whose labels training sees.
       data_dir: Where the files are; without effect on data sets that read none.
-      fake: Noise of the data set's shape instead of its images; no file is read. Where only the
-        files tell the shape it is `image_size` (32 if None), colour, 10 classes.
+      fake: Noise of the data set's shape instead of its images, none of whose files is read. Where
+        only the files tell the shape it is `image_size` (32 if None), colour, 10 classes. Labels
+        from `replace_labels.file_pattern` are given to the noise in turn.
       pad_to: Pad the images with black, on all sides alike, to this height and width.
       image_size: Height and width to which images are cropped and resized, for data sets whose
         images may come in any size.
@@ -47,17 +57,57 @@ def get_dataset(
       UserError: The name is not known, a value is not allowed, or files are missing or damaged.
     """
     definition = _find(name)
-    check_fraction(labeled_fraction)
-    if image_size is not None and "image_size" not in inspect.signature(definition.load).parameters:
-        raise UserError(f"dataset.image_size cannot be set for '{name}'.")
+    _check_options(definition, name, labeled_fraction, image_size)
     if fake:
         side = image_size or 32
         shape = definition.image_shape or (side, side, 3)
-        source = make_noise(shape, definition.num_classes, definition.eval_split)
+        # Soft labels take as many numbers each as there are classes.
+        images_per_class = 10 if definition.labels == "soft" else 100
+        source = make_noise(shape, definition.num_classes, definition.eval_split, images_per_class)
         name = f"{name} (fake)"
     else:
         source = call_with_requested(definition.load, data_dir=data_dir, image_size=image_size)
-    return Dataset(name, source, seed, _labelled(name, source, labeled_fraction, seed), pad_to)
+    source = _relabel(name, definition.labels, source, seed, fake)
+    labelled = _labelled(name, source, labeled_fraction, seed)
+    if definition.labels == "labelled_only":
+        source, labelled = _only_labelled(name, source, labelled), None
+    return Dataset(name, source, seed, labelled, pad_to)
+
+
+def outline(**overrides) -> Dataset | None:
+    """Noise in the shape of the data set that the config names: to check a config, read no file.
+
+    Args:
+      **overrides: Arguments for `get_dataset` that win over gin's.
+
+    Returns:
+      The data set; None where only files tell the shape of the images or their classes.
+
+    Raises:
+      UserError: As `get_dataset`, for what can be told before anything is read.
+    """
+    options = gin.get_bindings("dataset") | overrides
+    if "name" not in options:
+        return get_dataset(**overrides)  # Gin says that it is missing.
+    name = options["name"]
+    definition = _find(name)
+    _check_options(
+        definition, name, options.get("labeled_fraction", 1.0), options.get("image_size")
+    )
+    if definition.image_shape is None or gin.get_bindings("replace_labels").get("file_pattern"):
+        return None
+    source = make_noise(definition.image_shape, definition.num_classes, definition.eval_split)
+    if not definition.num_classes:
+        _labelled(name, source, options.get("labeled_fraction", 1.0), seed=0)
+    return Dataset(name, source, pad_to=options.get("pad_to"))
+
+
+def _check_options(definition: Definition, name: str, fraction: float, image_size) -> None:
+    check_fraction(fraction)
+    if image_size is not None and "image_size" not in inspect.signature(definition.load).parameters:
+        raise UserError(f"dataset.image_size cannot be set for '{name}'.")
+    if definition.check:
+        definition.check()
 
 
 def _find(name: str) -> Definition:
@@ -72,7 +122,38 @@ def _labelled(name: str, source: Source, fraction: float, seed: int):
         if fraction != 1:
             raise UserError(f"dataset.labeled_fraction is {fraction}, but '{name}' has no labels.")
         return None
-    if fraction == 1 and isinstance(source, StreamSource):
-        return None  # Knowing all labels beforehand would take a reading of the whole data set.
+    # Knowing all labels of a stream beforehand would take a reading of the whole data set. Labels
+    # from files may leave classes out.
+    if fraction == 1 and isinstance(source, (StreamSource, RelabelledSource)):
+        return None
     names = source.class_names or range(source.num_classes)
-    return choose_labelled(source.labels("train"), fraction, seed, names)
+    return choose_labelled(likeliest(source.labels("train")), fraction, seed, names)
+
+
+def _relabel(name: str, labels: str | None, source: Source, seed: int, fake: bool) -> Source:
+    """The source with the labels that replace its own, if any; see `Definition.labels`."""
+    replaced = replace_labels(source, name, in_turn=fake)
+    if labels in ("single", "random"):
+        if replaced is not source:
+            raise UserError(
+                f"'{name}' makes its labels itself: replace_labels.file_pattern cannot be set."
+            )
+        return single_label(source) if labels == "single" else random_labels(source, seed)
+    if labels == "soft" and not has_soft_labels(replaced):
+        if not fake or replaced is not source:
+            raise UserError(
+                f"'{name}' needs soft labels: set replace_labels.file_pattern to files of them."
+            )
+        return smoothed_labels(source)
+    return replaced
+
+
+def _only_labelled(name: str, source: Source, labelled: np.ndarray | None) -> Source:
+    """The source without the training examples that have no label, or whose label is hidden."""
+    if labelled is None and not isinstance(source, RelabelledSource):
+        return source
+    labels = source.labels("train")
+    shown = likeliest(labels if labelled is None else hide(labels, labelled)) >= 0
+    if not shown.any():
+        raise UserError(f"No training image of '{name}' has a label.")
+    return select(source, shown)

@@ -75,7 +75,10 @@ class Dataset:
 
     @functools.cached_property
     def shown_labels(self) -> np.ndarray:
-        """The labels that training may see, int32 [num_train], -1 where hidden or absent."""
+        """The labels that training may see, those that are hidden or absent being none.
+
+        Hard, int32 [num_train], or soft, float32 [num_train, num_classes]; see `labels`.
+        """
         labels = self.source.labels("train")
         return labels if self.labelled is None else hide(labels, self.labelled)
 

@@ -65,6 +65,10 @@ def load_image_folder(
         eval_split=next(split for split in _SPLITS if split in roots),
         num_classes=len(class_names) or None,
         class_names=tuple(class_names) or None,
+        # Relative to the split's folder, so that label files stay true where the folder moves.
+        example_keys=lambda split: [
+            os.path.relpath(path, roots[split]).replace(os.sep, "/") for path in paths[split]
+        ],
         true_labels={
             split: np.array([label for _, label in listed], np.int32)
             for split, listed in files.items()

@@ -1,4 +1,7 @@
-"""Hiding labels, so that training sees those of a fraction of the examples only."""
+"""Labels as arrays: hard or soft, chosen and hidden.
+
+Hard labels are int32 [n], -1 for none; soft ones float32 [n, num_classes], a row of zeros for none.
+"""
 
 from collections.abc import Sequence
 
@@ -55,5 +58,14 @@ def choose_labelled(
 
 
 def hide(labels: np.ndarray, labelled: np.ndarray) -> np.ndarray:
-    """`labels` where `labelled`, -1 elsewhere; int32 [n]."""
+    """`labels`, hard or soft, where `labelled` (bool [n]); no label elsewhere."""
+    if labels.ndim == 2:
+        return np.where(labelled[:, None], labels, 0).astype(np.float32)
     return np.where(labelled, labels, -1).astype(np.int32)
+
+
+def likeliest(labels: np.ndarray) -> np.ndarray:
+    """Hard labels: of soft ones the likeliest class, -1 where they sum to one half at most."""
+    if labels.ndim == 1:
+        return labels
+    return np.where(labels.sum(1) > 0.5, labels.argmax(1), -1).astype(np.int32)

@@ -28,6 +28,7 @@ class Source(abc.ABC):
       eval_split: The split that is the reference for evaluation.
       num_classes: Number of classes; None if there are none.
       class_names: Their names, or None.
+      example_keys: From split to what the examples are called in label files; None = their index.
     """
 
     image_shape: tuple[int, int, int]
@@ -35,10 +36,17 @@ class Source(abc.ABC):
     eval_split: str = "train"
     num_classes: int | None = None
     class_names: tuple[str, ...] | None = None
+    example_keys: Callable[[str], Sequence[str]] | None = None
+
+    def keys(self, split: str) -> list[str]:
+        """What each example is called in label files: its file name or, without one, its index."""
+        if self.example_keys is None:
+            return [str(i) for i in range(self.splits[split])]
+        return list(self.example_keys(split))
 
     @abc.abstractmethod
     def labels(self, split: str) -> np.ndarray:
-        """The true labels, int32 [splits[split]], -1 where there is none."""
+        """The labels: int32 [n], -1 where there is none, or soft, float32 [n, num_classes]."""
 
     @abc.abstractmethod
     def training(
@@ -49,10 +57,10 @@ class Source(abc.ABC):
         Args:
           layout: Which examples to yield.
           seed: What the order and random crops follow from.
-          labels: int32 [splits["train"]], the labels to yield; None = the source's own.
+          labels: The labels to yield, as of `labels("train")`; None = the source's own.
 
         Returns:
-          Pairs of images [n, H, W, C] and labels int32 [n], n = layout.sub_batches · layout.rows.
+          Pairs of images [n, H, W, C] and n labels, n = layout.sub_batches · layout.rows.
         """
 
     @abc.abstractmethod

@@ -2,7 +2,7 @@
 
 import dataclasses
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 import tensorflow as tf
@@ -36,6 +36,25 @@ class StreamSource(Source):
 
     def labels(self, split):
         return self._labels[split]
+
+    def only(self, chosen: Mapping[str, np.ndarray]) -> "StreamSource":
+        """The stream without those records of some splits that `chosen` (bool [n]) leaves out."""
+
+        def records(split: str) -> tf.data.Dataset:
+            if split not in chosen:
+                return self.records(split)
+            keep = on_host(chosen[split])
+            kept = self.records(split).enumerate().filter(lambda index, record: keep[index])
+            return kept.map(lambda index, record: record)
+
+        def keys(split: str) -> list[str]:
+            every = self.keys(split)
+            return list(np.array(every)[chosen[split]]) if split in chosen else every
+
+        splits = {name: int(chosen[name].sum()) for name in chosen}
+        return dataclasses.replace(
+            self, records=records, splits={**self.splits, **splits}, example_keys=keys
+        )
 
     @functools.cached_property
     def _labels(self) -> dict[str, np.ndarray]:

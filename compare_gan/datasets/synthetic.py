@@ -58,10 +58,13 @@ def _draw_shapes(rng, labels, size: int, num_classes: int, channels: int) -> np.
 
 
 def make_noise(
-    image_shape: tuple[int, int, int], num_classes: int | None, eval_split: str
+    image_shape: tuple[int, int, int],
+    num_classes: int | None,
+    eval_split: str,
+    images_per_class: int = 100,
 ) -> Source:
-    """Uniform noise in the shape of a data set, its classes taking turns."""
-    count = max(1000, 100 * (num_classes or 0))
+    """Uniform noise in the shape of a data set, its classes taking turns; 1,000 images at least."""
+    count = max(1000, images_per_class * (num_classes or 0))
     labels = np.full([count], -1) if num_classes is None else np.arange(count) % num_classes
     splits = {"train", eval_split}
 

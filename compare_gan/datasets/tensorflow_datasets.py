@@ -4,7 +4,7 @@ Those that take at most `sources.MEMORY_LIMIT` bytes are kept in memory, the oth
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -35,6 +35,8 @@ class TfdsData:
       make_transforms: Gives the transforms of training and of evaluation images.
       random_crops: Whether the transform of training images is random: then every image is decoded
         anew each time.
+      min_side: Only images of at least so many pixels in height and width, as they are stored;
+        to know them takes one reading of the data set.
     """
 
     tfds_name: str
@@ -43,6 +45,7 @@ class TfdsData:
     eval_split: str = "test"
     make_transforms: Callable[[], tuple[Transform, Transform]] = as_they_are
     random_crops: bool = False
+    min_side: int | None = None
 
     def load(self, data_dir: str | None = None) -> sources.Source:
         """Opens the data set, which must have been prepared (`tfds build`).
@@ -79,7 +82,10 @@ class TfdsData:
             records=lambda split: _records(builder, split, labelled=names is not None),
             train_transform=transforms[0],
             eval_transform=transforms[1],
+            example_keys=lambda split: _keys(builder, split),
         )
+        if self.min_side:
+            stream = _only_large(stream, self.min_side)
         size = sum(stream.splits.values()) * np.prod(stream.image_shape)
         return stream if self.random_crops or size > sources.MEMORY_LIMIT else _in_memory(stream)
 
@@ -151,25 +157,57 @@ def _class_names(builder) -> tuple[str, ...] | None:
     return tuple(feature.names) if isinstance(feature, tfds.features.ClassLabel) else None
 
 
-def _records(builder, split: str, labelled: bool) -> tf.data.Dataset:
-    """Pairs (encoded image, label), in the order of the files."""
+def _read(builder, split: str, features: Sequence[str], **read_config) -> tf.data.Dataset:
+    """Records with these features, images still encoded, in the order of the files."""
     import tensorflow_datasets as tfds
 
-    features = {"image": True, "label": True} if labelled else {"image": True}
-    records = builder.as_dataset(
+    encoded = {"image": tfds.decode.SkipDecoding()} if "image" in features else None
+    return builder.as_dataset(
         split=split,
         shuffle_files=False,
-        decoders=tfds.decode.PartialDecoding(
-            features, decoders={"image": tfds.decode.SkipDecoding()}
-        ),
-        read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1),
+        decoders=tfds.decode.PartialDecoding(dict.fromkeys(features, True), decoders=encoded),
+        read_config=tfds.ReadConfig(try_autocache=False, interleave_cycle_length=1, **read_config),
     )
+
+
+def _records(builder, split: str, labelled: bool) -> tf.data.Dataset:
+    """Pairs (encoded image, label)."""
 
     def pair(record):
         label = record["label"] if labelled else -1
         return record["image"], tf.cast(label, tf.int32)
 
-    return records.map(pair)
+    return _read(builder, split, ["image", "label"] if labelled else ["image"]).map(pair)
+
+
+def _keys(builder, split: str) -> list[str]:
+    """File names where the data set has them (ImageNet), else the ids of TensorFlow Datasets."""
+    if "file_name" in _features(builder):
+        keys = _read(builder, split, ["file_name"]).map(lambda record: record["file_name"])
+    else:
+        records = _read(builder, split, ["image"], add_tfds_id=True)
+        keys = records.map(lambda record: record["tfds_id"])
+    return [key.decode() for key in keys.as_numpy_iterator()]
+
+
+def _only_large(stream: StreamSource, min_side: int) -> StreamSource:
+    """The training and evaluation images of which no side is shorter."""
+
+    def is_large(encoded, label):
+        shape = tf.cond(
+            tf.io.is_jpeg(encoded),
+            lambda: tf.io.extract_jpeg_shape(encoded),  # Of the header: nothing is decoded.
+            lambda: tf.shape(tf.io.decode_image(encoded, expand_animations=False)),
+        )
+        return tf.reduce_min(shape[:2]) >= min_side
+
+    chosen = {}
+    for split in {"train", stream.eval_split}:
+        large = stream.records(split).map(is_large, tf.data.AUTOTUNE).as_numpy_iterator()
+        chosen[split] = np.fromiter(large, bool, stream.splits[split])
+        if not chosen[split].any():
+            raise UserError(f"No image of the split '{split}' is {min_side}x{min_side} or larger.")
+    return dataclasses.replace(stream, splits={s: stream.splits[s] for s in chosen}).only(chosen)
 
 
 def _in_memory(stream: StreamSource) -> sources.ArraySource:
@@ -183,6 +221,7 @@ def _in_memory(stream: StreamSource) -> sources.ArraySource:
         eval_split=stream.eval_split,
         num_classes=stream.num_classes,
         class_names=stream.class_names,
+        example_keys=stream.example_keys,
         images={split: lambda split=split: read(split) for split in stream.splits},
         true_labels={
             split: read_labels(stream.records(split), size) for split, size in stream.splits.items()

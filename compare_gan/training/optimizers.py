@@ -49,10 +49,17 @@ def rmsprop(
     epsilon: float = 1e-10,
     centered: bool = False,
 ) -> keras.optimizers.Optimizer:
-    """RMSProp; its mean square starts at 0 (TensorFlow 1's started at 1)."""
-    return keras.optimizers.RMSprop(
-        learning_rate, rho=decay, momentum=momentum, epsilon=epsilon, centered=centered
-    )
+    """RMSProp; as in TensorFlow 1 its mean square starts at 1, for small first steps."""
+    return _RMSProp(learning_rate, rho=decay, momentum=momentum, epsilon=epsilon, centered=centered)
+
+
+class _RMSProp(keras.optimizers.RMSprop):
+    def build(self, variables):
+        first = not self.built
+        super().build(variables)
+        if first:
+            for mean_square in self._velocities:
+                mean_square.assign(keras.ops.ones_like(mean_square))
 
 
 @_register("AdagradOptimizer", paper="https://jmlr.org/papers/v12/duchi11a.html")
@@ -61,7 +68,7 @@ def adagrad(
 ) -> keras.optimizers.Optimizer:
     """Adagrad: the step size shrinks with the sum of squared gradients."""
     return keras.optimizers.Adagrad(
-        learning_rate, initial_accumulator_value=initial_accumulator_value
+        learning_rate, initial_accumulator_value=initial_accumulator_value, epsilon=0.0
     )
 
 
@@ -71,3 +78,23 @@ def adadelta(
 ) -> keras.optimizers.Optimizer:
     """Adadelta: Adagrad over a decaying window, in the units of the weights."""
     return keras.optimizers.Adadelta(learning_rate, rho=rho, epsilon=epsilon)
+
+
+@_register("FtrlOptimizer", paper="https://research.google/pubs/pub41159")
+def ftrl(
+    learning_rate: float = 0.001,
+    learning_rate_power: float = -0.5,
+    initial_accumulator_value: float = 0.1,
+    l1_regularization_strength: float = 0.0,
+    l2_regularization_strength: float = 0.0,
+    l2_shrinkage_regularization_strength: float = 0.0,
+) -> keras.optimizers.Optimizer:
+    """Follow the regularized leader: Adagrad's step sizes, with weights drawn to zero."""
+    return keras.optimizers.Ftrl(
+        learning_rate,
+        learning_rate_power=learning_rate_power,
+        initial_accumulator_value=initial_accumulator_value,
+        l1_regularization_strength=l1_regularization_strength,
+        l2_regularization_strength=l2_regularization_strength,
+        l2_shrinkage_regularization_strength=l2_shrinkage_regularization_strength,
+    )

@@ -13,18 +13,28 @@ def store_tfds(tmp_path):
     """Writes a data set as TensorFlow Datasets does; returns its data_dir."""
     tfds = pytest.importorskip("tensorflow_datasets")
 
-    def store(name, splits, num_classes=None, shape=None, version="1.0.0", config=None):
+    def store(
+        name,
+        splits,
+        num_classes=None,
+        shape=None,
+        version="1.0.0",
+        config=None,
+        file_names=None,
+        encoding="png",
+    ):
         """`splits`: from split to (list of images, labels or None)."""
-        features = {"image": tfds.features.Image(shape=shape, encoding_format="png")}
+        features = {"image": tfds.features.Image(shape=shape, encoding_format=encoding)}
         if num_classes:
             features["label"] = tfds.features.ClassLabel(num_classes=num_classes)
-        examples = {
-            split: [
-                {"image": image} | ({"label": int(label)} if num_classes else {})
-                for image, label in zip(images, labels or [None] * len(images), strict=True)
-            ]
-            for split, (images, labels) in splits.items()
-        }
+        if file_names:
+            features["file_name"] = tfds.features.Text()
+        examples = {}
+        for split, (images, labels) in splits.items():
+            examples[split] = [{"image": image} for image in images]
+            for name_of, values in (("label", labels), ("file_name", file_names)):
+                for example, value in zip(examples[split], values or (), strict=False):
+                    example[name_of] = value
         tfds.dataset_builders.store_as_tfds_dataset(
             name=name,
             version=version,

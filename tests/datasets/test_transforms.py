@@ -55,3 +55,24 @@ def test_all_crops_give_the_size_asked_for(method):
     result = transforms.imagenet_transform(8, method)(_ramp(30, 17), _SEED)
     assert result.shape == (8, 8, 1)
     assert result.dtype == tf.uint8
+
+
+@pytest.mark.parametrize(
+    ("method", "random"),
+    [("distorted", True), ("random", True), ("middle", False), ("none", False)],
+)
+def test_crops_follow_from_the_seed_alone(method, random):
+    """Pixels are means of those of the image, 50 to 200: no border is added, nothing overshoots."""
+    image = np.random.default_rng(0).integers(50, 201, [40, 25, 3], np.uint8)
+    transform = transforms.imagenet_transform(16, method)
+
+    def crop(*seed):
+        return transform(tf.constant(image), tf.constant(seed, tf.int64)).numpy()
+
+    crops = [crop(1, number) for number in range(4)]
+    for number, first in enumerate(crops):
+        tf.random.set_seed(number)
+        np.testing.assert_array_equal(crop(1, number), first)
+        assert first.min() >= 50 and first.max() <= 200
+    different = [not np.array_equal(crops[0], other) for other in crops[1:]]
+    assert all(different) if random else not any(different)

@@ -1,12 +1,22 @@
-"""Commands in processes of their own, none of which outlives its test."""
+"""Commands, in this process or in processes of their own, none of which outlives its test."""
 
 import contextlib
+import json
+import logging
 import os
 import pathlib
 import subprocess
 import sys
+import types
 
+import numpy as np
 import pytest
+import tensorflow as tf
+from keras import ops
+
+from compare_gan import main as command_line
+from compare_gan import registry
+from compare_gan.layers import Dense
 
 
 @contextlib.contextmanager
@@ -46,3 +56,77 @@ def _start_in_module():
     """As `start`, for fixtures that a whole module shares."""
     with _starter() as start:
         yield start
+
+
+@pytest.fixture(name="train")
+def _train(tmp_path, monkeypatch):
+    """Runs `compare_gan train` on noise in this process: `train(*texts, gin_config=…)`.
+
+    The texts are a gin file that is read after `gin_config`. Gin then still holds what was used.
+    Runs are eager: to trace one step takes longer than to execute it.
+    """
+    tf.config.run_functions_eagerly(True)
+    monkeypatch.setattr("compare_gan.training.pictures._ROWS", 2)
+    monkeypatch.setattr("compare_gan.training.pictures._COLUMNS", 2)
+    logger = logging.getLogger("compare_gan")
+    before = (logger.handlers, logger.level, logger.propagate)
+    runs = iter(range(100))
+
+    def run(*texts: str, gin_config: str | None = None) -> None:
+        path = tmp_path / f"run_{next(runs)}"
+        changes = tmp_path / f"{path.name}.gin"
+        changes.write_text("\n".join(line.strip() for text in texts for line in text.splitlines()))
+        files = [str(gin_config), str(changes)] if gin_config else [str(changes)]
+        configs = [part for file in files for part in ("--gin_config", file)]
+        command_line.main(
+            [
+                "train",
+                "--model_dir",
+                str(path),
+                "--data_fake_dataset",
+                "--schedule",
+                "train",
+                *configs,
+            ]
+        )
+        rows = [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
+        assert rows and all(np.isfinite(value) for row in rows for value in row.values())
+
+    yield run
+    tf.config.run_functions_eagerly(False)
+    logger.handlers, logger.level, logger.propagate = before
+
+
+@pytest.fixture(name="colour_arch")
+def _colour_arch(monkeypatch):
+    """The name of an architecture that is small for images of any size: they are of one colour."""
+    # Here, for its base class imports Keras's backend.
+    from compare_gan.architectures import base
+
+    class Generator(base.Generator):
+        def __init__(self, image_shape, **kwargs):
+            super().__init__(image_shape, **kwargs)
+            self.fc = Dense(self.image_shape[2], name="fc")
+
+        def call(self, inputs, training=None):
+            z, y = inputs
+            x = ops.sigmoid(self.fc(z if y is None else ops.concatenate([z, y], axis=1)))
+            height, width, _ = self.image_shape
+            return ops.tile(x[:, None, None], (1, height, width, 1))
+
+    class Discriminator(base.Discriminator):
+        def __init__(self, image_shape, **kwargs):
+            super().__init__(image_shape, **kwargs)
+            self.hidden, self.fc = Dense(4, name="hidden"), Dense(1, name="fc")
+
+        def call(self, inputs, training=None):
+            x, y = inputs
+            x = ops.mean(x, axis=(1, 2))
+            features = ops.tanh(self.hidden(x if y is None else ops.concatenate([x, y], axis=1)))
+            return self.fc(features), features
+
+    module = types.SimpleNamespace(Generator=Generator, Discriminator=Discriminator)
+    registry.load("architecture")
+    part = registry.Component("architecture", "colour_arch", module, "One colour.")
+    monkeypatch.setitem(registry._components["architecture"], "colour_arch", part)
+    return "colour_arch"

@@ -1,0 +1,128 @@
+"""Labels that are not the data set's own: from files (gin scope `replace_labels`), or made up."""
+
+import zlib
+from collections.abc import Mapping
+
+import gin
+import numpy as np
+import tensorflow as tf
+
+from compare_gan.datasets.label_files import read_label_files
+from compare_gan.datasets.labels import likeliest
+from compare_gan.datasets.sources import Source
+from compare_gan.datasets.views import RelabelledSource
+from compare_gan.errors import UserError, check_positive_integer
+
+
+@gin.configurable("replace_labels", allowlist=["file_pattern", "num_classes"])
+def replace_labels(
+    source: Source,
+    name: str,
+    in_turn: bool = False,
+    file_pattern: str | None = None,
+    num_classes: int | None = None,
+) -> Source:
+    """The source with labels, hard or soft, from files (gin scope `replace_labels`).
+
+    Args:
+      source: The source.
+      name: What messages call it.
+      in_turn: Give the labels to the examples in turn, whatever they are called: for noise.
+      file_pattern: The files, see `label_files`, for example `labels/{split}*.tfrecord`. They hold
+        a label, or that there is none, for every image of the split `train`, and of each other
+        split whose name in the place of `{split}` gives files. None = the source's own labels.
+      num_classes: How many classes the labels in the files have; None = as many as the source,
+        where that has none as many as the labels show.
+
+    Raises:
+      UserError: No file is found, one cannot be read, an image is missing in them, or the labels
+        are not those of so many classes.
+    """
+    if file_pattern is None:
+        return source
+    if num_classes is not None:
+        check_positive_integer("replace_labels.num_classes", num_classes)
+    new_labels = {}
+    for split, size in source.splits.items():
+        paths = sorted(tf.io.gfile.glob(file_pattern.replace("{split}", split)))
+        if not paths or (split != "train" and "{split}" not in file_pattern):
+            continue
+        keys, labels = read_label_files(paths)
+        rows = np.arange(size) % len(keys) if in_turn else _rows(source, name, split, keys)
+        new_labels[split] = labels[rows]
+    if "train" not in new_labels:
+        raise UserError(
+            f"replace_labels.file_pattern = '{file_pattern}' matches no file for the split 'train'."
+        )
+    expected = num_classes or source.num_classes or _classes_of(new_labels["train"])
+    for split, labels in new_labels.items():
+        _check_classes(labels, expected, f"'{file_pattern}' ({split})", name)
+    return RelabelledSource.of(source, new_labels, expected)
+
+
+def single_label(source: Source) -> Source:
+    """The source with one class, to which all images belong."""
+    labels = {split: np.zeros(size, np.int32) for split, size in source.splits.items()}
+    return RelabelledSource.of(source, labels, 1)
+
+
+def random_labels(source: Source, seed: int) -> Source:
+    """The source with a random label for each image, the same in every epoch and every run.
+
+    They follow from `seed`, the split, and the image's place in the source alone.
+    """
+
+    def draw(split: str, size: int) -> np.ndarray:
+        rng = np.random.default_rng([seed, zlib.crc32(split.encode())])
+        return rng.integers(source.num_classes, size=size, dtype=np.int32)
+
+    labels = {split: draw(split, size) for split, size in source.splits.items()}
+    return RelabelledSource.of(source, labels, source.num_classes)
+
+
+def smoothed_labels(source: Source) -> Source:
+    """The source with soft labels: nine tenths for its own class, the rest for all alike."""
+    classes = source.num_classes
+    share = np.float32(0.1 / classes)
+    own = {split: likeliest(source.labels(split)) for split in source.splits}
+    labels = {split: 0.9 * np.eye(classes, dtype=np.float32)[y] + share for split, y in own.items()}
+    return RelabelledSource.of(source, labels, classes)
+
+
+def has_soft_labels(source: Source) -> bool:
+    """Whether the labels of the training images are soft; reads no data."""
+    new_labels: Mapping = getattr(source, "new_labels", {})
+    return "train" in new_labels and new_labels["train"].ndim == 2
+
+
+def _rows(source: Source, name: str, split: str, keys: list[str]) -> np.ndarray:
+    """For each image of the split the row of its label among `keys`."""
+    place = {key: row for row, key in enumerate(keys)}
+    wanted = source.keys(split)
+    missing = [key for key in wanted if key not in place]
+    if missing:
+        raise UserError(
+            f"The label files hold no label of {len(missing)} of the {len(wanted)} images of the "
+            f"split '{split}' of '{name}', such as '{missing[0]}' (they do of '{keys[0]}')."
+        )
+    return np.array([place[key] for key in wanted])
+
+
+def _classes_of(labels: np.ndarray) -> int:
+    return labels.shape[1] if labels.ndim == 2 else max(int(labels.max()) + 1, 1)
+
+
+def _check_classes(labels: np.ndarray, expected: int, files: str, name: str) -> None:
+    classes = _classes_of(labels)
+    if classes > expected or (labels.ndim == 2 and classes != expected):
+        raise UserError(
+            f"The labels in {files} are of {classes} classes, but '{name}' has {expected}: set "
+            "replace_labels.num_classes if they are classes of their own."
+        )
+    if labels.ndim == 1 and labels.min() < -1:
+        raise UserError(
+            f"The labels in {files} must be classes from 0 or, for none, -1; received "
+            f"{labels.min()}."
+        )
+    if labels.ndim == 2 and not (np.isfinite(labels).all() and labels.min() >= 0):
+        raise UserError(f"The soft labels in {files} must not be negative or NaN.")

@@ -1,0 +1,89 @@
+"""Sources made of others: with other labels, or with some of the examples only."""
+
+import dataclasses
+from collections.abc import Mapping
+
+import numpy as np
+import tensorflow as tf
+
+from compare_gan.datasets.labels import likeliest
+from compare_gan.datasets.sources import RandomAccessSource, Source, no_labels, on_host
+from compare_gan.datasets.streams import StreamSource
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class RelabelledSource(Source):
+    """The images of a source with other labels.
+
+    Attributes:
+      inner: That source.
+      new_labels: From split to labels, hard or soft. A split without any keeps those of `inner`
+        where the classes are the same, else it has none.
+    """
+
+    inner: Source
+    new_labels: Mapping[str, np.ndarray]
+
+    @classmethod
+    def of(cls, inner: Source, new_labels: Mapping[str, np.ndarray], num_classes: int):
+        """`inner` with new labels of so many classes."""
+        about = _about(inner)
+        if num_classes != inner.num_classes:
+            about |= {"num_classes": num_classes, "class_names": None}
+        return cls(**about, inner=inner, new_labels=new_labels)
+
+    def labels(self, split):
+        labels = self._replacement(split)
+        return self.inner.labels(split) if labels is None else labels
+
+    def training(self, layout, seed, labels):
+        if labels is None:
+            labels = self._replacement("train")
+        return self.inner.training(layout, seed, labels)
+
+    def evaluation(self, split, batch_size, count, labels):
+        if labels is None and (labels := self._replacement(split)) is not None:
+            labels = likeliest(labels)
+        return self.inner.evaluation(split, batch_size, count, labels)
+
+    def _replacement(self, split: str) -> np.ndarray | None:
+        """The labels of a split; None = those of `inner`, which may take long to read."""
+        if split not in self.new_labels and self.num_classes != self.inner.num_classes:
+            return no_labels(self.splits[split])
+        return self.new_labels.get(split)
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class _SelectedSource(RandomAccessSource):
+    """Some examples of a source, by their numbers there."""
+
+    inner: RandomAccessSource
+    numbers: Mapping[str, np.ndarray]
+
+    def labels(self, split):
+        return self.inner.labels(split)[self.numbers[split]]
+
+    def read(self, split, indices, size):
+        numbers = on_host(self.numbers[split])
+        return self.inner.read(split, indices.map(lambda i: tf.gather(numbers, i)), size)
+
+
+def select(source: Source, chosen: np.ndarray) -> Source:
+    """A source with those of its training examples only that `chosen` (bool [n]) marks."""
+    if isinstance(source, StreamSource):
+        return source.only({"train": chosen})
+    if isinstance(source, RelabelledSource):
+        labels = {**source.new_labels, "train": source.labels("train")[chosen]}
+        return RelabelledSource.of(select(source.inner, chosen), labels, source.num_classes)
+    numbers = {split: np.arange(size) for split, size in source.splits.items()}
+    numbers["train"] = np.flatnonzero(chosen)
+    about = _about(source) | {
+        "splits": {split: len(kept) for split, kept in numbers.items()},
+        "example_keys": lambda split: np.array(source.keys(split))[numbers[split]],
+    }
+    return _SelectedSource(**about, inner=source, numbers=numbers)
+
+
+def _about(source: Source) -> dict[str, object]:
+    """The attributes that every source has."""
+    return {field.name: getattr(source, field.name) for field in dataclasses.fields(Source)}

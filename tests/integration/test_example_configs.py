@@ -1,0 +1,90 @@
+"""Every config of `example_configs/`, and those as the 2019 library has them, in one step each."""
+
+import pathlib
+import re
+
+import gin
+import numpy as np
+import pytest
+
+from compare_gan.datasets import write_label_file
+from compare_gan.training import config
+from compare_gan.training.trainer import Experiment
+
+_ROOT = pathlib.Path(__file__).parents[2]
+EXAMPLES = {
+    path.name: path
+    for path in sorted((_ROOT / "example_configs").glob("*.gin"))
+    if not path.stem.endswith("_common")
+}
+OLD = {path.name: path for path in sorted((_ROOT / "tests/data/configs_2019").glob("*.gin"))}
+
+# What makes a step cheap, by family; the sizes of images are the smallest of the data set.
+_SMALL = {
+    "dcgan": (4, ""),
+    "sndcgan": (4, ""),
+    "resnet_cifar": (8, ""),
+    "resnet5": (4, ""),
+    "resnet_biggan": (
+        8,
+        """
+        dataset.name = 'imagenet_64'
+        resnet_biggan.Generator.blocks_with_attention = 'B1'
+        resnet_biggan.Discriminator.blocks_with_attention = 'B1'
+        """,
+    ),
+    "resnet_biggan_deep": (8, "dataset.name = 'imagenet_64'"),
+}
+
+
+def _shrunken(path, **values) -> str:
+    """Bindings that make the config small, by what it says now that it is parsed."""
+    family = gin.query_parameter("options.architecture").removesuffix("_arch")
+    ch, more = _SMALL[family]
+    values = {
+        "options.batch_size": 4,
+        "options.training_steps": 1,
+        "standing_statistics.num_batches": 1,
+        "standing_statistics.batch_size": 4,
+        f"{family}.Generator.ch": ch,
+        f"{family}.Discriminator.ch": ch,
+        **values,
+    }
+    if gin.query_parameter("options.gan_class").selector.endswith("SSGAN"):
+        values["SSGAN.rotated_batch_size"] = 4
+    if gin.query_parameter("options.gan_class").selector.endswith("S3GAN"):
+        values["S3GAN.rotated_batch_fraction"] = 1
+    return "\n".join([f"{key} = {value!r}" for key, value in values.items()] + [more])
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_example_config(train, name):
+    path = EXAMPLES[name]
+    config.parse([str(path)])
+    experiment = Experiment.from_gin(fake=True)
+    assert experiment.dataset.num_train
+    train(_shrunken(path), gin_config=path)
+
+
+@pytest.mark.parametrize("name", EXAMPLES)
+def test_header_and_index(name):
+    """Each says what it is after, what to expect, and on what hardware; the index names it."""
+    text = EXAMPLES[name].read_text()
+    header = re.match("(#.*\n)+", text)[0]
+    assert "Expected" in header and ("https://arxiv.org" in text or "include" in text)
+    if "fashion_mnist" not in name:
+        assert "Paper: https://arxiv.org/" in header and "Hardware and time: " in header
+    index = (_ROOT / "example_configs" / "README.md").read_text()
+    assert f"| [{name}]({name}) |" in index
+
+
+@pytest.mark.parametrize("name", OLD)
+def test_config_of_2019(train, tmp_path, name):
+    """It is read as it stands; bindings after it only make it small."""
+    path, values = OLD[name], {}
+    config.parse([str(path)])
+    if name.startswith("s3gan"):
+        labels = np.where(np.arange(50) % 10, -1, np.arange(50) % 7)
+        write_label_file(f"{tmp_path}/train-10_percent", [f"n{i}.JPEG" for i in range(50)], labels)
+        values["replace_labels.file_pattern"] = f"{tmp_path}/{{split}}-10_percent*"
+    train(_shrunken(path, **values), gin_config=path)

@@ -1,0 +1,308 @@
+"""The vocabulary of the 2019 library: every scope and parameter, in one training step each.
+
+`tests/data/gin_vocabulary.json` holds what must work: rows of scopes with their parameters, the
+values of those that have a choice, defaults, names of architectures and data sets.
+"""
+
+import inspect
+import itertools
+import json
+import pathlib
+
+import gin
+import numpy as np
+import pytest
+
+from compare_gan import registry
+from compare_gan.datasets import write_label_file
+from compare_gan.gans.keywords import parameters
+from compare_gan.training import config
+
+_FILE = pathlib.Path(__file__).parents[1] / "data" / "gin_vocabulary.json"
+VOCABULARY = json.loads(_FILE.read_text())
+PARAMETERS = {f"{scope}.{name}" for scope, names in VOCABULARY["rows"].items() for name in names}
+
+BASE = """
+    options.gan_class = @ModularGAN
+    options.architecture = 'dummy_arch'
+    options.batch_size = 4
+    options.training_steps = 1
+    options.z_dim = 4
+    dataset.name = 'mnist'
+"""
+_BIGGAN = """
+    options.architecture = '{family}_arch'
+    options.z_dim = 8
+    dataset.name = 'cifar10'
+    ModularGAN.conditional = True
+    G.batch_norm_fn = @conditional_batch_norm
+"""
+_GAN = """
+    {name}.g_lr = 0.001
+    {name}.d_lr = 0.002
+    {name}.g_optimizer_fn = @tf.train.RMSPropOptimizer
+    {name}.d_optimizer_fn = @tf.train.MomentumOptimizer
+    {name}.g_use_ema = True
+    {name}.ema_decay = 0.5
+    {name}.ema_start_step = 0
+    {name}.conditional = True
+    {name}.fit_label_distribution = True
+    {name}.experimental_joint_gen_for_disc = True
+    {name}.experimental_force_graph_unroll = True
+    {name}.deprecated_split_disc_calls = True
+    options.gan_class = @{name}
+    options.disc_iters = 2
+"""
+# One run for each row of the vocabulary's table: all its parameters, none at its default.
+RUNS = {
+    "options": """
+        options.gan_class = @S3GAN
+        options.architecture = 'dcgan_arch'
+        options.batch_size = 8
+        options.training_steps = 2
+        options.disc_iters = 2
+        options.lamba = 2
+        options.z_dim = 5
+        options.discriminator_normalization = 'spectral_norm'
+        S3GAN.self_supervision = 'none'
+        dcgan.Generator.ch = 2
+        dcgan.Discriminator.ch = 2
+        penalty.fn = @l2_penalty
+        """,
+    "dataset": "dataset.name = 'cifar10'\ndataset.seed = 1",
+    "replace_labels": """
+        replace_labels.file_pattern = '{tmp_path}/labels_{{split}}-*.tfrecord'
+        ModularGAN.conditional = True
+        """,
+    "train_imagenet_transform, eval_imagenet_transform": """
+        dataset.name = 'imagenet_64'
+        train_imagenet_transform.crop_method = 'random'
+        eval_imagenet_transform.crop_method = 'none'
+        """,
+    "run_config": """
+        run_config.tf_random_seed = 5
+        run_config.single_core = True
+        run_config.iterations_per_loop = 2
+        run_config.save_checkpoints_steps = 1
+        run_config.keep_checkpoint_max = 1
+        """,
+    "z, eval_z": """
+        z.distribution_fn = @tf.random.normal
+        z.minval = -2
+        z.maxval = 2
+        z.stddev = 0.5
+        eval_z.distribution_fn = @tf.random.normal
+        eval_z.minval = -2
+        eval_z.maxval = 2
+        eval_z.stddev = 0.5
+        """,
+    "G": "G.batch_norm_fn = @batch_norm\nG.spectral_norm = True",
+    "D": "D.batch_norm_fn = @no_batch_norm\nD.layer_norm = True\nD.spectral_norm = True",
+    "weights": "weights.initializer = 'truncated'\nweights.stddev = 0.05",
+    "spectral_norm": """
+        spectral_norm.epsilon = 1e-10
+        spectral_norm.singular_value = 'auto'
+        D.spectral_norm = True
+        """,
+    "standardize_batch": """
+        standardize_batch.decay = 0.9
+        standardize_batch.epsilon = 1e-5
+        standardize_batch.use_moving_averages = False
+        standardize_batch.use_cross_replica_mean = False
+        G.batch_norm_fn = @batch_norm
+        """,
+    "conditional_batch_norm": """
+        conditional_batch_norm.use_bias = True
+        G.batch_norm_fn = @conditional_batch_norm
+        ModularGAN.conditional = True
+        """,
+    "self_modulated_batch_norm": """
+        self_modulated_batch_norm.num_hidden = 8
+        G.batch_norm_fn = @self_modulated_batch_norm
+        """,
+    "loss": "loss.fn = @hinge",
+    "penalty": "penalty.fn = @wgangp_penalty",
+    "ModularGAN": _GAN.format(name="ModularGAN"),
+    "SSGAN": _GAN.format(name="SSGAN")
+    + """
+        SSGAN.self_supervision = 'rotation_only'
+        SSGAN.rotated_batch_size = 4
+        SSGAN.weight_rotation_loss_d = 0.5
+        SSGAN.weight_rotation_loss_g = 0.5
+        """,
+    "S3GAN": _GAN.format(name="S3GAN")
+    + """
+        S3GAN.self_supervision = 'rotation'
+        S3GAN.rotated_batch_fraction = 1
+        S3GAN.weight_rotation_loss_d = 0.5
+        S3GAN.weight_rotation_loss_g = 0.5
+        S3GAN.project_y = True
+        S3GAN.use_predictor = True
+        S3GAN.use_soft_pred = True
+        S3GAN.weight_class_loss = 0.5
+        S3GAN.use_soft_labels = True
+        """,
+    "tf.train.AdamOptimizer": """
+        tf.train.AdamOptimizer.beta1 = 0.5
+        tf.train.AdamOptimizer.beta2 = 0.9
+        tf.train.AdamOptimizer.epsilon = 1e-5
+        tf.train.AdamOptimizer.learning_rate = 0.5
+        """,
+    "resnet_biggan.Generator, resnet_biggan.Discriminator": _BIGGAN.format(family="resnet_biggan")
+    + """
+        resnet_biggan.Generator.ch = 4
+        resnet_biggan.Generator.blocks_with_attention = 'B2'
+        resnet_biggan.Generator.hierarchical_z = False
+        resnet_biggan.Generator.embed_z = True
+        resnet_biggan.Generator.embed_y = False
+        resnet_biggan.Generator.embed_y_dim = 4
+        resnet_biggan.Generator.embed_bias = True
+        resnet_biggan.Discriminator.ch = 4
+        resnet_biggan.Discriminator.blocks_with_attention = 'B2'
+        resnet_biggan.Discriminator.project_y = False
+        """,
+    "resnet_biggan_deep.Generator, resnet_biggan_deep.Discriminator": _BIGGAN.format(
+        family="resnet_biggan_deep"
+    )
+    + """
+        resnet_biggan_deep.Generator.ch = 4
+        resnet_biggan_deep.Generator.embed_y = False
+        resnet_biggan_deep.Generator.embed_y_dim = 4
+        resnet_biggan_deep.Generator.experimental_fast_conv_to_rgb = True
+        resnet_biggan_deep.Discriminator.ch = 4
+        resnet_biggan_deep.Discriminator.blocks_with_attention = 'B2'
+        resnet_biggan_deep.Discriminator.project_y = False
+        """,
+    "resnet_cifar.Generator, resnet_cifar.Discriminator": _BIGGAN.format(family="resnet_cifar")
+    + """
+        resnet_cifar.Generator.ch = 4
+        resnet_cifar.Generator.hierarchical_z = True
+        resnet_cifar.Generator.embed_z = True
+        resnet_cifar.Generator.embed_y = True
+        resnet_cifar.Discriminator.ch = 4
+        resnet_cifar.Discriminator.project_y = True
+        """,
+}
+# The values of every choice, normalizations among them: run k takes the k-th of each.
+CHOICES = [
+    [
+        f"{key} = {values[k % len(values)]}"
+        for key, values in VOCABULARY["values"].items()
+        if not key.startswith(("options", "SSGAN", "S3GAN", "train_imagenet", "eval_imagenet"))
+    ]
+    for k in range(max(map(len, VOCABULARY["values"].values())))
+]
+# What makes the architectures small.
+SMALL = {
+    "infogan_arch": "infogan.Generator.ch = 2\ninfogan.Discriminator.ch = 2",
+    "sndcgan_arch": "sndcgan.Generator.ch = 2\nsndcgan.Discriminator.ch = 2",
+    "resnet5_arch": """
+        resnet5.Generator.ch = 2
+        resnet5.Discriminator.ch = 2
+        dataset.name = 'celeb_a'
+        """,
+    "resnet30_arch": """
+        resnet30.Generator.ch = 4
+        resnet30.Discriminator.ch = 4
+        resnet30.Generator.blocks_per_size = 1
+        resnet30.Discriminator.blocks_per_size = 1
+        dataset.name = 'celeb_a_hq_128'
+        """,
+    "resnet_stl_arch": """
+        resnet_stl.Generator.ch = 2
+        resnet_stl.Discriminator.ch = 2
+        dataset.name = 'image_folder'
+        dataset.image_size = 48
+        """,
+}
+# The runner gives it, as `ModularGAN.g_lr` says.
+GIVEN = {"tf.train.AdamOptimizer.learning_rate"}
+
+
+def _configurable(scope: str):
+    config.load_all_parts()
+    return gin.config._REGISTRY.get_match(scope).wrapped
+
+
+def _used(key: str):
+    """The value that code was given for a parameter in this process, since gin was cleared."""
+    scope, name = key.rsplit(".", 1)
+    selector = gin.config._REGISTRY.get_match(scope).selector
+    return gin.config._OPERATIVE_CONFIG["", selector][name]
+
+
+@pytest.mark.parametrize("key", sorted(PARAMETERS))
+def test_every_parameter_is_known_with_its_default(key):
+    scope, name = key.rsplit(".", 1)
+    part = _configurable(scope)
+    bases = [part] if not inspect.isclass(part) else part.__mro__[:-1]
+    known = parameters(part) if inspect.isclass(part) else inspect.signature(part).parameters
+    assert name in known
+    if key in VOCABULARY["defaults"]:
+        signatures = [inspect.signature(base).parameters for base in bases]
+        default = next(s[name].default for s in signatures if name in s)
+        assert default == VOCABULARY["defaults"][key]
+
+
+def test_every_row_has_a_run():
+    bound = {
+        line.split("=")[0].strip() for run in RUNS.values() for line in run.strip().splitlines()
+    }
+    assert bound >= PARAMETERS
+    rows = [scope for scopes in RUNS for scope in scopes.split(", ")]
+    assert sorted(rows) == sorted(VOCABULARY["rows"])
+
+
+@pytest.mark.parametrize("row", RUNS)
+def test_row(train, tmp_path, row):
+    # The images of the fake mnist are given these soft labels in turn.
+    labels = np.random.default_rng(0).dirichlet(np.ones(10), 20)
+    write_label_file(f"{tmp_path}/labels_train-0.tfrecord", [str(i) for i in range(20)], labels)
+    run = RUNS[row].format(tmp_path=tmp_path)
+    train(BASE, run)
+    for scope in row.split(", "):
+        for name in VOCABULARY["rows"][scope]:
+            key = f"{scope}.{name}"
+            value = gin.query_parameter(key)
+            assert value != VOCABULARY["defaults"].get(key, "none")
+            assert key in GIVEN or _used(key) == value
+
+
+@pytest.mark.parametrize("bindings", CHOICES, ids=itertools.count())
+def test_choices(train, bindings):
+    train(BASE, "ModularGAN.conditional = True\nD.spectral_norm = True", *bindings)
+    assert _used("loss.fn") == gin.query_parameter("loss.fn")
+
+
+@pytest.mark.parametrize("scope", ("SSGAN", "S3GAN"))
+def test_self_supervision(train, scope):
+    size = {"SSGAN": "rotated_batch_size = 4", "S3GAN": "rotated_batch_fraction = 1"}[scope]
+    for value in VOCABULARY["values"][f"{scope}.self_supervision"]:
+        train(
+            BASE,
+            f"options.gan_class = @{scope}",
+            f"{scope}.self_supervision = {value}",
+            f"{scope}.{size}",
+        )
+
+
+@pytest.mark.parametrize("name", VOCABULARY["architectures"])
+def test_architecture(train, name):
+    family = name.removesuffix("_arch")
+    assert name in SMALL or name == "dummy_arch" or f"'{name}'" in "".join(RUNS.values())
+    if name in SMALL:
+        train(BASE, f"options.architecture = '{name}'", SMALL[name])
+        for network in ("Generator", "Discriminator"):
+            key = f"{family}.{network}.ch"
+            assert _used(key) == gin.query_parameter(key)
+
+
+@pytest.mark.parametrize("name", VOCABULARY["datasets"])
+def test_dataset(train, colour_arch, name):
+    conditional = registry.get("dataset", name).num_classes is not None
+    train(
+        BASE,
+        f"options.architecture = '{colour_arch}'",
+        f"dataset.name = '{name}'",
+        f"ModularGAN.conditional = {conditional}",
+    )
