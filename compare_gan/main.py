@@ -1,8 +1,9 @@
-"""The command line, and nothing else: `compare_gan train | eval | sample | list`.
+"""The command line, and nothing else: `compare_gan train | eval | sample | export | …`.
 
 `python -m compare_gan.main --model_dir … --gin_config … --schedule …`, as in 2019, is `train`.
 """
 
+import errno
 import os
 import sys
 
@@ -231,6 +232,60 @@ def sample(model_dir, out, num, interpolations, label, columns, truncation, seed
     click.echo(path)
 
 
+@cli.command()
+@click.option("--model_dir", required=True, metavar="DIR", help="A directory written by train.")
+@click.option(
+    "--out",
+    required=True,
+    metavar="PATH",
+    help="With the ending .keras a Keras file, otherwise the directory of a SavedModel.",
+)
+@click.option("--checkpoint", metavar="STEP", help="A step; the newest if left out.")
+@click.option("--raw", is_flag=True, help="The weights themselves, not their moving average.")
+@click.option("--discriminator", is_flag=True, help="The discriminator network as well.")
+def export(model_dir, out, checkpoint, raw, discriminator):
+    """Write the generator as a SavedModel or Keras file.
+
+    A SavedModel needs nothing but TensorFlow: its signature takes z (and labels) and returns
+    images in [0, 1].
+    """
+    prepare_tensorflow()
+    from compare_gan.training.export import export as write
+    from compare_gan.training.model_dir import load_trained
+
+    model = load_trained(model_dir, checkpoint, use_ema=not raw)
+    for path in write(model, out, discriminator):
+        click.echo(path)
+
+
+@cli.command("import-weights")
+@click.argument("source")
+@click.option("--model_dir", required=True, metavar="DIR", help="Made; as train would write it.")
+@click.option(
+    "--gin_config",
+    "gin_configs",
+    multiple=True,
+    metavar="FILE",
+    help="The config that the model was trained with; wins over what the weights show.",
+)
+@click.option("--gin_bindings", multiple=True, metavar="BINDING", help="As for train.")
+def import_weights(source, model_dir, gin_configs, gin_bindings):
+    """Bring back a model of the 2019 library: a TF1 checkpoint or TF-Hub module.
+
+    \b
+    SOURCE is one of
+      a checkpoint's prefix (…/model.ckpt-250000), or a directory with a file `checkpoint`
+      a directory with a hub module (saved_model.pb, variables/), or its .tar.gz
+      a hub handle (google/compare_gan/s3gan_10_128x128/1), which is downloaded
+
+    Architecture, image size and classes follow from the names and shapes of the variables.
+    """  # noqa: D301
+    prepare_tensorflow()
+    from compare_gan import importing
+
+    click.echo(importing.import_weights(source, model_dir, gin_configs, gin_bindings))
+
+
 @cli.command("list")
 @click.argument("kind", required=False)
 def list_parts(kind):
@@ -257,7 +312,10 @@ def _dataset_overrides(tfds_data_dir: str | None, fake: bool) -> dict:
 
 
 def main(args=None) -> None:
-    """Entry point: a user's mistake ends in one sentence and status 2, divergence in status 3."""
+    """Entry point: errors that are no fault of the program's end in one sentence.
+
+    The status is 2 for a user's mistake, 3 for divergence, 1 for trouble with files.
+    """
     try:
         cli.main(args=args, prog_name="compare_gan", standalone_mode=False)
     except UserError as error:
@@ -271,6 +329,23 @@ def main(args=None) -> None:
         _exit(130, f"Interrupted: {detail}.")
     except DivergenceError as error:
         _exit(3, f"Error: {error}")
+    except Exception as error:
+        sentence = _about_files(error)
+        if sentence is None:
+            raise
+        _exit(1, f"Error: {sentence}")
+
+
+def _about_files(error: Exception) -> str | None:
+    """The sentence for trouble with files, which TensorFlow has errors of its own for, or None."""
+    if isinstance(error, OSError):
+        names = " -> ".join(str(n) for n in (error.filename, error.filename2) if n is not None)
+        return (error.strerror or str(error)) + (f": {names}" if names else "") + "."
+    troubles = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
+    message = str(error).strip().split("\n", 1)[0]
+    if any(os.strerror(trouble) in message for trouble in troubles):
+        return message
+    return None
 
 
 def _exit(status: int, message: str) -> None:

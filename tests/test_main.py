@@ -1,11 +1,14 @@
 """The command line: what a user types, and what a user mistypes."""
 
+import errno
 import itertools
 import logging
 import os
 
+import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from PIL import Image
 
 from compare_gan import main as command_line
@@ -48,7 +51,9 @@ def _model_dir(tmp_path_factory, tiny_run):
     return path
 
 
-@pytest.mark.parametrize("command", ([], ["train"], ["eval"], ["sample"], ["list"]))
+@pytest.mark.parametrize(
+    "command", ([], ["train"], ["eval"], ["sample"], ["export"], ["import-weights"], ["list"])
+)
 def test_help_tells_every_option(run, command):
     status, out, _ = run(*command, "--help")
     assert status == 0 and out.startswith("Usage: compare_gan")
@@ -192,6 +197,55 @@ def test_sampling_mistakes_are_told(run, model_dir):
     assert status == 2 and "Unknown class '9'" in err
     status, _, err = run("sample", "--model_dir", model_dir, "--checkpoint", "4")
     assert status == 2 and "its steps are 0, 3, 6" in err
+
+
+def test_export_writes_averaged_or_raw_weights_of_a_step(run, model_dir, tmp_path):
+    def images(*options):
+        path = str(tmp_path / f"{len(options)}{options[-1:]}.keras")
+        status, out, err = run("export", "--model_dir", model_dir, "--out", path, *options)
+        assert status == 0 and out.strip() == path, err
+        z, y = np.ones((4, 4), np.float32), np.eye(4, dtype=np.float32)
+        return np.asarray(keras.models.load_model(path)((z, y), training=False))
+
+    averaged = images()
+    for options in (["--raw"], ["--checkpoint", "3"]):
+        assert not np.array_equal(images(*options), averaged)
+    status, _, err = run("export", "--model_dir", model_dir, "--out", model_dir)
+    assert status == 2 and "exists already: choose another --out" in err
+
+
+@pytest.mark.parametrize(
+    ("error", "sentence"),
+    (
+        (OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)), "No space left on device."),
+        (
+            PermissionError(errno.EACCES, os.strerror(errno.EACCES), "runs/a"),
+            "Permission denied: runs/a.",
+        ),
+        (
+            tf.errors.ResourceExhaustedError(
+                None, None, "runs/step-6.index; No space left on device"
+            ),
+            "runs/step-6.index; No space left on device",
+        ),
+    ),
+)
+def test_trouble_with_files_ends_in_a_sentence(run, monkeypatch, tiny_run, error, sentence):
+    def fail(*args):
+        raise error
+
+    monkeypatch.setattr("compare_gan.training.schedules.run", fail)
+    status, _, err = run("train", "--model_dir", "x", *_bindings(tiny_run))
+    assert (status, err) == (1, f"Error: {sentence}\n")
+
+
+def test_errors_of_the_program_keep_their_traceback(run, monkeypatch, tiny_run):
+    def fail(*args):
+        raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
+
+    monkeypatch.setattr("compare_gan.training.schedules.run", fail)
+    with pytest.raises(tf.errors.ResourceExhaustedError):
+        run("train", "--model_dir", "x", *_bindings(tiny_run))
 
 
 def test_divergence_has_a_status_of_its_own(run, monkeypatch, tiny_run):

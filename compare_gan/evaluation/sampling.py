@@ -131,6 +131,7 @@ def refresh_standing_statistics(
     num_batches: int = 100,
     batch_size: int = _BATCH_SIZE,
     seed: int = 0,
+    keep: bool = False,
     *,
     truncation: float = 1.0,
 ) -> str:
@@ -145,6 +146,7 @@ def refresh_standing_statistics(
       num_batches: How many batches of fakes the moments are averaged over.
       batch_size: Images in each of them.
       seed: Of their latents.
+      keep: Use the statistics that the generator has, if it has any: those of an imported model.
       truncation: Of their latents: that of the samples to come.
 
     Returns:
@@ -152,6 +154,8 @@ def refresh_standing_statistics(
     """
     if not uses_standing_statistics(generator):
         return "moving averages"
+    if keep and not _standing_statistics_are_empty(generator):
+        return "standing statistics as they were imported"
     num = num_batches * batch_size
     z = sample_latents(num, z_dim, seed, truncation)
     labels = labels_in_turn(num, num_classes)

@@ -99,8 +99,14 @@ def config_path(model_dir: str) -> str:
     return path
 
 
-def refuse_diverged(model_dir: str) -> None:
-    """Raises UserError if the run of this directory has diverged."""
+def refuse_unsuitable(model_dir: str) -> None:
+    """Raises UserError if a run cannot be written to, or go on in, this directory.
+
+    That is so where a file is in its place, its run has diverged, or had other networks than the
+    config that gin holds.
+    """
+    if os.path.exists(model_dir) and not os.path.isdir(model_dir):
+        raise UserError(f"--model_dir '{model_dir}' is a file, not a directory.")
     path = os.path.join(model_dir, DIVERGED)
     if os.path.exists(path):
         with open(path) as file:
@@ -110,6 +116,16 @@ def refuse_diverged(model_dir: str) -> None:
             f"({', '.join(note['terms'])}); delete the file {DIVERGED} there to go on from its "
             "last checkpoint all the same."
         )
+    path = os.path.join(model_dir, _CONFIG)
+    if os.path.exists(path):
+        with open(path) as file:
+            before, now = (_values(text) for text in (file.read(), gin.config_str()))
+        for key in ("options.gan_class", "options.architecture", "options.z_dim"):
+            if key in before and key in now and before[key] != now[key]:
+                raise UserError(
+                    f"{key} is {now[key]}, but the run in '{model_dir}' has {before[key]}: choose "
+                    "another --model_dir."
+                )
 
 
 def find_checkpoint(model_dir: str, checkpoint: str | int) -> str:
@@ -187,3 +203,7 @@ def restore_trained(
 
 def _lines(bindings: str) -> set[str]:
     return {line for line in bindings.splitlines() if line and not line.startswith("#")}
+
+
+def _values(bindings: str) -> dict[str, str]:
+    return dict(line.split(" = ", 1) for line in _lines(bindings) if " = " in line)

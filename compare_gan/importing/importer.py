@@ -1,0 +1,277 @@
+"""`compare_gan import-weights`: from a checkpoint or hub module of 2019 to a model directory."""
+
+import dataclasses
+import logging
+import os
+import shutil
+from collections.abc import Mapping, Sequence
+
+import gin
+
+from compare_gan import registry
+from compare_gan.datasets import get_dataset
+from compare_gan.errors import UserError
+from compare_gan.importing.inference import Inferred, infer
+from compare_gan.importing.source import EMA, Source, open_source
+from compare_gan.training import config
+from compare_gan.training import model_dir as model_dirs
+from compare_gan.training.checkpoints import Checkpoints
+from compare_gan.training.options import Options
+from compare_gan.training.state import TrainState
+
+_log = logging.getLogger(__name__)
+
+# What images depend on and neither names nor shapes of variables show.
+_NOT_SHOWN = ("eval_z.distribution_fn", "standardize_batch.epsilon")
+_HEADS = ("discriminator_rotation/", "discriminator_predictor/", "discriminator_projection/")
+
+
+@dataclasses.dataclass(frozen=True)
+class _Data:
+    """What is known of the data that the model was trained on, as of a `datasets.Dataset`."""
+
+    name: str | None
+    image_shape: tuple[int, int, int]
+    num_classes: int | None
+    class_names: tuple[str, ...] | None = None
+
+
+def import_weights(
+    path: str,
+    model_dir: str,
+    gin_configs: Sequence[str] = (),
+    gin_bindings: Sequence[str] = (),
+) -> str:
+    """Writes a model directory from the weights of a model of the 2019 library.
+
+    What names and shapes of the variables do not show (and the graph beside them does not tell) is
+    what the 2019 library's configs have; gin files and bindings win over all that is worked out.
+    Gin's bindings are those of the model afterwards.
+
+    Args:
+      path: A TensorFlow 1 checkpoint or TF-Hub module; see `source.open_source`.
+      model_dir: Made; what `compare_gan sample`, `eval` and `export` take.
+      gin_configs: The config that the model was trained with, if there is one.
+      gin_bindings: More bindings.
+
+    Returns:
+      One line that says what the model is.
+
+    Raises:
+      UserError: `model_dir` is not empty; the source cannot be read, or holds variables that the
+        networks have not, or of other shapes, or lacks some. Nothing is written then.
+    """
+    if os.path.exists(model_dir) and not (os.path.isdir(model_dir) and not os.listdir(model_dir)):
+        raise UserError(f"'{model_dir}' is not an empty directory: choose another --model_dir.")
+    staging = f"{os.path.normpath(model_dir)}.{os.getpid()}.tmp"
+    os.makedirs(staging)
+    try:
+        with open_source(path) as source:
+            told = _told(gin_configs, gin_bindings)
+            inferred = infer(
+                source.shapes, source.facts, told.architecture, told.image_shape, told.num_classes
+            )
+            num_classes = _check_classes(told, inferred)
+            worked_out = os.path.join(staging, "worked_out.gin")
+            with open(worked_out, "w") as file:
+                file.write("\n".join([*inferred.bindings, *_run_bindings(source, inferred, told)]))
+            config.parse([worked_out, *gin_configs], gin_bindings)
+            os.remove(worked_out)
+            data = _Data(_query("dataset.name"), inferred.image_shape, num_classes)
+            summary = _build_and_write(source, staging, data)
+        os.rename(staging, model_dir)  # An empty directory gives way.
+    finally:
+        shutil.rmtree(staging, ignore_errors=True)
+    _tell_assumptions(source, inferred, told)
+    return summary
+
+
+# What is known before the networks are built.
+
+
+@dataclasses.dataclass(frozen=True)
+class _Told:
+    """What gin files and bindings say that bears on working out the rest; None = nothing."""
+
+    bound: frozenset[str]
+    architecture: str | None = None
+    gan: str | None = None
+    dataset: str | None = None
+    image_shape: tuple[int, int, int] | None = None
+    num_classes: int | None = None
+
+
+def _told(gin_configs: Sequence[str], gin_bindings: Sequence[str]) -> _Told:
+    config.parse(gin_configs, gin_bindings)
+    architecture, gan, dataset = (
+        _query(name) for name in ("options.architecture", "options.gan_class", "dataset.name")
+    )
+    gan = gan if isinstance(gan, str | None) else gan.configurable.name
+    shape = num_classes = None
+    if dataset is not None and (_shape_is_known(dataset) or _query("dataset.image_size")):
+        described = get_dataset(fake=True)
+        shape, num_classes = described.image_shape, described.num_classes
+    bound = frozenset(name for name in _NOT_SHOWN if _query(name) is not None)
+    # Networks that are tried out must not see the bindings of the run.
+    gin.clear_config()
+    return _Told(bound, architecture, gan, dataset, shape, num_classes)
+
+
+def _query(parameter: str):
+    try:
+        return gin.query_parameter(parameter)
+    except ValueError:
+        return None
+
+
+def _shape_is_known(dataset: str) -> bool:
+    return getattr(registry.get("dataset", dataset), "image_shape", None) is not None
+
+
+def _check_classes(told: _Told, inferred: Inferred) -> int | None:
+    shown = inferred.num_classes
+    if shown and told.num_classes not in (None, shown):
+        raise UserError(
+            f"The weights are for {shown} classes, but '{told.dataset}' has "
+            f"{told.num_classes or 'none'}."
+        )
+    return shown or told.num_classes
+
+
+def _run_bindings(source: Source, inferred: Inferred, told: _Told) -> list[str]:
+    """Bindings of the run: the GAN with its heads, and what no network shows."""
+    conditional = inferred.num_classes is not None
+    rotation, predictor, projection = (
+        any(name.startswith(head) for name in source.shapes) for head in _HEADS
+    )
+    gan = told.gan
+    if gan is None:
+        gan = "SSGAN" if rotation else "ModularGAN"
+        if predictor or projection or (rotation and conditional):
+            gan = "S3GAN"
+    bindings = [
+        f"options.gan_class = @{gan}",
+        "options.batch_size = 64",
+        f"options.training_steps = {max(source.step, 1)}",
+        f"{gan}.conditional = {conditional}",
+        f"{gan}.g_use_ema = {bool(source.averages)}",
+    ]
+    if gan == "S3GAN":
+        bindings += [
+            f"S3GAN.self_supervision = '{'rotation' if rotation else 'none'}'",
+            "S3GAN.rotated_batch_fraction = 4",
+            f"S3GAN.project_y = {projection}",
+            f"S3GAN.use_predictor = {predictor}",
+        ]
+    if gan == "SSGAN":
+        bindings += [
+            f"SSGAN.self_supervision = '{'rotation_gan' if rotation else 'none'}'",
+            "SSGAN.rotated_batch_size = 16",
+        ]
+    counter = next((name for name in source.shapes if name.endswith("/accu_counter")), None)
+    if counter and source.read(counter) >= 1:
+        bindings.append("standing_statistics.keep = True")
+    height = inferred.image_shape[0]
+    imagenet = f"imagenet_{height}"
+    if inferred.num_classes == 1000 and imagenet in registry.names("dataset"):
+        bindings.append(f"dataset.name = '{imagenet}'")
+    return bindings + _latent_bindings(inferred)
+
+
+def _latent_bindings(inferred: Inferred) -> list[str]:
+    """The configs of 2019 draw normal latents for BigGAN's networks, uniform ones for others."""
+    if not inferred.architecture.startswith("resnet_biggan"):
+        return []
+    return [f"{scope}.distribution_fn = @tf.random.normal" for scope in ("z", "eval_z")]
+
+
+def _tell_assumptions(source: Source, inferred: Inferred, told: _Told) -> None:
+    latents = "normal" if _latent_bindings(inferred) else "uniform"
+    assumed = dict(zip(_NOT_SHOWN, (f"@tf.random.{latents}", "1e-05"), strict=True))
+    if source.facts.epsilon is not None:
+        del assumed["standardize_batch.epsilon"]
+    assumed = [f"{name} = {value}" for name, value in assumed.items() if name not in told.bound]
+    if assumed:
+        _log.info(
+            "The weights do not show everything: as in the configs of 2019, %s.",
+            " and ".join(assumed),
+        )
+    if inferred.other_sizes:
+        sizes = ", ".join(str(size) for size in inferred.other_sizes)
+        _log.info("The weights would fit images of %s pixels as well; dataset.name decides.", sizes)
+
+
+# The model itself.
+
+
+def _build_and_write(source: Source, folder: str, data: _Data) -> str:
+    options = Options()
+    gan = options.make_gan(data.image_shape, data.num_classes)
+    targets = _targets(gan)
+    _check(source, targets, gan, options.architecture)
+    for name, variable in targets.items():
+        if name in source.shapes:
+            variable.assign(source.read(name))
+    state = TrainState(gan, seed=0)  # Its averages start as the weights.
+    for average, variable in zip(state.ema, gan.generator_variables, strict=False):
+        if _name(variable) in source.averages:
+            average.assign(source.read(_name(variable) + EMA))
+    state.step.assign(source.step)
+    model_dirs.write_description(folder, data)
+    Checkpoints(state, folder).save()
+    height, width, channels = data.image_shape
+    return (
+        f"{type(gan).__name__} of {options.architecture}, {height}x{width}x{channels}, "
+        f"{gan.num_classes if gan.conditional else 'no'} classes, step {source.step}, "
+        f"{len(source.shapes)} variables" + (", averaged weights" if state.ema else "")
+    )
+
+
+def _name(variable) -> str:
+    """The name of 2019 for a variable of ours."""
+    return variable.path.replace("/u_var", "/kernel/u_var")
+
+
+def _targets(gan) -> dict[str, object]:
+    """The variables of both networks and all heads, by their names of 2019."""
+    parts = (gan.generator, gan.discriminator, *gan.heads.values())
+    return {_name(variable): variable for part in parts for variable in part.variables}
+
+
+def _check(source: Source, targets: Mapping[str, object], gan, architecture: str) -> None:
+    """Raises UserError unless the source has what the model has, in the same shapes."""
+    wanted = {name: tuple(variable.shape) for name, variable in targets.items()}
+    found = dict(source.shapes)
+    if source.averages and gan.g_use_ema:
+        wanted |= {_name(v) + EMA: tuple(v.shape) for v in gan.generator_variables}
+        found |= {name + EMA: shape for name, shape in source.averages.items()}
+    missing = [name for name in wanted if name not in found]
+    for part, scopes in (
+        ("discriminator", ("discriminator/",)),
+        ("heads of the discriminator", _HEADS),
+    ):
+        absent = [name for name in wanted if name.startswith(scopes)]
+        if absent and not any(name.startswith(scopes) for name in found):
+            _log.warning("The source holds no %s: it is left as initialized.", part)
+            missing = [name for name in missing if name not in absent]
+    faults = {
+        "unknown": [name for name in found if name not in wanted],
+        "missing": missing,
+        "of another shape": [
+            f"{name} {list(shape)} instead of {list(wanted[name])}"
+            for name, shape in found.items()
+            if name in wanted and shape != wanted[name]
+        ],
+    }
+    if any(faults.values()):
+        height, width = gan.image_shape[:2]
+        raise UserError(
+            f"'{source.prefix}' does not fit {architecture} at {height}x{width}: "
+            + "; ".join(f"{_some(names)} {kind}" for kind, names in faults.items() if names)
+            + "."
+        )
+
+
+def _some(names: Sequence[str]) -> str:
+    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    return f"{len(names)} variable{'s' if len(names) > 1 else ''} ({shown})"

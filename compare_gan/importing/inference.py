@@ -1,0 +1,185 @@
+"""What networks a set of TensorFlow 1 variables belongs to, from their names and shapes.
+
+Options that show in names or shapes (normalizations, spectral norm, embeddings) are read off them,
+see `options`.
+Family, image size and width come from comparison: the networks of every registered family are made
+at every usual size, without weights, and those whose layers fit best are taken.
+"""
+
+import collections
+import contextlib
+import dataclasses
+import functools
+from collections.abc import Iterator
+
+import keras
+
+from compare_gan import registry
+from compare_gan.errors import UserError
+from compare_gan.importing import options
+from compare_gan.importing.options import Shapes
+from compare_gan.importing.source import GraphFacts
+
+_GRAY_SIZES = (28, 32, 64, 128, 48, 96, 256, 512)
+# Where several sizes fit (no weight of resnet5 depends on it) the first is taken.
+_COLOUR_SIZES = (128, 64, 32, 256, 512, 48, 96, 28)
+
+
+@dataclasses.dataclass(frozen=True)
+class Inferred:
+    """What was worked out.
+
+    Attributes:
+      architecture: Name of the family.
+      bindings: Gin bindings that rebuild the networks.
+      image_shape: (H, W, C).
+      num_classes: Classes that the networks are conditioned on; None if they are not.
+      other_sizes: Heights of images that the weights would fit as well.
+    """
+
+    architecture: str
+    bindings: list[str]
+    image_shape: tuple[int, int, int]
+    num_classes: int | None
+    other_sizes: list[int]
+
+
+def infer(
+    shapes: Shapes,
+    facts: GraphFacts | None = None,
+    architecture: str | None = None,
+    image_shape: tuple[int, int, int] | None = None,
+    num_classes: int | None = None,
+) -> Inferred:
+    """Works out architecture, sizes and options.
+
+    Args:
+      shapes: By name the shapes of the variables of 2019, see `Source.shapes`.
+      facts: What the saved graph tells, if there is one.
+      architecture: Name of the architecture, if it is known.
+      image_shape: (H, W, C), if it is known.
+      num_classes: Number of classes, for where it does not show.
+
+    Raises:
+      UserError: No registered architecture is like it.
+    """
+    facts = facts or GraphFacts()
+    generator = {n: s for n, s in shapes.items() if n.startswith("generator/")}
+    discriminator = {n: s for n, s in shapes.items() if n.startswith("discriminator/")}
+    family, image_shape, other_sizes = _find_family(
+        generator, architecture, image_shape or facts.image_shape
+    )
+    module = registry.get("architecture", family)
+    network = _fitted(module.Generator, image_shape, generator)
+    first_dense = next(path for path, (kernel, _) in _layers(network) if not kernel)
+    z_in = generator.get(f"generator/{first_dense}/kernel", (128,))[0]
+    z_dim, choices, num_classes = options.latent_and_labels(
+        module.Generator, shapes, z_in, facts, num_classes
+    )
+    bindings = [
+        f"options.architecture = '{family}'",
+        f"options.z_dim = {z_dim}",
+        *options.normalizations("G", generator),
+        *options.normalizations("D", discriminator),
+        *options.statistics(shapes, facts),
+        *options.spectral_norm(shapes),
+        *_bindings(network, generator, choices),
+    ]
+    if discriminator:
+        network = _fitted(module.Discriminator, image_shape, discriminator)
+        choices = {"project_y": "discriminator/embedding_fc/kernel" in discriminator}
+        bindings += _bindings(network, discriminator, choices)
+    return Inferred(family, bindings, image_shape, num_classes, other_sizes)
+
+
+def _bindings(network: keras.Model, variables: Shapes, choices: dict[str, object]) -> list[str]:
+    choices = choices | {"blocks_with_attention": options.attention(network, variables)}
+    return options.bindings_of(network, choices)
+
+
+# Family, size, width.
+
+
+def _find_family(generator: Shapes, architecture, image_shape):
+    """The name of the family, the image shape, and sizes that would do as well."""
+    found = _layers_of(generator)
+    convolutions = {path: units for path, (kernel, units) in found.items() if kernel}
+    colors = min(convolutions.values(), default=3)
+    sizes = _GRAY_SIZES if colors == 1 else _COLOUR_SIZES
+    candidates = [image_shape] if image_shape else [(n, n, colors) for n in sizes]
+    families = [architecture] if architecture else registry.names("architecture")
+    scores = {}
+    for family in families:
+        cls = registry.get("architecture", family).Generator
+        for shape in candidates:
+            with contextlib.suppress(UserError):  # The family does not make such images.
+                usual = _layers_of_network(cls, shape)
+                common = len(convolutions.keys() & usual.keys())
+                if common < max(len(convolutions), len(usual)) / 2:
+                    continue
+                ch = _width(cls, shape, found)
+                layers = _layers_of_network(cls, shape, ch)
+                # Dense layers may also belong to what is made only when the network is built.
+                known = {path: v for path, v in found.items() if v[0] or path in layers}
+                equal = sum(layers.get(path) == value for path, value in known.items())
+                scores[family, shape] = equal / len(layers.keys() | known.keys())
+    best = max(scores.values(), default=0)
+    if best < 0.5:
+        raise UserError(
+            "The generator's variables are those of no known architecture"
+            + (f" at {image_shape[0]}x{image_shape[1]}" if image_shape else "")
+            + f" (compared with {', '.join(families)})."
+        )
+    (family, shape), *others = [key for key, score in scores.items() if score == best]
+    return family, shape, [other[0] for name, other in others if name == family]
+
+
+def _layers_of(variables: Shapes) -> dict[str, tuple[int, int]]:
+    """By path, without the network's name: kernel size (0 if dense) and units of layers."""
+    layers = {}
+    for name, shape in variables.items():
+        kernel = variables.get(name.removesuffix("bias") + "kernel", ())
+        if name.endswith("/bias") and len(kernel) in (2, 4):
+            path = name.split("/", 1)[1].removesuffix("/bias")
+            layers[path] = (kernel[0] if len(kernel) == 4 else 0, shape[0])
+    return layers
+
+
+def _fitted(cls, image_shape, variables: Shapes) -> keras.Model:
+    """The network, not built, of the width at which it is most like the variables."""
+    ch = _width(cls, image_shape, _layers_of(variables))
+    return cls(image_shape=image_shape) if ch is None else cls(image_shape=image_shape, ch=ch)
+
+
+def _width(cls, image_shape, found) -> int | None:
+    """The width `ch` at which most layers are as wide as those found; None if there is no such."""
+    usual = options.defaults(cls).get("ch")
+    ratios = collections.Counter(
+        found[path][1] / units
+        for path, (kernel, units) in _layers_of_network(cls, image_shape).items()
+        if kernel and units != image_shape[2] and path in found
+    )
+    if usual is None or not ratios:
+        return usual
+    return max(round(usual * ratios.most_common(1)[0][0]), 1)
+
+
+@functools.cache
+def _layers_of_network(cls, image_shape, ch: int | None = None) -> dict[str, tuple[int, int]]:
+    """As `_layers_of`, for a network of this width, by default that which the family has.
+
+    Raises:
+      UserError: The family has no network for such images.
+    """
+    width = {} if ch in (None, options.defaults(cls).get("ch")) else {"ch": ch}
+    return dict(_layers(cls(image_shape=image_shape, **width)))
+
+
+def _layers(layer: keras.layers.Layer, scope: str = "") -> Iterator[tuple[str, tuple[int, int]]]:
+    """As `_layers_of`, for a network that is not built."""
+    for part in layer._flatten_layers(recursive=False, include_self=False):
+        path = f"{scope}{part.name}"
+        units = getattr(part, "filters", None) or getattr(part, "units", None)
+        if units and part.use_bias:
+            yield path, (getattr(part, "kernel_size", 0), units)
+        yield from _layers(part, f"{path}/")

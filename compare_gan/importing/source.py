@@ -1,0 +1,208 @@
+"""Where weights of 2019 come from: a TensorFlow 1 checkpoint or a TF-Hub module.
+
+Files are read as data; nothing that they hold is executed.
+"""
+
+import contextlib
+import dataclasses
+import os
+import re
+import tarfile
+import tempfile
+from collections.abc import Iterator
+
+import numpy as np
+import tensorflow as tf
+from google.protobuf.message import DecodeError
+from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+
+from compare_gan.errors import UserError
+
+EMA = "/ExponentialMovingAverage"
+_HUB = "https://tfhub.dev/"
+_HANDLE = re.compile(r"google/compare_gan/\w+/\d+")
+_MODULE = "saved_model.pb"
+_NETWORKS = ("generator/", "discriminator/", "discriminator_")
+
+
+@dataclasses.dataclass(frozen=True)
+class GraphFacts:
+    """What the graph that was saved with the weights tells beyond them; None where it is silent.
+
+    Attributes:
+      z_dim: Dimension of the latent.
+      image_shape: (H, W, C) of the generated images.
+      epsilon: What the batch norms add to the variance.
+    """
+
+    z_dim: int | None = None
+    image_shape: tuple[int, int, int] | None = None
+    epsilon: float | None = None
+
+
+class Source:
+    """The variables of a TensorFlow 1 checkpoint, by their names.
+
+    Args:
+      prefix: Path of the checkpoint, without `.index`.
+      graphs: The graphs that were saved with it.
+
+    Attributes:
+      shapes: By name the shape of each weight, statistic and singular vector (`…/kernel/u_var`);
+        neither averages nor optimizers' variables nor counters.
+      averages: By name of the weight the shapes of the moving averages.
+      step: Generator steps that they were trained for; 0 if that is not told.
+      facts: What the graphs tell.
+
+    Raises:
+      UserError: The files cannot be read, or hold no generator.
+    """
+
+    def __init__(self, prefix: str, graphs: list[meta_graph_pb2.MetaGraphDef]):
+        self.prefix = prefix
+        try:
+            self._reader = tf.train.load_checkpoint(prefix)
+        except (tf.errors.OpError, ValueError) as error:
+            raise self._damaged(error) from error
+        shapes = {
+            name: tuple(shape) for name, shape in self._reader.get_variable_to_shape_map().items()
+        }
+        if not any(name.startswith("generator/") for name in shapes):
+            raise UserError(
+                f"'{prefix}' is no checkpoint of the 2019 library: none of its {len(shapes)} "
+                "variables is named generator/…."
+            )
+        self.averages = {n.removesuffix(EMA): s for n, s in shapes.items() if n.endswith(EMA)}
+        self.shapes = {
+            name: shape
+            for name, shape in sorted(shapes.items())
+            if not _is_counter(name, shape) and not _hangs_on_a_weight(name, shapes)
+        }
+        self.step = int(self.read("global_step")) if "global_step" in shapes else 0
+        self.facts = _facts(graphs)
+
+    def read(self, name: str) -> np.ndarray:
+        """The value of a variable."""
+        try:
+            return self._reader.get_tensor(name)
+        except (tf.errors.OpError, ValueError, IndexError) as error:
+            raise self._damaged(error) from error
+
+    def _damaged(self, error: Exception) -> UserError:
+        first = str(error).strip().split("\n", 1)[0]
+        return UserError(f"'{self.prefix}' cannot be read as a TensorFlow 1 checkpoint: {first}")
+
+
+def _is_counter(name: str, shape: tuple[int, ...]) -> bool:
+    """Whether it is a step or Adam's `beta1_power`, which may lie in a network's scope."""
+    in_network = name.startswith(_NETWORKS) and "_power" not in name
+    return shape == () and not in_network
+
+
+def _hangs_on_a_weight(name: str, shapes) -> bool:
+    """Whether it is a moving average or an optimizer's slot: named `<weight>/<what it is>`."""
+    weight, _, what = name.rpartition("/")
+    return weight in shapes and what != "u_var"
+
+
+@contextlib.contextmanager
+def open_source(path: str) -> Iterator[Source]:
+    """Opens what `compare_gan import-weights` was given.
+
+    Args:
+      path: The prefix of a checkpoint, a directory with a file `checkpoint`, the directory of a
+        TF-Hub module, such a module as `.tar.gz`, or its handle (`google/compare_gan/…/1` or a
+        URL), which is downloaded to TF-Hub's cache.
+
+    Raises:
+      UserError: It is none of these, or damaged.
+    """
+    with contextlib.ExitStack() as stack:
+        if path.startswith(("http://", "https://")):
+            path = _download(path)
+        elif _HANDLE.fullmatch(path) and not os.path.exists(path):
+            path = _download(_HUB + path)
+        if os.path.isfile(path) and path.endswith((".tar.gz", ".tgz", ".tar")):
+            path = _unpack(path, stack.enter_context(tempfile.TemporaryDirectory()))
+        yield _open(path)
+
+
+def _open(path: str) -> Source:
+    if os.path.isfile(os.path.join(path, _MODULE)):
+        saved = _parse(saved_model_pb2.SavedModel(), os.path.join(path, _MODULE))
+        return Source(os.path.join(path, "variables", "variables"), list(saved.meta_graphs))
+    prefix = path
+    if os.path.isfile(os.path.join(path, "checkpoint")):
+        prefix = tf.train.latest_checkpoint(path) or path
+    prefix = prefix.removesuffix(".index")
+    if not os.path.isfile(f"{prefix}.index"):
+        raise UserError(
+            f"'{path}' is neither a TensorFlow 1 checkpoint (a prefix, or a directory with a file "
+            f"'checkpoint') nor a TF-Hub module (a directory with {_MODULE}, or its .tar.gz)."
+        )
+    graphs = []
+    if os.path.isfile(f"{prefix}.meta"):
+        graphs = [_parse(meta_graph_pb2.MetaGraphDef(), f"{prefix}.meta")]
+    return Source(prefix, graphs)
+
+
+def _parse(message, path: str):
+    with open(path, "rb") as file:
+        try:
+            message.ParseFromString(file.read())
+        except DecodeError as error:
+            raise UserError(f"'{path}' is damaged: it holds no graph of TensorFlow.") from error
+    return message
+
+
+def _unpack(path: str, folder: str) -> str:
+    """Unpacks an archive; the directory in it that holds the module, else `folder`."""
+    try:
+        with tarfile.open(path) as archive:
+            archive.extractall(folder, filter="data")  # Refuses paths that lead elsewhere.
+    except (tarfile.TarError, EOFError) as error:
+        raise UserError(f"'{path}' cannot be unpacked: {error}") from error
+    for parent, _, files in os.walk(folder):
+        if _MODULE in files or "checkpoint" in files:
+            return parent
+    raise UserError(f"'{path}' holds no TF-Hub module: there is no {_MODULE} in it.")
+
+
+def _download(url: str) -> str:
+    import tensorflow_hub
+
+    try:
+        return tensorflow_hub.resolve(url)
+    except Exception as error:  # The network, the disk and TF-Hub raise many kinds.
+        first = str(error).strip().split("\n", 1)[0]
+        raise UserError(
+            f"'{url}' cannot be downloaded ({type(error).__name__}: {first}); fetch the module's "
+            ".tar.gz elsewhere and give its path."
+        ) from error
+
+
+def _facts(graphs: list[meta_graph_pb2.MetaGraphDef]) -> GraphFacts:
+    signatures = [s for graph in graphs for s in graph.signature_def.values()]
+    z = _first(_dims(s.inputs["z"]) for s in signatures if "z" in s.inputs)
+    image = _first(_dims(s.outputs["generated"]) for s in signatures if "generated" in s.outputs)
+    return GraphFacts(
+        z_dim=z[-1] if z and z[-1] > 0 else None,
+        image_shape=image[1:] if len(image) == 4 and min(image[1:]) > 0 else None,
+        epsilon=_first(e for graph in graphs for e in _epsilons(graph)) or None,
+    )
+
+
+def _dims(info) -> tuple[int, ...]:
+    return tuple(dim.size for dim in info.tensor_shape.dim)
+
+
+def _first(values) -> tuple | float:
+    return next(iter(values), ())
+
+
+def _epsilons(graph: meta_graph_pb2.MetaGraphDef) -> Iterator[float]:
+    """The constants that `tf.nn.batch_normalization` adds to the variance."""
+    for node in graph.graph_def.node:
+        if node.op == "Const" and node.name.endswith("batchnorm/add/y"):
+            # Written in decimal, a float32 is again the number that the config gave.
+            yield float(f"{tf.make_ndarray(node.attr['value'].tensor):.6g}")

@@ -1,0 +1,93 @@
+"""`compare_gan export`: networks for use without this library, or without its runner."""
+
+import os
+import shutil
+
+import tensorflow as tf
+
+from compare_gan.errors import UserError
+from compare_gan.evaluation.sampling import refresh_standing_statistics
+from compare_gan.training.model_dir import TrainedModel
+
+_KERAS = ".keras"
+
+
+def export(model: TrainedModel, path: str, discriminator: bool = False) -> list[str]:
+    """Writes the generator, and the discriminator if asked for.
+
+    Standing statistics are accumulated first where the generator has none to keep.
+
+    Args:
+      model: What `model_dir.load_trained` gives.
+      path: With the ending `.keras` a Keras file, which loads where `compare_gan` is installed. A
+        directory otherwise: a SavedModel, for which TensorFlow suffices. Its signature
+        `serving_default` takes `z` [n, z_dim] and, if the model is conditional, `labels`
+        [n, num_classes] (one-hot, soft, or zeros for no label), and returns `images`
+        [n, H, W, C] in [0, 1]; all float32.
+      discriminator: Also write the discriminator network: beside the Keras file as
+        `<name>_discriminator.keras`, in a SavedModel as the signature `discriminate`, from `images`
+        and `labels` to `logits` [n, 1] and `features` [n, f]. The heads that a GAN adds to it
+        (S3GAN's projection, for one) are not part of it.
+
+    Returns:
+      The paths written.
+
+    Raises:
+      UserError: A path is taken.
+    """
+    path = os.path.normpath(path)
+    networks = {path: model.generator}
+    if path.endswith(_KERAS) and discriminator:
+        beside = f"{path.removesuffix(_KERAS)}_discriminator{_KERAS}"
+        networks[beside] = model.state.gan.discriminator
+    for taken in filter(os.path.exists, networks):
+        raise UserError(f"'{taken}' exists already: choose another --out.")
+    refresh_standing_statistics(model.generator, model.z_dim, model.num_classes)
+    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+    if path.endswith(_KERAS):
+        for target, network in networks.items():
+            _write_whole(target, network.save)
+    else:
+        _write_whole(path, lambda temporary: _save(model, discriminator, temporary))
+    return list(networks)
+
+
+def _write_whole(path: str, write) -> None:
+    """Lets `write` make a file or directory of another name, then renames it."""
+    root, ending = os.path.splitext(path)
+    temporary = f"{root}.{os.getpid()}.tmp{ending}"
+    try:
+        write(temporary)
+        os.rename(temporary, path)
+    finally:
+        if os.path.isdir(temporary):
+            shutil.rmtree(temporary)
+        elif os.path.exists(temporary):
+            os.remove(temporary)
+
+
+def _save(model: TrainedModel, discriminator: bool, path: str) -> None:
+    """Writes a SavedModel."""
+
+    def floats(name: str, *shape: int) -> tf.TensorSpec:
+        return tf.TensorSpec([None, *shape], tf.float32, name)
+
+    labels = [] if model.num_classes is None else [floats("labels", model.num_classes)]
+
+    @tf.function(input_signature=[floats("z", model.z_dim), *labels], autograph=False)
+    def generate(z, labels=None):
+        return {"images": tf.cast(model.generator((z, labels), training=False), tf.float32)}
+
+    @tf.function(input_signature=[floats("images", *model.image_shape), *labels], autograph=False)
+    def discriminate(images, labels=None):
+        logits, features = model.state.gan.discriminator((images, labels), training=False)
+        return {"logits": tf.cast(logits, tf.float32), "features": tf.cast(features, tf.float32)}
+
+    networks, signatures = [model.generator], {"serving_default": generate}
+    if discriminator:
+        networks.append(model.state.gan.discriminator)
+        signatures["discriminate"] = discriminate
+    module = tf.Module()
+    # What the functions use must hang on what is saved.
+    module.weights = [variable.value for network in networks for variable in network.variables]
+    tf.saved_model.save(module, path, signatures)

@@ -1,0 +1,266 @@
+"""Models of the golden data, as files of 2019, through the command line and back to images."""
+
+import logging
+import os
+import pathlib
+
+import numpy as np
+import pytest
+
+from compare_gan import main as command_line
+from compare_gan.errors import UserError
+from compare_gan.evaluation.sampling import refresh_standing_statistics
+from compare_gan.importing import import_weights
+from compare_gan.importing.source import EMA
+from compare_gan.training.model_dir import load_trained
+
+_GOLDEN = pathlib.Path(__file__).parent.parent / "data" / "importing_golden.npz"
+
+
+@pytest.fixture(name="golden", scope="module")
+def _golden():
+    with np.load(_GOLDEN, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(name="dcgan", scope="module")
+def _dcgan(old):
+    return old.variables("dcgan32")
+
+
+@pytest.fixture(name="narrow", scope="module")
+def _narrow(old):
+    return old.variables("dcgan32_ch8")
+
+
+@pytest.fixture(name="biggan", scope="module")
+def _biggan(old):
+    return old.variables("biggan32_ch8")
+
+
+@pytest.fixture(name="command")
+def _command(capsys):
+    logger = logging.getLogger("compare_gan")
+    before = (logger.handlers, logger.level, logger.propagate)
+
+    def run(*args):
+        status = 0
+        try:
+            command_line.main(list(args))
+        except SystemExit as error:
+            status = error.code
+        shown = capsys.readouterr()
+        return status, shown.out, shown.err
+
+    yield run
+    logger.handlers, logger.level, logger.propagate = before
+
+
+def _assert_close(actual, expected):
+    # Float32 through up to ten layers, summed in another order than TensorFlow 1.15's.
+    np.testing.assert_allclose(actual, expected, atol=1e-5 * np.abs(expected).max(), rtol=0)
+
+
+def _logits(model, y=None):
+    """For the images that the golden data's README names."""
+    random = np.random.RandomState(0)
+    random.uniform(-1, 1, (4, 16))
+    x = random.uniform(size=(4, 32, 32, 3)).astype(np.float32)
+    return model.state.gan.discriminator((x, y), training=False)[0]
+
+
+def test_a_checkpoint_gives_the_images_and_logits_of_2019(old, dcgan, golden, command, tmp_path):
+    old.write_checkpoint(tmp_path, dcgan, step=70)
+    path = str(tmp_path / "run")
+    status, out, err = command("import-weights", str(tmp_path), "--model_dir", path)
+    assert status == 0, err
+    assert (
+        out == f"ModularGAN of dcgan_arch, 32x32x3, no classes, step 70, {len(dcgan)} variables\n"
+    )
+    assert (
+        "eval_z.distribution_fn = @tf.random.uniform and standardize_batch.epsilon = 1e-05" in err
+    )
+    assert "images of 28 pixels as well" in err
+
+    model = load_trained(path)
+    assert (model.step, model.z_dim, model.averaged) == (70, 16, False)
+    images = model.generator((golden["dcgan32/z"], None), training=False)
+    _assert_close(images[:, ::8, ::8], golden["dcgan32/images_eval"])
+    _assert_close(_logits(model), golden["dcgan32/logits"])
+
+    status, out, err = command("sample", "--model_dir", path, "--num", "3")
+    assert status == 0 and len(os.listdir(out.strip())) == 3, err
+
+
+def test_a_hub_module_gives_the_images_and_logits_of_2019(old, biggan, golden, command, tmp_path):
+    """Averages are the golden weights here, the weights themselves are others."""
+    variables = dict(biggan)
+    weights = [
+        name
+        for name in biggan
+        if name.startswith("generator/") and not name.endswith("u_var") and "/accu/" not in name
+    ]
+    for name in weights:
+        variables[name + EMA] = biggan[name]
+        variables[name] = 0.5 * biggan[name]
+    module = old.write_hub_module(tmp_path / "module", variables, 16, 10, epsilon=1e-5)
+    path = str(tmp_path / "run")
+    status, out, err = command("import-weights", module, "--model_dir", path)
+    assert status == 0, err
+    assert "resnet_biggan_arch, 32x32x3, 10 classes, step 0" in out and "averaged weights" in out
+    assert "eval_z.distribution_fn = @tf.random.normal." in err and "epsilon" not in err
+
+    model = load_trained(path)
+    y = np.eye(10, dtype=np.float32)[golden["biggan32_ch8/labels"]]
+    z = golden["biggan32_ch8/z"]
+    assert model.averaged and model.num_classes == 10
+    images = model.generator((z, y), training=True)[:, ::4, ::4]
+    _assert_close(images, golden["biggan32_ch8/images_train"])
+    raw = {v.path: v.numpy() for v in model.state.gan.generator.trainable_variables}
+    assert len(raw) == len(weights)
+    for name in weights:
+        np.testing.assert_array_equal(raw[name], 0.5 * biggan[name])
+    _assert_close(_logits(model, y), golden["biggan32_ch8/logits"])
+
+
+def _with_heads(old, variables):
+    """S3GAN's three heads on the 16 features of the small BigGAN, without its own projection."""
+    variables = {n: v for n, v in variables.items() if "embedding_fc" not in n}
+    for name, shape in {
+        "discriminator_rotation/score_classify/kernel": (16, 4),
+        "discriminator_rotation/score_classify/kernel/u_var": (1, 4),
+        "discriminator_rotation/score_classify/bias": (4,),
+        "discriminator_predictor/predictor_linear/kernel": (16, 10),
+        "discriminator_predictor/predictor_linear/kernel/u_var": (1, 10),
+        "discriminator_predictor/predictor_linear/bias": (10,),
+        "discriminator_projection/kernel": (10, 16),
+        "discriminator_projection/kernel/u_var": (10, 1),
+    }.items():
+        variables[name] = old.value(name, shape)
+    return variables
+
+
+def test_heads_and_standing_statistics_come_along(old, biggan, command, tmp_path):
+    variables = _with_heads(old, biggan)
+    random = np.random.RandomState(3)
+    for name, value in variables.items():
+        if name.endswith(("accu_mean", "accu_variance")):
+            variables[name] = random.uniform(1, 2, value.shape).astype(np.float32)
+        elif name.endswith("accu_counter"):
+            variables[name] = np.float32(2)
+    old.write_checkpoint(tmp_path, variables)
+    path = str(tmp_path / "run")
+    status, out, err = command("import-weights", str(tmp_path), "--model_dir", path)
+    assert status == 0 and out.startswith("S3GAN of resnet_biggan_arch"), err
+
+    model = load_trained(path)
+    heads = model.state.gan.heads
+    assert set(heads) == {"rotation", "class_prediction", "projection"}
+    for head in heads.values():
+        for variable in head.variables:
+            name = variable.path.replace("/u_var", "/kernel/u_var")
+            np.testing.assert_array_equal(variable.value, variables[name])
+    told = refresh_standing_statistics(model.generator, model.z_dim, model.num_classes)
+    assert told == "standing statistics as they were imported"
+    kept = [v for v in model.generator.variables if v.path.endswith("accu_mean")]
+    assert len(kept) == 7
+    for variable in kept:
+        np.testing.assert_array_equal(variable.value, variables[variable.path])
+
+
+def test_a_generator_alone_is_enough(old, narrow, tmp_path, caplog):
+    variables = {n: v for n, v in narrow.items() if n.startswith("generator/")}
+    prefix = old.write_checkpoint(tmp_path, variables)
+    with caplog.at_level("WARNING", logger="compare_gan"):
+        import_weights(prefix, str(tmp_path / "run"))
+    assert "holds no discriminator: it is left as initialized" in caplog.text
+    for variable in load_trained(tmp_path / "run").generator.variables:
+        np.testing.assert_array_equal(variable.value, variables[variable.path])
+
+
+def test_a_config_wins(old, narrow, tmp_path):
+    prefix = old.write_checkpoint(tmp_path, narrow)
+    (tmp_path / "old.gin").write_text(
+        "options.gan_class = @SSGAN\n"
+        "SSGAN.self_supervision = 'none'\n"
+        "options.architecture = 'dcgan_arch'\n"
+        "options.batch_size = 32\n"
+        "options.training_steps = 500\n"
+        "dataset.name = 'cifar10'\n"
+        "standardize_batch.epsilon = 1e-3\n"
+    )
+    path = str(tmp_path / "run")
+    out = import_weights(prefix, path, [str(tmp_path / "old.gin")], ["options.batch_size = 16"])
+    assert out.startswith("SSGAN of dcgan_arch, 32x32x3")
+    model = load_trained(path)
+    assert type(model.state.gan).__name__ == "SSGAN"
+    assert model.generator.norms[0].statistics.epsilon == 1e-3
+    config = (tmp_path / "run" / "config.gin").read_text()
+    assert "batch_size = 16" in config and "dataset.name = 'cifar10'" in config
+
+
+def _spoil(variables, change):
+    variables = dict(variables)
+    change(variables)
+    return variables
+
+
+@pytest.mark.parametrize(
+    ("change", "bindings", "sentence"),
+    (
+        (
+            lambda v: v.update({f"generator/extra{i}/kernel": np.zeros(3) for i in range(5)}),
+            [],
+            r"dcgan_arch at 32x32: 5 variables \(generator/extra0/kernel, generator/extra1/kernel, "
+            r"generator/extra2/kernel, …\) unknown\.$",
+        ),
+        (
+            lambda v: v.update({"generator/g_bn1/gamma": np.zeros(3)}),
+            [],
+            r"1 variable \(generator/g_bn1/gamma \[3\] instead of \[64\]\) of another shape\.$",
+        ),
+        (
+            lambda v: v.pop("generator/g_bn1/gamma"),
+            [],
+            r": 1 variable \(generator/g_bn1/gamma\) missing\.$",
+        ),
+        (
+            lambda v: v.update({"generator/g_bn1/gamma/ExponentialMovingAverage": np.zeros(64)}),
+            [],
+            r"variables \(generator/g_fc1/kernel/ExponentialMovingAverage, .*\) missing\.$",
+        ),
+        (lambda v: None, ["dcgan.Generator.ch = 32"], r"of another shape\.$"),
+        (lambda v: None, ["D.spectral_norm = False"], r"d_conv1/kernel/u_var, .*\) unknown\.$"),
+        (lambda v: None, ["dataset.name = 'celeb_a'"], r"dcgan_arch at 64x64: .* of another shape"),
+        (
+            lambda v: None,
+            ["options.architecture = 'resnet_stl_arch'"],
+            r"no known architecture \(compared with resnet_stl_arch\)",
+        ),
+    ),
+)  # fmt: skip
+def test_what_does_not_fit_is_listed_and_nothing_is_left(
+    old, narrow, tmp_path, change, bindings, sentence
+):
+    prefix = old.write_checkpoint(tmp_path / "old", _spoil(narrow, change))
+    with pytest.raises(UserError, match=sentence):
+        import_weights(prefix, str(tmp_path / "run"), [], bindings)
+    assert os.listdir(tmp_path) == ["old"]
+
+
+def test_classes_that_contradict_are_told(old, biggan, tmp_path):
+    prefix = old.write_checkpoint(tmp_path, biggan)
+    data = ["dataset.name = 'synthetic'", "dataset.image_size = 32"]
+    with pytest.raises(UserError, match="weights are for 10 classes, but 'synthetic' has 4"):
+        import_weights(prefix, str(tmp_path / "run"), [], data)
+
+
+def test_a_directory_in_use_is_refused(command, tmp_path):
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.gin").write_text("")
+    path = str(tmp_path / "run")
+    status, _, err = command("import-weights", str(tmp_path), "--model_dir", path)
+    assert (status, err) == (
+        2,
+        f"Error: '{path}' is not an empty directory: choose another --model_dir.\n",
+    )

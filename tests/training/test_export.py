@@ -1,0 +1,93 @@
+"""What is exported gives, in a process of its own, the images of the generator it was made from."""
+
+import os
+import subprocess
+import sys
+import types
+
+import numpy as np
+import pytest
+
+from compare_gan.errors import UserError
+from compare_gan.evaluation.sampling import refresh_standing_statistics
+from compare_gan.training import model_dir as model_dirs
+from compare_gan.training.export import export
+
+# Loads the SavedModel first: TensorFlow must suffice for it.
+_RELOAD = """
+import sys
+import numpy as np, tensorflow as tf
+inputs = dict(np.load("inputs.npz"))
+loaded = tf.saved_model.load("saved")
+serve, discriminate = loaded.signatures["serving_default"], loaded.signatures["discriminate"]
+outputs = {"images": serve(**{k: tf.constant(v) for k, v in inputs.items()})["images"]}
+labels = {"labels": tf.constant(inputs["labels"])} if "labels" in inputs else {}
+outputs |= discriminate(images=outputs["images"], **labels)
+assert "compare_gan" not in sys.modules
+
+import keras
+import compare_gan.architectures
+y = inputs.get("labels")
+outputs["keras_images"] = keras.models.load_model("g.keras")((inputs["z"], y), training=False)
+discriminator = keras.models.load_model("g_discriminator.keras")
+outputs["keras_logits"] = discriminator((outputs["images"], y), training=False)[0]
+np.savez("outputs.npz", **{k: np.asarray(v) for k, v in outputs.items()})
+"""
+_UNCONDITIONAL = (
+    "options.gan_class = @ModularGAN",
+    "standardize_batch.use_moving_averages = False",
+    "standing_statistics.num_batches = 3",
+)
+
+
+def _trained(tmp_path, make_trainer, *bindings):
+    trainer = make_trainer(tmp_path / "run", "options.training_steps = 3", *bindings)
+    model_dirs.write_description(str(tmp_path / "run"), trainer.experiment.dataset)
+    trainer.train()
+    return model_dirs.load_trained(str(tmp_path / "run"))
+
+
+@pytest.mark.parametrize("bindings", ((), _UNCONDITIONAL), ids=("conditional", "unconditional"))
+def test_reloaded_it_gives_the_same_images(tmp_path, make_trainer, bindings):
+    model = _trained(tmp_path, make_trainer, *bindings)
+    paths = [
+        *export(model, str(tmp_path / "saved"), discriminator=True),
+        *export(model, str(tmp_path / "g.keras"), discriminator=True),
+    ]
+    names = ["g.keras", "g_discriminator.keras", "saved"]
+    assert sorted(os.path.basename(path) for path in paths) == names
+    random = np.random.RandomState(0)
+    inputs = {"z": random.normal(size=(5, 4)).astype(np.float32)}
+    if model.num_classes:
+        inputs["labels"] = np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 0]]
+    np.savez(tmp_path / "inputs.npz", **inputs)
+    subprocess.run([sys.executable, "-c", _RELOAD], cwd=tmp_path, check=True, env=_environment())
+
+    refresh_standing_statistics(model.generator, model.z_dim, model.num_classes)
+    y = inputs.get("labels")
+    images = model.generator((inputs["z"], y), training=False).numpy()
+    logits, features = model.state.gan.discriminator((images, y), training=False)
+    with np.load(tmp_path / "outputs.npz") as outputs:
+        # The same operations, which a graph may fuse.
+        for name, expected in {
+            "images": images, "keras_images": images,
+            "logits": logits, "keras_logits": logits, "features": features,
+        }.items():  # fmt: skip
+            np.testing.assert_allclose(outputs[name], expected, rtol=1e-5, atol=1e-6)
+    assert sorted(os.listdir(tmp_path)) == [*names[:2], "inputs.npz", "outputs.npz", "run", "saved"]
+
+
+def _environment():
+    root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+    return os.environ | {"PYTHONPATH": root}
+
+
+def test_what_is_there_is_not_written_over(tmp_path):
+    gan = types.SimpleNamespace(discriminator=None)
+    model = types.SimpleNamespace(generator=None, state=types.SimpleNamespace(gan=gan))
+    (tmp_path / "g_discriminator.keras").write_text("mine")
+    with pytest.raises(UserError, match=r"g_discriminator\.keras' exists already"):
+        export(model, str(tmp_path / "g.keras"), discriminator=True)
+    with pytest.raises(UserError, match="' exists already: choose another --out"):
+        export(model, str(tmp_path))
+    assert os.listdir(tmp_path) == ["g_discriminator.keras"]
