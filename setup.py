@@ -41,6 +41,10 @@ setup(
     ],
     extras_require={
         "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6"],
+        # Lets tests/backends compare Keras's other backends with TensorFlow; CPU builds will do.
+        "test-backends": ["jax>=0.10", "torch>=2.13"],
+        # The peer of benchmarks/train_step.py --peer torch.
+        "bench": ["torch>=2.10"],
     },
     entry_points={"console_scripts": ["compare_gan = compare_gan.main:main"]},
 )

@@ -5,10 +5,11 @@ from compare_gan.errors import DivergenceError, UserError, nearest, unknown_name
 
 @pytest.mark.parametrize(
     ("name", "expected"),
-    (("hing", "hinge"), ("HINGE", "hinge"), ("wgan", "WGAN"), ("zzz", None), (3, None)),
-)
+    (("hing", "hinge"), ("HINGE", "hinge"), ("wgan", "WGAN"), ("zzz", None), (3, None),
+     ("Adam", "AdamOptimizer"), ("Op", None)),
+)  # fmt: skip
 def test_nearest(name, expected):
-    assert nearest(name, ["hinge", "WGAN"]) == expected
+    assert nearest(name, ["hinge", "WGAN", "AdamOptimizer"]) == expected
 
 
 def test_unknown_name_tells_what_came_the_nearest_and_all_sorted():

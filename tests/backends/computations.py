@@ -1,0 +1,285 @@
+"""What the parts written in keras.ops compute, under the Keras backend of the environment.
+
+`python computations.py OUT.npz`: one array a key, `section/…`. Weights and inputs follow from the
+names of what they are for, so that they are the same in every process.
+"""
+
+import sys
+import zlib
+
+import keras
+import numpy as np
+from keras import ops
+
+from compare_gan import backend, layers, losses, penalties, registry
+from compare_gan.gans import S3GAN
+from compare_gan.utils import call_with_requested
+
+# By architecture the size of images and options that make it narrow.
+NETWORKS = {
+    "dcgan_arch": (8, {"ch": 4}),
+    "dummy_arch": (8, {}),
+    "infogan_arch": (8, {"ch": 4}),
+    "resnet30_arch": (128, {"ch": 8, "blocks_per_size": 1}),
+    "resnet5_arch": (8, {"ch": 4}),
+    "resnet_biggan_arch": (32, {"ch": 2}),
+    "resnet_biggan_deep_arch": (32, {"ch": 4}),
+    "resnet_cifar_arch": (32, {"ch": 4}),
+    "resnet_stl_arch": (48, {"ch": 4}),
+    "sndcgan_arch": (8, {"ch": 4}),
+}
+_Z_DIM, _CLASSES, _BATCH = 40, 3, 2
+
+
+def _zeros(self, shape, dtype=None, **kwargs):
+    return ops.convert_to_tensor(np.zeros(shape, dtype or "float32"))
+
+
+# Weights are filled in below: to draw them first takes JAX a compilation for each shape.
+keras.initializers.RandomNormal.__call__ = _zeros
+keras.initializers.VarianceScaling.__call__ = _zeros
+
+
+def numbers(name: str, shape=(), low=None) -> np.ndarray:
+    """float32 draws that follow from the name: normal, or uniform from `low` to 1."""
+    random = np.random.RandomState(zlib.crc32(name.encode()) & 0x7FFFFFFF)
+    drawn = random.normal(size=shape) if low is None else random.uniform(low, 1, size=shape)
+    return np.asarray(drawn, np.float32)
+
+
+def fill(*parts) -> None:
+    """Gives every weight a value that follows from its path, of a size that keeps signals alive."""
+    for weight in (weight for part in parts for weight in part.weights):
+        values = numbers(weight.path, weight.shape)
+        if len(weight.shape) > 1 and weight.name != "u_var":
+            values /= np.sqrt(np.prod(weight.shape[:-1]))
+        elif weight.name in ("gamma", "sigma", "moving_variance"):
+            values = 1 + 0.1 * np.abs(values)
+        elif weight.name.startswith(("accu_", "update_")):
+            continue
+        weight.assign(values)
+
+
+def run(fn, *args):
+    """`fn(*args)`; what it assigns to variables is lost.
+
+    Compiled as a whole under JAX, which would else compile every operation by itself.
+    """
+
+    def stateless(*args):
+        with keras.StatelessScope():
+            return fn(*args)
+
+    if keras.backend.backend() == "jax":
+        import jax
+
+        return jax.jit(stateless)(*args)
+    return stateless(*args)
+
+
+def gradients(fn, variables) -> dict[str, np.ndarray]:
+    """The gradient of the sum of `fn()` with respect to each variable, by its path."""
+    shapes = [tuple(variable.shape) for variable in variables]
+    ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])[:-1].tolist()
+
+    def at(flat):
+        parts = [ops.reshape(p, s) for p, s in zip(ops.split(flat, ends), shapes, strict=True)]
+        with keras.StatelessScope(state_mapping=list(zip(variables, parts, strict=True))):
+            return fn()
+
+    flat = ops.concatenate([ops.reshape(variable, (-1,)) for variable in variables])
+    found = np.split(to_numpy(run(lambda x: backend.gradient(at, x), flat)), ends)
+    return {f"grad/{v.path}": g for v, g in zip(variables, found, strict=True)}
+
+
+def to_numpy(x) -> np.ndarray:
+    return np.asarray(ops.convert_to_numpy(x))
+
+
+def compute_losses():
+    real, fake = (ops.convert_to_tensor(2 * numbers(name, (8, 1))) for name in ("real", "fake"))
+    for name in registry.names("loss"):
+        loss = registry.get("loss", name)
+        for part, value in loss(real, fake)._asdict().items():
+            yield f"{name}/{part}", value
+        yield f"{name}/d_grad_real", backend.gradient(lambda x, f=loss: f(x, fake).d_loss, real)
+        yield f"{name}/d_grad_fake", backend.gradient(lambda x, f=loss: f(real, x).d_loss, fake)
+        yield f"{name}/g_grad", backend.gradient(lambda x, f=loss: f(real, x).g_loss, fake)
+    assert losses.get_losses(real, fake).g_loss is not None
+
+
+def compute_penalties():
+    critic = keras.Sequential(
+        [
+            keras.Input((8, 8, 3)),
+            layers.Conv2D(4, 3, strides=2, spectral_norm=True, name="conv"),
+            layers.BatchNorm(name="norm"),
+            keras.layers.LeakyReLU(0.2),
+            keras.layers.Flatten(),
+            layers.Dense(1, name="dense"),
+        ],
+        name="critic",
+    )
+    fill(critic)
+    x, x_fake = (ops.convert_to_tensor(numbers(n, (4, 8, 8, 3), 0)) for n in ("x", "x_fake"))
+
+    def penalty(name):
+        return penalties.get_penalty(
+            fn=name,
+            discriminator=lambda images: critic(images, training=True),
+            x=x,
+            x_fake=x_fake,
+            uniform=lambda shape: ops.convert_to_tensor(numbers("uniform", tuple(shape), 0)),
+            kernels=[v for v in critic.trainable_variables if v.name == "kernel"],
+        )
+
+    for name in registry.names("penalty"):
+        yield f"{name}/value", run(lambda n=name: penalty(n))
+        if name != "no_penalty":
+            grads = gradients(lambda n=name: penalty(n), critic.trainable_variables)
+            yield from ((f"{name}/{key}", value) for key, value in grads.items())
+
+
+def _layers():
+    yield "dense", layers.Dense(5, name="dense"), (7,)
+    for side in ("left", "right", "auto"):
+        norm = layers.SpectralNorm(singular_value=side)
+        yield f"dense_{side}", layers.Dense(5, spectral_norm=norm, name="dense"), (7,)
+    for size, stride in ((1, 1), (3, 1), (3, 2), (4, 2), (5, 2)):
+        conv = layers.Conv2D(6, size, strides=stride, spectral_norm=True, name="conv")
+        yield f"conv_{size}_{stride}", conv, (7, 8, 4)
+        deconv = layers.Conv2DTranspose(6, size, strides=stride, name="deconv")
+        yield f"deconv_{size}_{stride}", deconv, (7, 8, 4)
+    for size in (4, 5):
+        deconv = layers.Conv2DTranspose(2, size, strides=2, output_size=(7, 7), name="deconv")
+        yield f"deconv_{size}_to_7", deconv, (4, 4, 3)
+    for resample in ("unpool_then", "nearest_then", "then_mean_pool"):
+        for size, folded in ((1, True), (3, True), (3, False)):
+            conv = layers.Conv2D(6, size, resample=resample, folded=folded, name="conv")
+            yield f"{resample}_{size}_{folded}", conv, (8, 8, 4)
+    yield "non_local_block", layers.NonLocalBlock(spectral_norm=True), (8, 8, 16)
+    for name in registry.names("normalization"):
+        yield name, registry.get("normalization", name)(name=name), (8, 8, 4)
+    for block in (layers.ResNetBlock, layers.BigGanResNetBlock):
+        for scale in ("up", "down", "none"):
+            made = block(
+                4, 6, scale, scale == "up", spectral_norm=True,
+                batch_norm_fn=layers.ConditionalBatchNorm, name="block",
+            )  # fmt: skip
+            yield f"{block.__name__}_{scale}", made, (8, 8, 4)
+
+
+def compute_layers():
+    z, y = (ops.convert_to_tensor(numbers(n, (_BATCH, 6))) for n in ("z", "y"))
+    for name, layer, shape in _layers():
+        inputs = ops.convert_to_tensor(numbers("inputs", (_BATCH, *shape)))
+        call_with_requested(
+            layer, **dict.fromkeys(("inputs", "x"), _spec(inputs)), z=_spec(z), y=_spec(y)
+        )
+        fill(layer)
+        for key, value in _behaviour(layer, inputs, z, y):
+            yield f"{name}/{key}", value
+
+
+def _spec(x):
+    """Calling a layer with this builds it and computes nothing."""
+    return keras.KerasTensor(tuple(x.shape))
+
+
+def _behaviour(layer, inputs, z, y):
+    def forward(x, training=True):
+        return call_with_requested(layer, inputs=x, x=x, z=z, y=y, training=training)
+
+    def forward_and_state(x):
+        outputs = forward(x)
+        return outputs, [ops.copy(v.value) for v in layer.non_trainable_variables]
+
+    yield "inference", run(lambda x: forward(x, training=False), inputs)
+    outputs, state = run(forward_and_state, inputs)
+    yield "training", outputs
+    for variable, value in zip(layer.non_trainable_variables, state, strict=True):
+        yield f"after/{variable.path}", value
+    weighting = ops.convert_to_tensor(numbers("weighting", tuple(outputs.shape)))
+
+    def total(x):
+        return ops.sum(forward(x) * weighting)
+
+    yield "grad/inputs", run(lambda x: backend.gradient(total, x), inputs)
+    if layer.trainable_variables:
+        yield from gradients(lambda: total(inputs), layer.trainable_variables).items()
+
+
+def compute_networks():
+    z = ops.convert_to_tensor(numbers("z", (_BATCH, _Z_DIM)))
+    y = ops.one_hot(ops.convert_to_tensor([0, 2]), _CLASSES, dtype="float32")
+    for name, (size, options) in NETWORKS.items():
+        family = registry.get("architecture", name)
+        shape = (size, size, 3)
+        norm = layers.SelfModulatedBatchNorm
+        generator = family.Generator(image_shape=shape, batch_norm_fn=norm, **options)
+        discriminator = family.Discriminator(image_shape=shape, spectral_norm=True, **options)
+        x = ops.convert_to_tensor(numbers("x", (_BATCH, *shape), 0))
+        generator((_spec(z), _spec(y)))
+        discriminator((_spec(x), _spec(y)))
+        fill(generator, discriminator)
+        # Deep in a generator the variance of a batch is the difference of two nearly equal numbers.
+        images = run(lambda z, y, g=generator: g((z, y), training=False), z, y)
+        yield f"{name}/images", to_numpy(images)[:, ::4, ::4]
+        logits, features = run(lambda x, y, d=discriminator: d((x, y), training=True), x, y)
+        yield f"{name}/logits", logits
+        yield f"{name}/features", features
+
+
+def compute_gan():
+    gan = S3GAN(
+        (8, 8, 3), _CLASSES, "dummy_arch", z_dim=6, conditional=True, project_y=True,
+        use_predictor=True, rotated_batch_fraction=1,
+    )  # fmt: skip
+    fill(gan.generator, gan.discriminator, *gan.heads.values())
+    labels = np.eye(_CLASSES, dtype=np.float32)[[0, 2, 1, 1]]
+    batch = {
+        "images": numbers("images", (4, 8, 8, 3), 0),
+        "z": numbers("z", (4, 6)),
+        "labels": labels * np.float32([[1], [0], [1], [0]]),
+        "fake_labels": labels[::-1].copy(),
+        "seed": np.array([1, 2], np.int32),
+    }
+    batch = {name: ops.convert_to_tensor(value) for name, value in batch.items()}
+    for side, loss, variables in (
+        ("d", lambda: gan.discriminator_loss(batch, gan.fakes(batch)), gan.discriminator_variables),
+        ("g", lambda: gan.generator_loss(batch), gan.generator_variables),
+    ):
+        values = run(lambda f=loss: f().parts)
+        values |= gradients(lambda f=loss: f().total, variables)
+        yield from ((f"{side}/{key}", value) for key, value in values.items())
+
+
+def compute_draws():
+    """Draws of a batch, for seeds of which the first two are equal: not the same everywhere."""
+    for i, seed in enumerate(((3, 4), (3, 4), (4, 3), (3, 5))):
+        seed = ops.convert_to_tensor(np.int32(seed))
+        if keras.backend.backend() == "jax":
+            yield str(i), run(lambda s: backend.batch_uniform((1000, 2), s), seed)
+        else:
+            yield str(i), backend.batch_uniform((1000, 2), seed)
+
+
+SECTIONS = {
+    "losses": compute_losses,
+    "penalties": compute_penalties,
+    "layers": compute_layers,
+    "networks": compute_networks,
+    "gan": compute_gan,
+    "draws": compute_draws,
+}
+
+
+def main(path: str) -> None:
+    computed = {"loaded/tensorflow": np.array("tensorflow" in sys.modules)}
+    for section, compute in SECTIONS.items():
+        computed |= {f"{section}/{key}": to_numpy(value) for key, value in compute()}
+    np.savez(path, **computed)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,120 @@
+"""The parts written in keras.ops give the same numbers under JAX and PyTorch as under TensorFlow.
+
+Each backend computes in a process of its own, see `computations.py`.
+"""
+
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from compare_gan import registry
+
+_HERE = pathlib.Path(__file__).parent
+# float32 on one machine, convolutions summed in other orders: a few 1e-6 at a time, which deep
+# networks and second derivatives amplify.
+_TOLERANCE = 1e-4
+_OTHERS = ("jax", "torch")
+_SECTIONS = ("losses", "penalties", "layers", "networks", "gan")
+
+
+def _start(backend: str, path: pathlib.Path) -> subprocess.Popen:
+    environment = os.environ | {
+        "KERAS_BACKEND": backend,
+        "PYTHONPATH": str(_HERE.parents[1]),
+        "JAX_PLATFORMS": "cpu",
+        "CUDA_VISIBLE_DEVICES": "",
+        # Compiling takes JAX longer than computing.
+        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+    }
+    return subprocess.Popen(
+        [sys.executable, str(_HERE / "computations.py"), str(path)],
+        env=environment,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+@pytest.fixture(name="computed", scope="module")
+def _computed(tmp_path_factory):
+    """By backend what it computed, arrays by key; only those that are installed."""
+    folder = tmp_path_factory.mktemp("backends")
+    installed = [name for name in _OTHERS if importlib.util.find_spec(name)]
+    processes = {
+        name: _start(name, folder / f"{name}.npz")
+        for name in (["tensorflow", *installed] if installed else [])
+    }
+    try:
+        outputs = {name: process.communicate()[0] for name, process in processes.items()}
+    finally:
+        for process in processes.values():
+            process.kill()
+    for name, process in processes.items():
+        assert process.returncode == 0, outputs[name]
+    results = {name: np.load(folder / f"{name}.npz", allow_pickle=False) for name in processes}
+    return {name: {key: file[key] for key in file.files} for name, file in results.items()}
+
+
+@pytest.fixture(name="backend", params=_OTHERS)
+def _backend(request):
+    if importlib.util.find_spec(request.param) is None:
+        pytest.skip(f'{request.param} is not installed: pip install -e ".[test-backends]"')
+    return request.param
+
+
+def _scales(arrays: dict[str, np.ndarray]) -> dict[str, float]:
+    """By key the largest entry of the array; of a gradient, that of all gradients of the value.
+
+    A gradient that is zero but for rounding (that of a bias before a batch norm) has no digits.
+    """
+    largest: dict[str, float] = {}
+    groups = {key: key.split("/grad/")[0] + "/grad" if "/grad/" in key else key for key in arrays}
+    for key, group in groups.items():
+        largest[group] = max(largest.get(group, 0.0), float(np.abs(arrays[key]).max()))
+    return {key: largest[group] or 1.0 for key, group in groups.items()}
+
+
+@pytest.mark.parametrize("section", _SECTIONS)
+def test_the_numbers_are_those_of_tensorflow(computed, backend, section, record_property):
+    expected = {k: v for k, v in computed["tensorflow"].items() if k.startswith(f"{section}/")}
+    actual = {k: v for k, v in computed[backend].items() if k.startswith(f"{section}/")}
+    assert actual.keys() == expected.keys() and expected
+    scales = _scales(expected)
+    worst = max(
+        (float(np.abs(actual[key] - value).max() / scales[key]), key)
+        for key, value in expected.items()
+    )
+    record_property("worst", (backend, section, len(expected), *worst))
+    assert all(np.isfinite(value).all() for value in expected.values())
+    assert worst[0] <= _TOLERANCE, worst
+
+
+def test_draws_follow_from_the_seed_alone(computed, backend):
+    first, same, *others = (computed[backend][f"draws/{i}"] for i in range(4))
+    assert first.dtype == np.float32 and first.shape == (1000, 2)
+    np.testing.assert_array_equal(first, same)
+    assert all(np.mean(first == other) < 0.01 for other in others)
+    # 2000 draws: standard errors of 0.0065 (mean) and 0.0033 (deviation), four of them.
+    assert first.min() >= 0 and first.max() < 1
+    assert abs(first.mean() - 0.5) < 0.026 and abs(first.std() - 12**-0.5) < 0.013
+
+
+def test_tensorflow_is_not_loaded(computed, backend):
+    assert not computed[backend]["loaded/tensorflow"]
+
+
+def test_every_part_is_among_them(computed, backend):
+    keys = computed[backend].keys()
+    for section, kind in (
+        ("losses", "loss"),
+        ("penalties", "penalty"),
+        ("layers", "normalization"),
+        ("networks", "architecture"),
+    ):
+        seen = {key.split("/")[1] for key in keys if key.startswith(f"{section}/")}
+        assert set(registry.names(kind)) <= seen
