@@ -2,6 +2,7 @@
 
     python benchmarks/train_step.py                   # all configs, as in benchmarks/README.md
     python benchmarks/train_step.py sndcgan --steps 9
+    python benchmarks/train_step.py --peer torch      # beside PyTorch: pip install -e ".[bench]"
 
 A step is one generator step with its discriminator steps. Steps and matrix products are measured in
 turn, so that what else the machine does touches both; the median and the quartiles are shown.
@@ -42,6 +43,9 @@ CONFIGS = {
     ),
     "s3gan_fashion_mnist": ([str(_EXAMPLES / "s3gan_fashion_mnist.gin")], []),
 }
+
+
+PEERS = ("sndcgan", "resnet_cifar")  # Those of which `peers/` has the like in PyTorch.
 
 
 def _make_trainer(name: str, model_dir: str, bindings=()):
@@ -94,13 +98,65 @@ def _python_share(trainer, steps: int) -> float:
     return 1 - inside / total
 
 
+def compare_with_torch(
+    name: str, steps: int, bindings=(), make_peer=None
+) -> tuple[list, list, list]:
+    """Trains ours and PyTorch's from equal weights on equal batches, a step of each in turn.
+
+    Args:
+      name: One of `PEERS`.
+      steps: How many steps of each to time.
+      bindings: Gin bindings that change our config.
+      make_peer: Makes the PyTorch trainer from name, our GAN and a batch; None = the fastest.
+
+    Returns:
+      Seconds of our steps and of PyTorch's, without the first, in which ours is traced; and for
+      each of the first three steps by how much the losses differ, relative to ours.
+    """
+    from peers.torch_training import fastest_trainer
+
+    with tempfile.TemporaryDirectory() as model_dir:
+        trainer = _make_trainer(name, model_dir, bindings)
+        batches = list(trainer._make_batches(1, [0]).take(steps + 1).as_numpy_iterator())
+        peer = (make_peer or fastest_trainer)(name, trainer.gan, batches[0])
+        seconds, peer_seconds, differences = [], [], []
+        for batch in batches:
+            started = time.perf_counter()
+            losses = trainer.run_steps(1)
+            between = time.perf_counter()
+            peer_losses = peer.step(batch)
+            seconds.append(between - started)
+            peer_seconds.append(time.perf_counter() - between)
+            differences.append(
+                max(abs(v / losses[f"loss/{k}"][0] - 1) for k, v in peer_losses.items())
+            )
+    return seconds[1:], peer_seconds[1:], differences[:3]
+
+
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(CONFIGS)))
 @click.option("--steps", default=8, show_default=True, type=click.IntRange(min=4))
 @click.option("--gin_bindings", multiple=True, help="Changes the configs.")
 @click.option("--profile", is_flag=True, help="Show the share of Python instead.")
-def main(names, steps, gin_bindings, profile):
+@click.option("--peer", type=click.Choice(["torch"]), help="Measure beside PyTorch instead.")
+def main(names, steps, gin_bindings, profile, peer):
     prepare_tensorflow()
+    if peer:
+        print(
+            "| config | s a step | PyTorch, s a step | ratio | losses of three steps differ by |\n"
+            "|---|---|---|---|---|"
+        )
+        for name in names or PEERS:
+            if name not in PEERS:
+                raise click.UsageError(f"--peer knows {' and '.join(PEERS)}, received {name}.")
+            ours, theirs, differences = compare_with_torch(name, steps, gin_bindings)
+            ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
+            print(
+                f"| {name} | {_quartiles(ours)} | {_quartiles(theirs)} | {_quartiles(ratios)} | "
+                f"{max(differences):.1g} |",
+                flush=True,
+            )
+        return
     if profile:
         print("| config | s a step | Python, % of the wall time |\n|---|---|---|")
     else:
