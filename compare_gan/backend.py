@@ -88,6 +88,11 @@ def batch_uniform(shape: Sequence[int], seed):
     Returns:
       float32 tensor of `shape`.
     """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        first, second = ops.convert_to_tensor(seed)
+        return jax.random.uniform(jax.random.fold_in(jax.random.key(first), second), shape)
     if keras.backend.backend() != "tensorflow":
         first, second = (int(part) for part in ops.convert_to_numpy(ops.convert_to_tensor(seed)))
         # One integer of the two, such that (1, 2) and (2, 1) differ; the factor is 2^32 / φ.
