@@ -13,7 +13,7 @@ class UserError(ValueError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like `name`, or that `name` abbreviates; None where nothing is like it."""
+    """The known name most like `name`, or one that contains it; None where there is none."""
     by_lower, name = {candidate.lower(): candidate for candidate in known}, str(name).lower()
     matches = difflib.get_close_matches(name, by_lower, n=1, cutoff=0.6)
     if not matches and len(name) > 2:

@@ -67,7 +67,7 @@ class SNDCGANDiscriminator(nn.Module):
 def _unpool(x):
     """Twice the height and width, each pixel at the top left of three zeros."""
     n, c, h, w = x.shape
-    y = x.new_zeros((n, c, 2 * h, 2 * w), memory_format=_format_of(x))
+    y = torch.empty((n, c, 2 * h, 2 * w), dtype=x.dtype, memory_format=_format_of(x)).zero_()
     y[:, :, ::2, ::2] = x
     return y
 

@@ -48,7 +48,7 @@ class TorchTrainer:
         Returns:
           The losses of the last discriminator update and of the generator update.
         """
-        x, z = torch.from_numpy(batch["images"]), torch.from_numpy(batch["z"])
+        x, z = torch.tensor(batch["images"]), torch.tensor(batch["z"])
         x = x.permute(0, 1, 4, 2, 3)
         if x.dtype == torch.uint8:
             x = x.float() / 255
@@ -70,7 +70,7 @@ class TorchTrainer:
         g_loss.backward()
         self.g_optimizer.step()
         self.discriminator.requires_grad_(True)
-        return {"discriminator": float(d_loss), "generator": float(g_loss)}
+        return {"discriminator": d_loss.item(), "generator": g_loss.item()}
 
 
 def fastest_trainer(name: str, gan, batch) -> TorchTrainer:
