@@ -9,6 +9,7 @@ Its fields are those of the 2019 library:
 The order of the records does not matter.
 """
 
+import collections
 import os
 from collections.abc import Iterator, Sequence
 
@@ -55,21 +56,21 @@ def read_label_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
       UserError: A file is damaged or not of this kind, the files hold no label, or a key comes
         twice.
     """
-    what = f"The label files '{paths[0]}'…" if len(paths) > 1 else f"The label file '{paths[0]}'"
+    files = f"'{paths[0]}'" if len(paths) == 1 else f"'{paths[0]}' to '{paths[-1]}'"
     try:
         batches = list(_parse(paths))
     except tf.errors.OpError as error:
         reason = str(error.message).split("\n", 1)[0].rstrip(".")
         raise UserError(
-            f"{what} cannot be read as examples with a 'file_name' and a 'label', either one "
-            f"int64 or equally many floats each: {reason}."
+            f"Labels in {files} cannot be read as examples with a 'file_name' and a 'label', "
+            f"either one int64 or equally many floats each: {reason}."
         ) from error
     keys = [key.decode() for names, _ in batches for key in names]
     if not keys:
-        raise UserError(f"{what} holds no label.")
+        raise UserError(f"There is no label in {files}.")
     if len(set(keys)) < len(keys):
-        twice = next(key for i, key in enumerate(keys) if key in set(keys[:i]))
-        raise UserError(f"{what} holds more than one label of '{twice}'.")
+        [(twice, _)] = collections.Counter(keys).most_common(1)
+        raise UserError(f"There is more than one label of '{twice}' in {files}.")
     return keys, np.concatenate([labels for _, labels in batches])
 
 

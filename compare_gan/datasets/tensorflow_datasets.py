@@ -202,7 +202,7 @@ def _only_large(stream: StreamSource, min_side: int) -> StreamSource:
         return tf.reduce_min(shape[:2]) >= min_side
 
     chosen = {}
-    for split in {"train", stream.eval_split}:
+    for split in dict.fromkeys(["train", stream.eval_split]):
         large = stream.records(split).map(is_large, tf.data.AUTOTUNE).as_numpy_iterator()
         chosen[split] = np.fromiter(large, bool, stream.splits[split])
         if not chosen[split].any():

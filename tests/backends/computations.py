@@ -160,13 +160,17 @@ def _layers():
     yield "non_local_block", layers.NonLocalBlock(spectral_norm=True), (8, 8, 16)
     for name in registry.names("normalization"):
         yield name, registry.get("normalization", name)(name=name), (8, 8, 4)
-    for block in (layers.ResNetBlock, layers.BigGanResNetBlock):
-        for scale in ("up", "down", "none"):
-            made = block(
-                4, 6, scale, scale == "up", spectral_norm=True,
-                batch_norm_fn=layers.ConditionalBatchNorm, name="block",
-            )  # fmt: skip
-            yield f"{block.__name__}_{scale}", made, (8, 8, 4)
+    for block, scale in (
+        (layers.ResNetBlock, "up"),
+        (layers.ResNetBlock, "down"),
+        (layers.BigGanResNetBlock, "up"),
+        (layers.BigGanResNetBlock, "none"),
+    ):
+        made = block(
+            4, 6, scale, scale == "up", spectral_norm=True,
+            batch_norm_fn=layers.ConditionalBatchNorm, name="block",
+        )  # fmt: skip
+        yield f"{block.__name__}_{scale}", made, (8, 8, 4)
 
 
 def compute_layers():

@@ -73,10 +73,10 @@ def _no_records(folder):
 @pytest.mark.parametrize(
     ("make", "message"),
     [
-        (_mixed, r"a'… cannot be read as examples with a 'file_name' and a 'label', either one"),
-        (_other_lengths, "a'… cannot be read as examples"),
-        (_twice, "holds more than one label of 'b.png'"),
-        (_records(), "The label file '.*a' holds no label"),
+        (_mixed, r"Labels in '.*a' to '.*b' cannot be read as examples with a 'file_name' and"),
+        (_other_lengths, "a' to '.*b' cannot be read as examples"),
+        (_twice, "There is more than one label of 'b.png' in '.*a' to '.*b'"),
+        (_records(), "There is no label in '.*a'"),
         (_records(b"x"), "cannot be read as examples .*: no tf.train.Example"),
         (_records(tf.train.Example().SerializeToString()), "cannot be read as examples"),
         (_no_records, "cannot be read as examples .*: "),
