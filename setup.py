@@ -30,6 +30,8 @@ setup(
         "numpy>=1.26",
         "pillow>=10.1",
         "scipy>=1.12",
+        # TF-Hub imports pkg_resources, which later ones have not.
+        "setuptools>=65,<81",
         "tensorboard>=2.20",
         "tensorflow>=2.21",
         "tensorflow-datasets>=4.9.7",

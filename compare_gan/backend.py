@@ -38,8 +38,11 @@ def gradient(fn: Callable, x):
 
         with torch.enable_grad():
             x = x if x.requires_grad else x.detach().requires_grad_(True)
+            y = fn(x).sum()
+            if not y.requires_grad:
+                return torch.zeros_like(x)
             return torch.autograd.grad(
-                fn(x).sum(), x, create_graph=True, allow_unused=True, materialize_grads=True
+                y, x, create_graph=True, allow_unused=True, materialize_grads=True
             )[0]
     raise NotImplementedError(f"No gradient for the Keras backend '{name}'.")
 

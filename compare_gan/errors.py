@@ -49,5 +49,12 @@ def check_range(name: str, value: float, least: float = 0, most: float = math.in
         raise UserError(f"{name} must be {allowed}, received {value!r}.")
 
 
+def check_decay(name: str, value: object) -> None:
+    """Raises UserError unless the value that a config gives for `name` is a number in [0, 1)."""
+    check_number(name, value)
+    if not 0 <= value < 1:
+        raise UserError(f"{name} must be at least 0 and below 1, received {value!r}.")
+
+
 class DivergenceError(RuntimeError):
     """Training produced a value that is not finite; the message tells step and term."""

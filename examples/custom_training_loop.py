@@ -4,6 +4,7 @@ python examples/custom_training_loop.py --out samples.png
 """
 
 import argparse
+import functools
 
 import keras
 import tensorflow as tf
@@ -27,7 +28,8 @@ images, _ = as_arrays(get_dataset("fashion_mnist_10k"))
 data = tf.data.Dataset.from_tensor_slices(images).shuffle(len(images)).repeat()
 data = data.batch(args.batch_size).map(lambda x: tf.cast(x, tf.float32) / 255)
 
-generator = sndcgan.Generator(images.shape[1:], ch=args.ch, batch_norm_fn=BatchNorm)
+norm = functools.partial(BatchNorm, statistics={"decay": 0.9})  # 0.999 is for longer runs.
+generator = sndcgan.Generator(images.shape[1:], ch=args.ch, batch_norm_fn=norm)
 discriminator = sndcgan.Discriminator(images.shape[1:], ch=args.ch)
 g_optimizer, d_optimizer = (keras.optimizers.Adam(2e-4, beta_1=0.5) for _ in range(2))
 
@@ -42,8 +44,7 @@ def train_step(real):
     z = tf.random.normal([args.batch_size, 64])
     with tf.GradientTape(persistent=True) as tape:
         fake = generator((z, None), training=True)
-        logits = [discriminator((x, None), training=True)[0] for x in (real, fake)]
-        losses = non_saturating(*logits)
+        losses = non_saturating(*(discriminator((x, None), training=True)[0] for x in (real, fake)))
         penalty = wgangp_penalty(lambda x: discriminator((x, None), training=True)[0], real, fake)
         d_loss = losses.d_loss + 10 * penalty
     update(discriminator, d_optimizer, d_loss, tape)

@@ -5,18 +5,28 @@ python examples/fid_of_two_folders.py real/ generated/ --image_size 28
 
 import argparse
 
+import gin
 import numpy as np
 
 from compare_gan import registry
 from compare_gan.datasets import eval_batches, get_dataset
+from compare_gan.errors import UserError
 from compare_gan.metrics import frechet_distance, gaussian_statistics
+
+# What messages of the library call the arguments of this script.
+_ARGUMENTS = {
+    "dataset.data_dir": "FOLDER",
+    "dataset.image_size": "--image_size",
+    "image_folder.channels": "--channels",
+}
 
 
 def folder_statistics(folder: str, extractor, image_size: int | None):
-    """Mean [f] and covariance [f, f] of the features of all images of a folder."""
+    """Mean [f] and covariance [f, f] of the features of all images of a folder, of all splits."""
     dataset = get_dataset("image_folder", data_dir=folder, image_size=image_size)
-    batches = eval_batches(dataset, dataset.eval_split, batch_size=100).as_numpy_iterator()
-    return gaussian_statistics(np.concatenate([extractor(images)[0] for images, _ in batches]))
+    batches = (b for split in dataset.splits for b in eval_batches(dataset, split, batch_size=100))
+    features = [extractor(images.numpy())[0] for images, _ in batches]
+    return gaussian_statistics(np.concatenate(features))
 
 
 def main():
@@ -24,9 +34,17 @@ def main():
     parser.add_argument("folders", nargs=2, metavar="FOLDER")
     parser.add_argument("--extractor", default="fashion_cnn", help="or inception, for plain FID")
     parser.add_argument("--image_size", type=int, help="crop to squares and resize first")
+    parser.add_argument("--channels", type=int, help="1 or 3: make all gray or coloured first")
     args = parser.parse_args()
-    extractor = registry.get("extractor", args.extractor)()
-    first, second = (folder_statistics(f, extractor, args.image_size) for f in args.folders)
+    gin.bind_parameter("image_folder.channels", args.channels)
+    try:
+        extractor = registry.get("extractor", args.extractor)()
+        first, second = (folder_statistics(f, extractor, args.image_size) for f in args.folders)
+    except UserError as error:
+        message = str(error).split("\n", 1)[0]  # Gin appends lines where an error passes it.
+        for name, argument in _ARGUMENTS.items():
+            message = message.replace(name, argument)
+        parser.error(message)
     print(f"FID ({extractor.name}): {frechet_distance(*first, *second):.4f}")
 
 

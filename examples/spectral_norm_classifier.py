@@ -1,4 +1,6 @@
-"""A Keras classifier whose layers are spectrally normalized: no weight matrix stretches by over 1.
+"""A Keras classifier with spectral normalization.
+
+Each kernel is divided by a running estimate of its largest singular value.
 
 python examples/spectral_norm_classifier.py
 """

@@ -49,27 +49,45 @@ def assert_golden(record_property):
     return check
 
 
-@pytest.fixture
-def fill_by_name():
+@pytest.fixture(scope="session")
+def old_name():
+    """`old_name(variable)`: what the 2019 library called it."""
+    return lambda variable: variable.path.replace("/u_var", "/kernel/u_var")
+
+
+@pytest.fixture(scope="session")
+def golden_value():
+    """`golden_value(name, shape)`: what a variable's name of 2019 stands for in the recorded data.
+
+    None for moving averages and the like, which keep their start.
+    """
+
+    def value(name, shape):
+        n = np.random.RandomState(zlib.crc32(name.encode()) & 0x7FFFFFFF).normal(size=shape)
+        return {
+            "bias": 0.1 * n,
+            "beta": 0.1 * n,
+            "gamma": 1 + 0.1 * n,
+            "sigma": np.full_like(n, 0.5),
+            "u_var": n,
+            "kernel": n / np.sqrt(np.prod(shape[:-1])),
+        }.get(name.rsplit("/", 1)[-1])
+
+    return value
+
+
+@pytest.fixture(scope="session")
+def fill_by_name(old_name, golden_value):
     """`fill_by_name(variables)` gives each the value that its name stands for in the recorded data.
 
     Returns the variables by the names that the 2019 library has for them.
     """
 
     def fill(variables):
-        named = {v.path.replace("/u_var", "/kernel/u_var"): v for v in variables}
+        named = {old_name(v): v for v in variables}
         for name, variable in named.items():
-            seed = zlib.crc32(name.encode()) & 0x7FFFFFFF
-            n = np.random.RandomState(seed).normal(size=variable.shape)
-            value = {
-                "bias": 0.1 * n,
-                "beta": 0.1 * n,
-                "gamma": 1 + 0.1 * n,
-                "sigma": np.full_like(n, 0.5),
-                "u_var": n,
-                "kernel": n / np.sqrt(np.prod(variable.shape[:-1])),
-            }.get(variable.name)
-            if value is not None:  # Moving averages and the like keep their start.
+            value = golden_value(name, variable.shape)
+            if value is not None:
                 variable.assign(value)
         return named
 

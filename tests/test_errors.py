@@ -1,6 +1,6 @@
 import pytest
 
-from compare_gan.errors import DivergenceError, UserError, nearest, unknown_name
+from compare_gan.errors import DivergenceError, UserError, check_decay, nearest, unknown_name
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,14 @@ def test_unknown_name_tells_what_came_the_nearest_and_all_sorted():
 
 def test_unknown_name_without_anything_near():
     assert str(unknown_name("loss", "zzz", ["hinge"])) == "Unknown loss 'zzz'. Known: hinge."
+
+
+@pytest.mark.parametrize("value", (-0.1, 1, 2.0, float("nan"), "0.5", True))
+def test_a_decay_is_at_least_0_and_below_1(value):
+    check_decay("x.decay", 0)
+    check_decay("x.decay", 0.999)
+    with pytest.raises(UserError, match=rf"x\.decay must be .*, received '?{value}"):
+        check_decay("x.decay", value)
 
 
 def test_divergence_is_no_mistake_of_the_users():

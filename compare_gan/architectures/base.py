@@ -10,9 +10,10 @@ import sys
 from collections.abc import Callable
 
 import keras
+from keras import ops
 
 from compare_gan import registry
-from compare_gan.errors import UserError
+from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.layers import LayerNorm, Normalization, SpectralNorm
 
 _log = logging.getLogger(__name__)
@@ -39,6 +40,11 @@ def register_family(module: str, paper: str = "") -> None:
     registry.add("architecture", f"{_family(module)}_arch", sys.modules[module], paper=paper)
 
 
+def option_name(network_class: type, option: str) -> str:
+    """What gin calls an option of a family's own: `resnet5.Generator.ch`."""
+    return f"{_family(network_class.__module__)}.{network_class.__name__}.{option}"
+
+
 def _family(module: str) -> str:
     return module.rsplit(".", 1)[-1]
 
@@ -60,9 +66,11 @@ class _Network(keras.Model):
                 f"Networks are made for images of shape (height, width, 1 or 3 channels), "
                 f"received {self.image_shape}."
             )
-        if batch_norm_fn is not None:
-            batch_norm_fn = registry.get("normalization", batch_norm_fn)
         self.batch_norm_fn = Normalization.of(batch_norm_fn)
+        if not isinstance(spectral_norm, (bool, int, dict, SpectralNorm, type(None))):
+            raise UserError(
+                f"{self.scope}.spectral_norm must be True or False, received {spectral_norm!r}."
+            )
         # What layers are given: the settings of now, not those of when they are built.
         self.kernel_norm = SpectralNorm.of(spectral_norm)
         self.spectral_norm = self.kernel_norm is not None
@@ -73,7 +81,9 @@ class _Network(keras.Model):
         return _family(type(self).__module__)
 
     def build(self, input_shape):
-        """Builds all layers by one symbolic forward: the model then has all its variables.
+        """Builds all layers by one forward of zeros: the model then has all its variables.
+
+        A real forward, for a symbolic one draws a kernel's first values at each reading of it.
 
         Args:
           input_shape: A pair of shapes, that of y None where there is none.
@@ -83,8 +93,8 @@ class _Network(keras.Model):
         """
         shapes = [None if shape is None else tuple(shape) for shape in input_shape]
         self.check_inputs(*shapes)
-        inputs = [s if s is None else keras.KerasTensor(s, self.compute_dtype) for s in shapes]
-        self.compute_output_spec(tuple(inputs), training=False)
+        first, y = (s and ops.zeros((1, *s[1:]), self.compute_dtype) for s in shapes)
+        self.call((first, y), training=False)
 
     def check_inputs(self, first: tuple, y: tuple | None) -> None:
         """Raises UserError if inputs of these shapes cannot be used; before variables exist."""
@@ -93,6 +103,21 @@ class _Network(keras.Model):
                 f"{self.scope}.batch_norm_fn = {self.batch_norm_fn.__name__} needs labels, but the "
                 f"{self.name} is given none: train conditionally or choose another."
             )
+
+    def check_positive(self, **options: int) -> None:
+        """Raises UserError unless these options of the family's own are positive integers."""
+        for option, value in options.items():
+            check_positive_integer(option_name(type(self), option), value)
+
+    def check_multiple(self, factor: int, **options: int) -> None:
+        """Raises UserError unless these options of the family's own are multiples of `factor`."""
+        for option, value in options.items():
+            if value % factor:
+                height, width = self.image_shape[:2]
+                raise UserError(
+                    f"{option_name(type(self), option)} must be a multiple of {factor} for images "
+                    f"of {height}x{width}, received {value}."
+                )
 
     def make_norm(self, name: str) -> keras.layers.Layer | None:
         """A normalization as the options say; None for none."""
@@ -117,9 +142,15 @@ class _Network(keras.Model):
         return cls(**(config | norms))
 
     def _warn_of_unused_options(self, **options) -> None:
+        norm = self.batch_norm_fn
+        modulated = norm is not None and (norm.needs("y") or norm.needs("z"))
         for option in self.unused_options:
-            if options[option]:
-                _log.warning("%s.%s has no effect on %s.", self.scope, option, self.family)
+            if not options[option]:
+                continue
+            what = self.family
+            if option == "spectral_norm" and modulated:
+                what = f"the layers of {what}, only on its conditional or self-modulated norms"
+            _log.warning("%s.%s has no effect on %s.", self.scope, option, what)
 
 
 @registry.gin_configurable("G")

@@ -15,7 +15,8 @@ base.register_family(__name__, paper="https://arxiv.org/abs/1511.06434")
 class Generator(base.Generator):
     """DCGAN's generator: a dense layer, then four transposed 5 x 5 convolutions of stride 2.
 
-    `G.spectral_norm` has no effect on it, as in the 2019 library.
+    `G.spectral_norm` has no effect on its layers, as in the 2019 library, but on the kernels of
+    conditional and self-modulated normalizations.
 
     Args:
       image_shape: (H, W, C), any H and W.
@@ -27,6 +28,7 @@ class Generator(base.Generator):
 
     def __init__(self, image_shape, ch: int = 64, **kwargs):
         super().__init__(image_shape, **kwargs)
+        self.check_positive(ch=ch)
         self.ch = ch
         self.seed_size, *sizes = base.halved_sizes(image_shape, 4)
         h, w = self.seed_size
@@ -63,6 +65,7 @@ class Discriminator(base.Discriminator):
 
     def __init__(self, image_shape, ch: int = 64, **kwargs):
         super().__init__(image_shape, **kwargs)
+        self.check_positive(ch=ch)
         self.ch = ch
         self.convs = [
             Conv2D(filters, 5, strides=2, spectral_norm=self.kernel_norm, name=f"d_conv{i}")

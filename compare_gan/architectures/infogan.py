@@ -10,7 +10,15 @@ import gin
 from keras import ops
 
 from compare_gan.architectures import base
-from compare_gan.layers import BatchNorm, Conv2D, Conv2DTranspose, Dense, leaky_relu, normalize
+from compare_gan.layers import (
+    BatchNorm,
+    Conv2D,
+    Conv2DTranspose,
+    Dense,
+    Normalization,
+    leaky_relu,
+    normalize,
+)
 
 base.register_family(__name__, paper="https://arxiv.org/abs/1606.03657")
 
@@ -21,7 +29,8 @@ _log = logging.getLogger(__name__)
 class Generator(base.Generator):
     """Two dense layers, two transposed 4 x 4 convolutions of stride 2, leaky ReLUs.
 
-    As in the 2019 library `G.batch_norm_fn` and `G.spectral_norm` have no effect on it.
+    As in the 2019 library `G.batch_norm_fn` has no effect on it, and `G.spectral_norm` only on the
+    kernels of conditional and self-modulated normalizations.
 
     Args:
       image_shape: (H, W, C), any H and W.
@@ -42,6 +51,7 @@ class Generator(base.Generator):
                 "G.batch_norm_fn has no effect on infogan, which has plain batch norm: bind "
                 "infogan.Generator.batch_norm_fn instead."
             )
+        self.check_positive(ch=ch)
         self.ch = ch
         self.seed_size, middle, full = base.halved_sizes(image_shape, 2)
         h, w = self.seed_size
@@ -68,10 +78,8 @@ class Generator(base.Generator):
 
 
 def _gin_asks_for_another() -> bool:
-    try:
-        return str(gin.query_parameter("G.batch_norm_fn")) not in ("@batch_norm", "None")
-    except ValueError:  # It is not bound.
-        return False
+    norm = Normalization.of(gin.get_bindings("G").get("batch_norm_fn", BatchNorm))
+    return norm is None or norm.layer_class is not BatchNorm
 
 
 @base.network
@@ -86,6 +94,7 @@ class Discriminator(base.Discriminator):
 
     def __init__(self, image_shape, ch: int = 64, **kwargs):
         super().__init__(image_shape, **kwargs)
+        self.check_positive(ch=ch)
         self.ch = ch
         norm = {"spectral_norm": self.kernel_norm}
         self.conv1 = Conv2D(ch, 4, strides=2, name="d_conv1", **norm)

@@ -31,6 +31,7 @@ class Generator(base.Generator):
     ):
         super().__init__(image_shape, **kwargs)
         check_square(self.family, image_shape, self.image_sizes)
+        self.check_positive(ch=ch)
         self.ch, self.upsample, self.resample = ch, upsample, resample
 
     def make_block(self, name: str, in_channels: int, out_channels: int, scale: str):
@@ -115,6 +116,8 @@ class EmbeddingGenerator(Generator):
         self, image_shape, ch, hierarchical_z, embed_z, embed_y, embed_y_dim, embed_bias, **kwargs
     ):
         super().__init__(image_shape, ch, **kwargs)
+        if embed_y_dim is not None:
+            self.check_positive(embed_y_dim=embed_y_dim)
         self.hierarchical_z = hierarchical_z
         self.embed_z, self.embed_y = embed_z, embed_y
         self.embed_y_dim, self.embed_bias = embed_y_dim, embed_bias
@@ -184,6 +187,7 @@ class Discriminator(base.Discriminator):
         super().__init__(image_shape, **kwargs)
         if self.image_sizes is not None:
             check_square(self.family, image_shape, self.image_sizes)
+        self.check_positive(ch=ch)
         self.ch, self.project_y, self.resample = ch, project_y, resample
 
     def make_block(self, name: str, in_channels: int, out_channels: int, scale: str, **kwargs):
@@ -268,8 +272,13 @@ def attention_layers(
       parameter: Name of the option, for the message.
 
     Raises:
-      UserError: There is no such block.
+      UserError: There is no such block, or these are no names.
     """
+    if not isinstance(blocks_with_attention, (str, list, tuple)):
+        raise UserError(
+            f"{parameter} must name blocks, such as 'B1' or 'B1, B4', received "
+            f"{blocks_with_attention!r}."
+        )
     if isinstance(blocks_with_attention, str):
         blocks_with_attention = [n.strip() for n in blocks_with_attention.split(",") if n.strip()]
     known = [f"B{i + 1}" for i in range(num_blocks)]

@@ -32,7 +32,7 @@ class Generator(resnet.Generator):
     def __init__(self, image_shape, ch: int = 64, blocks_per_size: int = 5, **kwargs):
         super().__init__(image_shape, ch, **kwargs)
         self.blocks_per_size = blocks_per_size
-        widths = [8 * ch // 2**i for i in range(_SIZES)]
+        widths = _widths(self)
         self.add_layers(_blocks(self.make_block, widths, blocks_per_size, "up"))
 
     def finish(self, x, z, y, training=None):
@@ -58,7 +58,7 @@ class Discriminator(resnet.Discriminator):
     def __init__(self, image_shape, ch: int = 64, blocks_per_size: int = 5, **kwargs):
         super().__init__(image_shape, ch, **kwargs)
         self.blocks_per_size = blocks_per_size
-        widths = [8 * ch // 2**i for i in reversed(range(_SIZES))]
+        widths = _widths(self)[::-1]
         # As in the 2019 library this kernel is never spectrally normalized.
         first_conv = Conv2D(widths[0], 3, name="color_conv")
         blocks = _blocks(self.make_block, widths, blocks_per_size, "down")
@@ -69,6 +69,12 @@ class Discriminator(resnet.Discriminator):
 
     def get_config(self):
         return super().get_config() | {"blocks_per_size": self.blocks_per_size}
+
+
+def _widths(network):
+    """The generator's, from 8 times `ch` down to a quarter of it."""
+    network.check_multiple(4, ch=network.ch)
+    return [8 * network.ch // 2**i for i in range(_SIZES)]
 
 
 def _blocks(make_block, widths, blocks_per_size, scale):

@@ -53,7 +53,8 @@ class Generator(resnet.Generator):
 
     Args:
       image_shape: (H, H, C) with H 32, 64, 128, 256 or 512.
-      ch: Width; the blocks have up to 16 times as many channels.
+      ch: Width; the blocks have up to 16 times as many channels. A multiple of 4 at 512 pixels, of
+        2 at 128 and 256.
       embed_y: Map y linearly to `embed_y_dim` dimensions; without effect if y is None.
       embed_y_dim: Dimension of that embedding.
       final_norm_fn: Class of the normalization before the last convolution, which is unconditional
@@ -77,6 +78,7 @@ class Generator(resnet.Generator):
         **kwargs,
     ):
         super().__init__(image_shape, ch, **kwargs)
+        self.check_positive(embed_y_dim=embed_y_dim)
         self.embed_y, self.embed_y_dim = embed_y, embed_y_dim
         self.final_norm_fn = Normalization.of(final_norm_fn)
         self.experimental_fast_conv_to_rgb = experimental_fast_conv_to_rgb
@@ -115,7 +117,8 @@ class Discriminator(resnet.Discriminator):
 
     Args:
       image_shape: (H, H, C) with H 32, 64, 128, 256 or 512.
-      ch: Width; the blocks have up to 16 times as many channels.
+      ch: Width; the blocks have up to 16 times as many channels. A multiple of 4 at 512 pixels, of
+        2 at 32, 128 and 256.
       blocks_with_attention: Without effect, as in the 2019 library: self-attention comes where the
         features have 64 x 64 pixels, if the image has more.
       project_y: Add the projection of y to the logits; without effect if y is None.
@@ -155,7 +158,11 @@ class Discriminator(resnet.Discriminator):
 
 def _blocks(network, widths_by_size, scales):
     """The blocks of a network, the two scales taking turns."""
-    widths = [network.ch * width for width in widths_by_size[network.image_shape[0]]]
+    units = widths_by_size[network.image_shape[0]]
+    # Inside a block there is a quarter of its channels.
+    narrowest = min(max(pair) for pair in itertools.pairwise(units))
+    network.check_multiple(4 // math.gcd(4, narrowest), ch=network.ch)
+    widths = [network.ch * width for width in units]
     return [
         network.make_block(f"B{i}", a, b, scale)
         for i, (a, b, scale) in enumerate(

@@ -18,7 +18,8 @@ _CONVOLUTIONS = ((1, 3, 1), (2, 4, 2), (2, 3, 1), (4, 4, 2), (4, 3, 1), (8, 4, 2
 class Generator(base.Generator):
     """SNDCGAN's generator: dense, three transposed 4 x 4 convolutions of stride 2, one 3 x 3.
 
-    `G.spectral_norm` has no effect on it, as in the 2019 library.
+    `G.spectral_norm` has no effect on its layers, as in the 2019 library, but on the kernels of
+    conditional and self-modulated normalizations.
 
     Args:
       image_shape: (H, W, C), any H and W.
@@ -30,6 +31,7 @@ class Generator(base.Generator):
 
     def __init__(self, image_shape, ch: int = 64, **kwargs):
         super().__init__(image_shape, **kwargs)
+        self.check_positive(ch=ch)
         self.ch = ch
         self.seed_size, *sizes = base.halved_sizes(image_shape, 3)
         h, w = self.seed_size
@@ -72,6 +74,7 @@ class Discriminator(base.Discriminator):
 
     def __init__(self, image_shape, ch: int = 64, **kwargs):
         super().__init__(image_shape, **kwargs)
+        self.check_positive(ch=ch)
         self.ch = ch
         self.convs = [
             Conv2D(

@@ -22,7 +22,7 @@ from compare_gan.datasets.streams import StreamSource
 from compare_gan.datasets.synthetic import make_noise
 from compare_gan.datasets.tensorflow_datasets import load_any
 from compare_gan.datasets.views import RelabelledSource, select
-from compare_gan.errors import UserError
+from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.utils import call_with_requested
 
 _ANY_TFDS = "tfds:"
@@ -57,7 +57,7 @@ def get_dataset(
       UserError: The name is not known, a value is not allowed, or files are missing or damaged.
     """
     definition = _find(name)
-    _check_options(definition, name, labeled_fraction, image_size)
+    _check_options(definition, name, labeled_fraction, image_size, fake)
     if fake:
         side = image_size or 32
         shape = definition.image_shape or (side, side, 3)
@@ -74,14 +74,16 @@ def get_dataset(
     return Dataset(name, source, seed, labelled, pad_to)
 
 
-def outline(**overrides) -> Dataset | None:
+def outline(need_classes: bool = True, **overrides) -> Dataset | None:
     """Noise in the shape of the data set that the config names: to check a config, read no file.
 
     Args:
+      need_classes: False = where only label files tell the classes, a data set without any.
       **overrides: Arguments for `get_dataset` that win over gin's.
 
     Returns:
-      The data set; None where only files tell the shape of the images or their classes.
+      The data set; None where only files tell the shape of the images or, if they are needed, the
+      classes.
 
     Raises:
       UserError: As `get_dataset`, for what can be told before anything is read.
@@ -89,25 +91,50 @@ def outline(**overrides) -> Dataset | None:
     options = gin.get_bindings("dataset") | overrides
     if "name" not in options:
         return get_dataset(**overrides)  # Gin says that it is missing.
-    name = options["name"]
+    name, fraction = options["name"], options.get("labeled_fraction", 1.0)
     definition = _find(name)
-    _check_options(
-        definition, name, options.get("labeled_fraction", 1.0), options.get("image_size")
-    )
-    if definition.image_shape is None or gin.get_bindings("replace_labels").get("file_pattern"):
+    fake = options.get("fake", False)
+    _check_options(definition, name, fraction, options.get("image_size"), fake)
+    from_files = _labels_from_files()
+    num_classes = from_files.get("num_classes") or definition.num_classes
+    unknown_classes = bool(from_files) and not num_classes
+    if definition.image_shape is None or (unknown_classes and need_classes):
         return None
-    source = make_noise(definition.image_shape, definition.num_classes, definition.eval_split)
-    if not definition.num_classes:
-        _labelled(name, source, options.get("labeled_fraction", 1.0), seed=0)
+    source = make_noise(definition.image_shape, num_classes, definition.eval_split)
+    if not num_classes and not unknown_classes:
+        _labelled(name, source, fraction, seed=0)
     return Dataset(name, source, pad_to=options.get("pad_to"))
 
 
-def _check_options(definition: Definition, name: str, fraction: float, image_size) -> None:
+def _check_options(
+    definition: Definition, name: str, fraction: float, image_size, fake: bool
+) -> None:
     check_fraction(fraction)
     if image_size is not None and "image_size" not in inspect.signature(definition.load).parameters:
         raise UserError(f"dataset.image_size cannot be set for '{name}'.")
+    from_files = _labels_from_files()
+    if from_files and definition.labels in ("single", "random"):
+        raise UserError(
+            f"'{name}' makes its labels itself: replace_labels.file_pattern cannot be set."
+        )
+    if definition.labels == "soft" and not (from_files or fake):
+        raise _needs_soft_labels(name)
+    if from_files.get("num_classes") is not None:
+        check_positive_integer("replace_labels.num_classes", from_files["num_classes"])
     if definition.check:
         definition.check()
+
+
+def _labels_from_files() -> dict[str, object]:
+    """What the config binds of `replace_labels`; nothing where labels are not from files."""
+    bindings = gin.get_bindings("replace_labels")
+    return {} if bindings.get("file_pattern") is None else bindings
+
+
+def _needs_soft_labels(name: str) -> UserError:
+    return UserError(
+        f"'{name}' needs soft labels: set replace_labels.file_pattern to files of them."
+    )
 
 
 def _find(name: str) -> Definition:
@@ -132,19 +159,15 @@ def _labelled(name: str, source: Source, fraction: float, seed: int):
 
 def _relabel(name: str, labels: str | None, source: Source, seed: int, fake: bool) -> Source:
     """The source with the labels that replace its own, if any; see `Definition.labels`."""
+    if labels == "single":
+        return single_label(source)
+    if labels == "random":
+        return random_labels(source, seed)
     replaced = replace_labels(source, name, in_turn=fake)
-    if labels in ("single", "random"):
-        if replaced is not source:
-            raise UserError(
-                f"'{name}' makes its labels itself: replace_labels.file_pattern cannot be set."
-            )
-        return single_label(source) if labels == "single" else random_labels(source, seed)
     if labels == "soft" and not has_soft_labels(replaced):
-        if not fake or replaced is not source:
-            raise UserError(
-                f"'{name}' needs soft labels: set replace_labels.file_pattern to files of them."
-            )
-        return smoothed_labels(source)
+        if replaced is not source:
+            raise _needs_soft_labels(name)
+        return smoothed_labels(source)  # Of noise.
     return replaced
 
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 import gin
 import tensorflow as tf
 
-from compare_gan.errors import UserError
+from compare_gan.errors import UserError, check_range
 from compare_gan.utils import call_with_requested
 
 _EVAL = 0x65766C
@@ -107,6 +107,12 @@ def _draw(scope: str, options: dict[str, object], truncation: float = 1.0, **ava
             f"{scope}.distribution_fn must be a function such as @tf.random.normal, received "
             f"{distribution_fn!r}."
         )
+    if not options["minval"] < options["maxval"]:
+        raise UserError(
+            f"{scope}.minval must be less than {scope}.maxval, received {options['minval']!r} and "
+            f"{options['maxval']!r}."
+        )
+    check_range(f"{scope}.stddev", options["stddev"])
     purposes = {"seed": "reproducible draws need"}
     if truncation != 1:
         purposes["truncation"] = f"sampling with truncation {truncation} needs"

@@ -11,7 +11,7 @@ from compare_gan.datasets.label_files import read_label_files
 from compare_gan.datasets.labels import likeliest
 from compare_gan.datasets.sources import Source
 from compare_gan.datasets.views import RelabelledSource
-from compare_gan.errors import UserError, check_positive_integer
+from compare_gan.errors import UserError
 
 
 @gin.configurable("replace_labels", allowlist=["file_pattern", "num_classes"])
@@ -40,8 +40,6 @@ def replace_labels(
     """
     if file_pattern is None:
         return source
-    if num_classes is not None:
-        check_positive_integer("replace_labels.num_classes", num_classes)
     new_labels = {}
     for split, size in source.splits.items():
         paths = sorted(tf.io.gfile.glob(file_pattern.replace("{split}", split)))

@@ -299,4 +299,4 @@ class ModularGAN:
 def _uniform_from(seed) -> Callable[[Sequence[int]], Any]:
     """A source of uniform draws that all follow from the batch's seed, each call other ones."""
     calls = iter(range(2**31))
-    return lambda shape: backend.batch_uniform(tuple(shape), seed + ops.array([0, next(calls)]))
+    return lambda shape: backend.batch_uniform(tuple(shape), ops.add(seed, [0, next(calls)]))

@@ -9,13 +9,14 @@ from collections.abc import Mapping, Sequence
 import gin
 
 from compare_gan import registry
-from compare_gan.datasets import get_dataset
+from compare_gan.datasets import outline
 from compare_gan.errors import UserError
 from compare_gan.importing.inference import Inferred, infer
 from compare_gan.importing.source import EMA, Source, open_source
 from compare_gan.training import config
 from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.checkpoints import Checkpoints
+from compare_gan.training.checks import check_bindings
 from compare_gan.training.options import Options
 from compare_gan.training.state import TrainState
 
@@ -23,6 +24,8 @@ _log = logging.getLogger(__name__)
 
 # What images depend on and neither names nor shapes of variables show.
 _NOT_SHOWN = ("eval_z.distribution_fn", "standardize_batch.epsilon")
+# Variables of a kind that an error names itself; more are listed in the log.
+_IN_SENTENCE = 3
 _HEADS = ("discriminator_rotation/", "discriminator_predictor/", "discriminator_projection/")
 
 
@@ -51,7 +54,8 @@ def import_weights(
     Args:
       path: A TensorFlow 1 checkpoint or TF-Hub module; see `source.open_source`.
       model_dir: Made; what `compare_gan sample`, `eval` and `export` take.
-      gin_configs: The config that the model was trained with, if there is one.
+      gin_configs: The config that the model was trained with, if there is one. Neither data nor
+        label files that it names are read.
       gin_bindings: More bindings.
 
     Returns:
@@ -59,12 +63,18 @@ def import_weights(
 
     Raises:
       UserError: `model_dir` is not empty; the source cannot be read, or holds variables that the
-        networks have not, or of other shapes, or lacks some. Nothing is written then.
+        networks have not, or of other shapes, or lacks some: the log lists those that the sentence
+        does not. Nothing is written then.
     """
     if os.path.exists(model_dir) and not (os.path.isdir(model_dir) and not os.listdir(model_dir)):
         raise UserError(f"'{model_dir}' is not an empty directory: choose another --model_dir.")
-    staging = f"{os.path.normpath(model_dir)}.{os.getpid()}.tmp"
-    os.makedirs(staging)
+    target = os.path.realpath(model_dir)
+    # In a folder that is there already, so that none is left behind if the source does not fit.
+    present = folder = os.path.dirname(target)
+    while not os.path.exists(present):
+        present = os.path.dirname(present)
+    staging = os.path.join(present, f"{os.path.basename(target)}.{os.getpid()}.tmp")
+    os.mkdir(staging)
     try:
         with open_source(path) as source:
             told = _told(gin_configs, gin_bindings)
@@ -79,7 +89,8 @@ def import_weights(
             os.remove(worked_out)
             data = _Data(_query("dataset.name"), inferred.image_shape, num_classes)
             summary = _build_and_write(source, staging, data)
-        os.rename(staging, model_dir)  # An empty directory gives way.
+        os.makedirs(folder, exist_ok=True)
+        os.rename(staging, target)  # An empty directory gives way.
     finally:
         shutil.rmtree(staging, ignore_errors=True)
     _tell_assumptions(source, inferred, told)
@@ -103,14 +114,12 @@ class _Told:
 
 def _told(gin_configs: Sequence[str], gin_bindings: Sequence[str]) -> _Told:
     config.parse(gin_configs, gin_bindings)
+    check_bindings()
     architecture, gan, dataset = (
         _query(name) for name in ("options.architecture", "options.gan_class", "dataset.name")
     )
-    gan = gan if isinstance(gan, str | None) else gan.configurable.name
-    shape = num_classes = None
-    if dataset is not None and (_shape_is_known(dataset) or _query("dataset.image_size")):
-        described = get_dataset(fake=True)
-        shape, num_classes = described.image_shape, described.num_classes
+    gan = getattr(gan, "__name__", gan)
+    shape, num_classes = _shape_and_classes() if dataset is not None else (None, None)
     bound = frozenset(name for name in _NOT_SHOWN if _query(name) is not None)
     # Networks that are tried out must not see the bindings of the run.
     gin.clear_config()
@@ -118,14 +127,19 @@ def _told(gin_configs: Sequence[str], gin_bindings: Sequence[str]) -> _Told:
 
 
 def _query(parameter: str):
-    try:
-        return gin.query_parameter(parameter)
-    except ValueError:
-        return None
+    """What gin binds the parameter to, macros and references resolved; None = nothing."""
+    configurable, name = parameter.split(".")
+    return gin.get_bindings(configurable).get(name)
 
 
-def _shape_is_known(dataset: str) -> bool:
-    return getattr(registry.get("dataset", dataset), "image_shape", None) is not None
+def _shape_and_classes() -> tuple[tuple[int, int, int] | None, int | None]:
+    """Of the data set that the config names, as far as nothing must be read for it."""
+    with config.told("dataset.name"):
+        dataset = outline(need_classes=False, fake=True)
+    if dataset is not None:
+        return dataset.image_shape, dataset.num_classes
+    side = _query("dataset.pad_to") or _query("dataset.image_size")
+    return (side, side, 3) if side else None, None
 
 
 def _check_classes(told: _Told, inferred: Inferred) -> int | None:
@@ -144,17 +158,17 @@ def _run_bindings(source: Source, inferred: Inferred, told: _Told) -> list[str]:
     rotation, predictor, projection = (
         any(name.startswith(head) for name in source.shapes) for head in _HEADS
     )
-    gan = told.gan
-    if gan is None:
-        gan = "SSGAN" if rotation else "ModularGAN"
-        if predictor or projection or (rotation and conditional):
-            gan = "S3GAN"
+    likely = "SSGAN" if rotation else "ModularGAN"
+    if predictor or projection or (rotation and conditional):
+        likely = "S3GAN"
+    gan = told.gan or likely
     bindings = [
-        f"options.gan_class = @{gan}",
+        f"options.gan_class = @{likely}",
         "options.batch_size = 64",
         f"options.training_steps = {max(source.step, 1)}",
-        f"{gan}.conditional = {conditional}",
-        f"{gan}.g_use_ema = {bool(source.averages)}",
+        # In the scope that gives way to all others, so that configs may use any.
+        f"ModularGAN.conditional = {conditional}",
+        f"ModularGAN.g_use_ema = {bool(source.averages)}",
     ]
     if gan == "S3GAN":
         bindings += [
@@ -263,15 +277,19 @@ def _check(source: Source, targets: Mapping[str, object], gan, architecture: str
             if name in wanted and shape != wanted[name]
         ],
     }
-    if any(faults.values()):
+    faults = {kind: names for kind, names in faults.items() if names}
+    if faults:
+        for kind, names in faults.items():
+            if len(names) > _IN_SENTENCE:
+                _log.error("%d variables %s:\n  %s", len(names), kind, "\n  ".join(names))
         height, width = gan.image_shape[:2]
         raise UserError(
             f"'{source.prefix}' does not fit {architecture} at {height}x{width}: "
-            + "; ".join(f"{_some(names)} {kind}" for kind, names in faults.items() if names)
+            + "; ".join(f"{_some(names)} {kind}" for kind, names in faults.items())
             + "."
         )
 
 
 def _some(names: Sequence[str]) -> str:
-    shown = ", ".join(names[:3]) + (", …" if len(names) > 3 else "")
+    shown = ", ".join(names[:_IN_SENTENCE]) + (", …" if len(names) > _IN_SENTENCE else "")
     return f"{len(names)} variable{'s' if len(names) > 1 else ''} ({shown})"

@@ -3,7 +3,7 @@
 import gin
 import keras
 
-from compare_gan.errors import unknown_name
+from compare_gan.errors import check_range, unknown_name
 
 
 @gin.configurable("weights")
@@ -12,14 +12,16 @@ def weight_initializer(initializer: str = "normal", stddev: float = 0.02):
 
     Args:
       initializer: `normal`, `truncated` (normal, cut at two standard deviations) or `orthogonal`.
-      stddev: Standard deviation of the two normal ones.
+      stddev: Standard deviation of the two normal ones. (In the 2019 library it had no effect: all
+        layers had the default.)
 
     Returns:
       A Keras initializer.
 
     Raises:
-      UserError: `initializer` is none of the three.
+      UserError: `initializer` is none of the three, or `stddev` is negative.
     """
+    check_range("weights.stddev", stddev)
     makers = {
         "normal": lambda: keras.initializers.RandomNormal(stddev=stddev),
         "truncated": lambda: keras.initializers.TruncatedNormal(stddev=stddev),

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from compare_gan import registry
-from compare_gan.errors import UserError
+from compare_gan.errors import UserError, check_range
 from compare_gan.layers.linear import Dense
 from compare_gan.layers.spectral_norm import SpectrallyNormalized
 from compare_gan.layers.standardization import StandardizeBatch
@@ -87,7 +87,14 @@ class ConditionalBatchNorm(StandardizeBatch):
       UserError: Called with y = None.
     """
 
-    def __init__(self, name=None, spectral_norm=False, use_bias=False, centered=True, **kwargs):
+    def __init__(
+        self,
+        name=None,
+        spectral_norm=False,
+        use_bias: bool = False,
+        centered: bool = True,
+        **kwargs,
+    ):
         super().__init__(name, spectral_norm, **kwargs)
         self.use_bias = use_bias
         self.centered = centered
@@ -127,11 +134,12 @@ class SelfModulatedBatchNorm(StandardizeBatch):
       num_hidden: Width of its hidden layer; 0 for none.
 
     Raises:
-      UserError: Called with z = None.
+      UserError: `num_hidden` is negative, or called with z = None.
     """
 
     def __init__(self, name=None, spectral_norm=False, num_hidden: int = 32, **kwargs):
         super().__init__(name, spectral_norm, **kwargs)
+        check_range("self_modulated_batch_norm.num_hidden", num_hidden)
         self.num_hidden = num_hidden
 
     def build(self, inputs_shape, z_shape=None):

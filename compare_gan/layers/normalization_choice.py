@@ -5,6 +5,7 @@ from collections.abc import Callable
 
 import keras
 
+from compare_gan import registry
 from compare_gan.utils import call_with_requested
 
 
@@ -29,9 +30,9 @@ class Normalization:
         self.__name__ = self.layer_class.__name__
 
     @classmethod
-    def of(cls, fn: "Callable | Normalization | None") -> "Normalization | None":
-        """What an argument `batch_norm_fn` means; None for no normalization."""
-        return fn if fn is None or isinstance(fn, cls) else cls(fn)
+    def of(cls, fn: "Callable | str | Normalization | None") -> "Normalization | None":
+        """What an argument `batch_norm_fn` means, a registered name too; None for none."""
+        return fn if fn is None or isinstance(fn, cls) else cls(registry.get("normalization", fn))
 
     def __call__(self, name: str, spectral_norm=False) -> keras.layers.Layer:
         return self.layer_class(name=name, spectral_norm=spectral_norm, **self.settings)

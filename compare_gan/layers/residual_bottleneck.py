@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from compare_gan.errors import UserError
 from compare_gan.layers.normalization_choice import build_norm, normalize
 from compare_gan.layers.residual import ResidualBlock
 
@@ -49,11 +50,21 @@ class BigGanDeepResNetBlock(ResidualBlock):
     Each convolution comes after a normalization and a ReLU; the inner ones have a quarter of the
     channels. Going up the second resamples, going down the last.
     https://arxiv.org/abs/1809.11096, appendix B. Arguments: see `ResidualBlock`.
+
+    Raises:
+      UserError: The larger of `in_channels` and `out_channels` is not a multiple of 4; and as for
+        `ResidualBlock`.
     """
 
     def __init__(self, *args, **kwargs):
         super().__init__(*args, **kwargs)
-        inner = max(self.in_channels, self.out_channels) // 4
+        widest = max(self.in_channels, self.out_channels)
+        if widest % 4:
+            raise UserError(
+                f"BigGAN-deep's blocks have a multiple of 4 as their larger number of channels, "
+                f"received {self.in_channels} to {self.out_channels}."
+            )
+        inner = widest // 4
         self.stages = [
             _Stage(
                 self.make_norm(),

@@ -6,7 +6,7 @@ import gin
 import keras
 from keras import ops
 
-from compare_gan.errors import unknown_name
+from compare_gan.errors import check_range, unknown_name
 
 _SIDES = ("left", "right", "auto")
 
@@ -28,12 +28,13 @@ class SpectralNorm:
         kernel's axes but the last), `right` (length: its last axis), or `auto`, the shorter one.
 
     Raises:
-      UserError: `singular_value` is none of the three.
+      UserError: `singular_value` is none of the three, or `epsilon` is negative.
     """
 
     def __init__(self, epsilon: float = 1e-12, singular_value: str = "left"):
         if singular_value not in _SIDES:
             raise unknown_name("spectral_norm.singular_value", singular_value, _SIDES)
+        check_range("spectral_norm.epsilon", epsilon)
         self.epsilon = epsilon
         self.singular_value = singular_value
 

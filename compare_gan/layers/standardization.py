@@ -5,6 +5,7 @@ import keras
 from keras import ops
 
 from compare_gan.backend import cross_replica_mean
+from compare_gan.errors import check_decay, check_range
 from compare_gan.layers.spectral_norm import SpectrallyNormalized
 
 
@@ -18,6 +19,9 @@ class BatchStatistics:
       use_moving_averages: Evaluate with moving averages; else with standing statistics, see
         `standing_statistics`.
       use_cross_replica_mean: Take the moments over all replicas; None = where there are several.
+
+    Raises:
+      UserError: `decay` is not in [0, 1), or `epsilon` is negative.
     """
 
     def __init__(
@@ -27,6 +31,8 @@ class BatchStatistics:
         use_moving_averages: bool = True,
         use_cross_replica_mean: bool | None = None,
     ):
+        check_decay("standardize_batch.decay", decay)
+        check_range("standardize_batch.epsilon", epsilon)
         self.decay = decay
         self.epsilon = epsilon
         self.use_moving_averages = use_moving_averages
@@ -54,9 +60,9 @@ class _Accumulators(keras.layers.Layer):
 
     def reset(self) -> None:
         """Forgets what was accumulated."""
-        self.accu_mean.assign(ops.zeros_like(self.accu_mean))
-        self.accu_variance.assign(ops.zeros_like(self.accu_variance))
-        self.accu_counter.assign(ops.full_like(self.accu_counter, self._NO_BATCHES))
+        self.accu_mean.assign(ops.zeros_like(self.accu_mean.value))
+        self.accu_variance.assign(ops.zeros_like(self.accu_variance.value))
+        self.accu_counter.assign(self._NO_BATCHES)
 
     def accumulate(self, mean, variance):
         """The moments to use, this batch's added first while `update_accus` is 1."""

@@ -12,7 +12,6 @@ appendix C). A `StandardizeBatch` with `use_moving_averages=False` keeps sums an
 import contextlib
 
 import keras
-from keras import ops
 
 
 def uses_standing_statistics(model: keras.Model) -> bool:
@@ -31,12 +30,12 @@ def accumulating_standing_statistics(model: keras.Model):
     """Inside, forwards with `training=False` add their batch's moments to the accumulators."""
     layers = _layers(model)
     for layer in layers:
-        layer.update_accus.assign(ops.ones_like(layer.update_accus))
+        layer.update_accus.assign(1.0)
     try:
         yield
     finally:
         for layer in layers:
-            layer.update_accus.assign(ops.zeros_like(layer.update_accus))
+            layer.update_accus.assign(0.0)
 
 
 def _layers(model: keras.Model) -> list:

@@ -30,7 +30,7 @@ def load():
         import tensorflow_gan
     except (ImportError, AttributeError) as error:
         raise UserError(
-            f"TF-GAN cannot be imported ({error}); 'pip install tensorflow-gan tf-keras' "
-            "provides it."
+            f"TF-GAN cannot be imported ({error}); "
+            "'pip install tensorflow-gan tf-keras \"setuptools<81\"' provides it."
         ) from error
     return tensorflow_gan

@@ -38,6 +38,7 @@ def wgangp_penalty(discriminator: Callable, x, x_fake, uniform: Callable = keras
     Returns:
       A scalar in [0, inf).
     """
+    x, x_fake = ops.convert_to_tensor(x), ops.convert_to_tensor(x_fake)
     alpha = ops.cast(uniform((x.shape[0], 1, 1, 1)), x.dtype)
     return _unit_slope_penalty(discriminator, x + alpha * (x_fake - x))
 
@@ -57,6 +58,7 @@ def dragan_penalty(discriminator: Callable, x, uniform: Callable = keras.random.
     Returns:
       A scalar in [0, inf).
     """
+    x = ops.convert_to_tensor(x)
     noise = ops.cast(uniform(tuple(x.shape)), x.dtype) - 0.5
     # The whole batch is that of all replicas: one standard deviation for all of them.
     mean, mean_square = cross_replica_mean([ops.mean(x), ops.mean(ops.square(x))])

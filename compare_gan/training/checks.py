@@ -5,7 +5,6 @@ an image size that the architecture cannot make, or a batch size that does not d
 without either.
 """
 
-import copy
 import dataclasses
 import inspect
 import types
@@ -18,9 +17,11 @@ from gin.config import ConfigurableReference
 from keras import ops
 
 from compare_gan import registry
+from compare_gan.architectures.base import option_name
 from compare_gan.errors import UserError, unknown_name
-from compare_gan.training.config import told
-from compare_gan.training.config_errors import short_name
+from compare_gan.training.config import is_bound, told
+from compare_gan.training.config_places import short_name
+from compare_gan.training.optimizers import make_optimizers
 from compare_gan.training.options import Options
 
 # The parameters that name a part, and its kind.
@@ -29,13 +30,17 @@ _PARTS = {
     "options.architecture": "architecture",
     "loss.fn": "loss",
     "penalty.fn": "penalty",
-    "G.batch_norm_fn": "normalization",
-    "D.batch_norm_fn": "normalization",
     "evaluation.metrics": "metric",
     "evaluation.extractor": "extractor",
 }
 # The same in any scope.
-_PARTS_BY_NAME = {"g_optimizer_fn": "optimizer", "d_optimizer_fn": "optimizer"}
+_PARTS_BY_NAME = {
+    "batch_norm_fn": "normalization",
+    "final_norm_fn": "normalization",
+    "g_optimizer_fn": "optimizer",
+    "d_optimizer_fn": "optimizer",
+}
+_MAY_BE_NONE = ("normalization", "optimizer")
 _MACRO = "gin.macro"
 _TYPES = {
     bool: "True or False",
@@ -48,13 +53,17 @@ _TYPES = {
 
 def check_bindings() -> None:
     """Raises UserError if gin binds a value of the wrong type, or no part of the kind needed."""
+    _check_macros()
     for selector, name, value in _bindings():
         key = f"{short_name(selector)}.{name}"
         kind = _PARTS.get(key) or _PARTS_BY_NAME.get(name)
         with told(key):
             _check_type(key, _allowed_types(selector, name), value)
+            if name == "distribution_fn":
+                _refuse_result(key, value)
             if kind is not None:
-                for part in value if isinstance(value, (list, tuple)) else [value]:
+                several = kind == "metric" and isinstance(value, (list, tuple))
+                for part in value if several else [value]:
                     _check_part(key, kind, part)
 
 
@@ -77,6 +86,9 @@ def check_gan(
         gan = dataclasses.replace(options, architecture=architecture).make_gan(
             image_shape, num_classes
         )
+    with told():
+        _check_uses_of_labels(gan)
+        make_optimizers(gan)
     with told("options.batch_size"):
         if options.batch_size % num_replicas:
             raise UserError(
@@ -86,8 +98,17 @@ def check_gan(
         gan.check_batch_size(options.batch_size // num_replicas)
 
 
-def _bindings() -> Iterator[tuple[str, str, Any]]:
-    """The parameters that gin binds: selector, name, value; macros resolved."""
+def _check_uses_of_labels(gan) -> None:
+    if gan.conditional:
+        return
+    for network, option in ((gan.discriminator, "project_y"), (gan.generator, "embed_y")):
+        key = option_name(type(network), option)
+        # Where it is a family's default (BigGAN's), it is no mistake.
+        if getattr(network, option, False) and is_bound(key):
+            raise UserError(f"{key} = True needs {type(gan).__name__}.conditional = True.")
+
+
+def _check_macros() -> None:
     config = gin.config._CONFIG
     macros = [scope for scope, selector in config if selector == _MACRO]
     for (_, selector), values in config.items():
@@ -96,8 +117,17 @@ def _bindings() -> Iterator[tuple[str, str, Any]]:
                 for reference in gin.config.iterate_references(value):
                     if _is_macro(reference) and reference.config_key not in config:
                         raise unknown_name("macro", reference.config_key[0], macros)
-            # Gin evaluates a reference where it is copied.
-            yield selector, name, copy.deepcopy(value) if _is_macro(value) else value
+
+
+def _bindings() -> Iterator[tuple[str, str, Any]]:
+    """The parameters that gin binds: selector, name, value; macros resolved."""
+    for (_, selector), values in gin.config._CONFIG.items():
+        for name, value in values.items():
+            yield selector, name, _resolved(value)
+
+
+def _resolved(value: Any) -> Any:
+    return _resolved(gin.config._CONFIG[value.config_key]["value"]) if _is_macro(value) else value
 
 
 def _is_macro(value: Any) -> bool:
@@ -129,25 +159,47 @@ def _check_type(key: str, allowed: set[type], value: Any) -> None:
 
 
 def _check_part(key: str, kind: str, value: Any) -> None:
-    if value is None or (key, value) == ("evaluation.extractor", "auto"):
+    if value is None and kind in _MAY_BE_NONE:
         return
     if isinstance(value, str):
-        registry.get(kind, value)
+        if (key, value) != ("evaluation.extractor", "auto"):
+            registry.get(kind, value)
         return
-    if not isinstance(value, ConfigurableReference):
-        raise UserError(f"{key} must name a part of the kind '{kind}', received {value!r}.")
-    # A reference to what is not registered is a part of the user's own.
-    part = value.configurable.wrapped
-    kinds = [
-        other
-        for other in registry.kinds()
-        if any(inspect.unwrap(each.value) is part for each in registry.components(other))
+    if isinstance(value, ConfigurableReference):
+        kinds = _kinds(value)
+        if kind in kinds or _is_users_own(value):
+            _refuse_result(key, value)
+            return
+        wrong = f"but {value!r} is of the kind '{kinds[0]}'" if kinds else f"received {value!r}"
+    else:
+        wrong = f"received {value!r}"
+    raise UserError(
+        f"{key} must name a part of the kind '{kind}', {wrong}. "
+        f"Known: {', '.join(registry.names(kind))}."
+    )
+
+
+def _refuse_result(key: str, value: Any) -> None:
+    """What a function of the user's own returns may be a part; what a part returns is none."""
+    if isinstance(value, ConfigurableReference) and value.evaluate and not _is_users_own(value):
+        name = repr(value).removesuffix("()")
+        raise UserError(f"{key} = {value!r} is a call: write {name} without parentheses.")
+
+
+def _is_users_own(reference: ConfigurableReference) -> bool:
+    """Whether it is to neither a registered part nor anything else of this library."""
+    module = getattr(reference.configurable.wrapped, "__module__", None) or ""
+    return not _kinds(reference) and module.split(".")[0] != "compare_gan"
+
+
+def _kinds(reference: ConfigurableReference) -> list[str]:
+    """The kinds of parts that the reference is registered as."""
+    part = reference.configurable.wrapped
+    return [
+        kind
+        for kind in registry.kinds()
+        if any(inspect.unwrap(each.value) is part for each in registry.components(kind))
     ]
-    if kinds and kind not in kinds:
-        raise UserError(
-            f"{key} must name a part of the kind '{kind}', but {value!r} is of the kind "
-            f"'{kinds[0]}'. Known: {', '.join(registry.names(kind))}."
-        )
 
 
 def _without_variables(architecture) -> types.SimpleNamespace:

@@ -75,6 +75,15 @@ def parse(gin_configs: Sequence[str] = (), gin_bindings: Sequence[str] = ()) -> 
                 check_parameter(selector, name)
 
 
+def is_bound(parameter: str) -> bool:
+    """Whether gin gives this parameter (`S3GAN.g_lr`) a value."""
+    try:
+        gin.query_parameter(parameter)
+    except ValueError:
+        return False
+    return True
+
+
 @contextlib.contextmanager
 def told(*about: str):
     """Makes a UserError raised inside begin with the place in the config that is to blame.
@@ -98,6 +107,7 @@ def told(*about: str):
 
 
 def _placed(sentence: str, about: Sequence[str]) -> ConfigError:
+    sentence = _places.as_bound(sentence)
     place = _places.of_sentence(sentence, about)
     return ConfigError(f"{place}: {sentence}" if place else sentence)
 

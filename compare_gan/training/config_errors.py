@@ -8,7 +8,7 @@ import gin
 
 from compare_gan.errors import UserError, nearest
 from compare_gan.gans.keywords import parameters
-from compare_gan.training.config_places import shown
+from compare_gan.training.config_places import short_name, shown
 
 
 class ConfigError(UserError):
@@ -94,11 +94,6 @@ def _no_parameter(selector: str, name: str) -> str:
         f"{short_name(selector)} has no parameter '{name}'.{_hint(nearest(name, known))} "
         f"Known: {', '.join(sorted(set(known)))}."
     )
-
-
-def short_name(selector: str) -> str:
-    """What users call the configurable of this selector: without needless modules before it."""
-    return gin.config._REGISTRY.minimal_selector(gin.config._REGISTRY.get_match(selector).selector)
 
 
 def _place(error: Exception) -> str:

@@ -1,11 +1,15 @@
 """In which file and line a config binds what: messages about a value begin with that."""
 
+import inspect
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
+import gin
 from gin import config_parser
+
+_PARAMETER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
 
 class Binding(NamedTuple):
@@ -55,6 +59,19 @@ class Places:
                 return binding.place
         return None
 
+    def as_bound(self, sentence: str) -> str:
+        """The sentence with the names under which the config binds the parameters that it names.
+
+        A class takes the parameters of its bases under their names too: where `S3GAN.g_lr` is not
+        bound but `ModularGAN.g_lr` is, that is what the sentence is about.
+        """
+        return _PARAMETER.sub(lambda match: self._bound_name(match[0]), sentence)
+
+    def _bound_name(self, key: str) -> str:
+        scope, name = key.rsplit(".", 1)
+        names = [key, *(f"{base}.{name}" for base in _bases(scope))]
+        return next((each for each in names if self.of_parameter(each)), key)
+
     def of_sentence(self, sentence: str, otherwise: Iterable[str] = ()) -> str | None:
         """Where what the sentence is about was bound.
 
@@ -62,11 +79,10 @@ class Places:
         it quotes, else one of the parameters in `otherwise`, else the config as a whole; None if
         there is no config.
         """
-        named = re.findall(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+", sentence)
-        for key in named:
+        for key in _PARAMETER.findall(sentence):
             if place := self.of_parameter(key):
                 return place
-        for quoted in re.findall(r"'([^']+)'", sentence):
+        for quoted in re.findall(r"'([^']+)'", sentence.split(" Did you mean ")[0]):
             for binding in reversed(self._bindings):
                 if quoted in _strings(binding.value):
                     return binding.place
@@ -92,6 +108,20 @@ def shown(path: str) -> str:
     """A path as messages show it: relative where the file is below the working directory."""
     relative = os.path.relpath(path)
     return path if relative.startswith(os.pardir) else relative
+
+
+def short_name(selector: str) -> str:
+    """What users call the configurable of this selector: without needless modules before it."""
+    return gin.config._REGISTRY.minimal_selector(gin.config._REGISTRY.get_match(selector).selector)
+
+
+def _bases(scope: str) -> list[str]:
+    """The names of the configurable bases of the class of this name, nearest first."""
+    parts = [each.wrapped for each in gin.config._REGISTRY.get_all_matches(scope)]
+    if len(parts) != 1 or not inspect.isclass(parts[0]):
+        return []
+    configurables = (gin.config._INVERSE_REGISTRY.get(base) for base in parts[0].__mro__[1:])
+    return [short_name(each.selector) for each in configurables if each is not None]
 
 
 def _of_statement(statement, place: str) -> Iterator[Binding]:

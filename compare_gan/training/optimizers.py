@@ -8,12 +8,33 @@ bias correction has gone into the learning rate.
 import keras
 
 from compare_gan import registry
+from compare_gan.errors import UserError, check_decay, check_range
+
+_DECAYS = ("beta1", "beta2", "decay", "momentum", "rho")
+
+
+def make_optimizers(gan) -> tuple[keras.optimizers.Optimizer, keras.optimizers.Optimizer]:
+    """The optimizers of the generator and the discriminator, as the GAN's options say; not built.
+
+    Raises:
+      UserError: There is none of this name, or gin gives it a value out of range.
+    """
+    g_fn = gan.g_optimizer_fn or "AdamOptimizer"
+    d_fn = gan.d_optimizer_fn or g_fn
+    d_lr = gan.g_lr if gan.d_lr is None else gan.d_lr
+    return registry.get("optimizer", g_fn)(gan.g_lr), registry.get("optimizer", d_fn)(d_lr)
 
 
 def _register(name: str, paper: str = ""):
     return registry.register(
         "optimizer", name, gin_module="tf.train", aliases=(f"tf.train.{name}",), paper=paper
     )
+
+
+def _check(optimizer: str, **values: float) -> None:
+    for name, value in values.items():
+        check = check_decay if name in _DECAYS else check_range
+        check(f"tf.train.{optimizer}.{name}", value)
 
 
 @_register("AdamOptimizer", paper="https://arxiv.org/abs/1412.6980")
@@ -24,6 +45,7 @@ def adam(
     epsilon: float = 1e-8,
 ) -> keras.optimizers.Optimizer:
     """Adam: momentum and a per-weight step size from the gradients' moments."""
+    _check("AdamOptimizer", beta1=beta1, beta2=beta2, epsilon=epsilon)
     return keras.optimizers.Adam(learning_rate, beta_1=beta1, beta_2=beta2, epsilon=epsilon)
 
 
@@ -38,6 +60,7 @@ def momentum(
     learning_rate: float = 0.01, momentum: float = 0.9, use_nesterov: bool = False
 ) -> keras.optimizers.Optimizer:
     """Gradient descent with momentum, optionally Nesterov's."""
+    _check("MomentumOptimizer", momentum=momentum)
     return keras.optimizers.SGD(learning_rate, momentum=momentum, nesterov=use_nesterov)
 
 
@@ -50,6 +73,7 @@ def rmsprop(
     centered: bool = False,
 ) -> keras.optimizers.Optimizer:
     """RMSProp; as in TensorFlow 1 its mean square starts at 1, for small first steps."""
+    _check("RMSPropOptimizer", decay=decay, momentum=momentum, epsilon=epsilon)
     return _RMSProp(learning_rate, rho=decay, momentum=momentum, epsilon=epsilon, centered=centered)
 
 
@@ -67,6 +91,7 @@ def adagrad(
     learning_rate: float = 0.01, initial_accumulator_value: float = 0.1
 ) -> keras.optimizers.Optimizer:
     """Adagrad: the step size shrinks with the sum of squared gradients."""
+    _check("AdagradOptimizer", initial_accumulator_value=initial_accumulator_value)
     return keras.optimizers.Adagrad(
         learning_rate, initial_accumulator_value=initial_accumulator_value, epsilon=0.0
     )
@@ -77,6 +102,7 @@ def adadelta(
     learning_rate: float = 0.001, rho: float = 0.95, epsilon: float = 1e-8
 ) -> keras.optimizers.Optimizer:
     """Adadelta: Adagrad over a decaying window, in the units of the weights."""
+    _check("AdadeltaOptimizer", rho=rho, epsilon=epsilon)
     return keras.optimizers.Adadelta(learning_rate, rho=rho, epsilon=epsilon)
 
 
@@ -90,6 +116,18 @@ def ftrl(
     l2_shrinkage_regularization_strength: float = 0.0,
 ) -> keras.optimizers.Optimizer:
     """Follow the regularized leader: Adagrad's step sizes, with weights drawn to zero."""
+    _check(
+        "FtrlOptimizer",
+        initial_accumulator_value=initial_accumulator_value,
+        l1_regularization_strength=l1_regularization_strength,
+        l2_regularization_strength=l2_regularization_strength,
+        l2_shrinkage_regularization_strength=l2_shrinkage_regularization_strength,
+    )
+    if learning_rate_power > 0:
+        raise UserError(
+            "tf.train.FtrlOptimizer.learning_rate_power must be at most 0, received "
+            f"{learning_rate_power!r}."
+        )
     return keras.optimizers.Ftrl(
         learning_rate,
         learning_rate_power=learning_rate_power,

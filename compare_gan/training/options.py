@@ -83,6 +83,8 @@ class RunConfig:
     distribution: str = "auto"
 
     def __post_init__(self):
+        if self.tf_random_seed is not None:
+            check_range("run_config.tf_random_seed", self.tf_random_seed, -(2**63), 2**63 - 1)
         for name in ("iterations_per_loop", "save_checkpoints_steps", "keep_checkpoint_max"):
             check_positive_integer(f"run_config.{name}", getattr(self, name))
         if self.sample_steps is not None:

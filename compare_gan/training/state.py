@@ -3,7 +3,7 @@
 import keras
 import tensorflow as tf
 
-from compare_gan import registry
+from compare_gan.training.optimizers import make_optimizers
 
 
 class TrainState:
@@ -25,9 +25,7 @@ class TrainState:
         replicated = dict(trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
         self.step = tf.Variable(0, dtype=tf.int64, name="step", **replicated)
         self.seed = tf.Variable(seed, dtype=tf.int64, name="seed", **replicated)
-        self.g_optimizer = _make_optimizer(gan.g_optimizer_fn, gan.g_lr)
-        d_lr = gan.g_lr if gan.d_lr is None else gan.d_lr
-        self.d_optimizer = _make_optimizer(gan.d_optimizer_fn or gan.g_optimizer_fn, d_lr)
+        self.g_optimizer, self.d_optimizer = make_optimizers(gan)
         self.g_optimizer.build(gan.generator_variables)
         self.d_optimizer.build(gan.discriminator_variables)
         self.ema = []
@@ -83,10 +81,6 @@ class TrainState:
         if self.ema and use_ema:
             for target, average in zip(clone.trainable_variables, self.ema, strict=True):
                 target.assign(tf.convert_to_tensor(average))
-
-
-def _make_optimizer(optimizer_fn, learning_rate: float) -> keras.optimizers.Optimizer:
-    return registry.get("optimizer", optimizer_fn or "AdamOptimizer")(learning_rate)
 
 
 def _add_unique(named: dict, name: str, variable) -> None:

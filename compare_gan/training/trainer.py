@@ -10,7 +10,6 @@ import signal
 import time
 from collections.abc import Mapping
 
-import gin
 import keras
 import numpy as np
 import tensorflow as tf
@@ -21,7 +20,7 @@ from compare_gan.layers import ConditionalBatchNorm
 from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.checkpoints import Checkpoints
 from compare_gan.training.checks import check_bindings, check_gan
-from compare_gan.training.config import told
+from compare_gan.training.config import is_bound, told
 from compare_gan.training.distribution import distributed_iterator, is_chief, make_strategy
 from compare_gan.training.options import Options, RunConfig
 from compare_gan.training.recorder import Recorder
@@ -78,11 +77,16 @@ class Experiment:
           num_replicas: How many share a batch.
         """
         from compare_gan.datasets import outline
+        from compare_gan.datasets.latents import draw_eval_z, draw_z
 
         with told("dataset.name"):
             dataset = outline(**self.dataset_overrides) or self.dataset
         with told("evaluation.metrics"):
             EvaluationOptions().make_metrics()
+        with told("z.distribution_fn"):
+            draw_z([1, self.options.z_dim], seed=[0, 0])
+        with told("eval_z.distribution_fn"):
+            draw_eval_z(1, self.options.z_dim, seed=0)
         check_gan(self.options, dataset.image_shape, dataset.num_classes, num_replicas)
 
     def make_gan(self):
@@ -90,20 +94,17 @@ class Experiment:
         with told("options.architecture"):
             gan = self.options.make_gan(self.dataset.image_shape, self.dataset.num_classes)
         norm = getattr(gan.generator.batch_norm_fn, "layer_class", None)
-        if norm is ConditionalBatchNorm and not _is_bound("conditional_batch_norm.centered"):
+        if norm is ConditionalBatchNorm and not is_bound("conditional_batch_norm.centered"):
             _log.info(
                 "conditional_batch_norm.centered is not set: gamma is 1 + y·W, as in the papers; "
                 "False gives the y·W of the 2019 library."
             )
+        if is_bound("weights.stddev"):
+            _log.info(
+                "weights.stddev takes effect here; in the 2019 library it had none: leave it out "
+                "for its 0.02."
+            )
         return gan
-
-
-def _is_bound(parameter: str) -> bool:
-    try:
-        gin.query_parameter(parameter)
-    except ValueError:
-        return False
-    return True
 
 
 class Trainer:

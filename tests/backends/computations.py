@@ -4,9 +4,15 @@
 names of what they are for, so that they are the same in every process.
 """
 
+import os
 import sys
 import zlib
+from unittest import mock
 
+if os.environ["KERAS_BACKEND"] != "tensorflow":
+    sys.modules["tensorflow"] = None  # Whoever imports it fails.
+
+import gin
 import keras
 import numpy as np
 from keras import ops
@@ -20,7 +26,7 @@ NETWORKS = {
     "dcgan_arch": (8, {"ch": 4}),
     "dummy_arch": (8, {}),
     "infogan_arch": (8, {"ch": 4}),
-    "resnet30_arch": (128, {"ch": 8, "blocks_per_size": 1}),
+    "resnet30_arch": (128, {"ch": 4, "blocks_per_size": 1}),
     "resnet5_arch": (8, {"ch": 4}),
     "resnet_biggan_arch": (32, {"ch": 2}),
     "resnet_biggan_deep_arch": (32, {"ch": 4}),
@@ -77,23 +83,46 @@ def run(fn, *args):
     return stateless(*args)
 
 
-def gradients(fn, variables) -> dict[str, np.ndarray]:
-    """The gradient of the sum of `fn()` with respect to each variable, by its path."""
-    shapes = [tuple(variable.shape) for variable in variables]
-    ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes])[:-1].tolist()
+def build(fn, *args) -> None:
+    """Makes the variables of the layers that `fn(*args)` calls; JAX only traces it."""
+    if keras.backend.backend() == "jax":
+        import jax
+
+        with keras.StatelessScope():
+            jax.eval_shape(fn, *args)
+    else:
+        fn(*args)
+
+
+def gradients(fn, variables, **inputs) -> dict:
+    """The gradient of the sum of `fn(*inputs)` by each variable and input, under its path or name.
+
+    What `fn` assigns to variables is lost.
+    """
+    tensors = {v.path: ops.convert_to_tensor(v) for v in variables} | inputs
+    shapes = [tuple(tensor.shape) for tensor in tensors.values()]
+    ends = np.cumsum([np.prod(shape, dtype=int) for shape in shapes]).tolist()
+
+    def parts(flat):
+        slices = (flat[start:end] for start, end in zip([0, *ends], ends, strict=False))
+        return [ops.reshape(part, shape) for part, shape in zip(slices, shapes, strict=True)]
 
     def at(flat):
-        parts = [ops.reshape(p, s) for p, s in zip(ops.split(flat, ends), shapes, strict=True)]
-        with keras.StatelessScope(state_mapping=list(zip(variables, parts, strict=True))):
-            return fn()
+        values = parts(flat)
+        with keras.StatelessScope(state_mapping=list(zip(variables, values, strict=False))):
+            return fn(*values[len(variables) :])
 
-    flat = ops.concatenate([ops.reshape(variable, (-1,)) for variable in variables])
-    found = np.split(to_numpy(run(lambda x: backend.gradient(at, x), flat)), ends)
-    return {f"grad/{v.path}": g for v, g in zip(variables, found, strict=True)}
+    flat = ops.concatenate([ops.reshape(tensor, (-1,)) for tensor in tensors.values()])
+    found = parts(backend.gradient(at, flat))
+    return {f"grad/{key}": gradient for key, gradient in zip(tensors, found, strict=True)}
 
 
 def to_numpy(x) -> np.ndarray:
     return np.asarray(ops.convert_to_numpy(x))
+
+
+def _uniform(shape):
+    return ops.convert_to_tensor(numbers("uniform", tuple(shape), 0))
 
 
 def compute_losses():
@@ -121,7 +150,7 @@ def compute_penalties():
         name="critic",
     )
     fill(critic)
-    x, x_fake = (ops.convert_to_tensor(numbers(n, (4, 8, 8, 3), 0)) for n in ("x", "x_fake"))
+    x, x_fake = (numbers(name, (4, 8, 8, 3), 0) for name in ("x", "x_fake"))
 
     def penalty(name):
         return penalties.get_penalty(
@@ -129,15 +158,17 @@ def compute_penalties():
             discriminator=lambda images: critic(images, training=True),
             x=x,
             x_fake=x_fake,
-            uniform=lambda shape: ops.convert_to_tensor(numbers("uniform", tuple(shape), 0)),
+            uniform=_uniform,
             kernels=[v for v in critic.trainable_variables if v.name == "kernel"],
         )
 
     for name in registry.names("penalty"):
-        yield f"{name}/value", run(lambda n=name: penalty(n))
-        if name != "no_penalty":
-            grads = gradients(lambda n=name: penalty(n), critic.trainable_variables)
-            yield from ((f"{name}/{key}", value) for key, value in grads.items())
+
+        def value_and_gradients(name=name):
+            grads = gradients(lambda: penalty(name), critic.trainable_variables)
+            return {"value": penalty(name)} | grads
+
+        yield from ((f"{name}/{key}", value) for key, value in run(value_and_gradients).items())
 
 
 def _layers():
@@ -165,9 +196,11 @@ def _layers():
         (layers.ResNetBlock, "down"),
         (layers.BigGanResNetBlock, "up"),
         (layers.BigGanResNetBlock, "none"),
+        (layers.BigGanDeepResNetBlock, "up"),
+        (layers.BigGanDeepResNetBlock, "down"),
     ):
         made = block(
-            4, 6, scale, scale == "up", spectral_norm=True,
+            4, 8, scale, scale == "up", spectral_norm=True,
             batch_norm_fn=layers.ConditionalBatchNorm, name="block",
         )  # fmt: skip
         yield f"{block.__name__}_{scale}", made, (8, 8, 4)
@@ -177,40 +210,43 @@ def compute_layers():
     z, y = (ops.convert_to_tensor(numbers(n, (_BATCH, 6))) for n in ("z", "y"))
     for name, layer, shape in _layers():
         inputs = ops.convert_to_tensor(numbers("inputs", (_BATCH, *shape)))
-        call_with_requested(
-            layer, **dict.fromkeys(("inputs", "x"), _spec(inputs)), z=_spec(z), y=_spec(y)
-        )
+
+        def forward(x, training=True, layer=layer):
+            return call_with_requested(layer, inputs=x, x=x, z=z, y=y, training=training)
+
+        build(forward, inputs)
         fill(layer)
-        for key, value in _behaviour(layer, inputs, z, y):
-            yield f"{name}/{key}", value
+        behaviour = run(lambda x, f=forward, layer=layer: _behaviour(f, layer, x), inputs)
+        yield from ((f"{name}/{key}", value) for key, value in behaviour.items())
 
 
-def _spec(x):
-    """Calling a layer with this builds it and computes nothing."""
-    return keras.KerasTensor(tuple(x.shape))
-
-
-def _behaviour(layer, inputs, z, y):
-    def forward(x, training=True):
-        return call_with_requested(layer, inputs=x, x=x, z=z, y=y, training=training)
-
-    def forward_and_state(x):
-        outputs = forward(x)
-        return outputs, [ops.copy(v.value) for v in layer.non_trainable_variables]
-
-    yield "inference", run(lambda x: forward(x, training=False), inputs)
-    outputs, state = run(forward_and_state, inputs)
-    yield "training", outputs
-    for variable, value in zip(layer.non_trainable_variables, state, strict=True):
-        yield f"after/{variable.path}", value
+def _behaviour(forward, layer, inputs) -> dict:
+    inference = forward(inputs, training=False)
+    outputs = forward(inputs)
+    state = {f"after/{v.path}": ops.copy(v.value) for v in layer.non_trainable_variables}
     weighting = ops.convert_to_tensor(numbers("weighting", tuple(outputs.shape)))
+    return (
+        {"inference": inference, "training": outputs}
+        | state
+        | gradients(
+            lambda x: ops.sum(forward(x) * weighting), layer.trainable_variables, inputs=inputs
+        )
+    )
 
-    def total(x):
-        return ops.sum(forward(x) * weighting)
 
-    yield "grad/inputs", run(lambda x: backend.gradient(total, x), inputs)
-    if layer.trainable_variables:
-        yield from gradients(lambda: total(inputs), layer.trainable_variables).items()
+def compute_standing_statistics():
+    """Eagerly, as a sampler does."""
+    norm = layers.StandardizeBatch(statistics={"use_moving_averages": False}, name="norm")
+    model = keras.Sequential([keras.Input((4, 4, 2)), norm])
+    x, *batches = (ops.convert_to_tensor(numbers(f"x{i}", (4, 4, 4, 2))) for i in range(4))
+    for name in ("first", "after_reset"):
+        layers.reset_standing_statistics(model)
+        with layers.accumulating_standing_statistics(model):
+            for batch in batches:
+                model(batch, training=False)
+        yield name, model(x, training=False)
+        batches.pop()
+    yield from ((variable.path, variable.value) for variable in model.variables)
 
 
 def compute_networks():
@@ -221,20 +257,28 @@ def compute_networks():
         shape = (size, size, 3)
         norm = layers.SelfModulatedBatchNorm
         generator = family.Generator(image_shape=shape, batch_norm_fn=norm, **options)
-        discriminator = family.Discriminator(image_shape=shape, spectral_norm=True, **options)
+        discriminator = family.Discriminator(
+            image_shape=shape, spectral_norm=True, layer_norm=name == "resnet5_arch", **options
+        )
         x = ops.convert_to_tensor(numbers("x", (_BATCH, *shape), 0))
-        generator((_spec(z), _spec(y)))
-        discriminator((_spec(x), _spec(y)))
+
+        # In training resnet30's last norms divide by the variance of a batch that is the difference
+        # of two nearly equal numbers.
+        training = name != "resnet30_arch"
+
+        def forward(z, x, y, generator=generator, discriminator=discriminator, training=training):
+            images = generator((z, y), training=training)[:, ::4, ::4]
+            logits, features = discriminator((x, y), training=True)
+            return {"images": images, "logits": logits, "features": features}
+
+        build(forward, z, x, y)
         fill(generator, discriminator)
-        # Deep in a generator the variance of a batch is the difference of two nearly equal numbers.
-        images = run(lambda z, y, g=generator: g((z, y), training=False), z, y)
-        yield f"{name}/images", to_numpy(images)[:, ::4, ::4]
-        logits, features = run(lambda x, y, d=discriminator: d((x, y), training=True), x, y)
-        yield f"{name}/logits", logits
-        yield f"{name}/features", features
+        yield from ((f"{name}/{key}", value) for key, value in run(forward, z, x, y).items())
 
 
 def compute_gan():
+    """With a gradient penalty, from a batch of NumPy arrays."""
+    gin.parse_config("penalty.fn = @wgangp_penalty")
     gan = S3GAN(
         (8, 8, 3), _CLASSES, "dummy_arch", z_dim=6, conditional=True, project_y=True,
         use_predictor=True, rotated_batch_fraction=1,
@@ -248,14 +292,21 @@ def compute_gan():
         "fake_labels": labels[::-1].copy(),
         "seed": np.array([1, 2], np.int32),
     }
-    batch = {name: ops.convert_to_tensor(value) for name, value in batch.items()}
+    # Each backend draws numbers of its own.
+    uniform = mock.patch.object(backend, "batch_uniform", lambda shape, seed: _uniform(shape))
     for side, loss, variables in (
         ("d", lambda: gan.discriminator_loss(batch, gan.fakes(batch)), gan.discriminator_variables),
         ("g", lambda: gan.generator_loss(batch), gan.generator_variables),
     ):
-        values = run(lambda f=loss: f().parts)
-        values |= gradients(lambda f=loss: f().total, variables)
-        yield from ((f"{side}/{key}", value) for key, value in values.items())
+        with uniform:
+            found = run(lambda f=loss, v=variables: f().parts | gradients(lambda: f().total, v))
+        yield from ((f"{side}/{key}", value) for key, value in found.items())
+
+
+def compute_gradients():
+    x = ops.convert_to_tensor(numbers("x", (3, 2)))
+    yield "of_what_ignores_x", backend.gradient(lambda x: ops.ones((3, 1)), x)
+    yield "of_a_sum", backend.gradient(lambda x: ops.sum(x**3, axis=1), x)
 
 
 def compute_draws():
@@ -272,14 +323,16 @@ SECTIONS = {
     "losses": compute_losses,
     "penalties": compute_penalties,
     "layers": compute_layers,
+    "standing_statistics": compute_standing_statistics,
     "networks": compute_networks,
     "gan": compute_gan,
+    "gradients": compute_gradients,
     "draws": compute_draws,
 }
 
 
 def main(path: str) -> None:
-    computed = {"loaded/tensorflow": np.array("tensorflow" in sys.modules)}
+    computed = {}
     for section, compute in SECTIONS.items():
         computed |= {f"{section}/{key}": to_numpy(value) for key, value in compute()}
     np.savez(path, **computed)

@@ -12,6 +12,7 @@ from compare_gan.datasets import (
     define,
     eval_batches,
     get_dataset,
+    outline,
     packaged,
     train_batches,
 )
@@ -98,6 +99,61 @@ def test_a_data_set_of_ones_own():
 def test_mistakes_are_told(options, message):
     with pytest.raises(UserError, match=message):
         get_dataset(**options)
+
+
+_FILES = "replace_labels.file_pattern = '/nowhere/{split}*'"
+
+
+def _outline(name, *bindings, **options):
+    gin.parse_config([f"dataset.name = '{name}'", *bindings])
+    outlined = outline(**options)
+    return outlined and (outlined.image_shape, outlined.num_classes)
+
+
+@pytest.mark.parametrize(
+    ("name", "bindings", "expected"),
+    [
+        ("imagenet_64", [], ((64, 64, 3), 1000)),
+        ("imagenet_64", [_FILES], ((64, 64, 3), 1000)),
+        ("imagenet_64", [_FILES, "replace_labels.num_classes = 50"], ((64, 64, 3), 50)),
+        ("imagenet_64", ["replace_labels.num_classes = 50"], ((64, 64, 3), 1000)),
+        ("soft_labeled_imagenet_64", [_FILES], ((64, 64, 3), 1000)),
+        ("single_class_imagenet_64", [], ((64, 64, 3), 1)),
+        ("mnist", ["dataset.pad_to = 32"], ((32, 32, 1), 10)),
+        ("celeb_a", [], ((64, 64, 3), None)),
+        (
+            "celeb_a",
+            [_FILES, "replace_labels.num_classes = 2", "dataset.labeled_fraction = 0.5"],
+            ((64, 64, 3), 2),
+        ),
+        # Only files tell.
+        ("celeb_a", [_FILES], None),
+        ("image_folder", [], None),
+        ("image_folder", [_FILES, "replace_labels.num_classes = 2"], None),
+    ],
+)
+def test_an_outline_is_known_without_reading(name, bindings, expected):
+    assert _outline(name, *bindings, data_dir="/nowhere") == expected
+
+
+def test_an_outline_may_do_without_classes_that_only_files_tell():
+    assert _outline("celeb_a", _FILES, need_classes=False) == ((64, 64, 3), None)
+    gin.clear_config()
+    assert _outline("imagenet_64", _FILES, need_classes=False) == ((64, 64, 3), 1000)
+
+
+@pytest.mark.parametrize(
+    ("name", "bindings", "message"),
+    [
+        ("imagenet_64", [_FILES, "replace_labels.num_classes = 0"], "num_classes must be a posit"),
+        ("random_class_imagenet_64", [_FILES], "'random_class_imagenet_64' makes its labels itse"),
+        ("soft_labeled_imagenet_64", [], "_64' needs soft labels: set replace_labels.file_patt"),
+        ("celeb_a", ["dataset.labeled_fraction = 0.5"], "'celeb_a' has no labels"),
+    ],
+)
+def test_mistakes_in_labels_are_told_before_anything_is_read(name, bindings, message):
+    with pytest.raises(UserError, match=message):
+        _outline(name, *bindings, data_dir="/nowhere")
 
 
 def test_the_name_is_required():

@@ -96,3 +96,17 @@ def test_a_distribution_that_is_no_function_is_told():
     gin.parse_config("z.distribution_fn = 'normal'")
     with pytest.raises(UserError, match=r"z\.distribution_fn must be a function.*'normal'"):
         draw_z([1, 1], [0, 0])
+
+
+@pytest.mark.parametrize(
+    ("binding", "message"),
+    (
+        ("eval_z.minval = 1.0", r"eval_z\.minval must be less than eval_z\.maxval, received 1"),
+        ("eval_z.stddev = -1", r"eval_z\.stddev must be at least 0, received -1"),
+    ),
+)
+def test_values_out_of_range_are_refused(binding, message):
+    gin.parse_config(binding)
+    draw_z([1, 1], [0, 0])  # The other scope.
+    with pytest.raises(UserError, match=message):
+        draw_eval_z(1, 1, 0)

@@ -155,7 +155,7 @@ def test_celeb_a_is_cropped_and_made_smaller(store_tfds):
 
 
 class TestImagenet:
-    def _get(self, store_tfds, crop_method=None):
+    def _get(self, store_tfds, crop_method=""):
         # The left half is dark, the right half bright.
         image = np.repeat(np.array([0, 250], np.uint8), 60)[None, :, None]
         image = np.broadcast_to(image, [60, 120, 3])
@@ -171,7 +171,7 @@ class TestImagenet:
         assert batch["images"].shape[2:] == (64, 64, 3)
         return (batch["images"] > 125).mean((2, 3, 4))
 
-    @pytest.mark.parametrize("crop_method", [None, "random"])
+    @pytest.mark.parametrize("crop_method", ["", "distorted", "random"])
     def test_random_crops_differ_and_follow_from_the_seed(self, store_tfds, crop_method):
         dataset = self._get(store_tfds, crop_method)
         bright = self._bright(dataset)
@@ -191,6 +191,14 @@ class TestImagenet:
         assert dataset.eval_split == "validation"
         image = _images(eval_batches(dataset, "validation", 1))[0]
         assert (image > 125).mean() == pytest.approx(0.5, abs=0.02)
+
+    @pytest.mark.parametrize("crop_method", ["distorted", "random", "middle", "none"])
+    def test_evaluation_crops_as_its_scope_says(self, store_tfds, crop_method):
+        dataset = self._get(store_tfds)
+        gin.parse_config(f"eval_imagenet_transform.crop_method = '{crop_method}'")
+        image = _images(eval_batches(dataset, "validation", 1))[0]
+        is_middle = abs((image > 125).mean() - 0.5) < 0.02
+        assert is_middle == (crop_method in ("middle", "none"))
 
     def test_an_unknown_crop_is_refused_at_once(self, store_tfds):
         with pytest.raises(UserError, match=r"Unknown crop_method 'midle'. Did you mean 'middle'"):

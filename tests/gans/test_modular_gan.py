@@ -70,6 +70,30 @@ def test_penalties_draw_by_the_seed_of_the_batch(dummy, name):
     assert penalty(np.array([1, 2])) == penalty(np.array([1, 2])) != penalty(np.array([1, 3]))
 
 
+@pytest.mark.parametrize(
+    ("penalty", "iterations"),
+    (("no_penalty", 1), ("l2_penalty", 1), ("wgangp_penalty", 2), ("dragan_penalty", 2)),
+)
+def test_the_forward_of_a_gradient_penalty_iterates_spectral_norm_once_more(
+    dummy, penalty, iterations
+):
+    """As in the 2019 library."""
+    gin.parse_config(f"penalty.fn = @{penalty}")
+    gan, batch = (
+        dummy.make_gan(ModularGAN, discriminator={"spectral_norm": True}),
+        dummy.make_batch(),
+    )
+    hidden = gan.discriminator.hidden
+    kernel, u = hidden.kernel.value.numpy(), hidden.u_var.value.numpy()
+    gan.discriminator_loss(batch, gan.fakes(batch))
+    for _ in range(iterations):
+        v = kernel.T @ u
+        u = kernel @ (v / np.linalg.norm(v))
+        u /= np.linalg.norm(u)
+    # One iteration more or less is away by over 0.01.
+    np.testing.assert_allclose(hidden.u_var.value, u, **CLOSE)
+
+
 def test_discriminator_loss_gives_the_generator_no_gradient(dummy):
     gan, batch = dummy.make_gan(ModularGAN), dummy.make_batch()
 

@@ -1,8 +1,6 @@
 """Writes models as the 2019 library did: TensorFlow 1 checkpoints and hub modules."""
 
-import math
 import os
-import zlib
 
 import gin
 import keras
@@ -12,6 +10,7 @@ import tensorflow as tf
 
 from compare_gan import registry
 from compare_gan.training import config
+from compare_gan.training.options import Options
 
 _TF1 = tf.compat.v1
 _DCGAN = ["G.batch_norm_fn = @batch_norm", "D.spectral_norm = True"]
@@ -37,43 +36,6 @@ _NETS = {
         ],
     ),
 }
-
-
-def golden_value(name: str, shape) -> np.ndarray:
-    """The value of a variable that its name stands for in the golden data."""
-    n = np.random.RandomState(zlib.crc32(name.encode()) & 0x7FFFFFFF).normal(size=shape)
-    last = name.rsplit("/", 1)[-1]
-    value = {
-        "bias": 0.1 * n,
-        "beta": 0.1 * n,
-        "gamma": 1 + 0.1 * n,
-        "sigma": 0.5 + 0 * n,
-        "u_var": n,
-        "kernel": n / math.sqrt(math.prod(shape[:-1])),
-        "moving_variance": 1 + 0 * n,
-        "accu_counter": 1e-12 + 0 * n,
-    }.get(last, 0 * n)
-    return np.asarray(value, np.float32)
-
-
-def golden_variables(net: str) -> dict[str, np.ndarray]:
-    """By its name of 2019 each variable of a network of the golden data."""
-    architecture, num_classes, bindings = _NETS[net]
-    config.load_all_parts()
-    gin.parse_config(bindings)
-    family = registry.get("architecture", architecture)
-    y_shape = None if num_classes is None else (2, num_classes)
-    shapes = {}
-    with keras.StatelessScope(initialize_variables=False):
-        for cls, shape in ((family.Generator, (2, 16)), (family.Discriminator, (2, 32, 32, 3))):
-            network = cls(image_shape=(32, 32, 3))
-            network.build((shape, y_shape))
-            shapes |= {
-                v.path.replace("/u_var", "/kernel/u_var"): v.shape for v in network.variables
-            }
-    keras.utils.clear_session(free_memory=False)
-    gin.clear_config()
-    return {name: golden_value(name, tuple(shape)) for name, shape in shapes.items()}
 
 
 def write_checkpoint(folder, variables, step: int = 7) -> str:
@@ -123,13 +85,59 @@ def _make(values) -> list:
 
 
 class _Tools:
-    value = staticmethod(golden_value)
-    variables = staticmethod(golden_variables)
+    """What the 2019 library would have saved; the values are those of the golden data."""
+
     write_checkpoint = staticmethod(write_checkpoint)
     write_hub_module = staticmethod(write_hub_module)
 
+    def __init__(self, golden_value, old_name):
+        self._golden_value = golden_value
+        self._old_name = old_name
+
+    def value(self, name: str, shape) -> np.ndarray:
+        """The value of a variable that its name stands for."""
+        value = self._golden_value(name, shape)
+        if value is None:
+            start = {"moving_variance": 1, "accu_counter": 1e-12}.get(name.rsplit("/", 1)[-1], 0)
+            value = np.full(shape, start)
+        return np.asarray(value, np.float32)
+
+    def variables(self, net: str) -> dict[str, np.ndarray]:
+        """By its name of 2019 each variable of a network of the golden data."""
+        architecture, num_classes, bindings = _NETS[net]
+        config.load_all_parts()
+        gin.parse_config(bindings)
+        family = registry.get("architecture", architecture)
+        y_shape = None if num_classes is None else (2, num_classes)
+
+        def build():
+            for cls, shape in ((family.Generator, (2, 16)), (family.Discriminator, (2, 32, 32, 3))):
+                network = cls(image_shape=(32, 32, 3))
+                network.build((shape, y_shape))
+                yield network
+
+        return self._values(build)
+
+    def gan_variables(self, gin_configs, gin_bindings, image_shape, num_classes):
+        """By its name of 2019 each variable of the networks and heads of a config."""
+        config.parse(gin_configs, gin_bindings)
+
+        def build():
+            gan = Options().make_gan(image_shape, num_classes)
+            return gan.generator, gan.discriminator, *gan.heads.values()
+
+        return self._values(build)
+
+    def _values(self, build):
+        """Of the variables of the parts that `build` returns, of which none is allocated."""
+        with keras.StatelessScope(initialize_variables=False), tf.Graph().as_default():
+            shapes = {self._old_name(v): tuple(v.shape) for p in build() for v in p.variables}
+        keras.utils.clear_session(free_memory=False)
+        gin.clear_config()
+        return {name: self.value(name, shape) for name, shape in shapes.items()}
+
 
 @pytest.fixture(name="old", scope="session")
-def _old():
+def _old(golden_value, old_name):
     """Makers of what the 2019 library left behind."""
-    return _Tools
+    return _Tools(golden_value, old_name)

@@ -9,12 +9,14 @@ import pytest
 
 from compare_gan import main as command_line
 from compare_gan.errors import UserError
+from compare_gan.evaluation import drawing
 from compare_gan.evaluation.sampling import refresh_standing_statistics
 from compare_gan.importing import import_weights
 from compare_gan.importing.source import EMA
 from compare_gan.training.model_dir import load_trained
 
-_GOLDEN = pathlib.Path(__file__).parent.parent / "data" / "importing_golden.npz"
+_DATA = pathlib.Path(__file__).parent.parent / "data"
+_GOLDEN = _DATA / "importing_golden.npz"
 
 
 @pytest.fixture(name="golden", scope="module")
@@ -199,6 +201,62 @@ def test_a_config_wins(old, narrow, tmp_path):
     assert "batch_size = 16" in config and "dataset.name = 'cifar10'" in config
 
 
+def test_a_config_of_2019_needs_neither_its_data_nor_its_label_files(old, command, tmp_path):
+    path = str(_DATA / "configs_2019" / "s3gan_imagenet128.gin")
+    assert "replace_labels.file_pattern" in pathlib.Path(path).read_text()
+    width = ["resnet_biggan.Generator.ch = 8", "resnet_biggan.Discriminator.ch = 8"]
+    variables = old.gan_variables([path], width, (128, 128, 3), 1000)
+    for name in list(variables):
+        if name.endswith(("accu_counter", "accu_variance")):  # So that they are kept.
+            variables[name] = variables[name] * 0 + 2
+    old.write_checkpoint(tmp_path / "old", variables)
+    run = str(tmp_path / "run")
+    status, out, err = command(
+        *("import-weights", str(tmp_path / "old"), "--model_dir", run, "--gin_config", path)
+    )
+    assert status == 0, err
+    assert out.startswith("S3GAN of resnet_biggan_arch, 128x128x3, 1000 classes")
+
+    # What `sample` and `export` do.
+    images = drawing.write_images(load_trained(run), str(tmp_path / "images"), 1, seed=0)
+    assert len(os.listdir(images)) == 1
+
+
+def test_classes_are_known_without_the_label_files(old, biggan, tmp_path):
+    labels = ["dataset.name = 'cifar10'", "replace_labels.file_pattern = '/nowhere/{split}*'"]
+    prefix = old.write_checkpoint(tmp_path, biggan)
+    with pytest.raises(UserError, match="weights are for 10 classes, but 'cifar10' has 4"):
+        import_weights(prefix, str(tmp_path / "run"), [], [*labels, "replace_labels.num_classes=4"])
+    # Where nothing but them would tell the classes the size of the images is known all the same.
+    labels[0] = "dataset.name = 'celeb_a'"
+    with pytest.raises(UserError, match=r" at 64x64"):
+        import_weights(prefix, str(tmp_path / "run"), [], labels)
+
+
+_SSGAN = """
+    FAMILY = 'dcgan_arch'
+    options.architecture = %FAMILY
+    options.gan_class = @SSGAN
+    options.batch_size = 16
+    options.training_steps = 1
+    SSGAN.rotated_batch_size = 16
+    dcgan.Generator.ch = 8
+    dcgan.Discriminator.ch = 8
+"""
+
+
+def test_bindings_win_in_whichever_scope(old, tmp_path):
+    variables = old.gan_variables([], [_SSGAN], (32, 32, 3), None)
+    weights = [n for n in variables if n.startswith("generator/") and "moving" not in n]
+    prefix = old.write_checkpoint(tmp_path, variables | {n + EMA: variables[n] for n in weights})
+    for scope, averaged in (("SSGAN", True), ("ModularGAN", False), ("SSGAN", False)):
+        path = str(tmp_path / f"{scope}-{averaged}")
+        out = import_weights(prefix, path, [], [_SSGAN, f"{scope}.g_use_ema = {averaged}"])
+        assert out.startswith("SSGAN of dcgan_arch, 32x32x3")
+        assert out.endswith(", averaged weights") == averaged
+        assert load_trained(path).averaged == averaged
+
+
 def _spoil(variables, change):
     variables = dict(variables)
     change(variables)
@@ -244,15 +302,30 @@ def test_what_does_not_fit_is_listed_and_nothing_is_left(
 ):
     prefix = old.write_checkpoint(tmp_path / "old", _spoil(narrow, change))
     with pytest.raises(UserError, match=sentence):
-        import_weights(prefix, str(tmp_path / "run"), [], bindings)
+        import_weights(prefix, str(tmp_path / "new" / "deep" / "run"), [], bindings)
     assert os.listdir(tmp_path) == ["old"]
 
 
-def test_classes_that_contradict_are_told(old, biggan, tmp_path):
-    prefix = old.write_checkpoint(tmp_path, biggan)
-    data = ["dataset.name = 'synthetic'", "dataset.image_size = 32"]
-    with pytest.raises(UserError, match="weights are for 10 classes, but 'synthetic' has 4"):
-        import_weights(prefix, str(tmp_path / "run"), [], data)
+def test_every_variable_that_does_not_fit_is_listed(old, narrow, command, tmp_path):
+    extra = [f"generator/extra{i}/kernel" for i in range(50)]
+    spoilt = _spoil(narrow, lambda v: v.update({name: np.zeros(3) for name in extra}))
+    spoilt["generator/g_bn1/gamma"] = np.zeros(3)
+    prefix = old.write_checkpoint(tmp_path, spoilt)
+    status, _, err = command("import-weights", prefix, "--model_dir", str(tmp_path / "run"))
+    first, *listed, last = err.splitlines()
+    assert (status, first) == (2, "50 variables unknown:")
+    assert [line.strip() for line in listed] == sorted(extra)
+    assert last.startswith(f"Error: '{prefix}' does not fit dcgan_arch at 32x32: 50 variables (")
+    assert last.endswith(
+        "unknown; 1 variable (generator/g_bn1/gamma [3] instead of [64]) of another shape."
+    )
+
+
+def test_a_new_folder_may_lie_in_new_ones(old, narrow, tmp_path):
+    prefix = old.write_checkpoint(tmp_path / "old", narrow)
+    import_weights(prefix, str(tmp_path / "new" / "deep" / "run"))
+    assert load_trained(tmp_path / "new" / "deep" / "run").step == 7
+    assert sorted(os.listdir(tmp_path)) == ["new", "old"]
 
 
 def test_a_directory_in_use_is_refused(command, tmp_path):

@@ -8,6 +8,7 @@ import pathlib
 import gin
 import keras
 import pytest
+import tensorflow as tf
 from keras import ops
 
 from compare_gan import registry
@@ -52,7 +53,7 @@ def _build(network, architecture, image_shape, inputs, num_classes, bindings):
     gin.parse_config(list(bindings))
     cls = getattr(registry.get("architecture", architecture), network)
     try:
-        with keras.StatelessScope(initialize_variables=False):
+        with keras.StatelessScope(initialize_variables=False), tf.Graph().as_default():
             model = cls(image_shape=image_shape)
             model.build((inputs, None if num_classes is None else (2, num_classes)))
     finally:

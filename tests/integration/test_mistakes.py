@@ -47,6 +47,10 @@ SSGAN.rotated_batch_size = 8
 """
 
 
+def _of_family(family: str) -> str:
+    return _UNCONDITIONAL.replace("sndcgan", family) + "options.z_dim = 120\n"
+
+
 def _without(key: str) -> str:
     return "".join(line for line in _GOOD.splitlines(True) if not line.startswith(key))
 
@@ -114,6 +118,47 @@ _ADDED = (
     ("options.gan_class = @hinge", "options.gan_class must name a part of the kind 'gan', but "
      "@hinge is of the kind 'loss'. Known: ModularGAN, "),
     ("loss.fn = 3", "loss.fn must name a part of the kind 'loss', received 3."),
+    ("loss.fn = [@hinge]", "loss.fn must name a part of the kind 'loss', received [@hinge]."),
+    ("loss.fn = @D", "loss.fn must name a part of the kind 'loss', received @D."),
+    ("G.batch_norm_fn = @tf.random.normal", "G.batch_norm_fn must name a part of the kind "
+     "'normalization', received @tf.random.normal. Known: batch_norm, "),
+    ("options.architecture = @resnet_cifar.Generator", "options.architecture must name a part of "
+     "the kind 'architecture', received @resnet_cifar.Generator. Known: dcgan_arch, "),
+    ("loss.fn = None", "loss.fn must name a part of the kind 'loss', received None. Known: hinge"),
+    ("penalty.fn = None", "penalty.fn must name a part of the kind 'penalty', received None."),
+    ("options.gan_class = None",
+     "options.gan_class must name a part of the kind 'gan', received None. Known: ModularGAN, "),
+    ("options.architecture = None", "options.architecture must name a part of the kind "
+     "'architecture', received None. Known: dcgan_arch, "),
+    ("evaluation.extractor = None",
+     "evaluation.extractor must name a part of the kind 'extractor', received None."),
+    ('z.distribution_fn = "normal"',
+     "z.distribution_fn must be a function such as @tf.random.normal, received 'normal'."),
+    ('eval_z.distribution_fn = "normal"',
+     "eval_z.distribution_fn must be a function such as @tf.random.normal, received 'normal'."),
+    ("z.distribution_fn = @hinge", "z.distribution_fn = @hinge has no parameter 'seed', which "),
+    ("eval_z.distribution_fn = @hinge",
+     "eval_z.distribution_fn = @hinge has no parameter 'seed', which "),
+    # Parts that are called.
+    *(
+        (f"{key} = @{part}()", f"{key} = @{part}() is a call: write @{part} without parentheses.")
+        for key, part in (
+            ("loss.fn", "hinge"),
+            ("penalty.fn", "no_penalty"),
+            ("G.batch_norm_fn", "batch_norm"),
+            ("resnet_biggan.Generator.final_norm_fn", "batch_norm"),
+            ("ModularGAN.g_optimizer_fn", "tf.train.AdamOptimizer"),
+            ("S3GAN.d_optimizer_fn", "tf.train.AdamOptimizer"),
+            ("z.distribution_fn", "tf.random.normal"),
+            ("eval_z.distribution_fn", "tf.random.normal"),
+            ("options.gan_class", "S3GAN"),
+            ("evaluation.extractor", "inception"),
+        )
+    ),
+    ("evaluation.metrics = [@fid()]",
+     "evaluation.metrics = @fid() is a call: write @fid without parentheses."),
+    ("loss.fn = %LOSS\nLOSS = @hinge()",
+     "loss.fn = @hinge() is a call: write @hinge without parentheses."),
     # Types and ranges.
     ('options.batch_size = "64"', "options.batch_size must be an integer, received '64'."),
     ("options.batch_size = -16", "options.batch_size must be a positive integer, received -16."),
@@ -126,11 +171,37 @@ _ADDED = (
     ('S3GAN.g_lr = "fast"', "S3GAN.g_lr must be a number, received 'fast'."),
     ("S3GAN.g_lr = -0.1", "S3GAN.g_lr must be at least 0, received -0.1."),
     ("S3GAN.ema_decay = 1.5", "S3GAN.ema_decay must be within 0 and 1, received 1.5."),
+    ("ModularGAN.ema_decay = 2", "ModularGAN.ema_decay must be within 0 and 1, received 2."),
     ('S3GAN.conditional = "yes"', "S3GAN.conditional must be True or False, received 'yes'."),
     ("S3GAN.rotated_batch_fraction = 0.25",
      "S3GAN.rotated_batch_fraction must be an integer or None, received 0.25."),
     ("resnet_cifar.Generator.ch = '8'", "resnet_cifar.Generator.ch must be an integer"),
+    ("resnet_cifar.Generator.ch = 0",
+     "resnet_cifar.Generator.ch must be a positive integer, received 0."),
+    ("resnet_cifar.Discriminator.ch = -8",
+     "resnet_cifar.Discriminator.ch must be a positive integer, received -8."),
+    ("G.batch_norm_fn = @self_modulated_batch_norm\nself_modulated_batch_norm.num_hidden = -3",
+     "self_modulated_batch_norm.num_hidden must be at least 0, received -3.", 20),
+    ("conditional_batch_norm.use_bias = 3",
+     "conditional_batch_norm.use_bias must be True or False, received 3."),
+    ('G.spectral_norm = "False"', "G.spectral_norm must be True or False, received 'False'."),
+    ("standardize_batch.decay = 1.0",
+     "standardize_batch.decay must be at least 0 and below 1, received 1.0."),
+    ("standardize_batch.epsilon = -1",
+     "standardize_batch.epsilon must be at least 0, received -1."),
+    ("spectral_norm.epsilon = -1", "spectral_norm.epsilon must be at least 0, received -1."),
+    ("weights.stddev = -0.02", "weights.stddev must be at least 0, received -0.02."),
+    ("z.stddev = -1", "z.stddev must be at least 0, received -1."),
+    ("eval_z.minval = 1", "eval_z.minval must be less than eval_z.maxval, received 1 and 1.0."),
+    ("run_config.tf_random_seed = 10000000000000000000",
+     "run_config.tf_random_seed must be within -9223372036854775808 and 9223372036854775807, "),
     ("tf.train.AdamOptimizer.beta1 = 'a'", "AdamOptimizer.beta1 must be a number, received 'a'."),
+    ("tf.train.AdamOptimizer.beta1 = 2.0",
+     "tf.train.AdamOptimizer.beta1 must be at least 0 and below 1, received 2.0."),
+    ("tf.train.AdamOptimizer.beta2 = 1",
+     "tf.train.AdamOptimizer.beta2 must be at least 0 and below 1, received 1."),
+    ('S3GAN.d_optimizer_fn = "RMSPropOptimizer"\ntf.train.RMSPropOptimizer.epsilon = -1',
+     "tf.train.RMSPropOptimizer.epsilon must be at least 0, received -1.", 20),
     ("dataset.labeled_fraction = 20",
      "dataset.labeled_fraction must be above 0 and at most 1, received 20."),
     ("dataset.pad_to = 16", "dataset.pad_to = 16 is less than the size of the images, 32x32."),
@@ -192,6 +263,16 @@ _WHOLE = (
         6,
     ),
     (
+        _SSGAN + "ModularGAN.g_lr = -1",
+        "ModularGAN.g_lr must be at least 0, received -1.",
+        7,
+    ),
+    (
+        _SSGAN + "ModularGAN.conditional = True",
+        "ModularGAN.conditional is True, but the data set has no classes: set it to False.",
+        7,
+    ),
+    (
         _SSGAN + 'SSGAN.self_supervision = "rotation"\n',
         "Unknown SSGAN.self_supervision 'rotation'. Did you mean 'rotation_gan'?",
         7,
@@ -210,6 +291,40 @@ _WHOLE = (
         _UNCONDITIONAL + "G.batch_norm_fn = @conditional_batch_norm",
         "G.batch_norm_fn = ConditionalBatchNorm needs labels, but the generator is given none",
         6,
+    ),
+    *(
+        (
+            _of_family(key.split(".")[0]) + f"{key} = True",
+            f"{key} = True needs ModularGAN.conditional = True.",
+            7,
+        )
+        for key in (
+            "resnet5.Discriminator.project_y",
+            "resnet_cifar.Discriminator.project_y",
+            "resnet_cifar.Generator.embed_y",
+            "resnet_biggan.Generator.embed_y",
+        )
+    ),
+    *(
+        (
+            _of_family(key.split(".")[0]) + f"{key} = 0",
+            f"{key} must be a positive integer, received 0.",
+            7,
+        )
+        for key in (
+            "dcgan.Generator.ch",
+            "infogan.Discriminator.ch",
+            "resnet5.Generator.ch",
+            "resnet_biggan_deep.Discriminator.ch",
+            "resnet_biggan.Generator.embed_y_dim",
+            "resnet_biggan_deep.Generator.embed_y_dim",
+        )
+    ),
+    (
+        _of_family("resnet_biggan") + "resnet_biggan.Generator.blocks_with_attention = 4",
+        "resnet_biggan.Generator.blocks_with_attention must name blocks, such as 'B1' or 'B1, B4', "
+        "received 4.",
+        7,
     ),
     (
         _UNCONDITIONAL + "dataset.labeled_fraction = 0.2",

@@ -28,13 +28,12 @@ def golden():
 
 
 @pytest.fixture
-def load_golden():
+def load_golden(old_name):
     """`load_golden(layer, prefix)` assigns `<prefix>/var/<path>` to every weight of the layer."""
 
     def load(layer, prefix):
         for weight in layer.weights:
-            path = weight.path.replace("/u_var", "/kernel/u_var")
-            key = f"{prefix}/var/{path}"
+            key = f"{prefix}/var/{old_name(weight)}"
             if weight.name not in _STATISTICS:
                 weight.assign(_GOLDEN[key])
 

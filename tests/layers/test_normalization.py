@@ -12,6 +12,7 @@ from compare_gan.layers import (
     ConditionalBatchNorm,
     LayerNorm,
     NoBatchNorm,
+    Normalization,
     SelfModulatedBatchNorm,
     StandardizeBatch,
 )
@@ -140,6 +141,20 @@ def test_missing_label_or_latent_is_told():
         call_with_requested(ConditionalBatchNorm(), inputs=x, z=None, y=None, training=True)
     with pytest.raises(UserError, match="self_modulated_batch_norm needs a latent, received None"):
         call_with_requested(SelfModulatedBatchNorm(), inputs=x, z=None, y=None, training=True)
+
+
+def test_values_out_of_range_are_refused():
+    with pytest.raises(UserError, match=r"norm\.num_hidden must be at least 0, received -3"):
+        SelfModulatedBatchNorm(num_hidden=-3)
+    gin.parse_config("standardize_batch.decay = 1.0")
+    with pytest.raises(UserError, match=r"standardize_batch\.decay must be .* below 1, received 1"):
+        BatchNorm()
+
+
+def test_a_registered_name_means_its_class():
+    assert Normalization.of("batch_norm").layer_class is BatchNorm
+    with pytest.raises(UserError, match=r"'batch_nrm'\. Did you mean 'batch_norm'"):
+        Normalization.of("batch_nrm")
 
 
 @gin.configurable

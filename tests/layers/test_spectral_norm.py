@@ -116,6 +116,11 @@ def test_unknown_side_is_told_with_the_nearest():
         SpectralNorm(singular_value="rigt")
 
 
+def test_a_negative_epsilon_is_refused():
+    with pytest.raises(UserError, match=r"spectral_norm\.epsilon must be at least 0, received -1"):
+        SpectralNorm(epsilon=-1)
+
+
 def test_meaning_of_the_argument():
     gin.parse_config("spectral_norm.singular_value = 'auto'")
     assert SpectralNorm.of(False) is SpectralNorm.of(None) is None

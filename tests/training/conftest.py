@@ -1,11 +1,16 @@
-"""Generator steps' worth of batches for the dummy networks of `dummy_arch`."""
+"""Batches for the dummy networks of `dummy_arch`, and a run of them that is trained only once."""
+
+import shutil
 
 import keras
 import numpy as np
 import pytest
 
 from compare_gan import registry
+from compare_gan.training import config
+from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.options import Options
+from compare_gan.training.trainer import Experiment, Trainer
 
 for _kind in ("architecture", "gan", "normalization", "optimizer"):
     registry.load(_kind)  # So that gin knows their names.
@@ -51,3 +56,19 @@ class _Tools:
 def tiny():
     """Makers of tiny GANs and batches."""
     return _Tools
+
+
+@pytest.fixture(scope="session")
+def _finished(tmp_path_factory, tiny_run):
+    path = str(tmp_path_factory.mktemp("finished"))
+    config.parse([], tiny_run)
+    trainer = Trainer(Experiment.from_gin(), path)
+    model_dirs.write_description(path, trainer.experiment.dataset)
+    trainer.train()
+    return path
+
+
+@pytest.fixture
+def finished_run(_finished):
+    """`finished_run(path)`: puts the model directory of the finished tiny run there."""
+    return lambda path: shutil.copytree(_finished, path, dirs_exist_ok=True)

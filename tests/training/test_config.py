@@ -142,6 +142,28 @@ def test_what_is_told_begins_with_its_place(tmp_path):
         assert str(caught.value) == f"{place}: {sentence}"
 
 
+@pytest.mark.parametrize(
+    ("bindings", "told"),
+    (
+        (["ModularGAN.g_lr = -1"], "--gin_bindings: ModularGAN.g_lr is wrong."),
+        (["ModularGAN.g_lr = 1", "S3GAN.g_lr = -1"], "--gin_bindings: S3GAN.g_lr is wrong."),
+        (["SSGAN.g_lr = -1"], "--gin_bindings: S3GAN.g_lr is wrong."),  # Another class.
+    ),
+)
+def test_what_is_told_names_the_base_whose_parameter_is_bound(bindings, told):
+    config.parse([], bindings)
+    with pytest.raises(UserError) as caught, config.told():
+        _raise(UserError("S3GAN.g_lr is wrong."))
+    assert str(caught.value) == told
+
+
+def test_what_is_bound():
+    config.parse([], ["S3GAN.g_lr = 1"])
+    assert config.is_bound("S3GAN.g_lr")
+    assert not config.is_bound("ModularGAN.g_lr")
+    assert not config.is_bound("nothing.of_this_name")
+
+
 def test_what_is_told_may_quote_the_value_instead_of_the_parameter(tmp_path):
     path = _write(
         tmp_path, "loss.fn = @hinge\nevaluation.metrics = ['fid', 'mmd']\ndataset.name = 'hinge'"

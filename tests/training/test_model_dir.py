@@ -8,11 +8,9 @@ from compare_gan.training import model_dir as model_dirs
 
 
 @pytest.fixture(name="trainer")
-def _trainer(tmp_path, make_trainer):
-    trainer = make_trainer(tmp_path)
-    model_dirs.write_description(str(tmp_path), trainer.experiment.dataset)
-    trainer.train()
-    return trainer
+def _trainer(tmp_path, make_trainer, finished_run):
+    finished_run(tmp_path)
+    return make_trainer(tmp_path)
 
 
 @pytest.mark.parametrize("use_ema", (True, False))

@@ -95,6 +95,27 @@ def test_unknown_name_is_told_with_the_nearest():
         registry.get("optimizer", "AdamOptimiser")
 
 
+@pytest.mark.parametrize(
+    ("name", "parameter", "value"),
+    (
+        ("AdamOptimizer", "beta1", 2.0),
+        ("AdamOptimizer", "beta2", 1.0),
+        ("AdamOptimizer", "epsilon", -1e-8),
+        ("MomentumOptimizer", "momentum", 1.5),
+        ("RMSPropOptimizer", "decay", -0.1),
+        ("RMSPropOptimizer", "momentum", 1),
+        ("AdagradOptimizer", "initial_accumulator_value", -1),
+        ("AdadeltaOptimizer", "rho", 1),
+        ("FtrlOptimizer", "l2_regularization_strength", -0.1),
+        ("FtrlOptimizer", "learning_rate_power", 0.5),
+    ),
+)
+def test_values_out_of_range_are_refused(name, parameter, value):
+    message = rf"tf\.train\.{name}\.{parameter} must be at (least|most) 0.*, received {value}\."
+    with pytest.raises(UserError, match=message):
+        registry.get("optimizer", name)(**{parameter: value})
+
+
 def test_gin_parameters_reach_the_optimizers_of_any_gan(tiny):
     """As configs of the 2019 library have it; learning rates are the GAN's."""
     gin.parse_config("""

@@ -38,6 +38,7 @@ def test_the_weight_of_the_penalty_must_not_be_negative():
         ("save_checkpoints_steps", 0),
         ("keep_checkpoint_max", 0),
         ("sample_steps", 0),
+        ("tf_random_seed", 2**63),
         ("iterations_per_loop", 1e3),
         ("distribution", "mirored"),
     ),

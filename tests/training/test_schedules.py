@@ -32,7 +32,7 @@ def test_multiples_and_the_last_are_chosen(step, chosen):
 
 
 def test_train_does_not_evaluate(run):
-    assert run("train") == []
+    assert run("train", "options.training_steps = 3") == []
 
 
 def test_eval_after_train_scores_each_chosen_checkpoint_once(run, tmp_path, capsys):
@@ -40,12 +40,15 @@ def test_eval_after_train_scores_each_chosen_checkpoint_once(run, tmp_path, caps
     shown = capsys.readouterr().out
     assert "class_agreement_fashion_cnn" not in shown  # Shapes are no garments.
     assert "fid_fashion_cnn" in shown
+    operative = (tmp_path / "run" / "operative_config.gin").read_text()
+    assert "evaluation.batch_size = 100" in operative and "eval_z.minval = -1.0" in operative
     # Longer training of the same run adds what is new.
     assert run("eval_after_train", "options.training_steps = 7") == [3, 6, 7]
     assert len((tmp_path / "run" / "scores.csv").read_text().splitlines()) == 4
 
 
-def test_a_row_that_was_measured_otherwise_does_not_count(run):
+def test_a_row_that_was_measured_otherwise_does_not_count(run, tmp_path, finished_run):
+    finished_run(tmp_path / "run")
     done = run("eval_after_train", "evaluation.num_fake = 20")
     assert done == [3, 6]
     for other in ("split = 'train'", "num_real = 30", "metrics = ['inception_score']", "seed = 5"):
@@ -54,13 +57,8 @@ def test_a_row_that_was_measured_otherwise_does_not_count(run):
     assert run("eval_after_train", f"evaluation.{other}") == done
 
 
-def test_the_operative_config_holds_what_pictures_and_evaluation_use(run, tmp_path):
-    run("eval_after_train")
-    operative = (tmp_path / "run" / "operative_config.gin").read_text()
-    assert "evaluation.batch_size = 100" in operative and "eval_z.minval = -1.0" in operative
-
-
-def test_a_table_that_a_kill_left_behind_is_made_whole(run, tmp_path):
+def test_a_table_that_a_kill_left_behind_is_made_whole(run, tmp_path, finished_run):
+    finished_run(tmp_path / "run")
     run("eval_after_train")
     table = tmp_path / "run" / "scores.csv"
     whole = table.read_text()
@@ -76,8 +74,8 @@ def test_what_cannot_be_evaluated_is_told_before_the_training(run, tmp_path):
 
 
 @pytest.mark.parametrize("schedule", ("eval_after_train", "continuous_eval"))
-def test_a_damaged_checkpoint_is_passed_over(run, tmp_path, schedule):
-    run("train")
+def test_a_damaged_checkpoint_is_passed_over(run, tmp_path, finished_run, schedule):
+    finished_run(tmp_path / "run")
     (tmp_path / "run" / "checkpoints" / "step-3.index").write_bytes(b"")
     assert run(schedule) == [6]
 
@@ -103,10 +101,10 @@ def test_continuous_eval_takes_up_checkpoints_until_the_last(run, tmp_path, monk
     assert waits  # The first pass found step 3 only, and waited.
 
 
-def test_continuous_eval_of_a_diverged_run_ends(run, tmp_path):
-    run("train", "options.training_steps = 3")
+def test_continuous_eval_of_a_diverged_run_ends(run, tmp_path, finished_run):
+    finished_run(tmp_path / "run")
     (tmp_path / "run" / "DIVERGED").write_text(json.dumps({"step": 1, "terms": ["loss"]}))
     with pytest.raises(UserError, match="has diverged; nothing more will come"):
-        run("continuous_eval")
+        run("continuous_eval", "options.training_steps = 9")
     # What it had reached before is scored.
-    assert [row.step for row in read_results(str(tmp_path / "run"))] == [3]
+    assert [row.step for row in read_results(str(tmp_path / "run"))] == [3, 6]

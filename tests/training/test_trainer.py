@@ -61,8 +61,8 @@ def test_a_resumed_run_ends_as_an_undisturbed_one(tmp_path, make_trainer):
     assert [row["loss/generator"] for row in rows[0]] == [row["loss/generator"] for row in rows[1]]
 
 
-def test_what_a_run_leaves(tmp_path, make_trainer):
-    make_trainer(tmp_path).train()
+def test_what_a_run_leaves(tmp_path, finished_run):
+    finished_run(tmp_path)
     assert [step_of(path) for path in list_checkpoints(str(tmp_path))] == [0, 3, 6]
     pictures = {"real.png", "step_0000003.png", "step_0000006.png"}
     assert set(os.listdir(tmp_path / "samples")) == pictures
@@ -75,8 +75,8 @@ def test_what_a_run_leaves(tmp_path, make_trainer):
     assert [row["step"] for row in read_log(str(tmp_path))] == [2, 3, 4, 6]
 
 
-def test_a_finished_run_is_left_alone(tmp_path, make_trainer):
-    make_trainer(tmp_path).train()
+def test_a_finished_run_is_left_alone(tmp_path, make_trainer, finished_run):
+    finished_run(tmp_path)
     before = (tmp_path / "log.jsonl").stat().st_mtime_ns
     make_trainer(tmp_path).train()
     assert (tmp_path / "log.jsonl").stat().st_mtime_ns == before

@@ -1,0 +1,50 @@
+"""What the checks let pass; what they refuse is in tests/integration/test_mistakes.py."""
+
+import gin
+import pytest
+
+from compare_gan import registry
+from compare_gan.errors import UserError
+from compare_gan.training import config
+from compare_gan.training.checks import check_bindings, check_gan
+from compare_gan.training.options import Options
+
+
+@gin.configurable("make_loss", module="test_checks")
+def _make_loss():
+    return registry.get("loss", "hinge")
+
+
+@pytest.mark.parametrize(
+    "bindings",
+    (
+        ("loss.fn = %LOSS", "LOSS = %SAME", "SAME = @hinge"),
+        ("loss.fn = @test_checks.make_loss()",),
+        ("loss.fn = @test_checks.make_loss",),
+        ("G.batch_norm_fn = None", "ModularGAN.d_optimizer_fn = None"),
+        ("evaluation.extractor = 'auto'", "evaluation.metrics = ['fid', @inception_score]"),
+    ),
+)
+def test_parts_may_be_given_so(bindings):
+    config.parse([], bindings)
+    check_bindings()
+
+
+def test_an_unknown_macro_behind_another_is_told():
+    config.parse([], ["loss.fn = %LOSS", "LOSS = %HINGE"])
+    with pytest.raises(UserError, match=r"Unknown macro 'HINGE'\. Known: LOSS"):
+        check_bindings()
+
+
+@pytest.mark.parametrize(
+    "bindings",
+    (
+        (),  # By default BigGAN embeds and projects labels, if there are any.
+        ("resnet_biggan.Discriminator.project_y = False", "resnet_biggan.Generator.embed_y = %OFF"),
+        ("ModularGAN.conditional = True", "resnet_biggan.Discriminator.project_y = True"),
+    ),
+)
+def test_projection_and_embedding_that_are_no_mistake(bindings):
+    config.parse([], ["OFF = False", *bindings])
+    options = Options("ModularGAN", "resnet_biggan_arch", batch_size=4, training_steps=1)
+    check_gan(options, (32, 32, 3), num_classes=10)
