@@ -194,8 +194,8 @@ class TestImagenet:
 
     @pytest.mark.parametrize("crop_method", ["distorted", "random", "middle", "none"])
     def test_evaluation_crops_as_its_scope_says(self, store_tfds, crop_method):
-        dataset = self._get(store_tfds)
         gin.parse_config(f"eval_imagenet_transform.crop_method = '{crop_method}'")
+        dataset = self._get(store_tfds)
         image = _images(eval_batches(dataset, "validation", 1))[0]
         is_middle = abs((image > 125).mean() - 0.5) < 0.02
         assert is_middle == (crop_method in ("middle", "none"))
