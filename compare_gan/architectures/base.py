@@ -83,8 +83,6 @@ class _Network(keras.Model):
     def build(self, input_shape):
         """Builds all layers by one forward of zeros: the model then has all its variables.
 
-        A real forward, for a symbolic one draws a kernel's first values at each reading of it.
-
         Args:
           input_shape: A pair of shapes, that of y None where there is none.
 
@@ -93,8 +91,14 @@ class _Network(keras.Model):
         """
         shapes = [None if shape is None else tuple(shape) for shape in input_shape]
         self.check_inputs(*shapes)
-        first, y = (s and ops.zeros((1, *s[1:]), self.compute_dtype) for s in shapes)
-        self.call((first, y), training=False)
+        if keras.backend.backend() == "jax":
+            # Which would compile each operation of a real forward by itself.
+            inputs = tuple(s and keras.KerasTensor(s, self.compute_dtype) for s in shapes)
+            self.compute_output_spec(inputs, training=False)
+        else:
+            # In a symbolic forward each reading of a kernel draws its first values anew.
+            inputs = tuple(s and ops.zeros((1, *s[1:]), self.compute_dtype) for s in shapes)
+            self.call(inputs, training=False)
 
     def check_inputs(self, first: tuple, y: tuple | None) -> None:
         """Raises UserError if inputs of these shapes cannot be used; before variables exist."""

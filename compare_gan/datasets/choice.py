@@ -12,6 +12,7 @@ from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.labels import check_fraction, choose_labelled, hide, likeliest
 from compare_gan.datasets.relabelling import (
     has_soft_labels,
+    label_paths,
     random_labels,
     replace_labels,
     single_label,
@@ -58,6 +59,8 @@ def get_dataset(
     """
     definition = _find(name)
     _check_options(definition, name, labeled_fraction, image_size, fake)
+    if from_files := _labels_from_files():
+        label_paths(from_files["file_pattern"], "train")  # Sooner told than data are opened.
     if fake:
         side = image_size or 32
         shape = definition.image_shape or (side, side, 3)
@@ -110,8 +113,10 @@ def _check_options(
     definition: Definition, name: str, fraction: float, image_size, fake: bool
 ) -> None:
     check_fraction(fraction)
-    if image_size is not None and "image_size" not in inspect.signature(definition.load).parameters:
-        raise UserError(f"dataset.image_size cannot be set for '{name}'.")
+    if image_size is not None:
+        check_positive_integer("dataset.image_size", image_size)
+        if "image_size" not in inspect.signature(definition.load).parameters:
+            raise UserError(f"dataset.image_size cannot be set for '{name}'.")
     from_files = _labels_from_files()
     if from_files and definition.labels in ("single", "random"):
         raise UserError(

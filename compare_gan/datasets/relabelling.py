@@ -42,20 +42,32 @@ def replace_labels(
         return source
     new_labels = {}
     for split, size in source.splits.items():
-        paths = sorted(tf.io.gfile.glob(file_pattern.replace("{split}", split)))
-        if not paths or (split != "train" and "{split}" not in file_pattern):
+        paths = label_paths(file_pattern, split)
+        if not paths:
             continue
         keys, labels = read_label_files(paths)
         rows = np.arange(size) % len(keys) if in_turn else _rows(source, name, split, keys)
         new_labels[split] = labels[rows]
-    if "train" not in new_labels:
-        raise UserError(
-            f"replace_labels.file_pattern = '{file_pattern}' matches no file for the split 'train'."
-        )
     expected = num_classes or source.num_classes or _classes_of(new_labels["train"])
     for split, labels in new_labels.items():
         _check_classes(labels, expected, f"'{file_pattern}' ({split})", name)
     return RelabelledSource.of(source, new_labels, expected)
+
+
+def label_paths(file_pattern: str, split: str) -> list[str]:
+    """The label files of a split, in order; none where only those of `train` are asked for.
+
+    Raises:
+      UserError: There is none for `train`.
+    """
+    if split != "train" and "{split}" not in file_pattern:
+        return []
+    paths = sorted(tf.io.gfile.glob(file_pattern.replace("{split}", split)))
+    if split == "train" and not paths:
+        raise UserError(
+            f"replace_labels.file_pattern = '{file_pattern}' matches no file for the split 'train'."
+        )
+    return paths
 
 
 def single_label(source: Source) -> Source:

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from compare_gan.datasets.latents import draw_eval_z
-from compare_gan.errors import DivergenceError
+from compare_gan.errors import DivergenceError, check_positive_integer
 from compare_gan.layers.standing_statistics import (
     accumulating_standing_statistics,
     reset_standing_statistics,
@@ -151,7 +151,12 @@ def refresh_standing_statistics(
 
     Returns:
       What samples are normalized with, in words.
+
+    Raises:
+      UserError: `num_batches` or `batch_size` is not positive.
     """
+    check_positive_integer("standing_statistics.num_batches", num_batches)
+    check_positive_integer("standing_statistics.batch_size", batch_size)
     if not uses_standing_statistics(generator):
         return "moving averages"
     if keep and not _standing_statistics_are_empty(generator):

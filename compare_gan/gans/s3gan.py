@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from compare_gan import registry
-from compare_gan.errors import UserError, unknown_name
+from compare_gan.errors import UserError, check_range, unknown_name
 from compare_gan.gans.keywords import check_keywords, parameters
 from compare_gan.gans.modular_gan import Batch, ModularGAN
 from compare_gan.gans.tasks import (
@@ -84,6 +84,8 @@ class S3GAN(ModularGAN):
 
     def check_options(self) -> None:
         super().check_options()
+        for option in ("weight_rotation_loss_d", "weight_rotation_loss_g", "weight_class_loss"):
+            check_range(f"S3GAN.{option}", getattr(self, option))
         if self.self_supervision not in _SELF_SUPERVISION:
             raise unknown_name("S3GAN.self_supervision", self.self_supervision, _SELF_SUPERVISION)
         if self.self_supervision == "rotation":

@@ -4,7 +4,7 @@ from typing import Any
 
 from compare_gan import registry
 from compare_gan.backend import num_replicas
-from compare_gan.errors import UserError, unknown_name
+from compare_gan.errors import UserError, check_range, unknown_name
 from compare_gan.gans.keywords import check_keywords
 from compare_gan.gans.modular_gan import ModularGAN
 from compare_gan.gans.tasks import NUM_ROTATIONS, AuxiliaryTask, RotationTask, check_square
@@ -55,6 +55,8 @@ class SSGAN(ModularGAN):
 
     def check_options(self) -> None:
         super().check_options()
+        for option in ("weight_rotation_loss_d", "weight_rotation_loss_g"):
+            check_range(f"SSGAN.{option}", getattr(self, option))
         if self.self_supervision not in _SELF_SUPERVISION:
             raise unknown_name("SSGAN.self_supervision", self.self_supervision, _SELF_SUPERVISION)
         if self.self_supervision == "none":

@@ -18,7 +18,8 @@ from keras import ops
 
 from compare_gan import registry
 from compare_gan.architectures.base import option_name
-from compare_gan.errors import UserError, unknown_name
+from compare_gan.errors import UserError, check_positive_integer, unknown_name
+from compare_gan.gans import ModularGAN
 from compare_gan.training.config import is_bound, told
 from compare_gan.training.config_places import short_name
 from compare_gan.training.optimizers import make_optimizers
@@ -40,6 +41,10 @@ _PARTS_BY_NAME = {
     "g_optimizer_fn": "optimizer",
     "d_optimizer_fn": "optimizer",
 }
+# Numbers that are used only where samples are drawn.
+_POSITIVE = ("standing_statistics.num_batches", "standing_statistics.batch_size")
+# What a GAN is given by `options`, whatever its own scope says.
+_OPTIONS = ("architecture", "disc_iters", "lamba", "z_dim")
 _MAY_BE_NONE = ("normalization", "optimizer")
 _MACRO = "gin.macro"
 _TYPES = {
@@ -59,6 +64,10 @@ def check_bindings() -> None:
         kind = _PARTS.get(key) or _PARTS_BY_NAME.get(name)
         with told(key):
             _check_type(key, _allowed_types(selector, name), value)
+            if key in _POSITIVE:
+                check_positive_integer(key, value)
+            if name in _OPTIONS and _is_gan(selector):
+                raise UserError(f"{key} has no effect: set options.{name}.")
             if name == "distribution_fn":
                 _refuse_result(key, value)
             if kind is not None:
@@ -109,14 +118,21 @@ def _check_uses_of_labels(gan) -> None:
 
 
 def _check_macros() -> None:
-    config = gin.config._CONFIG
-    macros = [scope for scope, selector in config if selector == _MACRO]
-    for (_, selector), values in config.items():
+    for (_, selector), values in gin.config._CONFIG.items():
         for name, value in values.items():
             with told(f"{selector}.{name}"):
-                for reference in gin.config.iterate_references(value):
-                    if _is_macro(reference) and reference.config_key not in config:
-                        raise unknown_name("macro", reference.config_key[0], macros)
+                _follow_macros(value)
+
+
+def _follow_macros(value: Any, seen: tuple = ()) -> None:
+    config = gin.config._CONFIG
+    for macro in filter(_is_macro, gin.config.iterate_references(value)):
+        key = macro.config_key
+        if key not in config:
+            raise unknown_name("macro", key[0], [s for s, selector in config if selector == _MACRO])
+        if key in seen:
+            raise UserError(f"The macro '{key[0]}' stands for itself.")
+        _follow_macros(config[key]["value"], (*seen, key))
 
 
 def _bindings() -> Iterator[tuple[str, str, Any]]:
@@ -145,6 +161,11 @@ def _allowed_types(selector: str, name: str) -> set[type]:
             allowed = set(typing.get_args(annotation) or [annotation])
             return allowed if allowed <= set(_TYPES) else set()
     return set()
+
+
+def _is_gan(selector: str) -> bool:
+    part = gin.config._REGISTRY.get_match(selector).wrapped
+    return inspect.isclass(part) and issubclass(part, ModularGAN)
 
 
 def _check_type(key: str, allowed: set[type], value: Any) -> None:

@@ -4,8 +4,6 @@ import gin
 import numpy as np
 import tensorflow as tf
 
-from compare_gan.datasets.latents import draw_eval_z, draw_z
-from compare_gan.evaluation.evaluate import EvaluationOptions
 from compare_gan.training.state import TrainState
 from compare_gan.training.trainer import Experiment
 
@@ -23,10 +21,6 @@ def describe(experiment: Experiment) -> str:
     gradients = 4 * max(counts.values())
     activations = _activation_bytes(gan, experiment.options.batch_size)
     dataset = experiment.dataset
-    # What a run uses later: so that its values are in the operative config.
-    EvaluationOptions()
-    draw_z([1, 1], [0, 0])
-    draw_eval_z(1, 1, 0)
     lines = [
         gin.operative_config_str().rstrip(),
         "",

@@ -71,6 +71,7 @@ _ADDED = (
     ("options.bach_size = 16", "options has no parameter 'bach_size'. Did you mean 'batch_size'?"),
     ("S3GAN.use_predictr = True",
      "S3GAN has no parameter 'use_predictr'. Did you mean 'use_predictor'?"),
+    ("S3GAN.z_dim = 8", "S3GAN.z_dim has no effect: set options.z_dim."),
     ("S3GAN.rotated_batch_size = 8", "S3GAN has no parameter 'rotated_batch_size'."),
     ("G.spectral_nrom = True", "G has no parameter 'spectral_nrom'. Did you mean 'spectral_norm'?"),
     ("resnet_cifar.Generator.chs = 64",
@@ -111,6 +112,8 @@ _ADDED = (
     ("S3GAN.g_lr == 0.0002",
      "The config cannot be read: Couldn't parse statement, expected ':' or '='."),
     ('include "lost.gin"', "The config cannot be read: Unable to open file: lost.gin"),
+    ("BATCH = %SIZE\nSIZE = %BATCH\noptions.batch_size = %BATCH",
+     "The macro 'BATCH' stands for itself.", 21),
     ("options.batch_size = %BATCH\nBACH = 8", "Unknown macro 'BATCH'. Did you mean 'BACH'?"),
     # Parts of another kind.
     ("loss.fn = @wgangp_penalty", "loss.fn must name a part of the kind 'loss', but "
@@ -170,6 +173,7 @@ _ADDED = (
     ("options.lamba = -1", "options.lamba must be at least 0, received -1."),
     ('S3GAN.g_lr = "fast"', "S3GAN.g_lr must be a number, received 'fast'."),
     ("S3GAN.g_lr = -0.1", "S3GAN.g_lr must be at least 0, received -0.1."),
+    ("S3GAN.weight_class_loss = -1", "S3GAN.weight_class_loss must be at least 0, received -1."),
     ("S3GAN.ema_decay = 1.5", "S3GAN.ema_decay must be within 0 and 1, received 1.5."),
     ("ModularGAN.ema_decay = 2", "ModularGAN.ema_decay must be within 0 and 1, received 2."),
     ('S3GAN.conditional = "yes"', "S3GAN.conditional must be True or False, received 'yes'."),
@@ -190,6 +194,8 @@ _ADDED = (
     ("standardize_batch.epsilon = -1",
      "standardize_batch.epsilon must be at least 0, received -1."),
     ("spectral_norm.epsilon = -1", "spectral_norm.epsilon must be at least 0, received -1."),
+    ("standing_statistics.num_batches = 0",
+     "standing_statistics.num_batches must be a positive integer, received 0."),
     ("weights.stddev = -0.02", "weights.stddev must be at least 0, received -0.02."),
     ("z.stddev = -1", "z.stddev must be at least 0, received -1."),
     ("eval_z.minval = 1", "eval_z.minval must be less than eval_z.maxval, received 1 and 1.0."),
@@ -212,8 +218,16 @@ _ADDED = (
      "15, must be a multiple of 8.", 11),
     ("options.batch_size = 12", "S3GAN.rotated_batch_fraction is 2: the batch size of a replica, "
      "12, must be a multiple of 8.", 11),
+    # Label files: looked for before data is touched, after all else is right.
+    ('replace_labels.file_pattern = "/nowhere/{split}*"',
+     "replace_labels.file_pattern = '/nowhere/{split}*' matches no file for the split 'train'."),
+    ('replace_labels.file_pattern = "/nowhere/{split}*"\noptions.batch_size = 15',
+     "S3GAN.rotated_batch_fraction is 2: the batch size of a replica, 15, must be", 11),
+    ('replace_labels.file_pattern = "/nowhere/{split}*"\nreplace_labels.num_classes = 0',
+     "replace_labels.num_classes must be a positive integer, received 0.", 20),
     # Images.
     ("dataset.pad_to = 48", "resnet_cifar is made for images of 32x32, received 48x48", 2),
+    ("dataset.image_size = -3", "dataset.image_size must be a positive integer, received -3."),
     ("dataset.image_size = 32", "dataset.image_size cannot be set for 'test_classes'."),
     # Options that contradict each other.
     ("S3GAN.project_y = False", "S3GAN.use_predictor = True needs S3GAN.project_y = True.", 9),

@@ -1,7 +1,7 @@
 """Whole steps on two logical CPUs: every number is that of one replica with the whole batch.
 
-TensorFlow must be told of the CPUs before it does anything else, so `test_two_replicas.py` runs
-this file in a process of its own.
+TensorFlow must be told of the CPUs before it does anything else, so `tests/test_two_replicas.py`
+runs this file in a process of its own.
 """
 
 import gin
