@@ -41,6 +41,35 @@ CONFIGS = {
             "ModularGAN.experimental_joint_gen_for_disc = True",
         ],
     ),
+    "s3gan_biggan": (
+        [],
+        [
+            "options.gan_class = @S3GAN",
+            "options.architecture = 'resnet_biggan_arch'",
+            "options.batch_size = 64",
+            "options.disc_iters = 2",
+            "options.z_dim = 120",
+            "options.training_steps = 1000",
+            "dataset.name = 'synthetic'",
+            "dataset.image_size = 32",
+            "dataset.labeled_fraction = 0.2",
+            "loss.fn = @hinge",
+            "resnet_biggan.Generator.ch = 32",
+            "resnet_biggan.Discriminator.ch = 32",
+            "G.batch_norm_fn = @conditional_batch_norm",
+            "G.spectral_norm = True",
+            "D.spectral_norm = True",
+            "weights.initializer = 'orthogonal'",
+            "S3GAN.conditional = True",
+            "S3GAN.project_y = True",
+            "resnet_biggan.Discriminator.project_y = False",
+            "S3GAN.use_predictor = True",
+            "S3GAN.self_supervision = 'rotation'",
+            "S3GAN.rotated_batch_fraction = 4",
+            "S3GAN.experimental_joint_gen_for_disc = True",
+            "S3GAN.g_use_ema = True",
+        ],
+    ),
     "s3gan_fashion_mnist": ([str(_EXAMPLES / "s3gan_fashion_mnist.gin")], []),
 }
 
@@ -48,7 +77,7 @@ CONFIGS = {
 PEERS = ("sndcgan", "resnet_cifar")  # Those of which `peers/` has the like in PyTorch.
 
 
-def _make_trainer(name: str, model_dir: str, bindings=()):
+def make_trainer(name: str, model_dir: str, bindings=()):
     from compare_gan.training import config
     from compare_gan.training.trainer import Experiment, Trainer
 
@@ -116,7 +145,7 @@ def compare_with_torch(
     from peers.torch_training import fastest_trainer
 
     with tempfile.TemporaryDirectory() as model_dir:
-        trainer = _make_trainer(name, model_dir, bindings)
+        trainer = make_trainer(name, model_dir, bindings)
         batches = list(trainer._make_batches(1, [0]).take(steps + 1).as_numpy_iterator())
         peer = (make_peer or fastest_trainer)(name, trainer.gan, batches[0])
         seconds, peer_seconds, differences = [], [], []
@@ -166,7 +195,7 @@ def main(names, steps, gin_bindings, profile, peer):
         )
     for name in names or CONFIGS:
         with tempfile.TemporaryDirectory() as model_dir:
-            trainer = _make_trainer(name, model_dir, gin_bindings)
+            trainer = make_trainer(name, model_dir, gin_bindings)
             trainer.run_steps(1)  # Traces.
             if profile:
                 started = time.perf_counter()

@@ -3,6 +3,7 @@
 import keras
 from keras import ops
 
+from compare_gan import backend
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.layers import resampling
 from compare_gan.layers.initializers import weight_initializer
@@ -31,7 +32,7 @@ class _Linear(SpectrallyNormalized):
             self.bias = self.add_weight(shape=(units,), initializer=initializer, name="bias")
 
     def _add_bias(self, x):
-        return x if self.bias is None else x + ops.cast(self.bias, x.dtype)
+        return x if self.bias is None else backend.add_bias(x, ops.cast(self.bias, x.dtype))
 
     def get_config(self):
         return super().get_config() | {
@@ -142,7 +143,7 @@ class Conv2D(_Convolution):
     def call(self, inputs, training=None):
         kernel = self.normalized_kernel(training)
         if self.resample is None:
-            y = ops.conv(inputs, kernel, strides=self.strides, padding="same")
+            y = backend.conv(inputs, kernel, self.strides)
         else:
             y = resampling.convolve(inputs, kernel, self.resample, self.folded)
         return self._add_bias(y)
@@ -183,7 +184,7 @@ class Conv2DTranspose(_Convolution):
 
     def call(self, inputs, training=None):
         kernel = self.normalized_kernel(training)
-        y = ops.conv_transpose(inputs, kernel, strides=self.strides, padding="same")
+        y = backend.conv_transpose(inputs, kernel, self.strides)
         if self.output_size is not None:
             y = self._crop(y)
         return self._add_bias(y)

@@ -13,6 +13,8 @@ The weights stay those of the plain definition; results are equal to rounding.
 
 from keras import ops
 
+from compare_gan import backend
+
 RESAMPLINGS = ("unpool_then", "nearest_then", "then_mean_pool")
 
 
@@ -52,9 +54,9 @@ def convolve(x, kernel, resample: str, folded: bool):
     if folded and resample == "unpool_then" and size > 2:
         return _unpool_then(x, kernel)
     if folded and resample == "nearest_then" and size == 3:
-        return ops.conv_transpose(x, _flipped(_four_shifts(kernel)), strides=2, padding="same")
+        return backend.conv_transpose(x, _flipped(_four_shifts(kernel)), strides=2)
     if folded and resample == "then_mean_pool" and size == 3 and _is_even(x):
-        return ops.conv(x, _four_shifts(kernel) * 0.25, strides=2, padding="same")
+        return backend.conv(x, _four_shifts(kernel) * 0.25, strides=2)
     return _plain(x, kernel, resample)
 
 
@@ -64,25 +66,22 @@ def _is_even(x):
 
 def _plain(x, kernel, resample):
     if resample == "then_mean_pool":
-        return mean_pool(ops.conv(x, kernel, padding="same"))
+        return mean_pool(backend.conv(x, kernel))
     x = unpool(x) if resample == "unpool_then" else upsample_nearest(x)
-    return ops.conv(x, kernel, padding="same")
+    return backend.conv(x, kernel)
 
 
 def _pointwise(x, kernel, resample):
     if resample == "then_mean_pool":
-        return ops.conv(mean_pool(x), kernel, padding="same")
-    y = ops.conv(x, kernel, padding="same")
+        return backend.conv(mean_pool(x), kernel)
+    y = backend.conv(x, kernel)
     return unpool(y) if resample == "unpool_then" else upsample_nearest(y)
 
 
 def _unpool_then(x, kernel):
     # The transposed convolution's output pixel p takes x[i]·k[p - 2i]; ours takes x[i]·w[2i - p +
-    # c] with c = ⌊(size - 1) / 2⌋: the flipped kernel, cropped size - 1 - c pixels in.
-    y = ops.conv_transpose(x, _flipped(kernel), strides=2, padding="valid")
-    centre = kernel.shape[0] // 2
-    h, w = 2 * x.shape[1], 2 * x.shape[2]
-    return y[:, centre : centre + h, centre : centre + w]
+    # c] with c = ⌊(size - 1) / 2⌋: the flipped kernel, from pixel size - 1 - c = ⌊size / 2⌋ on.
+    return backend.conv_transpose(x, _flipped(kernel), strides=2, start=kernel.shape[0] // 2)
 
 
 def _flipped(kernel):

@@ -76,19 +76,20 @@ class SpectralNorm:
           `w` divided by the estimated largest singular value (differentiable with respect to `w`,
           the vectors being constants; a kernel of zeros stays as it is), and the new `u`.
         """
-        matrix = ops.reshape(w, (-1, w.shape[-1]))
 
         def normalize(x):
             return ops.stop_gradient(_l2_normalize(x, self.epsilon))
 
-        if self._keeps_left(w.shape):
-            v = normalize(ops.matmul(ops.reshape(u, (1, -1)), matrix))
-            product = ops.matmul(matrix, ops.reshape(v, (-1, 1)))
-        else:
-            v = normalize(ops.matmul(matrix, ops.reshape(u, (-1, 1))))
-            product = ops.matmul(ops.reshape(v, (1, -1)), matrix)
-        new_u = normalize(product)
-        sigma = ops.sum(new_u * product)
+        with keras.name_scope("power_iteration"):  # So that profiles can tell what it costs.
+            matrix = ops.reshape(w, (-1, w.shape[-1]))
+            if self._keeps_left(w.shape):
+                v = normalize(ops.matmul(ops.reshape(u, (1, -1)), matrix))
+                product = ops.matmul(matrix, ops.reshape(v, (-1, 1)))
+            else:
+                v = normalize(ops.matmul(matrix, ops.reshape(u, (-1, 1))))
+                product = ops.matmul(ops.reshape(v, (1, -1)), matrix)
+            new_u = normalize(product)
+            sigma = ops.sum(new_u * product)
         return w / ops.where(sigma > 0, sigma, 1.0), new_u
 
 

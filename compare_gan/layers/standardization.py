@@ -4,7 +4,7 @@ import gin
 import keras
 from keras import ops
 
-from compare_gan.backend import cross_replica_mean
+from compare_gan.backend import add_bias, cross_replica_mean, mean_by_channel
 from compare_gan.errors import check_decay, check_range
 from compare_gan.layers.spectral_norm import SpectrallyNormalized
 
@@ -137,8 +137,7 @@ class StandardizeBatch(SpectrallyNormalized):
 
     def _batch_moments(self, inputs):
         x = ops.cast(inputs, "float32")
-        axes = tuple(range(len(x.shape) - 1))
-        moments = [ops.mean(x, axis=axes), ops.mean(ops.square(x), axis=axes)]
+        moments = [mean_by_channel(x), mean_by_channel(ops.square(x))]
         if self.statistics.use_cross_replica_mean is not False:
             moments = cross_replica_mean(moments)
         mean, mean_square = moments
@@ -186,4 +185,5 @@ def _apply(x, scale, offset):
             v = ops.reshape(v, (-1, *[1] * (len(x.shape) - 2), v.shape[-1]))
         return v
 
-    return x * spread(scale) + spread(offset)
+    scaled = x * spread(scale)
+    return add_bias(scaled, spread(offset)) if len(offset.shape) == 1 else scaled + spread(offset)

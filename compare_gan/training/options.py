@@ -69,6 +69,8 @@ class RunConfig:
       sample_steps: Generator steps between sample grids; None = `save_checkpoints_steps`.
       deterministic: Use TensorFlow's op determinism, so that equal runs end in equal bits.
       jit_compile: Compile a step with XLA; None = only on GPU and TPU.
+      winograd: Convolve in training by Winograd's algorithm where there are 128 channels and more:
+        equal to rounding. None = on CPU, unless XLA compiles the step, which has its own.
       distribution: One of `auto`, `one_device`, `mirrored`, `multi_worker`, `tpu`.
     """
 
@@ -80,6 +82,7 @@ class RunConfig:
     sample_steps: int | None = None
     deterministic: bool = False
     jit_compile: bool | None = None
+    winograd: bool | None = None
     distribution: str = "auto"
 
     def __post_init__(self):
@@ -89,6 +92,11 @@ class RunConfig:
             check_positive_integer(f"run_config.{name}", getattr(self, name))
         if self.sample_steps is not None:
             check_positive_integer("run_config.sample_steps", self.sample_steps)
+        if self.winograd and self.jit_compile:
+            raise UserError(
+                "run_config.winograd and run_config.jit_compile exclude each other: XLA chooses "
+                "how to convolve itself."
+            )
         if self.distribution not in DISTRIBUTIONS:
             raise UserError(
                 f"run_config.distribution must be one of {', '.join(DISTRIBUTIONS)}, received "

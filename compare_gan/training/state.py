@@ -39,11 +39,12 @@ class TrainState:
         """Moves the averages towards the generator; before `ema_start_step` they copy it."""
         if not self.ema:
             return
-        started = self.step >= self.gan.ema_start_step
-        for average, variable in zip(self.ema, self.gan.generator_variables, strict=True):
-            value = tf.cast(variable.value, tf.float32)
-            moved = average + (1.0 - self.gan.ema_decay) * (value - average)
-            average.assign(tf.where(started, moved, value))
+        with tf.name_scope("ema"):
+            started = self.step >= self.gan.ema_start_step
+            for average, variable in zip(self.ema, self.gan.generator_variables, strict=True):
+                value = tf.cast(variable.value, tf.float32)
+                moved = average + (1.0 - self.gan.ema_decay) * (value - average)
+                average.assign(tf.where(started, moved, value))
 
     def variables(self) -> dict[str, tf.Variable]:
         """All variables by a stable name, as they are written to checkpoints.

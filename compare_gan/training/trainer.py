@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from compare_gan.backend import on_cpu
 from compare_gan.errors import DivergenceError
 from compare_gan.evaluation.evaluate import EvaluationOptions
 from compare_gan.layers import ConditionalBatchNorm
@@ -27,6 +28,7 @@ from compare_gan.training.recorder import Recorder
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep, make_train_loop
 from compare_gan.utils import write_text
+from compare_gan.winograd import winograd_convolutions
 
 _log = logging.getLogger(__name__)
 
@@ -143,7 +145,10 @@ class Trainer:
         self._train_step = TrainStep(self.state, replicas)
         jit_compile = run_config.jit_compile
         if jit_compile is None:
-            jit_compile = bool(tf.config.list_logical_devices("GPU"))
+            jit_compile = not on_cpu()
+        self._winograd = run_config.winograd
+        if self._winograd is None:
+            self._winograd = on_cpu() and not jit_compile
         self._train_loop = make_train_loop(self._train_step, self.strategy, jit_compile)
         self._iterator = None
 
@@ -161,7 +166,8 @@ class Trainer:
         """
         if self._iterator is None:
             self._iterator = distributed_iterator(self.strategy, self._make_batches)
-        history = self._train_loop(self._iterator, tf.constant(num_steps)).numpy()
+        with winograd_convolutions(self._winograd):  # Where they are traced: in the first call.
+            history = self._train_loop(self._iterator, tf.constant(num_steps)).numpy()
         return dict(zip(self._train_step.names, history.T, strict=True))
 
     def train(self) -> None:

@@ -35,7 +35,7 @@ def test_losses_of_three_steps_are_ours(name):
 
 @pytest.mark.parametrize("name", train_step.PEERS)
 def test_all_weights_are_copied(name, tmp_path):
-    gan = train_step._make_trainer(name, str(tmp_path), _bindings(name)).gan
+    gan = train_step.make_trainer(name, str(tmp_path), _bindings(name)).gan
     peer = TorchTrainer(name, gan)
     for ours, theirs in ((gan.generator, peer.generator), (gan.discriminator, peer.discriminator)):
         count = sum(np.prod(v.shape) for v in ours.trainable_variables)

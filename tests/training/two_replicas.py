@@ -50,6 +50,13 @@ CASES = {
         SSGAN.rotated_batch_size = 16
         penalty.fn = @l2_penalty
     """,
+    # So great an epsilon makes Adam's step proportional to the gradient: else rounding in zero
+    # gradients would turn into whole steps.
+    "adam": """
+        options.gan_class = @ModularGAN
+        ModularGAN.g_optimizer_fn = @tf.train.AdamOptimizer
+        tf.train.AdamOptimizer.epsilon = 1.0
+    """,
 }
 
 

@@ -1,0 +1,76 @@
+"""Where the time of a training step goes: seconds by kind of operation, from TensorFlow's profiler.
+
+    python benchmarks/profile_operations.py s3gan_fashion_mnist --steps 10
+
+Shares are of the time in operations, over all threads. What lies in a name scope of its own, the
+averages (`ema`) and the power iterations of spectral normalization, is told apart as well.
+"""
+
+import collections
+import pathlib
+import tempfile
+
+import click
+from train_step import CONFIGS, make_trainer
+
+from compare_gan.startup import prepare_tensorflow
+
+SCOPES = ("ema", "power_iteration")
+
+
+def operation_seconds(trainer, steps: int) -> tuple[dict[str, float], dict[str, float]]:
+    """Seconds a step by kind of operation, and by scope for those of `SCOPES`; both greatest first.
+
+    What only calls other operations is left out.
+    """
+    import tensorflow as tf
+    from tensorflow.tsl.profiler.protobuf import xplane_pb2
+
+    with tempfile.TemporaryDirectory() as folder:
+        tf.profiler.experimental.start(folder)
+        trainer.run_steps(steps)
+        tf.profiler.experimental.stop()
+        [path] = pathlib.Path(folder).glob("**/*.xplane.pb")
+        space = xplane_pb2.XSpace.FromString(path.read_bytes())
+    by_kind, by_scope = collections.Counter(), collections.Counter()
+    for plane in space.planes:
+        if not plane.name.startswith("/host:CPU"):
+            continue
+        for line in plane.lines:
+            for event in line.events:
+                # An operation's event is called "scope/name:Kind"; others have no colon.
+                scopes, _, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
+                if not scopes or not kind.lstrip("_").isalnum() or kind in _CALLERS:
+                    continue
+                seconds = event.duration_ps / 1e12 / steps
+                by_kind[kind] += seconds
+                for scope in SCOPES:
+                    if scope in scopes.split("/"):
+                        by_scope[scope] += seconds
+    return dict(by_kind.most_common()), dict(by_scope.most_common())
+
+
+# What calls other operations, and what the executor calls itself.
+_CALLERS = ("While", "StatefulPartitionedCall", "PartitionedCall", "Process", "Run")
+
+
+@click.command()
+@click.argument("names", nargs=-1, type=click.Choice(list(CONFIGS)))
+@click.option("--steps", default=5, show_default=True, type=click.IntRange(min=1))
+@click.option("--gin_bindings", multiple=True, help="Changes the configs.")
+def main(names, steps, gin_bindings):
+    prepare_tensorflow()
+    for name in names or CONFIGS:
+        with tempfile.TemporaryDirectory() as model_dir:
+            trainer = make_trainer(name, model_dir, gin_bindings)
+            trainer.run_steps(2)  # Traces.
+            by_kind, by_scope = operation_seconds(trainer, steps)
+        total = sum(by_kind.values())
+        print(f"\n| {name} | s a step | share |\n|---|---|---|")
+        scopes = {f"in the scope `{scope}`": seconds for scope, seconds in by_scope.items()}
+        for what, seconds in [*list(by_kind.items())[:10], ("all", total), *scopes.items()]:
+            print(f"| {what} | {seconds:.3g} | {100 * seconds / total:.1f} % |", flush=True)
+
+
+if __name__ == "__main__":
+    main()
