@@ -49,12 +49,18 @@ def class_grid(rows: Sequence[np.ndarray], names: Sequence[str]) -> np.ndarray:
     return np.concatenate([labels, grid], axis=1)
 
 
-def save_png(picture: np.ndarray, path: str) -> None:
-    """Writes uint8 [h, w, 1 or 3] as PNG, whole or not at all; makes the folder if need be."""
+def save_png(picture: np.ndarray, path: str, compress_level: int = 6) -> None:
+    """Writes uint8 [h, w, 1 or 3] as PNG, whole or not at all; makes the folder if need be.
+
+    Args:
+      picture: The pixels.
+      path: Of the file, which is replaced if there is one.
+      compress_level: 0 to 9, as zlib has them: faster to smaller.
+    """
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     if picture.shape[-1] == 1:
         picture = picture[:, :, 0]
-    Image.fromarray(picture).save(path + ".tmp", format="PNG")
+    Image.fromarray(picture).save(path + ".tmp", format="PNG", compress_level=compress_level)
     os.replace(path + ".tmp", path)
 
 
