@@ -185,8 +185,12 @@ def evaluate(
 
 @cli.command()
 @click.option("--model_dir", required=True, metavar="DIR", help="A directory written by train.")
-@click.option("--out", metavar="PATH", help="PNG (grids) or folder (--num); in DIR if left out.")
-@click.option("--num", type=click.IntRange(min=1), help="Write so many single PNGs instead.")
+@click.option("--out", metavar="PATH", help="PNG; folder or .npz (--num); in DIR if left out.")
+@click.option(
+    "--num",
+    type=click.IntRange(min=1),
+    help="Write so many single PNGs instead, or one .npz (arr_0, labels).",
+)
 @click.option(
     "--interpolate",
     "interpolations",
@@ -213,16 +217,18 @@ def sample(model_dir, out, num, interpolations, label, columns, truncation, seed
     Without --num or --interpolate: a grid, one class a row.
     """
     prepare_tensorflow()
-    from compare_gan.evaluation import drawing
+    from compare_gan.evaluation import drawing, writing
     from compare_gan.training.model_dir import load_trained
 
     if num and interpolations:
         raise UserError("--num and --interpolate exclude each other.")
+    if not num and out and out.endswith(".npz"):
+        raise UserError("--out with the ending .npz needs --num: a grid is written as PNG.")
     model = load_trained(model_dir, checkpoint, use_ema=not raw)
     label = drawing.find_class(model, label)
     common = dict(seed=seed, truncation=truncation, label=label)
     if num:
-        path = drawing.write_images(model, out or os.path.join(model_dir, "images"), num, **common)
+        path = writing.write_images(model, out or os.path.join(model_dir, "images"), num, **common)
     elif interpolations:
         out = out or os.path.join(model_dir, "interpolation.png")
         path = drawing.write_interpolation(model, out, interpolations, columns, **common)

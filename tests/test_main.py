@@ -127,6 +127,31 @@ def test_sample_writes_single_images(run, model_dir):
     assert Image.open(os.path.join(out.strip(), names[0])).size == (8, 8)
 
 
+def test_sample_writes_one_file_of_arrays(run, model_dir, tmp_path):
+    path = str(tmp_path / "new" / "samples.npz")
+    status, out, err = run(
+        "sample", "--model_dir", model_dir, "--num", "5", "--class", "2", "--out", path
+    )
+    assert status == 0 and out.strip() == path, err
+    with np.load(path) as file:
+        assert file["arr_0"].shape[:3] == (5, 8, 8)
+        np.testing.assert_array_equal(file["labels"], [2] * 5)
+
+
+def test_trouble_in_a_writing_thread_ends_in_a_sentence(run, model_dir, tmp_path, monkeypatch):
+    (tmp_path / "000002_2.png" / "in the way").mkdir(parents=True)
+    sample = ("sample", "--model_dir", model_dir, "--num", "5", "--out", str(tmp_path))
+    status, _, err = run(*sample)
+    assert status == 1 and err.startswith("Error: Is a directory: ") and err.count("\n") == 1
+
+    def fail(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("compare_gan.report.grids.save_png", fail)
+    status, _, err = run(*sample)
+    assert (status, err) == (1, f"Error: No space left on device: {tmp_path}.\n")
+
+
 def test_sample_interpolates_from_left_to_right(run, model_dir, tmp_path):
     path = str(tmp_path / "rows.png")
     status, _, err = run(
@@ -193,6 +218,8 @@ def test_a_wrong_value_is_one_sentence_before_any_work(run, tmp_path, tiny_run, 
 def test_sampling_mistakes_are_told(run, model_dir):
     status, _, err = run("sample", "--model_dir", model_dir, "--num", "1", "--interpolate", "1")
     assert status == 2 and "exclude each other" in err
+    status, _, err = run("sample", "--model_dir", model_dir, "--out", "a.npz")
+    assert status == 2 and "ending .npz needs --num" in err
     status, _, err = run("sample", "--model_dir", model_dir, "--class", "9")
     assert status == 2 and "Unknown class '9'" in err
     status, _, err = run("sample", "--model_dir", model_dir, "--checkpoint", "4")

@@ -1,6 +1,4 @@
-"""Pictures of what a generator makes: grids, interpolations, single images."""
-
-import os
+"""Pictures of what a generator makes: grids and interpolations."""
 
 import numpy as np
 
@@ -91,29 +89,6 @@ def write_grid(model, path: str, columns: int, *, seed=0, truncation=1.0, label=
     )
     grids.save_png(picture, path)
     return path
-
-
-def write_images(model, folder: str, num: int, *, seed=0, truncation=1.0, label=None) -> str:
-    """Writes `num` single PNGs `<number>_<class>.png`; returns `folder`.
-
-    Classes take turns unless `label` names one.
-    """
-    os.makedirs(folder, exist_ok=True)
-    labels = None if label is None else np.full([num], label)
-    images, labels = sample_images(
-        model.generator,
-        num,
-        min(num, 64),
-        model.z_dim,
-        model.num_classes,
-        seed,
-        labels,
-        truncation=truncation,
-    )
-    for i, image in enumerate(images):
-        suffix = "" if labels is None else f"_{labels[i]}"
-        grids.save_png(image, os.path.join(folder, f"{i:06}{suffix}.png"))
-    return folder
 
 
 def write_interpolation(

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import gin
 import numpy as np
@@ -15,7 +16,7 @@ from compare_gan.layers.standing_statistics import (
     uses_standing_statistics,
 )
 
-_BATCH_SIZE = 64
+BATCH_SIZE = 64  # Unless said otherwise.
 # The compiled sampler of each generator, for as long as the generator lives.
 _samplers: weakref.WeakKeyDictionary = weakref.WeakKeyDictionary()
 
@@ -77,7 +78,7 @@ def sample_images(
 
 
 def generate(
-    generator, z, labels, num_classes: int | None, *, batch_size: int = _BATCH_SIZE
+    generator, z, labels, num_classes: int | None, *, batch_size: int = BATCH_SIZE
 ) -> np.ndarray:
     """Images for given latents and labels.
 
@@ -104,23 +105,40 @@ def generate(
 def generate_batches(
     generator, z, labels, num_classes: int | None, batch_size: int
 ) -> Iterator[np.ndarray]:
-    """As `generate`, but yields uint8 [<= batch_size, H, W, C] one after the other."""
+    """As `generate`, but yields uint8 [<= batch_size, H, W, C] one after the other.
+
+    While one batch is on its way from the device the next is being made: two are held at a time.
+    """
     z, labels = np.asarray(z, np.float32), None if labels is None else np.asarray(labels)
     if _standing_statistics_are_empty(generator):
         refresh_standing_statistics(generator, z.shape[1], num_classes)
     sampler = _sampler(generator)
-    for start in range(0, len(z), batch_size):
-        # The last batch is filled up by repeating, so that every one has the same shape.
-        rows = np.arange(start, start + batch_size) % len(z)
-        y = None if labels is None else tf.constant(labels[rows], tf.int32)
-        images, finite = sampler(tf.constant(z[rows]), y, num_classes)
-        count = min(batch_size, len(z) - start)
-        broken = int(np.sum(~finite.numpy()[:count]))
-        if broken:
-            raise DivergenceError(
-                f"The generator made images that are not finite: {broken} of {count} in a batch."
-            )
-        yield images.numpy()[:count]
+    # On a GPU a call of the sampler returns before the images are there, but a fetch waits for all
+    # work that was given to the GPU before it. So a thread begins to fetch a batch at once, while
+    # this one goes on to the next.
+    with ThreadPoolExecutor(1, "fetch") as fetcher:
+        earlier = None
+        for start in range(0, len(z), batch_size):
+            # The last batch is filled up by repeating, so that every one has the same shape.
+            rows = np.arange(start, start + batch_size) % len(z)
+            y = None if labels is None else tf.constant(labels[rows], tf.int32)
+            images, finite = sampler(tf.constant(z[rows]), y, num_classes)
+            count = min(batch_size, len(z) - start)
+            fetched = fetcher.submit(_fetch, images, finite, count)
+            if earlier is not None:
+                yield earlier.result()
+            earlier = fetched
+        if earlier is not None:
+            yield earlier.result()
+
+
+def _fetch(images: tf.Tensor, finite: tf.Tensor, count: int) -> np.ndarray:
+    broken = int(np.sum(~finite.numpy()[:count]))
+    if broken:
+        raise DivergenceError(
+            f"The generator made images that are not finite: {broken} of {count} in a batch."
+        )
+    return images.numpy()[:count]
 
 
 @gin.configurable("standing_statistics")
@@ -129,7 +147,7 @@ def refresh_standing_statistics(
     z_dim: int,
     num_classes: int | None,
     num_batches: int = 100,
-    batch_size: int = _BATCH_SIZE,
+    batch_size: int = BATCH_SIZE,
     seed: int = 0,
     keep: bool = False,
     *,

@@ -1,5 +1,7 @@
 """A tiny generator and data set."""
 
+import types
+
 import keras
 import numpy as np
 import pytest
@@ -41,6 +43,27 @@ def make_generator():
         return generator
 
     return make
+
+
+@pytest.fixture
+def model(make_generator):
+    """What `load_trained` gives, as far as samples need it."""
+    return types.SimpleNamespace(
+        generator=make_generator(),
+        z_dim=Z_DIM,
+        num_classes=CLASSES,
+        class_names=["dark", "middle", "bright"],
+    )
+
+
+@pytest.fixture
+def unconditional(make_generator):
+    return types.SimpleNamespace(
+        generator=make_generator(conditional=False),
+        z_dim=Z_DIM,
+        num_classes=None,
+        class_names=None,
+    )
 
 
 @pytest.fixture

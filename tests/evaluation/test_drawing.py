@@ -1,8 +1,5 @@
 """Pictures of samples: what stands where."""
 
-import os
-import types
-
 import numpy as np
 import pytest
 from PIL import Image
@@ -13,23 +10,6 @@ from compare_gan.report import grids
 
 Z_DIM, CLASSES = 4, 3
 _NAMES = ["dark", "middle", "bright"]
-
-
-@pytest.fixture
-def model(make_generator):
-    return types.SimpleNamespace(
-        generator=make_generator(), z_dim=Z_DIM, num_classes=CLASSES, class_names=_NAMES
-    )
-
-
-@pytest.fixture
-def unconditional(make_generator):
-    return types.SimpleNamespace(
-        generator=make_generator(conditional=False),
-        z_dim=Z_DIM,
-        num_classes=None,
-        class_names=None,
-    )
 
 
 def _samples(model, labels, seed=0, truncation=1.0):
@@ -67,21 +47,6 @@ def test_at_most_ten_classes_are_drawn_and_numbered(make_generator):
     images, _ = sampling.sample_images(generator, 20, 20, Z_DIM, 12, 0, np.repeat(np.arange(10), 2))
     names = [str(i) for i in range(10)]
     np.testing.assert_array_equal(picture, grids.class_grid(np.split(images, 10), names))
-
-
-def test_single_images_take_classes_in_turn(model, tmp_path):
-    folder = drawing.write_images(model, str(tmp_path / "images"), num=5, seed=1)
-    names = ["000000_0.png", "000001_1.png", "000002_2.png", "000003_0.png", "000004_1.png"]
-    assert sorted(os.listdir(folder)) == names
-    images = np.stack([_read(os.path.join(folder, name)) for name in names])
-    np.testing.assert_array_equal(images, _samples(model, [0, 1, 2, 0, 1], seed=1))
-
-
-def test_single_images_of_one_class_or_none(model, unconditional, tmp_path):
-    folder = drawing.write_images(model, str(tmp_path / "a"), num=2, label=1)
-    assert sorted(os.listdir(folder)) == ["000000_1.png", "000001_1.png"]
-    folder = drawing.write_images(unconditional, str(tmp_path / "b"), num=2)
-    assert sorted(os.listdir(folder)) == ["000000.png", "000001.png"]
 
 
 def test_interpolation_goes_from_latent_to_latent(model, tmp_path):

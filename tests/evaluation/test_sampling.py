@@ -64,6 +64,20 @@ def test_a_batch_size_is_traced_once(make_generator):
     assert generator.traces == 1
 
 
+def test_one_batch_is_made_ahead_and_no_more(make_generator, monkeypatch):
+    generator, made = make_generator(), []
+    sampler = sampling._sampler(generator)
+    monkeypatch.setitem(
+        sampling._samplers, generator, lambda *args: (made.append(1), sampler(*args))[1]
+    )
+    z, labels = sampling.sample_latents(18, Z_DIM, 0), np.arange(18) % CLASSES
+    ahead = [
+        (len(images), len(made))
+        for images in sampling.generate_batches(generator, z, labels, CLASSES, 4)
+    ]
+    assert ahead == [(4, 2), (4, 3), (4, 4), (4, 5), (2, 5)]
+
+
 def test_new_weights_are_seen(make_generator):
     generator = make_generator()
     first, _ = sampling.sample_images(generator, 4, 4, Z_DIM, CLASSES, seed=0)

@@ -9,7 +9,7 @@ import pytest
 
 from compare_gan import main as command_line
 from compare_gan.errors import UserError
-from compare_gan.evaluation import drawing
+from compare_gan.evaluation import writing
 from compare_gan.evaluation.sampling import refresh_standing_statistics
 from compare_gan.importing import import_weights
 from compare_gan.importing.source import EMA
@@ -218,7 +218,7 @@ def test_a_config_of_2019_needs_neither_its_data_nor_its_label_files(old, comman
     assert out.startswith("S3GAN of resnet_biggan_arch, 128x128x3, 1000 classes")
 
     # What `sample` and `export` do.
-    images = drawing.write_images(load_trained(run), str(tmp_path / "images"), 1, seed=0)
+    images = writing.write_images(load_trained(run), str(tmp_path / "images"), 1, seed=0)
     assert len(os.listdir(images)) == 1
 
 

@@ -50,3 +50,10 @@ def test_png_round_trip_leaves_no_temporary_file(tmp_path, channels):
     read = np.asarray(Image.open(tmp_path / "new" / "picture.png")).reshape(picture.shape)
     np.testing.assert_array_equal(read, picture)
     assert [path.name for path in (tmp_path / "new").iterdir()] == ["picture.png"]
+
+
+def test_a_png_that_cannot_be_put_in_its_place_leaves_no_temporary_file(tmp_path):
+    (tmp_path / "picture.png" / "in the way").mkdir(parents=True)
+    with pytest.raises(IsADirectoryError):
+        save_png(np.zeros([5, 7, 3], np.uint8), str(tmp_path / "picture.png"))
+    assert [path.name for path in tmp_path.iterdir()] == ["picture.png"]
