@@ -8,6 +8,7 @@ import gin
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer, check_range
 
+PRECISIONS = ("bfloat16", "float16")
 DISTRIBUTIONS = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 
@@ -69,6 +70,9 @@ class RunConfig:
       sample_steps: Generator steps between sample grids; None = `save_checkpoints_steps`.
       deterministic: Use TensorFlow's op determinism, so that equal runs end in equal bits.
       jit_compile: Compile a step with XLA; None = only on GPU and TPU.
+      mixed_precision: What the networks compute in while they are trained: `bfloat16`, `float16`
+        (with a dynamic loss scale), or None for Keras's setting, which is float32. Variables,
+        optimizers, moments and losses are float32 always, sampling and evaluation too.
       distribution: One of `auto`, `one_device`, `mirrored`, `multi_worker`, `tpu`.
     """
 
@@ -80,6 +84,7 @@ class RunConfig:
     sample_steps: int | None = None
     deterministic: bool = False
     jit_compile: bool | None = None
+    mixed_precision: str | None = None
     distribution: str = "auto"
 
     def __post_init__(self):
@@ -89,6 +94,11 @@ class RunConfig:
             check_positive_integer(f"run_config.{name}", getattr(self, name))
         if self.sample_steps is not None:
             check_positive_integer("run_config.sample_steps", self.sample_steps)
+        if self.mixed_precision not in (None, *PRECISIONS):
+            raise UserError(
+                f"run_config.mixed_precision must be {', '.join(PRECISIONS)} or None, received "
+                f"'{self.mixed_precision}'."
+            )
         if self.distribution not in DISTRIBUTIONS:
             raise UserError(
                 f"run_config.distribution must be one of {', '.join(DISTRIBUTIONS)}, received "
