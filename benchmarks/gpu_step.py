@@ -9,9 +9,11 @@ batch that stays the same, so that reading data costs nothing; without averaged 
 compiled loop of training, XLA on. PyTorch's is the same layers with automatic mixed precision, the
 fastest of plain and `torch.compile`, channels last and first. Rounds of steps are measured in turn;
 shown are the median and the quartiles. The share of the chip's peak counts convolutions and matrix
-products as ours executes them, resampling folded in. Give small sizes to try it without a GPU:
+products as ours executes them, resampling folded in. To try it without a GPU (`torch.compile` alone
+takes minutes on a CPU):
 
-    python benchmarks/gpu_step.py --batch_size 2 --steps 1 --rounds 4 \
+    python benchmarks/gpu_step.py --batch_size 2 --precision float32 --steps 1 --rounds 4 \
+        --gin_bindings 'dataset.image_size = 32' \
         --gin_bindings 'resnet_biggan.Generator.ch = 2' \
         --gin_bindings 'resnet_biggan.Discriminator.ch = 2'
 """
