@@ -37,6 +37,19 @@ def test_outside_of_replicas_the_mean_is_the_value():
         np.testing.assert_array_equal(value, mean)
 
 
+def test_batch_uniform_is_the_same_compiled_by_xla():
+    """Unlike TensorFlow's own draws, of which these are those on CPU."""
+    seed = tf.constant([3, 4])
+
+    @tf.function(jit_compile=True)
+    def compiled():
+        return backend.batch_uniform((1000, 2), seed)
+
+    draws = backend.batch_uniform((1000, 2), seed)
+    np.testing.assert_array_equal(compiled(), draws)
+    np.testing.assert_array_equal(tf.random.stateless_uniform((1000, 2), seed), draws)
+
+
 def test_batch_uniform_follows_from_the_seed_alone():
     draws = backend.batch_uniform((1000, 2), (3, 4))
     assert draws.dtype == "float32" and draws.shape == (1000, 2)

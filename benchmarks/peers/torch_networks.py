@@ -12,10 +12,10 @@ from torch import nn
 from torch.nn import functional
 from torch.nn.utils.parametrizations import spectral_norm
 
-_BATCH_NORM = {"eps": 1e-3, "momentum": 1e-3}
+BATCH_NORM = {"eps": 1e-3, "momentum": 1e-3}
 
 
-def _to_image(x, size: int):
+def to_image(x, size: int):
     """[n, size·size·c], pixels first, to [n, c, size, size]."""
     return x.view(x.shape[0], size, size, -1).permute(0, 3, 1, 2)
 
@@ -27,15 +27,15 @@ class SNDCGANGenerator(nn.Module):
         super().__init__()
         self.seed_size = size // 8
         self.g_fc1 = nn.Linear(z_dim, self.seed_size**2 * 8 * ch)
-        self.g_bn1 = nn.BatchNorm1d(self.seed_size**2 * 8 * ch, **_BATCH_NORM)
+        self.g_bn1 = nn.BatchNorm1d(self.seed_size**2 * 8 * ch, **BATCH_NORM)
         for i, width in enumerate((8, 4, 2), start=2):
             deconv = nn.ConvTranspose2d(width * ch, width * ch // 2, 4, stride=2, padding=1)
             setattr(self, f"g_dc{i}", deconv)
-            setattr(self, f"g_bn{i}", nn.BatchNorm2d(width * ch // 2, **_BATCH_NORM))
+            setattr(self, f"g_bn{i}", nn.BatchNorm2d(width * ch // 2, **BATCH_NORM))
         self.g_dc5 = nn.ConvTranspose2d(ch, colors, 3, padding=1)
 
     def forward(self, z):
-        x = _to_image(functional.relu(self.g_bn1(self.g_fc1(z))), self.seed_size)
+        x = to_image(functional.relu(self.g_bn1(self.g_fc1(z))), self.seed_size)
         x = functional.relu(self.g_bn2(self.g_dc2(x)))
         x = functional.relu(self.g_bn3(self.g_dc3(x)))
         x = functional.relu(self.g_bn4(self.g_dc4(x)))
@@ -64,10 +64,12 @@ class SNDCGANDiscriminator(nn.Module):
         return self.d_fc1(x.permute(0, 2, 3, 1).flatten(1))
 
 
-def _unpool(x):
+def unpool(x):
     """Twice the height and width, each pixel at the top left of three zeros."""
     n, c, h, w = x.shape
-    y = torch.empty((n, c, 2 * h, 2 * w), dtype=x.dtype, memory_format=_format_of(x)).zero_()
+    y = torch.empty(
+        (n, c, 2 * h, 2 * w), dtype=x.dtype, device=x.device, memory_format=_format_of(x)
+    ).zero_()
     y[:, :, ::2, ::2] = x
     return y
 
@@ -84,8 +86,8 @@ class _Block(nn.Module):
         super().__init__()
         wrap = spectral_norm if discriminator else lambda conv: conv
         self.scale = scale
-        self.bn1 = nn.Identity() if discriminator else nn.BatchNorm2d(before, **_BATCH_NORM)
-        self.bn2 = nn.Identity() if discriminator else nn.BatchNorm2d(after, **_BATCH_NORM)
+        self.bn1 = nn.Identity() if discriminator else nn.BatchNorm2d(before, **BATCH_NORM)
+        self.bn2 = nn.Identity() if discriminator else nn.BatchNorm2d(after, **BATCH_NORM)
         first = scale if scale == "up" else "same"
         second = scale if scale == "down" else "same"
         around = "same" if scale == "none" else scale
@@ -97,7 +99,7 @@ class _Block(nn.Module):
         conv1, conv2, shortcut = (getattr(self, name) for name in self.names)
         h = functional.relu(self.bn1(x))
         if self.scale == "up":
-            h, x = _unpool(h), _unpool(x)
+            h, x = unpool(h), unpool(x)
         h = conv2(functional.relu(self.bn2(conv1(h)))) + shortcut(x)
         return functional.avg_pool2d(h, 2) if self.scale == "down" else h
 
@@ -111,11 +113,11 @@ class ResNetCifarGenerator(nn.Module):
         self.fc_noise = nn.Linear(z_dim, 16 * ch)
         for i in range(3):
             setattr(self, f"B{i + 1}", _Block(ch, ch, "up", discriminator=False))
-        self.final_norm = nn.BatchNorm2d(ch, **_BATCH_NORM)
+        self.final_norm = nn.BatchNorm2d(ch, **BATCH_NORM)
         self.final_conv = nn.Conv2d(ch, colors, 3, padding=1)
 
     def forward(self, z):
-        x = self.B3(self.B2(self.B1(_to_image(self.fc_noise(z), 4))))
+        x = self.B3(self.B2(self.B1(to_image(self.fc_noise(z), 4))))
         return torch.sigmoid(self.final_conv(functional.relu(self.final_norm(x))))
 
 
@@ -135,7 +137,17 @@ class ResNetCifarDiscriminator(nn.Module):
         return self.disc_final_fc(functional.relu(x).mean(dim=(2, 3)))
 
 
-NETWORKS = {
+_NETWORKS = {
     "sndcgan": (SNDCGANGenerator, SNDCGANDiscriminator),
     "resnet_cifar": (ResNetCifarGenerator, ResNetCifarDiscriminator),
 }
+
+
+def make_networks(name: str, gan) -> tuple[nn.Module, nn.Module]:
+    """Generator and discriminator of a family, of the sizes of our GAN."""
+    generator, discriminator = _NETWORKS[name]
+    size, _, colors = gan.image_shape
+    return (
+        generator(size, colors, gan.z_dim, gan.generator.ch),
+        discriminator(size, colors, gan.discriminator.ch),
+    )

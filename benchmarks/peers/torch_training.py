@@ -6,78 +6,129 @@ import time
 
 import numpy as np
 import torch
-from peers.torch_networks import NETWORKS
+from peers import torch_biggan, torch_networks
 from torch.nn import functional
 
 
 class TorchTrainer:
-    """`disc_iters` discriminator updates and one generator update: non-saturating loss, Adam.
+    """`disc_iters` discriminator updates and one generator update, with Adam.
 
     As our step it shows real and generated images in one forward, makes the fakes of all
     discriminator updates in one forward of the generator and no gradients that nothing needs.
 
     Args:
-      name: Key of `NETWORKS`.
+      name: `sndcgan`, `resnet_cifar` (both with the non-saturating loss), or `resnet_biggan`, which
+        is conditional, with the hinge loss.
       gan: Our GAN, whose sizes, weights and rates are taken over.
       channels_last: Memory format of the networks and images.
       compiled: Whether the networks go through `torch.compile`.
+      device: Where it computes.
+      precision: `bfloat16` or `float16` (with a gradient scaler) for automatic mixed precision.
     """
 
-    def __init__(self, name: str, gan, channels_last: bool = True, compiled: bool = False):
-        generator_class, discriminator_class = NETWORKS[name]
-        size, _, colors = gan.image_shape
-        self.generator = generator_class(size, colors, gan.z_dim, gan.generator.ch)
-        self.discriminator = discriminator_class(size, colors, gan.discriminator.ch)
-        copy_weights(gan.generator, self.generator)
-        copy_weights(gan.discriminator, self.discriminator)
+    def __init__(
+        self,
+        name: str,
+        gan,
+        channels_last: bool = True,
+        compiled: bool = False,
+        device: str = "cpu",
+        precision: str = "float32",
+    ):
+        self.conditional = name == "resnet_biggan"
+        if self.conditional:
+            networks = torch_biggan.Generator(gan), torch_biggan.Discriminator(gan)
+        else:
+            networks = torch_networks.make_networks(name, gan)
+        self.d_loss, self.g_loss = _LOSSES["hinge" if self.conditional else "non_saturating"]
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
-        self.networks = [self.generator, self.discriminator]
-        for network in self.networks:
-            network.train().to(memory_format=self.memory_format)
+        for ours, network in zip((gan.generator, gan.discriminator), networks, strict=True):
+            copy_weights(ours, network)
+            network.train().to(device, memory_format=self.memory_format)
+        self.generator, self.discriminator = networks
         self.g_optimizer, self.d_optimizer = (
-            torch.optim.Adam(network.parameters(), gan.g_lr, betas=(0.9, 0.999), eps=1e-8)
-            for network in self.networks
+            torch.optim.Adam(
+                network.parameters(), rate, betas=(0.9, 0.999), eps=1e-8, fused=device == "cuda"
+            )
+            for network, rate in zip(
+                networks, (gan.g_lr, gan.g_lr if gan.d_lr is None else gan.d_lr), strict=True
+            )
         )
-        self._generate, self._discriminate = self.networks
+        self.device, half = device, getattr(torch, precision)
+        self._autocast = torch.autocast(device, half, enabled=precision != "float32")
+        self._g_scaler, self._d_scaler = (
+            torch.amp.GradScaler(device, enabled=precision == "float16") for _ in range(2)
+        )
+        self._generate, self._discriminate = networks
         if compiled:
-            self._generate, self._discriminate = (torch.compile(n) for n in self.networks)
+            self._generate, self._discriminate = (torch.compile(n) for n in networks)
 
-    def step(self, batch: dict[str, np.ndarray]) -> dict[str, float]:
-        """Trains on one element of our input pipeline: [disc_iters + 1, b, …] each.
+    def to_device(self, batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
+        """An element of our input pipeline, [disc_iters + 1, b, …] each, images channels first."""
+        tensors = {k: torch.tensor(v, device=self.device) for k, v in batch.items()}
+        return tensors | {"images": tensors["images"].permute(0, 1, 4, 2, 3)}
+
+    def step(self, batch: dict) -> dict[str, float]:
+        """Trains on one element of our input pipeline, or on what `to_device` made of it.
 
         Returns:
           The losses of the last discriminator update and of the generator update.
         """
-        x, z = torch.tensor(batch["images"]), torch.tensor(batch["z"])
-        x = x.permute(0, 1, 4, 2, 3)
+        return {name: loss.item() for name, loss in self.start_step(batch).items()}
+
+    def start_step(self, batch: dict) -> dict[str, torch.Tensor]:
+        """As `step`, but does not wait for the device to end."""
+        batch = batch if torch.is_tensor(batch["z"]) else self.to_device(batch)
+        x, z = batch["images"], batch["z"]
         if x.dtype == torch.uint8:
             x = x.float() / 255
+        # Labels of real and of generated images: [disc_iters + 1, b, num_classes].
+        ys = [batch[name] for name in ("labels", "fake_labels")] if self.conditional else []
         disc_iters = len(z) - 1
-        with torch.no_grad():
-            fakes = self._generate(z[:-1].flatten(0, 1)).chunk(disc_iters)
-        for real, fake in zip(x[:-1], fakes, strict=True):
-            both = torch.cat([real, fake]).contiguous(memory_format=self.memory_format)
-            real_logits, fake_logits = self._discriminate(both).chunk(2)
-            d_loss = (
-                functional.softplus(-real_logits).mean() + functional.softplus(fake_logits).mean()
-            )
-            self.d_optimizer.zero_grad()
-            d_loss.backward()
-            self.d_optimizer.step()
+        with torch.no_grad(), self._autocast:
+            fakes = self._generate(*(v[:-1].flatten(0, 1) for v in (z, *ys[1:])))
+            fakes = fakes.float().chunk(disc_iters)
+        for i, fake in enumerate(fakes):
+            both = torch.cat([x[i], fake]).contiguous(memory_format=self.memory_format)
+            y = [torch.cat([y[i] for y in ys])] if ys else []
+            with self._autocast:
+                logits = self._discriminate(both, *y)
+            d_loss = self.d_loss(*logits.float().chunk(2))
+            self._update(d_loss, self.d_optimizer, self._d_scaler)
         self.discriminator.requires_grad_(False)
-        g_loss = functional.softplus(-self._discriminate(self._generate(z[-1]))).mean()
-        self.g_optimizer.zero_grad()
-        g_loss.backward()
-        self.g_optimizer.step()
+        with self._autocast:
+            images = self._generate(*(v[-1] for v in (z, *ys[1:])))
+            logits = self._discriminate(images, *(y[-1] for y in ys[1:]))
+        g_loss = self.g_loss(logits.float())
+        self._update(g_loss, self.g_optimizer, self._g_scaler)
         self.discriminator.requires_grad_(True)
-        return {"discriminator": d_loss.item(), "generator": g_loss.item()}
+        return {"discriminator": d_loss.detach(), "generator": g_loss.detach()}
+
+    def _update(self, loss, optimizer, scaler) -> None:
+        optimizer.zero_grad()
+        scaler.scale(loss).backward()
+        scaler.step(optimizer)
+        scaler.update()
 
 
-def fastest_trainer(name: str, gan, batch) -> TorchTrainer:
-    """The fastest of plain and compiled, channels last and first, by its second step on `batch`."""
+_LOSSES = {
+    "non_saturating": (
+        lambda real, fake: functional.softplus(-real).mean() + functional.softplus(fake).mean(),
+        lambda fake: functional.softplus(-fake).mean(),
+    ),
+    "hinge": (
+        lambda real, fake: functional.relu(1 - real).mean() + functional.relu(1 + fake).mean(),
+        lambda fake: -fake.mean(),
+    ),
+}
+
+
+def fastest_trainer(name: str, gan, batch, **options) -> TorchTrainer:
+    """The fastest of plain and compiled, channels last and first, by its third step on `batch`."""
     seconds = {}
     for channels_last, compiled in itertools.product((True, False), repeat=2):
-        trainer = TorchTrainer(name, gan, channels_last, compiled)
+        trainer = TorchTrainer(name, gan, channels_last, compiled, **options)
+        trainer.step(batch)
         trainer.step(batch)
         started = time.perf_counter()
         trainer.step(batch)
@@ -88,7 +139,7 @@ def fastest_trainer(name: str, gan, batch) -> TorchTrainer:
             f"{'last' if channels_last else 'first'}: {value:.3g} s a step",
             file=sys.stderr,
         )
-    return TorchTrainer(name, gan, *min(seconds, key=seconds.get))
+    return TorchTrainer(name, gan, *min(seconds, key=seconds.get), **options)
 
 
 def copy_weights(ours, theirs: torch.nn.Module) -> None:
@@ -122,6 +173,7 @@ _NAMES = {
     "bias": "bias",
     "gamma": "weight",
     "beta": "bias",
+    "sigma": "sigma",
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
     # Ours keeps the vector on the side of the inputs ("left"), which PyTorch calls v.

@@ -45,6 +45,7 @@ class NonLocalBlock(SpectrallyNormalized):
 
     def call(self, inputs, training=None):
         queries = _pixels(self.theta(inputs, training=training))
+        # The largest of four does not commute with a 1 x 1: both come before their pooling.
         keys = _pixels(_max_pool(self.phi(inputs, training=training)))
         values = _pixels(_max_pool(self.g(inputs, training=training)))
         attention = ops.softmax(ops.matmul(queries, ops.transpose(keys, (0, 2, 1))), axis=-1)

@@ -28,19 +28,22 @@ class _Shortcut(keras.layers.Layer):
 
     def __init__(self, block: ResidualBlock):
         super().__init__(name="shortcut", dtype=block.dtype_policy)
-        self.resized, self.out_channels = block.resized, block.out_channels
-        added = block.out_channels - block.in_channels
-        self.add_channels = block.make_conv(added, 1, "add_channels") if added > 0 else None
+        self.resized, self.out_channels, self.up = block.resized, block.out_channels, block.up
+        self.add_channels, added = None, block.out_channels - block.in_channels
+        if added > 0:
+            self.add_channels = block.make_conv(added, 1, "add_channels", block.up)
 
     def build(self, x_shape):
         if self.add_channels is not None:
             self.add_channels.build(x_shape)
 
     def call(self, x, training=None):
-        x = self.resized(x[..., : self.out_channels])
+        kept = self.resized(x[..., : self.out_channels])
         if self.add_channels is None:
-            return x
-        return ops.concatenate([x, self.add_channels(x, training=training)], axis=-1)
+            return kept
+        # The 1 x 1 is on the small side: going up it resamples itself, going down it comes after.
+        added = self.add_channels(x if self.up else kept, training=training)
+        return ops.concatenate([kept, added], axis=-1)
 
 
 @keras.saving.register_keras_serializable("compare_gan")
@@ -48,7 +51,8 @@ class BigGanDeepResNetBlock(ResidualBlock):
     """BigGAN-deep's block: 1 x 1, 3 x 3, 3 x 3 and 1 x 1 convolutions, a shortcut of identities.
 
     Each convolution comes after a normalization and a ReLU; the inner ones have a quarter of the
-    channels. Going up the second resamples, going down the last.
+    channels. Going up the second resamples, going down the last: the 3 x 3 before that cannot take
+    the pooling over, for a ReLU lies between.
     https://arxiv.org/abs/1809.11096, appendix B. Arguments: see `ResidualBlock`.
 
     Raises:

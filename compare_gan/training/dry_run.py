@@ -60,7 +60,7 @@ def _activation_bytes(gan, batch_size: int) -> int:
             for out in op.outputs
             if out.dtype.is_floating and out.shape.is_fully_defined()
         ]
-        return sum(4 * int(np.prod(out.shape)) for out in outputs)
+        return sum(out.dtype.size * int(np.prod(out.shape)) for out in outputs)
 
     return max(
         size(lambda b, f: gan.discriminator_loss(b, f).total, batch, batch["images"]),

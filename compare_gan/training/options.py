@@ -8,6 +8,7 @@ import gin
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer, check_range
 
+PRECISIONS = ("bfloat16", "float16")
 DISTRIBUTIONS = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 
@@ -71,6 +72,9 @@ class RunConfig:
       jit_compile: Compile a step with XLA; None = only on GPU and TPU.
       winograd: Convolve in training by Winograd's algorithm where there are 128 channels and more:
         equal to rounding. None = on CPU, unless XLA compiles the step, which has its own.
+      mixed_precision: What the networks compute in while they are trained: `bfloat16`, `float16`
+        (with a dynamic loss scale), or None for Keras's setting, which is float32. Variables,
+        optimizers, moments and losses are float32 always, sampling and evaluation too.
       distribution: One of `auto`, `one_device`, `mirrored`, `multi_worker`, `tpu`.
     """
 
@@ -83,6 +87,7 @@ class RunConfig:
     deterministic: bool = False
     jit_compile: bool | None = None
     winograd: bool | None = None
+    mixed_precision: str | None = None
     distribution: str = "auto"
 
     def __post_init__(self):
@@ -96,6 +101,11 @@ class RunConfig:
             raise UserError(
                 "run_config.winograd and run_config.jit_compile exclude each other: XLA chooses "
                 "how to convolve itself."
+            )
+        if self.mixed_precision not in (None, *PRECISIONS):
+            raise UserError(
+                f"run_config.mixed_precision must be {', '.join(PRECISIONS)} or None, received "
+                f"'{self.mixed_precision}'."
             )
         if self.distribution not in DISTRIBUTIONS:
             raise UserError(

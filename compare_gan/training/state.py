@@ -4,6 +4,7 @@ import keras
 import tensorflow as tf
 
 from compare_gan.training.optimizers import make_optimizers
+from compare_gan.training.precision import with_loss_scale
 
 
 class TrainState:
@@ -13,7 +14,7 @@ class TrainState:
 
     Attributes:
       gan: The GAN with its two networks and heads.
-      g_optimizer, d_optimizer: Keras optimizers, built.
+      g_optimizer, d_optimizer: Keras optimizers, built; with a loss scale for float16 networks.
       step: int64 variable, the number of finished generator steps.
       seed: int64 variable, the seed that batches and noise follow from.
       ema: One float32 variable per trainable variable of the generator, its moving average; empty
@@ -25,7 +26,9 @@ class TrainState:
         replicated = dict(trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
         self.step = tf.Variable(0, dtype=tf.int64, name="step", **replicated)
         self.seed = tf.Variable(seed, dtype=tf.int64, name="seed", **replicated)
-        self.g_optimizer, self.d_optimizer = make_optimizers(gan)
+        g_optimizer, d_optimizer = make_optimizers(gan)
+        self.g_optimizer = with_loss_scale(g_optimizer, gan.generator)
+        self.d_optimizer = with_loss_scale(d_optimizer, gan.discriminator)
         self.g_optimizer.build(gan.generator_variables)
         self.d_optimizer.build(gan.discriminator_variables)
         self.ema = []
@@ -62,8 +65,12 @@ class TrainState:
             ("g_optimizer", self.g_optimizer),
             ("d_optimizer", self.d_optimizer),
         ):
-            for variable in optimizer.variables:
-                if variable is not optimizer._learning_rate:
+            inner = getattr(optimizer, "inner_optimizer", optimizer)
+            if inner is not optimizer:
+                named[f"{prefix}/loss_scale"] = optimizer.dynamic_scale.value
+                named[f"{prefix}/loss_scale_steps"] = optimizer.step_counter.value
+            for variable in inner.variables:
+                if variable is not inner._learning_rate:
                     path = variable.path.split("/", 1)[-1]
                     _add_unique(named, f"{prefix}/{path}", variable.value)
         for average, variable in zip(self.ema, self.gan.generator_variables, strict=False):

@@ -2,6 +2,7 @@
 
 import tensorflow as tf
 
+from compare_gan.training.precision import agreed, loss_scale, unscaled_norm
 from compare_gan.training.state import TrainState
 
 
@@ -28,8 +29,8 @@ class TrainStep:
             `disc_iters + 1`, one sub-batch for each update.
 
         Returns:
-          float32 [len(names)]: losses by term, accuracies, gradient norms, mean image; in the
-          order of `names`.
+          float32 [len(names)]: losses by term, accuracies, gradient norms, mean image, loss scales
+          under float16; in the order of `names`.
         """
         gan = self._state.gan
         batch = dict(batch, images=_as_float(batch["images"]))
@@ -67,16 +68,21 @@ class TrainStep:
             tape.watch([variable.value for variable in variables])
             terms = loss_fn()
             # Keras sums gradients over the replicas; each replica's loss is a mean over its part.
-            loss = terms.total / self._num_replicas
+            loss = optimizer.scale_loss(terms.total / self._num_replicas)
         gradients = tape.gradient(loss, [variable.value for variable in variables])
+        scale = loss_scale(optimizer)
+        if scale is not None:
+            gradients = agreed(gradients)
         optimizer.apply(gradients, variables)
         values = {
             f"{'accuracy' if 'accuracy' in name else 'loss'}/{name}": value
             for name, value in terms.parts.items()
         }
         values[f"loss/{network}"] = terms.total
-        norm = tf.linalg.global_norm([g for g in gradients if g is not None])
+        norm = unscaled_norm(gradients, scale)
         values[f"gradient_norm/{network}"] = norm * self._num_replicas
+        if scale is not None:
+            values[f"loss_scale/{network}"] = scale
         return values
 
 

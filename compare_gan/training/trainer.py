@@ -24,6 +24,7 @@ from compare_gan.training.checks import check_bindings, check_gan
 from compare_gan.training.config import is_bound, told
 from compare_gan.training.distribution import distributed_iterator, is_chief, make_strategy
 from compare_gan.training.options import Options, RunConfig
+from compare_gan.training.precision import mixed_precision
 from compare_gan.training.recorder import Recorder
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep, make_train_loop
@@ -92,8 +93,8 @@ class Experiment:
         check_gan(self.options, dataset.image_shape, dataset.num_classes, num_replicas)
 
     def make_gan(self):
-        """The GAN of this experiment, networks built."""
-        with told("options.architecture"):
+        """The GAN of this experiment, networks built, to train as `run_config` says."""
+        with told("options.architecture"), mixed_precision(self.run_config.mixed_precision):
             gan = self.options.make_gan(self.dataset.image_shape, self.dataset.num_classes)
         norm = getattr(gan.generator.batch_norm_fn, "layer_class", None)
         if norm is ConditionalBatchNorm and not is_bound("conditional_batch_norm.centered"):

@@ -119,32 +119,16 @@ def test_projection_starts_as_in_2019(module):
 
 
 @EVERY_MODULE
-def test_upsampling_and_its_folding(module):
-    """Folded equals plain; zeros and nearest differ."""
+def test_zeros_and_nearest_differ(module):
     shape, small = ALL[module]
     outputs = []
-    for upsample, resample in (("nearest", "folded"), ("nearest", "plain"), ("zeros", "folded")):
-        generator = module.Generator(shape, upsample=upsample, resample=resample, **small)
+    for upsample in ("zeros", "nearest"):
+        generator = module.Generator(shape, upsample=upsample, **small)
         generator((Z, None))
         _randomize(generator)
         outputs.append(np.array(generator((Z, None))))
-    folded, plain, zeros = outputs
-    np.testing.assert_allclose(folded, plain, atol=1e-5)
-    assert folded.std() > 1e-3
-    assert np.abs(folded - zeros).max() > 1e-3
-
-
-@EVERY_MODULE
-def test_downsampling_folded_equals_plain(module):
-    shape, small = ALL[module]
-    x, outputs = RANDOM.uniform(size=(2, *shape)).astype(np.float32), []
-    for resample in ("folded", "plain"):
-        discriminator = module.Discriminator(shape, resample=resample, **small)
-        discriminator((x, None))
-        _randomize(discriminator)
-        outputs.append(np.array(discriminator((x, None))[1]))
-    np.testing.assert_allclose(*outputs, atol=1e-5 * np.abs(outputs[0]).max())
-    assert np.ptp(outputs[0]) > 0
+    assert outputs[0].std() > 1e-3
+    assert np.abs(np.subtract(*outputs)).max() > 1e-3
 
 
 @pytest.mark.parametrize("blocks", ["B1, B3", ["B1", "B3"]])

@@ -50,8 +50,9 @@ def test_blocks_are_those_of_the_2019_library(
 @pytest.mark.parametrize(
     ("scale", "upsample"), (("up", "nearest"), ("up", "zeros"), ("down", "zeros"))
 )
-def test_folded_equals_plain_with_all_gradients(randomize, make, scale, upsample):
-    x, results = tf.constant(_inputs()), []
+@pytest.mark.parametrize("size", ((4, 4), (5, 3)))
+def test_folded_equals_plain_with_all_gradients(randomize, make, scale, upsample, size):
+    x, results = tf.constant(_inputs((2, *size, 6))), []
     for resample in ("folded", "plain"):
         block = make(
             6, 8, scale, True, batch_norm_fn=BatchNorm, upsample=upsample, resample=resample

@@ -5,6 +5,7 @@ import pathlib
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from compare_gan.errors import UserError
 from compare_gan.layers import (
@@ -12,6 +13,8 @@ from compare_gan.layers import (
     BigGanDeepResNetBlock,
     ConditionalBatchNorm,
     LayerNorm,
+    unpool,
+    upsample_nearest,
 )
 
 _DATA = pathlib.Path(__file__).parents[1] / "data" / "architectures_bottleneck_golden.npz"
@@ -58,15 +61,40 @@ def test_channels_that_have_no_quarter(channels):
         BigGanDeepResNetBlock(*channels, "up", True)
 
 
-@pytest.mark.parametrize("upsample", ("zeros", "nearest"))
-def test_folded_equals_plain(randomize, upsample):
-    outputs = []
+@pytest.mark.parametrize(
+    ("scale", "out_channels", "upsample"),
+    (("up", 4, "zeros"), ("up", 12, "zeros"), ("up", 12, "nearest"), ("down", 12, "zeros")),
+)
+@pytest.mark.parametrize("size", ((4, 6), (5, 3)))
+def test_folded_equals_plain_with_all_gradients(randomize, scale, out_channels, upsample, size):
+    x = tf.constant(np.random.RandomState(0).normal(size=(2, *size, 8)).astype(np.float32))
+    results = []
     for resample in ("folded", "plain"):
-        block = BigGanDeepResNetBlock(8, 4, "up", True, upsample=upsample, resample=resample)
-        block(_inputs())
+        block = BigGanDeepResNetBlock(
+            8, out_channels, scale, True, upsample=upsample, resample=resample
+        )
+        block(x)
         randomize(block)
-        outputs.append(block(_inputs()))
-    np.testing.assert_allclose(*outputs, rtol=1e-5, atol=1e-5)
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = block(x, training=True)
+            value = tf.reduce_sum(y * np.random.RandomState(1).normal(size=y.shape))
+        results.append((y, *tape.gradient(value, [x, *(w.value for w in block.trainable_weights)])))
+    for folded, plain in zip(*results, strict=True):
+        # Other orders of summing, four layers deep.
+        np.testing.assert_allclose(folded, plain, atol=1e-5 * np.abs(plain).max())
+
+
+@pytest.mark.parametrize("upsample", ("zeros", "nearest"))
+def test_channels_added_going_up_come_from_the_small_side(upsample):
+    block, x = BigGanDeepResNetBlock(8, 12, "up", True, upsample=upsample), _inputs()
+    block(x)
+    last, added = block.stages[-1].conv.kernel, block.shortcut.add_channels
+    last.assign(np.zeros(last.shape))
+    added.bias.assign([1.0, 2.0, 3.0, 4.0])
+    large = np.array(unpool(x) if upsample == "zeros" else upsample_nearest(x))
+    expected = np.concatenate([large, large @ added.kernel[0, 0] + added.bias], axis=-1)
+    np.testing.assert_allclose(block(x), expected, rtol=1e-5, atol=1e-6)
 
 
 def test_nearest_upsampling_repeats_the_shortcut():

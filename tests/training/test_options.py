@@ -41,6 +41,8 @@ def test_the_weight_of_the_penalty_must_not_be_negative():
         ("tf_random_seed", 2**63),
         ("iterations_per_loop", 1e3),
         ("distribution", "mirored"),
+        ("mixed_precision", "half"),
+        ("mixed_precision", 16),
     ),
 )
 def test_run_config_refuses_what_cannot_be(name, value):

@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 from compare_gan.training.distribution import make_strategy
+from compare_gan.training.precision import mixed_precision
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
 
@@ -76,9 +77,9 @@ def _half(batch, index):
     }
 
 
-def _train(tiny, strategy):
+def _train(tiny, strategy, precision=None):
     """The values of one step and all variables after it."""
-    with strategy.scope():
+    with strategy.scope(), mixed_precision(precision):
         state = TrainState(tiny.make_gan(disc_iters=1), seed=0)
         state.gan.check_batch_size(8 // strategy.num_replicas_in_sync)
     # Unequally many labels on the replicas: one on the first, three on the second.
@@ -108,3 +109,29 @@ def test_a_step_is_that_of_one_replica(tiny, strategy, case):
         copies = [v.numpy() for v in strategy.experimental_local_results(found[name])]
         np.testing.assert_array_equal(copies[0], copies[1], err_msg=name)
         np.testing.assert_allclose(copies[0], variable, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_gradients_that_overflow_on_one_replica_are_left_out_on_all(tiny, strategy, monkeypatch):
+    """All replicas hold equal variables afterwards, and each scale is halved once."""
+    gin.parse_config(COMMON + CASES["s3gan_spectral_norm_wgangp"])
+    make_batch = tiny.make_batch
+
+    def too_bright(**options):
+        batch = make_batch(**options)
+        batch["images"][:, 6] = 1e30  # On the second replica.
+        return batch
+
+    monkeypatch.setattr(tiny, "make_batch", too_bright)
+    _, found = _train(tiny, strategy, "float16")
+    monkeypatch.undo()
+    copies = {
+        name: [v.numpy() for v in strategy.experimental_local_results(variable)]
+        for name, variable in found.items()
+    }
+    for name, (first, second) in copies.items():
+        np.testing.assert_array_equal(first, second, err_msg=name)
+        assert np.all(np.isfinite(first)), name
+    assert copies["d_optimizer/loss_scale"][0] == 2.0**14
+    assert copies["g_optimizer/loss_scale"][0] == 2.0**15
+    assert copies["d_optimizer/iteration"][0] == 0 and copies["g_optimizer/iteration"][0] == 1
+    assert copies["g_optimizer/loss_scale_steps"][0] == 1

@@ -1,0 +1,135 @@
+"""Networks with folded resampling against the same ones with plain resampling, all ResNets."""
+
+from typing import NamedTuple
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from compare_gan.architectures import (
+    resnet5,
+    resnet30,
+    resnet_biggan,
+    resnet_biggan_deep,
+    resnet_cifar,
+    resnet_stl,
+)
+from compare_gan.layers import ConditionalBatchNorm
+
+# By family the image's side and what makes it small.
+FAMILIES = {
+    resnet_cifar: (32, {"ch": 4}),
+    resnet_stl: (48, {"ch": 1}),
+    resnet5: (16, {"ch": 2}),
+    resnet30: (128, {"ch": 4, "blocks_per_size": 1}),
+    resnet_biggan: (32, {"ch": 2}),
+    resnet_biggan_deep: (32, {"ch": 4}),
+}
+Y = np.eye(3, dtype=np.float32)[[2, 1]]
+
+
+def _inputs(shape):
+    return np.random.RandomState(0).uniform(size=(2, *shape)).astype(np.float32)
+
+
+class Result(NamedTuple):
+    """What a network computes in a training step: by name, so that a difference has one."""
+
+    shapes: dict
+    values: dict
+    singular_vectors: dict
+
+
+def _train(network, x) -> Result:
+    """One forward and backward, one step of gradient descent; the power iterations of both."""
+    inputs = tf.constant(x)
+    network.build((inputs.shape, Y.shape))
+    for i, v in enumerate(network.trainable_variables):
+        # Large enough that everything matters, attention's sigma included; no dead ReLUs.
+        value = 0.3 * np.random.RandomState(i).normal(size=v.shape)
+        v.assign(np.abs(value) if v.name in ("bias", "gamma") else value)
+    variables = network.trainable_variables
+    with tf.GradientTape() as tape:
+        tape.watch(inputs)
+        y = network((inputs, tf.constant(Y)), training=True)
+        y = tf.concat(y, axis=1) if isinstance(y, tuple) else y  # Logits, features.
+        # A weighted sum, so that no two entries have the same gradient.
+        weights = np.random.RandomState(1).normal(size=y.shape)
+        total = tf.reduce_sum(y * weights.astype(np.float32))
+    *gradients, inputs_gradient = tape.gradient(total, [*(v.value for v in variables), inputs])
+    values = {"output": y, "input": inputs_gradient}
+    for v, gradient in zip(variables, gradients, strict=True):
+        values[v.path] = gradient
+        v.assign(v.value - 1e-2 * gradient / (tf.norm(gradient) + 1e-9))
+    for layer in network._flatten_layers():
+        if getattr(layer, "u_var", None) is not None:
+            layer.normalized_kernel(training=True)
+    return Result(
+        {v.path: tuple(v.shape) for v in network.variables},
+        {name: np.array(value) for name, value in values.items()},
+        {v.path: v.numpy() for v in network.variables if v.name == "u_var"},
+    )
+
+
+def _assert_equal(folded: Result, plain: Result):
+    assert folded.shapes == plain.shapes
+    assert folded.values.keys() == plain.values.keys()
+    for name, expected in plain.values.items():
+        # In float32: other orders of summing, 7 to 25 layers deep.
+        tolerance = 1e-5 * _scale(name, plain.values)
+        assert tolerance > 0, name
+        np.testing.assert_allclose(folded.values[name], expected, atol=tolerance, err_msg=name)
+    assert len(plain.singular_vectors) > 3
+    for name, expected in plain.singular_vectors.items():
+        np.testing.assert_allclose(folded.singular_vectors[name], expected, atol=1e-5)
+
+
+def _scale(name: str, values: dict) -> float:
+    """The largest entry; for what is a sum over all pixels, of any gradient of the block.
+
+    Such sums may cancel, and that of a bias before batch norm does so but for rounding.
+    """
+    block = [name]
+    if name.endswith(("/bias", "/gamma", "/beta")) or "/condition/" in name:
+        start = "/".join(name.split("/")[:2])
+        block = [other for other in values if other.startswith(start)]
+    return max(np.abs(values[other]).max() for other in block)
+
+
+def _generators():
+    """All with zeros; with nearest those that take under a second (each block has its own test)."""
+    slow = (resnet30, resnet_biggan_deep)
+    yield from ((family, "zeros") for family in FAMILIES)
+    yield from ((family, "nearest") for family in FAMILIES if family not in slow)
+
+
+def _name(value):
+    return value if isinstance(value, str) else value.__name__.rsplit(".", 1)[1]
+
+
+@pytest.mark.parametrize(("family", "upsample"), list(_generators()), ids=_name)
+def test_generators(family, upsample):
+    side, small = FAMILIES[family]
+    results = []
+    for resample in ("folded", "plain"):
+        keras.utils.set_random_seed(0)
+        network = family.Generator(
+            (side, side, 3), upsample=upsample, resample=resample, spectral_norm=True,
+            batch_norm_fn=ConditionalBatchNorm, **small,
+        )  # fmt: skip
+        results.append(_train(network, _inputs((24,))))
+    _assert_equal(*results)
+
+
+@pytest.mark.parametrize("family", FAMILIES, ids=_name)
+def test_discriminators(family):
+    side, small = FAMILIES[family]
+    results = []
+    for resample in ("folded", "plain"):
+        keras.utils.set_random_seed(0)
+        network = family.Discriminator(
+            (side, side, 3), resample=resample, spectral_norm=True, **small
+        )
+        results.append(_train(network, _inputs((side, side, 3))))
+    _assert_equal(*results)
