@@ -9,8 +9,9 @@ def count_operations(function) -> int:
     """Floating-point operations of one call of a concrete function.
 
     Counted are convolutions and matrix products, forward and backward, as they stand in the graph
-    (resampling folded into them or not); a multiplication and an addition are two operations.
-    Element-wise work is left out. Bodies of `while` are counted once.
+    (resampling folded into them or not), but for those whose result nothing uses: TensorFlow takes
+    them out. A multiplication and an addition are two operations. Element-wise work is left out.
+    Bodies of `while` are counted once.
 
     Args:
       function: A `tf.types.experimental.ConcreteFunction` with static shapes.
@@ -20,7 +21,7 @@ def count_operations(function) -> int:
 
 def _count(graph) -> int:
     total = 0
-    for op in graph.get_operations():
+    for op in _used(graph):
         if op.type in _COUNTERS:
             total += _COUNTERS[op.type](op)
         for name in ("f", "body", "then_branch"):
@@ -28,6 +29,19 @@ def _count(graph) -> int:
             if called:
                 total += _count(graph._get_function(called).graph)
     return total
+
+
+def _used(graph) -> set:
+    """The operations that the graph's results, or its changes of variables, follow from."""
+    waiting = [tensor.op for tensor in graph.outputs]
+    waiting += [op for op in graph.get_operations() if op.op_def.is_stateful]
+    used = set()
+    while waiting:
+        op = waiting.pop()
+        if op not in used:
+            used.add(op)
+            waiting += [tensor.op for tensor in op.inputs] + list(op.control_inputs)
+    return used
 
 
 def _product(shape) -> int:

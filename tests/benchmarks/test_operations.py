@@ -55,3 +55,24 @@ def test_functions_inside_functions_count():
 
     assert _count(lambda a, b: inner(a, b) + 1.0, [2, 2], [2, 2]) == 16
     assert _count(loop, [2, 2], [2, 2]) == 16  # A body counts once.
+
+
+def test_what_nothing_uses_does_not_count():
+    def one_of_two(x, w):
+        with tf.GradientTape() as tape:
+            tape.watch([x, w])
+            y = tf.reduce_sum(tf.square(tf.nn.conv2d(x, w, 1, "SAME")))
+        return tape.gradient(y, [x, w])[0]  # TensorFlow puts both gradients into the graph.
+
+    once = 2 * (4 * 8 * 8) * (3 * 3 * 5) * 6
+    assert _count(one_of_two, [4, 8, 8, 5], [3, 3, 5, 6]) == 2 * once
+
+
+def test_a_change_of_a_variable_counts():
+    variable = tf.Variable(tf.zeros([2, 2]))
+
+    def change(a):
+        variable.assign(tf.matmul(a, a))
+        return a
+
+    assert _count(change, [2, 2]) == 16
