@@ -24,6 +24,7 @@ def operation_seconds(trainer, steps: int) -> tuple[dict[str, float], dict[str, 
     What only calls other operations is left out.
     """
     import tensorflow as tf
+    from tensorflow.python.framework import op_def_registry
     from tensorflow.tsl.profiler.protobuf import xplane_pb2
 
     with tempfile.TemporaryDirectory() as folder:
@@ -38,9 +39,9 @@ def operation_seconds(trainer, steps: int) -> tuple[dict[str, float], dict[str, 
             continue
         for line in plane.lines:
             for event in line.events:
-                # An operation's event is called "scope/name:Kind"; others have no colon.
+                # An operation's event is called "scope/name:Kind".
                 scopes, _, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
-                if not scopes or not kind.lstrip("_").isalnum() or kind in _CALLERS:
+                if not scopes or op_def_registry.get(kind) is None or kind in _CALLERS:
                     continue
                 seconds = event.duration_ps / 1e12 / steps
                 by_kind[kind] += seconds
@@ -50,8 +51,7 @@ def operation_seconds(trainer, steps: int) -> tuple[dict[str, float], dict[str, 
     return dict(by_kind.most_common()), dict(by_scope.most_common())
 
 
-# What calls other operations, and what the executor calls itself.
-_CALLERS = ("While", "StatefulPartitionedCall", "PartitionedCall", "Process", "Run")
+_CALLERS = ("While", "StatefulPartitionedCall", "PartitionedCall")
 
 
 @click.command()

@@ -162,15 +162,20 @@ _FOUR = _Scheme(
     stride=2,
 )
 
-_MIN_CHANNELS = 128  # With fewer, transforms cost more than products save.
+# With fewer, or less work for a direct convolution, transforms cost more than products save.
+_MIN_CHANNELS = 128
+_MIN_OPERATIONS = 1e9
 
 
 def scheme_for(x, kernel, strides: int, transpose: bool = False) -> _Scheme | None:
     """The scheme to convolve `x` with `kernel`, or the other way; None = do it directly."""
     if not _enabled or x.dtype != tf.float32 or x.shape[0] is None:
         return None
-    outputs = 1 if transpose else strides  # Pixels of x for one line of the convolution's result.
-    if min(kernel.shape[2:]) < _MIN_CHANNELS or any(s % (2 * outputs) for s in x.shape[1:3]):
+    n, h, w, _ = x.shape
+    step = 1 if transpose else strides  # From one pixel that the kernel is laid on to the next.
+    if h % (2 * step) or w % (2 * step) or min(kernel.shape[2:]) < _MIN_CHANNELS:
+        return None
+    if 2 * n * h * w // step**2 * np.prod(kernel.shape, dtype=float) < _MIN_OPERATIONS:
         return None
     found = [s for s in (_THREE, _FOUR) if (s.size, s.stride) == (kernel.shape[0], strides)]
     return found[0] if found else None

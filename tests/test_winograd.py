@@ -19,8 +19,9 @@ RNG = np.random.default_rng(0)
 
 
 @pytest.fixture(autouse=True)
-def narrow_too(monkeypatch):
+def small_ones_too(monkeypatch):
     monkeypatch.setattr(winograd, "_MIN_CHANNELS", 1)
+    monkeypatch.setattr(winograd, "_MIN_OPERATIONS", 0)
 
 
 def _tensor(shape):
@@ -97,12 +98,18 @@ def test_other_shapes_are_convolved_directly(x_shape, kernel_shape, strides, tra
         np.testing.assert_array_equal(_convolve(x, kernel, strides, transpose), expected)
 
 
-def test_half_precision_few_channels_and_unknown_batch_sizes_too(monkeypatch):
+def test_half_precision_little_work_and_unknown_batch_sizes_too(monkeypatch):
     x, kernel = _tensor((2, 4, 4, 8)), _tensor((3, 3, 8, 8))
     with winograd_convolutions():
         assert winograd.scheme_for(x, kernel, 1)
         assert not winograd.scheme_for(tf.cast(x, tf.bfloat16), kernel, 1)
         assert not winograd.scheme_for(tf.keras.Input((4, 4, 8)), kernel, 1)
+        operations = 2 * (2 * 4 * 4) * (3 * 3 * 8 * 8)
+        monkeypatch.setattr(winograd, "_MIN_OPERATIONS", operations)
+        assert winograd.scheme_for(x, kernel, 1)
+        monkeypatch.setattr(winograd, "_MIN_OPERATIONS", operations + 1)
+        assert not winograd.scheme_for(x, kernel, 1)
+        monkeypatch.setattr(winograd, "_MIN_OPERATIONS", 0)
         monkeypatch.setattr(winograd, "_MIN_CHANNELS", 9)
         assert not winograd.scheme_for(x, kernel, 1)
 
