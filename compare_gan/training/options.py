@@ -71,7 +71,8 @@ class RunConfig:
       deterministic: Use TensorFlow's op determinism, so that equal runs end in equal bits.
       jit_compile: Compile a step with XLA; None = only on GPU and TPU.
       winograd: Convolve in training by Winograd's algorithm where there are 128 channels and more
-        and much work: equal to rounding. None = on CPU, unless XLA compiles the step, which has its own.
+        and much work: equal to rounding. None = on CPU, unless XLA compiles the step, which has a
+        way of its own.
       mixed_precision: What the networks compute in while they are trained: `bfloat16`, `float16`
         (with a dynamic loss scale), or None for Keras's setting, which is float32. Variables,
         optimizers, moments and losses are float32 always, sampling and evaluation too.
