@@ -18,9 +18,9 @@ import os
 import gin
 import keras
 
+from compare_gan.checkpoints import Checkpoints, list_checkpoints, step_of
 from compare_gan.errors import UserError
 from compare_gan.training import config
-from compare_gan.training.checkpoints import Checkpoints, list_checkpoints, step_of
 from compare_gan.training.options import Options
 from compare_gan.training.state import TrainState
 from compare_gan.utils import write_text

@@ -14,18 +14,19 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from compare_gan.checkpoints import Checkpoints
 from compare_gan.errors import DivergenceError
 from compare_gan.evaluation.evaluate import EvaluationOptions
 from compare_gan.layers import ConditionalBatchNorm
+from compare_gan.loop import distributed_iterator, make_train_loop
 from compare_gan.training import model_dir as model_dirs
-from compare_gan.training.checkpoints import Checkpoints
 from compare_gan.training.checks import check_bindings, check_gan
 from compare_gan.training.config import is_bound, told
-from compare_gan.training.distribution import distributed_iterator, is_chief, make_strategy
+from compare_gan.training.distribution import is_chief, make_strategy
 from compare_gan.training.options import Options, RunConfig
 from compare_gan.training.recorder import Recorder
 from compare_gan.training.state import TrainState
-from compare_gan.training.step import TrainStep, make_train_loop
+from compare_gan.training.step import TrainStep
 from compare_gan.utils import write_text
 
 _log = logging.getLogger(__name__)
@@ -141,10 +142,7 @@ class Trainer:
         if restored:
             _log.info("Resuming from %s.", restored)
         self._train_step = TrainStep(self.state, replicas)
-        jit_compile = run_config.jit_compile
-        if jit_compile is None:
-            jit_compile = bool(tf.config.list_logical_devices("GPU"))
-        self._train_loop = make_train_loop(self._train_step, self.strategy, jit_compile)
+        self._train_loop = make_train_loop(self._train_step, self.strategy, run_config.jit_compile)
         self._iterator = None
 
     @property

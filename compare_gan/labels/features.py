@@ -1,0 +1,62 @@
+"""Features of images, batch by batch, each with the number of its image."""
+
+from collections.abc import Iterator
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from compare_gan.datasets.dataset import Dataset
+from compare_gan.datasets.views import select
+from compare_gan.loop import as_float
+
+RAW = "raw"
+_BATCH = 250
+
+
+def make_extractor(model: keras.Model | None, layer: str, grid: int):
+    """From images [n, H, W, C] to features float32 [n, d], compiled.
+
+    Args:
+      model: The backbone; None = the pixels themselves.
+      layer: One of its layers.
+      grid: Maps are averaged over the cells of a grid of so many rows and columns, at most.
+    """
+    outputs = None if model is None else keras.Model(model.input, model.output[layer])
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def extract(images):
+        images = as_float(images)
+        maps = images if outputs is None else outputs(images, training=False)
+        if outputs is not None and len(maps.shape) == 4:
+            sizes = [-(-side // grid) for side in maps.shape[1:3]]
+            maps = tf.nn.avg_pool2d(maps, sizes, sizes, "SAME")
+        return tf.reshape(maps, [-1, int(np.prod(maps.shape[1:]))])
+
+    return extract
+
+
+def in_batches(dataset: Dataset, extract, chosen: np.ndarray | None = None) -> Iterator:
+    """The features of training images.
+
+    Args:
+      dataset: The data set; images as for evaluation, neither cropped at random nor padded.
+      extract: See `make_extractor`.
+      chosen: bool [num_train], the images to take; None = all.
+
+    Yields:
+      Numbers of images, int [n], and their features float32 [n, d].
+    """
+    source, numbers = dataset.source, np.arange(dataset.num_train, dtype=np.int32)
+    if chosen is not None:
+        source, numbers = select(source, chosen), np.flatnonzero(chosen).astype(np.int32)
+    # The number of the image takes the place of its label.
+    batches = source.evaluation("train", _BATCH, len(numbers), numbers).prefetch(2)
+    for images, places in batches:
+        yield places.numpy(), extract(images).numpy()
+
+
+def gathered(dataset: Dataset, extract, chosen: np.ndarray | None = None) -> np.ndarray:
+    """All of `in_batches` in one array, float32 [n, d], in the order of the data set."""
+    numbers, features = zip(*in_batches(dataset, extract, chosen), strict=True)
+    return np.concatenate(features)[np.argsort(np.concatenate(numbers))]
