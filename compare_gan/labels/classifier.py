@@ -1,18 +1,16 @@
 """The classifier of features, trained on the labelled images alone."""
 
 import dataclasses
-import logging
 from collections.abc import Sequence
 
 import numpy as np
 import scipy.optimize
 import tensorflow as tf
 
-_log = logging.getLogger(__name__)
-
 # Strengths of regularization to choose from, strongest first: each begins where the last ended.
-STRENGTHS = tuple(10.0**e for e in (-3, -3.5, -4, -4.5, -5, -5.5, -6, -6.5, -7))
+STRENGTHS = tuple(10.0**e for e in (-2, -2.5, -3, -3.5, -4, -4.5, -5, -5.5, -6, -6.5, -7))
 _HELD_OUT = 5  # Of each class one in so many.
+_PATIENCE = 2  # Weaker strengths that are tried in vain.
 _ITERATIONS = 200
 _ROWS = 16384  # Examples in one piece of the sum over all.
 
@@ -62,11 +60,7 @@ def train_classifier(
       seed: Of the choice of those held out, and of the hidden layer's first weights.
       strengths: To choose from, strongest first.
     """
-    mean = features.mean(0)
-    deviation = features.std(0)
-    scale = np.where(deviation > 1e-6, 1 / np.maximum(deviation, 1e-6), 0).astype(np.float32)
-    # So that the strengths mean the same whatever the number of features.
-    scale = scale / np.sqrt(features.shape[1], dtype=np.float32)
+    mean, scale = standardization(features)
     features = (features - mean) * scale
     held = _held_out(labels, seed)
     start = _first_weights(features.shape[1], num_classes, hidden, seed)
@@ -80,11 +74,24 @@ def train_classifier(
             probabilities = tf.nn.softmax(_logits(tf.constant(x), weights)).numpy()
             score = -np.mean(np.log(np.maximum(probabilities[np.arange(len(y)), y], 1e-12)))
             right = float(np.mean(probabilities.argmax(1) == y))
-            _log.debug("strength %g: held-out loss %.4f accuracy %.4f", candidate, score, right)
             if best is None or score < best:
                 best, accuracy, strength, start = score, right, candidate, weights
+                worse = 0
+            elif (worse := worse + 1) == _PATIENCE:
+                break
     weights = _Loss(features, labels).minimize(start, strength)
     return Classifier(mean, scale, weights, strength, accuracy)
+
+
+def standardization(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What makes features [n, d] have mean 0 and, all together, length 1: mean, scale [d] each.
+
+    So strengths of regularization mean the same whatever the number of features. Constant features
+    become zero.
+    """
+    mean, deviation = features.mean(0), features.std(0)
+    inverse = np.where(deviation > 1e-6, 1 / np.maximum(deviation, 1e-6), 0)
+    return mean, (inverse / np.sqrt(features.shape[1])).astype(np.float32)
 
 
 class _Loss:

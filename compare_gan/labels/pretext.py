@@ -105,7 +105,7 @@ class PretextTask:
             self._heads = {"rotation": _make_head(NUM_ROTATIONS, width)}
             if supervised:
                 self._names += ["class loss", "class accuracy"]
-                self._heads["class"] = _make_head(dataset.num_classes, width)
+                self._heads["class"] = _make_head(dataset.source.num_classes, width)
             schedule = keras.optimizers.schedules.CosineDecay(
                 0.0,
                 options.training_steps,
@@ -167,7 +167,7 @@ class PretextTask:
         """
         options, step = self._options, int(self.step.numpy())
         layout = Layout(options.batch_size, 1, num_replicas, tuple(replica_ids), step)
-        source, labels = self._dataset.source, likeliest(self._dataset.shown_labels)
+        source, labels = self._dataset.source, likeliest(self._dataset.given_labels)
         parts = {"images": source.training(layout, (self._seed, _IMAGES), labels)}
         rows = layout.rows
         total = options.batch_size

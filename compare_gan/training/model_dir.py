@@ -4,6 +4,7 @@ config.gin             every binding of the run, as parsed
 operative_config.gin   what of it was used, defaults included
 model.json             image shape, classes, data set: what sampling must know without data
 checkpoints/           step-<n>: networks, optimizers, averaged weights, step, seed
+labels/                inferred labels, where the config asks for them (see labels/files.py)
 samples/, samples.png  grids with fixed latents; real.png
 log.jsonl, tensorboard/, losses.png
 scores.csv, results.jsonl

@@ -5,6 +5,7 @@ import dataclasses
 import functools
 import json
 import logging
+import os
 import secrets
 import signal
 import time
@@ -14,7 +15,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from compare_gan import labels
 from compare_gan.checkpoints import Checkpoints
+from compare_gan.datasets import Dataset
 from compare_gan.errors import DivergenceError
 from compare_gan.evaluation.evaluate import EvaluationOptions
 from compare_gan.layers import ConditionalBatchNorm
@@ -40,11 +43,13 @@ class Experiment:
       options: What is trained.
       run_config: How.
       dataset_overrides: Arguments for `datasets.get_dataset` that win over gin's.
+      prepared: The data set, where it has been given inferred labels.
     """
 
     options: Options
     run_config: RunConfig
     dataset_overrides: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    prepared: Dataset | None = None
 
     @classmethod
     def from_gin(cls, **dataset_overrides) -> "Experiment":
@@ -58,16 +63,37 @@ class Experiment:
             return cls(Options(), RunConfig(), dataset_overrides)
 
     @functools.cached_property
-    def dataset(self):
+    def dataset(self) -> Dataset:
         """The data set: read when first asked for, for a strategy of several hosts comes before.
+
+        Labels that are to be inferred are not there before `with_labels`.
 
         Raises:
           UserError: See `datasets.get_dataset`.
         """
         from compare_gan.datasets import get_dataset
 
+        if self.prepared is not None:
+            return self.prepared
         with told("dataset.name"):
-            return get_dataset(**self.dataset_overrides)
+            dataset = get_dataset(**self.dataset_overrides)
+        return dataset if dataset.inferred is None else labels.announced(dataset)
+
+    def with_labels(self, model_dir: str, strategy: tf.distribute.Strategy) -> "Experiment":
+        """The experiment with the labels that its data set asks for, inferred if need be.
+
+        Args:
+          model_dir: Holds them in `labels`, where the config names no folder.
+          strategy: Where networks are trained.
+
+        Raises:
+          UserError, DivergenceError: See `labels.infer`.
+        """
+        if self.dataset.inferred is None or self.dataset.inferred.labels is not None:
+            return self
+        folder = labels.InferOptions().label_dir or os.path.join(model_dir, "labels")
+        with told("dataset.inferred_labels"):
+            return dataclasses.replace(self, prepared=labels.infer(self.dataset, folder, strategy))
 
     def check(self, num_replicas: int = 1) -> None:
         """Raises UserError for what the run would stumble over, before data is read.
@@ -82,6 +108,10 @@ class Experiment:
 
         with told("dataset.name"):
             dataset = outline(**self.dataset_overrides) or self.dataset
+        if dataset.inferred is not None:
+            with told("dataset.inferred_labels"):
+                labels.InferOptions().check(dataset)
+                dataset = labels.announced(dataset)
         with told("evaluation.metrics"):
             EvaluationOptions().make_metrics()
         with told("z.distribution_fn"):
@@ -158,6 +188,7 @@ class Trainer:
           not finite: then the last entry is that step's).
         """
         if self._iterator is None:
+            self._provide_labels()
             self._iterator = distributed_iterator(self.strategy, self._make_batches)
         history = self._train_loop(self._iterator, tf.constant(num_steps)).numpy()
         return dict(zip(self._train_step.names, history.T, strict=True))
@@ -176,6 +207,7 @@ class Trainer:
         if self.step >= options.training_steps:
             _log.info("Step %d is reached already.", self.step)
             return
+        self._provide_labels()
         sample_steps = run_config.sample_steps or run_config.save_checkpoints_steps
         periods = (
             run_config.iterations_per_loop,
@@ -209,6 +241,9 @@ class Trainer:
                     self._save()
         if ended or signals.received:
             raise KeyboardInterrupt(f"stopped at step {self.step}, checkpoint saved")
+
+    def _provide_labels(self) -> None:
+        self.experiment = self.experiment.with_labels(self.model_dir, self.strategy)
 
     def _any_worker(self, flag: bool) -> bool:
         """Whether the flag is set in any worker: all must leave the loop at the same step."""
