@@ -3,7 +3,6 @@
 from collections.abc import Callable
 
 import numpy as np
-from sklearn.cluster import MiniBatchKMeans
 
 from compare_gan.labels.classifier import standardization
 
@@ -23,6 +22,8 @@ def fit_clusters(
     Returns:
       A function from features [m, d] to the nearest centers' numbers, int32 [m].
     """
+    from sklearn.cluster import MiniBatchKMeans  # Takes a second.
+
     mean, scale = standardization(features)
     means = MiniBatchKMeans(num_clusters, batch_size=_BATCH, n_init=5, random_state=seed)
     means.fit((features - mean) * scale)

@@ -132,8 +132,8 @@ class _Task:
             )
         if self._given.all():
             raise UserError(
-                f"All images of '{self._dataset.name}' are labelled, there is nothing to infer: set "
-                "dataset.labeled_fraction below 1."
+                f"All images of '{self._dataset.name}' are labelled, there is nothing to infer: "
+                "set dataset.labeled_fraction below 1."
             )
 
     @functools.cached_property
