@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 import scipy.optimize
 import tensorflow as tf
+from threadpoolctl import threadpool_limits
 
 # Strengths of regularization to choose from, strongest first: each begins where the last ended.
 STRENGTHS = tuple(10.0**e for e in (-2, -2.5, -3, -3.5, -4, -4.5, -5, -5.5, -6, -6.5, -7))
@@ -118,12 +119,16 @@ class _Loss:
                 total += float(value)
                 gradient += np.concatenate([np.ravel(g.numpy()) for g in gradients])
             kernels = vector * regularized
-            total = total / self._count + strength / 2 * float(kernels @ kernels)
+            total = total / self._count + strength / 2 * float(np.sum(kernels**2))
             return total, gradient / self._count + strength * kernels
 
         start = np.concatenate([np.ravel(w) for w in weights]).astype(np.float64)
         options = {"maxiter": _ITERATIONS, "ftol": 1e-7, "gtol": 1e-6}
-        found = scipy.optimize.minimize(loss, start, jac=True, method="L-BFGS-B", options=options)
+        # Threads of BLAS and of TensorFlow that wait for each other in turn take ten times as long.
+        with threadpool_limits(1, "blas"):
+            found = scipy.optimize.minimize(
+                loss, start, jac=True, method="L-BFGS-B", options=options
+            )
         return [w.astype(np.float32) for w in _split(found.x, shapes)]
 
 
