@@ -213,10 +213,11 @@ class PretextTask:
         return tf.stack(values)
 
     def _loss(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        images = shifted(batch["images"], batch["shifts"], self._options.max_shift)
+        images = as_float(batch["images"])  # Here: oneDNN turns no bytes, and says so each time.
+        images = shifted(images, batch["shifts"], self._options.max_shift)
         count = images.shape[0]
         turned = tf.concat([rotate_90(images, times) for times in range(NUM_ROTATIONS)], axis=0)
-        features = self._backbone(as_float(turned), training=True)[POOLED]
+        features = self._backbone(turned, training=True)[POOLED]
         rotation = tf.repeat(tf.range(NUM_ROTATIONS), count)
         loss, accuracy = _cross_entropy(self._heads["rotation"](features), rotation)
         values = [loss, accuracy]

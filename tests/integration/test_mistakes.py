@@ -177,14 +177,15 @@ _ADDED = (
             ("pretext.batch_size = 0", "pretext.batch_size must be a positive integer, "),
             ("pretext.learning_rate = -1", "pretext.learning_rate must be at least 0, "),
             ("backbone.units = 3", "backbone.units must be a list of integers, received 3."),
-            ('dataset.name = "random_class_imagenet_64"', "dataset.inferred_labels = True needs "
-             "images without a label; 'random_class_imagenet_64' has none."),
             ('dataset.name = "test_no_classes"', "'test_no_classes' has no classes to infer: set "
              "infer_labels.method = 'clustering'."),
             ('dataset.name = "test_oblong"',
              "infer_labels.features = 'self_supervised' needs square images, "),
         )
     ),
+    ('dataset.inferred_labels = True\ndataset.name = "random_class_imagenet_64"',
+     "dataset.inferred_labels = True needs images without a label; 'random_class_imagenet_64' has "
+     "none."),
     ('dataset.inferred_labels = True\ninfer_labels.method = "clustering"\ninfer_labels.soft = True',
      "infer_labels.soft = True needs infer_labels.method = 'classifier': ", _CHANGED + 2),
     # Types and ranges.
