@@ -70,4 +70,4 @@ def make_train_loop(
 
 def as_float(images: tf.Tensor) -> tf.Tensor:
     """Images in [0, 1]: bytes are moved to the device as bytes and become float here."""
-    return images if images.dtype.is_floating else tf.cast(images, tf.float32) / 255.0
+    return tf.cast(images, tf.float32) / 255.0 if images.dtype == tf.uint8 else images

@@ -228,7 +228,7 @@ class _Task:
                 "accuracy on labelled images held out for it": classifier.held_out_accuracy,
             },
             "confidence_of_inferred_labels": {
-                "edges": edges.round(1).tolist(),
+                "edges": edges.astype(float).round(1).tolist(),
                 "images": confidence.tolist(),
             },
         }

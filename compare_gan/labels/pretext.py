@@ -58,7 +58,7 @@ class PretextOptions:
     weight_decay: float = 0.01
     weight_class_loss: float = 1.0
     max_shift: int = 2
-    save_checkpoints_steps: int = 500
+    save_checkpoints_steps: int = 200
 
     def __post_init__(self):
         for name in ("training_steps", "batch_size", "labeled_batch_size"):
