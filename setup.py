@@ -29,6 +29,7 @@ setup(
         "matplotlib>=3.8",
         "numpy>=1.26",
         "pillow>=10.1",
+        "scikit-learn>=1.4",
         "scipy>=1.12",
         # TF-Hub imports pkg_resources, which later ones have not.
         "setuptools>=65,<81",
@@ -39,6 +40,7 @@ setup(
         "tensorflow-gan>=2.1",
         "tensorflow-hub>=0.16",
         "tf-keras>=2.21",
+        "threadpoolctl>=3.1",
         "tqdm>=4.66",
     ],
     extras_require={

@@ -1,4 +1,4 @@
-"""The command line, and nothing else: `compare_gan train | eval | sample | export | …`.
+"""The command line, and nothing else: `compare_gan train | label | eval | sample | export | …`.
 
 `python -m compare_gan.main --model_dir … --gin_config … --schedule …`, as in 2019, is `train`.
 """
@@ -150,6 +150,28 @@ def train(
         score_filename=score_filename,
     )
     schedules.run(schedule, experiment, model_dir, evaluation)
+
+
+@cli.command()
+@click.option(
+    "--label_dir", metavar="DIR", help="Labels go here; infer_labels.label_dir if left out."
+)
+@_config_options
+def label(label_dir, gin_configs, gin_bindings, tfds_data_dir, data_fake_dataset):
+    """Infer the labels of a config's data set from the given ones, or cluster it.
+
+    Needs of the config only what is about data and labels. `train` does the same by itself where
+    dataset.inferred_labels = True; runs that name the folder in infer_labels.label_dir share it.
+    Started again after it was killed, it goes on from its newest checkpoint.
+    """
+    prepare_tensorflow()
+    from compare_gan.training import config
+    from compare_gan.training.labelling import infer_labels
+
+    if not gin_configs and not gin_bindings:
+        raise UserError("--gin_config is needed: the gin file that says which labels to infer.")
+    config.parse(gin_configs, gin_bindings)
+    click.echo(infer_labels(label_dir, **_dataset_overrides(tfds_data_dir, data_fake_dataset)))
 
 
 @cli.command("eval")

@@ -52,7 +52,8 @@ def _model_dir(tmp_path_factory, tiny_run):
 
 
 @pytest.mark.parametrize(
-    "command", ([], ["train"], ["eval"], ["sample"], ["export"], ["import-weights"], ["list"])
+    "command",
+    ([], ["train"], ["label"], ["eval"], ["sample"], ["export"], ["import-weights"], ["list"]),
 )
 def test_help_tells_every_option(run, command):
     status, out, _ = run(*command, "--help")

@@ -62,7 +62,8 @@ def train_batches(
     layout = Layout(batch_size, disc_iters + 1, num_replicas, tuple(replica_ids), start_step)
     classes = dataset.num_classes
     labels = None
-    if classes and (dataset.labelled is not None or fit_label_distribution):
+    replaced = dataset.labelled is not None or dataset.inferred is not None
+    if classes and (replaced or fit_label_distribution):
         labels = dataset.shown_labels
     known = _known_labels(dataset) if fit_label_distribution and classes else None
 
@@ -116,8 +117,8 @@ def eval_batches(
       split: One of `dataset.splits`.
       batch_size: Of every batch but the last.
       num_examples: How many; all if None or more than there are.
-      shown_only: Give labels of the split `train` as training sees them, -1 where
-        `labeled_fraction` hides them. Evaluation may use the true ones.
+      shown_only: Give labels of the split `train` as training sees them: -1 where
+        `labeled_fraction` hides them, or inferred. Evaluation may use the true ones.
 
     Returns:
       A finite dataset of pairs: images uint8 [<= batch_size, H, W, C] (float where the source is),

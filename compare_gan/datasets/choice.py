@@ -8,7 +8,7 @@ import numpy as np
 
 from compare_gan import registry
 from compare_gan.datasets.catalog import Definition
-from compare_gan.datasets.dataset import Dataset
+from compare_gan.datasets.dataset import Dataset, Inferred
 from compare_gan.datasets.labels import check_fraction, choose_labelled, hide, likeliest
 from compare_gan.datasets.relabelling import (
     has_soft_labels,
@@ -34,6 +34,7 @@ def get_dataset(
     name: str = gin.REQUIRED,
     seed: int = 547,
     labeled_fraction: float = 1.0,
+    inferred_labels: bool = False,
     data_dir: str | None = None,
     fake: bool = False,
     pad_to: int | None = None,
@@ -46,6 +47,8 @@ def get_dataset(
         of TensorFlow Datasets that has an `image` and, if it has classes, a `label`.
       seed: Chooses the hidden labels and, with the run's seed, the order of the examples.
       labeled_fraction: Fraction of each class's training examples whose labels training sees.
+      inferred_labels: Training sees labels that are inferred from the given ones, or clusters, as
+        the scope `infer_labels` says; `compare_gan train` infers them where need be.
       data_dir: Where the files are; without effect on data sets that read none.
       fake: Noise of the data set's shape instead of its images, none of whose files is read. Where
         only the files tell the shape it is `image_size` (32 if None), colour, 10 classes. Labels
@@ -59,6 +62,7 @@ def get_dataset(
     """
     definition = _find(name)
     _check_options(definition, name, labeled_fraction, image_size, fake)
+    inferred = _inferred(definition, name, inferred_labels)
     if from_files := _labels_from_files():
         label_paths(from_files["file_pattern"], "train")  # Sooner told than data are opened.
     if fake:
@@ -74,7 +78,7 @@ def get_dataset(
     labelled = _labelled(name, source, labeled_fraction, seed)
     if definition.labels == "labelled_only":
         source, labelled = _only_labelled(name, source, labelled), None
-    return Dataset(name, source, seed, labelled, pad_to)
+    return Dataset(name, source, seed, labelled, pad_to, inferred)
 
 
 def outline(need_classes: bool = True, **overrides) -> Dataset | None:
@@ -100,13 +104,14 @@ def outline(need_classes: bool = True, **overrides) -> Dataset | None:
     _check_options(definition, name, fraction, options.get("image_size"), fake)
     from_files = _labels_from_files()
     num_classes = from_files.get("num_classes") or definition.num_classes
+    inferred = _inferred(definition, name, options.get("inferred_labels", False))
     unknown_classes = bool(from_files) and not num_classes
     if definition.image_shape is None or (unknown_classes and need_classes):
         return None
     source = make_noise(definition.image_shape, num_classes, definition.eval_split)
     if not num_classes and not unknown_classes:
         _labelled(name, source, fraction, seed=0)
-    return Dataset(name, source, pad_to=options.get("pad_to"))
+    return Dataset(name, source, pad_to=options.get("pad_to"), inferred=inferred)
 
 
 def _check_options(
@@ -128,6 +133,17 @@ def _check_options(
         check_positive_integer("replace_labels.num_classes", from_files["num_classes"])
     if definition.check:
         definition.check()
+
+
+def _inferred(definition: Definition, name: str, wanted: bool) -> Inferred | None:
+    """Labels that are yet to come, if they are wanted."""
+    if not wanted:
+        return None
+    if definition.labels in ("single", "random", "labelled_only"):
+        raise UserError(
+            f"dataset.inferred_labels = True needs images without a label; '{name}' has none."
+        )
+    return Inferred()
 
 
 def _labels_from_files() -> dict[str, object]:

@@ -12,6 +12,20 @@ from compare_gan.errors import UserError, unknown_name
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
+class Inferred:
+    """Labels that training sees instead of the given ones; see `labels/`.
+
+    Attributes:
+      num_clusters: How many there are where they are numbers of clusters; None = they are classes.
+      labels: Hard, int32 [num_train], or soft, float32 [num_train, num_classes]; None = not yet
+        there.
+    """
+
+    num_clusters: int | None = None
+    labels: np.ndarray | None = dataclasses.field(default=None, repr=False)
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
     """A source of images with what the config says of its use.
 
@@ -21,6 +35,8 @@ class Dataset:
       seed: What the choice of hidden labels and, with the run's seed, the order follow from.
       labelled: bool [num_train], the training examples whose label training may see; None = all.
       pad_to: Images are padded with black, on all sides alike, to this height and width.
+      inferred: The labels that training sees where it is not only given ones, also where they are
+        yet to come; None = only given ones.
     """
 
     name: str
@@ -28,6 +44,7 @@ class Dataset:
     seed: int = 547
     labelled: np.ndarray | None = dataclasses.field(default=None, repr=False)
     pad_to: int | None = None
+    inferred: Inferred | None = None
 
     def __post_init__(self):
         height, width, channels = self.source.image_shape
@@ -50,13 +67,13 @@ class Dataset:
 
     @property
     def num_classes(self) -> int | None:
-        """Number of classes; None if there are none."""
-        return self.source.num_classes
+        """Number of classes, or clusters, to condition on; None if there are none."""
+        return self._num_clusters or self.source.num_classes
 
     @property
     def class_names(self) -> tuple[str, ...] | None:
-        """Names of the classes, or None."""
-        return self.source.class_names
+        """Names of the classes, or None; clusters have none."""
+        return None if self._num_clusters else self.source.class_names
 
     @property
     def splits(self) -> Mapping[str, int]:
@@ -74,13 +91,33 @@ class Dataset:
         return self.source.eval_split
 
     @functools.cached_property
-    def shown_labels(self) -> np.ndarray:
-        """The labels that training may see, those that are hidden or absent being none.
+    def given_labels(self) -> np.ndarray:
+        """The labels that are known, those that are hidden or absent being none.
 
         Hard, int32 [num_train], or soft, float32 [num_train, num_classes]; see `labels`.
         """
         labels = self.source.labels("train")
         return labels if self.labelled is None else hide(labels, self.labelled)
+
+    @property
+    def shown_labels(self) -> np.ndarray:
+        """The labels that training sees: the given ones, or those inferred from them.
+
+        Raises:
+          UserError: They are to be inferred, and have not been.
+        """
+        if self.inferred is None:
+            return self.given_labels
+        if self.inferred.labels is None:
+            raise UserError(
+                "dataset.inferred_labels is True, but this data set has not been given its "
+                "inferred labels: see compare_gan.labels.infer."
+            )
+        return self.inferred.labels
+
+    @property
+    def _num_clusters(self) -> int | None:
+        return self.inferred and self.inferred.num_clusters
 
     def check_split(self, split: str) -> None:
         """Raises UserError if there is no such split."""

@@ -9,6 +9,9 @@ import numpy as np
 
 from compare_gan.errors import UserError, check_number
 
+# Soft labels may have been stored with few digits.
+_SOFT_TOLERANCE = 0.01
+
 
 def check_fraction(fraction: float) -> None:
     """Raises UserError if this is no fraction of labels to keep."""
@@ -69,3 +72,16 @@ def likeliest(labels: np.ndarray) -> np.ndarray:
     if labels.ndim == 1:
         return labels
     return np.where(labels.sum(1) > 0.5, labels.argmax(1), -1).astype(np.int32)
+
+
+def check_soft(labels: np.ndarray, where: str) -> None:
+    """Raises UserError unless each row of soft labels sums to one or, for no label, is zero."""
+    if not (np.isfinite(labels).all() and labels.min() >= 0):
+        raise UserError(f"The soft labels in {where} must not be negative or NaN.")
+    sums = labels.sum(1)
+    wrong = np.flatnonzero((abs(sums - 1) > _SOFT_TOLERANCE) & (sums > 0))
+    if len(wrong):
+        raise UserError(
+            f"The soft labels in {where} must sum to one for each image; those of {len(wrong)} do "
+            f"not, the first sums to {sums[wrong[0]]:.4g}."
+        )

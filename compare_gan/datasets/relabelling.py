@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from compare_gan.datasets.label_files import read_label_files
-from compare_gan.datasets.labels import likeliest
+from compare_gan.datasets.labels import check_soft, likeliest
 from compare_gan.datasets.sources import Source
 from compare_gan.datasets.views import RelabelledSource
 from compare_gan.errors import UserError
@@ -134,5 +134,5 @@ def _check_classes(labels: np.ndarray, expected: int, files: str, name: str) -> 
             f"The labels in {files} must be classes from 0 or, for none, -1; received "
             f"{labels.min()}."
         )
-    if labels.ndim == 2 and not (np.isfinite(labels).all() and labels.min() >= 0):
-        raise UserError(f"The soft labels in {files} must not be negative or NaN.")
+    if labels.ndim == 2:
+        check_soft(labels, files)

@@ -158,7 +158,8 @@ def _allowed_types(selector: str, name: str) -> set[type]:
         parameter = inspect.signature(base).parameters.get(name)
         if parameter is not None:
             annotation = parameter.annotation
-            allowed = set(typing.get_args(annotation) or [annotation])
+            union = typing.get_origin(annotation) in (types.UnionType, typing.Union)
+            allowed = set(typing.get_args(annotation)) if union else {annotation}
             return allowed if allowed <= set(_TYPES) else set()
     return set()
 

@@ -29,7 +29,11 @@ _PARSE_ERRORS = (
     ValueError,
 )
 # What holds options that no registered part brings with it.
-_ROOMS_WITH_OPTIONS = ("compare_gan.training.options", "compare_gan.evaluation.evaluate")
+_ROOMS_WITH_OPTIONS = (
+    "compare_gan.training.options",
+    "compare_gan.evaluation.evaluate",
+    "compare_gan.labels",
+)
 
 # As gin's bindings, of the whole process: where those of the last `parse` are written.
 _places = Places()

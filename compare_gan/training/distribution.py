@@ -1,7 +1,6 @@
-"""Where a run computes: the `tf.distribute` strategy and the input of each of its replicas."""
+"""Where a run computes: the `tf.distribute` strategy."""
 
 import os
-from collections.abc import Callable
 
 import tensorflow as tf
 
@@ -50,28 +49,3 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     if "chief" in resolver.cluster_spec().jobs:
         return resolver.task_type == "chief"
     return resolver.task_id == 0
-
-
-def distributed_iterator(
-    strategy: tf.distribute.Strategy, make_dataset: Callable[[int, list[int]], tf.data.Dataset]
-):
-    """An iterator of per-replica batches.
-
-    Args:
-      strategy: The strategy of the run.
-      make_dataset: From (number of replicas, ids of the replicas to feed) to a dataset that
-        yields for each step one batch for each of those ids, in turn.
-
-    Returns:
-      The iterator to call `next` on inside the strategy's `tf.function`.
-    """
-    replicas = strategy.num_replicas_in_sync
-    if replicas == 1:
-        return iter(make_dataset(1, [0]))
-
-    def pipeline(context: tf.distribute.InputContext) -> tf.data.Dataset:
-        count = replicas // context.num_input_pipelines
-        first = context.input_pipeline_id * count
-        return make_dataset(replicas, list(range(first, first + count)))
-
-    return iter(strategy.distribute_datasets_from_function(pipeline))

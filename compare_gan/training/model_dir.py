@@ -4,6 +4,7 @@ config.gin             every binding of the run, as parsed
 operative_config.gin   what of it was used, defaults included
 model.json             image shape, classes, data set: what sampling must know without data
 checkpoints/           step-<n>: networks, optimizers, averaged weights, step, seed
+labels/                inferred labels, where the config asks for them (see labels/files.py)
 samples/, samples.png  grids with fixed latents; real.png
 log.jsonl, tensorboard/, losses.png
 scores.csv, results.jsonl
@@ -18,9 +19,9 @@ import os
 import gin
 import keras
 
+from compare_gan.checkpoints import Checkpoints, list_checkpoints, step_of
 from compare_gan.errors import UserError
 from compare_gan.training import config
-from compare_gan.training.checkpoints import Checkpoints, list_checkpoints, step_of
 from compare_gan.training.options import Options
 from compare_gan.training.state import TrainState
 from compare_gan.utils import write_text

@@ -6,11 +6,11 @@ import os
 import time
 from collections.abc import Iterable
 
+from compare_gan.checkpoints import DamagedCheckpointError, list_checkpoints, step_of
 from compare_gan.errors import UserError
 from compare_gan.evaluation.evaluate import EvaluationOptions, evaluate_generator
 from compare_gan.evaluation.results import format_scores, read_results, write_results
 from compare_gan.training import model_dir as model_dirs
-from compare_gan.training.checkpoints import DamagedCheckpointError, list_checkpoints, step_of
 from compare_gan.training.trainer import Experiment, Trainer
 from compare_gan.utils import code_version
 

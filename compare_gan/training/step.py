@@ -1,7 +1,8 @@
-"""One generator step, and the compiled loop over many."""
+"""One generator step."""
 
 import tensorflow as tf
 
+from compare_gan.loop import as_float
 from compare_gan.training.precision import agreed, loss_scale, unscaled_norm
 from compare_gan.training.state import TrainState
 
@@ -33,7 +34,7 @@ class TrainStep:
           under float16; in the order of `names`.
         """
         gan = self._state.gan
-        batch = dict(batch, images=_as_float(batch["images"]))
+        batch = dict(batch, images=as_float(batch["images"]))
         sub_batches = [
             {name: value[i] for name, value in batch.items()} for i in range(gan.disc_iters + 1)
         ]
@@ -84,38 +85,3 @@ class TrainStep:
         if scale is not None:
             values[f"loss_scale/{network}"] = scale
         return values
-
-
-def make_train_loop(step: TrainStep, strategy: tf.distribute.Strategy, jit_compile: bool):
-    """The compiled loop `(iterator, num_steps) -> [steps done, len(step.names)]`.
-
-    It ends early after a step with a value that is not finite, so that the last row tells which
-    term went wrong. `num_steps` is an int32 tensor: any number of steps uses the same trace.
-    """
-    # Only the loop needs AutoGraph: translating all that a step calls would take twice as long as
-    # tracing it.
-    step_fn = tf.autograph.experimental.do_not_convert(step.__call__)
-    if jit_compile:
-        step_fn = tf.function(step_fn, jit_compile=True, autograph=False)
-
-    @tf.function
-    def train_loop(iterator, num_steps):
-        history = tf.TensorArray(tf.float32, size=num_steps, dynamic_size=False)
-        done = tf.constant(0)
-        finite = tf.constant(True)
-        while done < num_steps and finite:
-            values = strategy.run(step_fn, args=(next(iterator),))
-            values = strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None)
-            history = history.write(done, values)
-            finite = tf.reduce_all(tf.math.is_finite(values))
-            done += 1
-        return history.gather(tf.range(done))
-
-    return train_loop
-
-
-def _as_float(images: tf.Tensor) -> tf.Tensor:
-    """Images in [0, 1]: bytes are moved to the device as bytes and become float here."""
-    if images.dtype == tf.uint8:
-        return tf.cast(images, tf.float32) / 255.0
-    return images

@@ -4,13 +4,11 @@ import contextlib
 import json
 import math
 import os
-import sys
-import time
 
 import numpy as np
 import tensorflow as tf
-import tqdm
 
+from compare_gan.progress import ProgressLine
 from compare_gan.utils import write_text
 
 _LOG = "log.jsonl"
@@ -70,50 +68,16 @@ def read_log(model_dir: str) -> list[dict[str, float | None]]:
     return rows
 
 
-class Progress:
-    """One line of progress: a tqdm bar on a terminal, otherwise a line at most every 10 s."""
-
-    _SECONDS_BETWEEN_LINES = 10.0
+class Progress(ProgressLine):
+    """The line of progress of a GAN's training."""
 
     def __init__(self, first_step: int, last_step: int):
-        self._last_step = last_step
-        self._start = (time.monotonic(), first_step)
-        self._last_line = -math.inf
-        self._bar = None
-        if sys.stderr.isatty():
-            self._bar = tqdm.tqdm(
-                total=last_step, initial=first_step, unit="step", dynamic_ncols=True
-            )
+        super().__init__("step", first_step, last_step)
 
     def update(self, step: int, images_per_second: float, values: dict[str, float]) -> None:
         """Tells the step reached, the speed and the two losses."""
-        losses = (
+        super().update(
+            step,
             f"D {values['loss/discriminator']:.3f}, G {values['loss/generator']:.3f}, "
-            f"{images_per_second:.0f} images/s"
+            f"{images_per_second:.0f} images/s",
         )
-        if self._bar is not None:
-            self._bar.set_postfix_str(losses, refresh=False)
-            self._bar.update(step - self._bar.n)
-            return
-        now = time.monotonic()
-        if now - self._last_line < self._SECONDS_BETWEEN_LINES and step < self._last_step:
-            return
-        self._last_line = now
-        started, first_step = self._start
-        left = (now - started) / max(step - first_step, 1) * (self._last_step - step)
-        print(
-            f"step {step}/{self._last_step}: {losses}, {_duration(left)} left",
-            file=sys.stderr,
-            flush=True,
-        )
-
-    def close(self) -> None:
-        """Ends the line."""
-        if self._bar is not None:
-            self._bar.close()
-
-
-def _duration(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

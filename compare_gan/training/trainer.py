@@ -1,113 +1,30 @@
 """The training loop: from a config in gin to a model directory."""
 
 import contextlib
-import dataclasses
-import functools
 import json
 import logging
 import secrets
 import signal
 import time
-from collections.abc import Mapping
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from compare_gan.backend import on_cpu
+from compare_gan.checkpoints import Checkpoints
 from compare_gan.errors import DivergenceError
-from compare_gan.evaluation.evaluate import EvaluationOptions
-from compare_gan.layers import ConditionalBatchNorm
+from compare_gan.loop import distributed_iterator, make_train_loop
 from compare_gan.training import model_dir as model_dirs
-from compare_gan.training.checkpoints import Checkpoints
-from compare_gan.training.checks import check_bindings, check_gan
-from compare_gan.training.config import is_bound, told
-from compare_gan.training.distribution import distributed_iterator, is_chief, make_strategy
-from compare_gan.training.options import Options, RunConfig
-from compare_gan.training.precision import mixed_precision
+from compare_gan.training.distribution import is_chief, make_strategy
+from compare_gan.training.experiment import Experiment
 from compare_gan.training.recorder import Recorder
 from compare_gan.training.state import TrainState
-from compare_gan.training.step import TrainStep, make_train_loop
+from compare_gan.training.step import TrainStep
 from compare_gan.utils import write_text
 from compare_gan.winograd import winograd_convolutions
 
 _log = logging.getLogger(__name__)
-
-
-@dataclasses.dataclass(frozen=True)
-class Experiment:
-    """A resolved config: what, how, and on which data.
-
-    Attributes:
-      options: What is trained.
-      run_config: How.
-      dataset_overrides: Arguments for `datasets.get_dataset` that win over gin's.
-    """
-
-    options: Options
-    run_config: RunConfig
-    dataset_overrides: Mapping[str, object] = dataclasses.field(default_factory=dict)
-
-    @classmethod
-    def from_gin(cls, **dataset_overrides) -> "Experiment":
-        """Builds it from the bindings that gin holds (see `config.parse`).
-
-        Raises:
-          UserError: A required value is missing, or one is not allowed or names nothing.
-        """
-        check_bindings()
-        with told():
-            return cls(Options(), RunConfig(), dataset_overrides)
-
-    @functools.cached_property
-    def dataset(self):
-        """The data set: read when first asked for, for a strategy of several hosts comes before.
-
-        Raises:
-          UserError: See `datasets.get_dataset`.
-        """
-        from compare_gan.datasets import get_dataset
-
-        with told("dataset.name"):
-            return get_dataset(**self.dataset_overrides)
-
-    def check(self, num_replicas: int = 1) -> None:
-        """Raises UserError for what the run would stumble over, before data is read.
-
-        Only where files alone tell what the images are like, they are read.
-
-        Args:
-          num_replicas: How many share a batch.
-        """
-        from compare_gan.datasets import outline
-        from compare_gan.datasets.latents import draw_eval_z, draw_z
-
-        with told("dataset.name"):
-            dataset = outline(**self.dataset_overrides) or self.dataset
-        with told("evaluation.metrics"):
-            EvaluationOptions().make_metrics()
-        with told("z.distribution_fn"):
-            draw_z([1, self.options.z_dim], seed=[0, 0])
-        with told("eval_z.distribution_fn"):
-            draw_eval_z(1, self.options.z_dim, seed=0)
-        check_gan(self.options, dataset.image_shape, dataset.num_classes, num_replicas)
-
-    def make_gan(self):
-        """The GAN of this experiment, networks built, to train as `run_config` says."""
-        with told("options.architecture"), mixed_precision(self.run_config.mixed_precision):
-            gan = self.options.make_gan(self.dataset.image_shape, self.dataset.num_classes)
-        norm = getattr(gan.generator.batch_norm_fn, "layer_class", None)
-        if norm is ConditionalBatchNorm and not is_bound("conditional_batch_norm.centered"):
-            _log.info(
-                "conditional_batch_norm.centered is not set: gamma is 1 + y·W, as in the papers; "
-                "False gives the y·W of the 2019 library."
-            )
-        if is_bound("weights.stddev"):
-            _log.info(
-                "weights.stddev takes effect here; in the 2019 library it had none: leave it out "
-                "for its 0.02."
-            )
-        return gan
 
 
 class Trainer:
@@ -144,13 +61,10 @@ class Trainer:
         if restored:
             _log.info("Resuming from %s.", restored)
         self._train_step = TrainStep(self.state, replicas)
-        jit_compile = run_config.jit_compile
-        if jit_compile is None:
-            jit_compile = not on_cpu()
         self._winograd = run_config.winograd
         if self._winograd is None:
-            self._winograd = on_cpu() and not jit_compile
-        self._train_loop = make_train_loop(self._train_step, self.strategy, jit_compile)
+            self._winograd = on_cpu() and not run_config.jit_compile
+        self._train_loop = make_train_loop(self._train_step, self.strategy, run_config.jit_compile)
         self._iterator = None
 
     @property
@@ -166,6 +80,7 @@ class Trainer:
           not finite: then the last entry is that step's).
         """
         if self._iterator is None:
+            self._provide_labels()
             self._iterator = distributed_iterator(self.strategy, self._make_batches)
         with winograd_convolutions(self._winograd):  # Where they are traced: in the first call.
             history = self._train_loop(self._iterator, tf.constant(num_steps)).numpy()
@@ -185,6 +100,7 @@ class Trainer:
         if self.step >= options.training_steps:
             _log.info("Step %d is reached already.", self.step)
             return
+        self._provide_labels()
         sample_steps = run_config.sample_steps or run_config.save_checkpoints_steps
         periods = (
             run_config.iterations_per_loop,
@@ -218,6 +134,9 @@ class Trainer:
                     self._save()
         if ended or signals.received:
             raise KeyboardInterrupt(f"stopped at step {self.step}, checkpoint saved")
+
+    def _provide_labels(self) -> None:
+        self.experiment = self.experiment.with_labels(self.model_dir, self.strategy)
 
     def _any_worker(self, flag: bool) -> bool:
         """Whether the flag is set in any worker: all must leave the loop at the same step."""

@@ -64,6 +64,8 @@ def _shrunken(path, **values) -> str:
         values["SSGAN.rotated_batch_size"] = 4
     if gin.query_parameter("options.gan_class").selector.endswith("S3GAN"):
         values["S3GAN.rotated_batch_fraction"] = 1
+    if "inferred_labels" in gin.get_bindings("dataset"):
+        values |= {"backbone.width": 4, "pretext.training_steps": 1, "pretext.batch_size": 4}
     return "\n".join([f"{key} = {value!r}" for key, value in values.items()] + [more])
 
 

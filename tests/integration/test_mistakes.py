@@ -162,6 +162,32 @@ _ADDED = (
      "evaluation.metrics = @fid() is a call: write @fid without parentheses."),
     ("loss.fn = %LOSS\nLOSS = @hinge()",
      "loss.fn = @hinge() is a call: write @hinge without parentheses."),
+    # Labels to be inferred.
+    *(
+        (f"dataset.inferred_labels = True\n{added}", sentence, _CHANGED + 1)
+        for added, sentence in (
+            ('infer_labels.method = "clusters"',
+             "Unknown infer_labels.method 'clusters'. Did you mean 'clustering'?"),
+            ('infer_labels.features = "selfsupervised"', "Unknown infer_labels.features "
+             "'selfsupervised'. Did you mean 'self_supervised'?"),
+            ('infer_labels.layer = "block9"', "Unknown infer_labels.layer 'block9'. "),
+            ("infer_labels.num_clusters = 0",
+             "infer_labels.num_clusters must be a positive integer, received 0."),
+            ("infer_labels.hidden = 0", "infer_labels.hidden must be a positive integer, "),
+            ("pretext.batch_size = 0", "pretext.batch_size must be a positive integer, "),
+            ("pretext.learning_rate = -1", "pretext.learning_rate must be at least 0, "),
+            ("backbone.units = 3", "backbone.units must be a list of integers, received 3."),
+            ('dataset.name = "test_no_classes"', "'test_no_classes' has no classes to infer: set "
+             "infer_labels.method = 'clustering'."),
+            ('dataset.name = "test_oblong"',
+             "infer_labels.features = 'self_supervised' needs square images, "),
+        )
+    ),
+    ('dataset.inferred_labels = True\ndataset.name = "random_class_imagenet_64"',
+     "dataset.inferred_labels = True needs images without a label; 'random_class_imagenet_64' has "
+     "none."),
+    ('dataset.inferred_labels = True\ninfer_labels.method = "clustering"\ninfer_labels.soft = True',
+     "infer_labels.soft = True needs infer_labels.method = 'classifier': ", _CHANGED + 2),
     # Types and ranges.
     ('options.batch_size = "64"', "options.batch_size must be an integer, received '64'."),
     ("options.batch_size = -16", "options.batch_size must be a positive integer, received -16."),

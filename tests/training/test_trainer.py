@@ -8,8 +8,8 @@ import gin
 import numpy as np
 import pytest
 
+from compare_gan.checkpoints import list_checkpoints, step_of
 from compare_gan.errors import DivergenceError, UserError
-from compare_gan.training.checkpoints import list_checkpoints, step_of
 from compare_gan.training.recorder import Recorder
 from compare_gan.training.summaries import read_log
 

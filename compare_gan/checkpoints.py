@@ -4,11 +4,12 @@ import glob
 import logging
 import os
 import re
+from collections.abc import Mapping
+from typing import Protocol
 
 import tensorflow as tf
 
 from compare_gan.errors import UserError
-from compare_gan.training.state import TrainState
 
 _log = logging.getLogger(__name__)
 
@@ -19,6 +20,19 @@ class DamagedCheckpointError(UserError):
     """A checkpoint's files cannot be read."""
 
 
+class State(Protocol):
+    """What is saved.
+
+    Attributes:
+      step: Integer variable, the number of finished steps.
+    """
+
+    step: tf.Variable
+
+    def variables(self) -> Mapping[str, tf.Variable]:
+        """All variables, `step` among them, by a stable name."""
+
+
 class Checkpoints:
     """The checkpoints of one model directory.
 
@@ -26,7 +40,7 @@ class Checkpoints:
     file `checkpoint`: a process killed at any moment leaves the ones before it intact.
     """
 
-    def __init__(self, state: TrainState, model_dir: str, keep_max: int | None = None):
+    def __init__(self, state: State, model_dir: str, keep_max: int | None = None):
         self._model_dir = model_dir
         self._step = state.step
         self._current: tuple[int, str] | None = (

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from compare_gan.checkpoints import Checkpoints, list_checkpoints, step_of
 from compare_gan.errors import UserError
-from compare_gan.training.checkpoints import Checkpoints, list_checkpoints, step_of
 
 
 def _state(shape=(3,), name="weight"):

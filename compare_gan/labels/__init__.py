@@ -1,0 +1,6 @@
+"""Labels from few, or none: a representation, a classifier or clusters on it, label files."""
+
+from compare_gan.labels.options import InferOptions
+from compare_gan.labels.pipeline import announced, infer
+
+__all__ = ["InferOptions", "announced", "infer"]

@@ -1,0 +1,121 @@
+"""Inferred labels on disk.
+
+manifest.json        what they are of and depend on, how good they are; written last
+labels.npz           hard int32 [n], soft float32 [n, num_classes], given bool [n]
+hard/train.tfrecord  the same for `replace_labels.file_pattern`, see `datasets.label_files`
+soft/train.tfrecord  likewise; clusters have no soft labels
+"""
+
+import hashlib
+import json
+import os
+from collections.abc import Mapping
+
+import numpy as np
+
+from compare_gan.datasets.label_files import write_label_file
+from compare_gan.datasets.labels import check_soft
+from compare_gan.datasets.sources import Source
+from compare_gan.errors import UserError
+from compare_gan.utils import write_text
+
+MANIFEST, ARRAYS = "manifest.json", "labels.npz"
+_ELSE = "name another folder (infer_labels.label_dir) or delete this one"
+
+
+def write_labels(
+    folder: str,
+    source: Source,
+    key: Mapping[str, object],
+    hard: np.ndarray,
+    soft: np.ndarray | None,
+    given: np.ndarray,
+    about: Mapping[str, object],
+) -> None:
+    """Writes labels of the split `train`, the manifest last: where that is, all is.
+
+    Args:
+      folder: Where to; made if absent.
+      source: What the labels are of.
+      key: All that they depend on; see `read_labels`.
+      hard: int [n].
+      soft: float32 [n, num_classes], or None.
+      given: bool [n], whose labels were given.
+      about: More for the manifest.
+    """
+    keys = source.keys("train")
+    arrays = {"hard": hard.astype(np.int32), "given": given}
+    write_label_file(os.path.join(folder, "hard", "train.tfrecord"), keys, hard)
+    files = ["hard/train.tfrecord", ARRAYS]
+    if soft is not None:
+        arrays["soft"] = soft.astype(np.float32)
+        write_label_file(os.path.join(folder, "soft", "train.tfrecord"), keys, soft)
+        files.insert(0, "soft/train.tfrecord")
+    write_arrays(os.path.join(folder, ARRAYS), arrays)
+    hashes = {name: _hash(os.path.join(folder, name)) for name in files}
+    manifest = {"key": key, **about, "files": hashes}
+    write_text(folder, MANIFEST, json.dumps(manifest, indent=1) + "\n")
+
+
+def read_labels(folder: str, key: Mapping[str, object], soft: bool) -> np.ndarray | None:
+    """The labels in a folder; None where none have been finished.
+
+    Args:
+      folder: Where `write_labels` wrote them.
+      key: All that they must depend on.
+      soft: Class probabilities instead of classes.
+
+    Returns:
+      int32 [n], or float32 [n, num_classes].
+
+    Raises:
+      UserError: They are of other data or were made otherwise, the file was changed, or soft labels
+        do not sum to one.
+    """
+    path = os.path.join(folder, MANIFEST)
+    try:
+        with open(path) as file:
+            manifest = json.load(file)
+        present, hashes = manifest["key"], manifest["files"]
+    except FileNotFoundError:
+        return None
+    except (ValueError, KeyError, TypeError) as error:
+        raise UserError(f"'{path}' is no manifest of inferred labels: {_ELSE}.") from error
+    for name, value in json.loads(json.dumps(key)).items():
+        if present.get(name) != value:
+            raise UserError(
+                f"The labels in '{folder}' were made for {name} = {present.get(name)!r}, but here "
+                f"it is {value!r}: {_ELSE}."
+            )
+    path = os.path.join(folder, ARRAYS)
+    if not os.path.exists(path) or _hash(path) != hashes.get(ARRAYS):
+        raise UserError(
+            f"'{path}' is missing or not the file whose hash is in {MANIFEST}: delete the folder "
+            "to infer the labels again."
+        )
+    labels = read_arrays(path)["soft" if soft else "hard"]
+    if soft:
+        check_soft(labels, f"'{path}'")
+    return labels
+
+
+def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> None:
+    """Writes an .npz file whole or not at all; makes its folder if need be."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    temporary = f"{path}.{os.getpid()}.tmp"
+    with open(temporary, "wb") as file:
+        np.savez_compressed(file, **arrays)
+    os.replace(temporary, path)
+
+
+def read_arrays(path: str) -> Mapping[str, np.ndarray]:
+    """What `write_arrays` wrote, each array read when it is asked for."""
+    return np.load(path, allow_pickle=False)
+
+
+def _hash(path: str) -> str:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(2**24):
+            digest.update(piece)
+    return digest.hexdigest()

@@ -1,0 +1,280 @@
+"""From a data set with few labels, or none, to one in which every training image has a label.
+
+Each stage is skipped where its result is there: the trained network in `backbone-<key>.npz`, a
+begun training in `pretext-<key>/`, the labels as `files` has them.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import json
+import logging
+import os
+import shutil
+import time
+from collections.abc import Callable
+
+import gin
+import keras
+import numpy as np
+import tensorflow as tf
+
+from compare_gan.datasets.dataset import Dataset, Inferred
+from compare_gan.datasets.labels import likeliest
+from compare_gan.errors import UserError
+from compare_gan.labels.backbone import BackboneOptions, make_backbone
+from compare_gan.labels.classifier import train_classifier
+from compare_gan.labels.clustering import fit_clusters
+from compare_gan.labels.features import Extractor, features_of, in_batches
+from compare_gan.labels.files import read_arrays, read_labels, write_arrays, write_labels
+from compare_gan.labels.options import InferOptions
+from compare_gan.labels.pretext import PretextOptions, PretextTask
+from compare_gan.utils import code_version
+
+_log = logging.getLogger(__name__)
+
+# Names the computation: labels of another are not those that would be made now.
+_VERSION = 1
+# Clusters are fitted to as many images as have features of so many bytes.
+_CLUSTERING_BYTES = 2**31
+
+
+def infer(dataset: Dataset, folder: str, strategy: tf.distribute.Strategy | None = None) -> Dataset:
+    """The data set with labels as the gin scopes `infer_labels`, `pretext`, `backbone` say.
+
+    They are read from the folder or, where they are not there, inferred and written there. Given
+    labels stay as they are; hidden ones have no part in it.
+
+    Args:
+      dataset: A data set.
+      folder: Where the labels go, or are.
+      strategy: Where the network is trained; None = on one device.
+
+    Returns:
+      The data set as training sees it.
+
+    Raises:
+      UserError: The folder holds labels of other data or another config; there is nothing to infer
+        from, or nothing to infer; or they are not there and this is one of several hosts.
+      DivergenceError: The training of the network diverged.
+    """
+    options = InferOptions()
+    options.check(dataset)
+    task = _Task(dataset, folder, options, strategy or tf.distribute.get_strategy())
+    labels = read_labels(folder, task.key, options.soft)
+    if labels is None:
+        task.run()
+        labels = read_labels(folder, task.key, options.soft)
+    else:
+        _log.info("Labels are taken from %s.", folder)
+    inferred = dataclasses.replace(announced(dataset).inferred, labels=labels)
+    return dataclasses.replace(dataset, inferred=inferred)
+
+
+def announced(dataset: Dataset) -> Dataset:
+    """The data set with the number of classes or clusters that it will have; reads no labels."""
+    options = InferOptions()
+    inferred = Inferred(options.num_clusters if options.clusters else None)
+    return dataclasses.replace(dataset, inferred=inferred)
+
+
+class _Task:
+    """What is to be inferred, from what, and where it is kept."""
+
+    def __init__(self, dataset, folder: str, options: InferOptions, strategy):
+        self._dataset = dataset
+        self._folder = folder
+        self._options = options
+        self._strategy = strategy
+        self.key = self._data_key(with_labels=not options.clusters) | options.key()
+
+    def run(self) -> None:
+        """Infers and writes the labels, and tells how good they are."""
+        self._check()
+        started = time.monotonic()
+        hard, soft, about = self._cluster() if self._options.clusters else self._classify()
+        given = np.zeros(len(hard), bool) if self._options.clusters else self._given
+        about |= {
+            "code_version": code_version(),
+            "seconds": round(time.monotonic() - started, 1),
+            "labeled_fraction": float(given.mean()),
+            "num_images": len(hard),
+            "given_examples": np.flatnonzero(given).tolist(),
+            "label_counts": np.bincount(hard).tolist(),
+            "reported_only": self._quality(hard, given),
+            "config": gin.config_str(),
+        }
+        write_labels(self._folder, self._dataset.source, self.key, hard, soft, given, about)
+        # Training is over: its checkpoints have served.
+        shutil.rmtree(self._path("pretext"), ignore_errors=True)
+
+    def _check(self) -> None:
+        if isinstance(self._strategy, tf.distribute.MultiWorkerMirroredStrategy):
+            raise UserError(
+                f"There are no labels in '{self._folder}' yet, and one of several hosts cannot "
+                "infer them: run `compare_gan label --gin_config … --label_dir "
+                f"{self._folder}` on one host first."
+            )
+        if self._options.clusters:
+            if self._options.num_clusters > self._dataset.num_train:
+                raise UserError(
+                    f"infer_labels.num_clusters is {self._options.num_clusters}, but "
+                    f"'{self._dataset.name}' has {self._dataset.num_train} images."
+                )
+            return
+        source = self._dataset.source
+        counts = np.bincount(self._labels[self._given], minlength=source.num_classes)
+        if not counts.all():
+            name = (source.class_names or range(source.num_classes))[int(counts.argmin())]
+            raise UserError(
+                f"No image of the class '{name}' of '{self._dataset.name}' is labelled: labels "
+                "cannot be inferred from the others."
+            )
+        if self._given.all():
+            raise UserError(
+                f"All images of '{self._dataset.name}' are labelled, there is nothing to infer: "
+                "set dataset.labeled_fraction below 1."
+            )
+
+    @functools.cached_property
+    def _labels(self) -> np.ndarray:
+        """The given labels, int32 [n], -1 where there is none."""
+        return likeliest(self._dataset.given_labels)
+
+    @property
+    def _given(self) -> np.ndarray:
+        return self._labels >= 0
+
+    def _data_key(self, with_labels: bool) -> dict[str, object]:
+        dataset, source = self._dataset, self._dataset.source
+        key = {
+            "version": _VERSION,
+            "dataset.name": dataset.name,
+            "number of images": dataset.num_train,
+            "image shape": "x".join(map(str, source.image_shape)),
+            "names of the images (hash)": _digest("\n".join(source.keys("train")).encode()),
+        }
+        if with_labels:
+            key |= {
+                "number of classes": int(source.num_classes),
+                "number of given labels": int(self._given.sum()),
+                "given labels (hash)": _digest(np.ascontiguousarray(dataset.given_labels)),
+            }
+        return key
+
+    def _path(self, what: str) -> str:
+        """Where the training of the network, or its result, is kept: a name for all it hangs on."""
+        supervised = self._options.features == "semi_supervised"
+        key = self._data_key(with_labels=supervised) | self._options.backbone_key()
+        digest = _digest(json.dumps(key, sort_keys=True).encode())[:12]
+        return os.path.join(self._folder, f"{what}-{digest}")
+
+    def _backbone(self) -> keras.Model | None:
+        """The network as the options have it, trained if need be; None for raw pixels."""
+        options = self._options
+        if not options.has_network:
+            return None
+        make = functools.partial(
+            make_backbone, BackboneOptions(), self._dataset.source.image_shape, options.seed
+        )
+        if not options.has_pretext:
+            return make()
+        path = self._path("backbone") + ".npz"
+        if not os.path.exists(path):
+            self._train_backbone(make, path)
+        backbone = make()
+        arrays = read_arrays(path)
+        for i, variable in enumerate(backbone.variables):
+            variable.assign(arrays[str(i)])
+        return backbone
+
+    def _train_backbone(self, make: Callable[[], keras.Model], path: str) -> None:
+        with self._strategy.scope():
+            backbone = make()
+        supervised = self._options.features == "semi_supervised"
+        task = PretextTask(
+            backbone,
+            self._dataset,
+            PretextOptions(),
+            supervised,
+            self._options.seed,
+            self._strategy,
+        )
+        task.train(self._path("pretext"))
+        write_arrays(path, {str(i): v.numpy() for i, v in enumerate(backbone.variables)})
+
+    def _extractor(self) -> Extractor:
+        shape = self._dataset.source.image_shape
+        return Extractor(self._backbone(), self._options.layer, self._options.grid, shape)
+
+    def _classify(self):
+        options, given = self._options, self._given
+        classes, extract = self._dataset.source.num_classes, self._extractor()
+        features = features_of(self._dataset, extract, given)
+        classifier = train_classifier(
+            features, self._labels[given], classes, options.hidden, options.seed
+        )
+        soft = np.zeros([len(given), classes], np.float32)
+        for numbers, batch in in_batches(self._dataset, extract, ~given):
+            soft[numbers] = classifier.probabilities(batch)
+        hard = np.where(given, self._labels, soft.argmax(1))
+        confidence, edges = np.histogram(soft[~given].max(1), bins=10, range=(0, 1))
+        own = self._dataset.given_labels
+        own = own if own.ndim == 2 else np.eye(classes, dtype=np.float32)[own]
+        soft[given] = own[given]
+        about = {
+            "classifier": {
+                "strength of regularization": classifier.strength,
+                "accuracy on labelled images held out for it": classifier.held_out_accuracy,
+            },
+            "confidence_of_inferred_labels": {
+                "edges": edges.astype(float).round(1).tolist(),
+                "images": confidence.tolist(),
+            },
+        }
+        return hard, soft, about
+
+    def _cluster(self):
+        options, extract = self._options, self._extractor()
+        count, width = self._dataset.num_train, extract.width
+        most = max(_CLUSTERING_BYTES // (4 * width), options.num_clusters)
+        chosen = np.random.default_rng(options.seed).permutation(count) < most
+        features = features_of(self._dataset, extract, chosen)
+        nearest = fit_clusters(features, options.num_clusters, options.seed)
+        hard = np.empty([count], np.int32)
+        for numbers, batch in in_batches(self._dataset, extract):
+            hard[numbers] = nearest(batch)
+        return hard, None, {}
+
+    def _quality(self, hard: np.ndarray, given: np.ndarray) -> dict[str, float]:
+        """How good inferred labels are, by hidden ones: told, and of no effect on anything."""
+        dataset = self._dataset
+        if not dataset.source.num_classes:
+            return {}
+        true = likeliest(dataset.source.labels("train"))
+        hidden = ~given & (true >= 0)
+        if not hidden.any():
+            return {}
+        true, hard = true[hidden], hard[hidden]
+        if self._options.clusters:
+            table = np.zeros([hard.max() + 1, dataset.source.num_classes], np.int64)
+            np.add.at(table, (hard, true), 1)
+            purity = float(table.max(1).sum() / len(hard))
+            _log.info(
+                "%d clusters; %.2f %% of the images are of their cluster's most frequent class.",
+                self._options.num_clusters,
+                100 * purity,
+            )
+            return {"share of images of their cluster's most frequent class": purity}
+        accuracy = float(np.mean(true == hard))
+        _log.info(
+            "%d labels given, %d inferred: %.2f %% of the inferred ones are right.",
+            given.sum(),
+            (~given).sum(),
+            100 * accuracy,
+        )
+        return {"accuracy on hidden labels": accuracy}
+
+
+def _digest(content: bytes | np.ndarray) -> str:
+    return hashlib.sha256(content).hexdigest()[:16]

@@ -1,0 +1,263 @@
+"""Representation from images without labels: the network learns how an image was turned.
+
+Papers: https://arxiv.org/abs/1803.07728 (rotation), https://arxiv.org/abs/1905.03670 (with the
+cross-entropy of the labelled images).
+"""
+
+import contextlib
+import dataclasses
+import logging
+import time
+
+import gin
+import keras
+import numpy as np
+import tensorflow as tf
+
+from compare_gan.checkpoints import Checkpoints
+from compare_gan.datasets.dataset import Dataset
+from compare_gan.datasets.labels import likeliest
+from compare_gan.datasets.layout import Layout
+from compare_gan.datasets.views import select
+from compare_gan.errors import DivergenceError, check_positive_integer, check_range
+from compare_gan.gans.tasks import NUM_ROTATIONS, rotate_90
+from compare_gan.labels.backbone import POOLED
+from compare_gan.loop import as_float, distributed_iterator, make_train_loop
+from compare_gan.progress import ProgressLine
+
+_log = logging.getLogger(__name__)
+
+# Streams of random numbers of one seed.
+_IMAGES, _LABELLED, _SHIFTS = range(3)
+_STEPS_PER_CALL = 50
+_plain = tf.autograph.experimental.do_not_convert
+
+
+@gin.configurable("pretext")
+@dataclasses.dataclass(frozen=True)
+class PretextOptions:
+    """How the representation is trained (gin scope `pretext`).
+
+    Attributes:
+      training_steps: Steps of AdamW.
+      batch_size: Images a step, over all replicas; each is seen in its four rotations.
+      labeled_batch_size: Labelled images that `semi_supervised` adds to each step.
+      learning_rate: At its highest: it rises over the first tenth of the steps and falls as a
+        cosine.
+      weight_decay: Of AdamW.
+      weight_class_loss: Weight of the labelled images' cross-entropy in `semi_supervised`.
+      max_shift: Pixels by which images are moved at most, up or down and left or right, the
+        nearest edge filling in.
+      save_checkpoints_steps: Steps between checkpoints.
+    """
+
+    training_steps: int = 1000
+    batch_size: int = 64
+    labeled_batch_size: int = 32
+    learning_rate: float = 0.003
+    weight_decay: float = 0.01
+    weight_class_loss: float = 1.0
+    max_shift: int = 2
+    save_checkpoints_steps: int = 200
+
+    def __post_init__(self):
+        for name in ("training_steps", "batch_size", "labeled_batch_size"):
+            check_positive_integer(f"pretext.{name}", getattr(self, name))
+        check_positive_integer("pretext.save_checkpoints_steps", self.save_checkpoints_steps)
+        for name in ("learning_rate", "weight_decay", "weight_class_loss", "max_shift"):
+            check_range(f"pretext.{name}", getattr(self, name))
+
+
+class PretextTask:
+    """The backbone with its heads and optimizer, and the step that trains them.
+
+    Args:
+      backbone: See `backbone.make_backbone`; its variables are trained.
+      dataset: The images; of their labels only those that training may see.
+      options: How.
+      supervised: Learn the classes of the labelled images too (`semi_supervised`).
+      seed: What batches follow from, with the step.
+      strategy: Where; the backbone was made in its scope.
+
+    Attributes:
+      step: The number of finished steps, a variable.
+    """
+
+    def __init__(
+        self,
+        backbone: keras.Model,
+        dataset: Dataset,
+        options: PretextOptions,
+        supervised: bool,
+        seed: int,
+        strategy: tf.distribute.Strategy,
+    ):
+        self._backbone = backbone
+        self._dataset = dataset
+        self._options = options
+        self._supervised = supervised
+        self._seed = seed
+        self._strategy = strategy
+        self._replicas = strategy.num_replicas_in_sync
+        self._names = ["rotation loss", "rotation accuracy"]
+        with strategy.scope():
+            width = backbone.output[POOLED].shape[-1]
+            self._heads = {"rotation": _make_head(NUM_ROTATIONS, width)}
+            if supervised:
+                self._names += ["class loss", "class accuracy"]
+                self._heads["class"] = _make_head(dataset.source.num_classes, width)
+            schedule = keras.optimizers.schedules.CosineDecay(
+                0.0,
+                options.training_steps,
+                warmup_target=options.learning_rate,
+                warmup_steps=max(options.training_steps // 10, 1),
+            )
+            self._optimizer = keras.optimizers.AdamW(schedule, options.weight_decay)
+            heads = [v for head in self._heads.values() for v in head.trainable_variables]
+            self._trained = [*backbone.trainable_variables, *heads]
+            self._optimizer.build(self._trained)
+        self.step = self._optimizer.iterations.value
+        self._loop = make_train_loop(self._train_step, strategy, jit_compile=None)
+
+    def variables(self) -> dict[str, tf.Variable]:
+        """All variables by a stable name, as they are written to checkpoints."""
+        named = {"step": self.step}
+        groups = {"backbone": self._backbone, **self._heads, "optimizer": self._optimizer}
+        for group, owner in groups.items():
+            for i, variable in enumerate(owner.variables):
+                if variable is not self._optimizer._learning_rate:
+                    named[f"{group}/{i}"] = variable.value
+        return named
+
+    def train(self, folder: str) -> None:
+        """Trains to the last step, from the newest checkpoint in `folder` if there is one.
+
+        Raises:
+          DivergenceError: A loss was not finite.
+        """
+        checkpoints = Checkpoints(self, folder, keep_max=2)
+        restored = checkpoints.restore_newest()
+        if restored:
+            _log.info("Resuming from %s.", restored)
+        step, last = int(self.step.numpy()), self._options.training_steps
+        period = self._options.save_checkpoints_steps
+        iterator = distributed_iterator(self._strategy, self._make_batches)
+        line = ProgressLine("pretext step", step, last)
+        with contextlib.closing(line):
+            while step < last:
+                started = time.perf_counter()
+                count = min(_STEPS_PER_CALL, period - step % period, last - step)
+                history = self._loop(iterator, tf.constant(count)).numpy()
+                step = int(self.step.numpy())
+                values = dict(zip(self._names, history.mean(0), strict=True))
+                speed = len(history) * self._options.batch_size / (time.perf_counter() - started)
+                text = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
+                line.update(step, f"{text}, {speed:.0f} images/s")
+                if not np.isfinite(history[-1]).all():
+                    raise DivergenceError(
+                        f"The pretext training diverged at step {step}: lower "
+                        "pretext.learning_rate."
+                    )
+                if step == last or step % period == 0:
+                    checkpoints.save()
+
+    def _make_batches(self, num_replicas: int, replica_ids: list[int]) -> tf.data.Dataset:
+        """Elements with `images` [n, H, W, C], `shifts` int32 [n, 2] and, where classes are
+        learned, `labels` int32 [m], of the last m of the images.
+        """
+        options, step = self._options, int(self.step.numpy())
+        layout = Layout(options.batch_size, 1, num_replicas, tuple(replica_ids), step)
+        source, labels = self._dataset.source, likeliest(self._dataset.given_labels)
+        parts = {"images": source.training(layout, (self._seed, _IMAGES), labels)}
+        rows = layout.rows
+        total = options.batch_size
+        if self._supervised:
+            few = dataclasses.replace(layout, batch_size=options.labeled_batch_size)
+            shown = labels >= 0
+            parts["labelled"] = select(source, shown).training(
+                few, (self._seed, _LABELLED), labels[shown]
+            )
+            rows, total = rows + few.rows, total + few.batch_size
+        limit = options.max_shift
+        seed = tf.constant([self._seed, _SHIFTS], tf.int64)
+
+        @_plain
+        def draw(step, replica):
+            key = tf.random.experimental.stateless_fold_in(seed, step)
+            shifts = tf.random.stateless_uniform(
+                [num_replicas, rows, 2], key, 0, 2 * limit + 1, tf.int32
+            )
+            return shifts[replica]
+
+        @_plain
+        def assemble(examples, shifts):
+            images, _ = examples["images"]
+            element = {"images": images, "shifts": shifts}
+            if "labelled" in examples:
+                more, element["labels"] = examples["labelled"]
+                element["images"] = tf.concat([images, more], axis=0)
+            return element
+
+        shifts = layout.turns().map(draw, tf.data.AUTOTUNE)
+        batches = tf.data.Dataset.zip(tf.data.Dataset.zip(parts), shifts)
+        return batches.map(assemble, tf.data.AUTOTUNE).prefetch(2)
+
+    def _train_step(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
+        variables = [variable.value for variable in self._trained]
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(variables)
+            loss, values = self._loss(batch)
+            # Keras sums gradients over the replicas; each replica's loss is a mean over its part.
+            loss = loss / self._replicas
+        self._optimizer.apply(tape.gradient(loss, variables), self._trained)
+        return tf.stack(values)
+
+    def _loss(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        images = as_float(batch["images"])  # Here: oneDNN turns no bytes, and says so each time.
+        images = shifted(images, batch["shifts"], self._options.max_shift)
+        count = images.shape[0]
+        turned = tf.concat([rotate_90(images, times) for times in range(NUM_ROTATIONS)], axis=0)
+        features = self._backbone(turned, training=True)[POOLED]
+        rotation = tf.repeat(tf.range(NUM_ROTATIONS), count)
+        loss, accuracy = _cross_entropy(self._heads["rotation"](features), rotation)
+        values = [loss, accuracy]
+        if "labels" in batch:
+            labels = batch["labels"]
+            upright = features[count - labels.shape[0] : count]
+            class_loss, class_accuracy = _cross_entropy(self._heads["class"](upright), labels)
+            loss += self._options.weight_class_loss * class_loss
+            values += [class_loss, class_accuracy]
+        return loss, values
+
+
+def shifted(images: tf.Tensor, shifts: tf.Tensor, limit: int) -> tf.Tensor:
+    """Each image moved by its own number of pixels, its edge filling in.
+
+    Args:
+      images: [n, H, W, C], any dtype.
+      shifts: int32 [n, 2], within 0 and 2 · limit; `limit` is no move.
+      limit: The most that an image is moved, down, up, right or left.
+
+    Returns:
+      [n, H, W, C]; the pixel (i, j) of image k is that of (i, j) + shifts[k] - limit before.
+    """
+    if not limit:
+        return images
+    for axis in (1, 2):
+        size = images.shape[axis]
+        places = tf.range(size)[None] + shifts[:, axis - 1 : axis] - limit
+        images = tf.gather(images, tf.clip_by_value(places, 0, size - 1), axis=axis, batch_dims=1)
+    return images
+
+
+def _make_head(count: int, width: int) -> keras.layers.Dense:
+    head = keras.layers.Dense(count, kernel_initializer="zeros")
+    head.build((None, width))
+    return head
+
+
+def _cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """The mean cross-entropy and the accuracy."""
+    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
+    correct = tf.argmax(logits, 1, tf.int32) == labels
+    return tf.reduce_mean(losses), tf.reduce_mean(tf.cast(correct, tf.float32))

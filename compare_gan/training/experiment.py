@@ -1,0 +1,123 @@
+"""A resolved config: what a run trains, how, and on which data."""
+
+import dataclasses
+import functools
+import logging
+import os
+from collections.abc import Mapping
+
+import tensorflow as tf
+
+from compare_gan import labels
+from compare_gan.datasets import Dataset
+from compare_gan.evaluation.evaluate import EvaluationOptions
+from compare_gan.layers import ConditionalBatchNorm
+from compare_gan.training.checks import check_bindings, check_gan
+from compare_gan.training.config import is_bound, told
+from compare_gan.training.options import Options, RunConfig
+from compare_gan.training.precision import mixed_precision
+
+_log = logging.getLogger(__name__)
+
+
+@dataclasses.dataclass(frozen=True)
+class Experiment:
+    """A resolved config: what, how, and on which data.
+
+    Attributes:
+      options: What is trained.
+      run_config: How.
+      dataset_overrides: Arguments for `datasets.get_dataset` that win over gin's.
+      prepared: The data set, where it has been given inferred labels.
+    """
+
+    options: Options
+    run_config: RunConfig
+    dataset_overrides: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    prepared: Dataset | None = None
+
+    @classmethod
+    def from_gin(cls, **dataset_overrides) -> "Experiment":
+        """Builds it from the bindings that gin holds (see `config.parse`).
+
+        Raises:
+          UserError: A required value is missing, or one is not allowed or names nothing.
+        """
+        check_bindings()
+        with told():
+            return cls(Options(), RunConfig(), dataset_overrides)
+
+    @functools.cached_property
+    def dataset(self) -> Dataset:
+        """The data set: read when first asked for, for a strategy of several hosts comes before.
+
+        Labels that are to be inferred are not there before `with_labels`.
+
+        Raises:
+          UserError: See `datasets.get_dataset`.
+        """
+        from compare_gan.datasets import get_dataset
+
+        if self.prepared is not None:
+            return self.prepared
+        with told("dataset.name"):
+            dataset = get_dataset(**self.dataset_overrides)
+        return dataset if dataset.inferred is None else labels.announced(dataset)
+
+    def with_labels(self, model_dir: str, strategy: tf.distribute.Strategy) -> "Experiment":
+        """The experiment with the labels that its data set asks for, inferred if need be.
+
+        Args:
+          model_dir: Holds them in `labels`, where the config names no folder.
+          strategy: Where networks are trained.
+
+        Raises:
+          UserError, DivergenceError: See `labels.infer`.
+        """
+        if self.dataset.inferred is None or self.dataset.inferred.labels is not None:
+            return self
+        folder = labels.InferOptions().label_dir or os.path.join(model_dir, "labels")
+        with told("dataset.inferred_labels"):
+            return dataclasses.replace(self, prepared=labels.infer(self.dataset, folder, strategy))
+
+    def check(self, num_replicas: int = 1) -> None:
+        """Raises UserError for what the run would stumble over, before data is read.
+
+        Only where files alone tell what the images are like, they are read.
+
+        Args:
+          num_replicas: How many share a batch.
+        """
+        from compare_gan.datasets import outline
+        from compare_gan.datasets.latents import draw_eval_z, draw_z
+
+        with told("dataset.name"):
+            dataset = outline(**self.dataset_overrides) or self.dataset
+        if dataset.inferred is not None:
+            with told("dataset.inferred_labels"):
+                labels.InferOptions().check(dataset)
+                dataset = labels.announced(dataset)
+        with told("evaluation.metrics"):
+            EvaluationOptions().make_metrics()
+        with told("z.distribution_fn"):
+            draw_z([1, self.options.z_dim], seed=[0, 0])
+        with told("eval_z.distribution_fn"):
+            draw_eval_z(1, self.options.z_dim, seed=0)
+        check_gan(self.options, dataset.image_shape, dataset.num_classes, num_replicas)
+
+    def make_gan(self):
+        """The GAN of this experiment, networks built, to train as `run_config` says."""
+        with told("options.architecture"), mixed_precision(self.run_config.mixed_precision):
+            gan = self.options.make_gan(self.dataset.image_shape, self.dataset.num_classes)
+        norm = getattr(gan.generator.batch_norm_fn, "layer_class", None)
+        if norm is ConditionalBatchNorm and not is_bound("conditional_batch_norm.centered"):
+            _log.info(
+                "conditional_batch_norm.centered is not set: gamma is 1 + y·W, as in the papers; "
+                "False gives the y·W of the 2019 library."
+            )
+        if is_bound("weights.stddev"):
+            _log.info(
+                "weights.stddev takes effect here; in the 2019 library it had none: leave it out "
+                "for its 0.02."
+            )
+        return gan

@@ -1,0 +1,34 @@
+"""`compare_gan label`: the inferred labels of a config's data set, without a run."""
+
+from compare_gan import labels
+from compare_gan.datasets import get_dataset, outline
+from compare_gan.errors import UserError
+from compare_gan.training.checks import check_bindings
+from compare_gan.training.config import told
+from compare_gan.training.distribution import make_strategy
+from compare_gan.training.options import RunConfig
+
+
+def infer_labels(label_dir: str | None, **dataset_overrides) -> str:
+    """Infers labels under the bindings that gin holds; returns the folder that they are in.
+
+    Args:
+      label_dir: Where they go; `infer_labels.label_dir` if None.
+      **dataset_overrides: Arguments for `datasets.get_dataset` that win over gin's.
+
+    Raises:
+      UserError: No folder is named, a value is not allowed, or see `labels.infer`.
+      DivergenceError: See `labels.infer`.
+    """
+    check_bindings()
+    with told():
+        options, run_config = labels.InferOptions(), RunConfig()
+        folder = label_dir or options.label_dir
+        if not folder:
+            raise UserError("--label_dir is needed: the directory that the labels are written to.")
+        strategy = make_strategy(run_config.distribution, run_config.single_core)
+        shape = outline(**dataset_overrides)
+        if shape is not None:
+            options.check(shape)
+        labels.infer(get_dataset(**dataset_overrides), folder, strategy)
+    return folder

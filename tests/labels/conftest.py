@@ -1,0 +1,80 @@
+"""Small data sets, and labels inferred in a second."""
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from compare_gan import labels
+from compare_gan.datasets import ArraySource, Dataset
+from compare_gan.datasets.streams import StreamSource
+
+# A network of a few hundred weights, some steps.
+TINY = (
+    "backbone.width = 4",
+    "backbone.units = [1, 1]",
+    "pretext.training_steps = 6",
+    "pretext.batch_size = 8",
+    "pretext.labeled_batch_size = 4",
+    "pretext.save_checkpoints_steps = 2",
+    "infer_labels.grid = 2",
+)
+
+
+@pytest.fixture
+def arrays():
+    """Images uint8 [48, 8, 8, 1] of three classes, light in one third each, and their labels."""
+    rng = np.random.default_rng(0)
+    true = np.arange(48) % 3
+    images = rng.integers(0, 100, [48, 8, 8, 1], np.uint8)
+    for label in range(3):
+        images[true == label, 3 * label : 3 * label + 2] += 100
+    return images, true
+
+
+@pytest.fixture
+def make_dataset(arrays):
+    """From true labels to a data set in which every fourth image is labelled."""
+
+    def make(true=None, source=None, fraction=4):
+        images, labels = arrays
+        labels = labels if true is None else true
+        source = source or ArraySource.from_arrays({"train": (images, labels)}, num_classes=3)
+        labelled = np.arange(len(images)) // 3 % fraction == 0
+        return Dataset("thirds", source, labelled=labelled)
+
+    return make
+
+
+@pytest.fixture
+def make_stream(arrays):
+    """The same images as a stream of PNG files."""
+
+    def records(split):
+        images, true = arrays
+        encoded = [tf.io.encode_png(image).numpy() for image in images]
+        return tf.data.Dataset.from_tensor_slices((encoded, true.astype(np.int32)))
+
+    def keep(image, seed):
+        return image
+
+    return lambda: StreamSource(
+        image_shape=(8, 8, 1),
+        splits={"train": 48},
+        num_classes=3,
+        records=records,
+        train_transform=keep,
+        eval_transform=keep,
+    )
+
+
+@pytest.fixture
+def infer(tmp_path):
+    """`infer(dataset, *bindings, folder=…)`: with the tiny network."""
+
+    def run(dataset, *bindings, folder="labels"):
+        gin.clear_config()
+        gin.parse_config([*TINY, *bindings])
+        return labels.infer(dataset, str(tmp_path / folder))
+
+    return run

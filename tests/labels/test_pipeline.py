@@ -1,0 +1,241 @@
+import json
+import logging
+import os
+
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from compare_gan import labels as labels_room
+from compare_gan.datasets import (
+    ArraySource,
+    Dataset,
+    eval_batches,
+    read_label_files,
+    train_batches,
+)
+from compare_gan.datasets.relabelling import replace_labels
+from compare_gan.errors import UserError
+
+_SEMI = "infer_labels.features = 'semi_supervised'"
+_RAW = "infer_labels.features = 'raw'"
+
+
+def _batches(dataset, count=2):
+    batches = train_batches(
+        dataset, batch_size=8, disc_iters=1, z_dim=2, seed=1, fit_label_distribution=True
+    )
+    return list(batches.take(count).as_numpy_iterator())
+
+
+def _manifest(tmp_path, folder="labels"):
+    return json.loads((tmp_path / folder / "manifest.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("features", "soft"), [("self_supervised", False), ("semi_supervised", True)]
+)
+def test_hidden_labels_cannot_leak(infer, make_dataset, arrays, tmp_path, features, soft):
+    """Other hidden labels, in fact any: the same inferred labels and GAN batches, in every bit."""
+    _, true = arrays
+    hidden = ~make_dataset().labelled
+    permuted = true.copy()
+    permuted[hidden] = np.random.default_rng(1).permutation(true[hidden])
+    assert (permuted != true).sum() > 10
+    bindings = [f"infer_labels.features = '{features}'", f"infer_labels.soft = {soft}"]
+    results = [
+        infer(make_dataset(labels), *bindings, folder=folder)
+        for labels, folder in ((true, "a"), (permuted, "b"))
+    ]
+    first, second = (result.shown_labels for result in results)
+    assert first.dtype == (np.float32 if soft else np.int32)
+    np.testing.assert_array_equal(first, second)
+    for a, b in zip(*map(_batches, results), strict=True):
+        assert a.keys() == b.keys()
+        for name in a:
+            np.testing.assert_array_equal(a[name], b[name], err_msg=name)
+    with np.load(tmp_path / "a/labels.npz") as a, np.load(tmp_path / "b/labels.npz") as b:
+        for name in ("hard", "soft", "given"):
+            np.testing.assert_array_equal(a[name], b[name])
+    # Only what is reported of them differs.
+    a, b = _manifest(tmp_path, "a"), _manifest(tmp_path, "b")
+    assert a.pop("reported_only") != b.pop("reported_only")
+    for manifest in (a, b):
+        del manifest["seconds"]
+    assert a == b
+
+
+def test_given_labels_stay_and_the_others_are_inferred(infer, make_dataset, arrays, caplog):
+    _, true = arrays
+    dataset = make_dataset()
+    with caplog.at_level(logging.INFO):
+        result = infer(dataset, _RAW)
+    hard = result.shown_labels
+    np.testing.assert_array_equal(hard[dataset.labelled], true[dataset.labelled])
+    assert (hard == true).mean() > 0.9 and (hard >= 0).all()
+    assert "12 labels given, 36 inferred: " in caplog.text
+    soft = infer(dataset, _RAW, "infer_labels.soft = True").shown_labels
+    np.testing.assert_array_equal(soft.argmax(1), hard)
+    np.testing.assert_allclose(soft.sum(1), 1, atol=1e-6)
+    assert (soft[dataset.labelled].max(1) == 1).all() and soft[~dataset.labelled].max(1).min() < 1
+    # What evaluation sees of the images stays: their true labels.
+    ((_, labels),) = eval_batches(result, "train", 48).as_numpy_iterator()
+    ((_, shown),) = eval_batches(result, "train", 48, shown_only=True).as_numpy_iterator()
+    assert sorted(labels) == sorted(true)
+    np.testing.assert_array_equal(np.bincount(shown), np.bincount(hard))
+    assert (result.num_classes, result.class_names) == (3, None)
+
+
+def test_the_manifest(infer, make_dataset, arrays, tmp_path):
+    _, true = arrays
+    dataset = make_dataset()
+    hard = infer(dataset, _RAW).shown_labels
+    manifest = _manifest(tmp_path)
+    hidden = ~dataset.labelled
+    accuracy = np.mean((hard == true)[hidden])
+    assert manifest["reported_only"] == {"accuracy on hidden labels": pytest.approx(accuracy)}
+    assert manifest["given_examples"] == np.flatnonzero(dataset.labelled).tolist()
+    assert (manifest["labeled_fraction"], manifest["num_images"]) == (0.25, 48)
+    assert sum(manifest["confidence_of_inferred_labels"]["images"]) == 36
+    assert "infer_labels.features = 'raw'" in manifest["config"]
+    assert manifest["key"]["infer_labels.seed"] == 0
+    assert set(manifest["files"]) == {"hard/train.tfrecord", "soft/train.tfrecord", "labels.npz"}
+
+
+def test_the_files_serve_replace_labels(infer, make_dataset, tmp_path):
+    dataset = make_dataset()
+    hard = infer(dataset, _RAW).shown_labels
+    for kind in ("hard", "soft"):
+        pattern = f"{tmp_path}/labels/{kind}/{{split}}.tfrecord"
+        replaced = replace_labels(dataset.source, "thirds", file_pattern=pattern)
+        labels = replaced.labels("train")
+        np.testing.assert_array_equal(labels if kind == "hard" else labels.argmax(1), hard)
+    keys, _ = read_label_files([f"{tmp_path}/labels/hard/train.tfrecord"])
+    assert keys == dataset.source.keys("train")
+
+
+def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch):
+    dataset = make_dataset()
+    first = infer(dataset, _SEMI).shown_labels
+    made = sorted(os.listdir(tmp_path / "labels"))
+    assert [name.split("-")[0] for name in made] == [
+        "backbone", "hard", "labels.npz", "manifest.json", "soft",
+    ]  # fmt: skip
+
+    def forbidden(*args, **kwargs):
+        raise AssertionError("This was done already.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr("compare_gan.labels.pipeline.PretextTask", forbidden)
+        # The network is there: only the classifier is trained again.
+        os.remove(tmp_path / "labels" / "manifest.json")
+        np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)
+        patch.setattr("compare_gan.labels.pipeline.train_classifier", forbidden)
+        np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)
+
+
+def test_a_stream_gets_the_labels_of_the_same_images_in_memory(infer, make_dataset, make_stream):
+    # A trained network has seen the images in another order.
+    bindings = ("infer_labels.features = 'untrained'", "infer_labels.soft = True")
+    datasets = make_dataset(), make_dataset(source=make_stream())
+    results = [infer(d, *bindings, folder=f"{i}").shown_labels for i, d in enumerate(datasets)]
+    # Features of the same images, in other batches.
+    np.testing.assert_allclose(*results, atol=1e-4)
+    trained = infer(datasets[1], _SEMI, folder="trained").shown_labels
+    assert (trained >= 0).all()
+
+
+def test_clusters(infer, make_dataset, arrays, tmp_path, caplog):
+    images, _ = arrays
+    unlabelled = Dataset("unlabelled", ArraySource.from_arrays({"train": (images, None)}))
+    bindings = ("infer_labels.method = 'clustering'", "infer_labels.num_clusters = 5", _RAW)
+    with caplog.at_level(logging.INFO):
+        results = [infer(make_dataset(), *bindings), infer(unlabelled, *bindings, folder="b")]
+    for result in results:
+        assert (result.num_classes, result.class_names) == (5, None)
+        assert set(result.shown_labels) == set(range(5))
+    # No label takes part.
+    np.testing.assert_array_equal(results[0].shown_labels, results[1].shown_labels)
+    (batch,) = _batches(results[1], 1)
+    assert batch["labels"].shape == batch["fake_labels"].shape == (2, 8, 5)
+    assert not (tmp_path / "labels" / "soft").exists()
+    assert "5 clusters; " in caplog.text
+
+
+def test_labels_that_have_not_been_inferred_are_not_taken_for_given_ones(make_dataset):
+    dataset = labels_room.announced(make_dataset())
+    with pytest.raises(UserError, match="has not been given its inferred labels"):
+        _batches(dataset)
+
+
+def test_several_hosts_are_refused(make_dataset, tmp_path):
+    strategy = object.__new__(tf.distribute.MultiWorkerMirroredStrategy)
+    with pytest.raises(UserError, match="run `compare_gan label --gin_config … --label_dir "):
+        labels_room.infer(make_dataset(), str(tmp_path), strategy)
+
+
+class TestMistakes:
+    @pytest.fixture(autouse=True)
+    def _made(self, infer, make_dataset, tmp_path):
+        infer(make_dataset(), _RAW)
+        self.path = tmp_path / "labels"
+
+    def _message(self, infer, dataset, *bindings):
+        with pytest.raises(UserError) as error:
+            infer(dataset, *bindings)
+        return str(error.value)
+
+    def test_count(self, infer, make_dataset, arrays):
+        source = ArraySource.from_arrays({"train": tuple(a[:36] for a in arrays)}, num_classes=3)
+        dataset = Dataset("thirds", source, labelled=make_dataset().labelled[:36])
+        assert self._message(infer, dataset, _RAW) == (
+            f"The labels in '{self.path}' were made for number of images = 48, but here it is 36: "
+            "name another folder (infer_labels.label_dir) or delete this one."
+        )
+
+    def test_classes(self, infer, make_dataset, arrays):
+        source = ArraySource.from_arrays({"train": arrays}, num_classes=4)
+        dataset = Dataset("thirds", source, labelled=make_dataset().labelled)
+        assert "made for number of classes = 3, but here it is 4:" in self._message(
+            infer, dataset, _RAW
+        )
+
+    def test_other_given_labels(self, infer, make_dataset):
+        message = self._message(infer, make_dataset(fraction=2), _RAW)
+        assert "made for number of given labels = 12, but here it is 24:" in message
+
+    def test_other_config(self, infer, make_dataset):
+        message = self._message(infer, make_dataset(), _RAW, "infer_labels.hidden = 4")
+        assert "made for infer_labels.hidden = None, but here it is 4:" in message
+
+    def test_other_names(self, infer, make_dataset, arrays):
+        source = ArraySource.from_arrays({"train": arrays}, num_classes=3)
+        object.__setattr__(source, "example_keys", lambda split: [f"n{i}" for i in range(48)])
+        assert "made for names of the images (hash) = " in self._message(
+            infer, make_dataset(source=source), _RAW
+        )
+
+    def test_hash(self, infer, make_dataset):
+        arrays = dict(np.load(self.path / "labels.npz"))
+        arrays["hard"] = arrays["hard"][::-1]
+        np.savez(self.path / "labels.npz", **arrays)
+        assert self._message(infer, make_dataset(), _RAW) == (
+            f"'{self.path}/labels.npz' is missing or not the file whose hash is in manifest.json: "
+            "delete the folder to infer the labels again."
+        )
+
+    def test_no_manifest(self, infer, make_dataset):
+        (self.path / "manifest.json").write_text("[]")
+        assert "is no manifest of inferred labels" in self._message(infer, make_dataset(), _RAW)
+
+
+def test_a_class_without_labels(infer, make_dataset):
+    dataset = make_dataset()
+    dataset.labelled[2::3] = False
+    with pytest.raises(UserError, match="No image of the class '2' of 'thirds' is labelled"):
+        infer(dataset, _RAW)
+
+
+def test_nothing_to_infer(infer, make_dataset):
+    with pytest.raises(UserError, match="All images of 'thirds' are labelled"):
+        infer(make_dataset(fraction=1), _RAW)
