@@ -2,8 +2,8 @@
 
     python benchmarks/few_labels/accuracy.py --runs runs/accuracy
 
-Hidden labels of Fashion-MNIST's training images are inferred as `s2gan_fashion_mnist.gin` says, with
-other features, too. A draw chooses which labels are hidden and all else that is random. Each result
+Hidden labels of Fashion-MNIST's training images are inferred as `s2gan_fashion_mnist.gin` says, and
+with other features. A draw chooses which labels are hidden and all else that is random. Each result
 is a line of accuracy.jsonl, and what has a line there is not made again.
 """
 
@@ -24,7 +24,9 @@ FEATURES = {
 }
 
 
-def make_jobs(dataset: str, fractions, draws: int, more: tuple[str, ...]) -> list[tuple[dict, list]]:
+def make_jobs(
+    dataset: str, fractions, draws: int, more: tuple[str, ...]
+) -> list[tuple[dict, list]]:
     """Keys and bindings, in the order in which they are done."""
     from compare_gan.training import config
 
@@ -79,7 +81,9 @@ def table(all_jobs: list[tuple[dict, list]], results: jobs.Results) -> str:
         cells = []
         for features in FEATURES:
             wanted = {"fraction": fraction, "features": features}
-            values = [100 * line["accuracy"] for key, line in found if wanted.items() <= key.items()]
+            values = [
+                100 * line["accuracy"] for key, line in found if wanted.items() <= key.items()
+            ]
             cells.append(jobs.mean_and_std(values, 1))
         lines.append(f"| {100 * fraction:g} % | {' | '.join(cells)} |")
     spent = sum(line["minutes"] for _, line in found)
@@ -97,9 +101,11 @@ def table(all_jobs: list[tuple[dict, list]], results: jobs.Results) -> str:
 )
 @click.option(
     "--fractions",
-    default="0.01 0.05 0.1 0.2",
+    multiple=True,
+    default=(0.01, 0.05, 0.1, 0.2),
     show_default=True,
-    help="Of the labels, in one argument.",
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Of the labels; may be repeated.",
 )
 @click.option("--draws", default=3, show_default=True, type=click.IntRange(min=1))
 @click.option("--gin_bindings", multiple=True, help="Change all.")
@@ -115,7 +121,6 @@ def main(runs, dataset, fractions, draws, gin_bindings, table_only, path):
     from compare_gan.startup import prepare_tensorflow
 
     prepare_tensorflow()
-    fractions = [float(fraction) for fraction in fractions.split()]
     all_jobs = make_jobs(dataset, fractions, draws, gin_bindings)
     results = jobs.Results(path)
     if not table_only:

@@ -1,11 +1,13 @@
 """What the two benchmarks of this folder share: jobs that are done once, and what came out."""
 
+import ctypes
 import glob
 import hashlib
 import json
 import os
 import pathlib
 import shutil
+import signal
 import subprocess
 import sys
 import time
@@ -14,6 +16,7 @@ from collections.abc import Sequence
 import numpy as np
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "example_configs" / "few_labels"
+_LIBC, _PR_SET_PDEATHSIG = ctypes.CDLL(None), 1
 
 
 class Results:
@@ -57,7 +60,12 @@ def compare_gan(command: str, config: str, bindings: Sequence[str], *more: str) 
     given = [part for binding in bindings for part in ("--gin_bindings", binding)]
     arguments = [command, "--gin_config", str(CONFIGS / config), *given, *more]
     process = [sys.executable, "-m", "compare_gan.main", *arguments]
-    return subprocess.run(process, stdout=sys.stderr).returncode
+    return subprocess.run(process, stdout=sys.stderr, preexec_fn=_end_with_parent).returncode
+
+
+def _end_with_parent() -> None:
+    """Else what is started again after a kill would meet the run that it left."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # Linux.
 
 
 def infer_labels(runs: str, folder: str, config: str, bindings: Sequence[str]) -> dict:

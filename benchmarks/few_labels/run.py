@@ -2,11 +2,11 @@
 
     python benchmarks/few_labels/run.py --runs runs/few_labels
 
-Runs are trained and evaluated one after the other, seed by seed, all with as many generator steps.
-Each adds a line to results.jsonl, and what has a line there is not run again. Started again after it
-was killed it goes on where it was, on another machine after the last finished run. A seed chooses
-weights, batches, which labels are hidden, and all that is random where they are inferred; runs that
-need the same inferred labels share them.
+Runs are trained and evaluated one after the other, seed by seed, with as many generator steps each.
+Each adds a line to results.jsonl, and what has a line there is not run again. Started again after
+it was killed it goes on where it was, on another machine after the last finished run. A seed
+chooses weights, batches, which labels are hidden, and all that is random where they are inferred;
+runs that need the same inferred labels share them.
 """
 
 import dataclasses
@@ -97,6 +97,8 @@ def make_jobs(settings: Settings, rows, fractions, seeds: int) -> list[Job]:
 
 
 def _jobs_of(settings: Settings, row: str, fractions, seed: int) -> Iterator[Job]:
+    import gin
+
     from compare_gan import labels
     from compare_gan.training import config
 
@@ -127,7 +129,8 @@ def _jobs_of(settings: Settings, row: str, fractions, seed: int) -> Iterator[Job
         }
         needed = None
         if infers:
-            depends = json.dumps(labels.InferOptions().key(), sort_keys=True)
+            name = gin.query_parameter("dataset.name")
+            depends = json.dumps([name, labels.InferOptions().key()], sort_keys=True)
             digest = hashlib.sha256(depends.encode()).hexdigest()[:12]
             given = "none" if fraction is None else f"{fraction:g}"
             needed = f"{given}_seed{seed}_{digest}"
@@ -143,7 +146,9 @@ def run(job: Job, settings: Settings, results: jobs.Results) -> None:
     bindings, about = list(job.bindings), {}
     if job.labels:
         folder = os.path.join(settings.runs, "labels", job.labels)
-        about["labels"] = _about_labels(jobs.infer_labels(settings.runs, folder, job.config, bindings))
+        about["labels"] = _about_labels(
+            jobs.infer_labels(settings.runs, folder, job.config, bindings)
+        )
         bindings.append(f"infer_labels.label_dir = '{folder}'")
     model_dir = os.path.join(settings.runs, job.name)
     resumed = os.path.exists(model_dir)
@@ -216,10 +221,19 @@ def table(all_jobs: list[Job], results: jobs.Results) -> str:
 @click.option("--steps", default=1500, show_default=True, help="Generator steps of each run.")
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1))
 @click.option(
-    "--fractions", default="0.05 0.1 0.2", show_default=True, help="Of the labels, in one argument."
+    "--fractions",
+    multiple=True,
+    default=(0.05, 0.1, 0.2),
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Of the labels; may be repeated.",
 )
 @click.option(
-    "--rows", default=" ".join(ROWS), show_default=True, help="Some of them, in one argument."
+    "--rows",
+    multiple=True,
+    default=tuple(ROWS),
+    type=click.Choice(tuple(ROWS)),
+    help="May be repeated; all if left out.",
 )
 @click.option("--num_fake", default=10_000, show_default=True, help="Samples of an evaluation.")
 @click.option("--averaging_runs", default=1, show_default=True, help="Sets of so many samples.")
@@ -238,12 +252,8 @@ def main(runs, steps, seeds, fractions, rows, num_fake, averaging_runs, gin_bind
     from compare_gan.startup import prepare_tensorflow
 
     prepare_tensorflow()
-    unknown = set(rows.split()) - set(ROWS)
-    if unknown:
-        raise click.BadParameter(f"{', '.join(sorted(unknown))}; rows are {', '.join(ROWS)}")
-    fractions = [float(fraction) for fraction in fractions.split()]
     settings = Settings(runs, steps, num_fake, averaging_runs, gin_bindings, keep)
-    all_jobs = make_jobs(settings, rows.split(), fractions, seeds)
+    all_jobs = make_jobs(settings, rows, fractions, seeds)
     results = jobs.Results(path)
     if not table_only:
         for number, job in enumerate(all_jobs, start=1):

@@ -51,8 +51,8 @@ def parse(gin_configs: Sequence[str] = (), gin_bindings: Sequence[str] = ()) -> 
     """Parses gin files and then bindings, which win. Earlier bindings of gin are dropped.
 
     Args:
-      gin_configs: Paths of gin files. An `include` is looked for beside the file that it is in, then
-        beside those that include that one, then in the working directory.
+      gin_configs: Paths of gin files. An `include` is looked for beside the file that it is in,
+        then beside those that include that one, then in the working directory.
       gin_bindings: Bindings such as `"options.batch_size = 64"`.
 
     Raises:

@@ -150,7 +150,11 @@ def test_an_outline_may_do_without_classes_that_only_files_tell():
     [
         ("imagenet_64", [_FILES, "replace_labels.num_classes = 0"], "num_classes must be a posit"),
         ("random_class_imagenet_64", [_FILES], "The labels of 'random_class_imagenet_64' are mad"),
-        ("mnist", ["dataset.labels = 'singel'"], "Unknown dataset.labels 'singel'. Did you mean 's"),
+        (
+            "mnist",
+            ["dataset.labels = 'singel'"],
+            "Unknown dataset.labels 'singel'. Did you mean 's",
+        ),
         ("mnist", ["dataset.labels = 'single'", _FILES], "The labels of 'mnist' are made up: repl"),
         ("single_class_imagenet_64", ["dataset.labels = 'random'"], "does not suit 'single_class_"),
         ("soft_labeled_imagenet_64", [], "_64' needs soft labels: set replace_labels.file_patt"),

@@ -324,7 +324,10 @@ def test_labels_are_made_up_for_any_data_set():
     # As for the names of ImageNet that say it.
     named, asked = (
         get_dataset(fake=True, **options).shown_labels
-        for options in ({"name": "random_class_imagenet_64"}, {"name": "imagenet_64", "labels": "random"})
+        for options in (
+            {"name": "random_class_imagenet_64"},
+            {"name": "imagenet_64", "labels": "random"},
+        )
     )
     np.testing.assert_array_equal(named, asked)
 

@@ -54,7 +54,7 @@ def test_files_include_their_neighbours(tmp_path):
 
 
 def test_what_is_included_includes_its_own_neighbours(tmp_path, monkeypatch):
-    """Also where a neighbour of the first file bears the name; that is found if there is no other."""
+    """Also where one of the first file bears the name; that is found if there is no other."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rows").mkdir()
     _write(tmp_path, _GOOD, "base.gin")
@@ -64,7 +64,7 @@ def test_what_is_included_includes_its_own_neighbours(tmp_path, monkeypatch):
     _write(tmp_path, 'include "rows/row.gin"', "main.gin")
     config.parse(["main.gin"])
     assert (Options().batch_size, Options().z_dim) == (8, 7)
-    with pytest.raises(UserError, match="^rows/common.gin, line 2: "), config.told():
+    with pytest.raises(UserError, match=r"^rows/common\.gin, line 2: "), config.told():
         raise UserError("options.batch_size is wrong.")
     _write(tmp_path / "rows", 'include "base.gin"', "row.gin")
     config.parse(["main.gin"])
