@@ -66,6 +66,7 @@ def _train(tmp_path, monkeypatch):
     Runs are eager: to trace one step takes longer than to execute it.
     """
     tf.config.run_functions_eagerly(True)
+    monkeypatch.setattr("compare_gan.labels.classifier._ITERATIONS", 2)
     monkeypatch.setattr("compare_gan.training.pictures._ROWS", 2)
     monkeypatch.setattr("compare_gan.training.pictures._COLUMNS", 2)
     logger = logging.getLogger("compare_gan")
