@@ -1,5 +1,6 @@
 """The benchmark of few labels: what is done is not done again, what came out is in the table."""
 
+import contextlib
 import glob
 import json
 import logging
@@ -46,6 +47,7 @@ def _started(modules, monkeypatch, tmp_path):
     _, jobs, _ = modules
     monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("compare_gan.training.pictures._COLUMNS", 2)
+    monkeypatch.setattr("compare_gan.labels.classifier._ITERATIONS", 2)
     logger = logging.getLogger("compare_gan")
     before = (logger.handlers, logger.level, logger.propagate)
     started = []
@@ -54,7 +56,8 @@ def _started(modules, monkeypatch, tmp_path):
         there = glob.glob(f"{more[1]}/manifest.json")
         started.append((command, config.removesuffix("_fashion_mnist.gin"), *there))
         given = [part for binding in bindings for part in ("--gin_bindings", binding)]
-        command_line.main([command, "--gin_config", str(jobs.CONFIGS / config), *given, *more])
+        with contextlib.redirect_stdout(sys.stderr):
+            command_line.main([command, "--gin_config", str(jobs.CONFIGS / config), *given, *more])
         return 0
 
     monkeypatch.setattr(jobs, "compare_gan", compare_gan)
@@ -163,16 +166,19 @@ def test_the_table_is_of_means_over_seeds(modules, tmp_path):
     assert "5 of 9 runs" in table
 
 
-def test_the_accuracy_of_inferred_labels(modules, started, tmp_path):
-    accuracy, _, _ = modules
-    tiny = ("--dataset", "fashion_mnist_10k", "--fractions", "0.1", "--draws", "2")
+def test_the_accuracy_of_inferred_labels(modules, started, tmp_path, monkeypatch):
+    accuracy, *_ = modules
+    few = {"raw": "raw pixels", "self_supervised": "self-supervised"}
+    monkeypatch.setattr(accuracy, "FEATURES", few)
+    tiny = ("--dataset", "fashion_mnist_10k", "--fractions", "0.1", "--fractions", "0.2")
+    tiny = (*tiny, "--draws", "1")
     table = _call(accuracy, tmp_path, *tiny)
-    assert len(started) == 8
-    cells = _cells(table, "10 %")
-    lines = _lines(tmp_path)
-    values = [100 * line["accuracy"] for line in lines if line["key"]["features"] == "raw"]
-    assert cells[0].startswith(f"{sum(values) / 2:.1f} ± ") and "–" not in cells
-    assert [path.name for path in (tmp_path / "runs").iterdir()] == ["backbones"]
+    assert len(started) == 4
+    accuracies = [f"{100 * line['accuracy']:.1f}" for line in _lines(tmp_path)]
+    assert [*_cells(table, "10 %"), *_cells(table, "20 %")] == accuracies
+    # Whatever the fraction, rotations are learned once.
+    [backbones] = (tmp_path / "runs").iterdir()
+    assert backbones.name == "backbones" and len(list(backbones.iterdir())) == 1
     started.clear()
     assert _call(accuracy, tmp_path, *tiny) == table and not started
 

@@ -67,9 +67,10 @@ def test_what_is_included_includes_its_own_neighbours(tmp_path, monkeypatch):
     with pytest.raises(UserError, match=r"^rows/common\.gin, line 2: "), config.told():
         raise UserError("options.batch_size is wrong.")
     _write(tmp_path / "rows", 'include "base.gin"', "row.gin")
+    before = list(gin.config._LOCATION_PREFIXES), list(gin.config._FILE_READERS)
     config.parse(["main.gin"])
     assert Options().batch_size == 64
-    assert gin.config._LOCATION_PREFIXES == [""] and len(gin.config._FILE_READERS) == 1
+    assert before == (gin.config._LOCATION_PREFIXES, gin.config._FILE_READERS)
 
 
 def test_parsing_drops_what_was_bound_before(tmp_path):
