@@ -18,9 +18,13 @@ from compare_gan.evaluation.results import protocol_differences, read_results
 
 _EXAMPLES = pathlib.Path(__file__).parents[1] / "example_configs"
 CONFIGS = {
-    "S³GAN, 20 % of the labels": "s3gan_fashion_mnist.gin",
-    "conditional GAN, all labels": "supervised_fashion_mnist.gin",
-    "unconditional GAN": "unconditional_fashion_mnist.gin",
+    "S³GAN, 20 % of the labels": ("s3gan_fashion_mnist.gin", ()),
+    "S³GAN-CO, 20 % of the labels": (
+        "few_labels/s3gan_co_fashion_mnist.gin",
+        ("dataset.labeled_fraction = 0.2",),
+    ),
+    "conditional GAN, all labels": ("supervised_fashion_mnist.gin", ()),
+    "unconditional GAN": ("unconditional_fashion_mnist.gin", ()),
 }
 
 
@@ -50,9 +54,9 @@ def _mean_and_std(rows, score: str) -> str:
 def main(runs, seeds, gin_bindings):
     rows = {name: [] for name in CONFIGS}
     for seed in range(1, seeds + 1):
-        for name, config in CONFIGS.items():
+        for name, (config, own) in CONFIGS.items():
             model_dir = os.path.join(runs, f"{pathlib.Path(config).stem}_{seed}")
-            rows[name].append(_run(config, seed, model_dir, gin_bindings))
+            rows[name].append(_run(config, seed, model_dir, (*own, *gin_bindings)))
     scores = ("fid_fashion_cnn", "is_fashion_cnn", "class_agreement_fashion_cnn")
     print(f"| {seeds} seeds | {' | '.join(f'`{score}`' for score in scores)} |")
     print(f"|---|{'---|' * len(scores)}")

@@ -1,5 +1,6 @@
 """How a data set is chosen in a config: the gin scope `dataset`."""
 
+import dataclasses
 import functools
 import inspect
 
@@ -23,16 +24,18 @@ from compare_gan.datasets.streams import StreamSource
 from compare_gan.datasets.synthetic import make_noise
 from compare_gan.datasets.tensorflow_datasets import load_any
 from compare_gan.datasets.views import RelabelledSource, select
-from compare_gan.errors import UserError, check_positive_integer
+from compare_gan.errors import UserError, check_positive_integer, unknown_name
 from compare_gan.utils import call_with_requested
 
 _ANY_TFDS = "tfds:"
+_MADE_UP = ("single", "random")
 
 
 @gin.configurable("dataset")
 def get_dataset(
     name: str = gin.REQUIRED,
     seed: int = 547,
+    labels: str | None = None,
     labeled_fraction: float = 1.0,
     inferred_labels: bool = False,
     data_dir: str | None = None,
@@ -46,6 +49,8 @@ def get_dataset(
       name: A name that `compare_gan list dataset` prints, or `tfds:NAME` for any other data set
         of TensorFlow Datasets that has an `image` and, if it has classes, a `label`.
       seed: Chooses the hidden labels and, with the run's seed, the order of the examples.
+      labels: Instead of the images' own: `single`, all of one class, or `random`, a class for each
+        image, drawn once and for all.
       labeled_fraction: Fraction of each class's training examples whose labels training sees.
       inferred_labels: Training sees labels that are inferred from the given ones, or clusters, as
         the scope `infer_labels` says; `compare_gan train` infers them where need be.
@@ -60,7 +65,7 @@ def get_dataset(
     Raises:
       UserError: The name is not known, a value is not allowed, or files are missing or damaged.
     """
-    definition = _find(name)
+    definition = _find(name, labels)
     _check_options(definition, name, labeled_fraction, image_size, fake)
     inferred = _inferred(definition, name, inferred_labels)
     if from_files := _labels_from_files():
@@ -99,7 +104,7 @@ def outline(need_classes: bool = True, **overrides) -> Dataset | None:
     if "name" not in options:
         return get_dataset(**overrides)  # Gin says that it is missing.
     name, fraction = options["name"], options.get("labeled_fraction", 1.0)
-    definition = _find(name)
+    definition = _find(name, options.get("labels"))
     fake = options.get("fake", False)
     _check_options(definition, name, fraction, options.get("image_size"), fake)
     from_files = _labels_from_files()
@@ -123,9 +128,9 @@ def _check_options(
         if "image_size" not in inspect.signature(definition.load).parameters:
             raise UserError(f"dataset.image_size cannot be set for '{name}'.")
     from_files = _labels_from_files()
-    if from_files and definition.labels in ("single", "random"):
+    if from_files and definition.labels in _MADE_UP:
         raise UserError(
-            f"'{name}' makes its labels itself: replace_labels.file_pattern cannot be set."
+            f"The labels of '{name}' are made up: replace_labels.file_pattern cannot be set."
         )
     if definition.labels == "soft" and not (from_files or fake):
         raise _needs_soft_labels(name)
@@ -139,7 +144,7 @@ def _inferred(definition: Definition, name: str, wanted: bool) -> Inferred | Non
     """Labels that are yet to come, if they are wanted."""
     if not wanted:
         return None
-    if definition.labels in ("single", "random", "labelled_only"):
+    if definition.labels in (*_MADE_UP, "labelled_only"):
         raise UserError(
             f"dataset.inferred_labels = True needs images without a label; '{name}' has none."
         )
@@ -158,11 +163,21 @@ def _needs_soft_labels(name: str) -> UserError:
     )
 
 
-def _find(name: str) -> Definition:
+def _find(name: str, labels: str | None) -> Definition:
+    """What the name stands for, with the labels that `dataset.labels` asks for, if any."""
     if name.startswith(_ANY_TFDS):
         load = functools.partial(load_any, name.removeprefix(_ANY_TFDS))
-        return Definition(load, num_classes=10)
-    return registry.get("dataset", name)
+        definition = Definition(load, num_classes=10)
+    else:
+        definition = registry.get("dataset", name)
+    if labels is None:
+        return definition
+    if labels not in _MADE_UP:
+        raise unknown_name("dataset.labels", labels, _MADE_UP)
+    if definition.labels is not None:
+        raise UserError(f"dataset.labels = '{labels}' does not suit '{name}', whose name says it.")
+    num_classes = 1 if labels == "single" else definition.num_classes
+    return dataclasses.replace(definition, labels=labels, num_classes=num_classes)
 
 
 def _labelled(name: str, source: Source, fraction: float, seed: int):

@@ -80,7 +80,12 @@ def random_labels(source: Source, seed: int) -> Source:
     """The source with a random label for each image, the same in every epoch and every run.
 
     They follow from `seed`, the split, and the image's place in the source alone.
+
+    Raises:
+      UserError: The source has no classes.
     """
+    if not source.num_classes:
+        raise UserError("Random labels need a data set that has classes.")
 
     def draw(split: str, size: int) -> np.ndarray:
         rng = np.random.default_rng([seed, zlib.crc32(split.encode())])

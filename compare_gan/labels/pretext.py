@@ -170,14 +170,13 @@ class PretextTask:
         source, labels = self._dataset.source, likeliest(self._dataset.given_labels)
         parts = {"images": source.training(layout, (self._seed, _IMAGES), labels)}
         rows = layout.rows
-        total = options.batch_size
         if self._supervised:
             few = dataclasses.replace(layout, batch_size=options.labeled_batch_size)
             shown = labels >= 0
             parts["labelled"] = select(source, shown).training(
                 few, (self._seed, _LABELLED), labels[shown]
             )
-            rows, total = rows + few.rows, total + few.batch_size
+            rows += few.rows
         limit = options.max_shift
         seed = tf.constant([self._seed, _SHIFTS], tf.int64)
 
@@ -196,6 +195,10 @@ class PretextTask:
             if "labelled" in examples:
                 more, element["labels"] = examples["labelled"]
                 element["images"] = tf.concat([images, more], axis=0)
+            # Some sources leave the number open.
+            element["images"] = tf.ensure_shape(element["images"], [rows, *source.image_shape])
+            if "labels" in element:
+                element["labels"] = tf.ensure_shape(element["labels"], [rows - layout.rows])
             return element
 
         shifts = layout.turns().map(draw, tf.data.AUTOTUNE)

@@ -51,7 +51,8 @@ def parse(gin_configs: Sequence[str] = (), gin_bindings: Sequence[str] = ()) -> 
     """Parses gin files and then bindings, which win. Earlier bindings of gin are dropped.
 
     Args:
-      gin_configs: Paths of gin files; their `include`s are found beside them too.
+      gin_configs: Paths of gin files. An `include` is looked for beside the file that it is in,
+        then beside those that include that one, then in the working directory.
       gin_bindings: Bindings such as `"options.batch_size = 64"`.
 
     Raises:
@@ -118,11 +119,19 @@ def _placed(sentence: str, about: Sequence[str]) -> ConfigError:
 
 @contextlib.contextmanager
 def _search_path(folders: Sequence[str]):
-    """Gin finds `include`s in these folders, before those that it knows."""
-    prefixes = gin.config._LOCATION_PREFIXES
-    before = list(prefixes)
+    """Gin finds `include`s in these folders, before those that it knows, and beside files."""
+    prefixes, readers = gin.config._LOCATION_PREFIXES, gin.config._FILE_READERS
+    before = list(prefixes), list(readers)
     prefixes[:0] = folders
+    readers[:0] = [(_open, os.path.isfile)]
     try:
         yield
     finally:
-        prefixes[:] = before
+        prefixes[:], readers[:] = before
+
+
+@contextlib.contextmanager
+def _open(path: str):
+    """A file for gin, which finds `include`s beside it as long as it is open."""
+    with open(path) as file, _search_path([os.path.dirname(path)]):
+        yield file

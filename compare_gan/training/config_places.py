@@ -40,14 +40,13 @@ class Places:
     Args:
       paths: Gin files.
       bindings: Bindings as strings, which win over those of files.
-      folders: Where included files are looked for.
+      folders: Where included files are looked for, if not beside those that include them.
     """
 
     def __init__(
         self, paths: Sequence[str] = (), bindings: Sequence[str] = (), folders: Sequence[str] = ()
     ):
-        self._folders = folders
-        self._bindings = [each for path in paths for each in self._of_file(path)]
+        self._bindings = [each for path in paths for each in _of_file(path, (*folders, ""))]
         for statement in config_parser.ConfigParser("\n".join(bindings), _AsStrings()):
             self._bindings += _of_statement(statement, "--gin_bindings")
         self._whole = shown(paths[-1]) if paths else "--gin_bindings" if bindings else None
@@ -89,20 +88,6 @@ class Places:
         places = (self.of_parameter(key) for key in otherwise)
         return next((place for place in places if place), self._whole)
 
-    def _of_file(self, path: str) -> Iterator[Binding]:
-        with open(path) as file:
-            for statement in config_parser.ConfigParser(file, _AsStrings()):
-                if isinstance(statement, config_parser.IncludeStatement):
-                    included = self._find(statement.filename)
-                    yield from self._of_file(included) if included else ()
-                else:
-                    place = f"{shown(path)}, line {statement.location.line_num}"
-                    yield from _of_statement(statement, place)
-
-    def _find(self, name: str) -> str | None:
-        paths = [os.path.join(folder, name) for folder in (*self._folders, "")]
-        return next((path for path in paths if os.path.isfile(path)), None)
-
 
 def shown(path: str) -> str:
     """A path as messages show it: relative where the file is below the working directory."""
@@ -122,6 +107,19 @@ def _bases(scope: str) -> list[str]:
         return []
     configurables = (gin.config._INVERSE_REGISTRY.get(base) for base in parts[0].__mro__[1:])
     return [short_name(each.selector) for each in configurables if each is not None]
+
+
+def _of_file(path: str, folders: Sequence[str]) -> Iterator[Binding]:
+    folders = (os.path.dirname(path), *folders)
+    with open(path) as file:
+        for statement in config_parser.ConfigParser(file, _AsStrings()):
+            if isinstance(statement, config_parser.IncludeStatement):
+                paths = (os.path.join(folder, statement.filename) for folder in folders)
+                included = next((path for path in paths if os.path.isfile(path)), None)
+                yield from _of_file(included, folders) if included else ()
+            else:
+                place = f"{shown(path)}, line {statement.location.line_num}"
+                yield from _of_statement(statement, place)
 
 
 def _of_statement(statement, place: str) -> Iterator[Binding]:

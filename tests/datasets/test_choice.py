@@ -119,6 +119,9 @@ def _outline(name, *bindings, **options):
         ("imagenet_64", ["replace_labels.num_classes = 50"], ((64, 64, 3), 1000)),
         ("soft_labeled_imagenet_64", [_FILES], ((64, 64, 3), 1000)),
         ("single_class_imagenet_64", [], ((64, 64, 3), 1)),
+        ("imagenet_64", ["dataset.labels = 'single'"], ((64, 64, 3), 1)),
+        ("celeb_a", ["dataset.labels = 'single'"], ((64, 64, 3), 1)),
+        ("mnist", ["dataset.labels = 'random'"], ((28, 28, 1), 10)),
         ("mnist", ["dataset.pad_to = 32"], ((32, 32, 1), 10)),
         ("celeb_a", [], ((64, 64, 3), None)),
         (
@@ -146,7 +149,14 @@ def test_an_outline_may_do_without_classes_that_only_files_tell():
     ("name", "bindings", "message"),
     [
         ("imagenet_64", [_FILES, "replace_labels.num_classes = 0"], "num_classes must be a posit"),
-        ("random_class_imagenet_64", [_FILES], "'random_class_imagenet_64' makes its labels itse"),
+        ("random_class_imagenet_64", [_FILES], "The labels of 'random_class_imagenet_64' are mad"),
+        (
+            "mnist",
+            ["dataset.labels = 'singel'"],
+            "Unknown dataset.labels 'singel'. Did you mean 's",
+        ),
+        ("mnist", ["dataset.labels = 'single'", _FILES], "The labels of 'mnist' are made up: repl"),
+        ("single_class_imagenet_64", ["dataset.labels = 'random'"], "does not suit 'single_class_"),
         ("soft_labeled_imagenet_64", [], "_64' needs soft labels: set replace_labels.file_patt"),
         ("celeb_a", ["dataset.labeled_fraction = 0.5"], "'celeb_a' has no labels"),
     ],

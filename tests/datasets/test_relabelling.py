@@ -308,8 +308,33 @@ class TestVariantsOfImagenet:
     @pytest.mark.parametrize("name", ["single_class_imagenet_64", "random_class_imagenet_64"])
     def test_made_up_labels_exclude_files(self, get, tmp_path, name):
         _replace_by(tmp_path, self._NAMES, _HARD)
-        with pytest.raises(UserError, match=f"'{name}' makes its labels itself"):
+        with pytest.raises(UserError, match=f"The labels of '{name}' are made up"):
             get(name)
+
+
+def test_labels_are_made_up_for_any_data_set():
+    dataset = get_dataset(name="synthetic", labels="single")
+    assert (dataset.num_classes, dataset.class_names) == (1, None)
+    assert (dataset.shown_labels == 0).all()
+    drawn, again, others = (
+        get_dataset(name="synthetic", labels="random", seed=seed).shown_labels for seed in (1, 1, 2)
+    )
+    np.testing.assert_array_equal(drawn, again)
+    assert set(drawn) == {0, 1, 2, 3} and (drawn != others).any()
+    # As for the names of ImageNet that say it.
+    named, asked = (
+        get_dataset(fake=True, **options).shown_labels
+        for options in (
+            {"name": "random_class_imagenet_64"},
+            {"name": "imagenet_64", "labels": "random"},
+        )
+    )
+    np.testing.assert_array_equal(named, asked)
+
+
+def test_random_labels_need_classes():
+    with pytest.raises(UserError, match="Random labels need a data set that has classes"):
+        get_dataset(name="celeb_a", labels="random", fake=True)
 
 
 def test_hq400_without_such_images_is_told(store_tfds):

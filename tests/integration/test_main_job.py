@@ -21,6 +21,8 @@ _SHORTER = (
     "run_config.save_checkpoints_steps = 5",
     "run_config.sample_steps = 10",
     "evaluation.num_fake = 200",
+    "backbone.width = 4",
+    "pretext.training_steps = 4",
 )
 
 

@@ -53,6 +53,26 @@ def test_files_include_their_neighbours(tmp_path):
     assert Options().batch_size == 8
 
 
+def test_what_is_included_includes_its_own_neighbours(tmp_path, monkeypatch):
+    """Also where one of the first file bears the name; that is found if there is no other."""
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "rows").mkdir()
+    _write(tmp_path, _GOOD, "base.gin")
+    _write(tmp_path, "options.batch_size = 1", "common.gin")
+    _write(tmp_path / "rows", 'include "../base.gin"\noptions.batch_size = 8', "common.gin")
+    _write(tmp_path / "rows", 'include "common.gin"\noptions.z_dim = 7', "row.gin")
+    _write(tmp_path, 'include "rows/row.gin"', "main.gin")
+    config.parse(["main.gin"])
+    assert (Options().batch_size, Options().z_dim) == (8, 7)
+    with pytest.raises(UserError, match=r"^rows/common\.gin, line 2: "), config.told():
+        raise UserError("options.batch_size is wrong.")
+    _write(tmp_path / "rows", 'include "base.gin"', "row.gin")
+    before = list(gin.config._LOCATION_PREFIXES), list(gin.config._FILE_READERS)
+    config.parse(["main.gin"])
+    assert Options().batch_size == 64
+    assert before == (gin.config._LOCATION_PREFIXES, gin.config._FILE_READERS)
+
+
 def test_parsing_drops_what_was_bound_before(tmp_path):
     config.parse([], ["run_config.iterations_per_loop = 7"])
     config.parse([_write(tmp_path, _GOOD)])

@@ -1,0 +1,135 @@
+"""How many inferred labels are right, by fraction of labels and kind of features: a table.
+
+    python benchmarks/few_labels/accuracy.py --runs runs/accuracy
+
+Hidden labels of Fashion-MNIST's training images are inferred as `s2gan_fashion_mnist.gin` says, and
+with other features. A draw chooses which labels are hidden and all else that is random. Each result
+is a line of accuracy.jsonl, and what has a line there is not made again.
+"""
+
+import os
+import pathlib
+import shutil
+import sys
+
+import click
+import jobs
+
+_CONFIG = "s2gan_fashion_mnist.gin"
+FEATURES = {
+    "raw": "raw pixels",
+    "untrained": "untrained",
+    "self_supervised": "self-supervised",
+    "semi_supervised": "semi-supervised",
+}
+
+
+def make_jobs(
+    dataset: str, fractions, draws: int, more: tuple[str, ...]
+) -> list[tuple[dict, list]]:
+    """Keys and bindings, in the order in which they are done."""
+    from compare_gan.training import config
+
+    made = []
+    for draw in range(1, draws + 1):
+        for fraction in fractions:
+            for features in FEATURES:
+                bindings = [
+                    f"dataset.name = '{dataset}'",
+                    f"dataset.seed = {546 + draw}",
+                    f"dataset.labeled_fraction = {fraction}",
+                    f"infer_labels.features = '{features}'",
+                    f"infer_labels.seed = {draw}",
+                    *more,
+                ]
+                config.parse([str(jobs.CONFIGS / _CONFIG)], bindings)
+                key = {
+                    "dataset": dataset,
+                    "features": features,
+                    "fraction": fraction,
+                    "draw": draw,
+                    "config": jobs.config_hash(),
+                }
+                made.append((key, bindings))
+    return made
+
+
+def run(key: dict, bindings: list, runs: str, results: jobs.Results) -> None:
+    """Infers the labels, writes the line, deletes all but the network."""
+    from compare_gan.utils import code_version
+
+    version = code_version()
+    name = f"{key['features']}_{key['fraction']:g}_draw{key['draw']}_{key['config']}"
+    folder = os.path.join(runs, name)
+    manifest = jobs.infer_labels(runs, folder, _CONFIG, bindings)
+    values = {
+        "accuracy": manifest["reported_only"]["accuracy on hidden labels"],
+        "classifier": manifest["classifier"],
+        "num_images": manifest["num_images"],
+        "minutes": round(manifest["seconds"] / 60, 2),
+        "code_version": version,
+    }
+    results.add(key, values)
+    shutil.rmtree(folder)
+
+
+def table(all_jobs: list[tuple[dict, list]], results: jobs.Results) -> str:
+    """Mean ± standard deviation over the draws that are done, in percent."""
+    found = [(key, line) for key, _ in all_jobs if (line := results.find(key))]
+    lines = [f"| labels | {' | '.join(FEATURES.values())} |", f"|---|{'---|' * len(FEATURES)}"]
+    for fraction in dict.fromkeys(key["fraction"] for key, _ in all_jobs):
+        cells = []
+        for features in FEATURES:
+            wanted = {"fraction": fraction, "features": features}
+            values = [
+                100 * line["accuracy"] for key, line in found if wanted.items() <= key.items()
+            ]
+            cells.append(jobs.mean_and_std(values, 1))
+        lines.append(f"| {100 * fraction:g} % | {' | '.join(cells)} |")
+    spent = sum(line["minutes"] for _, line in found)
+    lines += ["", f"{len(found)} of {len(all_jobs)} done, {spent / 60:.1f} hours."]
+    return "\n".join(lines)
+
+
+@click.command()
+@click.option("--runs", default="runs/accuracy", show_default=True, help="Folder to work in.")
+@click.option(
+    "--dataset",
+    default="fashion_mnist_idx",
+    show_default=True,
+    help="Or fashion_mnist_10k, the packaged images.",
+)
+@click.option(
+    "--fractions",
+    multiple=True,
+    default=(0.01, 0.05, 0.1, 0.2),
+    show_default=True,
+    type=click.FloatRange(0, 1, min_open=True),
+    help="Of the labels; may be repeated.",
+)
+@click.option("--draws", default=3, show_default=True, type=click.IntRange(min=1))
+@click.option("--gin_bindings", multiple=True, help="Change all.")
+@click.option("--table", "table_only", is_flag=True, help="Print the table of what is done.")
+@click.option(
+    "--results",
+    "path",
+    default=str(pathlib.Path(__file__).with_name("accuracy.jsonl")),
+    help="File of what is done; accuracy.jsonl of this folder if left out.",
+)
+def main(runs, dataset, fractions, draws, gin_bindings, table_only, path):
+    """Infer what is not done yet, then print the table."""
+    from compare_gan.startup import prepare_tensorflow
+
+    prepare_tensorflow()
+    all_jobs = make_jobs(dataset, fractions, draws, gin_bindings)
+    results = jobs.Results(path)
+    if not table_only:
+        for number, (key, bindings) in enumerate(all_jobs, start=1):
+            if results.find(key) is None:
+                print(f"{number} of {len(all_jobs)}: {key}", file=sys.stderr, flush=True)
+                run(key, bindings, runs, results)
+    print(table(all_jobs, results))
+
+
+if __name__ == "__main__":
+    main()

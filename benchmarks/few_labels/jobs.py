@@ -1,0 +1,108 @@
+"""What the two benchmarks of this folder share: jobs that are done once, and what came out."""
+
+import ctypes
+import glob
+import hashlib
+import json
+import os
+import pathlib
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+CONFIGS = pathlib.Path(__file__).parents[2] / "example_configs" / "few_labels"
+_LIBC, _PR_SET_PDEATHSIG = ctypes.CDLL(None), 1
+
+
+class Results:
+    """Lines of JSON in a file, one for each job that is done, found by the key in it."""
+
+    def __init__(self, path: str):
+        self._path = path
+
+    def read(self) -> list[dict]:
+        """All lines, oldest first."""
+        if not os.path.exists(self._path):
+            return []
+        with open(self._path) as file:
+            return [json.loads(line) for line in file if line.endswith("\n")]
+
+    def find(self, key: dict) -> dict | None:
+        """The line of this key."""
+        same = [line for line in self.read() if line["key"] == key]
+        return same[-1] if same else None
+
+    def add(self, key: dict, values: dict) -> None:
+        """Appends a line, at once; the beginning of one that a kill left is dropped."""
+        os.makedirs(os.path.dirname(os.path.abspath(self._path)), exist_ok=True)
+        with open(self._path, "a+b") as file:
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+            file.write(json.dumps({"key": key, **values}, ensure_ascii=False).encode() + b"\n")
+            file.flush()
+            os.fsync(file.fileno())
+
+
+def config_hash() -> str:
+    """Names the bindings that gin holds."""
+    import gin
+
+    return hashlib.sha256(gin.config_str().encode()).hexdigest()[:12]
+
+
+def compare_gan(command: str, config: str, bindings: Sequence[str], *more: str) -> int:
+    """Runs a command of the library on a config, in a process of its own; returns its status."""
+    given = [part for binding in bindings for part in ("--gin_bindings", binding)]
+    arguments = [command, "--gin_config", str(CONFIGS / config), *given, *more]
+    process = [sys.executable, "-m", "compare_gan.main", *arguments]
+    return subprocess.run(process, stdout=sys.stderr, preexec_fn=_end_with_parent).returncode
+
+
+def _end_with_parent() -> None:
+    """Else what is started again after a kill would meet the run that it left."""
+    _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # Linux.
+
+
+def infer_labels(runs: str, folder: str, config: str, bindings: Sequence[str]) -> dict:
+    """Infers labels where they are not there yet; returns their manifest.
+
+    Trained networks are kept in `runs/backbones`, for other labels that take features from the
+    same; their names say what they were trained on and how.
+
+    Raises:
+      SystemExit: The command failed.
+    """
+    kept = os.path.join(runs, "backbones")
+    _copy(kept, folder)
+    if compare_gan("label", config, bindings, "--label_dir", folder):
+        sys.exit(f"Labels could not be inferred in {folder}.")
+    _copy(folder, kept)
+    with open(os.path.join(folder, "manifest.json")) as file:
+        return json.load(file)
+
+
+def minutes_since(started: float) -> float:
+    """Minutes since `time.monotonic()` was `started`."""
+    return round((time.monotonic() - started) / 60, 2)
+
+
+def mean_and_std(values: Sequence[float], digits: int = 2) -> str:
+    """`1.23 ± 0.04` (ddof 1); without deviation for one value, `–` for none."""
+    if not values:
+        return "–"
+    text = f"{np.mean(values):.{digits}f}"
+    return f"{text} ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else text
+
+
+def _copy(source: str, target: str) -> None:
+    os.makedirs(target, exist_ok=True)
+    for path in glob.glob(os.path.join(glob.escape(source), "backbone-*.npz")):
+        copy = os.path.join(target, os.path.basename(path))
+        if not os.path.exists(copy):
+            shutil.copy(path, f"{copy}.tmp")
+            os.replace(f"{copy}.tmp", copy)

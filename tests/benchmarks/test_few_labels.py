@@ -1,0 +1,190 @@
+"""The benchmark of few labels: what is done is not done again, what came out is in the table."""
+
+import contextlib
+import glob
+import json
+import logging
+import pathlib
+import sys
+
+import pytest
+from click.testing import CliRunner
+
+from compare_gan import main as command_line
+
+_FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks" / "few_labels"
+_TINY = (
+    "dataset.fake = True",
+    "options.architecture = 'dummy_arch'",
+    "options.batch_size = 16",
+    "options.z_dim = 4",
+    "evaluation.num_real = 20",
+    "backbone.width = 4",
+    "backbone.units = [1]",
+    "infer_labels.layer = 'block1'",
+    "infer_labels.num_clusters = 3",
+    "pretext.training_steps = 2",
+    "pretext.batch_size = 4",
+)
+
+
+@pytest.fixture(name="modules")
+def _modules(monkeypatch):
+    """The two programs; their commands run in this process."""
+    monkeypatch.syspath_prepend(str(_FOLDER))
+    import accuracy
+    import jobs
+    import run
+
+    for name in ("accuracy", "jobs", "run"):
+        monkeypatch.delitem(sys.modules, name)
+    return accuracy, jobs, run
+
+
+@pytest.fixture(name="started")
+def _started(modules, monkeypatch, tmp_path):
+    """The commands that were run, `(command, row)`, with the manifest that `label` found."""
+    _, jobs, _ = modules
+    monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("compare_gan.training.pictures._COLUMNS", 2)
+    monkeypatch.setattr("compare_gan.labels.classifier._ITERATIONS", 2)
+    logger = logging.getLogger("compare_gan")
+    before = (logger.handlers, logger.level, logger.propagate)
+    started = []
+
+    def compare_gan(command, config, bindings, *more):
+        there = glob.glob(f"{more[1]}/manifest.json")
+        started.append((command, config.removesuffix("_fashion_mnist.gin"), *there))
+        given = [part for binding in bindings for part in ("--gin_bindings", binding)]
+        with contextlib.redirect_stdout(sys.stderr):
+            command_line.main([command, "--gin_config", str(jobs.CONFIGS / config), *given, *more])
+        return 0
+
+    monkeypatch.setattr(jobs, "compare_gan", compare_gan)
+    yield started
+    logger.handlers, logger.level, logger.propagate = before
+
+
+def _call(module, tmp_path, *more, status=0) -> str:
+    bindings = [part for binding in _TINY for part in ("--gin_bindings", binding)]
+    paths = ("--runs", str(tmp_path / "runs"), "--results", str(tmp_path / "results.jsonl"))
+    result = CliRunner().invoke(module.main, [*paths, *bindings, *more], catch_exceptions=False)
+    assert result.exit_code == status, result.output
+    return result.stdout
+
+
+def _lines(tmp_path) -> list[dict]:
+    return [json.loads(line) for line in (tmp_path / "results.jsonl").read_text().splitlines()]
+
+
+def _cells(table: str, *start: str) -> list[str]:
+    rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in table.splitlines()]
+    [row] = [row for row in rows if row[: len(start)] == list(start)]
+    return row[len(start) :]
+
+
+def test_runs_share_labels_and_are_done_once(modules, started, tmp_path):
+    *_, run = modules
+    chosen = ("--rows", "s2gan", "--rows", "s3gan", "--fractions", "0.1", "--num_fake", "20")
+    tiny = (*chosen, "--steps", "2", "--seeds", "1")
+    table = _call(run, tmp_path, *tiny)
+    [labels] = (tmp_path / "runs" / "labels").iterdir()
+    assert started == [
+        ("label", "s2gan"),
+        ("train", "s2gan"),
+        ("label", "s3gan", str(labels / "manifest.json")),
+        ("train", "s3gan"),
+    ]
+    first, second = _lines(tmp_path)
+    assert first["key"].items() >= {"row": "s2gan", "fraction": 0.1, "seed": 1, "steps": 2}.items()
+    assert first["labels"] == second["labels"] and 0 <= first["labels"]["accuracy"] <= 1
+    assert first["minutes"] is not None and first["protocol"]["num_fake"] == 20
+    cells = _cells(table, "S²GAN", "10 %")
+    assert cells[0] == f"{first['scores']['fid_fashion_cnn']:.2f}" and cells[-1] == "1 of 1"
+    assert "2 of 2 runs" in table
+    # Only grids, labels and their networks stay.
+    names = {path.name for path in (tmp_path / "runs").iterdir()}
+    assert names == {"labels", "grids", "backbones"}
+    assert len(list((tmp_path / "runs" / "grids").iterdir())) == 2
+
+    # Nothing is left to do; with another seed only that, from the network of its own.
+    started.clear()
+    assert _call(run, tmp_path, *tiny) == table and not started
+    assert "2 of 4 runs" in _call(run, tmp_path, *chosen, "--steps", "2", "--seeds", "2", "--table")
+    assert not started
+    # Other settings are other runs, and none of their lines is in the table of these.
+    other = _call(run, tmp_path, *chosen, "--steps", "3", "--seeds", "1", "--table")
+    assert "0 of 2 runs" in other and "2 more lines are of other settings" in other
+
+
+def test_a_run_that_was_killed_goes_on(modules, started, tmp_path, monkeypatch):
+    _, jobs, run = modules
+    tiny = ("--rows", "single_label", "--steps", "2", "--seeds", "1", "--num_fake", "20")
+    save = jobs.Results.add
+
+    def killed(self, key, values):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(jobs.Results, "add", killed)
+    _call(run, tmp_path, *tiny, status=1)
+    monkeypatch.setattr(jobs.Results, "add", save)
+    [model_dir] = (tmp_path / "runs").glob("single_label_seed1_*")
+    before = (model_dir / "results.jsonl").read_text()
+    # The beginning of a line, as a kill while it is written leaves it.
+    (tmp_path / "results.jsonl").write_text('{"key": {"row": "sing')
+    table = _call(run, tmp_path, *tiny, "--keep")
+    assert (model_dir / "results.jsonl").read_text() == before  # Neither trained nor scored again.
+    [line] = _lines(tmp_path)
+    assert line["minutes"] is None
+    # One class: no class agreement.
+    assert _cells(table, "single label", "")[2:] == ["–", "–", "–", "1 of 1"]
+
+
+def test_the_table_is_of_means_over_seeds(modules, tmp_path):
+    _, jobs, run = modules
+    settings = run.Settings(str(tmp_path), 5, 20, 1, ())
+    all_jobs = run.make_jobs(settings, ["supervised", "s2gan_co"], [0.05, 0.2], 3)
+    names = [(job.row, job.fraction, job.seed) for job in all_jobs]
+    assert names[:4] == [
+        ("supervised", None, 1),
+        ("s2gan_co", 0.05, 1),
+        ("s2gan_co", 0.2, 1),
+        ("supervised", None, 2),
+    ]
+    assert len({json.dumps(job.key) for job in all_jobs}) == len(all_jobs) == 9
+    results = jobs.Results(str(tmp_path / "results.jsonl"))
+    for job, fid in zip(all_jobs[:4], (1.0, 5.0, 6.0, 2.0), strict=True):
+        about = {"minutes": 3.0, "code_version": "1"}
+        results.add(job.key, {"scores": {"fid_fashion_cnn": fid}, **about})
+    results.add(all_jobs[4].key, {"diverged": True, **about})
+    table = run.table(all_jobs, results)
+    # The deviation of 1 and 2, ddof 1, is √½.
+    assert _cells(table, "supervised", "")[0] == "1.50 ± 0.71"
+    assert _cells(table, "supervised", "")[-1] == "2 of 3"
+    assert _cells(table, "S²GAN-CO", "5 %")[0] == "5.00"
+    assert _cells(table, "S²GAN-CO", "5 %")[-1] == "2 of 3, 1 diverged"
+    assert "5 of 9 runs" in table
+
+
+def test_the_accuracy_of_inferred_labels(modules, started, tmp_path, monkeypatch):
+    accuracy, *_ = modules
+    few = {"raw": "raw pixels", "self_supervised": "self-supervised"}
+    monkeypatch.setattr(accuracy, "FEATURES", few)
+    tiny = ("--dataset", "fashion_mnist_10k", "--fractions", "0.1", "--fractions", "0.2")
+    tiny = (*tiny, "--draws", "1")
+    table = _call(accuracy, tmp_path, *tiny)
+    assert len(started) == 4
+    accuracies = [f"{100 * line['accuracy']:.1f}" for line in _lines(tmp_path)]
+    assert [*_cells(table, "10 %"), *_cells(table, "20 %")] == accuracies
+    # Whatever the fraction, rotations are learned once.
+    [backbones] = (tmp_path / "runs").iterdir()
+    assert backbones.name == "backbones" and len(list(backbones.iterdir())) == 1
+    started.clear()
+    assert _call(accuracy, tmp_path, *tiny) == table and not started
+
+
+@pytest.mark.parametrize("data", ["fashion_mnist", "imagenet128"])
+def test_every_row_has_a_config(modules, data):
+    *_, jobs, run = modules
+    names = {path.stem.removesuffix(f"_{data}") for path in jobs.CONFIGS.glob(f"*_{data}.gin")}
+    assert names == set(run.ROWS)
