@@ -1,6 +1,6 @@
 """Where the time of a training step goes: seconds by kind of operation, from TensorFlow's profiler.
 
-    python benchmarks/profile_operations.py s3gan_fashion_mnist --steps 10
+    python benchmarks/profile_operations.py s3gan_co_fashion_mnist --steps 10
 
 Shares are of the time in operations, over all threads. What lies in a name scope of its own, the
 averages (`ema`) and the power iterations of spectral normalization, is told apart as well.

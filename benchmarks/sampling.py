@@ -18,7 +18,7 @@ from train_step import CONFIGS, _quartiles
 
 from compare_gan.startup import prepare_tensorflow
 
-NAMES = ("s3gan_fashion_mnist", "resnet_cifar")
+NAMES = ("s3gan_co_fashion_mnist", "resnet_cifar")
 
 
 def _make_model(name: str):

@@ -70,7 +70,11 @@ CONFIGS = {
             "S3GAN.g_use_ema = True",
         ],
     ),
-    "s3gan_fashion_mnist": ([str(_EXAMPLES / "s3gan_fashion_mnist.gin")], []),
+    # As the README's main job, which infers labels first.
+    "s3gan_co_fashion_mnist": (
+        [str(_EXAMPLES / "few_labels" / "s3gan_co_fashion_mnist.gin")],
+        ["dataset.labeled_fraction = 0.2"],
+    ),
 }
 
 
