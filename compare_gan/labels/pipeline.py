@@ -21,6 +21,7 @@ import tensorflow as tf
 
 from compare_gan.datasets.dataset import Dataset, Inferred
 from compare_gan.datasets.labels import likeliest
+from compare_gan.datasets.sources import no_labels
 from compare_gan.errors import UserError
 from compare_gan.labels.backbone import BackboneOptions, make_backbone
 from compare_gan.labels.classifier import train_classifier
@@ -34,7 +35,11 @@ from compare_gan.utils import code_version
 _log = logging.getLogger(__name__)
 
 # Names the computation: labels of another are not those that would be made now.
-_VERSION = 1
+_VERSION = 2
+# Images that tell whether two data sets are the same.
+_COMPARED = 256
+# What images are cropped by, of those data sets that are.
+_CROPS = ("train_imagenet_transform", "eval_imagenet_transform")
 # Clusters are fitted to as many images as have features of so many bytes.
 _CLUSTERING_BYTES = 2**31
 
@@ -153,7 +158,10 @@ class _Task:
             "number of images": dataset.num_train,
             "image shape": "x".join(map(str, source.image_shape)),
             "names of the images (hash)": _digest("\n".join(source.keys("train")).encode()),
+            "some images (hash)": self._images_digest,
         }
+        for name in _CROPS:
+            key[f"{name}.crop_method"] = gin.get_bindings(name).get("crop_method")
         if with_labels:
             key |= {
                 "number of classes": int(source.num_classes),
@@ -161,6 +169,16 @@ class _Task:
                 "given labels (hash)": _digest(np.ascontiguousarray(dataset.given_labels)),
             }
         return key
+
+    @functools.cached_property
+    def _images_digest(self) -> str:
+        """Of some images as they are for evaluation: of all, it would take a reading of them."""
+        count = self._dataset.num_train
+        batches = self._dataset.source.evaluation(
+            "train", _COMPARED, min(count, _COMPARED), no_labels(count)
+        )
+        images, _ = next(iter(batches))
+        return _digest(np.ascontiguousarray(images.numpy()))
 
     def _path(self, what: str) -> str:
         """Where the training of the network, or its result, is kept: a name for all it hangs on."""

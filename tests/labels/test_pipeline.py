@@ -16,8 +16,11 @@ from compare_gan.datasets import (
 )
 from compare_gan.datasets.relabelling import replace_labels
 from compare_gan.errors import UserError
+from compare_gan.labels.options import InferOptions
+from compare_gan.labels.pipeline import _Task
 
 _SEMI = "infer_labels.features = 'semi_supervised'"
+_SELF = "self_supervised"
 _RAW = "infer_labels.features = 'raw'"
 
 
@@ -134,6 +137,16 @@ def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch):
         np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)
 
 
+def test_a_network_of_other_images_is_not_taken(make_dataset, arrays):
+    images, true = arrays
+    paths = set()
+    for each in (images, images.copy(), images[::-1]):
+        source = ArraySource.from_arrays({"train": (each, true)}, num_classes=3)
+        task = _Task(make_dataset(source=source), "labels", InferOptions(features=_SELF), None)
+        paths.add(task._path("backbone"))
+    assert len(paths) == 2
+
+
 def test_a_stream_gets_the_labels_of_the_same_images_in_memory(infer, make_dataset, make_stream):
     # A trained network has seen the images in another order.
     bindings = ("infer_labels.features = 'untrained'", "infer_labels.soft = True")
@@ -213,6 +226,23 @@ class TestMistakes:
         object.__setattr__(source, "example_keys", lambda split: [f"n{i}" for i in range(48)])
         assert "made for names of the images (hash) = " in self._message(
             infer, make_dataset(source=source), _RAW
+        )
+
+    def test_other_images(self, infer, make_dataset, arrays):
+        images, true = arrays
+        images = images.copy()
+        images[7, 0, 0, 0] ^= 1  # One pixel of one image.
+        source = ArraySource.from_arrays({"train": (images, true)}, num_classes=3)
+        message = self._message(infer, make_dataset(source=source), _RAW)
+        assert "made for some images (hash) = " in message
+
+    def test_other_crops(self, infer, make_dataset):
+        message = self._message(
+            infer, make_dataset(), _RAW, "train_imagenet_transform.crop_method = 'random'"
+        )
+        assert (
+            "made for train_imagenet_transform.crop_method = None, but here it is 'random':"
+            in message
         )
 
     def test_hash(self, infer, make_dataset):
