@@ -46,12 +46,13 @@ def train_classifier(
     hidden: int | None = None,
     seed: int = 0,
     strengths: Sequence[float] = STRENGTHS,
+    held: np.ndarray | None = None,
 ) -> Classifier:
     """Trains on all labelled images, as strongly regularized as suits those held out for that.
 
     The loss is the mean cross-entropy plus strength / 2 times the sum of the kernels' squares,
     minimized by L-BFGS (SciPy; loss and gradient are computed by TensorFlow, on a GPU where there
-    is one). The strength is that with the least cross-entropy on one in five of each class.
+    is one). The strength is that with the least cross-entropy on those held out.
 
     Args:
       features: float32 [n, d], of labelled images.
@@ -60,10 +61,11 @@ def train_classifier(
       hidden: Width of a hidden layer; None = a linear classifier.
       seed: Of the choice of those held out, and of the hidden layer's first weights.
       strengths: To choose from, strongest first.
+      held: bool [n], those held out; None = as `held_out` chooses them.
     """
     mean, scale = standardization(features)
     features = (features - mean) * scale
-    held = _held_out(labels, seed)
+    held = held_out(labels, seed) if held is None else held
     start = _first_weights(features.shape[1], num_classes, hidden, seed)
     best, accuracy, strength = None, None, strengths[len(strengths) // 2]
     if held.any():
@@ -82,6 +84,19 @@ def train_classifier(
                 break
     weights = _Loss(features, labels).minimize(start, strength)
     return Classifier(mean, scale, weights, strength, accuracy)
+
+
+def held_out(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Which examples are held out, bool [n]: of each class one in five, rounded down, at random.
+
+    A class of fewer examples than that has all in training.
+    """
+    rank = np.random.default_rng(seed).permutation(len(labels))
+    held = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        held[members[np.argsort(rank[members])[: len(members) // _HELD_OUT]]] = True
+    return held
 
 
 def standardization(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -159,16 +174,3 @@ def _first_weights(width: int, num_classes: int, hidden: int | None, seed: int):
 def _split(vector: np.ndarray, shapes) -> list[np.ndarray]:
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     return [p.reshape(s) for p, s in zip(np.split(vector, ends[:-1]), shapes, strict=True)]
-
-
-def _held_out(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Which examples are held out, bool [n]: of each class one in five, rounded down, at random.
-
-    A class of fewer examples than that has all in training.
-    """
-    rank = np.random.default_rng(seed).permutation(len(labels))
-    held = np.zeros(len(labels), bool)
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        held[members[np.argsort(rank[members])[: len(members) // _HELD_OUT]]] = True
-    return held

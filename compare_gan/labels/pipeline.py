@@ -24,7 +24,7 @@ from compare_gan.datasets.labels import likeliest
 from compare_gan.datasets.sources import no_labels
 from compare_gan.errors import UserError
 from compare_gan.labels.backbone import BackboneOptions, make_backbone
-from compare_gan.labels.classifier import train_classifier
+from compare_gan.labels.classifier import held_out, train_classifier
 from compare_gan.labels.clustering import fit_clusters
 from compare_gan.labels.features import Extractor, features_of, in_batches
 from compare_gan.labels.files import read_arrays, read_labels, write_arrays, write_labels
@@ -150,6 +150,13 @@ class _Task:
     def _given(self) -> np.ndarray:
         return self._labels >= 0
 
+    @functools.cached_property
+    def _held_out(self) -> np.ndarray:
+        """Which given labels only the choice of the classifier's regularization sees, bool [n]."""
+        held = np.zeros(len(self._labels), bool)
+        held[self._given] = held_out(self._labels[self._given], self._options.seed)
+        return held
+
     def _data_key(self, with_labels: bool) -> dict[str, object]:
         dataset, source = self._dataset, self._dataset.source
         key = {
@@ -209,10 +216,13 @@ class _Task:
     def _train_backbone(self, make: Callable[[], keras.Model], path: str) -> None:
         with self._strategy.scope():
             backbone = make()
-        supervised = self._options.features == "semi_supervised"
+        dataset, supervised = self._dataset, self._options.features == "semi_supervised"
+        if supervised:
+            # Of images whose labels it has learned, a network's features are too good to be true.
+            dataset = dataclasses.replace(dataset, labelled=self._given & ~self._held_out)
         task = PretextTask(
             backbone,
-            self._dataset,
+            dataset,
             PretextOptions(),
             supervised,
             self._options.seed,
@@ -230,7 +240,12 @@ class _Task:
         classes, extract = self._dataset.source.num_classes, self._extractor()
         features = features_of(self._dataset, extract, given)
         classifier = train_classifier(
-            features, self._labels[given], classes, options.hidden, options.seed
+            features,
+            self._labels[given],
+            classes,
+            options.hidden,
+            options.seed,
+            held=self._held_out[given],
         )
         soft = np.zeros([len(given), classes], np.float32)
         for numbers, batch in in_batches(self._dataset, extract, ~given):

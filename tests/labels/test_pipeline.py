@@ -137,6 +137,29 @@ def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch):
         np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)
 
 
+def test_the_network_does_not_learn_the_labels_held_out(infer, tmp_path):
+    """Random labels of noise: learned by heart, but those held out are right by chance alone."""
+    rng = np.random.default_rng(3)
+    images, true = rng.integers(0, 256, [120, 8, 8, 1], np.uint8), rng.integers(3, size=120)
+    source = ArraySource.from_arrays({"train": (images, true)}, num_classes=3)
+    dataset = Dataset("noise", source, labelled=np.arange(120) < 112)
+    infer(
+        dataset,
+        _SEMI,
+        "infer_labels.layer = 'pooled'",
+        "backbone.width = 16",
+        "pretext.training_steps = 60",
+        "pretext.save_checkpoints_steps = 60",
+        "pretext.learning_rate = 0.01",
+        "pretext.labeled_batch_size = 32",
+        "pretext.weight_class_loss = 4.0",
+        "pretext.max_shift = 0",
+    )
+    classifier = _manifest(tmp_path)["classifier"]
+    # A third, of 21 images: 4 standard deviations. With those labels learned it is 1.
+    assert classifier["accuracy on labelled images held out for it"] < 1 / 3 + 4 * 0.1
+
+
 def test_a_network_of_other_images_is_not_taken(make_dataset, arrays):
     images, true = arrays
     paths = set()
