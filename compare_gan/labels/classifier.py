@@ -8,6 +8,8 @@ import scipy.optimize
 import tensorflow as tf
 from threadpoolctl import threadpool_limits
 
+from compare_gan.errors import DivergenceError
+
 # Strengths of regularization to choose from, strongest first: each begins where the last ended.
 STRENGTHS = tuple(10.0**e for e in (-2, -2.5, -3, -3.5, -4, -4.5, -5, -5.5, -6, -6.5, -7))
 _HELD_OUT = 5  # Of each class one in so many.
@@ -62,6 +64,9 @@ def train_classifier(
       seed: Of the choice of those held out, and of the hidden layer's first weights.
       strengths: To choose from, strongest first.
       held: bool [n], those held out; None = as `held_out` chooses them.
+
+    Raises:
+      DivergenceError: The loss is not finite.
     """
     mean, scale = standardization(features)
     features = (features - mean) * scale
@@ -143,6 +148,10 @@ class _Loss:
         with threadpool_limits(1, "blas"):
             found = scipy.optimize.minimize(
                 loss, start, jac=True, method="L-BFGS-B", options=options
+            )
+        if not (np.isfinite(found.fun) and np.isfinite(found.x).all()):
+            raise DivergenceError(
+                "The classifier that infers labels diverged: its loss is not finite."
             )
         return [w.astype(np.float32) for w in _split(found.x, shapes)]
 

@@ -27,7 +27,13 @@ from compare_gan.labels.backbone import BackboneOptions, make_backbone
 from compare_gan.labels.classifier import held_out, train_classifier
 from compare_gan.labels.clustering import fit_clusters
 from compare_gan.labels.features import Extractor, features_of, in_batches
-from compare_gan.labels.files import read_arrays, read_labels, write_arrays, write_labels
+from compare_gan.labels.files import (
+    DAMAGED,
+    read_arrays,
+    read_labels,
+    write_arrays,
+    write_labels,
+)
 from compare_gan.labels.options import InferOptions
 from compare_gan.labels.pretext import PretextOptions, PretextTask
 from compare_gan.utils import code_version
@@ -61,7 +67,7 @@ def infer(dataset: Dataset, folder: str, strategy: tf.distribute.Strategy | None
     Raises:
       UserError: The folder holds labels of other data or another config; there is nothing to infer
         from, or nothing to infer; or they are not there and this is one of several hosts.
-      DivergenceError: The training of the network diverged.
+      DivergenceError: The training of the network or the classifier diverged.
     """
     options = InferOptions()
     options.check(dataset)
@@ -205,12 +211,10 @@ class _Task:
         if not options.has_pretext:
             return make()
         path = self._path("backbone") + ".npz"
-        if not os.path.exists(path):
-            self._train_backbone(make, path)
         backbone = make()
-        arrays = read_arrays(path)
-        for i, variable in enumerate(backbone.variables):
-            variable.assign(arrays[str(i)])
+        if not (os.path.exists(path) and _restored(backbone, path)):
+            self._train_backbone(make, path)
+            _restored(backbone, path)
         return backbone
 
     def _train_backbone(self, make: Callable[[], keras.Model], path: str) -> None:
@@ -307,6 +311,18 @@ class _Task:
             100 * accuracy,
         )
         return {"accuracy on hidden labels": accuracy}
+
+
+def _restored(backbone: keras.Model, path: str) -> bool:
+    """Gives the network the weights in a file; False, with a warning, where it is damaged."""
+    try:
+        arrays = read_arrays(path)
+        weights = [arrays[str(i)] for i in range(len(backbone.variables))]
+    except DAMAGED as error:
+        _log.warning("'%s' is damaged (%s): the network is trained anew.", path, error)
+        return False
+    backbone.set_weights(weights)
+    return True
 
 
 def _digest(content: bytes | np.ndarray) -> str:
