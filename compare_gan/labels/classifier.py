@@ -8,6 +8,8 @@ import scipy.optimize
 import tensorflow as tf
 from threadpoolctl import threadpool_limits
 
+from compare_gan.errors import DivergenceError
+
 # Strengths of regularization to choose from, strongest first: each begins where the last ended.
 STRENGTHS = tuple(10.0**e for e in (-2, -2.5, -3, -3.5, -4, -4.5, -5, -5.5, -6, -6.5, -7))
 _HELD_OUT = 5  # Of each class one in so many.
@@ -46,12 +48,13 @@ def train_classifier(
     hidden: int | None = None,
     seed: int = 0,
     strengths: Sequence[float] = STRENGTHS,
+    held: np.ndarray | None = None,
 ) -> Classifier:
     """Trains on all labelled images, as strongly regularized as suits those held out for that.
 
     The loss is the mean cross-entropy plus strength / 2 times the sum of the kernels' squares,
     minimized by L-BFGS (SciPy; loss and gradient are computed by TensorFlow, on a GPU where there
-    is one). The strength is that with the least cross-entropy on one in five of each class.
+    is one). The strength is that with the least cross-entropy on those held out.
 
     Args:
       features: float32 [n, d], of labelled images.
@@ -60,10 +63,14 @@ def train_classifier(
       hidden: Width of a hidden layer; None = a linear classifier.
       seed: Of the choice of those held out, and of the hidden layer's first weights.
       strengths: To choose from, strongest first.
+      held: bool [n], those held out; None = as `held_out` chooses them.
+
+    Raises:
+      DivergenceError: The loss is not finite.
     """
     mean, scale = standardization(features)
     features = (features - mean) * scale
-    held = _held_out(labels, seed)
+    held = held_out(labels, seed) if held is None else held
     start = _first_weights(features.shape[1], num_classes, hidden, seed)
     best, accuracy, strength = None, None, strengths[len(strengths) // 2]
     if held.any():
@@ -82,6 +89,19 @@ def train_classifier(
                 break
     weights = _Loss(features, labels).minimize(start, strength)
     return Classifier(mean, scale, weights, strength, accuracy)
+
+
+def held_out(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Which examples are held out, bool [n]: of each class one in five, rounded down, at random.
+
+    A class of fewer examples than that has all in training.
+    """
+    rank = np.random.default_rng(seed).permutation(len(labels))
+    held = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        members = np.flatnonzero(labels == label)
+        held[members[np.argsort(rank[members])[: len(members) // _HELD_OUT]]] = True
+    return held
 
 
 def standardization(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -129,6 +149,10 @@ class _Loss:
             found = scipy.optimize.minimize(
                 loss, start, jac=True, method="L-BFGS-B", options=options
             )
+        if not (np.isfinite(found.fun) and np.isfinite(found.x).all()):
+            raise DivergenceError(
+                "The classifier that infers labels diverged: its loss is not finite."
+            )
         return [w.astype(np.float32) for w in _split(found.x, shapes)]
 
 
@@ -159,16 +183,3 @@ def _first_weights(width: int, num_classes: int, hidden: int | None, seed: int):
 def _split(vector: np.ndarray, shapes) -> list[np.ndarray]:
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     return [p.reshape(s) for p, s in zip(np.split(vector, ends[:-1]), shapes, strict=True)]
-
-
-def _held_out(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Which examples are held out, bool [n]: of each class one in five, rounded down, at random.
-
-    A class of fewer examples than that has all in training.
-    """
-    rank = np.random.default_rng(seed).permutation(len(labels))
-    held = np.zeros(len(labels), bool)
-    for label in np.unique(labels):
-        members = np.flatnonzero(labels == label)
-        held[members[np.argsort(rank[members])[: len(members) // _HELD_OUT]]] = True
-    return held

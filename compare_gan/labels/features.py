@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.views import select
+from compare_gan.errors import DivergenceError
 from compare_gan.loop import as_float
 
 _BATCH = 250
@@ -59,6 +60,9 @@ def in_batches(dataset: Dataset, extract, chosen: np.ndarray | None = None) -> I
 
     Yields:
       Numbers of images, int [n], and their features float32 [n, d].
+
+    Raises:
+      DivergenceError: Features are not finite.
     """
     source, numbers = dataset.source, np.arange(dataset.num_train, dtype=np.int32)
     if chosen is not None:
@@ -66,7 +70,13 @@ def in_batches(dataset: Dataset, extract, chosen: np.ndarray | None = None) -> I
     # The number of the image takes the place of its label.
     batches = source.evaluation("train", _BATCH, len(numbers), numbers).prefetch(2)
     for images, places in batches:
-        yield places.numpy(), extract(images).numpy()
+        features = extract(images).numpy()
+        if not np.isfinite(features).all():
+            raise DivergenceError(
+                "The features that labels are inferred from are not finite: where a network learns "
+                "them, lower pretext.learning_rate."
+            )
+        yield places.numpy(), features
 
 
 def features_of(dataset: Dataset, extract, chosen: np.ndarray | None = None) -> np.ndarray:

@@ -9,6 +9,8 @@ soft/train.tfrecord  likewise; clusters have no soft labels
 import hashlib
 import json
 import os
+import zipfile
+import zlib
 from collections.abc import Mapping
 
 import numpy as np
@@ -20,6 +22,8 @@ from compare_gan.errors import UserError
 from compare_gan.utils import write_text
 
 MANIFEST, ARRAYS = "manifest.json", "labels.npz"
+# What `read_arrays` and its arrays may raise.
+DAMAGED = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
 _ELSE = "name another folder (infer_labels.label_dir) or delete this one"
 
 

@@ -21,12 +21,19 @@ import tensorflow as tf
 
 from compare_gan.datasets.dataset import Dataset, Inferred
 from compare_gan.datasets.labels import likeliest
+from compare_gan.datasets.sources import no_labels
 from compare_gan.errors import UserError
 from compare_gan.labels.backbone import BackboneOptions, make_backbone
-from compare_gan.labels.classifier import train_classifier
+from compare_gan.labels.classifier import held_out, train_classifier
 from compare_gan.labels.clustering import fit_clusters
 from compare_gan.labels.features import Extractor, features_of, in_batches
-from compare_gan.labels.files import read_arrays, read_labels, write_arrays, write_labels
+from compare_gan.labels.files import (
+    DAMAGED,
+    read_arrays,
+    read_labels,
+    write_arrays,
+    write_labels,
+)
 from compare_gan.labels.options import InferOptions
 from compare_gan.labels.pretext import PretextOptions, PretextTask
 from compare_gan.utils import code_version
@@ -34,7 +41,11 @@ from compare_gan.utils import code_version
 _log = logging.getLogger(__name__)
 
 # Names the computation: labels of another are not those that would be made now.
-_VERSION = 1
+_VERSION = 2
+# Images that tell whether two data sets are the same.
+_COMPARED = 256
+# What images are cropped by, of those data sets that are.
+_CROPS = ("train_imagenet_transform", "eval_imagenet_transform")
 # Clusters are fitted to as many images as have features of so many bytes.
 _CLUSTERING_BYTES = 2**31
 
@@ -56,7 +67,7 @@ def infer(dataset: Dataset, folder: str, strategy: tf.distribute.Strategy | None
     Raises:
       UserError: The folder holds labels of other data or another config; there is nothing to infer
         from, or nothing to infer; or they are not there and this is one of several hosts.
-      DivergenceError: The training of the network diverged.
+      DivergenceError: The training of the network or the classifier diverged.
     """
     options = InferOptions()
     options.check(dataset)
@@ -145,6 +156,13 @@ class _Task:
     def _given(self) -> np.ndarray:
         return self._labels >= 0
 
+    @functools.cached_property
+    def _held_out(self) -> np.ndarray:
+        """Which given labels only the choice of the classifier's regularization sees, bool [n]."""
+        held = np.zeros(len(self._labels), bool)
+        held[self._given] = held_out(self._labels[self._given], self._options.seed)
+        return held
+
     def _data_key(self, with_labels: bool) -> dict[str, object]:
         dataset, source = self._dataset, self._dataset.source
         key = {
@@ -153,7 +171,10 @@ class _Task:
             "number of images": dataset.num_train,
             "image shape": "x".join(map(str, source.image_shape)),
             "names of the images (hash)": _digest("\n".join(source.keys("train")).encode()),
+            "some images (hash)": self._images_digest,
         }
+        for name in _CROPS:
+            key[f"{name}.crop_method"] = gin.get_bindings(name).get("crop_method")
         if with_labels:
             key |= {
                 "number of classes": int(source.num_classes),
@@ -161,6 +182,16 @@ class _Task:
                 "given labels (hash)": _digest(np.ascontiguousarray(dataset.given_labels)),
             }
         return key
+
+    @functools.cached_property
+    def _images_digest(self) -> str:
+        """Of some images as they are for evaluation: of all, it would take a reading of them."""
+        count = self._dataset.num_train
+        batches = self._dataset.source.evaluation(
+            "train", _COMPARED, min(count, _COMPARED), no_labels(count)
+        )
+        images, _ = next(iter(batches))
+        return _digest(np.ascontiguousarray(images.numpy()))
 
     def _path(self, what: str) -> str:
         """Where the training of the network, or its result, is kept: a name for all it hangs on."""
@@ -180,21 +211,22 @@ class _Task:
         if not options.has_pretext:
             return make()
         path = self._path("backbone") + ".npz"
-        if not os.path.exists(path):
-            self._train_backbone(make, path)
         backbone = make()
-        arrays = read_arrays(path)
-        for i, variable in enumerate(backbone.variables):
-            variable.assign(arrays[str(i)])
+        if not (os.path.exists(path) and _restored(backbone, path)):
+            self._train_backbone(make, path)
+            _restored(backbone, path)
         return backbone
 
     def _train_backbone(self, make: Callable[[], keras.Model], path: str) -> None:
         with self._strategy.scope():
             backbone = make()
-        supervised = self._options.features == "semi_supervised"
+        dataset, supervised = self._dataset, self._options.features == "semi_supervised"
+        if supervised:
+            # Of images whose labels it has learned, a network's features are too good to be true.
+            dataset = dataclasses.replace(dataset, labelled=self._given & ~self._held_out)
         task = PretextTask(
             backbone,
-            self._dataset,
+            dataset,
             PretextOptions(),
             supervised,
             self._options.seed,
@@ -212,7 +244,12 @@ class _Task:
         classes, extract = self._dataset.source.num_classes, self._extractor()
         features = features_of(self._dataset, extract, given)
         classifier = train_classifier(
-            features, self._labels[given], classes, options.hidden, options.seed
+            features,
+            self._labels[given],
+            classes,
+            options.hidden,
+            options.seed,
+            held=self._held_out[given],
         )
         soft = np.zeros([len(given), classes], np.float32)
         for numbers, batch in in_batches(self._dataset, extract, ~given):
@@ -274,6 +311,18 @@ class _Task:
             100 * accuracy,
         )
         return {"accuracy on hidden labels": accuracy}
+
+
+def _restored(backbone: keras.Model, path: str) -> bool:
+    """Gives the network the weights in a file; False, with a warning, where it is damaged."""
+    try:
+        arrays = read_arrays(path)
+        weights = [arrays[str(i)] for i in range(len(backbone.variables))]
+    except DAMAGED as error:
+        _log.warning("'%s' is damaged (%s): the network is trained anew.", path, error)
+        return False
+    backbone.set_weights(weights)
+    return True
 
 
 def _digest(content: bytes | np.ndarray) -> str:

@@ -81,6 +81,7 @@ def check_gan(
     image_shape: tuple[int, int, int],
     num_classes: int | None,
     num_replicas: int = 1,
+    soft_labels: bool = False,
 ) -> None:
     """Raises UserError if the GAN cannot be made for such images or trained on such batches.
 
@@ -89,6 +90,7 @@ def check_gan(
       image_shape: (H, W, C).
       num_classes: Of the data; None if it has none.
       num_replicas: How many share a batch.
+      soft_labels: Whether `infer_labels.soft` asks for them.
     """
     with told("options.architecture", "options.gan_class"):
         architecture = _without_variables(registry.get("architecture", options.architecture))
@@ -97,6 +99,12 @@ def check_gan(
         )
     with told():
         _check_uses_of_labels(gan)
+        if soft_labels and not getattr(gan, "use_soft_labels", True):
+            name = type(gan).__name__
+            raise UserError(
+                f"infer_labels.soft = True needs {name}.use_soft_labels = True: else {name} takes "
+                "the likeliest class of each."
+            )
         make_optimizers(gan)
     with told("options.batch_size"):
         if options.batch_size % num_replicas:

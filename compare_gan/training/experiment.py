@@ -93,9 +93,12 @@ class Experiment:
 
         with told("dataset.name"):
             dataset = outline(**self.dataset_overrides) or self.dataset
+        soft = False
         if dataset.inferred is not None:
             with told("dataset.inferred_labels"):
-                labels.InferOptions().check(dataset)
+                infer_options = labels.InferOptions()
+                infer_options.check(dataset)
+                soft = infer_options.soft
                 dataset = labels.announced(dataset)
         with told("evaluation.metrics"):
             EvaluationOptions().make_metrics()
@@ -103,7 +106,7 @@ class Experiment:
             draw_z([1, self.options.z_dim], seed=[0, 0])
         with told("eval_z.distribution_fn"):
             draw_eval_z(1, self.options.z_dim, seed=0)
-        check_gan(self.options, dataset.image_shape, dataset.num_classes, num_replicas)
+        check_gan(self.options, dataset.image_shape, dataset.num_classes, num_replicas, soft)
 
     def make_gan(self):
         """The GAN of this experiment, networks built, to train as `run_config` says."""

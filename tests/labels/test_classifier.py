@@ -1,8 +1,10 @@
 """The classifier against scikit-learn's logistic regression."""
 
 import numpy as np
+import pytest
 from sklearn.linear_model import LogisticRegression
 
+from compare_gan.errors import DivergenceError
 from compare_gan.labels.classifier import standardization, train_classifier
 
 
@@ -50,6 +52,13 @@ def test_a_hidden_layer_learns_what_a_linear_one_cannot():
     y = (x[:, 0] * x[:, 1] > 0).astype(int)
     linear, deep = (train_classifier(x, y, 2, hidden=h) for h in (None, 16))
     assert linear.held_out_accuracy < 0.7 < 0.9 < deep.held_out_accuracy
+
+
+def test_a_loss_that_is_not_finite_is_told():
+    x, y = _blobs(30)
+    x[0, 0] = np.nan
+    with pytest.raises(DivergenceError, match="classifier that infers labels diverged"):
+        train_classifier(x, y, 3)
 
 
 def test_one_image_a_class_is_enough():

@@ -2,6 +2,7 @@ import json
 import logging
 import os
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,9 +16,13 @@ from compare_gan.datasets import (
     train_batches,
 )
 from compare_gan.datasets.relabelling import replace_labels
-from compare_gan.errors import UserError
+from compare_gan.errors import DivergenceError, UserError
+from compare_gan.labels.files import write_arrays
+from compare_gan.labels.options import InferOptions
+from compare_gan.labels.pipeline import _restored, _Task
 
 _SEMI = "infer_labels.features = 'semi_supervised'"
+_SELF = "self_supervised"
 _RAW = "infer_labels.features = 'raw'"
 
 
@@ -114,7 +119,7 @@ def test_the_files_serve_replace_labels(infer, make_dataset, tmp_path):
     assert keys == dataset.source.keys("train")
 
 
-def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch):
+def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch, caplog):
     dataset = make_dataset()
     first = infer(dataset, _SEMI).shown_labels
     made = sorted(os.listdir(tmp_path / "labels"))
@@ -132,6 +137,69 @@ def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch):
         np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)
         patch.setattr("compare_gan.labels.pipeline.train_classifier", forbidden)
         np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)
+    # A damaged network is trained anew, to the same.
+    os.remove(tmp_path / "labels" / "manifest.json")
+    path = tmp_path / "labels" / made[0]
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with caplog.at_level(logging.WARNING):
+        np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)
+    assert f"'{path}' is damaged" in caplog.text
+
+
+def test_the_network_does_not_learn_the_labels_held_out(infer, tmp_path):
+    """Random labels of noise: learned by heart, but those held out are right by chance alone."""
+    rng = np.random.default_rng(3)
+    images, true = rng.integers(0, 256, [120, 8, 8, 1], np.uint8), rng.integers(3, size=120)
+    source = ArraySource.from_arrays({"train": (images, true)}, num_classes=3)
+    dataset = Dataset("noise", source, labelled=np.arange(120) < 112)
+    infer(
+        dataset,
+        _SEMI,
+        "infer_labels.layer = 'pooled'",
+        "backbone.width = 16",
+        "pretext.training_steps = 60",
+        "pretext.save_checkpoints_steps = 60",
+        "pretext.learning_rate = 0.01",
+        "pretext.labeled_batch_size = 32",
+        "pretext.weight_class_loss = 4.0",
+        "pretext.max_shift = 0",
+    )
+    classifier = _manifest(tmp_path)["classifier"]
+    # A third, of 21 images: 4 standard deviations. With those labels learned it is 1.
+    assert classifier["accuracy on labelled images held out for it"] < 1 / 3 + 4 * 0.1
+
+
+def test_features_that_are_not_finite_are_told(infer, make_dataset, arrays):
+    images, true = arrays
+    images = images.astype(np.float32) / 255
+    images[5, 0, 0, 0] = np.nan
+    source = ArraySource.from_arrays({"train": (images, true)}, num_classes=3)
+    with pytest.raises(DivergenceError, match="features that labels are inferred from are not"):
+        infer(make_dataset(source=source), _RAW)
+
+
+@pytest.mark.parametrize("change", [lambda b: b[: len(b) // 2], lambda b: b"", lambda b: b"x" * 9])
+def test_damaged_weights(tmp_path, caplog, change):
+    weights = keras.Sequential([keras.Input((3,)), keras.layers.Dense(40)])
+    path = str(tmp_path / "weights.npz")
+    write_arrays(path, {str(i): v.numpy() + 1 for i, v in enumerate(weights.variables)})
+    expected = [w + 1 for w in weights.get_weights()]
+    assert _restored(weights, path)
+    np.testing.assert_array_equal(weights.get_weights()[0], expected[0])
+    (tmp_path / "weights.npz").write_bytes(change((tmp_path / "weights.npz").read_bytes()))
+    assert not _restored(weights, path)
+    assert "is damaged" in caplog.text
+
+
+def test_a_network_of_other_images_is_not_taken(make_dataset, arrays):
+    images, true = arrays
+    paths = set()
+    for each in (images, images.copy(), images[::-1]):
+        source = ArraySource.from_arrays({"train": (each, true)}, num_classes=3)
+        task = _Task(make_dataset(source=source), "labels", InferOptions(features=_SELF), None)
+        paths.add(task._path("backbone"))
+    assert len(paths) == 2
 
 
 def test_a_stream_gets_the_labels_of_the_same_images_in_memory(infer, make_dataset, make_stream):
@@ -213,6 +281,23 @@ class TestMistakes:
         object.__setattr__(source, "example_keys", lambda split: [f"n{i}" for i in range(48)])
         assert "made for names of the images (hash) = " in self._message(
             infer, make_dataset(source=source), _RAW
+        )
+
+    def test_other_images(self, infer, make_dataset, arrays):
+        images, true = arrays
+        images = images.copy()
+        images[7, 0, 0, 0] ^= 1  # One pixel of one image.
+        source = ArraySource.from_arrays({"train": (images, true)}, num_classes=3)
+        message = self._message(infer, make_dataset(source=source), _RAW)
+        assert "made for some images (hash) = " in message
+
+    def test_other_crops(self, infer, make_dataset):
+        message = self._message(
+            infer, make_dataset(), _RAW, "train_imagenet_transform.crop_method = 'random'"
+        )
+        assert (
+            "made for train_imagenet_transform.crop_method = None, but here it is 'random':"
+            in message
         )
 
     def test_hash(self, infer, make_dataset):
