@@ -2,8 +2,6 @@
 
 import math
 
-import tensorflow as tf
-
 
 def count_operations(function) -> int:
     """Floating-point operations of one call of a concrete function.
@@ -45,7 +43,7 @@ def _used(graph) -> set:
 
 
 def _product(shape) -> int:
-    return math.prod(tf.TensorShape(shape).as_list())
+    return math.prod(shape.as_list())
 
 
 def _conv2d(op) -> int:

@@ -11,7 +11,6 @@ import statistics
 import time
 
 import click
-import keras
 from operations import count_operations
 
 from compare_gan.startup import prepare_tensorflow

@@ -176,14 +176,14 @@ def add_bias(x, bias):
 
 
 def mean_by_channel(x):
-    """The mean over all axes but the last: float32 [..., c] -> [c]."""
-    if not on_cpu():
-        return ops.mean(x, axis=tuple(range(len(x.shape) - 1)))
-    # As a matrix product it runs at the memory's speed, four times that of TensorFlow's own sum.
-    # Not on GPUs, whose matrix products may round to TensorFloat-32.
-    x = ops.reshape(x, (-1, x.shape[-1]))
-    count = ops.shape(x)[0]
-    return ops.matmul(ops.ones((1, count), x.dtype), x)[0] / ops.cast(count, x.dtype)
+    """The mean over all axes but the last: [n, …, c] -> [c].
+
+    First over the pixels of each example, then over examples: on CPUs that is three times as fast
+    as over all at once, and no less exact.
+    """
+    if len(x.shape) > 2:
+        x = ops.mean(x, axis=tuple(range(1, len(x.shape) - 1)))
+    return ops.mean(x, axis=0)
 
 
 def on_cpu() -> bool:

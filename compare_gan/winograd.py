@@ -169,7 +169,7 @@ _MIN_OPERATIONS = 1e9
 
 def scheme_for(x, kernel, strides: int, transpose: bool = False) -> _Scheme | None:
     """The scheme to convolve `x` with `kernel`, or the other way; None = do it directly."""
-    if not _enabled or x.dtype != tf.float32 or x.shape[0] is None:
+    if not _enabled or x.dtype != tf.float32 or None in x.shape:
         return None
     n, h, w, _ = x.shape
     step = 1 if transpose else strides  # From one pixel that the kernel is laid on to the next.

@@ -58,7 +58,7 @@ class FusedAdam(keras.optimizers.Adam):
         beta_1, beta_2, epsilon, learning_rate, step = (
             tf.cast(value, variable.dtype)
             for value in (
-                self.beta_1, self.beta_2, self.epsilon, learning_rate, self.iterations.value + 1
+                self.beta_1, self.beta_2, self.epsilon, learning_rate, self.iterations + 1
             )
         )  # fmt: skip
         tf.raw_ops.ResourceApplyAdam(
