@@ -90,6 +90,18 @@ class InferOptions:
                 f"'{dataset.name}' has no classes to infer: set infer_labels.method = 'clustering'."
             )
 
+    def check_shares(self, num_replicas: int) -> None:
+        """Raises UserError unless so many replicas can share the batches of the pretext task."""
+        pretext = PretextOptions()
+        names = ["batch_size"] if self.has_pretext else []
+        if self.features == "semi_supervised":
+            names.append("labeled_batch_size")
+        for name in names:
+            if (size := getattr(pretext, name)) % num_replicas:
+                raise UserError(
+                    f"pretext.{name} is {size}, which {num_replicas} replicas cannot share equally."
+                )
+
     def backbone_key(self) -> dict[str, object]:
         """What the network's weights depend on, beside the data."""
         key: dict[str, object] = {"infer_labels.seed": self.seed}

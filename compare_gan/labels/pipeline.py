@@ -22,8 +22,8 @@ import tensorflow as tf
 from compare_gan.datasets.dataset import Dataset, Inferred
 from compare_gan.datasets.labels import likeliest
 from compare_gan.datasets.sources import no_labels
-from compare_gan.errors import UserError
 from compare_gan.labels.backbone import BackboneOptions, make_backbone
+from compare_gan.labels.checks import check_data, check_strategy
 from compare_gan.labels.classifier import held_out, train_classifier
 from compare_gan.labels.clustering import fit_clusters
 from compare_gan.labels.features import Extractor, features_of, in_batches
@@ -101,7 +101,8 @@ class _Task:
 
     def run(self) -> None:
         """Infers and writes the labels, and tells how good they are."""
-        self._check()
+        check_strategy(self._folder, self._strategy, self._options)
+        check_data(self._dataset, self._options)
         started = time.monotonic()
         hard, soft, about = self._cluster() if self._options.clusters else self._classify()
         given = np.zeros(len(hard), bool) if self._options.clusters else self._given
@@ -118,34 +119,6 @@ class _Task:
         write_labels(self._folder, self._dataset.source, self.key, hard, soft, given, about)
         # Training is over: its checkpoints have served.
         shutil.rmtree(self._path("pretext"), ignore_errors=True)
-
-    def _check(self) -> None:
-        if isinstance(self._strategy, tf.distribute.MultiWorkerMirroredStrategy):
-            raise UserError(
-                f"There are no labels in '{self._folder}' yet, and one of several hosts cannot "
-                "infer them: run `compare_gan label --gin_config … --label_dir "
-                f"{self._folder}` on one host first."
-            )
-        if self._options.clusters:
-            if self._options.num_clusters > self._dataset.num_train:
-                raise UserError(
-                    f"infer_labels.num_clusters is {self._options.num_clusters}, but "
-                    f"'{self._dataset.name}' has {self._dataset.num_train} images."
-                )
-            return
-        source = self._dataset.source
-        counts = np.bincount(self._labels[self._given], minlength=source.num_classes)
-        if not counts.all():
-            name = (source.class_names or range(source.num_classes))[int(counts.argmin())]
-            raise UserError(
-                f"No image of the class '{name}' of '{self._dataset.name}' is labelled: labels "
-                "cannot be inferred from the others."
-            )
-        if self._given.all():
-            raise UserError(
-                f"All images of '{self._dataset.name}' are labelled, there is nothing to infer: "
-                "set dataset.labeled_fraction below 1."
-            )
 
     @functools.cached_property
     def _labels(self) -> np.ndarray:

@@ -76,17 +76,28 @@ class Experiment:
         """
         if self.dataset.inferred is None or self.dataset.inferred.labels is not None:
             return self
-        folder = labels.InferOptions().label_dir or os.path.join(model_dir, "labels")
+        folder = _label_dir(model_dir)
         with told("dataset.inferred_labels"):
             return dataclasses.replace(self, prepared=labels.infer(self.dataset, folder, strategy))
 
-    def check(self, num_replicas: int = 1) -> None:
+    def check_labels(self, model_dir: str) -> None:
+        """Raises UserError if labels are to be inferred and cannot; reads no images.
+
+        Args:
+          model_dir: See `with_labels`.
+        """
+        if self.dataset.inferred is not None and self.dataset.inferred.labels is None:
+            with told("dataset.inferred_labels"):
+                labels.check_given(self.dataset, _label_dir(model_dir))
+
+    def check(self, num_replicas: int = 1, model_dir: str | None = None) -> None:
         """Raises UserError for what the run would stumble over, before data is read.
 
         Only where files alone tell what the images are like, they are read.
 
         Args:
           num_replicas: How many share a batch.
+          model_dir: Where the run is; None = it is not to be trained.
         """
         from compare_gan.datasets import outline
         from compare_gan.datasets.latents import draw_eval_z, draw_z
@@ -99,6 +110,8 @@ class Experiment:
                 infer_options = labels.InferOptions()
                 infer_options.check(dataset)
                 soft = infer_options.soft
+                if model_dir is not None:
+                    labels.check_shares(_label_dir(model_dir), num_replicas)
                 dataset = labels.announced(dataset)
         with told("evaluation.metrics"):
             EvaluationOptions().make_metrics()
@@ -124,3 +137,8 @@ class Experiment:
                 "for its 0.02."
             )
         return gan
+
+
+def _label_dir(model_dir: str) -> str:
+    """Where inferred labels go, or are."""
+    return labels.InferOptions().label_dir or os.path.join(model_dir, "labels")

@@ -52,7 +52,8 @@ class Trainer:
         self.is_chief = is_chief(self.strategy)
         replicas = self.strategy.num_replicas_in_sync
         with self.strategy.scope():
-            experiment.check(replicas)
+            experiment.check(replicas, model_dir)
+            experiment.check_labels(model_dir)
             keras.utils.set_random_seed(seed % 2**32)
             self.gan = experiment.make_gan()
             self.state = TrainState(self.gan, seed)

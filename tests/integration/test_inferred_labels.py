@@ -102,6 +102,27 @@ def test_clusters_are_conditions_but_no_classes(run, tmp_path):
     assert status == 2
 
 
+@pytest.mark.parametrize(
+    ("bindings", "sentence"),
+    (
+        (["dataset.labeled_fraction = 1.0"], "are labelled, there is nothing to infer"),
+        (
+            ["infer_labels.method = 'clustering'", "infer_labels.num_clusters = 41"],
+            "infer_labels.num_clusters is 41, but",
+        ),
+    ),
+)
+def test_what_cannot_be_inferred_is_told_before_the_gan_is_built(
+    run, monkeypatch, bindings, sentence
+):
+    def forbidden(*args):
+        raise AssertionError("The GAN was built.")
+
+    monkeypatch.setattr("compare_gan.training.experiment.Experiment.make_gan", forbidden)
+    status, said = run("train", "--model_dir", "run", bindings=bindings)
+    assert status == 2 and sentence in said
+
+
 def test_label_needs_a_folder(run):
     status, said = run("label")
     assert status == 2 and "--label_dir is needed" in said

@@ -520,6 +520,19 @@ def test_a_wrong_command(case, complain, tmp_path):
             "of 8.",
             11,
         ),
+        (
+            _GOOD.replace("size = 16", "size = 24")
+            + "dataset.inferred_labels = True\npretext.batch_size = 32\n",
+            "pretext.batch_size is 32, which 3 replicas cannot share equally.",
+            20,
+        ),
+        (
+            _GOOD.replace("size = 16", "size = 24")
+            + "dataset.inferred_labels = True\npretext.batch_size = 33\n"
+            + 'infer_labels.features = "semi_supervised"\npretext.labeled_batch_size = 32\n',
+            "pretext.labeled_batch_size is 32, which 3 replicas cannot share equally.",
+            22,
+        ),
     ),
 )
 def test_a_batch_that_replicas_cannot_share(text, sentence, line, complain, tmp_path, monkeypatch):
