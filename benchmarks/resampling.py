@@ -25,6 +25,7 @@ _CASES = [
 
 def _make_step(scale: str, upsample: str, side: int, channels: int, batch_size: int, resample: str):
     """The compiled function that does a forward and a backward of such a block; called once."""
+    import keras
     import tensorflow as tf
 
     from compare_gan.layers import ResNetBlock
