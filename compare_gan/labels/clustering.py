@@ -3,6 +3,7 @@
 from collections.abc import Callable
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from compare_gan.labels.classifier import standardization
 
@@ -26,5 +27,12 @@ def fit_clusters(
 
     mean, scale = standardization(features)
     means = MiniBatchKMeans(num_clusters, batch_size=_BATCH, n_init=5, random_state=seed)
-    means.fit((features - mean) * scale)
-    return lambda more: means.predict((more - mean) * scale).astype(np.int32)
+
+    def nearest(more: np.ndarray) -> np.ndarray:
+        with threadpool_limits(1):
+            return means.predict((more - mean) * scale).astype(np.int32)
+
+    # On a busy machine its threads wait for each other, and take ten times as long as one.
+    with threadpool_limits(1):
+        means.fit((features - mean) * scale)
+    return nearest
