@@ -1,6 +1,7 @@
 """Small helpers that several rooms use."""
 
 import functools
+import hashlib
 import inspect
 import os
 import subprocess
@@ -34,6 +35,15 @@ def write_text(folder: str, name: str, content: str) -> None:
     with open(temporary, "w") as file:
         file.write(content)
     os.replace(temporary, path)
+
+
+def file_hash(path: str) -> str:
+    """The SHA-256 of a file's content, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while piece := file.read(2**24):
+            digest.update(piece)
+    return digest.hexdigest()
 
 
 @functools.cache

@@ -10,7 +10,6 @@ is a line of accuracy.jsonl, and what has a line there is not made again.
 import os
 import pathlib
 import shutil
-import sys
 
 import click
 import jobs
@@ -36,7 +35,7 @@ def make_jobs(
             for features in FEATURES:
                 bindings = [
                     f"dataset.name = '{dataset}'",
-                    f"dataset.seed = {546 + draw}",
+                    f"dataset.seed = {547 + draw}",
                     f"dataset.labeled_fraction = {fraction}",
                     f"infer_labels.features = '{features}'",
                     f"infer_labels.seed = {draw}",
@@ -59,8 +58,7 @@ def run(key: dict, bindings: list, runs: str, results: jobs.Results) -> None:
     from compare_gan.utils import code_version
 
     version = code_version()
-    name = f"{key['features']}_{key['fraction']:g}_draw{key['draw']}_{key['config']}"
-    folder = os.path.join(runs, name)
+    folder = os.path.join(runs, _name(key))
     manifest = jobs.infer_labels(runs, folder, _CONFIG, bindings)
     values = {
         "accuracy": manifest["reported_only"]["accuracy on hidden labels"],
@@ -71,6 +69,10 @@ def run(key: dict, bindings: list, runs: str, results: jobs.Results) -> None:
     }
     results.add(key, values)
     shutil.rmtree(folder)
+
+
+def _name(key: dict) -> str:
+    return f"{key['features']}_{key['fraction']:g}_draw{key['draw']}_{key['config']}"
 
 
 def table(all_jobs: list[tuple[dict, list]], results: jobs.Results) -> str:
@@ -124,10 +126,8 @@ def main(runs, dataset, fractions, draws, gin_bindings, table_only, path):
     all_jobs = make_jobs(dataset, fractions, draws, gin_bindings)
     results = jobs.Results(path)
     if not table_only:
-        for number, (key, bindings) in enumerate(all_jobs, start=1):
-            if results.find(key) is None:
-                print(f"{number} of {len(all_jobs)}: {key}", file=sys.stderr, flush=True)
-                run(key, bindings, runs, results)
+        for index in jobs.pending([(_name(key), key) for key, _ in all_jobs], runs, results):
+            run(*all_jobs[index], runs, results)
     print(table(all_jobs, results))
 
 

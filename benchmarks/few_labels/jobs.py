@@ -1,6 +1,8 @@
 """What the two benchmarks of this folder share: jobs that are done once, and what came out."""
 
+import contextlib
 import ctypes
+import fcntl
 import glob
 import hashlib
 import json
@@ -11,7 +13,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -41,11 +43,46 @@ class Results:
         """Appends a line, at once; the beginning of one that a kill left is dropped."""
         os.makedirs(os.path.dirname(os.path.abspath(self._path)), exist_ok=True)
         with open(self._path, "a+b") as file:
+            fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)
             file.truncate(file.read().rfind(b"\n") + 1)
             file.write(json.dumps({"key": key, **values}, ensure_ascii=False).encode() + b"\n")
             file.flush()
             os.fsync(file.fileno())
+
+
+def pending(named: Sequence[tuple[str, dict]], runs: str, results: Results) -> Iterator[int]:
+    """Which jobs are not done, each held as long as the caller works at it.
+
+    Processes that were started with the same folder so share the work.
+
+    Args:
+      named: Names and keys of all jobs.
+      runs: The folder.
+      results: What is done.
+
+    Yields:
+      Indices into `named`.
+    """
+    for index, (name, key) in enumerate(named):
+        if results.find(key) is None:
+            with _held(os.path.join(runs, "locks", name)) as mine:
+                if mine and results.find(key) is None:
+                    print(f"{index + 1} of {len(named)}: {name}", file=sys.stderr, flush=True)
+                    yield index
+
+
+@contextlib.contextmanager
+def _held(path: str) -> Iterator[bool]:
+    """Whether no other process holds this file; then it is held here."""
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            yield False
+        else:
+            yield True
 
 
 def config_hash() -> str:
@@ -104,5 +141,6 @@ def _copy(source: str, target: str) -> None:
     for path in glob.glob(os.path.join(glob.escape(source), "backbone-*.npz")):
         copy = os.path.join(target, os.path.basename(path))
         if not os.path.exists(copy):
-            shutil.copy(path, f"{copy}.tmp")
-            os.replace(f"{copy}.tmp", copy)
+            temporary = f"{copy}.{os.getpid()}.tmp"
+            shutil.copy(path, temporary)
+            os.replace(temporary, copy)

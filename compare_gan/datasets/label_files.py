@@ -10,6 +10,7 @@ The order of the records does not matter.
 """
 
 import collections
+import hashlib
 import os
 from collections.abc import Iterator, Sequence
 
@@ -22,13 +23,16 @@ from compare_gan.errors import UserError
 _BATCH = 1024
 
 
-def write_label_file(path: str, keys: Sequence[str], labels: np.ndarray) -> None:
+def write_label_file(path: str, keys: Sequence[str], labels: np.ndarray) -> str:
     """Writes the labels of a split for `replace_labels.file_pattern`, whole or not at all.
 
     Args:
       path: The file; its folder is made if need be.
       keys: What the images are called, as `Source.keys` gives it.
       labels: Hard, int [n], -1 for none, or soft, float [n, num_classes].
+
+    Returns:
+      The SHA-256 of the file, in hexadecimal digits.
 
     Raises:
       UserError: There are not as many keys as labels, or a key comes twice.
@@ -40,7 +44,12 @@ def write_label_file(path: str, keys: Sequence[str], labels: np.ndarray) -> None
     with tf.io.TFRecordWriter(temporary) as writer:
         for key, label in zip(keys, labels, strict=True):
             writer.write(_example(key, label).SerializeToString())
+    digest = hashlib.sha256()
+    with tf.io.gfile.GFile(temporary, "rb") as file:
+        while piece := file.read(2**24):
+            digest.update(piece)
     tf.io.gfile.rename(temporary, path, overwrite=True)
+    return digest.hexdigest()
 
 
 def read_label_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:

@@ -4,24 +4,33 @@ manifest.json        what they are of and depend on, how good they are; written 
 labels.npz           hard int32 [n], soft float32 [n, num_classes], given bool [n]
 hard/train.tfrecord  the same for `replace_labels.file_pattern`, see `datasets.label_files`
 soft/train.tfrecord  likewise; clusters have no soft labels
+lock                 held by the run that infers them
 """
 
-import hashlib
+import contextlib
 import json
+import logging
 import os
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 
 import numpy as np
 
 from compare_gan.datasets.label_files import write_label_file
 from compare_gan.datasets.labels import check_soft
-from compare_gan.datasets.sources import Source
 from compare_gan.errors import UserError
-from compare_gan.utils import write_text
+from compare_gan.utils import file_hash, write_text
+
+try:
+    import fcntl
+except ImportError:  # Not a Unix.
+    fcntl = None
+
+_log = logging.getLogger(__name__)
 
 MANIFEST, ARRAYS = "manifest.json", "labels.npz"
+_HARD, _SOFT = "hard/train.tfrecord", "soft/train.tfrecord"
 # What `read_arrays` and its arrays may raise.
 DAMAGED = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
 _ELSE = "name another folder (infer_labels.label_dir) or delete this one"
@@ -29,7 +38,7 @@ _ELSE = "name another folder (infer_labels.label_dir) or delete this one"
 
 def write_labels(
     folder: str,
-    source: Source,
+    keys: Sequence[str],
     key: Mapping[str, object],
     hard: np.ndarray,
     soft: np.ndarray | None,
@@ -40,23 +49,21 @@ def write_labels(
 
     Args:
       folder: Where to; made if absent.
-      source: What the labels are of.
+      keys: What the images are called, as `Source.keys` gives it.
       key: All that they depend on; see `read_labels`.
       hard: int [n].
       soft: float32 [n, num_classes], or None.
       given: bool [n], whose labels were given.
       about: More for the manifest.
     """
-    keys = source.keys("train")
     arrays = {"hard": hard.astype(np.int32), "given": given}
-    write_label_file(os.path.join(folder, "hard", "train.tfrecord"), keys, hard)
-    files = ["hard/train.tfrecord", ARRAYS]
+    hashes = {}
     if soft is not None:
         arrays["soft"] = soft.astype(np.float32)
-        write_label_file(os.path.join(folder, "soft", "train.tfrecord"), keys, soft)
-        files.insert(0, "soft/train.tfrecord")
-    write_arrays(os.path.join(folder, ARRAYS), arrays)
-    hashes = {name: _hash(os.path.join(folder, name)) for name in files}
+        path = os.path.join(folder, _SOFT)
+        hashes[_SOFT] = write_label_file(path, keys, soft)
+    hashes[_HARD] = write_label_file(os.path.join(folder, _HARD), keys, hard)
+    hashes[ARRAYS] = write_arrays(os.path.join(folder, ARRAYS), arrays)
     manifest = {"key": key, **about, "files": hashes}
     write_text(folder, MANIFEST, json.dumps(manifest, indent=1) + "\n")
 
@@ -92,7 +99,7 @@ def read_labels(folder: str, key: Mapping[str, object], soft: bool) -> np.ndarra
                 f"it is {value!r}: {_ELSE}."
             )
     path = os.path.join(folder, ARRAYS)
-    if not os.path.exists(path) or _hash(path) != hashes.get(ARRAYS):
+    if not os.path.exists(path) or file_hash(path) != hashes.get(ARRAYS):
         raise UserError(
             f"'{path}' is missing or not the file whose hash is in {MANIFEST}: delete the folder "
             "to infer the labels again."
@@ -103,23 +110,34 @@ def read_labels(folder: str, key: Mapping[str, object], soft: bool) -> np.ndarra
     return labels
 
 
-def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> None:
-    """Writes an .npz file whole or not at all; makes its folder if need be."""
+@contextlib.contextmanager
+def locked(folder: str) -> Iterator[None]:
+    """One at a time infers labels in a folder, which is made if need be; others wait here.
+
+    Advisory, for as long as the process lives; nothing where the system has no `flock`.
+    """
+    os.makedirs(folder, exist_ok=True)
+    with open(os.path.join(folder, "lock"), "a") as file:
+        if fcntl is not None:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                _log.info("Waiting for another run that infers labels in %s.", folder)
+                fcntl.flock(file, fcntl.LOCK_EX)
+        yield  # The end of the file's being open ends the lock.
+
+
+def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> str:
+    """Writes an .npz file whole or not at all; makes its folder if need be; returns its hash."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     temporary = f"{path}.{os.getpid()}.tmp"
     with open(temporary, "wb") as file:
         np.savez_compressed(file, **arrays)
+    digest = file_hash(temporary)
     os.replace(temporary, path)
+    return digest
 
 
 def read_arrays(path: str) -> Mapping[str, np.ndarray]:
     """What `write_arrays` wrote, each array read when it is asked for."""
     return np.load(path, allow_pickle=False)
-
-
-def _hash(path: str) -> str:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while piece := file.read(2**24):
-            digest.update(piece)
-    return digest.hexdigest()

@@ -29,6 +29,7 @@ from compare_gan.labels.clustering import fit_clusters
 from compare_gan.labels.features import Extractor, features_of, in_batches
 from compare_gan.labels.files import (
     DAMAGED,
+    locked,
     read_arrays,
     read_labels,
     write_arrays,
@@ -41,7 +42,7 @@ from compare_gan.utils import code_version
 _log = logging.getLogger(__name__)
 
 # Names the computation: labels of another are not those that would be made now.
-_VERSION = 2
+_VERSION = 3
 # Images that tell whether two data sets are the same.
 _COMPARED = 256
 # What images are cropped by, of those data sets that are.
@@ -74,8 +75,12 @@ def infer(dataset: Dataset, folder: str, strategy: tf.distribute.Strategy | None
     task = _Task(dataset, folder, options, strategy or tf.distribute.get_strategy())
     labels = read_labels(folder, task.key, options.soft)
     if labels is None:
-        task.run()
-        labels = read_labels(folder, task.key, options.soft)
+        task.check()
+        with locked(folder):
+            labels = read_labels(folder, task.key, options.soft)  # Another run's, meanwhile.
+            if labels is None:
+                task.run()
+                labels = read_labels(folder, task.key, options.soft)
     else:
         _log.info("Labels are taken from %s.", folder)
     inferred = dataclasses.replace(announced(dataset).inferred, labels=labels)
@@ -99,10 +104,13 @@ class _Task:
         self._strategy = strategy
         self.key = self._data_key(with_labels=not options.clusters) | options.key()
 
-    def run(self) -> None:
-        """Infers and writes the labels, and tells how good they are."""
+    def check(self) -> None:
+        """Raises UserError if the labels cannot be inferred."""
         check_strategy(self._folder, self._strategy, self._options)
         check_data(self._dataset, self._options)
+
+    def run(self) -> None:
+        """Infers and writes the labels, and tells how good they are."""
         started = time.monotonic()
         hard, soft, about = self._cluster() if self._options.clusters else self._classify()
         given = np.zeros(len(hard), bool) if self._options.clusters else self._given
@@ -116,7 +124,7 @@ class _Task:
             "reported_only": self._quality(hard, given),
             "config": gin.config_str(),
         }
-        write_labels(self._folder, self._dataset.source, self.key, hard, soft, given, about)
+        write_labels(self._folder, self._keys, self.key, hard, soft, given, about)
         # Training is over: its checkpoints have served.
         shutil.rmtree(self._path("pretext"), ignore_errors=True)
 
@@ -143,7 +151,7 @@ class _Task:
             "dataset.name": dataset.name,
             "number of images": dataset.num_train,
             "image shape": "x".join(map(str, source.image_shape)),
-            "names of the images (hash)": _digest("\n".join(source.keys("train")).encode()),
+            "names of the images (hash)": _digest("\n".join(self._keys).encode()),
             "some images (hash)": self._images_digest,
         }
         for name in _CROPS:
@@ -155,6 +163,11 @@ class _Task:
                 "given labels (hash)": _digest(np.ascontiguousarray(dataset.given_labels)),
             }
         return key
+
+    @functools.cached_property
+    def _keys(self) -> list[str]:
+        """What the images are called; a reading of all records where those tell it."""
+        return self._dataset.source.keys("train")
 
     @functools.cached_property
     def _images_digest(self) -> str:
@@ -230,8 +243,10 @@ class _Task:
         hard = np.where(given, self._labels, soft.argmax(1))
         confidence, edges = np.histogram(soft[~given].max(1), bins=10, range=(0, 1))
         own = self._dataset.given_labels
-        own = own if own.ndim == 2 else np.eye(classes, dtype=np.float32)[own]
-        soft[given] = own[given]
+        if own.ndim == 2:
+            soft[given] = own[given]
+        else:
+            soft[np.flatnonzero(given), own[given]] = 1
         about = {
             "classifier": {
                 "strength of regularization": classifier.strength,

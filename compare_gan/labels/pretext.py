@@ -45,7 +45,8 @@ class PretextOptions:
       learning_rate: At its highest: it rises over the first tenth of the steps and falls as a
         cosine.
       weight_decay: Of AdamW.
-      weight_class_loss: Weight of the labelled images' cross-entropy in `semi_supervised`.
+      weight_class_loss: Weight of the labelled images' cross-entropy, over all four rotations, in
+        `semi_supervised`.
       max_shift: Pixels by which images are moved at most, up or down and left or right, the
         nearest edge filling in.
       save_checkpoints_steps: Steps between checkpoints.
@@ -226,8 +227,10 @@ class PretextTask:
         values = [loss, accuracy]
         if "labels" in batch:
             labels = batch["labels"]
-            upright = features[count - labels.shape[0] : count]
-            class_loss, class_accuracy = _cross_entropy(self._heads["class"](upright), labels)
+            labelled = tf.reshape(features, [NUM_ROTATIONS, count, -1])[:, -labels.shape[0] :]
+            labelled = tf.reshape(labelled, [-1, features.shape[-1]])
+            classes = tf.tile(labels, [NUM_ROTATIONS])
+            class_loss, class_accuracy = _cross_entropy(self._heads["class"](labelled), classes)
             loss += self._options.weight_class_loss * class_loss
             values += [class_loss, class_accuracy]
         return loss, values

@@ -86,20 +86,17 @@ def _assert_equal(folded: Result, plain: Result):
 
 
 def _compare(make_result):
-    """Equal from one of three seeds: rounding may move a value over the edge of a ReLU.
+    results = []
+    for resample in ("folded", "plain"):
+        keras.utils.set_random_seed(0)
+        results.append(make_result(resample))
+    _assert_equal(*results)
 
-    That happens on some CPUs with some seeds, and moves gradients by 1e-4 of their scale.
-    """
-    for seed in range(3):
-        results = []
-        for resample in ("folded", "plain"):
-            keras.utils.set_random_seed(seed)
-            results.append(make_result(resample))
-        try:
-            return _assert_equal(*results)
-        except AssertionError:
-            if seed == 2:
-                raise
+
+@pytest.fixture(autouse=True)
+def smooth_activations(monkeypatch):
+    """Without a ReLU's edge, over which rounding may move a value, and gradients by 1e-4."""
+    monkeypatch.setattr(keras.ops, "relu", keras.ops.silu)
 
 
 def _scale(name: str, values: dict) -> float:

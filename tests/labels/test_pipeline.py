@@ -1,6 +1,9 @@
+import concurrent.futures
+import hashlib
 import json
 import logging
 import os
+import threading
 
 import keras
 import numpy as np
@@ -17,6 +20,7 @@ from compare_gan.datasets import (
 )
 from compare_gan.datasets.relabelling import replace_labels
 from compare_gan.errors import DivergenceError, UserError
+from compare_gan.labels.classifier import train_classifier
 from compare_gan.labels.files import write_arrays
 from compare_gan.labels.options import InferOptions
 from compare_gan.labels.pipeline import _restored, _Task
@@ -107,6 +111,39 @@ def test_the_manifest(infer, make_dataset, arrays, tmp_path):
     assert set(manifest["files"]) == {"hard/train.tfrecord", "soft/train.tfrecord", "labels.npz"}
 
 
+def test_two_runs_that_share_a_folder_infer_once(infer, make_dataset, monkeypatch, tmp_path):
+    infer(make_dataset(), _RAW, folder="other")  # So that gin holds the config.
+    began, go_on, calls = threading.Event(), threading.Event(), []
+
+    def slow(*args, **kwargs):
+        calls.append(1)
+        began.set()
+        assert go_on.wait(60)
+        return train_classifier(*args, **kwargs)
+
+    def waiting(message, *args):
+        if message.startswith("Waiting"):
+            go_on.set()  # The second run has come while the first was at work.
+
+    monkeypatch.setattr("compare_gan.labels.pipeline.train_classifier", slow)
+    monkeypatch.setattr("compare_gan.labels.files._log.info", waiting)
+    folder = str(tmp_path / "shared")
+    with concurrent.futures.ThreadPoolExecutor(2) as pool:
+        first = pool.submit(labels_room.infer, make_dataset(), folder)
+        assert began.wait(60)
+        second = pool.submit(labels_room.infer, make_dataset(), folder)
+        results = [run.result().shown_labels for run in (first, second)]
+    assert len(calls) == 1
+    np.testing.assert_array_equal(*results)
+
+
+def test_hashes_are_those_of_the_files(infer, make_dataset, tmp_path):
+    infer(make_dataset(), _RAW)
+    for name, digest in _manifest(tmp_path)["files"].items():
+        content = (tmp_path / "labels" / name).read_bytes()
+        assert hashlib.sha256(content).hexdigest() == digest
+
+
 def test_the_files_serve_replace_labels(infer, make_dataset, tmp_path):
     dataset = make_dataset()
     hard = infer(dataset, _RAW).shown_labels
@@ -124,7 +161,7 @@ def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch, caplo
     first = infer(dataset, _SEMI).shown_labels
     made = sorted(os.listdir(tmp_path / "labels"))
     assert [name.split("-")[0] for name in made] == [
-        "backbone", "hard", "labels.npz", "manifest.json", "soft",
+        "backbone", "hard", "labels.npz", "lock", "manifest.json", "soft",
     ]  # fmt: skip
 
     def forbidden(*args, **kwargs):
@@ -299,6 +336,18 @@ class TestMistakes:
             "made for train_imagenet_transform.crop_method = None, but here it is 'random':"
             in message
         )
+
+    def test_names_are_read_once(self, infer, make_dataset, tmp_path):
+        calls = []
+
+        def names(split):
+            calls.append(split)
+            return [f"n{i}" for i in range(48)]
+
+        dataset = make_dataset()
+        object.__setattr__(dataset.source, "example_keys", names)
+        infer(dataset, _RAW, folder="named")
+        assert calls == ["train"]
 
     def test_hash(self, infer, make_dataset):
         arrays = dict(np.load(self.path / "labels.npz"))

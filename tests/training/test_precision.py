@@ -85,12 +85,12 @@ def test_losses_are_close_to_those_of_float32(precision):
     for name, course in expected.items():
         assert np.all(np.isfinite(values[name])), name
         # bfloat16 keeps 8 bits, float16 11: means over the batch were off by a tenth of one
-        # rounding, 4e-4 and 1e-4, gradient norms, of which Adam makes more, by up to 25.
+        # rounding, 4e-4 and 1e-4, gradient norms (Adam makes more of it) by a few.
         tolerance = 2**-8 if precision == "bfloat16" else 2**-11
         if name.startswith("loss/"):
             np.testing.assert_allclose(values[name], course, atol=tolerance, err_msg=name)
         elif name == "gradient_norm/discriminator":
-            np.testing.assert_allclose(values[name], course, rtol=40 * tolerance, err_msg=name)
+            np.testing.assert_allclose(values[name], course, rtol=20 * tolerance, err_msg=name)
 
 
 @pytest.mark.parametrize("precision", HALVES)
