@@ -10,6 +10,7 @@ import dataclasses
 from collections.abc import Mapping
 
 import numpy as np
+import PIL.Image
 
 from compare_gan.errors import unknown_name
 
@@ -89,6 +90,13 @@ class Metric(abc.ABC):
         Declares as parameters what it takes of `fake` and `real` (results of `statistics`) and of
         the needs that come whole (`generator`, `discriminator`).
         """
+
+    def pictures(self, **available) -> dict[str, PIL.Image.Image]:
+        """Pictures of what the score hides, by a suffix of its name; none where there are none.
+
+        Declares parameters as `value` does.
+        """
+        return {}
 
     def options(self) -> dict[str, object]:
         """Options that make two values of this metric incomparable where they differ."""

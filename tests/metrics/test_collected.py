@@ -1,0 +1,26 @@
+import numpy as np
+import pytest
+
+from compare_gan.errors import UserError
+from compare_gan.metrics.base import Batch
+from compare_gan.metrics.collected import Collected
+
+
+def test_any_batches_give_the_whole_set_in_order():
+    features = np.random.default_rng(0).normal(size=[10, 3]).astype(np.float32)
+    labels = np.arange(10)
+    statistics = Collected("features", "labels")
+    for rows in (slice(0, 3), slice(3, 4), slice(4, 10)):
+        statistics.update(Batch(features=features[rows], labels=labels[rows]))
+    result = statistics.result()
+    np.testing.assert_array_equal(result["features"], features)
+    np.testing.assert_array_equal(result["labels"], labels)
+
+
+def test_what_is_missing_or_not_finite_is_told():
+    with pytest.raises(UserError, match="needs labels"):
+        Collected("labels").update(Batch(features=np.zeros([1, 2])))
+    with pytest.raises(UserError, match="features are not all finite"):
+        Collected("features").update(Batch(features=np.array([[np.nan]])))
+    with pytest.raises(UserError, match="holds no images"):
+        Collected("features").result()
