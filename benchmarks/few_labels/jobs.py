@@ -3,12 +3,10 @@
 import contextlib
 import ctypes
 import fcntl
-import glob
 import hashlib
 import json
 import os
 import pathlib
-import shutil
 import signal
 import subprocess
 import sys
@@ -108,17 +106,15 @@ def _end_with_parent() -> None:
 def infer_labels(runs: str, folder: str, config: str, bindings: Sequence[str]) -> dict:
     """Infers labels where they are not there yet; returns their manifest.
 
-    Trained networks are kept in `runs/backbones`, for other labels that take features from the
-    same; their names say what they were trained on and how.
+    Trained networks go to `runs/backbones`, for all labels that take features from the same.
 
     Raises:
       SystemExit: The command failed.
     """
-    kept = os.path.join(runs, "backbones")
-    _copy(kept, folder)
+    backbones = os.path.join(runs, "backbones")
+    bindings = [*bindings, f"infer_labels.backbone_dir = '{backbones}'"]
     if compare_gan("label", config, bindings, "--label_dir", folder):
         sys.exit(f"Labels could not be inferred in {folder}.")
-    _copy(folder, kept)
     with open(os.path.join(folder, "manifest.json")) as file:
         return json.load(file)
 
@@ -134,13 +130,3 @@ def mean_and_std(values: Sequence[float], digits: int = 2) -> str:
         return "–"
     text = f"{np.mean(values):.{digits}f}"
     return f"{text} ± {np.std(values, ddof=1):.{digits}f}" if len(values) > 1 else text
-
-
-def _copy(source: str, target: str) -> None:
-    os.makedirs(target, exist_ok=True)
-    for path in glob.glob(os.path.join(glob.escape(source), "backbone-*.npz")):
-        copy = os.path.join(target, os.path.basename(path))
-        if not os.path.exists(copy):
-            temporary = f"{copy}.{os.getpid()}.tmp"
-            shutil.copy(path, temporary)
-            os.replace(temporary, copy)

@@ -7,7 +7,7 @@ import fcntl
 import io
 import json
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from compare_gan.errors import UserError
 from compare_gan.utils import write_text
@@ -76,12 +76,14 @@ class ResultRow:
       scores: By name; the name bears the extractor.
       protocol: How they were measured.
       metrics: Names of the metrics asked for; one without meaning for the generator has no score.
+      training_labels: What inferred labels the generator was trained on; None without any.
     """
 
     step: int
     scores: dict[str, Score]
     protocol: Protocol
     metrics: Sequence[str] = ()
+    training_labels: Mapping[str, object] | None = None
 
     def to_json(self) -> str:
         """One line of results.jsonl."""
@@ -94,7 +96,8 @@ class ResultRow:
         scores = {name: Score(**score) for name, score in row["scores"].items()}
         missing = {field.name: NOT_RECORDED for field in dataclasses.fields(Protocol)}
         protocol = Protocol(**missing | row["protocol"])
-        return cls(row["step"], scores, protocol, tuple(row.get("metrics", ())))
+        metrics = tuple(row.get("metrics", ()))
+        return cls(row["step"], scores, protocol, metrics, row.get("training_labels"))
 
 
 def protocol_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object, object]]:
@@ -179,6 +182,8 @@ def _table_line(row: ResultRow) -> dict[str, object]:
         line |= {f"{name}_mean": score.mean, f"{name}_std": score.std}
     for name, value in dataclasses.asdict(row.protocol).items():
         line[name] = json.dumps(value) if isinstance(value, (dict, list, tuple)) else value
+    if row.training_labels:
+        line["training_labels"] = json.dumps(row.training_labels)
     return line
 
 

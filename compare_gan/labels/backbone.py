@@ -10,7 +10,6 @@ from compare_gan.errors import UserError, check_positive_integer, unknown_name
 
 POOLED = "pooled"
 _STEMS = ("small", "imagenet")
-_BN = dict(momentum=0.95, epsilon=1e-3)
 
 
 @gin.configurable("backbone")
@@ -52,7 +51,10 @@ class BackboneOptions:
 
 
 def make_backbone(
-    options: BackboneOptions, image_shape: tuple[int, int, int], seed: int
+    options: BackboneOptions,
+    image_shape: tuple[int, int, int],
+    seed: int,
+    synchronized: bool = False,
 ) -> keras.Model:
     """The network, with weights that follow from the seed.
 
@@ -62,12 +64,13 @@ def make_backbone(
       options: Its size.
       image_shape: (H, W, C).
       seed: Of the first weights.
+      synchronized: Batch norm takes its moments over the batches of all replicas.
 
     Returns:
       A model from images, float [n, H, W, C] in [0, 1], to a dict: `block1`, … the output of each
       block [n, h, w, c], `pooled` the mean over the pixels of the last one, normalized, [n, c].
     """
-    convolution = _Convolutions(seed)
+    convolution, norm_relu = _Convolutions(seed), _NormRelu(synchronized)
     inputs = keras.Input(tuple(image_shape))
     x = keras.layers.Rescaling(2.0, offset=-1.0)(inputs)
     if options.stem == "imagenet":
@@ -80,9 +83,10 @@ def make_backbone(
         for j in range(count):
             strides = 2 if i and not j else 1
             unit = _bottleneck_unit if options.bottleneck else _plain_unit
-            x = unit(convolution, x, options.width * 2**i, strides, f"block{i + 1}_unit{j + 1}")
+            name, width = f"block{i + 1}_unit{j + 1}", options.width * 2**i
+            x = unit(convolution, norm_relu, x, width, strides, name)
         outputs[f"block{i + 1}"] = x
-    x = _norm_relu(x, "final")
+    x = norm_relu(x, "final")
     outputs[POOLED] = keras.layers.GlobalAveragePooling2D()(x)
     return keras.Model(inputs, outputs, name="backbone")
 
@@ -108,25 +112,29 @@ class _Convolutions:
         )(x)
 
 
-def _norm_relu(x, name: str):
-    x = keras.layers.BatchNormalization(**_BN, name=f"{name}_norm")(x)
-    return keras.layers.ReLU()(x)
+class _NormRelu:
+    def __init__(self, synchronized: bool):
+        self._options = dict(momentum=0.95, epsilon=1e-3, synchronized=synchronized)
+
+    def __call__(self, x, name: str):
+        x = keras.layers.BatchNormalization(**self._options, name=f"{name}_norm")(x)
+        return keras.layers.ReLU()(x)
 
 
-def _plain_unit(convolution, x, width: int, strides: int, name: str):
-    h = _norm_relu(x, f"{name}_1")
+def _plain_unit(convolution, norm_relu, x, width: int, strides: int, name: str):
+    h = norm_relu(x, f"{name}_1")
     shortcut = _shortcut(convolution, x, h, width, strides, name)
     h = convolution(h, width, 3, strides, f"{name}_conv1")
-    h = convolution(_norm_relu(h, f"{name}_2"), width, 3, 1, f"{name}_conv2")
+    h = convolution(norm_relu(h, f"{name}_2"), width, 3, 1, f"{name}_conv2")
     return keras.layers.Add()([shortcut, h])
 
 
-def _bottleneck_unit(convolution, x, width: int, strides: int, name: str):
-    h = _norm_relu(x, f"{name}_1")
+def _bottleneck_unit(convolution, norm_relu, x, width: int, strides: int, name: str):
+    h = norm_relu(x, f"{name}_1")
     shortcut = _shortcut(convolution, x, h, 4 * width, strides, name)
     h = convolution(h, width, 1, 1, f"{name}_conv1")
-    h = convolution(_norm_relu(h, f"{name}_2"), width, 3, strides, f"{name}_conv2")
-    h = convolution(_norm_relu(h, f"{name}_3"), 4 * width, 1, 1, f"{name}_conv3")
+    h = convolution(norm_relu(h, f"{name}_2"), width, 3, strides, f"{name}_conv2")
+    h = convolution(norm_relu(h, f"{name}_3"), 4 * width, 1, 1, f"{name}_conv3")
     return keras.layers.Add()([shortcut, h])
 
 

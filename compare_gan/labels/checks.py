@@ -24,14 +24,14 @@ def check_shares(folder: str, num_replicas: int) -> None:
         InferOptions().check_shares(num_replicas)
 
 
-def check_given(dataset: Dataset, folder: str) -> None:
+def check_given(dataset: Dataset, folder: str | None) -> None:
     """Raises UserError if labels are to be inferred and cannot, by the given labels.
 
     Reads no images. Labels that only a reading of all images would tell are taken for suitable.
 
     Args:
       dataset: A data set.
-      folder: Where the labels go, or are.
+      folder: Where the labels go, or are; None = nowhere yet.
     """
     known = dataset.labelled is not None or not isinstance(dataset.source, StreamSource)
     options = InferOptions()
@@ -84,5 +84,5 @@ def check_strategy(folder: str, strategy: tf.distribute.Strategy, options: Infer
     options.check_shares(strategy.num_replicas_in_sync)
 
 
-def _are_there(folder: str) -> bool:
-    return os.path.exists(os.path.join(folder, MANIFEST))
+def _are_there(folder: str | None) -> bool:
+    return folder is not None and os.path.exists(os.path.join(folder, MANIFEST))

@@ -68,8 +68,10 @@ def write_labels(
     write_text(folder, MANIFEST, json.dumps(manifest, indent=1) + "\n")
 
 
-def read_labels(folder: str, key: Mapping[str, object], soft: bool) -> np.ndarray | None:
-    """The labels in a folder; None where none have been finished.
+def read_labels(
+    folder: str, key: Mapping[str, object], soft: bool
+) -> tuple[np.ndarray, dict[str, object]] | None:
+    """The labels in a folder and their manifest; None where none have been finished.
 
     Args:
       folder: Where `write_labels` wrote them.
@@ -77,7 +79,7 @@ def read_labels(folder: str, key: Mapping[str, object], soft: bool) -> np.ndarra
       soft: Class probabilities instead of classes.
 
     Returns:
-      int32 [n], or float32 [n, num_classes].
+      int32 [n], or float32 [n, num_classes]; and the manifest.
 
     Raises:
       UserError: They are of other data or were made otherwise, the file was changed, or soft labels
@@ -107,22 +109,22 @@ def read_labels(folder: str, key: Mapping[str, object], soft: bool) -> np.ndarra
     labels = read_arrays(path)["soft" if soft else "hard"]
     if soft:
         check_soft(labels, f"'{path}'")
-    return labels
+    return labels, manifest
 
 
 @contextlib.contextmanager
-def locked(folder: str) -> Iterator[None]:
-    """One at a time infers labels in a folder, which is made if need be; others wait here.
+def locked(path: str) -> Iterator[None]:
+    """One process at a time holds this file, which is made if need be; others wait here.
 
     Advisory, for as long as the process lives; nothing where the system has no `flock`.
     """
-    os.makedirs(folder, exist_ok=True)
-    with open(os.path.join(folder, "lock"), "a") as file:
+    os.makedirs(os.path.dirname(path), exist_ok=True)
+    with open(path, "a") as file:
         if fcntl is not None:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                _log.info("Waiting for another run that infers labels in %s.", folder)
+                _log.info("Waiting for another run that infers labels and holds %s.", path)
                 fcntl.flock(file, fcntl.LOCK_EX)
         yield  # The end of the file's being open ends the lock.
 

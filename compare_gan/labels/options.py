@@ -30,6 +30,8 @@ class InferOptions:
       seed: Of all that is random here. The run's own seed has no part in it, so that runs with
         several can share their labels.
       label_dir: Where the labels go, or are; None = `labels` in the run's directory.
+      backbone_dir: Where trained networks go, or are, for all labels that take features from the
+        same; None = with the labels.
     """
 
     method: str = "classifier"
@@ -41,6 +43,7 @@ class InferOptions:
     num_clusters: int = 50
     seed: int = 0
     label_dir: str | None = None
+    backbone_dir: str | None = None
 
     def __post_init__(self):
         for name, allowed in (("method", _METHODS), ("features", _FEATURES)):

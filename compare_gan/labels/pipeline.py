@@ -12,7 +12,7 @@ import logging
 import os
 import shutil
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import gin
 import keras
@@ -28,6 +28,7 @@ from compare_gan.labels.classifier import held_out, train_classifier
 from compare_gan.labels.clustering import fit_clusters
 from compare_gan.labels.features import Extractor, features_of, in_batches
 from compare_gan.labels.files import (
+    ARRAYS,
     DAMAGED,
     locked,
     read_arrays,
@@ -73,25 +74,40 @@ def infer(dataset: Dataset, folder: str, strategy: tf.distribute.Strategy | None
     options = InferOptions()
     options.check(dataset)
     task = _Task(dataset, folder, options, strategy or tf.distribute.get_strategy())
-    labels = read_labels(folder, task.key, options.soft)
-    if labels is None:
+    found = read_labels(folder, task.key, options.soft)
+    if found is None:
         task.check()
-        with locked(folder):
-            labels = read_labels(folder, task.key, options.soft)  # Another run's, meanwhile.
-            if labels is None:
+        with locked(os.path.join(folder, "lock")):
+            found = read_labels(folder, task.key, options.soft)  # Another run's, meanwhile.
+            if found is None:
                 task.run()
-                labels = read_labels(folder, task.key, options.soft)
+                found = read_labels(folder, task.key, options.soft)
     else:
         _log.info("Labels are taken from %s.", folder)
-    inferred = dataclasses.replace(announced(dataset).inferred, labels=labels)
+    labels, manifest = found
+    inferred = Inferred(_num_clusters(options), labels, _about(manifest, options))
     return dataclasses.replace(dataset, inferred=inferred)
 
 
 def announced(dataset: Dataset) -> Dataset:
     """The data set with the number of classes or clusters that it will have; reads no labels."""
-    options = InferOptions()
-    inferred = Inferred(options.num_clusters if options.clusters else None)
-    return dataclasses.replace(dataset, inferred=inferred)
+    return dataclasses.replace(dataset, inferred=Inferred(_num_clusters(InferOptions())))
+
+
+def _num_clusters(options: InferOptions) -> int | None:
+    return options.num_clusters if options.clusters else None
+
+
+def _about(manifest: Mapping[str, object], options: InferOptions) -> dict[str, object]:
+    """`Inferred.about`: what result rows say of the labels."""
+    return {
+        "method": options.method,
+        "features": options.features,
+        "soft": options.soft,
+        "labeled_fraction": manifest["labeled_fraction"],
+        **manifest["reported_only"],
+        "hash": manifest["files"][ARRAYS],
+    }
 
 
 class _Task:
@@ -125,8 +141,6 @@ class _Task:
             "config": gin.config_str(),
         }
         write_labels(self._folder, self._keys, self.key, hard, soft, given, about)
-        # Training is over: its checkpoints have served.
-        shutil.rmtree(self._path("pretext"), ignore_errors=True)
 
     @functools.cached_property
     def _labels(self) -> np.ndarray:
@@ -180,11 +194,14 @@ class _Task:
         return _digest(np.ascontiguousarray(images.numpy()))
 
     def _path(self, what: str) -> str:
-        """Where the training of the network, or its result, is kept: a name for all it hangs on."""
+        """Where the training of the network, or its result, is kept: a name for all it hangs on.
+
+        Other labels that take features from the same network find it there.
+        """
         supervised = self._options.features == "semi_supervised"
         key = self._data_key(with_labels=supervised) | self._options.backbone_key()
         digest = _digest(json.dumps(key, sort_keys=True).encode())[:12]
-        return os.path.join(self._folder, f"{what}-{digest}")
+        return os.path.join(self._options.backbone_dir or self._folder, f"{what}-{digest}")
 
     def _backbone(self) -> keras.Model | None:
         """The network as the options have it, trained if need be; None for raw pixels."""
@@ -198,14 +215,15 @@ class _Task:
             return make()
         path = self._path("backbone") + ".npz"
         backbone = make()
-        if not (os.path.exists(path) and _restored(backbone, path)):
-            self._train_backbone(make, path)
-            _restored(backbone, path)
+        with locked(f"{self._path('backbone')}.lock"):
+            if not (os.path.exists(path) and _restored(backbone, path)):
+                self._train_backbone(make, path)
+                _restored(backbone, path)
         return backbone
 
     def _train_backbone(self, make: Callable[[], keras.Model], path: str) -> None:
         with self._strategy.scope():
-            backbone = make()
+            backbone = make(synchronized=self._strategy.num_replicas_in_sync > 1)
         dataset, supervised = self._dataset, self._options.features == "semi_supervised"
         if supervised:
             # Of images whose labels it has learned, a network's features are too good to be true.
@@ -220,6 +238,8 @@ class _Task:
         )
         task.train(self._path("pretext"))
         write_arrays(path, {str(i): v.numpy() for i, v in enumerate(backbone.variables)})
+        # Training is over: its checkpoints have served.
+        shutil.rmtree(self._path("pretext"), ignore_errors=True)
 
     def _extractor(self) -> Extractor:
         shape = self._dataset.source.image_shape

@@ -24,6 +24,7 @@ from compare_gan.gans.tasks import NUM_ROTATIONS, rotate_90
 from compare_gan.labels.backbone import POOLED
 from compare_gan.loop import as_float, distributed_iterator, make_train_loop
 from compare_gan.progress import ProgressLine
+from compare_gan.signals import DelayedSignals
 
 _log = logging.getLogger(__name__)
 
@@ -135,6 +136,7 @@ class PretextTask:
 
         Raises:
           DivergenceError: A loss was not finite.
+          KeyboardInterrupt: SIGINT or SIGTERM ended it, after the running steps.
         """
         checkpoints = Checkpoints(self, folder, keep_max=2)
         restored = checkpoints.restore_newest()
@@ -144,8 +146,8 @@ class PretextTask:
         period = self._options.save_checkpoints_steps
         iterator = distributed_iterator(self._strategy, self._make_batches)
         line = ProgressLine("pretext step", step, last)
-        with contextlib.closing(line):
-            while step < last:
+        with contextlib.closing(line), DelayedSignals() as signals:
+            while step < last and not signals.received:
                 started = time.perf_counter()
                 count = min(_STEPS_PER_CALL, period - step % period, last - step)
                 history = self._loop(iterator, tf.constant(count)).numpy()
@@ -159,8 +161,10 @@ class PretextTask:
                         f"The pretext training diverged at step {step}: lower "
                         "pretext.learning_rate."
                     )
-                if step == last or step % period == 0:
+                if step == last or step % period == 0 or signals.received:
                     checkpoints.save()
+        if signals.received:
+            raise KeyboardInterrupt(f"stopped at pretext step {step}, checkpoint saved")
 
     def _make_batches(self, num_replicas: int, replica_ids: list[int]) -> tf.data.Dataset:
         """Elements with `images` [n, H, W, C], `shifts` int32 [n, 2] and, where classes are
@@ -184,10 +188,14 @@ class PretextTask:
         @_plain
         def draw(step, replica):
             key = tf.random.experimental.stateless_fold_in(seed, step)
+            # Of the whole batch: an image's is the same whatever the number of replicas.
             shifts = tf.random.stateless_uniform(
-                [num_replicas, rows, 2], key, 0, 2 * limit + 1, tf.int32
+                [num_replicas * rows, 2], key, 0, 2 * limit + 1, tf.int32
             )
-            return shifts[replica]
+            images, few = tf.split(shifts, [options.batch_size, -1])
+            images = tf.reshape(images, [num_replicas, layout.rows, 2])[replica]
+            few = tf.reshape(few, [num_replicas, rows - layout.rows, 2])[replica]
+            return tf.concat([images, few], axis=0)
 
         @_plain
         def assemble(examples, shifts):

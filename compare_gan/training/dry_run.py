@@ -11,6 +11,7 @@ from compare_gan.training.trainer import Experiment
 def describe(experiment: Experiment) -> str:
     """The resolved config, the parameter counts of both networks and the estimated memory."""
     experiment.check()
+    experiment.check_labels(None)
     gan = experiment.make_gan()
     state = TrainState(gan, seed=0)
     counts = {

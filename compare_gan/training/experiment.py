@@ -80,11 +80,11 @@ class Experiment:
         with told("dataset.inferred_labels"):
             return dataclasses.replace(self, prepared=labels.infer(self.dataset, folder, strategy))
 
-    def check_labels(self, model_dir: str) -> None:
+    def check_labels(self, model_dir: str | None) -> None:
         """Raises UserError if labels are to be inferred and cannot; reads no images.
 
         Args:
-          model_dir: See `with_labels`.
+          model_dir: See `with_labels`; None = there are none yet.
         """
         if self.dataset.inferred is not None and self.dataset.inferred.labels is None:
             with told("dataset.inferred_labels"):
@@ -139,6 +139,6 @@ class Experiment:
         return gan
 
 
-def _label_dir(model_dir: str) -> str:
-    """Where inferred labels go, or are."""
-    return labels.InferOptions().label_dir or os.path.join(model_dir, "labels")
+def _label_dir(model_dir: str | None) -> str | None:
+    """Where inferred labels go, or are; None = nowhere yet."""
+    return labels.InferOptions().label_dir or (model_dir and os.path.join(model_dir, "labels"))

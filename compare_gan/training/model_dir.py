@@ -5,6 +5,7 @@ operative_config.gin   what of it was used, defaults included
 model.json             image shape, classes, data set: what sampling must know without data
 checkpoints/           step-<n>: networks, optimizers, averaged weights, step, seed
 labels/                inferred labels, where the config asks for them (see labels/files.py)
+training_labels.json   what labels the run is trained on, where they are inferred: their hash
 samples/, samples.png  grids with fixed latents; real.png
 log.jsonl, tensorboard/, losses.png
 scores.csv, results.jsonl
@@ -15,6 +16,7 @@ import dataclasses
 import json
 import logging
 import os
+from collections.abc import Mapping
 
 import gin
 import keras
@@ -29,7 +31,7 @@ from compare_gan.utils import write_text
 _log = logging.getLogger(__name__)
 
 DIVERGED = "DIVERGED"
-_CONFIG, _MODEL = "config.gin", "model.json"
+_CONFIG, _MODEL, _LABELS = "config.gin", "model.json", "training_labels.json"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +83,36 @@ def write_description(model_dir: str, dataset) -> None:
         "class_names": None if class_names is None else [str(name) for name in class_names],
     }
     write_text(model_dir, _MODEL, json.dumps(model, indent=2) + "\n")
+
+
+def check_training_labels(model_dir: str, about: Mapping[str, object]) -> None:
+    """Raises UserError if the run was trained on other inferred labels until now.
+
+    Args:
+      model_dir: Where the run is.
+      about: `Inferred.about` of its data set.
+    """
+    before = training_labels(model_dir)
+    if before and before["hash"] != about["hash"]:
+        raise UserError(
+            f"The run in '{model_dir}' was trained on inferred labels of the hash "
+            f"{before['hash']}, those of now have {about['hash']}: choose another --model_dir, or "
+            f"delete {_LABELS} there to go on with other labels."
+        )
+
+
+def write_training_labels(model_dir: str, about: Mapping[str, object]) -> None:
+    """Saves what inferred labels the run is trained on."""
+    write_text(model_dir, _LABELS, json.dumps(about, indent=2) + "\n")
+
+
+def training_labels(model_dir: str) -> dict[str, object] | None:
+    """What inferred labels a run is trained on: fraction, hash, …; None without any."""
+    path = os.path.join(model_dir, _LABELS)
+    if not os.path.exists(path):
+        return None
+    with open(path) as file:
+        return json.load(file)
 
 
 def write_operative_config(model_dir: str) -> None:

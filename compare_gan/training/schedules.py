@@ -43,6 +43,7 @@ def run(schedule: str, experiment: Experiment, model_dir: str, plan: EvaluationP
     code_version()  # Remembered: what runs is the code of now, also if a commit comes meanwhile.
     if schedule == "continuous_eval":
         experiment.check()
+        experiment.check_labels(model_dir)
         EvaluationOptions().check(experiment.dataset)
         _evaluate_continuously(experiment, model_dir, plan)
         return
@@ -103,6 +104,8 @@ def evaluate_checkpoints(
             step=model.step,
             discriminator=model.state.gan.discriminator,
         )
+        labels = model_dirs.training_labels(model_dir)
+        rows = [dataclasses.replace(row, training_labels=labels) for row in rows]
         write_results(rows, model_dir, plan.score_filename)
         print(format_scores(rows))
         scored.append(path)

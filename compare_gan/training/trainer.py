@@ -4,7 +4,6 @@ import contextlib
 import json
 import logging
 import secrets
-import signal
 import time
 
 import keras
@@ -15,6 +14,7 @@ from compare_gan.backend import on_cpu
 from compare_gan.checkpoints import Checkpoints
 from compare_gan.errors import DivergenceError
 from compare_gan.loop import distributed_iterator, make_train_loop
+from compare_gan.signals import DelayedSignals
 from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.distribution import is_chief, make_strategy
 from compare_gan.training.experiment import Experiment
@@ -110,7 +110,7 @@ class Trainer:
         )
         recorder = None
         with contextlib.ExitStack() as stack:
-            signals = stack.enter_context(_DelayedSignals())
+            signals = stack.enter_context(DelayedSignals())
             if self.is_chief:
                 recorder = Recorder(self.experiment, self.state, self.model_dir)
                 stack.callback(recorder.close)
@@ -138,6 +138,11 @@ class Trainer:
 
     def _provide_labels(self) -> None:
         self.experiment = self.experiment.with_labels(self.model_dir, self.strategy)
+        inferred = self.experiment.dataset.inferred
+        if inferred is not None and inferred.about is not None:
+            model_dirs.check_training_labels(self.model_dir, inferred.about)
+            if self.is_chief:
+                model_dirs.write_training_labels(self.model_dir, inferred.about)
 
     def _any_worker(self, flag: bool) -> bool:
         """Whether the flag is set in any worker: all must leave the loop at the same step."""
@@ -192,31 +197,6 @@ class Trainer:
         if self.is_chief:
             note = {"step": self.step, "terms": terms}
             write_text(self.model_dir, model_dirs.DIVERGED, json.dumps(note) + "\n")
-
-
-class _DelayedSignals:
-    """Notes the first SIGINT or SIGTERM instead of dying in the middle of a step."""
-
-    def __enter__(self):
-        self.received = False
-        self._previous = {}
-        try:
-            for number in (signal.SIGINT, signal.SIGTERM):
-                self._previous[number] = signal.signal(number, self._note)
-        except ValueError:  # Not in the main thread: signals stay as they are.
-            pass
-        return self
-
-    def _note(self, number, frame):
-        if self.received:
-            self.__exit__()
-            raise KeyboardInterrupt
-        self.received = True
-        _log.warning("Signal %d: ending after the running steps, with a checkpoint.", number)
-
-    def __exit__(self, *exc_info):
-        for number, handler in self._previous.items():
-            signal.signal(number, handler)
 
 
 def _steps_to_next(step: int, periods: tuple[int, ...], last: int) -> int:

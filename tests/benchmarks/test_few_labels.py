@@ -104,7 +104,7 @@ def test_runs_share_labels_and_are_done_once(modules, started, tmp_path):
     assert "2 of 2 runs" in table
     # Only grids, labels and their networks stay.
     names = {path.name for path in (tmp_path / "runs").iterdir()}
-    assert names == {"labels", "grids", "backbones"}
+    assert names == {"labels", "grids", "backbones", "locks"}
     assert len(list((tmp_path / "runs" / "grids").iterdir())) == 2
 
     # Nothing is left to do; with another seed only that, from the network of its own.
@@ -115,6 +115,21 @@ def test_runs_share_labels_and_are_done_once(modules, started, tmp_path):
     # Other settings are other runs, and none of their lines is in the table of these.
     other = _call(run, tmp_path, *chosen, "--steps", "3", "--seeds", "1", "--table")
     assert "0 of 2 runs" in other and "2 more lines are of other settings" in other
+
+
+def test_processes_share_the_work(modules, tmp_path):
+    _, jobs, _ = modules
+    named = [(name, {"name": name}) for name in "abc"]
+    results = jobs.Results(str(tmp_path / "results.jsonl"))
+    one, other = (jobs.pending(named, str(tmp_path), results) for _ in range(2))
+    order = [next(one), next(other)]
+    results.add({"name": "a"}, {})
+    order.append(next(one))
+    assert order == [0, 1, 2]
+    results.add({"name": "b"}, {})
+    assert list(other) == []  # The last is held by the other.
+    one.close()
+    assert list(jobs.pending(named, str(tmp_path), results)) == [2]
 
 
 def test_a_run_that_was_killed_goes_on(modules, started, tmp_path, monkeypatch):
@@ -177,8 +192,8 @@ def test_the_accuracy_of_inferred_labels(modules, started, tmp_path, monkeypatch
     accuracies = [f"{100 * line['accuracy']:.1f}" for line in _lines(tmp_path)]
     assert [*_cells(table, "10 %"), *_cells(table, "20 %")] == accuracies
     # Whatever the fraction, rotations are learned once.
-    [backbones] = (tmp_path / "runs").iterdir()
-    assert backbones.name == "backbones" and len(list(backbones.iterdir())) == 1
+    assert {path.name for path in (tmp_path / "runs").iterdir()} == {"backbones", "locks"}
+    assert len(list((tmp_path / "runs" / "backbones").glob("*.npz"))) == 1
     started.clear()
     assert _call(accuracy, tmp_path, *tiny) == table and not started
 

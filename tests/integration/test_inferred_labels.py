@@ -54,6 +54,16 @@ def test_one_command_makes_labels_and_gan(run, tmp_path):
     assert "pretext.training_steps = 3" in config and "infer_labels.grid = 4" in config
     assert (tmp_path / "run/labels/manifest.json").exists()
     assert (tmp_path / "run/samples/real.png").exists()
+    made = json.loads((tmp_path / "run/training_labels.json").read_text())
+    manifest = json.loads((tmp_path / "run/labels/manifest.json").read_text())
+    assert made == {
+        "method": "classifier",
+        "features": "self_supervised",
+        "soft": False,
+        "labeled_fraction": 0.2,
+        "accuracy on hidden labels": manifest["reported_only"]["accuracy on hidden labels"],
+        "hash": manifest["files"]["labels.npz"],
+    }
     # On: neither stage is done again. Then without the labels, which are not needed any more.
     more = ["options.training_steps = 7"]
     status, said = run("train", "--model_dir", "run", "--schedule", "train", bindings=more)
@@ -67,6 +77,8 @@ def test_one_command_makes_labels_and_gan(run, tmp_path):
     assert status == 0 and "Step 7: 1 x 40 samples" in said
     status, said = run("sample", "--model_dir", "run", "--class", "2")
     assert status == 0, said
+    rows = [json.loads(line) for line in (tmp_path / "run/results.jsonl").read_text().splitlines()]
+    assert [row["training_labels"] for row in rows] == [made] * 2
 
 
 def test_runs_share_labels(run, tmp_path):
@@ -81,6 +93,20 @@ def test_runs_share_labels(run, tmp_path):
     status, said = run(*train, "b", bindings=[*raw, "dataset.labeled_fraction = 0.5"])
     assert status == 2 and "The labels in 'shared' were made for number of given labels = 8" in said
     assert not (tmp_path / "b" / "checkpoints").exists()
+
+
+def test_a_run_does_not_go_on_with_other_labels(run, tmp_path):
+    raw, few = "infer_labels.features = 'raw'", "options.training_steps = 1"
+    train = ("train", "--schedule", "train", "--model_dir", "run")
+    status, said = run(*train, bindings=[raw, few])
+    assert status == 0, said
+    shutil.rmtree(tmp_path / "run" / "labels")
+    status, said = run(*train, bindings=["infer_labels.features = 'untrained'"])
+    assert status == 2
+    assert "The run in 'run' was trained on inferred labels of the hash" in said
+    (tmp_path / "run" / "training_labels.json").unlink()
+    status, said = run(*train, bindings=["infer_labels.features = 'untrained'"])
+    assert status == 0 and "step 6/6" in said
 
 
 def test_clusters_are_conditions_but_no_classes(run, tmp_path):

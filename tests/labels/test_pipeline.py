@@ -161,8 +161,9 @@ def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch, caplo
     first = infer(dataset, _SEMI).shown_labels
     made = sorted(os.listdir(tmp_path / "labels"))
     assert [name.split("-")[0] for name in made] == [
-        "backbone", "hard", "labels.npz", "lock", "manifest.json", "soft",
+        "backbone", "backbone", "hard", "labels.npz", "lock", "manifest.json", "soft",
     ]  # fmt: skip
+    assert made[0].endswith(".lock") and made[1].endswith(".npz")
 
     def forbidden(*args, **kwargs):
         raise AssertionError("This was done already.")
@@ -176,12 +177,23 @@ def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch, caplo
         np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)
     # A damaged network is trained anew, to the same.
     os.remove(tmp_path / "labels" / "manifest.json")
-    path = tmp_path / "labels" / made[0]
+    path = tmp_path / "labels" / made[1]
     whole = path.read_bytes()
     path.write_bytes(whole[: len(whole) // 2])
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)
     assert f"'{path}' is damaged" in caplog.text
+
+
+def test_labels_of_two_fractions_share_a_network(infer, make_dataset, tmp_path, monkeypatch):
+    shared = f"infer_labels.backbone_dir = '{tmp_path / 'networks'}'"
+    infer(make_dataset(fraction=2), shared, folder="many")
+    [network] = (tmp_path / "networks").glob("*.npz")
+    assert not list((tmp_path / "many").glob("*backbone*"))
+    monkeypatch.setattr("compare_gan.labels.pipeline.PretextTask", None)
+    labels = infer(make_dataset(fraction=4), shared, folder="few")
+    assert labels.inferred.about["labeled_fraction"] == 0.25
+    assert [network] == list((tmp_path / "networks").glob("*.npz"))
 
 
 def test_the_network_does_not_learn_the_labels_held_out(infer, tmp_path):

@@ -1,8 +1,12 @@
+import os
+import signal
+
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from compare_gan.checkpoints import list_checkpoints, step_of
 from compare_gan.errors import DivergenceError
 from compare_gan.labels.backbone import BackboneOptions, make_backbone
 from compare_gan.labels.pretext import PretextOptions, PretextTask, shifted
@@ -52,7 +56,8 @@ def test_the_loss_is_the_mean_over_four_rotations_and_the_labelled(make_task):
         return np.mean(np.log(np.exp(logits).sum(1)) - logits[np.arange(len(targets)), targets])
 
     rotation = cross_entropy("rotation", pooled, np.repeat(np.arange(4), 10))
-    classes = cross_entropy("class", pooled[6:10], labels)
+    labelled = np.concatenate([pooled[10 * k + 6 : 10 * k + 10] for k in range(4)])
+    classes = cross_entropy("class", labelled, np.tile(labels, 4))
     loss, values = task._loss(batch)
     np.testing.assert_allclose(loss, rotation + 0.5 * classes, rtol=1e-5)
     np.testing.assert_allclose([values[0], values[2]], [rotation, classes], rtol=1e-5)
@@ -101,6 +106,18 @@ def test_killed_and_resumed_it_ends_in_the_same_bits(make_task, tmp_path, monkey
         np.testing.assert_array_equal(actual[name], value, err_msg=name)
     changed = [name for name in start if not np.array_equal(start[name], expected[name])]
     assert len(changed) > 0.9 * len(start)
+
+
+def test_a_signal_ends_it_with_a_checkpoint(make_task, tmp_path, monkeypatch):
+    def update(line, step, text):
+        if step == 3:
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    monkeypatch.setattr("compare_gan.labels.pretext._STEPS_PER_CALL", 1)
+    monkeypatch.setattr("compare_gan.labels.pretext.ProgressLine.update", update)
+    with pytest.raises(KeyboardInterrupt, match="stopped at pretext step 3, checkpoint saved"):
+        make_task().train(str(tmp_path))
+    assert [step_of(path) for path in list_checkpoints(str(tmp_path))] == [3]
 
 
 def test_divergence_is_told(make_task, tmp_path):

@@ -9,6 +9,9 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from compare_gan.datasets import ArraySource, Dataset
+from compare_gan.labels.backbone import BackboneOptions, make_backbone
+from compare_gan.labels.pretext import PretextOptions, PretextTask
 from compare_gan.training.distribution import make_strategy
 from compare_gan.training.precision import mixed_precision
 from compare_gan.training.state import TrainState
@@ -109,6 +112,24 @@ def test_a_step_is_that_of_one_replica(tiny, strategy, case):
         copies = [v.numpy() for v in strategy.experimental_local_results(found[name])]
         np.testing.assert_array_equal(copies[0], copies[1], err_msg=name)
         np.testing.assert_allclose(copies[0], variable, rtol=1e-5, atol=1e-5, err_msg=name)
+
+
+def test_the_pretext_task_is_that_of_one_replica(strategy, tmp_path):
+    """Batch norm's moments are of all images, whatever replica sees them."""
+    images = np.random.default_rng(0).integers(0, 256, [24, 8, 8, 1], np.uint8)
+    source = ArraySource.from_arrays({"train": (images, np.arange(24) % 3)}, num_classes=3)
+    options = PretextOptions(training_steps=2, batch_size=8, labeled_batch_size=4)
+    found = []
+    for where in (tf.distribute.get_strategy(), strategy):
+        with where.scope():
+            size = BackboneOptions(width=4, units=(1, 1))
+            backbone = make_backbone(size, (8, 8, 1), 3, synchronized=where is strategy)
+        task = PretextTask(backbone, Dataset("noise", source), options, True, 5, where)
+        task.train(str(tmp_path / str(len(found))))
+        found.append([v.numpy() for v in backbone.variables])
+    for name, one, two in zip(backbone.variables, *found, strict=True):
+        # Two steps of AdamW of at most 0.003 each; other moments would turn many of them round.
+        np.testing.assert_allclose(two, one, atol=1e-4, err_msg=name.path)
 
 
 def test_gradients_that_overflow_on_one_replica_are_left_out_on_all(tiny, strategy, monkeypatch):
