@@ -26,11 +26,11 @@ FAMILIES = {
     resnet_biggan: (32, {"ch": 2}),
     resnet_biggan_deep: (32, {"ch": 4}),
 }
-Y = np.eye(3, dtype=np.float32)[[2, 1]]
+Y = np.eye(3)[[2, 1]]
 
 
 def _inputs(shape):
-    return np.random.RandomState(0).uniform(size=(2, *shape)).astype(np.float32)
+    return np.random.RandomState(0).uniform(size=(2, *shape)).astype(np.float64)
 
 
 class Result(NamedTuple):
@@ -56,7 +56,7 @@ def _train(network, x) -> Result:
         y = tf.concat(y, axis=1) if isinstance(y, tuple) else y  # Logits, features.
         # A weighted sum, so that no two entries have the same gradient.
         weights = np.random.RandomState(1).normal(size=y.shape)
-        total = tf.reduce_sum(y * weights.astype(np.float32))
+        total = tf.reduce_sum(y * weights.astype(np.float64))
     *gradients, inputs_gradient = tape.gradient(total, [*(v.value for v in variables), inputs])
     values = {"output": y, "input": inputs_gradient}
     for v, gradient in zip(variables, gradients, strict=True):
@@ -76,13 +76,13 @@ def _assert_equal(folded: Result, plain: Result):
     assert folded.shapes == plain.shapes
     assert folded.values.keys() == plain.values.keys()
     for name, expected in plain.values.items():
-        # In float32: other orders of summing, 7 to 25 layers deep.
-        tolerance = 1e-5 * _scale(name, plain.values)
+        # Other orders of summing, 7 to 25 layers deep.
+        tolerance = 1e-10 * _scale(name, plain.values)
         assert tolerance > 0, name
         np.testing.assert_allclose(folded.values[name], expected, atol=tolerance, err_msg=name)
     assert len(plain.singular_vectors) > 3
     for name, expected in plain.singular_vectors.items():
-        np.testing.assert_allclose(folded.singular_vectors[name], expected, atol=1e-5)
+        np.testing.assert_allclose(folded.singular_vectors[name], expected, atol=1e-10)
 
 
 def _compare(make_result):
@@ -94,9 +94,12 @@ def _compare(make_result):
 
 
 @pytest.fixture(autouse=True)
-def smooth_activations(monkeypatch):
-    """Without a ReLU's edge, over which rounding may move a value, and gradients by 1e-4."""
-    monkeypatch.setattr(keras.ops, "relu", keras.ops.silu)
+def float64(monkeypatch):
+    """In float32, rounding may move a value over a ReLU's edge, and gradients by 1e-4."""
+    before = keras.config.floatx()
+    keras.config.set_floatx("float64")
+    yield
+    keras.config.set_floatx(before)
 
 
 def _scale(name: str, values: dict) -> float:
