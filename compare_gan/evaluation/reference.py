@@ -65,7 +65,7 @@ class Reference:
         }
 
     def _compute(self, metric: Metric, extractor) -> dict[str, dict[str, np.ndarray]]:
-        batches = _batches(self._dataset, self.split, self._num_images, self._batch_size)
+        batches = split_batches(self._dataset, self.split, self._num_images, self._batch_size)
         return gather([metric], extractor, (Batch(*pair) for pair in batches), self.count)
 
 
@@ -73,7 +73,7 @@ class Reference:
 @functools.lru_cache(maxsize=4)
 def _count_and_hash(dataset, split: str, num_images: int | None) -> tuple[int, str]:
     count, image_digest, label_digest = 0, hashlib.sha256(), hashlib.sha256()
-    for images, labels in _batches(dataset, split, num_images, batch_size=256):
+    for images, labels in split_batches(dataset, split, num_images, batch_size=256):
         count += len(images)
         image_digest.update(images.tobytes())
         label_digest.update(np.asarray(labels, np.int32).tobytes())
@@ -83,9 +83,10 @@ def _count_and_hash(dataset, split: str, num_images: int | None) -> tuple[int, s
     return count, image_digest.hexdigest()[:16]
 
 
-def _batches(
+def split_batches(
     dataset, split: str, num_images: int | None, batch_size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of images uint8 [<= batch_size, H, W, C] and labels, as `eval_batches` orders them."""
     batches = eval_batches(dataset, split, batch_size=batch_size, num_examples=num_images)
     for images, labels in batches.as_numpy_iterator():
         if images.dtype != np.uint8:
