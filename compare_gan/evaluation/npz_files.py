@@ -3,6 +3,7 @@
 Nothing is unpickled.
 """
 
+import contextlib
 import dataclasses
 import hashlib
 import shutil
@@ -80,17 +81,7 @@ def _statistics(path: str, mean: np.ndarray, covariance: np.ndarray) -> GivenSta
 
 def _map(path: str, archive: zipfile.ZipFile, key: str) -> np.ndarray:
     """One array of the file, read when it is looked at."""
-    info = archive.getinfo(f"{key}.npy")
-    if info.compress_type == zipfile.ZIP_STORED:
-        file = open(path, "rb")
-        file.seek(info.header_offset + 26)  # Where the lengths of what precedes the array are.
-        file.seek(sum(struct.unpack("<HH", file.read(4))), 1)
-    else:
-        file = tempfile.TemporaryFile()
-        with archive.open(info) as member:
-            shutil.copyfileobj(member, file, 1 << 20)
-        file.seek(0)
-    with file:
+    with _opened(path, archive, key) as file:
         try:
             version = np.lib.format.read_magic(file)
             read = np.lib.format.read_array_header_1_0
@@ -103,3 +94,20 @@ def _map(path: str, archive: zipfile.ZipFile, key: str) -> np.ndarray:
         if 0 in shape:
             return np.empty(shape, dtype)
         return np.memmap(file, dtype, "r", file.tell(), shape, "F" if fortran else "C")
+
+
+@contextlib.contextmanager
+def _opened(path: str, archive: zipfile.ZipFile, key: str):
+    """A file, not a part of one, that stands where the array begins."""
+    info = archive.getinfo(f"{key}.npy")
+    if info.compress_type == zipfile.ZIP_STORED:
+        with open(path, "rb") as file:
+            file.seek(info.header_offset + 26)  # Two lengths: of what comes before the array.
+            file.seek(sum(struct.unpack("<HH", file.read(4))), 1)
+            yield file
+        return
+    with tempfile.TemporaryFile() as file:
+        with archive.open(info) as member:
+            shutil.copyfileobj(member, file, 1 << 20)
+        file.seek(0)
+        yield file
