@@ -1,4 +1,4 @@
-"""The command line, and nothing else: `compare_gan train | label | eval | sample | export | …`.
+"""The command line, and nothing else: `compare_gan train | label | eval | sample | metrics | …`.
 
 `python -m compare_gan.main --model_dir … --gin_config … --schedule …`, as in 2019, is `train`.
 """
@@ -9,7 +9,7 @@ import sys
 
 import click
 
-from compare_gan.commands import models, training
+from compare_gan.commands import models, scoring, training
 from compare_gan.errors import DivergenceError, UserError
 from compare_gan.startup import prepare_tensorflow
 
@@ -57,6 +57,8 @@ for _command in (
     models.sample,
     models.export,
     models.import_weights,
+    scoring.metrics,
+    scoring.compare,
 ):
     cli.add_command(_command)
 

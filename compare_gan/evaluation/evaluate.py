@@ -226,7 +226,7 @@ def evaluate_generator(
         latents=describe_eval_z(),
         truncation=float(options.truncation),
         seeds=seeds,
-        metric_options=_options(metrics),
+        metric_options=metric_options(metrics),
         code_version=code_version(),
     )
     names, protocol_name = options.metric_names(), options.protocol or ""
@@ -262,7 +262,8 @@ def _fakes(generator, z, labels, num_classes, batch_size: int) -> Iterator[Batch
         start = stop
 
 
-def _options(metrics: Sequence[Metric]) -> dict[str, object]:
+def metric_options(metrics: Sequence[Metric]) -> dict[str, object]:
+    """What the protocol says of the options of metrics, as `metric.option`."""
     return {
         f"{metric.name}.{name}": value
         for metric in metrics

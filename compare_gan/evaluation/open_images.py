@@ -4,12 +4,13 @@ import logging
 import os
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 
 from compare_gan import registry
 from compare_gan.datasets import get_dataset
+from compare_gan.datasets.dataset import Dataset
 from compare_gan.errors import UserError, nearest, unknown_name
 from compare_gan.evaluation import image_files
 from compare_gan.evaluation.image_sets import ImageSet, IndexedImages, SplitImages
@@ -26,7 +27,11 @@ _NUMBERED = re.compile(r"\d{6,}_(\d+)\.png")
 
 
 def open_images(
-    source, *, split: str | None = None, on_error: str = "stop", progress: bool = False
+    source,
+    *,
+    on_error: str = "stop",
+    progress: bool = False,
+    choose_split: Callable[[Dataset], str | None] = lambda dataset: None,
 ) -> ImageSet | GivenStatistics:
     """What a path, a name or an array stands for.
 
@@ -37,10 +42,10 @@ def open_images(
         labels int [n]; an `ImageSet`. Labels of a folder or zip are the names of the folders that
         the images lie in, or the classes in the names that `compare_gan sample` gives. What is
         there as a file or folder is taken as that, not as a data set.
-      split: The split of a data set that is named without one; its `eval_split` if None.
       on_error: `stop`: a broken file is a UserError; `skip`: it is left out, which a warning tells.
         Then all files are decoded once before, since statistics need to know the number of images.
       progress: Tell on standard error how many files have been looked at.
+      choose_split: The split of a data set that is named without one; None = its `eval_split`.
 
     Raises:
       UserError: There is no such thing, it holds no images, or a file of it is broken.
@@ -60,7 +65,7 @@ def open_images(
         return _from_file(path, on_error, progress)
     if _PATH_LIKE.search(path) and not path.startswith(_TFDS):
         raise UserError(f"There is no file or folder '{path}'.")
-    return _from_dataset(path, split)
+    return _from_dataset(path, choose_split)
 
 
 def _from_file(path: str, on_error: str, progress: bool) -> ImageSet | GivenStatistics:
@@ -186,7 +191,7 @@ def _indexed(name: str, images: np.ndarray, labels) -> ImageSet:
     )
 
 
-def _from_dataset(text: str, split: str | None) -> ImageSet:
+def _from_dataset(text: str, choose_split: Callable[[Dataset], str | None]) -> ImageSet:
     prefix = _TFDS if text.startswith(_TFDS) else ""
     name, _, own_split = text.removeprefix(prefix).partition(":")
     known = registry.names("dataset")
@@ -196,7 +201,7 @@ def _from_dataset(text: str, split: str | None) -> ImageSet:
         hint = f" Did you mean the data set '{guess}'?" if guess else ""
         raise UserError(f"'{text}' is no file, no folder and no data set.{hint}")
     dataset = get_dataset(prefix + name)
-    split = own_split or split or dataset.eval_split
+    split = own_split or choose_split(dataset) or dataset.eval_split
     dataset.check_split(split)
     names = dataset.class_names or tuple(map(str, range(dataset.num_classes or 0)))
     return SplitImages(

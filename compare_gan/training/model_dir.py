@@ -6,6 +6,7 @@ model.json             image shape, classes, data set: what sampling must know w
 checkpoints/           step-<n>: networks, optimizers, averaged weights, step, seed
 labels/                inferred labels, where the config asks for them (see labels/files.py)
 samples/, samples.png  grids with fixed latents; real.png
+metrics/               pictures of metrics, where evaluation.pictures asks for them
 log.jsonl, tensorboard/, losses.png
 scores.csv, results.jsonl
 DIVERGED               present if training ended in a value that was not finite
