@@ -122,7 +122,7 @@ def define(protocol: NamedProtocol, *, summary: str, paper: str = "") -> None:
 
 
 _FID = {"fid": {}}
-_KID = {"kid": {}}
+_KID = {"kid": dict(num_subsets=100, subset_size=1000, degree=3, gamma=None, coef0=1.0, seed=2020)}
 _PRECISION_RECALL = {"precision_recall": {"k": 3}}
 _TTUR = "https://arxiv.org/abs/1706.08500"
 _MMD = "https://arxiv.org/abs/1801.01401"
@@ -167,6 +167,11 @@ define(
     NamedProtocol("pr50k3_full", _PRECISION_RECALL, 50_000, "train"),
     summary="Precision and recall, k = 3, 50,000 images against the whole training split.",
     paper=_IMPROVED,
+)
+define(
+    NamedProtocol("dc10k5", {"density_coverage": {"k": 5}}, 10_000, "train", 10_000),
+    summary="Density and coverage, k = 5, 10,000 images against 10,000 of the training split.",
+    paper="https://arxiv.org/abs/2002.09797",
 )
 define(
     NamedProtocol("is50k", {"inception_score": {"splits": 10}}, 50_000, None),

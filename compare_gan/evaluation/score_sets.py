@@ -5,7 +5,6 @@ result.scores  # {"fid_fashion_cnn": 1.36}
 """
 
 import dataclasses
-import inspect
 import json
 import types
 from collections.abc import Mapping, Sequence
@@ -21,7 +20,7 @@ from compare_gan.evaluation.image_sets import ImageSet, SplitImages
 from compare_gan.evaluation.npz_files import GivenStatistics
 from compare_gan.evaluation.open_images import open_images
 from compare_gan.evaluation.results import NOT_RECORDED, Protocol
-from compare_gan.evaluation.set_checks import check_sets, common_classes
+from compare_gan.evaluation.set_checks import ANY_NUMBER, check_sets, common_classes
 from compare_gan.evaluation.set_statistics import (
     NONE,
     Gathered,
@@ -29,13 +28,13 @@ from compare_gan.evaluation.set_statistics import (
     gather_set,
 )
 from compare_gan.metrics.base import Metric
+from compare_gan.metrics.extractors import Extractor
 from compare_gan.utils import call_with_requested, code_version
 
 _METRICS = ("fid",)
-_ANY = 2  # Images, for statistics whose number is not known.
 # Where no metric needs one.
 _NO_EXTRACTOR = types.SimpleNamespace(
-    name=NONE, resizer=NONE, weights_hash=NONE, class_names=None, canonical=False
+    name=NONE, resizer=NONE, weights_hash=NONE, class_names=None, has_logits=False, canonical=False
 )
 
 
@@ -154,7 +153,7 @@ def _find(metric: Metric, gathered: Gathered):
     """A metric's statistics of a set; None if it has none."""
     if not gathered.results:
         return None
-    return gathered.results.get(statistics_name(metric, gathered.count or _ANY))
+    return gathered.results.get(statistics_name(metric, gathered.count or ANY_NUMBER))
 
 
 def _refuse_beside(named: protocols.NamedProtocol, metrics, extractor, num_real, num_fake) -> None:
@@ -235,7 +234,7 @@ def _build_extractor(extractor, built: Mapping[str, Metric], named, *sets):
         names = [images.name.replace("-", "_") for images in sets if images is not None]
         fashion = any(name.startswith("fashion_mnist") for name in names)
         extractor = "fashion_cnn" if fashion else "inception"
-    if isinstance(extractor, str) or inspect.isclass(extractor):
+    if not isinstance(extractor, Extractor):
         extractor = registry.get("extractor", extractor)()
     if named:
         named.check_extractor(extractor)
