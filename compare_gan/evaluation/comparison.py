@@ -5,9 +5,15 @@ import os
 from collections.abc import Collection, Sequence
 
 from compare_gan.errors import UserError
-from compare_gan.evaluation.results import ResultRow, protocol_differences, read_results
+from compare_gan.evaluation.results import (
+    NOT_RECORDED,
+    ResultRow,
+    protocol_differences,
+    read_results,
+)
 
 _NONE = "–"
+_NO_HASH = ("none", NOT_RECORDED)
 
 
 def read_rows(path: str) -> list[ResultRow]:
@@ -38,6 +44,8 @@ def warning(
       ignore: Fields of the protocol that may differ.
     """
     fields = {name for row in rows for name in protocol_differences(rows[0], row)}
+    if "dataset_hash" not in fields and rows[0].protocol.dataset_hash not in _NO_HASH:
+        fields -= {"dataset", "split"}  # The same images under other names.
     told = [
         f"{name} is {_values(name, rows, names)}"
         for name in (field for field in _protocol(rows[0]) if field in fields - set(ignore))

@@ -3,6 +3,7 @@
 import logging
 import os
 import re
+import time
 import zipfile
 from collections.abc import Callable, Sequence
 
@@ -21,6 +22,7 @@ _log = logging.getLogger(__name__)
 
 ON_ERROR = ("stop", "skip")
 _TFDS = "tfds:"
+_PATIENCE = 2.0  # Seconds without a word.
 _PATH_LIKE = re.compile(r"[/\\]|\.(npz|zip)$")
 # As `compare_gan sample --num` calls them: <number>_<class>.png.
 _NUMBERED = re.compile(r"\d{6,}_(\d+)\.png")
@@ -91,12 +93,9 @@ def _from_files(
     if not names:
         endings = ", ".join(image_files.EXTENSIONS)
         raise UserError(f"'{place}' holds no image ({endings}).")
-    line = ProgressLine(f"look at {place}:", 0, len(names)) if progress else None
     shapes = image_files.look_at_all(
-        opens, on_error == "skip", lambda count: line and line.update(count, "images")
+        opens, on_error == "skip", _slowly(place, len(names)) if progress else lambda count: None
     )
-    if line:
-        line.close()
     broken = {
         names[i]: shape
         for i, shape in enumerate(shapes)
@@ -134,6 +133,22 @@ def _from_files(
         labels=labels,
         order=np.arange(len(kept)),
     )
+
+
+def _slowly(place: str, count: int) -> Callable[[int], None]:
+    """Tells how many files have been looked at, if that takes a while."""
+    started = time.monotonic()
+    lines: list[ProgressLine] = []
+
+    def tell(done: int) -> None:
+        if not lines and time.monotonic() - started > _PATIENCE and done < count:
+            lines.append(ProgressLine(f"look at {place}:", done, count))
+        for line in lines:
+            line.update(done, "files")
+            if done == count:
+                line.close()
+
+    return tell
 
 
 def _broken(place: str, name: str, error: Exception, more: str = "") -> UserError:
