@@ -118,6 +118,9 @@ def define(protocol: NamedProtocol, *, summary: str, paper: str = "") -> None:
     """
     if protocol.split is not None and protocol.split not in _SPLITS:
         raise unknown_name(f"split of {protocol.name}", protocol.split, _SPLITS)
+    known = {part.name: part.value for part in registry.components("protocol")}
+    if known.get(protocol.name, protocol) != protocol:
+        raise UserError(f"The protocol name '{protocol.name}' is taken: scores of both would mix.")
     registry.add("protocol", protocol.name, protocol, summary=summary, paper=paper)
 
 
