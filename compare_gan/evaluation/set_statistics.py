@@ -73,10 +73,14 @@ def gather_set(
         return _given(images, extractor)
     digest = _Digest()
 
+    labelled = any("labels" in metric.needs for metric in metrics)
+
     def numbered(batches: Iterator[Batch]) -> Iterator[Batch]:
         for batch in batches:
-            if renumber is not None:
-                batch = dataclasses.replace(batch, labels=renumber[batch.labels])
+            labels = batch.labels if labelled else None
+            if labelled and renumber is not None:
+                labels = renumber[labels]
+            batch = dataclasses.replace(batch, labels=labels)
             digest.add(batch)
             yield batch
 
