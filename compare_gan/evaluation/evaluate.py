@@ -74,6 +74,10 @@ class EvaluationOptions:
                 f"{self.truncation!r}."
             )
 
+    @property
+    def _named(self) -> protocols.NamedProtocol | None:
+        return protocols.get(self.protocol) if self.protocol else None
+
     def make_metrics(self) -> list[Metric]:
         """The metrics, built; UserError for a name that is not known."""
         if self._named:
@@ -130,10 +134,6 @@ class EvaluationOptions:
     def metric_names(self) -> tuple[str, ...]:
         """The metrics asked for, classes by their names."""
         return tuple(getattr(metric, "__name__", str(metric)) for metric in self.metrics)
-
-    @property
-    def _named(self) -> protocols.NamedProtocol | None:
-        return protocols.get(self.protocol) if self.protocol else None
 
     def _extractor_name(self, dataset_name: str):
         if self.extractor != "auto":
