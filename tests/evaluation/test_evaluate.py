@@ -270,7 +270,9 @@ def test_a_named_protocol_sets_the_options_and_is_in_the_row(make_generator, dat
 def test_a_row_counts_as_produced_only_under_its_protocol(make_generator, dataset, extractor):
     _bind(num_fake=20)
     row = _evaluate(make_generator(), dataset, averaging_runs=1)
-    row = dataclasses.replace(row, protocol=dataclasses.replace(row.protocol, extractor="moments"))
-    options = EvaluationOptions(extractor="moments")
+    row = dataclasses.replace(
+        row, protocol=dataclasses.replace(row.protocol, extractor="inception")
+    )
+    options = EvaluationOptions(extractor="inception")
     assert options.produced(row, dataset, 1)
     assert not options.produced(dataclasses.replace(row, protocol_name="x"), dataset, 1)
