@@ -73,15 +73,14 @@ def gather_set(
         return _given(images, extractor)
     digest = _Digest()
 
+    # Labels that no metric needs, such as numbers in file names, do not make another set.
     labelled = any("labels" in metric.needs for metric in metrics)
 
     def numbered(batches: Iterator[Batch]) -> Iterator[Batch]:
         for batch in batches:
-            labels = batch.labels if labelled else None
-            if labelled and renumber is not None:
-                labels = renumber[labels]
-            batch = dataclasses.replace(batch, labels=labels)
-            digest.add(batch)
+            if renumber is not None:
+                batch = dataclasses.replace(batch, labels=renumber[batch.labels])
+            digest.add(batch, labelled)
             yield batch
 
     batches = _told(numbered(images.batches(batch_size)), images, progress)
@@ -184,9 +183,9 @@ class _Digest:
     def __init__(self):
         self._sum = 0
 
-    def add(self, batch: Batch) -> None:
+    def add(self, batch: Batch, labelled: bool) -> None:
         for i, image in enumerate(batch.images):
-            label = "" if batch.labels is None else int(batch.labels[i])
+            label = int(batch.labels[i]) if labelled else ""
             digest = hashlib.sha256(f"{image.shape}{label}".encode())
             digest.update(np.ascontiguousarray(image))
             self._sum += int.from_bytes(digest.digest(), "big")
