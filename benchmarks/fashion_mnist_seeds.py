@@ -14,7 +14,8 @@ import sys
 import click
 import numpy as np
 
-from compare_gan.evaluation.results import protocol_differences, read_results
+from compare_gan.evaluation import comparison
+from compare_gan.evaluation.results import read_results
 
 _EXAMPLES = pathlib.Path(__file__).parents[1] / "example_configs"
 CONFIGS = {
@@ -62,10 +63,10 @@ def main(runs, seeds, gin_bindings):
     print(f"|---|{'---|' * len(scores)}")
     for name, of_config in rows.items():
         print(f"| {name} | {' | '.join(_mean_and_std(of_config, score) for score in scores)} |")
-    first, *others = [row for of_config in rows.values() for row in of_config]
-    differences = {name for row in others for name in protocol_differences(first, row)}
-    if differences - {"labels"}:  # Unconditional samples have none.
-        print(f"Not comparable: the rows differ in {', '.join(sorted(differences))}.")
+    names = [name for name, of_config in rows.items() for _ in of_config]
+    every = [row for of_config in rows.values() for row in of_config]
+    if warning := comparison.warning(every, names, ignore=("labels",)):  # Of unconditional samples.
+        print(warning)
 
 
 if __name__ == "__main__":

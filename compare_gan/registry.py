@@ -30,6 +30,7 @@ _ROOMS = {
     "normalization": "compare_gan.layers",
     "optimizer": "compare_gan.training.optimizers",
     "penalty": "compare_gan.penalties",
+    "protocol": "compare_gan.evaluation.protocols",
 }
 
 

@@ -13,6 +13,7 @@ from PIL import Image
 
 from compare_gan import main as command_line
 from compare_gan.errors import DivergenceError
+from compare_gan.evaluation import protocols
 
 
 @pytest.fixture(name="run")
@@ -53,7 +54,18 @@ def _model_dir(tmp_path_factory, tiny_run):
 
 @pytest.mark.parametrize(
     "command",
-    ([], ["train"], ["label"], ["eval"], ["sample"], ["export"], ["import-weights"], ["list"]),
+    (
+        [],
+        ["train"],
+        ["label"],
+        ["eval"],
+        ["sample"],
+        ["export"],
+        ["import-weights"],
+        ["metrics"],
+        ["compare"],
+        ["list"],
+    ),
 )
 def test_help_tells_every_option(run, command):
     status, out, _ = run(*command, "--help")
@@ -91,6 +103,26 @@ def test_eval_adds_a_row_and_its_bindings_count(run, model_dir):
     assert status == 0 and "Step 3: 1 x 40 samples" in out, err
     status, out, err = run(*common, "--gin_bindings", "evaluation.num_fake = 30")
     assert status == 0 and "Step 6: 1 x 30 samples" in out, err
+
+
+def test_eval_by_a_protocol_warns_that_the_table_holds_others(run, model_dir, monkeypatch):
+    monkeypatch.setattr(
+        protocols,
+        "get",
+        lambda name: protocols.NamedProtocol(name, {"fid": {}}, 50, extractor="fashion_cnn",
+                                             resizer=""),
+    )  # fmt: skip
+    arguments = ("eval", "--model_dir", model_dir, "--num_eval_averaging_runs", "1")
+    bindings = ("evaluation.extractor = 'auto'", "evaluation.num_fake = None")
+    common = [part for each in bindings for part in ("--gin_bindings", each)]
+    run(*arguments)
+    protocol = ("--gin_bindings", "evaluation.protocol = 'fid50_train'")
+    status, out, err = run(*arguments, *common, *protocol, "--score_filename", "other.csv")
+    assert status == 0 and "protocol fid50_train" in out, err
+    [warning] = [line for line in err.splitlines() if "not measured alike" in line]
+    assert warning.startswith("other.csv: These scores") and "; num_fake is 40 (step " in warning
+    status, out, err = run("compare", model_dir, "--all")
+    assert status == 0 and "fid50_train" in out and "Warning: These scores" in err
 
 
 def test_sample_draws_a_grid_of_all_classes(run, model_dir, tmp_path):

@@ -11,7 +11,7 @@ import numpy as np
 from compare_gan import registry
 from compare_gan.datasets.latents import describe_eval_z
 from compare_gan.errors import UserError, check_positive_integer
-from compare_gan.evaluation import sampling
+from compare_gan.evaluation import metric_pictures, protocols, sampling
 from compare_gan.evaluation.gather import gather, statistics_name
 from compare_gan.evaluation.reference import Reference
 from compare_gan.evaluation.results import Protocol, ResultRow, Score
@@ -35,6 +35,8 @@ class EvaluationOptions:
       batch_size: Images in one forward of generator and extractor.
       truncation: Of the latents.
       seed: Of the first set of samples; the next ones count up.
+      protocol: Name of a protocol, which sets metrics, extractor, split, num_real and num_fake.
+      pictures: Write what metrics draw (of the first set of samples) into the model directory.
     """
 
     metrics: Sequence[Any] = ("fid", "inception_score", "class_agreement")
@@ -45,6 +47,8 @@ class EvaluationOptions:
     batch_size: int = 100
     truncation: float = 1.0
     seed: int = 0
+    protocol: str | None = None
+    pictures: bool = False
 
     def __post_init__(self):
         if isinstance(self.metrics, str) or not self.metrics:
@@ -55,25 +59,53 @@ class EvaluationOptions:
             value = getattr(self, name)
             if value is not None:
                 check_positive_integer(f"evaluation.{name}", value)
+        for name, value in (self._named.settings() if self._named else {}).items():
+            given, default = getattr(self, name), getattr(type(self), name)
+            given = tuple(given) if name == "metrics" else given
+            if given not in (default, value):
+                raise UserError(
+                    f"evaluation.protocol = '{self.protocol}' sets evaluation.{name} to {value!r}: "
+                    f"leave that out, received {given!r}."
+                )
+            object.__setattr__(self, name, value)
         if not 0 < self.truncation <= 1:
             raise UserError(
                 f"evaluation.truncation must be above 0 and at most 1, received "
                 f"{self.truncation!r}."
             )
 
+    @property
+    def _named(self) -> protocols.NamedProtocol | None:
+        return protocols.get(self.protocol) if self.protocol else None
+
     def make_metrics(self) -> list[Metric]:
         """The metrics, built; UserError for a name that is not known."""
+        if self._named:
+            return self._named.make_metrics()
         return [registry.get("metric", name)() for name in self.metrics]
 
     def make_extractor(self, dataset_name: str):
         """The extractor, built; UserError if its name is not known or its weights not there."""
-        return registry.get("extractor", self._extractor_name(dataset_name))()
+        extractor = registry.get("extractor", self._extractor_name(dataset_name))()
+        if self._named:
+            self._named.check_extractor(extractor)
+        return extractor
+
+    def reference_split(self, dataset) -> str:
+        """The reference split; UserError if it is not there, or too small for the protocol."""
+        split = self.split or dataset.eval_split
+        if self._named:
+            split = self._named.split_of(dataset.name, dataset.splits) or split
+        dataset.check_split(split)
+        if self._named:
+            self._named.check_count("real", f"{dataset.name}:{split}", dataset.splits[split])
+        return split
 
     def check(self, dataset) -> None:
         """Raises UserError if scores cannot be had for this data set, before any work."""
         self.make_metrics()
         self.make_extractor(dataset.name)
-        dataset.check_split(self.split or dataset.eval_split)
+        self.reference_split(dataset)
         sampling.sample_latents(1, 1, self.seed, self.truncation)
 
     def seeds(self, averaging_runs: int) -> list[int]:
@@ -82,7 +114,7 @@ class EvaluationOptions:
 
     def produced(self, row: ResultRow, dataset, averaging_runs: int) -> bool:
         """Whether a row was measured as these options say on this data set."""
-        split = self.split or dataset.eval_split
+        split = self.reference_split(dataset)
         size = dataset.splits[split]
         num_real = min(self.num_real or size, size)
         expected = dict(
@@ -96,6 +128,7 @@ class EvaluationOptions:
             seeds=self.seeds(averaging_runs),
         )
         same = all(getattr(row.protocol, name) == value for name, value in expected.items())
+        same = same and row.protocol_name == (self.protocol or "")
         return same and set(row.metrics) >= set(self.metric_names())
 
     def metric_names(self) -> tuple[str, ...]:
@@ -119,6 +152,7 @@ def evaluate_generator(
     averaged_weights: bool = False,
     step: int = 0,
     discriminator=None,
+    pictures_dir: str | None = None,
 ) -> list[ResultRow]:
     """Scores a generator against the reference images of a data set.
 
@@ -131,6 +165,7 @@ def evaluate_generator(
       averaged_weights: Whether the generator's weights are a moving average; for the protocol.
       step: Of the checkpoint; for the row.
       discriminator: Of the same GAN, for the metrics that look at it.
+      pictures_dir: Where pictures of metrics go if `evaluation.pictures` asks for them.
 
     Returns:
       One row for the extractor of the gin scope `evaluation`.
@@ -146,7 +181,8 @@ def evaluate_generator(
     class_names = _class_names(dataset) if conditional else None
     metrics = _applicable(metrics, extractor, class_names, discriminator)
 
-    reference = Reference(dataset, options.split, options.num_real, options.batch_size)
+    split = options.reference_split(dataset)
+    reference = Reference(dataset, split, options.num_real, options.batch_size)
     real = reference.statistics(metrics, extractor)
     num_fake = options.num_fake or reference.count
     batch_norm = sampling.refresh_standing_statistics(
@@ -161,14 +197,17 @@ def evaluate_generator(
         fake = gather(metrics, extractor, batches, num_fake)
         scores: dict[str, float] = {}
         for metric in metrics:
-            values = call_with_requested(
-                metric.value,
+            available = dict(
                 real=real.get(statistics_name(metric, reference.count)),
                 fake=fake.get(statistics_name(metric, num_fake)),
                 generator=generator,
                 discriminator=discriminator,
             )
+            values = call_with_requested(metric.value, **available)
             scores |= metric.named(extractor, values)
+            if options.pictures and pictures_dir and not runs:
+                pictures = metric_pictures.draw(metric, extractor, available)
+                metric_pictures.write(pictures, pictures_dir, f"step_{step}_")
         runs.append(scores)
 
     protocol = Protocol(
@@ -187,10 +226,11 @@ def evaluate_generator(
         latents=describe_eval_z(),
         truncation=float(options.truncation),
         seeds=seeds,
-        metric_options=_options(metrics),
+        metric_options=metric_options(metrics),
         code_version=code_version(),
     )
-    return [ResultRow(int(step), _mean_and_std(runs), protocol, options.metric_names())]
+    names, protocol_name = options.metric_names(), options.protocol or ""
+    return [ResultRow(int(step), _mean_and_std(runs), protocol, names, protocol_name)]
 
 
 def _class_names(dataset) -> list[str]:
@@ -222,7 +262,8 @@ def _fakes(generator, z, labels, num_classes, batch_size: int) -> Iterator[Batch
         start = stop
 
 
-def _options(metrics: Sequence[Metric]) -> dict[str, object]:
+def metric_options(metrics: Sequence[Metric]) -> dict[str, object]:
+    """What the protocol says of the options of metrics, as `metric.option`."""
     return {
         f"{metric.name}.{name}": value
         for metric in metrics

@@ -2,7 +2,7 @@
 
 import functools
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
@@ -38,17 +38,24 @@ class Reference:
         self._batch_size = batch_size
         self.count, self.content_hash = _count_and_hash(dataset, self.split, num_images)
 
-    def statistics(self, metrics: Sequence[Metric], extractor) -> dict[str, dict[str, np.ndarray]]:
-        """By name, the statistics of those metrics that compare with real images."""
-        missing = {
+    def statistics(
+        self, metrics: Sequence[Metric], extractor, watch: Callable = lambda batches: batches
+    ) -> dict[str, dict[str, np.ndarray]]:
+        """By name, the statistics of those metrics that compare with real images.
+
+        Args:
+          metrics: Metrics; the images are passed once for all of them, if any is not cached.
+          extractor: The extractor.
+          watch: From the iterator of batches to one that yields the same; to tell progress.
+        """
+        wanted = {
             statistics_name(metric, self.count): metric for metric in metrics if metric.uses_real
         }
+        wanted.pop(None, None)
+        compute = functools.cache(lambda: self._compute(list(wanted.values()), extractor, watch))
         return {
-            name: cache.cached(
-                self._key(name, extractor), lambda m=metric, n=name: self._compute(m, extractor)[n]
-            )
-            for name, metric in missing.items()
-            if name is not None
+            name: cache.cached(self._key(name, extractor), lambda n=name: compute()[n])
+            for name in wanted
         }
 
     def _key(self, name: str, extractor) -> dict[str, object]:
@@ -64,16 +71,18 @@ class Reference:
             "statistics": name,
         }
 
-    def _compute(self, metric: Metric, extractor) -> dict[str, dict[str, np.ndarray]]:
-        batches = _batches(self._dataset, self.split, self._num_images, self._batch_size)
-        return gather([metric], extractor, (Batch(*pair) for pair in batches), self.count)
+    def _compute(
+        self, metrics: Sequence[Metric], extractor, watch: Callable
+    ) -> dict[str, dict[str, np.ndarray]]:
+        batches = split_batches(self._dataset, self.split, self._num_images, self._batch_size)
+        return gather(metrics, extractor, watch(Batch(*pair) for pair in batches), self.count)
 
 
 # Once a process: a run that is evaluated at many checkpoints has one reference.
 @functools.lru_cache(maxsize=4)
 def _count_and_hash(dataset, split: str, num_images: int | None) -> tuple[int, str]:
     count, image_digest, label_digest = 0, hashlib.sha256(), hashlib.sha256()
-    for images, labels in _batches(dataset, split, num_images, batch_size=256):
+    for images, labels in split_batches(dataset, split, num_images, batch_size=256):
         count += len(images)
         image_digest.update(images.tobytes())
         label_digest.update(np.asarray(labels, np.int32).tobytes())
@@ -83,9 +92,10 @@ def _count_and_hash(dataset, split: str, num_images: int | None) -> tuple[int, s
     return count, image_digest.hexdigest()[:16]
 
 
-def _batches(
+def split_batches(
     dataset, split: str, num_images: int | None, batch_size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Pairs of images uint8 [<= batch_size, H, W, C] and labels, as `eval_batches` orders them."""
     batches = eval_batches(dataset, split, batch_size=batch_size, num_examples=num_images)
     for images, labels in batches.as_numpy_iterator():
         if images.dtype != np.uint8:

@@ -72,17 +72,19 @@ class ResultRow:
     """The scores of one checkpoint.
 
     Attributes:
-      step: Its generator step.
+      step: Its generator step; None for images that came from elsewhere.
       scores: By name; the name bears the extractor.
       protocol: How they were measured.
       metrics: Names of the metrics asked for; one without meaning for the generator has no score.
+      protocol_name: Of the named protocol that they were measured by; empty if by none.
       training_labels: What inferred labels the generator was trained on; None without any.
     """
 
-    step: int
+    step: int | None
     scores: dict[str, Score]
     protocol: Protocol
     metrics: Sequence[str] = ()
+    protocol_name: str = ""
     training_labels: Mapping[str, object] | None = None
 
     def to_json(self) -> str:
@@ -91,13 +93,25 @@ class ResultRow:
 
     @classmethod
     def from_json(cls, line: str) -> "ResultRow":
-        """The inverse of `to_json`; what an older version did not record is `NOT_RECORDED`."""
+        """The inverse of `to_json`; what an older version did not record is `NOT_RECORDED`.
+
+        Reads what `compare_gan metrics` prints as well, where scores are plain numbers.
+        """
         row = json.loads(line)
-        scores = {name: Score(**score) for name, score in row["scores"].items()}
+        scores = {
+            name: Score(**score) if isinstance(score, dict) else Score(float(score), 0.0)
+            for name, score in row["scores"].items()
+        }
         missing = {field.name: NOT_RECORDED for field in dataclasses.fields(Protocol)}
         protocol = Protocol(**missing | row["protocol"])
-        metrics = tuple(row.get("metrics", ()))
-        return cls(row["step"], scores, protocol, metrics, row.get("training_labels"))
+        return cls(
+            row.get("step"),
+            scores,
+            protocol,
+            tuple(row.get("metrics", ())),
+            row.get("protocol_name", ""),
+            row.get("training_labels"),
+        )
 
 
 def protocol_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object, object]]:
@@ -158,6 +172,7 @@ def format_scores(rows: Iterable[ResultRow]) -> str:
         lines.append(
             f"Step {row.step}: {len(p.seeds)} x {p.num_fake} samples ({p.weights} weights) against "
             f"{p.num_real} images of {p.dataset} ({p.split})"
+            + (f", protocol {row.protocol_name}" if row.protocol_name else "")
         )
         width = max((len(name) for name in row.scores), default=0)
         for name, score in row.scores.items():
@@ -178,6 +193,8 @@ def _table(rows: Sequence[ResultRow], before: str) -> str:
 
 def _table_line(row: ResultRow) -> dict[str, object]:
     line: dict[str, object] = {"step": row.step}
+    if row.protocol_name:
+        line["protocol"] = row.protocol_name
     for name, score in row.scores.items():
         line |= {f"{name}_mean": score.mean, f"{name}_std": score.std}
     for name, value in dataclasses.asdict(row.protocol).items():

@@ -7,6 +7,7 @@ checkpoints/           step-<n>: networks, optimizers, averaged weights, step, s
 labels/                inferred labels, where the config asks for them (see labels/files.py)
 training_labels.json   what labels the run is trained on, where they are inferred: their hash
 samples/, samples.png  grids with fixed latents; real.png
+metrics/               pictures of metrics, where evaluation.pictures asks for them
 log.jsonl, tensorboard/, losses.png
 scores.csv, results.jsonl
 DIVERGED               present if training ended in a value that was not finite

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 
 from compare_gan.checkpoints import DamagedCheckpointError, list_checkpoints, step_of
 from compare_gan.errors import UserError
+from compare_gan.evaluation import comparison
 from compare_gan.evaluation.evaluate import EvaluationOptions, evaluate_generator
 from compare_gan.evaluation.results import format_scores, read_results, write_results
 from compare_gan.training import model_dir as model_dirs
@@ -103,13 +104,23 @@ def evaluate_checkpoints(
             averaged_weights=model.averaged,
             step=model.step,
             discriminator=model.state.gan.discriminator,
+            pictures_dir=os.path.join(model_dir, "metrics"),
         )
         labels = model_dirs.training_labels(model_dir)
         rows = [dataclasses.replace(row, training_labels=labels) for row in rows]
         write_results(rows, model_dir, plan.score_filename)
         print(format_scores(rows))
         scored.append(path)
+    if scored:
+        _warn_of_differences(model_dir, plan.score_filename)
     return scored
+
+
+def _warn_of_differences(model_dir: str, score_filename: str) -> None:
+    rows = read_results(model_dir)
+    warning = comparison.warning(rows, [f"step {row.step}" for row in rows])
+    if warning:
+        _log.warning("%s: %s", score_filename, warning)
 
 
 def _evaluate_continuously(experiment: Experiment, model_dir: str, plan: EvaluationPlan) -> None:

@@ -1,13 +1,16 @@
 """Evaluation from end to end: rows against the metrics computed by hand."""
 
+import dataclasses
+
 import gin
 import numpy as np
+import PIL.Image
 import pytest
 import tensorflow as tf
 
 from compare_gan.datasets import eval_batches
 from compare_gan.errors import UserError
-from compare_gan.evaluation import sampling
+from compare_gan.evaluation import protocols, sampling
 from compare_gan.evaluation.evaluate import EvaluationOptions, evaluate_generator
 from compare_gan.evaluation.results import comparable
 from compare_gan.metrics import (
@@ -213,3 +216,63 @@ def test_a_split_that_does_not_exist_is_refused(make_generator, dataset, extract
 @pytest.mark.parametrize("name", ["fashion_mnist_10k", "fashion-mnist", "fashion_mnist"])
 def test_fashion_mnist_gets_its_own_extractor(name):
     assert isinstance(EvaluationOptions().make_extractor(name), FashionCnn)
+
+
+class Drawing(Brightness):
+    """Draws what it has seen."""
+
+    name = "drawing"
+
+    def pictures(self, fake):
+        return {"": PIL.Image.new("L", (3, 2), int(fake["mean"]))}
+
+
+def test_pictures_of_the_first_set_of_samples_are_written_if_asked_for(
+    make_generator, dataset, extractor, tmp_path
+):
+    _bind(metrics=[Drawing], num_fake=20)
+    folder = tmp_path / "metrics"
+    _evaluate(make_generator(), dataset, averaging_runs=1, pictures_dir=str(folder))
+    assert not folder.exists()
+    _bind(pictures=True)
+    row = _evaluate(make_generator(), dataset, averaging_runs=2, pictures_dir=str(folder))
+    assert [path.name for path in folder.iterdir()] == ["step_7_drawing.png"]
+    with PIL.Image.open(folder / "step_7_drawing.png") as picture:
+        assert picture.size == (3, 2)
+        assert picture.getpixel((0, 0))[0] == pytest.approx(row.scores["drawing"].mean, abs=2)
+
+
+def test_a_named_protocol_sets_the_options_and_is_in_the_row(make_generator, dataset, monkeypatch):
+    extractor = Moments()
+    tiny = protocols.NamedProtocol(
+        "tiny", {"inception_score": {"splits": 2}}, 30, "train", 50,
+        extractor=lambda: extractor, resizer="none",
+    )  # fmt: skip
+    monkeypatch.setattr(protocols, "get", lambda name: {"tiny": tiny}[name])
+    _bind(protocol="tiny")
+    row = _evaluate(make_generator(), dataset, averaging_runs=1)
+    assert row.protocol_name == "tiny" and row.metrics == ("inception_score",)
+    assert (row.protocol.num_real, row.protocol.num_fake) == (50, 30)
+    assert row.protocol.metric_options["is.splits"] == 2
+    _bind(num_fake=20)
+    with pytest.raises(UserError, match=r"'tiny' sets evaluation\.num_fake to 30: leave that out"):
+        EvaluationOptions()
+    _bind(num_fake=30, metrics=["inception_score"])
+    large = dataclasses.replace(tiny, num_real=61)
+    monkeypatch.setattr(protocols, "get", lambda name: large)
+    with pytest.raises(UserError, match="'tiny' needs 61 real images, but 'noise:train' holds 60"):
+        EvaluationOptions().check(dataset)
+    monkeypatch.setattr(protocols, "get", lambda name: dataclasses.replace(tiny, split="test"))
+    with pytest.raises(UserError, match="compares with the split 'test', which 'noise' has not"):
+        EvaluationOptions().check(dataset)
+
+
+def test_a_row_counts_as_produced_only_under_its_protocol(make_generator, dataset, extractor):
+    _bind(num_fake=20)
+    row = _evaluate(make_generator(), dataset, averaging_runs=1)
+    row = dataclasses.replace(
+        row, protocol=dataclasses.replace(row.protocol, extractor="inception")
+    )
+    options = EvaluationOptions(extractor="inception")
+    assert options.produced(row, dataset, 1)
+    assert not options.produced(dataclasses.replace(row, protocol_name="x"), dataset, 1)

@@ -134,6 +134,16 @@ def test_a_row_of_an_older_version_is_read_but_not_comparable(tmp_path):
     assert list(protocol_differences(read, _row())) == ["latents"]
 
 
+def test_the_named_protocol_is_kept_and_told_but_makes_no_difference(tmp_path):
+    named = dataclasses.replace(_row(), protocol_name="fid10k_test")
+    write_results([named, _row()], str(tmp_path))
+    assert read_results(str(tmp_path)) == [named, _row()]
+    with open(tmp_path / "scores.csv", newline="") as file:
+        assert [line["protocol"] for line in csv.DictReader(file)] == ["fid10k_test", ""]
+    assert comparable(named, _row())
+    assert "(train), protocol fid10k_test\n" in format_scores([named])
+
+
 def _with(**changes):
     return dataclasses.replace(_row(), protocol=dataclasses.replace(_PROTOCOL, **changes))
 

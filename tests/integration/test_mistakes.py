@@ -3,7 +3,9 @@
 import contextlib
 import time
 
+import numpy as np
 import pytest
+from PIL import Image
 
 from compare_gan import datasets, registry
 from compare_gan import main as command_line
@@ -433,6 +435,49 @@ _COMMANDS = (
         "No such option '--gin_confg'. (Did you mean one of: '--gin_bindings', '--gin_config'?)",
     ),
 )
+
+# Arguments of `compare_gan metrics`, and what is said; FOLDER is filled in, and holds some files.
+_METRICS = (
+    (["--fake", "fashion_mnist_10k"], "'fid' compares with real images, and none are given."),
+    (["--fake", "FOLDER/image"], "There is no file or folder 'FOLDER/image'."),
+    (["--fake", "fashion_mnist10k"], "'fashion_mnist10k' is no file, no folder and no data set. "
+     "Did you mean the data set 'fashion_mnist_10k'?"),
+    (["--fake", "fashion_mnist_10k:trian"],
+     "Unknown split of fashion_mnist_10k 'trian'. Did you mean 'train'?"),
+    (["--fake", "FOLDER/empty"], "'FOLDER/empty' holds no image (.png, .jpg, "),
+    (["--fake", "FOLDER/images"], "'b.png' in 'FOLDER/images' cannot be read as an image: it is of "
+     "no known format. With on_error skip what is broken is left out."),
+    (["--fake", "FOLDER/config.gin"], "'FOLDER/config.gin' cannot be read (File is not a zip file)"
+     ": a folder, a .zip, an .npz or the name of a data set is needed."),
+    (["--fake", "FOLDER/floats.npz"], "The images of 'FOLDER/floats.npz' must be uint8 [n, H, W, C]"
+     ", received float64 [2, 4, 4, 1]."),
+    (["--fake", "FOLDER/statistics.npz", "--metrics", "inception_score"], "'inception_score' needs "
+     "images, and 'FOLDER/statistics.npz' holds only a mean and a covariance (mu, sigma)."),
+    (["--fake", "fashion_mnist_10k", "--metrics", "fid,kidd"], "Unknown metric 'kidd'."),
+    (["--fake", "fashion_mnist_10k", "--real", "fashion_mnist_10k", "--extractor", "fashion_cn"],
+     "Unknown extractor 'fashion_cn'. Did you mean 'fashion_cnn'?"),
+    (["--fake", "FOLDER/good", "--metrics", "class_agreement"],
+     "'class_agreement' needs labels, and 'FOLDER/good' has none: one subfolder a class, or "),
+    (["--fake", "fashion_mnist_10k", "--num_fake", "10001", "--metrics", "inception_score"],
+     "'fashion_mnist_10k:train' holds 10000 images, fewer than 10001."),
+    (["--fake", "fashion_mnist_10k", "--protocol", "fid50k"], "Unknown protocol 'fid50k'."),
+    (["--fake", "fashion_mnist_10k", "--real", "fashion_mnist_10k", "--protocol", "fid50k_train"],
+     "The protocol 'fid50k_train' needs 50000 real images, but 'fashion_mnist_10k:train' holds "
+     "10000."),
+    (["--fake", "fashion_mnist_10k", "--real", "fashion_mnist_10k", "--protocol", "fid10k_test"],
+     "The protocol 'fid10k_test' compares with the split 'test', which 'fashion_mnist_10k' has "
+     "not; it has train."),
+    (["--fake", "fashion_mnist_10k", "--protocol", "fid10k_train", "--metrics", "fid"],
+     "The protocol 'fid10k_train' says what metrics is: leave that out, received ['fid']."),
+    (["--fake", "fashion_mnist_10k", "--num_fake", "0"], "Invalid value for '--num_fake': 0 is"),
+    (["--fake", "fashion_mnist_10k", "--gin_bindings", "fashion_cnn.path = 'a'"],
+     "--gin_bindings: fashion_cnn has no parameter 'path'."),
+    (["--fake", "fashion_mnist_10k", "--output", "FOLDER"],
+     "--output must name a file, 'FOLDER' is a folder."),
+    (["--fake", "fashion_mnist_10k", "--pictures", "FOLDER/config.gin"],
+     "--pictures must name a folder, 'FOLDER/config.gin' is a file."),
+)  # fmt: skip
+
 _SECONDS = 5.0
 
 
@@ -453,12 +498,12 @@ def _data_sets_that_must_not_be_read():
 
 @pytest.fixture(name="complain")
 def _complain(capsys, record_property, tmp_path):
-    """Runs `compare_gan train` with a mistake; returns what it says, checked for form and time."""
+    """Runs a command with a mistake; returns what it says, checked for form and time."""
 
-    def complain(*args: str) -> str:
+    def complain(*args: str, command: str = "train") -> str:
         started = time.monotonic()
         with pytest.raises(SystemExit) as exit_:
-            command_line.main(["train", *args])
+            command_line.main([command, *args])
         seconds = time.monotonic() - started
         out, err = capsys.readouterr()
         assert exit_.value.code == 2, err
@@ -508,6 +553,20 @@ def test_a_wrong_command(case, complain, tmp_path):
 
     args, sentence = case
     assert complain(*map(fill_in, args)).startswith(fill_in(sentence))
+
+
+@pytest.mark.parametrize("case", _METRICS, ids=lambda case: case[1][:40])
+def test_a_wrong_set_of_images(case, complain, tmp_path):
+    for name in ("images", "good", "empty"):
+        (tmp_path / name).mkdir()
+    Image.new("L", (4, 4)).save(tmp_path / "good" / "a.png")
+    (tmp_path / "images" / "b.png").write_text("no image")
+    (tmp_path / "config.gin").write_text(_GOOD)
+    np.savez(tmp_path / "floats.npz", images=np.zeros([2, 4, 4, 1]))
+    np.savez(tmp_path / "statistics.npz", mu=np.zeros(3), sigma=np.eye(3))
+    args, sentence = case
+    said = complain(*(arg.replace("FOLDER", str(tmp_path)) for arg in args), command="metrics")
+    assert said.startswith(sentence.replace("FOLDER", str(tmp_path)))
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,117 @@
+"""`compare_gan sample | export | import-weights`."""
+
+import os
+
+import click
+
+from compare_gan.errors import UserError
+from compare_gan.startup import prepare_tensorflow
+
+
+@click.command()
+@click.option("--model_dir", required=True, metavar="DIR", help="A directory written by train.")
+@click.option("--out", metavar="PATH", help="PNG; folder or .npz (--num); in DIR if left out.")
+@click.option(
+    "--num",
+    type=click.IntRange(min=1),
+    help="Write so many single PNGs instead, or one .npz (arr_0, labels).",
+)
+@click.option(
+    "--interpolate",
+    "interpolations",
+    type=click.IntRange(min=1),
+    help="Write so many rows of images between two latents, left to right.",
+)
+@click.option("--class", "label", metavar="CLASS", help="Only this class (name or number).")
+@click.option(
+    "--columns", default=10, show_default=True, type=click.IntRange(min=2), help="Images a row."
+)
+@click.option(
+    "--truncation",
+    default=1.0,
+    show_default=True,
+    type=click.FloatRange(min=0, min_open=True, max=1),
+    help="Narrows the latents: less variety, cleaner images.",
+)
+@click.option("--seed", default=0, show_default=True, help="Of the latents.")
+@click.option("--checkpoint", metavar="STEP", help="A step; the newest if left out.")
+@click.option("--raw", is_flag=True, help="The weights themselves, not their moving average.")
+def sample(model_dir, out, num, interpolations, label, columns, truncation, seed, checkpoint, raw):
+    """Draw images from a trained model; reads no training data.
+
+    Without --num or --interpolate: a grid, one class a row.
+    """
+    prepare_tensorflow()
+    from compare_gan.evaluation import drawing, writing
+    from compare_gan.training.model_dir import load_trained
+
+    if num and interpolations:
+        raise UserError("--num and --interpolate exclude each other.")
+    if not num and out and out.endswith(".npz"):
+        raise UserError("--out with the ending .npz needs --num: a grid is written as PNG.")
+    model = load_trained(model_dir, checkpoint, use_ema=not raw)
+    label = drawing.find_class(model, label)
+    common = dict(seed=seed, truncation=truncation, label=label)
+    if num:
+        path = writing.write_images(model, out or os.path.join(model_dir, "images"), num, **common)
+    elif interpolations:
+        out = out or os.path.join(model_dir, "interpolation.png")
+        path = drawing.write_interpolation(model, out, interpolations, columns, **common)
+    else:
+        out = out or os.path.join(model_dir, "grid.png")
+        path = drawing.write_grid(model, out, columns, **common)
+    click.echo(path)
+
+
+@click.command()
+@click.option("--model_dir", required=True, metavar="DIR", help="A directory written by train.")
+@click.option(
+    "--out",
+    required=True,
+    metavar="PATH",
+    help="With the ending .keras a Keras file, otherwise the directory of a SavedModel.",
+)
+@click.option("--checkpoint", metavar="STEP", help="A step; the newest if left out.")
+@click.option("--raw", is_flag=True, help="The weights themselves, not their moving average.")
+@click.option("--discriminator", is_flag=True, help="The discriminator network as well.")
+def export(model_dir, out, checkpoint, raw, discriminator):
+    """Write the generator as a SavedModel or Keras file.
+
+    A SavedModel needs nothing but TensorFlow: its signature takes z (and labels) and returns
+    images in [0, 1].
+    """
+    prepare_tensorflow()
+    from compare_gan.training.export import export as write
+    from compare_gan.training.model_dir import load_trained
+
+    model = load_trained(model_dir, checkpoint, use_ema=not raw)
+    for path in write(model, out, discriminator):
+        click.echo(path)
+
+
+@click.command("import-weights")
+@click.argument("source")
+@click.option("--model_dir", required=True, metavar="DIR", help="Made; as train would write it.")
+@click.option(
+    "--gin_config",
+    "gin_configs",
+    multiple=True,
+    metavar="FILE",
+    help="The config that the model was trained with; wins over what the weights show.",
+)
+@click.option("--gin_bindings", multiple=True, metavar="BINDING", help="As for train.")
+def import_weights(source, model_dir, gin_configs, gin_bindings):
+    """Bring back a model of the 2019 library: a TF1 checkpoint or TF-Hub module.
+
+    \b
+    SOURCE is one of
+      a checkpoint's prefix (…/model.ckpt-250000), or a directory with a file `checkpoint`
+      a directory with a hub module (saved_model.pb, variables/), or its .tar.gz
+      a hub handle (google/compare_gan/s3gan_10_128x128/1), which is downloaded
+
+    Architecture, image size and classes follow from the names and shapes of the variables.
+    """  # noqa: D301
+    prepare_tensorflow()
+    from compare_gan import importing
+
+    click.echo(importing.import_weights(source, model_dir, gin_configs, gin_bindings))

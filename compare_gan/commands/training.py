@@ -1,0 +1,124 @@
+"""`compare_gan train | label | eval`."""
+
+import click
+
+from compare_gan.commands.options import config_options, dataset_overrides, eval_options
+from compare_gan.errors import UserError
+from compare_gan.startup import prepare_tensorflow
+
+_SCHEDULES = ("train", "eval_after_train", "continuous_eval")
+
+
+@click.command()
+@click.option("--model_dir", metavar="DIR", help="Checkpoints, pictures and scores go here.")
+@config_options
+@eval_options
+@click.option(
+    "--eval_every_steps",
+    default=5000,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Checkpoints to evaluate: multiples of this, and the last.",
+)
+@click.option(
+    "--schedule",
+    default="eval_after_train",
+    show_default=True,
+    type=click.Choice(_SCHEDULES),
+    help="Train only; train, then evaluate; or evaluate what another process trains.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Print the resolved config, parameter counts and estimated memory; do nothing.",
+)
+def train(
+    model_dir,
+    gin_configs,
+    gin_bindings,
+    tfds_data_dir,
+    data_fake_dataset,
+    num_eval_averaging_runs,
+    eval_every_steps,
+    score_filename,
+    schedule,
+    dry_run,
+):
+    """Train from a gin config, resume where a run left off, and evaluate.
+
+    Started again with the same --model_dir it goes on from the newest checkpoint.
+    """
+    prepare_tensorflow()
+    from compare_gan.training import config, schedules
+    from compare_gan.training.trainer import Experiment
+
+    if not model_dir and not dry_run:
+        raise UserError("--model_dir is needed: the directory that the run is written to.")
+    if not gin_configs and not gin_bindings:
+        raise UserError("--gin_config is needed: the gin file that says what to train.")
+    config.parse(gin_configs, gin_bindings)
+    experiment = Experiment.from_gin(**dataset_overrides(tfds_data_dir, data_fake_dataset))
+    if dry_run:
+        from compare_gan.training.dry_run import describe
+
+        click.echo(describe(experiment))
+        return
+    evaluation = schedules.EvaluationPlan(
+        averaging_runs=num_eval_averaging_runs,
+        every_steps=eval_every_steps,
+        score_filename=score_filename,
+    )
+    schedules.run(schedule, experiment, model_dir, evaluation)
+
+
+@click.command()
+@click.option(
+    "--label_dir", metavar="DIR", help="Labels go here; infer_labels.label_dir if left out."
+)
+@config_options
+def label(label_dir, gin_configs, gin_bindings, tfds_data_dir, data_fake_dataset):
+    """Infer the labels of a config's data set from the given ones, or cluster it.
+
+    Needs of the config only what is about data and labels. `train` does the same by itself where
+    dataset.inferred_labels = True; runs that name the folder in infer_labels.label_dir share it.
+    Started again after it was killed, it goes on from its newest checkpoint.
+    """
+    prepare_tensorflow()
+    from compare_gan.training import config
+    from compare_gan.training.labelling import infer_labels
+
+    if not gin_configs and not gin_bindings:
+        raise UserError("--gin_config is needed: the gin file that says which labels to infer.")
+    config.parse(gin_configs, gin_bindings)
+    click.echo(infer_labels(label_dir, **dataset_overrides(tfds_data_dir, data_fake_dataset)))
+
+
+@click.command("eval")
+@click.option("--model_dir", required=True, metavar="DIR", help="A directory written by train.")
+@click.option("--checkpoint", metavar="STEP", help="A step; the newest if left out.")
+@click.option("--gin_bindings", multiple=True, metavar="BINDING", help="As for train.")
+@click.option("--tfds_data_dir", metavar="DIR", help="As for train.")
+@click.option("--data_fake_dataset", is_flag=True, help="As for train.")
+@eval_options
+def evaluate(
+    model_dir,
+    checkpoint,
+    gin_bindings,
+    tfds_data_dir,
+    data_fake_dataset,
+    num_eval_averaging_runs,
+    score_filename,
+):
+    """Score a checkpoint; adds a row to scores.csv and results.jsonl."""
+    prepare_tensorflow()
+    from compare_gan.training import config, schedules
+    from compare_gan.training import model_dir as model_dirs
+    from compare_gan.training.trainer import Experiment
+
+    config.parse([model_dirs.config_path(model_dir)], gin_bindings)
+    path = None if checkpoint is None else model_dirs.find_checkpoint(model_dir, checkpoint)
+    experiment = Experiment.from_gin(**dataset_overrides(tfds_data_dir, data_fake_dataset))
+    plan = schedules.EvaluationPlan(
+        averaging_runs=num_eval_averaging_runs, score_filename=score_filename
+    )
+    schedules.evaluate_checkpoints(experiment, model_dir, [path], plan)

@@ -1,0 +1,142 @@
+"""Image files of any usual format: which there are, their sizes, their pixels."""
+
+import io
+import os
+import zipfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+from PIL import Image
+
+EXTENSIONS = (
+    ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm",
+)  # fmt: skip
+_GRAY = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B")
+_COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
+
+Open = Callable[[], object]  # A new binary file to read.
+Shape = tuple[int, int, int]
+
+
+class BrokenImageError(Exception):
+    """A file that cannot be read as an image; the message says why."""
+
+
+def find_images(folder: str) -> list[str]:
+    """Paths of the images in a folder and its subfolders, relative to it, with `/`, sorted."""
+    found = []
+    for parent, folders, names in os.walk(folder, followlinks=True):
+        folders[:] = [name for name in folders if not name.startswith(".")]
+        found += [
+            os.path.relpath(os.path.join(parent, name), folder).replace(os.sep, "/")
+            for name in names
+            if is_image_name(name)
+        ]
+    return sorted(found)
+
+
+def is_image_name(path: str) -> bool:
+    """Whether a path has an image's ending and is no hidden file or one of macOS's shadows."""
+    hidden = any(part.startswith((".", "__MACOSX")) for part in path.split("/"))
+    return path.lower().endswith(EXTENSIONS) and not hidden
+
+
+def open_in_folder(folder: str, name: str) -> Open:
+    """How to open a file of a folder."""
+    path = os.path.join(folder, name)
+    return lambda: open(path, "rb")
+
+
+def open_in_zip(archive: zipfile.ZipFile, name: str) -> Open:
+    """How to open a file of a zip archive; several threads may."""
+    return lambda: io.BytesIO(archive.read(name))
+
+
+def look(open_file: Open, whole: bool) -> Shape:
+    """The shape (H, W, C) of an image, C = 1 for gray and 3 for colour.
+
+    Args:
+      open_file: Opens the file.
+      whole: Decode all of it, to see whether that can be done; False = read the header only.
+
+    Raises:
+      BrokenImageError: It cannot be read.
+    """
+    return _read(open_file, lambda image: _shape(image, whole))
+
+
+def decode(open_file: Open, channels: int) -> np.ndarray:
+    """The pixels, uint8 [H, W, channels]: transparency is dropped, of 16 bits the upper 8 are kept.
+
+    Args:
+      open_file: Opens the file.
+      channels: 1, or 3, to which gray is repeated.
+
+    Raises:
+      BrokenImageError: It cannot be read.
+    """
+    return _read(open_file, lambda image: _pixels(image, channels))
+
+
+def look_at_all(
+    opens: Sequence[Open], whole: bool, progress: Callable[[int], None] = lambda count: None
+) -> list[Shape | BrokenImageError]:
+    """`look` at many files, in threads; an error takes the place of a shape.
+
+    Args:
+      opens: How to open each.
+      whole: See `look`.
+      progress: Told how many have been looked at.
+    """
+
+    def look_or_error(open_file):
+        try:
+            return look(open_file, whole)
+        except BrokenImageError as error:
+            return error
+
+    found = []
+    with ThreadPoolExecutor(threads(), "look") as pool:
+        # In pieces, for a task has a price, too.
+        pieces = [opens[start : start + 64] for start in range(0, len(opens), 64)]
+        for shapes in pool.map(lambda piece: [look_or_error(each) for each in piece], pieces):
+            found += shapes
+            progress(len(found))
+    return found
+
+
+def threads() -> int:
+    """How many threads decode: Pillow lets others run while it does."""
+    return min(16, os.cpu_count() or 1)
+
+
+def _read(open_file: Open, use: Callable[[Image.Image], object]):
+    try:
+        with open_file() as file, Image.open(file) as image:
+            return use(image)
+    except Exception as error:  # Pillow raises many kinds for damaged files.
+        reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
+        if isinstance(error, Image.UnidentifiedImageError):
+            reason = "it is of no known format"  # Pillow's text names an object in memory.
+        raise BrokenImageError(reason) from error
+
+
+def _shape(image: Image.Image, whole: bool) -> Shape:
+    if image.mode not in _GRAY + _COLOUR:
+        raise ValueError(f"images of mode {image.mode} are not supported")
+    if whole:
+        image.load()
+    return (image.height, image.width, 1 if image.mode in _GRAY else 3)
+
+
+def _pixels(image: Image.Image, channels: int) -> np.ndarray:
+    gray = _shape(image, whole=True)[-1] == 1
+    if image.mode.startswith("I;16"):
+        pixels = (np.asarray(image) >> 8).astype(np.uint8)
+    else:
+        mode = "L" if gray else "RGB"
+        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
+    if gray:
+        pixels = pixels[..., None]
+    return np.repeat(pixels, 3, axis=-1) if gray and channels == 3 else pixels

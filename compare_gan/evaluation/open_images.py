@@ -1,0 +1,230 @@
+"""What a path or a name stands for: folders, zip files, .npz, arrays, splits of data sets."""
+
+import logging
+import os
+import re
+import time
+import zipfile
+from collections.abc import Callable, Sequence
+
+import numpy as np
+
+from compare_gan import registry
+from compare_gan.datasets import get_dataset
+from compare_gan.datasets.dataset import Dataset
+from compare_gan.errors import UserError, nearest, unknown_name
+from compare_gan.evaluation import image_files
+from compare_gan.evaluation.image_sets import ImageSet, IndexedImages, SplitImages
+from compare_gan.evaluation.npz_files import GivenStatistics, open_npz
+from compare_gan.progress import ProgressLine
+
+_log = logging.getLogger(__name__)
+
+ON_ERROR = ("stop", "skip")
+_TFDS = "tfds:"
+_PATIENCE = 2.0  # Seconds without a word.
+_PATH_LIKE = re.compile(r"[/\\]|\.(npz|zip)$")
+# As `compare_gan sample --num` calls them: <number>_<class>.png.
+_NUMBERED = re.compile(r"\d{6,}_(\d+)\.png")
+
+
+def open_images(
+    source,
+    *,
+    on_error: str = "stop",
+    progress: bool = False,
+    choose_split: Callable[[Dataset], str | None] = lambda dataset: None,
+) -> ImageSet | GivenStatistics:
+    """What a path, a name or an array stands for.
+
+    Args:
+      source: A folder, read with its subfolders; a `.zip` of images; an `.npz` with `images`,
+        `arr_0` or `samples` (uint8 [n, H, W, C]) and perhaps `labels`, or with `mu` and `sigma`
+        alone; a data set `NAME` or `NAME:SPLIT`; an array uint8 [n, H, W, C], or a pair of it and
+        labels int [n]; an `ImageSet`. Labels of a folder or zip are the names of the folders that
+        the images lie in, or the classes in the names that `compare_gan sample` gives. What is
+        there as a file or folder is taken as that, not as a data set.
+      on_error: `stop`: a broken file is a UserError; `skip`: it is left out, which a warning tells.
+        Then all files are decoded once before, since statistics need to know the number of images.
+      progress: Tell on standard error how many files have been looked at.
+      choose_split: The split of a data set that is named without one; None = its `eval_split`.
+
+    Raises:
+      UserError: There is no such thing, it holds no images, or a file of it is broken.
+    """
+    if on_error not in ON_ERROR:
+        raise unknown_name("on_error", on_error, ON_ERROR)
+    if isinstance(source, ImageSet | GivenStatistics):
+        return source
+    if not isinstance(source, str | os.PathLike):
+        return _from_arrays(source)
+    path = os.fspath(source)
+    if os.path.isdir(path):
+        names = image_files.find_images(path)
+        opens = [image_files.open_in_folder(path, name) for name in names]
+        return _from_files(path, names, opens, on_error, progress)
+    if os.path.isfile(path):
+        return _from_file(path, on_error, progress)
+    if _PATH_LIKE.search(path) and not path.startswith(_TFDS):
+        raise UserError(f"There is no file or folder '{path}'.")
+    return _from_dataset(path, choose_split)
+
+
+def _from_file(path: str, on_error: str, progress: bool) -> ImageSet | GivenStatistics:
+    try:
+        if path.endswith(".npz"):
+            opened = open_npz(path)
+            if isinstance(opened, GivenStatistics):
+                return opened
+            images, labels = opened
+            return _indexed(path, images, labels)
+        archive = zipfile.ZipFile(path)
+    except zipfile.BadZipFile as error:
+        known = "a folder, a .zip, an .npz or the name of a data set"
+        raise UserError(f"'{path}' cannot be read ({error}): {known} is needed.") from error
+    names = sorted(filter(image_files.is_image_name, archive.namelist()))
+    opens = [image_files.open_in_zip(archive, name) for name in names]
+    return _from_files(path, names, opens, on_error, progress)
+
+
+def _from_files(
+    place: str, names: list[str], opens: Sequence[image_files.Open], on_error: str, progress: bool
+) -> ImageSet:
+    if not names:
+        endings = ", ".join(image_files.EXTENSIONS)
+        raise UserError(f"'{place}' holds no image ({endings}).")
+    shapes = image_files.look_at_all(
+        opens, on_error == "skip", _slowly(place, len(names)) if progress else lambda count: None
+    )
+    broken = {
+        names[i]: shape
+        for i, shape in enumerate(shapes)
+        if isinstance(shape, image_files.BrokenImageError)
+    }
+    if broken and on_error == "stop":
+        name, error = next(iter(broken.items()))
+        more = f" {len(broken) - 1} more cannot, either." if len(broken) > 1 else ""
+        raise _broken(place, name, error, more)
+    for name, error in broken.items():
+        _log.warning("'%s' in '%s' is left out: %s.", name, place, error)
+    kept = [i for i, name in enumerate(names) if name not in broken]
+    if not kept:
+        raise UserError(f"None of the {len(names)} images in '{place}' can be read.")
+    kept_shapes = {shapes[i] for i in kept}
+    channels = max(shape[-1] for shape in kept_shapes)
+    sizes = {shape[:2] for shape in kept_shapes}
+    labels, class_names = _labels_in([names[i] for i in kept])
+
+    def read(index):
+        i = kept[index]
+        try:
+            return image_files.decode(opens[i], channels)
+        except image_files.BrokenImageError as error:
+            raise _broken(place, names[i], error) from error
+
+    return IndexedImages(
+        name=place,
+        count=len(kept),
+        shape=(*sizes.pop(), channels) if len(sizes) == 1 else None,
+        has_labels=labels is not None,
+        class_names=class_names,
+        left_out=tuple(f"{name}: {error}" for name, error in broken.items()),
+        read=read,
+        labels=labels,
+        order=np.arange(len(kept)),
+    )
+
+
+def _slowly(place: str, count: int) -> Callable[[int], None]:
+    """Tells how many files have been looked at, if that takes a while."""
+    started = time.monotonic()
+    lines: list[ProgressLine] = []
+
+    def tell(done: int) -> None:
+        if not lines and time.monotonic() - started > _PATIENCE and done < count:
+            lines.append(ProgressLine(f"look at {place}:", done, count))
+        for line in lines:
+            line.update(done, "files")
+            if done == count:
+                line.close()
+
+    return tell
+
+
+def _broken(place: str, name: str, error: Exception, more: str = "") -> UserError:
+    return UserError(
+        f"'{name}' in '{place}' cannot be read as an image: {error}.{more} With on_error skip what "
+        "is broken is left out."
+    )
+
+
+def _labels_in(names: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, ...] | None]:
+    """Labels and class names that the paths of images tell, if they do."""
+    numbered = [_NUMBERED.fullmatch(name.rsplit("/", 1)[-1]) for name in names]
+    if all(numbered):
+        return np.array([int(match[1]) for match in numbered], np.int32), None
+    if not all("/" in name for name in names):
+        return None, None
+    folders = [name.split("/")[-2] for name in names]
+    class_names, labels = np.unique(folders, return_inverse=True)
+    return labels.astype(np.int32), tuple(map(str, class_names))
+
+
+def _from_arrays(source) -> ImageSet:
+    images, labels = source if isinstance(source, tuple) else (source, None)
+    return _indexed("array", np.asarray(images), labels)
+
+
+def _indexed(name: str, images: np.ndarray, labels) -> ImageSet:
+    if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
+        raise UserError(
+            f"The images of '{name}' must be uint8 [n, H, W, C], received {images.dtype} "
+            f"{list(images.shape)}."
+        )
+    if images.ndim == 3:
+        images = images[..., None]
+    if images.shape[-1] not in (1, 3):
+        raise UserError(
+            f"The images of '{name}' must have 1 channel or 3, on the last axis, received shape "
+            f"{list(images.shape)}."
+        )
+    if labels is not None:
+        labels = np.asarray(labels)
+        if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
+            raise UserError(
+                f"The labels of '{name}' must be integers [{len(images)}], received "
+                f"{labels.dtype} {list(labels.shape)}."
+            )
+    return IndexedImages(
+        name=name,
+        count=len(images),
+        shape=tuple(map(int, images.shape[1:])),
+        has_labels=labels is not None and bool((labels >= 0).all()),
+        read=lambda i: np.asarray(images[i]),
+        labels=None if labels is None else labels.astype(np.int32),
+        order=np.arange(len(images)),
+    )
+
+
+def _from_dataset(text: str, choose_split: Callable[[Dataset], str | None]) -> ImageSet:
+    prefix = _TFDS if text.startswith(_TFDS) else ""
+    name, _, own_split = text.removeprefix(prefix).partition(":")
+    known = registry.names("dataset")
+    aliases = [alias for part in registry.components("dataset") for alias in part.aliases]
+    if not prefix and name not in (*known, *aliases):
+        guess = nearest(name, known)
+        hint = f" Did you mean the data set '{guess}'?" if guess else ""
+        raise UserError(f"'{text}' is no file, no folder and no data set.{hint}")
+    dataset = get_dataset(prefix + name)
+    split = own_split or choose_split(dataset) or dataset.eval_split
+    dataset.check_split(split)
+    names = dataset.class_names or tuple(map(str, range(dataset.num_classes or 0)))
+    return SplitImages(
+        name=f"{prefix}{name}:{split}",
+        count=dataset.splits[split],
+        shape=dataset.image_shape,
+        has_labels=dataset.num_classes is not None,
+        class_names=names or None,
+        dataset=dataset,
+        split=split,
+    )

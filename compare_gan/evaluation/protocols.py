@@ -1,0 +1,183 @@
+"""Named protocols: all that two scores must have in common to be compared, under one name.
+
+`fid50k_train` is the FID of 50,000 generated images against 50,000 of the training split, with the
+canonical Inception. `fid50k_train_fashion_cnn` is the same with the extractor `fashion_cnn`, as the
+names of scores have it.
+"""
+
+import dataclasses
+from collections.abc import Mapping, Sequence
+
+from compare_gan import registry
+from compare_gan.errors import UserError, unknown_name
+
+# What the split of a protocol may be called in a data set, the first that is there counts.
+_SPLITS = {"train": ("train",), "test": ("test", "validation", "val")}
+
+
+@dataclasses.dataclass(frozen=True)
+class NamedProtocol:
+    """How a score is measured.
+
+    Attributes:
+      name: What result rows call it.
+      metrics: Registered names of metrics, each with the options that it is given.
+      num_fake: Number of generated images.
+      split: The reference split, `train` or `test` (also `validation`, `val`); None = there is no
+        reference.
+      num_real: Number of reference images; None = all of the split.
+      extractor: Registered name.
+      resizer: How the extractor's line on resizing begins.
+    """
+
+    name: str
+    metrics: Mapping[str, Mapping[str, object]]
+    num_fake: int
+    split: str | None = "train"
+    num_real: int | None = None
+    extractor: str = "inception"
+    resizer: str = "TF1 bilinear, no antialiasing"
+
+    def settings(self) -> dict[str, object]:
+        """What it sets of the options of the gin scope `evaluation`, by name."""
+        return {
+            "metrics": tuple(self.metrics),
+            "extractor": self.extractor,
+            "split": None,  # See `split_of`.
+            "num_real": self.num_real,
+            "num_fake": self.num_fake,
+        }
+
+    def make_metrics(self) -> list:
+        """The metrics, built with their options, which win over gin's."""
+        return [registry.get("metric", name)(**given) for name, given in self.metrics.items()]
+
+    def check_extractor(self, extractor) -> None:
+        """Raises UserError if the extractor resizes otherwise than the protocol says."""
+        if not extractor.resizer.startswith(self.resizer):
+            raise UserError(
+                f"The protocol '{self.name}' resizes by '{self.resizer}', but '{extractor.name}' "
+                f"by '{extractor.resizer}': leave its options out."
+            )
+
+    def split_of(self, name: str, splits: Sequence[str]) -> str | None:
+        """The reference split, as the data set `name` calls it.
+
+        Raises:
+          UserError: The data set has no such split.
+        """
+        if self.split is None:
+            return None
+        for split in _SPLITS[self.split]:
+            if split in splits:
+                return split
+        raise UserError(
+            f"The protocol '{self.name}' compares with the split '{self.split}', which '{name}' "
+            f"has not; it has {', '.join(splits)}."
+        )
+
+    def check_count(self, what: str, name: str, count: int) -> None:
+        """Raises UserError if a set of images is too small.
+
+        Args:
+          what: `real` or `fake`.
+          name: Of the set.
+          count: How many it holds.
+        """
+        needed = self.num_real if what == "real" else self.num_fake
+        if needed is not None and count < needed:
+            raise UserError(
+                f"The protocol '{self.name}' needs {needed} {what} images, but '{name}' holds "
+                f"{count}."
+            )
+
+
+def get(name: str) -> NamedProtocol:
+    """The protocol of this name, which may end in an extractor's.
+
+    Raises:
+      UserError: There is no such protocol; the message names the nearest one.
+    """
+    registry.load("protocol")
+    known = registry.names("protocol")
+    if name in known:
+        return registry.get("protocol", name)
+    for extractor in registry.names("extractor"):
+        base = name.removesuffix(f"_{extractor}")
+        if base != name and base in known:
+            protocol = registry.get("protocol", base)
+            return dataclasses.replace(protocol, name=name, extractor=extractor, resizer="")
+    raise unknown_name("protocol", name, known)
+
+
+def define(protocol: NamedProtocol, *, summary: str, paper: str = "") -> None:
+    """Makes a protocol known by its name; see `registry.add`.
+
+    Raises:
+      UserError: The name is taken, or the split is neither `train` nor `test`.
+    """
+    if protocol.split is not None and protocol.split not in _SPLITS:
+        raise unknown_name(f"split of {protocol.name}", protocol.split, _SPLITS)
+    known = {part.name: part.value for part in registry.components("protocol")}
+    if known.get(protocol.name, protocol) != protocol:
+        raise UserError(f"The protocol name '{protocol.name}' is taken: scores of both would mix.")
+    registry.add("protocol", protocol.name, protocol, summary=summary, paper=paper)
+
+
+_FID = {"fid": {}}
+_KID = {"kid": dict(num_subsets=100, subset_size=1000, degree=3, gamma=None, coef0=1.0, seed=2020)}
+_PRECISION_RECALL = {"precision_recall": {"k": 3}}
+_TTUR = "https://arxiv.org/abs/1706.08500"
+_MMD = "https://arxiv.org/abs/1801.01401"
+_IMPROVED = "https://arxiv.org/abs/1904.06991"
+
+define(
+    NamedProtocol("fid50k_train", _FID, 50_000, "train", 50_000),
+    summary="FID, 50,000 generated images against 50,000 of the training split.",
+    paper=_TTUR,
+)
+define(
+    NamedProtocol("fid50k_full", _FID, 50_000, "train"),
+    summary="FID, 50,000 generated images against the whole training split.",
+    paper=_TTUR,
+)
+define(
+    NamedProtocol("fid10k_train", _FID, 10_000, "train", 10_000),
+    summary="FID, 10,000 generated images against 10,000 of the training split.",
+    paper=_TTUR,
+)
+define(
+    NamedProtocol("fid10k_test", _FID, 10_000, "test", 10_000),
+    summary="FID, 10,000 generated images against 10,000 of the test (validation) split.",
+    paper=_TTUR,
+)
+define(
+    NamedProtocol("kid50k", _KID, 50_000, "train", 50_000),
+    summary="KID, 50,000 generated images against 50,000 of the training split.",
+    paper=_MMD,
+)
+define(
+    NamedProtocol("kid50k_full", _KID, 50_000, "train"),
+    summary="KID, 50,000 generated images against the whole training split.",
+    paper=_MMD,
+)
+define(
+    NamedProtocol("pr50k3", _PRECISION_RECALL, 50_000, "train", 50_000),
+    summary="Precision and recall, k = 3, 50,000 images against 50,000 of the training split.",
+    paper=_IMPROVED,
+)
+define(
+    NamedProtocol("pr50k3_full", _PRECISION_RECALL, 50_000, "train"),
+    summary="Precision and recall, k = 3, 50,000 images against the whole training split.",
+    paper=_IMPROVED,
+)
+define(
+    NamedProtocol("dc10k5", {"density_coverage": {"k": 5}}, 10_000, "train", 10_000),
+    summary="Density and coverage, k = 5, 10,000 images against 10,000 of the training split.",
+    paper="https://arxiv.org/abs/2002.09797",
+)
+define(
+    NamedProtocol("is50k", {"inception_score": {"splits": 10}}, 50_000, None),
+    summary="Inception Score of 50,000 generated images in 10 splits.",
+    paper="https://arxiv.org/abs/1606.03498",
+)

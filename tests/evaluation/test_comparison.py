@@ -1,0 +1,82 @@
+"""Rows beside each other, and what is said where they were not measured alike."""
+
+import dataclasses
+import json
+
+import pytest
+
+from compare_gan.errors import UserError
+from compare_gan.evaluation import comparison
+from compare_gan.evaluation.results import Protocol, ResultRow, Score, write_results
+
+_FIELDS = {field.name: "same" for field in dataclasses.fields(Protocol)}
+_PROTOCOL = Protocol(**_FIELDS | dict(seeds=[0], metric_options={"is.splits": 1, "kid.degree": 3}))
+
+
+def _row(step=10, name="", *, scores=None, **changes):
+    protocol = dataclasses.replace(_PROTOCOL, **changes)
+    scores = {k: Score(v, 0.25) for k, v in (scores or {"fid": 12.5}).items()}
+    return ResultRow(step, scores, protocol, ("fid",), name)
+
+
+def test_rows_measured_alike_get_no_warning():
+    assert comparison.warning([_row(), _row(20, "fid10k_test", scores={"is": 2.0})], "ab") is None
+
+
+def test_the_warning_says_what_differs_and_where():
+    rows = [_row(), _row(num_fake=10_000), _row(num_fake=5, extractor="fashion_cnn")]
+    assert comparison.warning(rows, ["runs/a", "runs/b", "runs/c"]) == (
+        "These scores were not measured alike, so they do not compare: num_fake is same (runs/a), "
+        "10000 (runs/b), 5 (runs/c); extractor is same (runs/a, runs/b), fashion_cnn (runs/c)."
+    )
+    assert "num_fake" not in comparison.warning(rows, "abc", ignore=("num_fake",))
+    assert comparison.warning(rows[:2], "ab", ignore=("num_fake",)) is None
+
+
+def test_of_options_those_that_differ_are_told_and_of_many_rows_three():
+    rows = [_row(metric_options={"is.splits": 10, "kid.degree": 3}), *[_row()] * 5]
+    warning = comparison.warning(rows, "abcdef")
+    assert (
+        'metric_options is {"is.splits": 10} (a), {"is.splits": 1} (b, c, d and 2 more)' in warning
+    )
+
+
+def test_equal_images_may_have_two_names():
+    rows = [_row(), _row(dataset="folder", split="all")]
+    assert comparison.warning(rows, "ab") is None
+    rows = [_row(dataset_hash="none"), _row(dataset="folder", dataset_hash="none")]
+    assert "dataset is same (a), folder (b)" in comparison.warning(rows, "ab")
+
+
+def test_the_table_has_a_column_for_each_score():
+    text = comparison.format_rows(
+        [_row(10, "fid10k_test", seeds=[0, 1]), _row(None, scores={"is": 2.0})],
+        ["runs/a", "b.json"],
+    )
+    assert text.splitlines() == [
+        "        step  protocol     fid               is",
+        "runs/a  10    fid10k_test  12.5000 ± 0.2500  –",
+        "b.json  –     –            –                 2.0000",
+    ]
+
+
+def test_rows_are_read_from_directories_and_files(tmp_path):
+    write_results([_row(10), _row(20)], str(tmp_path))
+    assert comparison.read_rows(str(tmp_path)) == [_row(10), _row(20)]
+    assert comparison.read_rows(str(tmp_path / "results.jsonl")) == [_row(10), _row(20)]
+    values = json.loads(_row().to_json()) | {"scores": {"fid": 12.5}}
+    del values["step"]
+    (tmp_path / "a.json").write_text(json.dumps(values, indent=2))
+    [row] = comparison.read_rows(str(tmp_path / "a.json"))
+    assert row.step is None and row.scores == {"fid": Score(12.5, 0.0)}
+
+
+def test_what_holds_no_rows_is_told(tmp_path):
+    with pytest.raises(UserError, match="There is no file or folder 'nowhere'"):
+        comparison.read_rows("nowhere")
+    with pytest.raises(UserError, match="holds no scores: nothing has been evaluated there"):
+        comparison.read_rows(str(tmp_path))
+    for text in ("text", "[1]", "{}"):
+        (tmp_path / "a.json").write_text(text)
+        with pytest.raises(UserError, match=r"a.json' holds no scores as results.jsonl"):
+            comparison.read_rows(str(tmp_path / "a.json"))

@@ -1,0 +1,89 @@
+"""Named protocols: what each fixes, found by name, also with another extractor."""
+
+import types
+
+import pytest
+
+from compare_gan import registry
+from compare_gan.errors import UserError
+from compare_gan.evaluation import protocols
+from compare_gan.metrics import FrechetInceptionDistance
+
+_SIZES = {"train": 60_000, "validation": 10_000}
+
+
+def test_a_protocol_is_the_one_that_its_name_says():
+    protocol = protocols.get("fid50k_train")
+    assert (protocol.num_real, protocol.num_fake, protocol.extractor) == (
+        50_000,
+        50_000,
+        "inception",
+    )
+    assert protocol.split_of("a", _SIZES) == "train"
+    [metric] = protocol.make_metrics()
+    assert isinstance(metric, FrechetInceptionDistance)
+
+
+@pytest.mark.parametrize("name", registry.names("protocol"))
+def test_the_parts_of_every_protocol_are_there(name):
+    protocol = protocols.get(name)
+    metrics = protocol.make_metrics()
+    assert len(metrics) == len(protocol.metrics)
+    for metric, options in zip(metrics, protocol.metrics.values(), strict=True):
+        assert options.items() <= metric.options().items() and metric.statistics(protocol.num_fake)
+        assert metric.uses_real == (protocol.split is not None)
+    assert registry.get("extractor", protocol.extractor)
+
+
+def test_the_numbers_in_a_name_are_those_of_the_protocol():
+    for name in registry.names("protocol"):
+        thousands = int("".join(filter(str.isdigit, name.split("k")[-2])))
+        assert protocols.get(name).num_fake == 1000 * thousands
+
+
+def test_a_name_may_end_in_an_extractor():
+    protocol = protocols.get("fid10k_test_fashion_cnn")
+    assert (protocol.extractor, protocol.num_fake) == ("fashion_cnn", 10_000)
+    assert protocol.name == "fid10k_test_fashion_cnn"
+    protocol.check_extractor(types.SimpleNamespace(name="fashion_cnn", resizer="whatever"))
+
+
+def test_the_test_split_may_have_another_name():
+    protocol = protocols.get("fid10k_test")
+    assert protocol.split_of("a", _SIZES) == "validation"
+    assert protocol.split_of("a", _SIZES | {"test": 5}) == "test"
+    with pytest.raises(
+        UserError, match="compares with the split 'test', which 'a' has not; it has"
+    ):
+        protocol.split_of("a", {"train": 5})
+    assert protocols.get("is50k").split_of("a", {"train": 5}) is None
+
+
+def test_too_few_images_and_another_resizer_are_refused():
+    protocol = protocols.get("fid50k_train")
+    protocol.check_count("real", "a", 50_000)
+    with pytest.raises(UserError, match="needs 50000 real images, but 'a' holds 49999"):
+        protocol.check_count("real", "a", 49_999)
+    protocols.get("fid50k_full").check_count("real", "a", 3)
+    extractor = types.SimpleNamespace(name="inception", resizer="clean, to 299x299")
+    with pytest.raises(UserError, match="resizes by 'TF1 bilinear, no antialiasing', but"):
+        protocol.check_extractor(extractor)
+
+
+def test_unknown_names_are_told_and_new_ones_defined():
+    with pytest.raises(
+        UserError, match=r"Unknown protocol 'fid50k_trian'\. Did you mean 'fid50k_tr"
+    ):
+        protocols.get("fid50k_trian")
+    own = protocols.NamedProtocol("fid2k_train", {"fid": {}}, 2000)
+    try:
+        protocols.define(own, summary="Mine.")
+        assert protocols.get("fid2k_train") is own
+        with pytest.raises(UserError, match="taken"):
+            protocols.define(
+                protocols.NamedProtocol("fid2k_train", {"fid": {}}, 3000), summary="Another."
+            )
+    finally:
+        registry._components["protocol"].pop("fid2k_train", None)
+    with pytest.raises(UserError, match=r"Unknown split of x 'tran'\. Did you mean 'train'"):
+        protocols.define(protocols.NamedProtocol("x", {"fid": {}}, 5, "tran"), summary="Wrong.")

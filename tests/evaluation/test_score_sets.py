@@ -1,0 +1,300 @@
+"""Scores of two sets of images: those of the metric functions, however the images are stored."""
+
+import dataclasses
+import json
+import pathlib
+import re
+import tracemalloc
+
+import numpy as np
+import PIL.Image
+import pytest
+import tensorflow as tf
+from PIL import Image
+
+from compare_gan import registry
+from compare_gan.datasets import as_arrays, get_dataset
+from compare_gan.errors import UserError
+from compare_gan.evaluation import protocols
+from compare_gan.evaluation.image_sets import IndexedImages
+from compare_gan.evaluation.open_images import open_images
+from compare_gan.evaluation.results import ResultRow
+from compare_gan.evaluation.score_sets import score_sets
+from compare_gan.metrics import (
+    Batch,
+    FrechetInceptionDistance,
+    InceptionScore,
+    Metric,
+    Statistics,
+    class_agreement,
+    gaussian_statistics,
+    inception_score,
+)
+from compare_gan.metrics.collected import Collected
+from compare_gan.metrics.extractors import Extractor
+
+_RNG = np.random.default_rng(0)
+_REAL = _RNG.integers(0, 256, (60, 8, 8, 1), dtype=np.uint8)
+_FAKE = _RNG.integers(0, 200, (40, 8, 8, 1), dtype=np.uint8)
+_LABELS = np.arange(40) % 3
+_CLASSES = ("dark", "middle", "bright")
+
+
+class Pixels(Extractor):
+    """Features: the mean of each quarter of an image, of whatever size; logits: pixels."""
+
+    name = "pixels"
+    weights_hash = "0"
+    resizer = "means of quarters"
+    class_names = _CLASSES
+
+    def forward(self, images):
+        x = tf.cast(images, tf.float32) / 255.0
+        height, width = (size // 2 for size in images.shape[1:3])
+        quarters = [x[:, :height, :width], x[:, height:, :width], x[:, :height, width:]]
+        return tf.stack([tf.reduce_mean(q, [1, 2, 3]) for q in quarters], 1), 3 * x[:, 0, :3, 0]
+
+
+@pytest.fixture(autouse=True)
+def _own_cache(tmp_path, monkeypatch):
+    monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(name="extractor", scope="module")
+def _extractor():
+    return Pixels()
+
+
+def _fid(real_features, fake_features):
+    """By the metric, from statistics."""
+    sides = []
+    for features in (real_features, fake_features):
+        mean, covariance = gaussian_statistics(features)
+        sides.append({"mean": mean, "covariance": covariance})
+    return FrechetInceptionDistance().value(*sides)[""]
+
+
+def _save(images, folder):
+    folder.mkdir(parents=True)
+    for i, image in enumerate(images):
+        pixels = image[..., 0] if image.shape[-1] == 1 else image
+        Image.fromarray(pixels).save(folder / f"{i:03}.png")
+    return folder
+
+
+def test_scores_are_those_of_the_functions(extractor, tmp_path):
+    labelled = dataclasses.replace(open_images((_FAKE, _LABELS)), class_names=_CLASSES)
+    result = score_sets(
+        _save(_REAL, tmp_path / "real"), labelled,
+        ["fid", "inception_score", "class_agreement"], extractor, batch_size=7,
+    )  # fmt: skip
+    (real, _), (fake, logits) = extractor(_REAL), extractor(_FAKE)
+    assert set(result.scores) == {"fid_pixels", "is_pixels", "class_agreement_pixels"}
+    # The same float32 features, added up in another order.
+    assert result.scores["fid_pixels"] == pytest.approx(_fid(real, fake), rel=1e-6)
+    assert result.scores["is_pixels"] == pytest.approx(inception_score(logits)[0], rel=1e-6)
+    assert result.scores["class_agreement_pixels"] == class_agreement(logits, _LABELS)
+    protocol = result.protocol
+    assert (protocol.num_real, protocol.num_fake, protocol.resolution) == (60, 40, "8x8x1")
+    assert (protocol.extractor, protocol.extractor_hash) == ("pixels", "0")
+    assert (protocol.seeds, protocol.weights) == ([0], "not recorded")
+    assert protocol.metric_options["is.splits"] == 1
+
+
+def test_neither_batch_size_nor_place_nor_order_counts(extractor, tmp_path):
+    np.savez(tmp_path / "fake.npz", samples=_FAKE)
+    folder = _save(_FAKE[::-1], tmp_path / "fake")
+    results = [
+        score_sets(_REAL, fake, ["fid"], extractor, batch_size=batch_size, seed=seed)
+        for fake, batch_size, seed in (
+            (_FAKE, 40, 0),
+            (folder, 3, 1),
+            (tmp_path / "fake.npz", 7, 2),
+        )
+    ]
+    for result in results[1:]:
+        assert result.scores["fid_pixels"] == pytest.approx(
+            results[0].scores["fid_pixels"], rel=1e-6
+        )
+        assert result.fake_hash == results[0].fake_hash
+        assert result.protocol.dataset_hash == results[0].protocol.dataset_hash
+    other = score_sets(_REAL, _FAKE, ["fid"], extractor, num_fake=39)
+    assert other.fake_hash != results[0].fake_hash
+
+
+def test_a_data_set_is_the_reference_that_evaluation_has(extractor, tmp_path):
+    result = score_sets("fashion_mnist_10k", _FAKE, ["fid"], extractor, num_real=50)
+    images, _ = as_arrays(get_dataset("fashion_mnist_10k"), num_examples=50)
+    expected = _fid(extractor(images)[0], extractor(_FAKE)[0])
+    assert result.scores["fid_pixels"] == pytest.approx(expected, rel=1e-6)
+    assert (result.real, result.protocol.split) == ("fashion_mnist_10k:train", "train")
+    assert result.protocol.resolution == "28x28x1 against 8x8x1"
+    [cached] = (tmp_path / "cache").iterdir()
+    assert cached.name.startswith("fashion_mnist_10k_gaussian")
+
+
+def test_images_of_several_sizes_are_each_resized_by_the_extractor(extractor, tmp_path):
+    images = [image[: 8 - i % 3, : 8 - i % 2] for i, image in enumerate(_FAKE)]
+    result = score_sets(_REAL, _save(images, tmp_path / "fake"), ["fid"], extractor, batch_size=9)
+    features = np.concatenate([extractor(image[None])[0] for image in images])
+    # Means of a batch and of one image differ in the last digits of float32.
+    expected = _fid(extractor(_REAL)[0], features)
+    assert result.scores["fid_pixels"] == pytest.approx(expected, rel=1e-5)
+    assert result.protocol.resolution == "8x8x1 against of several sizes"
+
+
+def test_statistics_of_other_programs_stand_for_images(extractor, tmp_path):
+    mean, covariance = gaussian_statistics(extractor(_REAL)[0])
+    np.savez(tmp_path / "real.npz", mu=mean, sigma=covariance)
+    result = score_sets(tmp_path / "real.npz", _FAKE, ["fid"], extractor)
+    expected = _fid(extractor(_REAL)[0], extractor(_FAKE)[0])
+    assert result.scores["fid_pixels"] == pytest.approx(expected, rel=1e-6)
+    assert result.protocol.num_real == "not recorded" and result.protocol.split == "statistics"
+    np.savez(tmp_path / "wide.npz", mu=np.zeros(5), sigma=np.eye(5))
+    with pytest.raises(UserError, match="statistics of 5 features, but 'pixels' yields 3"):
+        score_sets(tmp_path / "wide.npz", _FAKE, ["fid"], extractor)
+
+
+def test_labels_of_folders_are_matched_by_class_name(extractor, tmp_path):
+    for name, label in zip(_CLASSES, range(3), strict=True):
+        _save(_FAKE[label::3], tmp_path / "fake" / name.upper())  # Sorted otherwise.
+        _save(_REAL[label::3], tmp_path / "real" / name)
+    with pytest.raises(UserError, match="classes of 'pixels' are not those"):
+        score_sets(tmp_path / "real", tmp_path / "fake", ["class_agreement"], extractor)
+    numbered = dataclasses.replace(open_images((_REAL, np.arange(60) % 3)), class_names=_CLASSES)
+    result = score_sets(numbered, tmp_path / "fake", ["class_agreement"], extractor)
+    expected = class_agreement(extractor(_FAKE)[1], _LABELS)
+    assert result.scores["class_agreement_pixels"] == expected
+    other = dataclasses.replace(numbered, class_names=("dark", "middle", "light"))
+    with pytest.raises(UserError, match="has the class 'BRIGHT', which 'array' has not"):
+        score_sets(other, tmp_path / "fake", ["class_agreement"], extractor)
+
+
+class Difference(Metric):
+    """Of mean levels; looks at the images, and draws."""
+
+    name = "difference"
+    needs = frozenset({"images"})
+    uses_real = True
+
+    def statistics(self, num_images):
+        return Collected("images")
+
+    def value(self, real, fake):
+        return {"": real["images"].mean() - fake["images"].mean()}
+
+    def pictures(self, real, fake):
+        return {"first": PIL.Image.fromarray(fake["images"][0, ..., 0])}
+
+
+def test_metrics_of_images_need_no_extractor_and_may_draw():
+    result = score_sets(_REAL, _FAKE, [Difference()], "no such extractor", pictures=True)
+    assert result.scores == {"difference": pytest.approx(_REAL.mean() - _FAKE.mean())}
+    assert result.protocol.extractor == "none"
+    assert result.pictures["difference_first"].size == (8, 8)
+    assert not score_sets(_REAL, _FAKE, [Difference], "no such extractor").pictures
+
+
+def test_the_json_can_be_read_as_a_row(extractor):
+    result = score_sets(None, _FAKE, [InceptionScore(splits=2)], extractor, seed=3)
+    values = json.loads(result.to_json())
+    assert values["scores"] == result.scores and values["real"] == "none"
+    row = ResultRow.from_json(result.to_json())
+    assert row.step is None and row.protocol == result.protocol
+    assert {name: score.mean for name, score in row.scores.items()} == result.scores
+
+
+def test_a_protocol_fixes_numbers_split_and_metrics(extractor, monkeypatch):
+    monkeypatch.setattr(Pixels, "resizer", "means of quarters")
+    named = protocols.NamedProtocol(
+        "tiny", {"inception_score": {"splits": 2}, "fid": {}}, 30, "train", 50,
+        extractor=lambda: extractor, resizer="means",
+    )  # fmt: skip
+    monkeypatch.setattr(protocols, "get", lambda name: {"tiny": named}[name])
+    result = score_sets("fashion_mnist_10k", _FAKE, protocol="tiny")
+    assert result.protocol_name == "tiny" and set(result.scores) >= {"is_pixels", "fid_pixels"}
+    assert (result.protocol.num_real, result.protocol.num_fake) == (50, 30)
+    assert result.protocol.metric_options["is.splits"] == 2
+    with pytest.raises(UserError, match="'tiny' needs 30 fake images, but 'array' holds 20"):
+        score_sets("fashion_mnist_10k", _FAKE[:20], protocol="tiny")
+    with pytest.raises(UserError, match="says what num_fake is: leave that out, received 5"):
+        score_sets("fashion_mnist_10k", _FAKE, protocol="tiny", num_fake=5)
+    monkeypatch.setattr(Pixels, "resizer", "clean")
+    with pytest.raises(UserError, match="'tiny' resizes by 'means', but 'pixels' by 'clean'"):
+        score_sets("fashion_mnist_10k", _FAKE, protocol="tiny")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "sentence"),
+    (
+        (dict(metrics="fid"), "metrics must be a list of names, received 'fid'."),
+        (dict(metrics=["fidd"]), "Unknown metric 'fidd'. Did you mean 'fid'"),
+        (dict(real=None), "'fid' compares with real images, and none are given."),
+        (dict(metrics=["class_agreement"]), "'class_agreement' needs labels, and 'array' has none"),
+        (dict(num_fake=41), "'array' holds 40 images, fewer than 41."),
+        (dict(batch_size=0), "batch_size must be a positive integer, received 0."),
+        (dict(protocol="fid50k_trian"), "Unknown protocol 'fid50k_trian'. Did you mean 'fid50k_"),
+        (dict(on_error="go on"), "Unknown on_error 'go on'."),
+        (dict(real=_REAL[:, :4], metrics=[Difference]), "'Difference' compares images pixel by "
+         "pixel, and those of 'array' are 4x8x1, those of 'array' 8x8x1."),
+        (dict(metrics=[InceptionScore(splits=50)]), "no more splits than images"),
+    ),
+)  # fmt: skip
+def test_mistakes_are_told_before_images_are_read(extractor, monkeypatch, arguments, sentence):
+    def read(*args):
+        raise AssertionError("Images were read.")
+
+    monkeypatch.setattr(IndexedImages, "batches", read)
+    arguments = dict(real=_REAL, fake=_FAKE, metrics=["fid"], extractor=extractor) | arguments
+    if "protocol" in arguments:
+        del arguments["metrics"], arguments["extractor"]
+    with pytest.raises(UserError) as error:
+        score_sets(**arguments)
+    assert sentence in str(error.value)
+
+
+def test_given_statistics_serve_no_other_metric(extractor, tmp_path):
+    np.savez(tmp_path / "a.npz", mu=np.zeros(3), sigma=np.eye(3))
+    with pytest.raises(UserError, match=r"'Difference' needs images, and '.*' holds only a mean"):
+        score_sets(tmp_path / "a.npz", _FAKE, [Difference], extractor)
+    with pytest.raises(UserError, match="'fid10k_train' says how many images there are"):
+        score_sets(tmp_path / "a.npz", _FAKE, protocol="fid10k_train")
+
+
+def test_memory_does_not_grow_with_the_number_of_images(extractor):
+    """Of 8 times as many images, each read when it is needed, the peak is the same."""
+
+    def peak(count):
+        images = IndexedImages(
+            name="made",
+            count=count,
+            shape=(32, 32, 3),
+            read=lambda i: np.full([32, 32, 3], i % 256, np.uint8),
+            order=np.arange(count),
+        )
+        tracemalloc.start()
+        score_sets(images, images, ["fid"], extractor, batch_size=10)
+        found = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        return found
+
+    peak(100)  # Traces.
+    few, many = peak(200), peak(1600)
+    # All images take 5 MB, a batch 30 kB. What is kept of each is its place in the order.
+    assert many < few + 500_000
+
+
+def test_the_metric_of_contributing_works():
+    text = (pathlib.Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
+    section = text[text.index("## Add a metric") :]
+    [code] = re.findall(
+        r"```python\n(.*?)```", section[: section.index("## Add an extractor")], re.S
+    )
+    names = dict(np=np, registry=registry, Batch=Batch, Metric=Metric, Statistics=Statistics)
+    registry.load("metric")
+    try:
+        exec(code, names)
+        result = score_sets(_REAL, _FAKE, ["brightness"], batch_size=7)
+    finally:
+        registry._components["metric"].pop("brightness", None)
+    assert result.scores["brightness"] == pytest.approx(_FAKE.mean() - _REAL.mean())
