@@ -98,7 +98,8 @@ def _find() -> str:
 
 def _hub_cached() -> str | None:
     """The folder where TF-Hub keeps TF-GAN's module; None if it has not been downloaded."""
-    cache = os.environ.get("TFHUB_CACHE_DIR") or os.path.join(tempfile.gettempdir(), "tfhub_modules")
+    default = os.path.join(tempfile.gettempdir(), "tfhub_modules")
+    cache = os.environ.get("TFHUB_CACHE_DIR") or default
     if not os.path.isdir(cache):
         return None
     handle = tfgan.load().eval.INCEPTION_TFHUB

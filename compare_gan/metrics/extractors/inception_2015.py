@@ -78,8 +78,19 @@ _E = {
     "tower_1/mixed/conv_1": "branch3x3dbl_3b",
     "tower_2/conv": "branch_pool",
 }
-_BLOCKS = ("5b", _A), ("5c", _A), ("5d", _A), ("6a", _B), ("6b", _C), ("6c", _C), ("6d", _C), (
-    "6e", _C), ("7a", _D), ("7b", _E), ("7c", _E)
+_BLOCKS = (
+    ("5b", _A),
+    ("5c", _A),
+    ("5d", _A),
+    ("6a", _B),
+    ("6b", _C),
+    ("6c", _C),
+    ("6d", _C),
+    ("6e", _C),
+    ("7a", _D),
+    ("7b", _E),
+    ("7c", _E),
+)
 
 
 def _names() -> dict[str, str]:

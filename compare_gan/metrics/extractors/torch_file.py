@@ -38,12 +38,13 @@ _CONSTRUCTORS = {
 }
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _VALUES = frozenset(
-    "BININT BININT1 BININT2 LONG1 LONG4 BINFLOAT BINUNICODE SHORT_BINUNICODE BINUNICODE8".split()
+    ("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT")
+    + ("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8")
 )
 _IGNORED = frozenset(("PROTO", "FRAME", "STOP"))
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """The file holds something else than tensors; the message says what."""
 
 
@@ -89,7 +90,7 @@ def read_torch_tensors(path: str) -> dict[str, np.ndarray]:
             file.seek(0)
             tensors, storages = read(file)
         return {_of_type(key, str): _array(t, key, storages) for key, t in tensors.items()}
-    except _Refused as error:
+    except _RefusedError as error:
         raise UserError(
             f"'{path}' is refused: a file of weights may hold names and tensors only, received "
             f"{error}."
@@ -105,12 +106,12 @@ def _read_zip(file: BinaryIO) -> tuple[Any, dict[str, bytes]]:
         entries = {info.filename: info for info in archive.infolist()}
         # PyTorch compresses nothing: what is compressed may be huge once it is not.
         if any(info.compress_type != zipfile.ZIP_STORED for info in entries.values()):
-            raise _Refused("a compressed archive")
+            raise _RefusedError("a compressed archive")
         (pickle,) = (name for name in entries if name.split("/", 1)[-1] == "data.pkl")
         folder = pickle.removesuffix("data.pkl")
         order = folder + "byteorder"
         if order in entries and archive.read(order) != b"little":
-            raise _Refused("numbers of big-endian order")
+            raise _RefusedError("numbers of big-endian order")
         storages = {
             name.removeprefix(folder + "data/"): archive.read(name)
             for name in entries
@@ -123,13 +124,13 @@ def _read_legacy(file: BinaryIO) -> tuple[Any, dict[str, bytes]]:
     if (_unpickle(file), _unpickle(file)) != (_MAGIC, _VERSION):
         raise ValueError("it begins with neither of PyTorch's marks")
     if not _unpickle(file).get("little_endian"):
-        raise _Refused("numbers of big-endian order")
+        raise _RefusedError("numbers of big-endian order")
     tensors, keys = _of_type(_unpickle(file), dict), _unpickle(file)
     dtypes = {t.storage.key: t.storage.dtype for t in tensors.values() if isinstance(t, _Tensor)}
     storages = {}
     for key in keys:
         if key not in dtypes:
-            raise _Refused(f"numbers '{key}' of no tensor")
+            raise _RefusedError(f"numbers '{key}' of no tensor")
         (count,) = struct.unpack("<q", file.read(8))
         size = count * dtypes[key].itemsize
         storages[key] = file.read(size) if size >= 0 else b""
@@ -190,9 +191,9 @@ def _unpickle(file: BinaryIO) -> Any:
             # The versions that PyTorch notes down on a state dictionary.
             state = stack.pop()
             if not (isinstance(stack[-1], dict) and set(_of_type(state, dict)) <= {"_metadata"}):
-                raise _Refused("an object with a state")
+                raise _RefusedError("an object with a state")
         elif name not in _IGNORED:
-            raise _Refused(f"the instruction {name}")
+            raise _RefusedError(f"the instruction {name}")
     (value,) = stack
     return value
 
@@ -208,24 +209,24 @@ def _reduced(called: Any, arguments: Any) -> Any:
             return _Tensor(storage, offset, shape, strides)
     if name == "torch._utils._rebuild_parameter" and isinstance(arguments[0], _Tensor):
         return arguments[0]
-    raise _Refused(f"a call of '{name}'")
+    raise _RefusedError(f"a call of '{name}'")
 
 
 def _storage(identity: Any) -> _Storage:
     # A sixth says, in old files, that it is a part of another.
     if identity[0] != "storage" or any(part is not None for part in identity[5:]):
-        raise _Refused("a reference to something else than numbers")
+        raise _RefusedError("a reference to something else than numbers")
     _, type_, key, _, count = identity[:5]
     name = type_.name if isinstance(type_, _Global) else repr(type_)
     dtype = _DTYPES.get(name.removeprefix("torch."))
     if dtype is None:
-        raise _Refused(f"numbers of the type '{name}'")
+        raise _RefusedError(f"numbers of the type '{name}'")
     return _Storage(dtype, key, count)
 
 
 def _array(value: Any, name: str, storages: dict[str, bytes]) -> np.ndarray:
     if not isinstance(value, _Tensor):
-        raise _Refused(f"'{name}', which is no tensor but of type {type(value).__name__}")
+        raise _RefusedError(f"'{name}', which is no tensor but of type {type(value).__name__}")
     storage = value.storage
     numbers = np.frombuffer(storages[storage.key], storage.dtype)
     if len(numbers) != storage.count:
@@ -238,12 +239,12 @@ def _array(value: Any, name: str, storages: dict[str, bytes]) -> np.ndarray:
     if math.prod(shape) and last >= storage.count:
         raise ValueError(f"'{name}' reaches beyond its numbers")
     if math.prod(shape) > storage.count:
-        raise _Refused(f"'{name}', a tensor larger than its numbers")
+        raise _RefusedError(f"'{name}', a tensor larger than its numbers")
     steps = [step * storage.dtype.itemsize for step in strides]
     return np.lib.stride_tricks.as_strided(numbers[offset:], shape, steps).copy()
 
 
 def _of_type(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
-        raise _Refused(f"{type(value).__name__} where {kind.__name__} belongs")
+        raise _RefusedError(f"{type(value).__name__} where {kind.__name__} belongs")
     return value

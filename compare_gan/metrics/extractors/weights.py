@@ -102,6 +102,11 @@ def arrays_hash(arrays: Iterable[np.ndarray]) -> str:
     return digest.hexdigest()[:16]
 
 
+def words_hash(*words: object) -> str:
+    """16 digits of the SHA-256 over what the words print as."""
+    return hashlib.sha256(repr(words).encode()).hexdigest()[:16]
+
+
 def files_hash(folder: str, counts=lambda name: True) -> str:
     """16 digits of the SHA-256 over names and contents of those files of a folder that count."""
     digest = hashlib.sha256()
