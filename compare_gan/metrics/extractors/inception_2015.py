@@ -106,7 +106,9 @@ CONVOLUTIONS = _names()
 
 
 def build_inception_2015(logit_bias: bool = True) -> keras.Model:
-    """The network, with meaningless weights: from float [n, 299, 299, 3] in [-1, 1] to its outputs.
+    """The network, with meaningless weights: from float [n, h, w, 3] in [-1, 1] to its outputs.
+
+    It was trained on 299 x 299 pixels; the comments tell the sizes for these. At least 75 x 75.
 
     Paper: https://arxiv.org/abs/1512.00567 (what differs from it, see above).
 
@@ -144,7 +146,7 @@ def build_inception_2015(logit_bias: bool = True) -> keras.Model:
             conv(x, f"{scope}/mixed/conv", 384, 1, 3), conv(x, f"{scope}/mixed/conv_1", 384, 3, 1)
         )
 
-    inputs = keras.Input((SIZE, SIZE, 3), **exact)
+    inputs = keras.Input((None, None, 3), **exact)
     x = conv(inputs, "conv", 32, 3, strides=2, padding="valid")
     x = conv(x, "conv_1", 32, 3, padding="valid")
     x = halved(conv(x, "conv_2", 64, 3))

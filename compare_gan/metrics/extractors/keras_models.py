@@ -70,7 +70,9 @@ class KerasApplication(_Resized):
         network = _application(name)
         self.name = name.lower()
         model = _with_weights(network, weights)
-        self._take(model.input_shape[1:], resizer, "keras_application.resizer")
+        # Some take any size, and were trained on 224 x 224 as most.
+        size = [n or 224 for n in model.input_shape[1:3]]
+        self._take((*size, 3), resizer, "keras_application.resizer")
         self._preprocess = sys.modules[inspect.unwrap(network).__module__].preprocess_input
         features = _layer(model, layer, "keras_application.layer") if layer else _last_map(model)
         self._model = keras.Model(model.inputs, (features.output, model.output))

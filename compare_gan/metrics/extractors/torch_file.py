@@ -37,10 +37,8 @@ _CONSTRUCTORS = {
     "EMPTY_TUPLE": lambda items: (),
 }
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
-_VALUES = frozenset(
-    ("BININT", "BININT1", "BININT2", "LONG1", "LONG4", "BINFLOAT")
-    + ("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8")
-)
+_INTEGERS = ("BININT", "BININT1", "BININT2", "LONG1", "LONG4")
+_VALUES = frozenset((*_INTEGERS, "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"))
 _IGNORED = frozenset(("PROTO", "FRAME", "STOP"))
 
 
@@ -246,5 +244,6 @@ def _array(value: Any, name: str, storages: dict[str, bytes]) -> np.ndarray:
 
 def _of_type(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
-        raise _RefusedError(f"{type(value).__name__} where {kind.__name__} belongs")
+        received = type(value).__name__.lstrip("_")
+        raise _RefusedError(f"{received} where {kind.__name__} belongs")
     return value
