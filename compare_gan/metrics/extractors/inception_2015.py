@@ -22,7 +22,7 @@ from compare_gan.metrics.extractors.weights import arrays_hash
 SIZE = 299
 NUM_FEATURES, NUM_CLASSES = 2048, 1008
 GRAPH = "classify_image_graph_def.pb"
-_EPSILON = 1e-3
+_EPSILON = float(np.float32(1e-3))  # As the graph has it.
 
 # The names in the graph, by block, and those that PyTorch's conversions give them.
 _STEM = {
@@ -211,10 +211,12 @@ def load_inception_2015(path: str, logit_bias: bool = True) -> tuple[keras.Model
       UserError: The file is neither, is damaged, or holds other weights.
     """
     read = _from_torch if path.endswith((".pth", ".pt")) else _from_graph
-    model = build_inception_2015(logit_bias)
     try:
         convolution, kernel, bias = read(path)
         convolutions = {name: convolution(name) for name in CONVOLUTIONS}
+        if kernel.shape != (NUM_FEATURES, NUM_CLASSES):
+            raise UserError(f"it has {kernel.shape[1]} classes, not {NUM_CLASSES}")
+        model = build_inception_2015(logit_bias)
         for name, weights in convolutions.items():
             model.get_layer(name.replace("/", "_")).load(weights)
         dense = [kernel, bias] if logit_bias else [kernel]
@@ -223,7 +225,7 @@ def load_inception_2015(path: str, logit_bias: bool = True) -> tuple[keras.Model
         raise UserError(
             f"'{path}' is not the Inception of 2015: it has no {error.args[0]!r}."
         ) from error
-    except (UserError, ValueError) as error:
+    except ValueError as error:  # Also a UserError.
         raise UserError(f"'{path}' is not the Inception of 2015: {error}.") from error
     arrays = [array for name in sorted(convolutions) for array in convolutions[name].arrays()]
     return model, arrays_hash([*arrays, *dense])

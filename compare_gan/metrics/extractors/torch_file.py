@@ -124,14 +124,15 @@ def _read_legacy(file: BinaryIO) -> tuple[Any, dict[str, bytes]]:
     if not _unpickle(file).get("little_endian"):
         raise _RefusedError("numbers of big-endian order")
     tensors, keys = _of_type(_unpickle(file), dict), _unpickle(file)
-    dtypes = {t.storage.key: t.storage.dtype for t in tensors.values() if isinstance(t, _Tensor)}
+    known = {t.storage.key: t.storage for t in tensors.values() if isinstance(t, _Tensor)}
     storages = {}
     for key in keys:
-        if key not in dtypes:
+        if key not in known:
             raise _RefusedError(f"numbers '{key}' of no tensor")
         (count,) = struct.unpack("<q", file.read(8))
-        size = count * dtypes[key].itemsize
-        storages[key] = file.read(size) if size >= 0 else b""
+        if count != known[key].count:
+            raise ValueError(f"it has {count} of {known[key].count} numbers")
+        storages[key] = file.read(count * known[key].dtype.itemsize)
     return tensors, storages
 
 

@@ -114,5 +114,7 @@ def files_hash(folder: str, counts=lambda name: True) -> str:
         folders.sort()
         for name in filter(counts, sorted(files)):
             digest.update(os.path.relpath(os.path.join(parent, name), folder).encode())
-            digest.update(bytes.fromhex(file_hash(os.path.join(parent, name))))
+            with open(os.path.join(parent, name), "rb") as file:
+                while block := file.read(1 << 20):
+                    digest.update(block)
     return digest.hexdigest()[:16]

@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-_STORAGES = {"float32": "FloatStorage", "int64": "LongStorage", "bfloat16": "BFloat16Storage"}
+_STORAGES = {"float32": "FloatStorage", "int64": "LongStorage"}
 
 
 def _global(module, name):
@@ -44,14 +44,14 @@ def state(**instructions):
 
 
 def write(path, pickled, storages, legacy=False, compression=zipfile.ZIP_STORED):
-    """A file as `torch.save` lays it out; `storages` are bytes by key."""
+    """A file as `torch.save` lays it out; `storages` are arrays by key."""
     if not legacy:
         with zipfile.ZipFile(path, "w", compression) as archive:
             archive.writestr("archive/data.pkl", pickled)
             archive.writestr("archive/byteorder", "little")
             archive.writestr("archive/version", "3\n")
             for key, content in storages.items():
-                archive.writestr(f"archive/data/{key}", content)
+                archive.writestr(f"archive/data/{key}", content.tobytes())
         return
     with open(path, "wb") as file:
         about = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"int": 4}}
@@ -59,7 +59,7 @@ def write(path, pickled, storages, legacy=False, compression=zipfile.ZIP_STORED)
             file.write(pickle.dumps(value, 2))
         file.write(pickled + pickle.dumps(list(storages), 2))
         for content in storages.values():
-            file.write(struct.pack("<q", len(content) // 4) + content)
+            file.write(struct.pack("<q", content.size) + content.tobytes())
 
 
 def _write_tensors(path, arrays, legacy=False):
@@ -69,7 +69,7 @@ def _write_tensors(path, arrays, legacy=False):
         strides = [step // array.itemsize for step in array.strides]
         kind = _STORAGES[array.dtype.name]
         instructions[name] = tensor(str(i), array.shape, strides, array.size, kind=kind)
-        storages[str(i)] = array.tobytes()
+        storages[str(i)] = array
     write(path, state(**instructions), storages, legacy)
 
 

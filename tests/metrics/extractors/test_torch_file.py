@@ -37,7 +37,7 @@ def test_views_of_shared_numbers(tmp_path, torch_format, legacy):
         part=torch_format.tensor("0", (2, 2), (12, 4), 24, offset=5),
     )
     path = str(tmp_path / "w.pth")
-    torch_format.write(path, pickled, {"0": _X.tobytes()}, legacy)
+    torch_format.write(path, pickled, {"0": _X}, legacy)
     read = read_torch_tensors(path)
     np.testing.assert_array_equal(read["turned"], _X.T)
     np.testing.assert_array_equal(read["part"], _X[:, 1:, 1])
@@ -114,7 +114,7 @@ def test_an_object_with_a_state_is_refused(tmp_path, torch_format):
 def test_tensors_beyond_their_numbers_are_refused(tmp_path, torch_format, tensor):
     path = str(tmp_path / "w.pth")
     pickled = torch_format.state(x=torch_format.tensor("0", **tensor))
-    torch_format.write(path, pickled, {"0": _X.tobytes()})
+    torch_format.write(path, pickled, {"0": _X})
     with pytest.raises(UserError, match="'x'"):
         read_torch_tensors(path)
 
@@ -122,7 +122,7 @@ def test_tensors_beyond_their_numbers_are_refused(tmp_path, torch_format, tensor
 def test_numbers_of_an_unknown_type_are_refused(tmp_path, torch_format, legacy):
     path = str(tmp_path / "w.pth")
     pickled = torch_format.state(x=torch_format.tensor("0", (2,), (1,), 2, kind="BFloat16Storage"))
-    torch_format.write(path, pickled, {"0": b"1234"}, legacy)
+    torch_format.write(path, pickled, {"0": np.zeros(2, np.int16)}, legacy)
     with pytest.raises(UserError, match=r"received numbers of the type 'torch.BFloat16Storage'"):
         read_torch_tensors(path)
 
@@ -130,8 +130,16 @@ def test_numbers_of_an_unknown_type_are_refused(tmp_path, torch_format, legacy):
 def test_a_compressed_archive_is_refused(tmp_path, torch_format):
     path = str(tmp_path / "w.pth")
     pickled = torch_format.state(x=torch_format.tensor("0", (24,), (1,), 24))
-    torch_format.write(path, pickled, {"0": _X.tobytes()}, compression=zipfile.ZIP_DEFLATED)
+    torch_format.write(path, pickled, {"0": _X}, compression=zipfile.ZIP_DEFLATED)
     with pytest.raises(UserError, match="received a compressed archive"):
+        read_torch_tensors(path)
+
+
+def test_fewer_numbers_than_announced_are_refused(tmp_path, torch_format, legacy):
+    path = str(tmp_path / "w.pth")
+    pickled = torch_format.state(x=torch_format.tensor("0", (24,), (1,), 24))
+    torch_format.write(path, pickled, {"0": _X[0]}, legacy)
+    with pytest.raises(UserError, match=r"is damaged.* 12 .*24 numbers"):
         read_torch_tensors(path)
 
 
