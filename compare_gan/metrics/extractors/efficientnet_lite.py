@@ -10,7 +10,6 @@ import keras
 from compare_gan import registry
 from compare_gan.errors import UserError
 from compare_gan.metrics.extractors import resizing, weights
-from compare_gan.metrics.extractors.base import Extractor
 from compare_gan.metrics.extractors.folded import ConvWeights, FoldedConv
 from compare_gan.metrics.extractors.torch_file import read_torch_tensors
 
@@ -65,7 +64,7 @@ def build_efficientnet_lite0() -> keras.Model:
 
 
 @registry.register("extractor", "efficientnet_lite0", paper="https://arxiv.org/abs/1905.11946")
-class EfficientNetLite0(Extractor):
+class EfficientNetLite0(resizing.ResizingExtractor):
     """EfficientNet-Lite0, trained on ImageNet: needs no download but a package's (extra `effnet`).
 
     Features: 1280 channel means; logits of ImageNet's 1000 classes, in their usual order. Images
@@ -83,9 +82,7 @@ class EfficientNetLite0(Extractor):
     name = "efficientnet_lite0"
 
     def __init__(self, path: str | None = None, resizer: str = "clean"):
-        resizing.check_resizer(resizer, "efficientnet_lite0.resizer")
-        self.resizer = resizing.describe(resizer, _SIZE)
-        self._clean = resizer == "clean"
+        self.resize_to((*_SIZE, 3), resizer, "efficientnet_lite0.resizer")
         path = weights.given_file(path, "efficientnet_lite0.path") if path else _packaged()
         self._model = build_efficientnet_lite0()
         tensors = read_torch_tensors(path)
@@ -113,14 +110,8 @@ class EfficientNetLite0(Extractor):
             raise UserError(f"'{path}' is not EfficientNet-Lite0: {error}.") from error
         self.weights_hash = weights.arrays_hash(tensors[name] for name in sorted(tensors))
 
-    def prepare(self, images):
-        return resizing.clean(images, _SIZE) if self._clean else images
-
     def forward(self, images):
-        x = resizing.to_channels(images, 3)
-        if not self._clean:
-            x = resizing.tf1_bilinear(x, _SIZE)
-        return self._model((x - 127.0) / 128.0, training=False)
+        return self._model((self.resized(images) - 127.0) / 128.0, training=False)
 
 
 def _names() -> Iterator[tuple[str, str, str]]:

@@ -11,7 +11,6 @@ from compare_gan import registry
 from compare_gan.errors import UserError
 from compare_gan.metrics import tfgan
 from compare_gan.metrics.extractors import inception_2015, resizing, weights
-from compare_gan.metrics.extractors.base import Extractor
 
 _SIZE = (inception_2015.SIZE, inception_2015.SIZE)
 _OUTPUTS = {"pool_3": inception_2015.NUM_FEATURES, "logits": inception_2015.NUM_CLASSES}
@@ -26,7 +25,7 @@ _OTHER_FILES = ("inception-2015-12-05.tgz", inception_2015.GRAPH)
 
 
 @registry.register("extractor", "inception", paper="https://arxiv.org/abs/1512.00567")
-class Inception(Extractor):
+class Inception(resizing.ResizingExtractor):
     """The TF-Slim Inception of 2015, which the first FID and Inception Scores were measured with.
 
     Features: `pool_3` [n, 2048]; logits [n, 1008]. Images are resized, then (x - 128) / 128.
@@ -48,11 +47,9 @@ class Inception(Extractor):
     def __init__(
         self, path: str | None = None, resizer: str = "tf1_bilinear", logit_bias: bool = False
     ):
-        resizing.check_resizer(resizer, "inception.resizer")
+        self.resize_to((*_SIZE, 3), resizer, "inception.resizer")
         self.name = _name(resizer)
         self.canonical = resizer == "tf1_bilinear" and not logit_bias
-        self.resizer = resizing.describe(resizer, _SIZE)
-        self._clean = resizer == "clean"
         path = path or _find()
         if os.path.isdir(path) or "://" in path:
             if logit_bias:
@@ -66,14 +63,8 @@ class Inception(Extractor):
     def bound_name(cls):
         return _name(gin.get_bindings("inception").get("resizer"))
 
-    def prepare(self, images):
-        return resizing.clean(images, _SIZE) if self._clean else images
-
     def forward(self, images):
-        x = resizing.to_channels(images, 3)
-        if not self._clean:
-            x = resizing.tf1_bilinear(x, _SIZE)
-        return self._network((x - 128.0) / 128.0)
+        return self._network((self.resized(images) - 128.0) / 128.0)
 
 
 def _name(resizer: str | None) -> str:

@@ -12,38 +12,12 @@ import tensorflow as tf
 from compare_gan import registry
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.metrics.extractors import resizing, weights
-from compare_gan.metrics.extractors.base import Extractor
 
 _APPLICATION = "ResNet50"
 
 
-class _Resized(Extractor):
-    """Resizes to what the network takes, if it takes one size only."""
-
-    def _take(self, shape: Sequence[int | None], resizer: str, parameter: str) -> None:
-        """Notes the network's [height, width, channels]."""
-        resizing.check_resizer(resizer, parameter)
-        *size, channels = shape
-        self._size = tuple(size) if all(size) else None
-        self._channels = channels or 3
-        self._clean = resizer == "clean" and self._size is not None
-        self.resizer = "none"
-        if self._size:
-            self.resizer = resizing.describe(resizer, self._size, self._channels)
-
-    def prepare(self, images):
-        return resizing.clean(images, self._size) if self._clean else images
-
-    def _resized(self, images):
-        """float32 in [0, 255], of the network's size and channels."""
-        x = tf.cast(resizing.to_channels(images, self._channels), tf.float32)
-        if self._size and not self._clean:
-            x = resizing.tf1_bilinear(x, self._size)
-        return x
-
-
 @registry.register("extractor", "keras_application")
-class KerasApplication(_Resized):
+class KerasApplication(resizing.ResizingExtractor):
     """A network of `keras.applications`, by default with ImageNet weights that Keras downloads.
 
     Features: the mean over space of the last layer that has one (or what `layer` yields); logits:
@@ -72,7 +46,7 @@ class KerasApplication(_Resized):
         model = _with_weights(network, weights)
         # Some take any size, and were trained on 224 x 224 as most.
         size = [n or 224 for n in model.input_shape[1:3]]
-        self._take((*size, 3), resizer, "keras_application.resizer")
+        self.resize_to((*size, 3), resizer, "keras_application.resizer")
         self._preprocess = sys.modules[inspect.unwrap(network).__module__].preprocess_input
         features = _layer(model, layer, "keras_application.layer") if layer else _last_map(model)
         self._model = keras.Model(model.inputs, (features.output, model.output))
@@ -83,12 +57,12 @@ class KerasApplication(_Resized):
         return str(gin.get_bindings("keras_application").get("name", _APPLICATION)).lower()
 
     def forward(self, images):
-        features, logits = self._model(self._preprocess(self._resized(images)), training=False)
+        features, logits = self._model(self._preprocess(self.resized(images)), training=False)
         return _vectors(features), _vectors(logits)
 
 
 @registry.register("extractor", "keras_model")
-class KerasModel(_Resized):
+class KerasModel(resizing.ResizingExtractor):
     """A Keras model of the user's.
 
     Args:
@@ -124,15 +98,16 @@ class KerasModel(_Resized):
                 f"{model.input_shape}."
             )
         self.name = name
-        self._take(model.input_shape[1:], resizer, "keras_model.resizer")
-        outputs = list(model.outputs[:2])
+        self.resize_to(model.input_shape[1:], resizer, "keras_model.resizer")
+        outputs = model.outputs[:2]
         if layer or logits_layer:
             features = _layer(model, layer, "keras_model.layer").output if layer else outputs[0]
             outputs = [features]
             if logits_layer:
                 outputs.append(_layer(model, logits_layer, "keras_model.logits_layer").output)
         self.has_logits = len(outputs) == 2
-        self._model = keras.Model(model.inputs, outputs)
+        named = dict(zip(("features", "logits"), outputs, strict=False))
+        self._model = keras.Model(model.inputs, named)
         self.weights_hash = _model_hash(self._model, layer, logits_layer, self._range)
 
     @classmethod
@@ -140,13 +115,12 @@ class KerasModel(_Resized):
         return gin.get_bindings("keras_model").get("name", "keras_model")
 
     def forward(self, images):
-        outputs = self._model(_ranged(self._resized(images), self._range), training=False)
-        features, logits = outputs if self.has_logits else (outputs[0], None)
-        return _vectors(features), None if logits is None else _vectors(logits)
+        outputs = self._model(_ranged(self.resized(images), self._range), training=False)
+        return _vectors(outputs["features"]), _vectors(outputs.get("logits"))
 
 
 @registry.register("extractor", "saved_model")
-class SavedModel(_Resized):
+class SavedModel(resizing.ResizingExtractor):
     """A signature of a SavedModel of the user's.
 
     Args:
@@ -202,7 +176,7 @@ class SavedModel(_Resized):
         self._features, self._logits = features, logits
         self.has_logits = logits is not None
         self.name = name
-        self._take((*(size or spec.shape[1:3]), spec.shape[3]), resizer, "saved_model.resizer")
+        self.resize_to((*(size or spec.shape[1:3]), spec.shape[3]), resizer, "saved_model.resizer")
         how = (weights.files_hash(path), signature, features, logits, self._range)
         self.weights_hash = weights.words_hash(*how)
 
@@ -211,12 +185,11 @@ class SavedModel(_Resized):
         return gin.get_bindings("saved_model").get("name", "saved_model")
 
     def forward(self, images):
-        x = _ranged(self._resized(images), self._range)
+        x = _ranged(self.resized(images), self._range)
         if self._dtype.is_integer:
             x = tf.round(x)
         outputs = self._function(**{self._input: tf.cast(x, self._dtype)})
-        logits = None if self._logits is None else _vectors(outputs[self._logits])
-        return _vectors(outputs[self._features]), logits
+        return _vectors(outputs[self._features]), _vectors(outputs.get(self._logits))
 
 
 def _application(name: str):
@@ -233,6 +206,8 @@ def _application(name: str):
 def _with_weights(network, given: str) -> keras.Model:
     if given != "imagenet":
         weights.given_file(given, "keras_application.weights")
+    policy = keras.config.dtype_policy()
+    keras.config.set_dtype_policy("float32")  # Also where the GAN is trained in mixed precision.
     try:
         return network(weights=given, classifier_activation=None)
     except Exception as error:  # Keras raises many kinds where a download fails or weights differ.
@@ -242,11 +217,13 @@ def _with_weights(network, given: str) -> keras.Model:
                 f"keras_application.weights: '{given}' does not hold the weights of "
                 f"{network.__name__}: {first}"
             ) from error
-        folder = os.path.join(keras.config.keras_home(), "models")
+        home = os.environ.get("KERAS_HOME") or os.path.join(os.path.expanduser("~"), ".keras")
         raise UserError(
             f"Keras cannot have the weights of {network.__name__} ({first}): put the file that it "
-            f"names into {folder}, or set keras_application.weights to its path."
+            f"names into {home}/models, or set keras_application.weights to its path."
         ) from error
+    finally:
+        keras.config.set_dtype_policy(policy)
 
 
 def _layer(model: keras.Model, name: str, parameter: str):
@@ -290,7 +267,9 @@ def _ranged(x: tf.Tensor, value_range: tuple[float, float]) -> tf.Tensor:
     return x * ((high - low) / 255.0) + low
 
 
-def _vectors(x: tf.Tensor) -> tf.Tensor:
-    """float32 [n, f]: the mean over the axes between."""
+def _vectors(x: tf.Tensor | None) -> tf.Tensor | None:
+    """float32 [n, f]: the mean over the axes between; None of None."""
+    if x is None:
+        return None
     x = tf.cast(x, tf.float32)
     return tf.reduce_mean(x, list(range(1, x.shape.rank - 1)))

@@ -10,6 +10,7 @@ import PIL.Image
 import tensorflow as tf
 
 from compare_gan.errors import UserError, unknown_name
+from compare_gan.metrics.extractors.base import Extractor
 
 # By name, what result rows say of them.
 RESIZERS = {
@@ -17,18 +18,6 @@ RESIZERS = {
     "clean": "clean (Pillow's bicubic, antialiased, not rounded)",
 }
 _LUMA = (0.299, 0.587, 0.114)  # Rec. 601.
-
-
-def check_resizer(name: str, parameter: str) -> None:
-    """Raises UserError unless the value that a config gives for `parameter` names a resizer."""
-    if name not in RESIZERS:
-        raise unknown_name(parameter, name, RESIZERS)
-
-
-def describe(name: str, size: Sequence[int], channels: int = 3) -> str:
-    """What result rows say of a resizer, as one line."""
-    colour = "gray repeated to RGB" if channels == 3 else "Rec. 601 luma if RGB"
-    return f"{RESIZERS[name]}, to {size[0]}x{size[1]}; {colour}"
 
 
 def tf1_bilinear(images: tf.Tensor, size: Sequence[int]) -> tf.Tensor:
@@ -90,3 +79,32 @@ def to_channels(images: tf.Tensor, channels: int) -> tf.Tensor:
     if (given, channels) == (3, 1):
         return tf.tensordot(tf.cast(images, tf.float32), tf.constant(_LUMA), 1)[..., None]
     raise UserError(f"The extractor takes {channels} channels, the images have {given}.")
+
+
+class ResizingExtractor(Extractor):
+    """An extractor whose network takes images of one size, or of any."""
+
+    def resize_to(self, shape: Sequence[int | None], resizer: str, parameter: str) -> None:
+        """Notes the [height, width, channels] that the network takes; None = any.
+
+        Raises:
+          UserError: The value that a config gives for `parameter` names no resizer.
+        """
+        if resizer not in RESIZERS:
+            raise unknown_name(parameter, resizer, RESIZERS)
+        *size, channels = shape
+        self._size = tuple(size) if all(size) else None
+        self._channels = channels or 3
+        self._clean = resizer == "clean" and self._size is not None
+        self.resizer = "none"
+        if self._size:
+            colour = "gray repeated to RGB" if self._channels == 3 else "Rec. 601 luma if RGB"
+            self.resizer = f"{RESIZERS[resizer]}, to {size[0]}x{size[1]}; {colour}"
+
+    def prepare(self, images):
+        return clean(images, self._size) if self._clean else images
+
+    def resized(self, images: tf.Tensor) -> tf.Tensor:
+        """What `prepare` returned, as float32 in [0, 255] of the network's size and channels."""
+        x = tf.cast(to_channels(images, self._channels), tf.float32)
+        return tf1_bilinear(x, self._size) if self._size and not self._clean else x

@@ -43,8 +43,3 @@ def test_channels():
     assert resizing.to_channels(colour, 3) is colour
     with pytest.raises(UserError, match="takes 3 channels, the images have 4"):
         resizing.to_channels(_images(channels=4), 3)
-
-
-def test_an_unknown_resizer_is_refused():
-    with pytest.raises(UserError, match=r"Unknown x.resizer 'claen'. Did you mean 'clean'\?"):
-        resizing.check_resizer("claen", "x.resizer")
