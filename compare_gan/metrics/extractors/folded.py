@@ -64,7 +64,7 @@ class FoldedConv(keras.layers.Layer):
         activation: str | None = "relu",
         **kwargs,
     ):
-        super().__init__(trainable=False, **{"dtype": "float32", **kwargs})
+        super().__init__(**{"trainable": False, "dtype": "float32", **kwargs})
         self._options = {
             "filters": filters,
             "kernel_size": tuple(kernel_size),

@@ -253,7 +253,7 @@ def _load_keras(path: str) -> keras.Model:
 
 def _model_hash(model: keras.Model, *how) -> str:
     """Of the weights, and of how they are used."""
-    return weights.words_hash(weights.arrays_hash(v.numpy() for v in model.weights), *how)
+    return weights.words_hash(weights.arrays_hash(v.value.numpy() for v in model.weights), *how)
 
 
 def _check_range(value: Sequence[float], parameter: str) -> tuple[float, float]:

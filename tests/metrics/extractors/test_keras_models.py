@@ -26,7 +26,7 @@ def mobilenet(tmp_path_factory):
         weights=None, include_top=False, pooling="avg", input_shape=(224, 224, 3)
     )
     for variable, value in zip(headless.weights, whole.weights, strict=False):
-        variable.assign(value.numpy())
+        variable.assign(value.value.numpy())
     return path, headless
 
 
