@@ -44,6 +44,8 @@ class Inception(resizing.ResizingExtractor):
       UserError: The weights cannot be had, or are not those of this network.
     """
 
+    name = "inception"
+
     def __init__(
         self, path: str | None = None, resizer: str = "tf1_bilinear", logit_bias: bool = False
     ):
