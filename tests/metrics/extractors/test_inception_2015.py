@@ -238,8 +238,9 @@ def test_torchvisions_inception_is_refused(tmp_path, constants, write_torch_file
 @pytest.fixture(scope="module")
 def peer(tmp_path_factory, constants):
     """torch-fidelity's network with the constants, saved by PyTorch; and the file's path."""
-    torch = pytest.importorskip("torch")
     fidelity = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
+    import torch
+
     path = str(tmp_path_factory.mktemp("torch") / "weights.pth")
     arrays = {
         name: torch.from_numpy(np.ascontiguousarray(array))

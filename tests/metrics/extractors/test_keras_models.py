@@ -57,9 +57,6 @@ def test_a_layer_of_it_and_its_name_in_gin(mobilenet):
     assert extractor.name == KerasApplication.bound_name() == "mobilenet"
     features, _ = extractor(_images())
     assert features.shape == (3, 64) and features.min() >= 0
-    gin.bind_parameter("keras_application.layer", "conv_pw_2_relu")
-    other = registry.get("extractor", "keras_application")()
-    assert other.weights_hash != extractor.weights_hash
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")
@@ -112,6 +109,7 @@ def test_layers_of_a_model():
     reason = registry.get("metric", "inception_score")().inapplicable(extractor, None)
     assert reason == "'mine' yields no logits"
     both = KerasModel(model, layer="pooled", logits_layer="classes", resizer="tf1_bilinear")
+    assert both.weights_hash != extractor.weights_hash
     np.testing.assert_allclose(both(_images())[1], expected[1], rtol=1e-4, atol=1e-3)
 
 
