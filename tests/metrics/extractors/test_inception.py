@@ -1,5 +1,6 @@
-"""The canonical Inception's interface, on a module of the same signature made here."""
+"""Where the canonical Inception comes from, and its interface, on modules made here."""
 
+import dataclasses
 import hashlib
 import os
 
@@ -11,7 +12,7 @@ import tensorflow as tf
 from compare_gan import registry
 from compare_gan.errors import UserError
 from compare_gan.metrics import tfgan
-from compare_gan.metrics.extractors import Inception
+from compare_gan.metrics.extractors import Inception, inception, inception_2015, resizing, weights
 
 
 class _Module(tf.Module):
@@ -70,24 +71,24 @@ def test_resizing_is_that_of_tensorflow_1(folder):
 
 
 def test_gray_images_are_shown_as_colour(folder):
-    inception = Inception(path=folder)
+    extractor = Inception(path=folder)
     gray = _images(1)
     np.testing.assert_allclose(
-        inception(gray)[0], inception(np.repeat(gray, 3, axis=-1))[0], atol=1e-6
+        extractor(gray)[0], extractor(np.repeat(gray, 3, axis=-1))[0], atol=1e-6
     )
 
 
 def test_the_batch_size_has_no_effect(folder):
-    inception = Inception(path=folder)
-    whole, _ = inception(_images())
-    parts = [inception(_images()[i : i + 2])[0] for i in (0, 2, 4)]
+    extractor = Inception(path=folder)
+    whole, _ = extractor(_images())
+    parts = [extractor(_images()[i : i + 2])[0] for i in (0, 2, 4)]
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-5)
 
 
 def test_it_bears_the_plain_names(folder):
-    inception = Inception(path=folder)
+    extractor = Inception(path=folder)
     names = {name: registry.get("metric", name)() for name in ("fid", "inception_score")}
-    assert all(metric.score_name(inception) == name for name, metric in names.items())
+    assert all(metric.score_name(extractor) == name for name, metric in names.items())
 
 
 def test_the_hash_tells_weights_apart(folder, tmp_path):
@@ -108,21 +109,106 @@ def test_the_cache_of_tf_hub_is_used(tmp_path, monkeypatch):
     cached = tmp_path / hashlib.sha1(handle.encode()).hexdigest()
     tf.saved_model.save(_Module(), str(cached))
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path))
+    monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "empty"))
     features, _ = Inception()(_images())
     assert features.shape == (5, 2048)
 
 
-def test_without_network_and_cache_one_sentence_says_what_to_do(monkeypatch):
-    import tensorflow_hub
+@pytest.fixture
+def cache(tmp_path, monkeypatch):
+    """The folder where weights are looked for; empty, without network, without TF-Hub's cache."""
+    monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "nowhere"))
 
-    tfgan.load()
+    def unreachable(url, timeout):
+        raise OSError("no route to host")
+
+    monkeypatch.setattr(weights.urllib.request, "urlopen", unreachable)
+    (tmp_path / "cache" / "weights").mkdir(parents=True)
+    return tmp_path / "cache" / "weights"
+
+
+@pytest.fixture
+def loaded(monkeypatch):
+    """What files of weights were asked for; nothing is loaded."""
+    loaded = []
+
+    def load(path, logit_bias):
+        loaded.append((path, logit_bias))
+        return lambda x: (x[:, 0, 0], x[:, 0, 1]), "0123456789abcdef"
+
+    monkeypatch.setattr(inception_2015, "load_inception_2015", load)
+    return loaded
+
+
+def test_without_network_and_cache_one_sentence_says_what_to_do(cache):
+    expected = (
+        rf"Inception is missing: 'pt_inception-2015-12-05-6726825d.pth' cannot be had from .* "
+        rf"\(no route to host\): put it into {cache}, or set inception.path; "
+        r'evaluation.extractor = "efficientnet_lite0" needs no download beyond'
+    )
+    with pytest.raises(UserError, match=expected):
+        Inception()
+
+
+def test_files_in_the_cache_are_found(cache, loaded, monkeypatch):
+    monkeypatch.setattr(inception, "_FILE", dataclasses.replace(inception._FILE, sha256="e3b0c442"))
+    for name in (inception._FILE.name, "classify_image_graph_def.pb", "inception-2015-12-05.tgz"):
+        (cache / name).touch()
+        assert Inception().weights_hash == "0123456789abcdef"
+        assert loaded[-1] == (str(cache / name), False)
+
+
+def test_a_file_that_is_given(loaded, tmp_path):
+    path = str(tmp_path / "weights.pth")
+    with pytest.raises(UserError, match=r"inception.path: there is no file '.*weights.pth'"):
+        Inception(path)
+    (tmp_path / "weights.pth").touch()
+    extractor = Inception(path, logit_bias=True)
+    assert loaded == [(path, True)]
+    features, _ = extractor(_images())
+    np.testing.assert_allclose(features, (_images()[:, 0, 0] - 128.0) / 128.0, atol=1e-6)
+    assert not extractor.canonical and Inception(path).canonical
+
+
+def test_the_clean_resizer(folder, loaded, tmp_path):
+    (tmp_path / "weights.pth").touch()
+    extractor = Inception(str(tmp_path / "weights.pth"), resizer="clean")
+    features, _ = extractor(_images())
+    expected = (resizing.clean(_images(), (299, 299))[:, 0, 0] - 128) / 128
+    np.testing.assert_allclose(features, expected, atol=1e-6)
+    np.testing.assert_allclose(
+        Inception(folder, resizer="clean")(_images())[1][:, :3], expected, atol=1e-6
+    )
+    gray = extractor(_images(1))[0]
+    np.testing.assert_array_equal(gray, extractor(np.repeat(_images(1), 3, axis=-1))[0])
+    assert "clean" in extractor.resizer and "clean" not in Inception(folder).resizer
+    names = [registry.get("metric", name)().score_name(extractor) for name in ("fid",)]
+    assert names == ["fid_inception_clean"]
+
+
+def test_its_name_is_known_before_it_is_built():
+    assert Inception.bound_name() == "inception"
+    gin.bind_parameter("inception.resizer", "clean")
+    assert Inception.bound_name() == "inception_clean"
+
+
+def test_wrong_options_are_refused(folder):
+    with pytest.raises(UserError, match=r"Unknown inception\.resizer 'claen'. Did you mean"):
+        Inception(folder, resizer="claen")
+    with pytest.raises(UserError, match=r"inception\.logit_bias is not to be had with a TF-Hub"):
+        Inception(folder, logit_bias=True)
+
+
+def test_an_address_that_cannot_be_reached(monkeypatch):
+    import tensorflow_hub
 
     def unreachable(handle):
         raise OSError("no route to host\nlong story")
 
     monkeypatch.setattr(tensorflow_hub, "resolve", unreachable)
     with pytest.raises(UserError, match=r"cannot be had .*no route to host\); .*inception.path"):
-        Inception()
+        Inception("https://example.org/module")
 
 
 def test_a_wrong_path_is_refused(tmp_path):

@@ -1,0 +1,176 @@
+"""PyTorch's files: what is read, and what is refused before it does anything."""
+
+import os
+import pickle
+import zipfile
+
+import numpy as np
+import pytest
+
+from compare_gan.errors import UserError
+from compare_gan.metrics.extractors.torch_file import read_torch_tensors
+
+_X = np.arange(24, dtype=np.float32).reshape(2, 3, 4)
+
+
+@pytest.fixture(params=(False, True), ids=("zip", "legacy"))
+def legacy(request):
+    return request.param
+
+
+def test_arrays_come_back(tmp_path, write_torch_file, legacy):
+    arrays = {"x": _X, "a.b": _X[0, :, 0], "scalar": np.float32(3), "empty": _X[:0]}
+    if not legacy:
+        arrays["whole"] = np.array([2**40, -1])
+    path = str(tmp_path / "w.pth")
+    write_torch_file(path, arrays, legacy)
+    read = read_torch_tensors(path)
+    assert list(read) == list(arrays)
+    for name, array in arrays.items():
+        assert read[name].dtype == array.dtype
+        np.testing.assert_array_equal(read[name], array)
+
+
+def test_views_of_shared_numbers(tmp_path, torch_format, legacy):
+    pickled = torch_format.state(
+        turned=torch_format.tensor("0", (4, 3, 2), (1, 4, 12), 24),
+        part=torch_format.tensor("0", (2, 2), (12, 4), 24, offset=5),
+    )
+    path = str(tmp_path / "w.pth")
+    torch_format.write(path, pickled, {"0": _X}, legacy)
+    read = read_torch_tensors(path)
+    np.testing.assert_array_equal(read["turned"], _X.T)
+    np.testing.assert_array_equal(read["part"], _X[:, 1:, 1])
+
+
+class _Malicious:
+    def __init__(self, called, *arguments):
+        self.call = called, arguments
+
+    def __reduce__(self):
+        return self.call
+
+
+def test_nothing_that_a_pickle_asks_for_is_called(tmp_path, torch_format, legacy):
+    path, touched = str(tmp_path / "w.pth"), str(tmp_path / "touched")
+    for what in (
+        _Malicious(os.mkdir, touched),
+        {"x": _Malicious(os.mkdir, touched)},
+        _Malicious(eval, f"__import__('os').mkdir({touched!r})"),
+        _Malicious(getattr, touched, "upper"),
+    ):
+        torch_format.write(path, pickle.dumps(what, 2), {}, legacy)
+        with pytest.raises(UserError, match=r"is refused: .* received a call of '.*\.\w+'\.$"):
+            read_torch_tensors(path)
+        assert not os.path.exists(touched)
+
+
+def test_a_plain_pickle_is_refused(tmp_path):
+    path, touched = tmp_path / "w.pth", tmp_path / "touched"
+    path.write_bytes(pickle.dumps(_Malicious(os.mkdir, str(touched)), 4))
+    with pytest.raises(UserError, match=r"received a call of '\w+.mkdir'"):
+        read_torch_tensors(str(path))
+    assert not touched.exists()
+
+
+@pytest.mark.parametrize(
+    ("value", "received"),
+    [
+        ({"x": 1}, "'x', which is no tensor but of type int"),
+        ([1.5], "list where dict belongs"),
+        (os.mkdir, "received Global where dict belongs"),
+        ({"x": b"bytes"}, "the instruction|a call of"),
+        ({1, 2}, "a call of"),
+    ],
+)
+def test_other_values_are_refused(tmp_path, torch_format, legacy, value, received):
+    path = str(tmp_path / "w.pth")
+    torch_format.write(path, pickle.dumps(value, 2), {}, legacy)
+    with pytest.raises(UserError, match=f"names and tensors only, .*({received})"):
+        read_torch_tensors(path)
+
+
+def test_an_object_with_a_state_is_refused(tmp_path, torch_format):
+    class_and_state = b"\x80\x02ccollections\nOrderedDict\n)R}X\x01\x00\x00\x00aK\x01sb."
+    path = str(tmp_path / "w.pth")
+    torch_format.write(path, class_and_state, {})
+    with pytest.raises(UserError, match="received an object with a state"):
+        read_torch_tensors(path)
+
+
+@pytest.mark.parametrize(
+    "tensor",
+    [
+        dict(shape=(5, 5), strides=(5, 1), count=24),
+        dict(shape=(2, 3), strides=(12, 12), count=24),
+        dict(shape=(2,), strides=(1,), count=24, offset=23),
+        dict(shape=(2,), strides=(-1,), count=24, offset=5),
+        dict(shape=(2,), strides=(1,), count=24, offset=-3),
+        dict(shape=(2,), strides=(1, 1), count=24),
+        dict(shape=(30,), strides=(1,), count=30),
+        dict(shape=(1000, 1000), strides=(0, 0), count=24),
+    ],
+)
+def test_tensors_beyond_their_numbers_are_refused(tmp_path, torch_format, tensor):
+    path = str(tmp_path / "w.pth")
+    pickled = torch_format.state(x=torch_format.tensor("0", **tensor))
+    torch_format.write(path, pickled, {"0": _X})
+    with pytest.raises(UserError, match="'x'"):
+        read_torch_tensors(path)
+
+
+def test_numbers_of_an_unknown_type_are_refused(tmp_path, torch_format, legacy):
+    path = str(tmp_path / "w.pth")
+    pickled = torch_format.state(x=torch_format.tensor("0", (2,), (1,), 2, kind="BFloat16Storage"))
+    torch_format.write(path, pickled, {"0": np.zeros(2, np.int16)}, legacy)
+    with pytest.raises(UserError, match=r"received numbers of the type 'torch.BFloat16Storage'"):
+        read_torch_tensors(path)
+
+
+def test_a_compressed_archive_is_refused(tmp_path, torch_format):
+    path = str(tmp_path / "w.pth")
+    pickled = torch_format.state(x=torch_format.tensor("0", (24,), (1,), 24))
+    torch_format.write(path, pickled, {"0": _X}, compression=zipfile.ZIP_DEFLATED)
+    with pytest.raises(UserError, match="received a compressed archive"):
+        read_torch_tensors(path)
+
+
+def test_fewer_numbers_than_announced_are_refused(tmp_path, torch_format, legacy):
+    path = str(tmp_path / "w.pth")
+    pickled = torch_format.state(x=torch_format.tensor("0", (24,), (1,), 24))
+    torch_format.write(path, pickled, {"0": _X[0]}, legacy)
+    with pytest.raises(UserError, match=r"is damaged.* 12 .*24 numbers"):
+        read_torch_tensors(path)
+
+
+def test_damage_is_told(tmp_path, write_torch_file, legacy):
+    path = tmp_path / "w.pth"
+    write_torch_file(str(path), {"x": _X, "y": _X}, legacy)
+    content = path.read_bytes()
+    for broken in (b"", b"text", content[:20], content[: len(content) // 2], content[:-50]):
+        path.write_bytes(broken)
+        with pytest.raises(UserError, match="is damaged, or no PyTorch file"):
+            read_torch_tensors(str(path))
+
+
+def test_a_missing_file_is_told(tmp_path):
+    with pytest.raises(UserError, match="cannot be read: No such file"):
+        read_torch_tensors(str(tmp_path / "w.pth"))
+
+
+def test_files_that_pytorch_writes(tmp_path, legacy):
+    torch = pytest.importorskip("torch")
+    network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 5), torch.nn.BatchNorm2d(4))
+    tensors = network.state_dict()
+    tensors["turned"] = torch.arange(24.0).reshape(2, 3, 4).transpose(0, 2)
+    tensors["parameter"] = torch.nn.Parameter(torch.ones(3))
+    tensors["half"], tensors["flags"] = torch.ones(2).half(), torch.tensor([True, False])
+    path = str(tmp_path / "w.pth")
+    torch.save(tensors, path, _use_new_zipfile_serialization=not legacy)
+    read = read_torch_tensors(path)
+    assert list(read) == list(tensors)
+    for name, value in tensors.items():
+        np.testing.assert_array_equal(read[name], value.detach().numpy())
+    torch.save(network, path, _use_new_zipfile_serialization=not legacy)
+    with pytest.raises(UserError, match="names and tensors only"):
+        read_torch_tensors(path)
