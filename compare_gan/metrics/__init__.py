@@ -18,6 +18,7 @@ from compare_gan.metrics.kid import (
     PolynomialKernel,
     RbfKernel,
     kernel_distance,
+    kernel_distance_of_blocks,
     kernel_distance_of_subsets,
 )
 from compare_gan.metrics.neighbours import (
@@ -58,6 +59,7 @@ __all__ = [
     "inception_score",
     "intra_frechet_distance",
     "kernel_distance",
+    "kernel_distance_of_blocks",
     "kernel_distance_of_subsets",
     "prd_curve",
     "prd_from_distributions",

@@ -30,7 +30,9 @@ def as_features(array, what: str = "features", least: int = 1) -> np.ndarray:
     """As `as_matrix`, and also refuses fewer than `least` rows and what is not finite."""
     array = as_matrix(array, what)
     if len(array) < least:
-        raise UserError(f"At least {least} {what} are needed here, received {len(array)}.")
+        raise UserError(
+            f"The {what} of at least {least} images are needed, received those of {len(array)}."
+        )
     if not np.isfinite(array).all():
         raise UserError(f"The {what} are not all finite.")
     return array

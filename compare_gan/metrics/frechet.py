@@ -107,17 +107,19 @@ class GaussianStatistics(Statistics):
         self._block = np.empty([_BLOCK + 1, width])
 
     def _flush(self) -> None:
-        block = self._block[: self._waiting]
-        count, self._waiting = self._waiting, 0
-        if count:
-            mean = block.mean(axis=0)
-            block -= mean
-            self._add(count, mean, block)
+        count = self._waiting
+        if not count:
+            return
+        block = self._block[:count]
+        mean = block.mean(axis=0)
+        if not np.isfinite(mean).all():
+            raise UserError("The features are not all finite, so they have no covariance.")
+        block -= mean
+        self._add(count, mean, block)
+        self._waiting = 0
 
     def _add(self, count: int, mean: np.ndarray, centred: np.ndarray) -> None:
         """Adds `count` images: their mean, and those of their centred rows that are not added."""
-        if not np.isfinite(mean).all():
-            raise UserError("The features are not all finite, so they have no covariance.")
         total = self._count + count
         delta = mean - self._mean
         # One more row adds the product that comes from the distance of the means.

@@ -71,8 +71,9 @@ def precision_recall(real_features, fake_features, k: int = 3) -> PrecisionRecal
 def density_coverage(real_features, fake_features, k: int = 5) -> DensityCoverage:
     """Density and coverage.
 
-    Density: how many real images, over k, have a generated image no farther than their k-th nearest
-    real neighbour, on average over generated ones. Coverage: the share of real images that have any.
+    A generated image is near a real one where it is no farther from it than that one's k-th nearest
+    real neighbour. Density: how many real images one is near to, over k, on average. Coverage: the
+    share of real images that any is near to.
 
     Paper: https://arxiv.org/abs/2002.09797.
 

@@ -67,7 +67,9 @@ def vendi_score_from_similarities(similarities, order: float = 1.0) -> float:
         )
     off = max(np.abs(matrix - matrix.T).max(), np.abs(np.diag(matrix) - 1).max())
     if off > 1e-6:
-        raise UserError(f"Similarities are symmetric with 1 on the diagonal; these are {off:.1g} off.")
+        raise UserError(
+            f"Similarities are symmetric with 1 on the diagonal; these are {off:.1g} off."
+        )
     return _score(matrix / len(matrix), order)
 
 
