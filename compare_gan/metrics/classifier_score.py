@@ -133,6 +133,8 @@ def _scores(statistics) -> np.ndarray:
 class InceptionScore(Metric):
     """Certainty and variety of a classifier's answers to generated images; higher is better.
 
+    With several splits also their standard deviation (`_std_over_splits`, ddof 0).
+
     Args:
       splits: The score is the mean over so many parts of the images.
       shuffle_seed: The images are put into a random order first; None = the order they come in.
@@ -151,7 +153,8 @@ class InceptionScore(Metric):
 
     def value(self, fake):
         scores = _scores(fake)
-        return {"": scores.mean(), "std": scores.std()} if self.splits > 1 else {"": scores[0]}
+        spread = {"std_over_splits": scores.std()} if self.splits > 1 else {}
+        return {"": scores.mean()} | spread
 
     def options(self):
         shuffled = self.shuffle_seed is not None

@@ -152,8 +152,8 @@ def kernel_distance_of_subsets(
       UserError: Fewer rows than a subset has, unequal widths, or a value that is not finite.
     """
     check_positive_integer("num_subsets", num_subsets)
-    _check_subset_size(subset_size, min(len(real_features), len(fake_features)))
     real, fake = as_feature_pair(real_features, fake_features)
+    _check_subset_size(subset_size, min(len(real), len(fake)))
     rng = np.random.RandomState(seed)
     values = []
     for _ in range(num_subsets):

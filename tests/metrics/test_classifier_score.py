@@ -81,7 +81,9 @@ def test_merged_statistics_are_those_of_the_whole(shuffle_seed):
         order = np.random.RandomState(shuffle_seed).permutation(103)
     scores = [_by_definition(logits[order[i * 103 // 4 : (i + 1) * 103 // 4]]) for i in range(4)]
     values = InceptionScore(4, shuffle_seed).value(merged.result())
-    assert values == pytest.approx({"": np.mean(scores), "std": np.std(scores)}, rel=1e-12)
+    assert values == pytest.approx(
+        {"": np.mean(scores), "std_over_splits": np.std(scores)}, rel=1e-12
+    )
     with pytest.raises(UserError, match="do not merge"):
         merged.merge(EntropyStatistics(103, 5, shuffle_seed))
     with pytest.raises(UserError, match="Received 102 images, announced were 103"):
