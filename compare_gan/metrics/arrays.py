@@ -4,6 +4,8 @@ import numpy as np
 
 from compare_gan.errors import UserError
 
+_LARGEST = 1e50
+
 
 def as_matrix(array, what: str = "features") -> np.ndarray:
     """An array [n, f] of float32 or float64; what is neither is turned into float64.
@@ -27,14 +29,17 @@ def as_matrix(array, what: str = "features") -> np.ndarray:
 
 
 def as_features(array, what: str = "features", least: int = 1) -> np.ndarray:
-    """As `as_matrix`, and also refuses fewer than `least` rows and what is not finite."""
+    """As `as_matrix`; also refuses fewer than `least` rows, and what is not finite or above 1e50."""
     array = as_matrix(array, what)
     if len(array) < least:
         raise UserError(
             f"The {what} of at least {least} images are needed, received those of {len(array)}."
         )
-    if not np.isfinite(array).all():
+    largest = float(np.maximum(array.max(), -array.min()))  # NaN if there is one.
+    if not np.isfinite(largest):
         raise UserError(f"The {what} are not all finite.")
+    if largest > _LARGEST:
+        raise UserError(f"The {what} reach {largest:.1g}; above {_LARGEST:.0g} products overflow.")
     return array
 
 

@@ -78,7 +78,7 @@ class EntropyStatistics(Statistics):
     def state(self) -> dict[str, np.ndarray]:
         """All that has been seen, as arrays that can be sent to another process or host."""
         p = np.zeros([len(self._count), 0]) if self._p is None else self._p
-        return {"count": self._count, "p": p, "p_log_p": self._p_log_p}
+        return {"count": self._count.copy(), "p": p.copy(), "p_log_p": self._p_log_p.copy()}
 
     def add_state(self, state: Mapping[str, np.ndarray]) -> None:
         """Adds what another object of the same options has seen, see `state`."""

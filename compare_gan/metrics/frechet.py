@@ -79,7 +79,8 @@ class GaussianStatistics(Statistics):
         if self._block is None:
             return {"count": np.array(0)}
         self._flush()
-        return {"count": np.array(self._count), "mean": self._mean, "products": self._products}
+        arrays = {"mean": self._mean.copy(), "products": self._products.copy()}
+        return {"count": np.array(self._count)} | arrays
 
     @classmethod
     def from_state(cls, state: Mapping[str, np.ndarray]) -> "GaussianStatistics":
@@ -97,6 +98,8 @@ class GaussianStatistics(Statistics):
             self._flush()
         if self._count < 2:
             raise UserError(f"A covariance needs at least 2 images, received {self._count}.")
+        if not np.isfinite(self._products).all():
+            raise UserError("The features are so large that their covariance overflows.")
         return {"mean": self._mean.copy(), "covariance": self._products / (self._count - 1)}
 
     def _reserve(self, width: int) -> None:

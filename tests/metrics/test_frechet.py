@@ -218,6 +218,7 @@ def test_what_is_no_covariance_is_refused():
         (np.zeros([4, 2, 2]), r"must be \[n, f\] with f at least 1, received shape \[4, 2, 2\]"),
         (np.zeros([4, 0]), "f at least 1"),
         (np.zeros([4, 2]), "equally wide, received 3 and 2"),
+        (np.full([4, 3], -1e60), r"features reach 1e\+60; above 1e\+50 products overflow"),
     ],
 )
 def test_what_are_no_features_is_refused(features, message):
@@ -230,3 +231,9 @@ def test_batches_of_other_widths_are_refused():
     statistics.update(Batch(features=np.zeros([4, 3])))
     with pytest.raises(UserError, match="equally wide, received 3 and 2"):
         statistics.update(Batch(features=np.zeros([4, 2])))
+
+
+@pytest.mark.filterwarnings("ignore:overflow")
+def test_a_covariance_that_overflows_is_refused():
+    with pytest.raises(UserError, match="covariance overflows"):
+        gaussian_statistics(1e200 * _features(0, 10, 3))
