@@ -7,6 +7,7 @@ import sys
 import tempfile
 
 from compare_gan.errors import UserError
+from compare_gan.utils import available_cores
 
 
 def prepare_tensorflow() -> None:
@@ -18,7 +19,7 @@ def prepare_tensorflow() -> None:
     # TensorFlow leaves oneDNN off on CPUs without AVX512, where it is twice as fast with it.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
     # One operation has all cores at its disposal; while it waits, another may begin.
-    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(_available_cores()))
+    os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(available_cores()))
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -41,13 +42,6 @@ def prepare_tensorflow() -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
-
-
-def _available_cores() -> int:
-    """The cores that this process may use, which may be fewer than the machine has."""
-    if hasattr(os, "sched_getaffinity"):  # Not on macOS.
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 @contextlib.contextmanager

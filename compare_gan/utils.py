@@ -27,6 +27,13 @@ def call_with_requested(fn: Callable, /, **available: Any) -> Any:
     return fn(**requested)
 
 
+def available_cores() -> int:
+    """The cores that this process may use, which may be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):  # Not on macOS.
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
 def write_text(folder: str, name: str, content: str) -> None:
     """Writes the file `name` of `folder` whole or not at all; makes the folder if need be."""
     os.makedirs(folder, exist_ok=True)

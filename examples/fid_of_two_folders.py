@@ -11,7 +11,7 @@ import numpy as np
 from compare_gan import registry
 from compare_gan.datasets import eval_batches, get_dataset
 from compare_gan.errors import UserError
-from compare_gan.metrics import frechet_distance, gaussian_statistics
+from compare_gan.metrics import frechet_distance
 
 # What messages of the library call the arguments of this script.
 _ARGUMENTS = {
@@ -21,12 +21,11 @@ _ARGUMENTS = {
 }
 
 
-def folder_statistics(folder: str, extractor, image_size: int | None):
-    """Mean [f] and covariance [f, f] of the features of all images of a folder, of all splits."""
+def folder_features(folder: str, extractor, image_size: int | None) -> np.ndarray:
+    """The features [n, f] of all images of a folder, of all splits."""
     dataset = get_dataset("image_folder", data_dir=folder, image_size=image_size)
     batches = (b for split in dataset.splits for b in eval_batches(dataset, split, batch_size=100))
-    features = [extractor(images.numpy())[0] for images, _ in batches]
-    return gaussian_statistics(np.concatenate(features))
+    return np.concatenate([extractor(images.numpy())[0] for images, _ in batches])
 
 
 def main():
@@ -39,13 +38,14 @@ def main():
     gin.bind_parameter("image_folder.channels", args.channels)
     try:
         extractor = registry.get("extractor", args.extractor)()
-        first, second = (folder_statistics(f, extractor, args.image_size) for f in args.folders)
+        first, second = (folder_features(f, extractor, args.image_size) for f in args.folders)
+        distance = frechet_distance(first, second)
     except UserError as error:
         message = str(error).split("\n", 1)[0]  # Gin appends lines where an error passes it.
         for name, argument in _ARGUMENTS.items():
             message = message.replace(name, argument)
         parser.error(message)
-    print(f"FID ({extractor.name}): {frechet_distance(*first, *second):.4f}")
+    print(f"FID ({extractor.name}): {distance:.4f}")
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """Set before TensorFlow is imported anywhere, gin's bindings dropped around each test, and the
-comparison with recorded numbers of the 2019 library (`pytest --golden-report` sums it up).
+comparison with numbers of the 2019 library and of peers (`pytest --golden-report` sums it up).
 """
 
 import os
@@ -28,7 +28,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--golden-report",
         action="store_true",
-        help="print how closely the numbers of the 2019 library were met",
+        help="print how closely the numbers of the 2019 library and of peers were met",
     )
 
 
@@ -107,7 +107,7 @@ def pytest_terminal_summary(terminalreporter, config):
                 if name == "golden":
                     section, key, difference = value
                     sections[section][key] = max(difference, sections[section].get(key, 0.0))
-    terminalreporter.section("numbers of the 2019 library")
+    terminalreporter.section("numbers of the 2019 library and of peers")
     terminalreporter.line(f"{'section':<32}{'keys':>6}{'largest relative difference':>30}")
     for section, keys in sorted(sections.items()):
         terminalreporter.line(f"{section:<32}{len(keys):>6}{max(keys.values()):>30.1e}")

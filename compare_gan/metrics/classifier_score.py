@@ -1,24 +1,37 @@
-"""Inception Score: how sure a classifier is of each image, and how varied its answers are."""
+"""Inception Score: how sure a classifier is of each image, and how varied its answers are.
+
+Error budget: within 1e-6 (relative) of a float64 reference, for any batches; with one split, in any
+order of the images too.
+"""
+
+from collections.abc import Mapping
 
 import numpy as np
 from scipy.special import log_softmax
 
 from compare_gan import registry
 from compare_gan.errors import UserError
+from compare_gan.metrics.arrays import as_matrix
 from compare_gan.metrics.base import Batch, Metric, Statistics
 
 
 class EntropyStatistics(Statistics):
     """For each split: the number of images, the sum of p and of p·log p, float64.
 
-    Split i holds the images [i·n // splits, (i + 1)·n // splits) of n, in the order they come.
+    Split i holds the images [i·n // splits, (i + 1)·n // splits) of n, in the order they come or
+    in a random one.
 
     Args:
       num_images: n.
       splits: How many splits.
+      shuffle_seed: The images are put in the order of `RandomState(shuffle_seed).permutation(n)`
+        before they are split; None = in the order they come.
+      first: The number of the first image that comes, where other objects see those before.
     """
 
-    def __init__(self, num_images: int, splits: int = 1):
+    def __init__(
+        self, num_images: int, splits: int = 1, shuffle_seed: int | None = None, first: int = 0
+    ):
         if splits < 1 or num_images < splits:
             raise UserError(
                 f"The Inception Score needs 1 split at least and no more splits than images, "
@@ -26,39 +39,67 @@ class EntropyStatistics(Statistics):
             )
         self.name = f"entropy-1-of-{num_images}-in-{splits}"
         self._num_images = num_images
-        self._ends = [(i + 1) * num_images // splits for i in range(splits)]
-        self._seen = 0
+        ends = [(i + 1) * num_images // splits for i in range(splits)]
+        self._split = np.searchsorted(ends, np.arange(num_images), side="right")
+        if shuffle_seed is not None:
+            self.name += f"-shuffled-{shuffle_seed}"
+            order = np.random.RandomState(shuffle_seed).permutation(num_images)
+            self._split = self._split[np.argsort(order)]
+        self._next = first
         self._count = np.zeros(splits)
         self._p_log_p = np.zeros(splits)
         self._p = None
 
     def update(self, batch: Batch) -> None:
-        logits = np.asarray(batch.logits, np.float64)
+        logits = as_matrix(batch.logits, "logits").astype(np.float64)
         if not np.isfinite(logits).all():
             raise UserError("The logits are not all finite, so there is no Inception Score.")
         log_p = log_softmax(logits, axis=1)
         if self._p is None:
-            self._p = np.zeros([len(self._ends), log_p.shape[1]])
-        index = self._seen + np.arange(len(log_p))
-        self._seen += len(log_p)
-        if self._seen > self._num_images:
+            self._p = np.zeros([len(self._count), log_p.shape[1]])
+        splits = self._split[self._next : self._next + len(log_p)]
+        self._next += len(log_p)
+        if self._next > self._num_images:
             raise UserError(f"Received more than the {self._num_images} images announced.")
-        split = np.searchsorted(self._ends, index, side="right")
         p = np.exp(log_p)
-        for i in np.unique(split):
-            rows = split == i
+        for i in np.unique(splits):
+            rows = splits == i
             self._count[i] += rows.sum()
             self._p[i] += p[rows].sum(axis=0)
             # Where p underflows to 0 its term is 0, though log p may be -inf.
             self._p_log_p[i] += np.sum(p[rows] * np.where(p[rows] > 0, log_p[rows], 0.0))
 
+    def merge(self, other: "EntropyStatistics") -> None:
+        """Adds what another object has seen: of the same `num_images`, from another `first` on."""
+        if self.name != other.name:
+            raise UserError(f"Statistics '{self.name}' and '{other.name}' do not merge.")
+        self.add_state(other.state())
+
+    def state(self) -> dict[str, np.ndarray]:
+        """All that has been seen, as arrays that can be sent to another process or host."""
+        p = np.zeros([len(self._count), 0]) if self._p is None else self._p
+        return {"count": self._count.copy(), "p": p.copy(), "p_log_p": self._p_log_p.copy()}
+
+    def add_state(self, state: Mapping[str, np.ndarray]) -> None:
+        """Adds what another object of the same options has seen, see `state`."""
+        if not state["count"].any():
+            return
+        if self._p is None:
+            self._p = np.zeros_like(state["p"])
+        self._count += state["count"]
+        self._p += state["p"]
+        self._p_log_p += state["p_log_p"]
+
     def result(self) -> dict[str, np.ndarray]:
-        if self._seen != self._num_images:
-            raise UserError(f"Received {self._seen} images, announced were {self._num_images}.")
-        return {"count": self._count, "p": self._p, "p_log_p": self._p_log_p}
+        seen = int(self._count.sum())
+        if seen != self._num_images:
+            raise UserError(f"Received {seen} images, announced were {self._num_images}.")
+        return self.state()
 
 
-def inception_score(logits, splits: int = 1) -> tuple[float, float]:
+def inception_score(
+    logits, splits: int = 1, shuffle_seed: int | None = None
+) -> tuple[float, float]:
     """The exponential of the mean KL divergence of p(class | image) from p(class).
 
     Paper: https://arxiv.org/abs/1606.03498.
@@ -66,6 +107,8 @@ def inception_score(logits, splits: int = 1) -> tuple[float, float]:
     Args:
       logits: [n, k], the classifier's.
       splits: The images are cut into so many parts in order, each scored by itself.
+      shuffle_seed: The images are put into a random order first (torch-fidelity's seed is 2020);
+        None = the order they have.
 
     Returns:
       Mean and standard deviation (ddof 0) over the splits; the score is in [1, k].
@@ -73,7 +116,7 @@ def inception_score(logits, splits: int = 1) -> tuple[float, float]:
     Raises:
       UserError: Fewer images than splits, or a logit is not finite.
     """
-    statistics = EntropyStatistics(len(logits), splits)
+    statistics = EntropyStatistics(len(logits), splits, shuffle_seed)
     statistics.update(Batch(logits=logits))
     scores = _scores(statistics.result())
     return float(scores.mean()), float(scores.std())
@@ -90,22 +133,29 @@ def _scores(statistics) -> np.ndarray:
 class InceptionScore(Metric):
     """Certainty and variety of a classifier's answers to generated images; higher is better.
 
+    With several splits also their standard deviation (`_std_over_splits`, ddof 0).
+
     Args:
       splits: The score is the mean over so many parts of the images.
+      shuffle_seed: The images are put into a random order first; None = the order they come in.
     """
 
     name = "is"
     canonical_name = "inception_score"
     needs = frozenset({"logits"})
 
-    def __init__(self, splits: int = 1):
+    def __init__(self, splits: int = 1, shuffle_seed: int | None = None):
         self.splits = splits
+        self.shuffle_seed = shuffle_seed
 
     def statistics(self, num_images):
-        return EntropyStatistics(num_images, self.splits)
+        return EntropyStatistics(num_images, self.splits, self.shuffle_seed)
 
     def value(self, fake):
-        return {"": _scores(fake).mean()}
+        scores = _scores(fake)
+        spread = {"std_over_splits": scores.std()} if self.splits > 1 else {}
+        return {"": scores.mean()} | spread
 
     def options(self):
-        return {"splits": self.splits}
+        shuffled = self.shuffle_seed is not None
+        return {"splits": self.splits} | ({"shuffle_seed": self.shuffle_seed} if shuffled else {})

@@ -9,6 +9,7 @@ import PIL.Image
 import pytest
 import tensorflow as tf
 
+from compare_gan import metrics
 from compare_gan.datasets import eval_batches
 from compare_gan.errors import UserError
 from compare_gan.evaluation import protocols, sampling
@@ -19,7 +20,6 @@ from compare_gan.metrics import (
     Statistics,
     class_agreement,
     frechet_distance,
-    gaussian_statistics,
     inception_score,
 )
 from compare_gan.metrics.extractors import Extractor, FashionCnn
@@ -77,12 +77,12 @@ def test_scores_are_those_of_the_metrics_over_the_runs(make_generator, dataset, 
     generator = make_generator()
     row = _evaluate(generator, dataset, averaging_runs=2, averaged_weights=True)
     images, _ = next(eval_batches(dataset, "train", 60).as_numpy_iterator())
-    real = gaussian_statistics(extractor(images)[0])
+    real = extractor(images)[0]
     expected = {"fid_moments": [], "is_moments": [], "class_agreement_moments": []}
     for seed in (4, 5):
         fakes, labels = sampling.sample_images(generator, 30, 8, Z_DIM, CLASSES, seed)
         features, logits = extractor(fakes)
-        expected["fid_moments"].append(frechet_distance(*real, *gaussian_statistics(features)))
+        expected["fid_moments"].append(frechet_distance(real, features))
         expected["is_moments"].append(inception_score(logits)[0])
         expected["class_agreement_moments"].append(class_agreement(logits, labels))
     assert set(row.scores) == set(expected)
@@ -97,6 +97,40 @@ def test_scores_are_those_of_the_metrics_over_the_runs(make_generator, dataset, 
     assert (protocol.extractor, protocol.batch_norm) == ("moments", "moving averages")
     assert (protocol.seeds, protocol.labels) == ([4, 5], "in turn")
     assert protocol.metric_options == {"is.splits": 1}
+
+
+def test_metrics_on_features_share_one_pass(make_generator, dataset, extractor):
+    names = ["kid", "prd", "precision_recall", "density_coverage", "vendi", "intra_fid"]
+    _bind(metrics=names, num_fake=30, batch_size=30)
+    gin.parse_config("kid.subset_size = 20\nkid.full_set = True\nprd.num_clusters = 5")
+    generator = make_generator()
+    row = _evaluate(generator, dataset, averaging_runs=1)
+    assert extractor.calls == 1 + 2 * 2  # For each of two caches of real images, and once for all.
+    images, labels = next(eval_batches(dataset, "train", 60).as_numpy_iterator())
+    real = extractor(images)[0]
+    fakes, fake_labels = sampling.sample_images(generator, 30, 30, Z_DIM, CLASSES, 0)
+    fake = extractor(fakes)[0]
+    kid = metrics.kernel_distance_of_subsets(real, fake, subset_size=20)
+    curve = metrics.prd_curve(real, fake, num_clusters=5)
+    classes = metrics.intra_frechet_distance(real, labels, fake, fake_labels)
+    expected = {
+        "kid_moments": kid.mean,
+        "kid_moments_standard_error": kid.standard_error,
+        "kid_moments_full": metrics.kernel_distance(real, fake),
+        "prd_moments_f8": curve.f_beta(8),
+        "prd_moments_f1_8": curve.f_beta(1 / 8),
+        "vendi_moments": metrics.vendi_score(fake),
+        "intra_fid_moments": np.mean(list(classes.values())),
+    }
+    expected |= {f"intra_fid_moments_class_{c}": value for c, value in classes.items()}
+    for name in ("precision_recall", "density_coverage"):
+        values = getattr(metrics, name)(real, fake)._asdict()
+        expected |= {f"{name}_moments_{part}": value for part, value in values.items()}
+    # Features of batches of another size may differ in float32's last digit.
+    assert {name: score.mean for name, score in row.scores.items()} == pytest.approx(
+        expected, rel=1e-5
+    )
+    assert row.protocol.metric_options["kid.subset_size"] == 20
 
 
 def test_the_batch_size_has_no_effect(make_generator, dataset, extractor):

@@ -52,9 +52,43 @@ def test_the_batch_size_has_no_effect(splits, batch_size):
     for i in range(0, len(logits), batch_size):
         statistics.update(Batch(logits=logits[i : i + batch_size]))
     metric = InceptionScore(splits)
-    (value,) = metric.value(statistics.result()).values()
+    value = metric.value(statistics.result())[""]
     parts = [logits[i * 103 // splits : (i + 1) * 103 // splits] for i in range(splits)]
     assert value == pytest.approx(np.mean([_by_definition(part) for part in parts]), rel=1e-12)
+
+
+def test_the_order_has_no_effect_on_one_split():
+    logits = _logits().astype(np.float32)
+    order = np.random.default_rng(1).permutation(len(logits))
+    assert inception_score(logits[order])[0] == pytest.approx(inception_score(logits)[0], rel=1e-12)
+
+
+@pytest.mark.parametrize("shuffle_seed", [None, 2020])
+def test_merged_statistics_are_those_of_the_whole(shuffle_seed):
+    logits = _logits()
+    options = len(logits), 4, shuffle_seed
+    parts = []
+    for first, last in ((0, 40), (40, 41), (41, 41), (41, 103)):
+        part = EntropyStatistics(*options, first=first)
+        part.update(Batch(logits=logits[first:last]))
+        parts.append(part)
+    merged = EntropyStatistics(*options)
+    merged.merge(parts[0])
+    for part in parts[1:]:
+        merged.add_state(part.state())
+    order = np.arange(103)
+    if shuffle_seed is not None:
+        order = np.random.RandomState(shuffle_seed).permutation(103)
+    scores = [_by_definition(logits[order[i * 103 // 4 : (i + 1) * 103 // 4]]) for i in range(4)]
+    values = InceptionScore(4, shuffle_seed).value(merged.result())
+    assert values == pytest.approx(
+        {"": np.mean(scores), "std_over_splits": np.std(scores)}, rel=1e-12
+    )
+    with pytest.raises(UserError, match="do not merge"):
+        merged.merge(EntropyStatistics(103, 5, shuffle_seed))
+    with pytest.raises(UserError, match="Received 102 images, announced were 103"):
+        parts[0].merge(parts[3])
+        parts[0].result()
 
 
 def test_bounds():
@@ -89,4 +123,6 @@ def test_another_number_of_images_than_announced_is_refused():
 
 def test_splits_are_part_of_the_protocol():
     assert InceptionScore(10).options() == {"splits": 10}
-    assert EntropyStatistics(100, 1).name != EntropyStatistics(100, 10).name
+    assert InceptionScore(10, 3).options() == {"splits": 10, "shuffle_seed": 3}
+    names = {EntropyStatistics(100, *args).name for args in ((1,), (10,), (10, 3), (10, 4))}
+    assert len(names) == 4

@@ -1,0 +1,72 @@
+"""Intra-FID against FIDs of each class by itself."""
+
+import numpy as np
+import pytest
+
+from compare_gan.errors import UserError
+from compare_gan.metrics import (
+    Batch,
+    IntraFrechetInceptionDistance,
+    frechet_distance,
+    intra_frechet_distance,
+)
+
+
+def _sets():
+    rng = np.random.default_rng(0)
+    return {
+        "real": (rng.normal(size=(60, 4)), np.repeat([2, 0, 7], 20)),
+        "fake": (rng.normal(size=(33, 4)) + 1, np.tile([7, 2, 0], 11)),
+    }
+
+
+def test_each_class_and_their_mean():
+    sets = _sets()
+    metric = IntraFrechetInceptionDistance()
+    results = {}
+    for name, (features, labels) in sets.items():
+        statistics = metric.statistics(len(features))
+        statistics.update(Batch(features=features, labels=labels))
+        results[name] = statistics.result()
+    values = metric.value(**results)
+    (real, real_labels), (fake, fake_labels) = sets.values()
+    expected = {
+        f"class_{c}": frechet_distance(real[real_labels == c], fake[fake_labels == c])
+        for c in (0, 2, 7)
+    }
+    assert values == {"": np.mean(list(expected.values()))} | expected
+
+
+def test_exchanged_classes_are_seen_where_fid_sees_nothing():
+    rng = np.random.default_rng(0)
+    labels = np.repeat([0, 1], 50)
+    x = rng.normal(size=(100, 3)) + 10 * labels[:, None]
+    assert frechet_distance(x, x) < 1e-9
+    exchanged = intra_frechet_distance(x, labels, x, 1 - labels)
+    assert exchanged[0] == exchanged[1] == pytest.approx(300, rel=0.2)
+
+
+def test_images_without_a_label_are_left_out():
+    (real, real_labels), (fake, fake_labels) = _sets().values()
+    kept = real_labels != 7
+    some = intra_frechet_distance(
+        real, np.where(kept, real_labels, -1), fake, np.where(fake_labels == 7, -1, fake_labels)
+    )
+    assert list(some) == [0, 2]
+    whole = intra_frechet_distance(real, real_labels, fake, fake_labels)
+    assert some == {c: whole[c] for c in some}
+
+
+def test_what_cannot_be_is_refused():
+    (real, real_labels), (fake, fake_labels) = _sets().values()
+    few = np.where(np.arange(60) == 3, 5, real_labels)
+    with pytest.raises(UserError, match="2 real images of each class, received 1 of class 5"):
+        intra_frechet_distance(real, few, fake, fake_labels)
+    with pytest.raises(UserError, match="2 generated images of each class, received 0 of class 0"):
+        intra_frechet_distance(real, real_labels, fake, np.where(fake_labels, fake_labels, 2))
+    with pytest.raises(UserError, match="no image has one"):
+        intra_frechet_distance(real, -np.ones(60, int), fake, -np.ones(33, int))
+    with pytest.raises(UserError, match=r"integers \[60\], received int64 \[59\]"):
+        intra_frechet_distance(real, real_labels[:59], fake, fake_labels)
+    with pytest.raises(UserError, match="needs labels"):
+        IntraFrechetInceptionDistance().statistics(3).update(Batch(features=real))
