@@ -7,21 +7,40 @@ frechet_distance(mean, covariance, other_mean, other_covariance)
 from compare_gan.metrics.agreement import ClassAgreement, class_agreement
 from compare_gan.metrics.base import Batch, Metric, Statistics
 from compare_gan.metrics.classifier_score import InceptionScore, inception_score
+from compare_gan.metrics.fractal_dimension import FractalDimension, fractal_dimension
 from compare_gan.metrics.frechet import (
     FrechetInceptionDistance,
     frechet_distance,
     gaussian_statistics,
 )
+from compare_gan.metrics.jacobian import (
+    JacobianConditioning,
+    conditioning,
+    generator_jacobians,
+    metric_tensors,
+)
+from compare_gan.metrics.ms_ssim import MultiscaleSsim, ms_ssim, ms_ssim_score
+from compare_gan.metrics.sampler import Sampler
 
 __all__ = [
     "Batch",
     "ClassAgreement",
+    "FractalDimension",
     "FrechetInceptionDistance",
     "InceptionScore",
+    "JacobianConditioning",
     "Metric",
+    "MultiscaleSsim",
+    "Sampler",
     "Statistics",
     "class_agreement",
+    "conditioning",
+    "fractal_dimension",
     "frechet_distance",
     "gaussian_statistics",
+    "generator_jacobians",
     "inception_score",
+    "metric_tensors",
+    "ms_ssim",
+    "ms_ssim_score",
 ]

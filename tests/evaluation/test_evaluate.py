@@ -174,7 +174,7 @@ class Networks(Metric):
         return None
 
     def value(self, generator, discriminator):
-        return {"": len(generator.variables) + discriminator}
+        return {"": len(generator.network.variables) + discriminator}
 
 
 def test_metrics_of_images_and_networks_go_without_the_extractor(
@@ -190,6 +190,55 @@ def test_metrics_of_images_and_networks_go_without_the_extractor(
     assert row.scores["networks"].mean == 42
     without = _evaluate(generator, dataset, averaging_runs=1)
     assert "networks" not in without.scores
+
+
+class Large(Brightness):
+    """Needs larger images than there are."""
+
+    def inapplicable_to(self, image_shape):
+        return None if image_shape[0] > 8 else "the images are small"
+
+
+class Draws(Metric):
+    """Tells what it sees of the generator."""
+
+    name = "draws"
+    needs = frozenset({"generator", "features"})
+
+    def statistics(self, num_images):
+        return None
+
+    def value(self, generator):
+        z, y = generator.latents(CLASSES), generator.labels(CLASSES)
+        images = generator(z, y)
+        return {
+            "latent": generator.draw_z(1, 3)[0, 0],
+            "image": images[0, 0, 0, 0],
+            "feature": generator.features(images)[0, 0],
+            "high": generator.marginal.support()[1],
+            "seed": generator.seed,
+        }
+
+
+def test_metrics_of_the_generator_see_a_sampler(make_generator, dataset, extractor):
+    _bind(metrics=[Draws, Brightness, Large], truncation=0.5, seed=4, num_fake=20)
+    generator = make_generator()
+    row = _evaluate(generator, dataset, averaging_runs=1)
+    scores = {name: score.mean for name, score in row.scores.items()}
+    # Nothing but the sampler asks for features.
+    assert extractor.calls == 0
+    # `Large` bears the name of `Brightness`, whose values would be there twice.
+    assert set(scores) == {
+        "brightness",
+        "brightness_doubled",
+        *(f"draws_moments_{name}" for name in ("latent", "image", "feature", "high", "seed")),
+    }
+    assert scores["draws_moments_latent"] == sampling.sample_latents(1, Z_DIM, 3, 0.5)[0, 0]
+    assert (scores["draws_moments_high"], scores["draws_moments_seed"]) == (0.5, 4)
+    # A feature of this extractor is a pixel, here not rounded to levels.
+    image, feature = scores["draws_moments_image"], scores["draws_moments_feature"]
+    assert feature == pytest.approx(image, rel=1e-6)
+    assert abs(255 * image - np.round(255 * image)) > 1e-3
 
 
 def test_mistakes_are_told_before_work_starts(make_generator, dataset):

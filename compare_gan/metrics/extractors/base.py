@@ -27,9 +27,9 @@ class Extractor(abc.ABC):
 
     @abc.abstractmethod
     def forward(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
-        """From uint8 [n, H, W, C] to features float32 [n, f] and logits float32 [n, k].
+        """From [n, H, W, C], uint8 or float32 in [0, 255], to features [n, f] and logits [n, k].
 
-        Traced once for each image shape; n is not known then.
+        Both are float32. Traced once for each image shape; n is not known then.
         """
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -51,6 +51,17 @@ class Extractor(abc.ABC):
             )
         features, logits = self._compiled(images.shape[1:])(images)
         return features.numpy(), logits.numpy()
+
+    def features_of(self, images: tf.Tensor) -> tf.Tensor:
+        """Features of images that are not rounded to levels; can be differentiated.
+
+        Args:
+          images: float32 [n, H, W, C] in [0, 1].
+
+        Returns:
+          float32 [n, f].
+        """
+        return self.forward(255.0 * images)[0]
 
     @functools.cached_property
     def _compiled(self):
