@@ -13,6 +13,7 @@ from compare_gan.metrics.frechet import (
     frechet_distance,
     gaussian_statistics,
 )
+from compare_gan.metrics.gilbo import Gilbo, gilbo
 from compare_gan.metrics.jacobian import (
     JacobianConditioning,
     conditioning,
@@ -20,6 +21,13 @@ from compare_gan.metrics.jacobian import (
     metric_tensors,
 )
 from compare_gan.metrics.ms_ssim import MultiscaleSsim, ms_ssim, ms_ssim_score
+from compare_gan.metrics.path_length import (
+    PerceptualPathLength,
+    lerp,
+    path_distances,
+    slerp,
+    trimmed_mean,
+)
 from compare_gan.metrics.sampler import Sampler
 
 __all__ = [
@@ -27,10 +35,12 @@ __all__ = [
     "ClassAgreement",
     "FractalDimension",
     "FrechetInceptionDistance",
+    "Gilbo",
     "InceptionScore",
     "JacobianConditioning",
     "Metric",
     "MultiscaleSsim",
+    "PerceptualPathLength",
     "Sampler",
     "Statistics",
     "class_agreement",
@@ -39,8 +49,13 @@ __all__ = [
     "frechet_distance",
     "gaussian_statistics",
     "generator_jacobians",
+    "gilbo",
     "inception_score",
+    "lerp",
     "metric_tensors",
     "ms_ssim",
     "ms_ssim_score",
+    "path_distances",
+    "slerp",
+    "trimmed_mean",
 ]
