@@ -6,6 +6,12 @@ frechet_distance(mean, covariance, other_mean, other_covariance)
 
 from compare_gan.metrics.agreement import ClassAgreement, class_agreement
 from compare_gan.metrics.base import Batch, Metric, Statistics
+from compare_gan.metrics.classifier_accuracy import (
+    ClassificationAccuracyScore,
+    GanTest,
+    classifier_accuracy,
+    train_classifier,
+)
 from compare_gan.metrics.classifier_score import InceptionScore, inception_score
 from compare_gan.metrics.fractal_dimension import FractalDimension, fractal_dimension
 from compare_gan.metrics.frechet import (
@@ -21,6 +27,13 @@ from compare_gan.metrics.jacobian import (
     metric_tensors,
 )
 from compare_gan.metrics.ms_ssim import MultiscaleSsim, ms_ssim, ms_ssim_score
+from compare_gan.metrics.nearest import (
+    Memorization,
+    PixelMemorization,
+    memorization,
+    nearest_neighbours,
+    neighbour_picture,
+)
 from compare_gan.metrics.path_length import (
     PerceptualPathLength,
     lerp,
@@ -33,17 +46,22 @@ from compare_gan.metrics.sampler import Sampler
 __all__ = [
     "Batch",
     "ClassAgreement",
+    "ClassificationAccuracyScore",
     "FractalDimension",
     "FrechetInceptionDistance",
+    "GanTest",
     "Gilbo",
     "InceptionScore",
     "JacobianConditioning",
+    "Memorization",
     "Metric",
     "MultiscaleSsim",
     "PerceptualPathLength",
+    "PixelMemorization",
     "Sampler",
     "Statistics",
     "class_agreement",
+    "classifier_accuracy",
     "conditioning",
     "fractal_dimension",
     "frechet_distance",
@@ -52,10 +70,14 @@ __all__ = [
     "gilbo",
     "inception_score",
     "lerp",
+    "memorization",
     "metric_tensors",
     "ms_ssim",
     "ms_ssim_score",
+    "nearest_neighbours",
+    "neighbour_picture",
     "path_distances",
     "slerp",
+    "train_classifier",
     "trimmed_mean",
 ]

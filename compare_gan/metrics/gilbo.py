@@ -29,7 +29,8 @@ def gilbo(
     A bound from below on the mutual information of latent and image (given the class, if there are
     classes), the tighter the longer the encoder e is trained. Its coordinates are independent:
     Beta distributions over the range of z where that is bounded (uniform latents, as in the paper,
-    and truncated ones), else normal ones. It is trained on images drawn as needed, and the bound is that on others.
+    and truncated ones), else normal ones. It is trained on images drawn as needed; the bound is
+    that on others.
 
     Paper: https://arxiv.org/abs/1802.04874.
 

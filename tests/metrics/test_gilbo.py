@@ -12,7 +12,7 @@ from compare_gan.errors import UserError
 from compare_gan.metrics import Gilbo, Sampler, gilbo
 
 # With 20,000 images the estimate has a standard deviation of 0.006.
-_SMALL = dict(steps=300, learning_rate=3e-3, num_samples=20_000, width=4)
+_SMALL = dict(steps=200, learning_rate=3e-3, num_samples=20_000, width=4)
 
 
 def _images(values):
@@ -33,7 +33,7 @@ def test_a_linear_generator_of_normal_latents(make_sampler):
 def test_a_generator_that_shows_the_sign_of_a_uniform_latent(make_sampler):
     sampler = make_sampler(lambda z, y: _images(tf.sign(z[:, 0])), 2, latents="uniform")
     # A Beta distribution has no edge in the middle, so that the best one is worth less than log 2.
-    half = np.linspace(0.5, 1, 20_001)[:-1] + 0.25e-4
+    half = 0.5 + (np.arange(20_000) + 0.5) / 40_000
     best = scipy.optimize.minimize(
         lambda logs: -scipy.stats.beta.logpdf(half, *np.exp(logs)).mean(), [1.0, 0.0]
     )
@@ -58,11 +58,9 @@ def test_a_generator_that_ignores_the_latent(latents, make_sampler):
 
 def test_the_metric_is_the_function_and_follows_from_the_seeds(make_sampler):
     metric = Gilbo(steps=5, batch_size=8, num_samples=30, width=2, seed=3)
-    values = [metric.value(make_sampler(_projection, 2, seed=seed))[""] for seed in (1, 1, 2)]
-    assert values[0] == values[1] != values[2]
-    options = metric.options()
-    assert values[0] == gilbo(make_sampler(_projection, 2, seed=1), **options)
-    assert values[0] != gilbo(make_sampler(_projection, 2, seed=1), **options | {"seed": 4})
+    first, second = (metric.value(make_sampler(_projection, 2, seed=seed))[""] for seed in (1, 2))
+    assert first != second
+    assert first == gilbo(make_sampler(_projection, 2, seed=1), **metric.options())
 
 
 @registry.gin_configurable("of_a_user", module="test_gilbo")

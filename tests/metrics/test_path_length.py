@@ -86,9 +86,9 @@ def test_the_metric(make_sampler, latents, usual):
 
 
 def test_mistakes_are_told(make_sampler):
-    with pytest.raises(UserError, match="Unknown ppl.interpolation 'slurp'"):
+    with pytest.raises(UserError, match=r"Unknown ppl\.interpolation 'slurp'"):
         PerceptualPathLength(interpolation="slurp")
-    with pytest.raises(UserError, match="ppl.epsilon must be within"):
+    with pytest.raises(UserError, match=r"ppl\.epsilon must be within"):
         PerceptualPathLength(epsilon=0.0)
     sampler = make_sampler(_images, 4, features=lambda images: np.nan * _pixels(images))
     with pytest.raises(UserError, match="not all finite"):
