@@ -42,6 +42,10 @@ from compare_gan.metrics.path_length import (
     trimmed_mean,
 )
 from compare_gan.metrics.sampler import Sampler
+from compare_gan.metrics.sliced_wasserstein import (
+    SlicedWasserstein,
+    sliced_wasserstein_distance,
+)
 
 __all__ = [
     "Batch",
@@ -59,6 +63,7 @@ __all__ = [
     "PerceptualPathLength",
     "PixelMemorization",
     "Sampler",
+    "SlicedWasserstein",
     "Statistics",
     "class_agreement",
     "classifier_accuracy",
@@ -78,6 +83,7 @@ __all__ = [
     "neighbour_picture",
     "path_distances",
     "slerp",
+    "sliced_wasserstein_distance",
     "train_classifier",
     "trimmed_mean",
 ]

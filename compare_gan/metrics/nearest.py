@@ -136,8 +136,9 @@ def neighbour_picture(samples, neighbours) -> np.ndarray:
 class _Memorization(Metric):
     """What the two metrics share: `_space` is the field of a batch that distances are between."""
 
+    needs = frozenset({"images"})
     uses_real = True
-    _space: str
+    _space = "images"
 
     def __init__(self, threshold: float = 0.5, num_pictured: int = 16, k: int = 5):
         check_range(f"{self.name}.threshold", threshold, 0.0, 1.0)
@@ -195,5 +196,3 @@ class PixelMemorization(_Memorization):
     """
 
     name = "memorization_pixels"
-    needs = frozenset({"images"})
-    _space = "images"

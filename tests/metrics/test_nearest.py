@@ -81,7 +81,7 @@ def test_both_metrics(images):
     features = np.arange(6.0)[:, None] ** 2
     feature_metric, pixel_metric = Memorization(), PixelMemorization(threshold=0.25)
     real = _statistics(feature_metric, images, features)
-    fake = _statistics(feature_metric, images[::-1], features + [[0.4]])
+    fake = _statistics(feature_metric, images[::-1], features + 0.4)
     expected = memorization(features + 0.4, features)
     assert feature_metric.value(real, fake) == {"": expected[0], "authenticity": expected[1]}
     noisy = np.clip(images.astype(int) + 20, 0, 255).astype(np.uint8)
