@@ -14,15 +14,18 @@ from compare_gan.metrics import (
 _SIDE = 16
 
 
-def _noise(num, seed, side=_SIDE, columns=None):
-    """Noise of any size; `columns` different ones, repeated."""
-    rng = np.random.default_rng(seed)
-    images = rng.integers(0, 256, [num, side, columns or side, 1], dtype=np.uint8)
-    return images.repeat(side // images.shape[2], axis=2)
+def _noise(num, seed, side=_SIDE):
+    return np.random.default_rng(seed).integers(0, 256, [num, side, side, 1], dtype=np.uint8)
+
+
+def _specks(num, seed):
+    """Black, but for every fiftieth pixel."""
+    return np.where(_noise(num, seed) < 5, 255, 0).astype(np.uint8)
 
 
 def _patches(images, num, rng):
     """As TF-GAN does: patches of 7 x 7, of mean 0 and standard deviation 1 each, three channels."""
+    images = images + rng.uniform(-0.5, 0.5, images.shape)
     places = rng.integers(0, _SIDE - 6, [num, 2])
     patches = [images[i % len(images), y : y + 7, x : x + 7, 0] for i, (y, x) in enumerate(places)]
     patches = np.repeat(np.reshape(patches, [num, -1]).astype(float), 3, axis=1)
@@ -30,16 +33,16 @@ def _patches(images, num, rng):
 
 
 def test_a_computation_in_numpy():
-    real, fake = _noise(200, 0), _noise(200, 1, columns=1)
+    real, fake = _noise(200, 0), _specks(200, 1)
     rng = np.random.default_rng(2)
     a, b = (_patches(images, 4000, rng) for images in (real, fake))
     directions = rng.normal(size=[147, 500])
     directions /= np.linalg.norm(directions, axis=0)
     expected = np.abs(np.sort(a @ directions, axis=0) - np.sort(b @ directions, axis=0)).mean()
     distance, least = sliced_wasserstein_distance(real, fake, patches_per_image=20)[_SIDE]
-    # Both are estimates; TF-GAN takes 147 directions.
-    assert distance == pytest.approx(expected, rel=0.1)
-    assert least < 0.2 * distance
+    # Both are estimates: from seed to seed they spread by 4 %.
+    assert distance == pytest.approx(expected, rel=0.12)
+    assert least < 0.6 * distance
 
 
 def test_levels_and_repeatability():
