@@ -163,7 +163,7 @@ def evaluate_generator(
         num_classes,
         draw_z=lambda n, seed: sampling.sample_latents(n, z_dim, seed, options.truncation),
         marginal=eval_z_marginal(options.truncation),
-        features=extractor.features_of,
+        features=extractor.features_of if extractor.takes_floats else None,
     )
     runs: list[dict[str, float]] = []
     for seed in seeds:

@@ -156,6 +156,11 @@ class PerceptualPathLength(Metric):
         )
         return {"": trimmed_mean(distances)}
 
+    def inapplicable(self, extractor, class_names):
+        if not extractor.takes_floats:
+            return f"'{extractor.name}' takes only images that are rounded to bytes"
+        return super().inapplicable(extractor, class_names)
+
     def options(self):
         return {
             "num_samples": self.num_samples,

@@ -55,16 +55,20 @@ def sliced_wasserstein_distance(
         raise UserError(f"The sliced Wasserstein distance cannot be computed: {reason}.")
     distance = tfgan.load().eval.sliced_wasserstein_distance
     rng = np.random.default_rng(seed)
-    # TF-GAN draws from the global generators of NumPy and TensorFlow: in a graph of its own the one
-    # of TensorFlow is its own, too. One thread keeps the order of NumPy's draws.
-    with tf.Graph().as_default(), _numpy_seed(seed), _quiet(tf.get_logger()):
+    # TF-GAN draws directions from TensorFlow's generator, which in a graph of its own is its own,
+    # and patches from NumPy's, in Python functions that TensorFlow runs in any order: they are run
+    # one by one, and what they gave is fed to the rest.
+    with tf.Graph().as_default() as graph, _numpy_seed(seed), _quiet(tf.get_logger()):
         tf.compat.v1.set_random_seed(seed)
         inputs = [tf.compat.v1.placeholder(tf.float32, [*real.shape[:3], 3]) for _ in range(2)]
         levels = distance(*inputs, resolution_min=_COARSEST, patches_per_image=patches_per_image)
-        one_thread = tf.compat.v1.ConfigProto(inter_op_parallelism_threads=1)
-        with tf.compat.v1.Session(config=one_thread) as session:
-            values = [_as_rgb(images, rng if dequantize else None) for images in (real, fake)]
-            levels = session.run(levels, dict(zip(inputs, values, strict=True)))
+        patches = [op.outputs[0] for op in graph.get_operations() if op.type.startswith("PyFunc")]
+        values = [_as_rgb(images, rng if dequantize else None) for images in (real, fake)]
+        feeds = dict(zip(inputs, values, strict=True))
+        with tf.compat.v1.Session() as session:
+            for drawn in patches:
+                feeds[drawn] = session.run(drawn, {x: feeds[x] for x in inputs})
+            levels = session.run(levels, feeds)
     if not np.isfinite(levels).all():
         raise UserError(
             "TF-GAN's sliced Wasserstein distance has no value where a patch of an image has one "

@@ -1,5 +1,7 @@
 """Perceptual path length of generators whose paths are known in closed form."""
 
+import types
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -91,5 +93,7 @@ def test_mistakes_are_told(make_sampler):
     with pytest.raises(UserError, match=r"ppl\.epsilon must be within"):
         PerceptualPathLength(epsilon=0.0)
     sampler = make_sampler(_images, 4, features=lambda images: np.nan * _pixels(images))
+    extractor = types.SimpleNamespace(name="x", takes_floats=False)
+    assert "'x' takes only" in PerceptualPathLength().inapplicable(extractor, None)
     with pytest.raises(UserError, match="not all finite"):
         PerceptualPathLength(5).value(sampler)

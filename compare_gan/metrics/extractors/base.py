@@ -17,6 +17,7 @@ class Extractor(abc.ABC):
       resizer: One line on what happens to images before they reach the network.
       class_names: What its logits stand for, in their order; None if they have no names here.
       canonical: Whether scores from it may bear the plain names `fid`, `inception_score`.
+      takes_floats: Whether `features_of` works: whether nothing is done to images before `forward`.
     """
 
     name: str
@@ -24,6 +25,7 @@ class Extractor(abc.ABC):
     resizer: str
     class_names: Sequence[str] | None = None
     canonical: bool = False
+    takes_floats: bool = True
 
     @abc.abstractmethod
     def forward(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
