@@ -18,8 +18,8 @@ def train_classifier(
     *,
     steps: int = 2000,
     batch_size: int = 64,
-    learning_rate: float = 2e-3,
-    width: int = 32,
+    learning_rate: float = 5e-3,
+    width: int = 16,
     seed: int = 0,
 ) -> Callable[[np.ndarray], np.ndarray]:
     """Trains a small convolutional network (`networks.build_cnn`), without augmentation.
@@ -113,8 +113,8 @@ class _Accuracy(Metric):
         self,
         steps: int = 2000,
         batch_size: int = 64,
-        learning_rate: float = 2e-3,
-        width: int = 32,
+        learning_rate: float = 5e-3,
+        width: int = 16,
         seed: int = 0,
     ):
         for name in ("steps", "batch_size", "width"):

@@ -21,7 +21,7 @@ def gilbo(
     batch_size: int = 64,
     learning_rate: float = 1e-3,
     num_samples: int = 10_000,
-    width: int = 32,
+    width: int = 16,
     seed: int = 0,
 ) -> float:
     """The generative information lower bound: E[log e(z | G(z)) - log p(z)] in nats.
@@ -183,7 +183,7 @@ class Gilbo(Metric):
         batch_size: int = 64,
         learning_rate: float = 1e-3,
         num_samples: int = 10_000,
-        width: int = 32,
+        width: int = 16,
         seed: int = 0,
     ):
         for name in ("steps", "batch_size", "num_samples", "width"):

@@ -28,7 +28,7 @@ def sliced_wasserstein_distance(
       real: uint8 [n, S, S, C], C = 1 or 3; S at least 7, and a multiple of 2 as often as it can be
         halved to no less than 16.
       fake: uint8 [n, S, S, C]: as many, for the distance depends on their number. TF-GAN's authors
-        advise 8192; memory for these is about 1 GB a level.
+        advise 8192, which take about 3 GB a level of memory.
       patches_per_image: In each level.
       seed: Of places of patches and of directions of projection.
       dequantize: Adds to each pixel noise within its level of 256. TF-GAN divides each patch by its
@@ -125,7 +125,8 @@ class SlicedWasserstein(Metric):
     the average for other patches of the same real images (`_real`), the least to be expected.
 
     Args:
-      num_images: The first of either set; the value depends on how many. Fewer if there are fewer.
+      num_images: The first of either set; the value depends on how many. Fewer if there are fewer;
+        8192 for values to compare with the paper's.
       patches_per_image: In each level.
       seed: Of places of patches and of directions of projection.
       dequantize: See `sliced_wasserstein_distance`.
@@ -137,7 +138,7 @@ class SlicedWasserstein(Metric):
 
     def __init__(
         self,
-        num_images: int = 8192,
+        num_images: int = 2048,
         patches_per_image: int = 64,
         seed: int = 0,
         dequantize: bool = True,

@@ -241,6 +241,30 @@ def test_metrics_of_the_generator_see_a_sampler(make_generator, dataset, extract
     assert abs(255 * image - np.round(255 * image)) > 1e-3
 
 
+def test_metrics_of_images_and_of_the_generator_by_name(make_generator, dataset, extractor):
+    names = ["ms_ssim", "fractal_dimension", "memorization", "memorization_pixels", "ppl"]
+    _bind(metrics=[*names, "jacobian_conditioning"], num_fake=40)
+    for name, value in (("ppl.num_samples", 30), ("jacobian_conditioning.num_samples", 2)):
+        gin.bind_parameter(name, value)
+    row = _evaluate(make_generator(), dataset, averaging_runs=1)
+    # MS-SSIM is left out: the images are too small for it.
+    assert set(row.scores) == {
+        "fractal_dimension_moments",
+        "fractal_dimension_moments_real",
+        "memorization_moments",
+        "memorization_moments_authenticity",
+        "memorization_pixels",
+        "memorization_pixels_authenticity",
+        "ppl_moments",
+        "jacobian_conditioning",
+        "jacobian_conditioning_logdet",
+        "jacobian_conditioning_of_mean",
+        "jacobian_conditioning_logdet_of_mean",
+    }
+    assert row.protocol.metric_options["ppl.num_samples"] == 30
+    assert "ms_ssim.seed" not in row.protocol.metric_options
+
+
 def test_mistakes_are_told_before_work_starts(make_generator, dataset):
     _bind(metrics=["fit"])
     with pytest.raises(UserError, match=r"Unknown metric 'fit'\. Did you mean 'fid'"):
