@@ -10,6 +10,7 @@ import statistics
 from collections.abc import Callable, Sequence
 
 import gin
+import scipy.stats
 import tensorflow as tf
 
 from compare_gan.errors import UserError, check_range
@@ -84,6 +85,28 @@ def describe_eval_z() -> str:
     accepted = inspect.signature(distribution_fn).parameters
     shown = ", ".join(f"{name}={value}" for name, value in options.items() if name in accepted)
     return f"{getattr(distribution_fn, '__name__', distribution_fn)}({shown})"
+
+
+def eval_z_marginal(truncation: float = 1.0):
+    """The distribution of each coordinate of `draw_eval_z`, which are all independent.
+
+    Args:
+      truncation: As for `draw_eval_z`.
+
+    Returns:
+      A frozen distribution of `scipy.stats`; None for a `distribution_fn` that is not one of this
+      module's.
+    """
+    options = _eval_options()
+    distribution_fn, stddev = options["distribution_fn"], options["stddev"]
+    if distribution_fn is uniform:
+        low, high = truncation * options["minval"], truncation * options["maxval"]
+        return scipy.stats.uniform(low, high - low)
+    if distribution_fn is not normal:
+        return None
+    if truncation == 1:
+        return scipy.stats.norm(0.0, stddev)
+    return scipy.stats.truncnorm(-2.0 * truncation, 2.0 * truncation, scale=stddev)
 
 
 def _options(

@@ -9,13 +9,14 @@ import gin
 import numpy as np
 
 from compare_gan import registry
-from compare_gan.datasets.latents import describe_eval_z
+from compare_gan.datasets.latents import describe_eval_z, eval_z_marginal
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.evaluation import metric_pictures, protocols, sampling
 from compare_gan.evaluation.gather import gather, statistics_name
 from compare_gan.evaluation.reference import Reference
 from compare_gan.evaluation.results import Protocol, ResultRow, Score
 from compare_gan.metrics.base import Batch, Metric
+from compare_gan.metrics.sampler import Sampler
 from compare_gan.utils import call_with_requested, code_version
 
 _log = logging.getLogger(__name__)
@@ -183,7 +184,9 @@ def evaluate_generator(
     extractor = options.make_extractor(dataset.name)
     num_classes = dataset.num_classes if conditional else None
     class_names = _class_names(dataset) if conditional else None
-    metrics = _applicable(metrics, extractor, class_names, discriminator)
+    metrics = _applicable(
+        metrics, extractor, class_names, tuple(dataset.image_shape), discriminator
+    )
 
     split = options.reference_split(dataset)
     reference = Reference(dataset, split, options.num_real, options.batch_size)
@@ -194,6 +197,14 @@ def evaluate_generator(
     )
     labels = sampling.labels_in_turn(num_fake, num_classes)
     seeds = options.seeds(averaging_runs)
+    sampler = Sampler(
+        generator,
+        z_dim,
+        num_classes,
+        draw_z=lambda n, seed: sampling.sample_latents(n, z_dim, seed, options.truncation),
+        marginal=eval_z_marginal(options.truncation),
+        features=extractor.features_of if extractor.takes_floats else None,
+    )
     runs: list[dict[str, float]] = []
     for seed in seeds:
         z = sampling.sample_latents(num_fake, z_dim, seed, options.truncation)
@@ -204,7 +215,7 @@ def evaluate_generator(
             available = dict(
                 real=real.get(statistics_name(metric, reference.count)),
                 fake=fake.get(statistics_name(metric, num_fake)),
-                generator=generator,
+                generator=dataclasses.replace(sampler, seed=seed),
                 discriminator=discriminator,
             )
             values = call_with_requested(metric.value, **available)
@@ -243,10 +254,12 @@ def _class_names(dataset) -> list[str]:
     return list(dataset.class_names)
 
 
-def _applicable(metrics: Sequence[Metric], extractor, class_names, discriminator) -> list[Metric]:
+def _applicable(
+    metrics: Sequence[Metric], extractor, class_names, image_shape, discriminator
+) -> list[Metric]:
     kept = []
     for metric in metrics:
-        reason = metric.inapplicable(extractor, class_names)
+        reason = metric.inapplicable(extractor, class_names) or metric.inapplicable_to(image_shape)
         if "discriminator" in metric.needs and discriminator is None:
             reason = "no discriminator was given"
         if reason is None:

@@ -27,14 +27,14 @@ def gather(
     Raises:
       UserError: Statistics cannot be had from these images.
     """
-    statistics = {}
+    statistics, extracts = {}, False
     for metric in metrics:
         made = metric.statistics(num_images)
         if made is not None:
             statistics.setdefault(made.name, made)
+            extracts = extracts or bool(metric.needs & _EXTRACTED)
     if not statistics:
         return {}
-    extracts = any(metric.needs & _EXTRACTED for metric in metrics)
     for batch in stream(extractor, batches) if extracts else batches:
         for each in statistics.values():
             each.update(batch)

@@ -247,6 +247,8 @@ def _check_meaning(built: Mapping[str, Metric], extractor, real_set, fake_set):
     class_names, renumber = common_classes(real_set, fake_set) if labelled else (None, None)
     for name, metric in built.items():
         reason = metric.inapplicable(extractor, class_names)
+        if not reason and fake_set.shape:
+            reason = metric.inapplicable_to(fake_set.shape)
         if reason:
             raise UserError(f"'{name}' has no meaning here: {reason}.")
     return renumber

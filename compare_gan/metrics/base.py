@@ -7,7 +7,7 @@ Metrics that name the same statistics share them.
 
 import abc
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import PIL.Image
@@ -88,7 +88,8 @@ class Metric(abc.ABC):
         """The score; a metric of several values has a suffix for each (`""` for the main one).
 
         Declares as parameters what it takes of `fake` and `real` (results of `statistics`) and of
-        the needs that come whole (`generator`, `discriminator`).
+        the needs that come whole: `generator`, a `sampler.Sampler`, and `discriminator`, the
+        network.
         """
 
     def pictures(self, **available) -> dict[str, PIL.Image.Image]:
@@ -113,6 +114,10 @@ class Metric(abc.ABC):
             return "the generator is unconditional"
         if "logits" in self.needs and not extractor.has_logits:
             return f"'{extractor.name}' yields no logits"
+        return None
+
+    def inapplicable_to(self, image_shape: Sequence[int]) -> str | None:
+        """Why images of this shape, [H, W, C], cannot be scored, in words; None where they can."""
         return None
 
     def score_name(self, extractor) -> str:

@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from compare_gan import registry
 from compare_gan.datasets import draw_eval_z, draw_z
-from compare_gan.datasets.latents import describe_eval_z
+from compare_gan.datasets.latents import describe_eval_z, eval_z_marginal
 from compare_gan.errors import UserError
 
 _NUM, _DIM = 500, 40
@@ -110,3 +110,17 @@ def test_values_out_of_range_are_refused(binding, message):
     draw_z([1, 1], [0, 0])  # The other scope.
     with pytest.raises(UserError, match=message):
         draw_eval_z(1, 1, 0)
+
+
+@pytest.mark.parametrize("fn", ["uniform", "normal"])
+@pytest.mark.parametrize("truncation", [1.0, 0.4])
+def test_the_marginal_is_that_of_the_draws(fn, truncation):
+    gin.parse_config(
+        f"eval_z.distribution_fn = @tf.random.{fn}\neval_z.minval = -0.5\neval_z.stddev = 1.5"
+    )
+    assert _fits(_draws(truncation), eval_z_marginal(truncation))
+
+
+def test_distributions_of_a_users_own_have_no_known_marginal():
+    gin.parse_config("eval_z.distribution_fn = @test_latents.no_truncation")
+    assert eval_z_marginal() is None

@@ -105,7 +105,7 @@ def test_metrics_on_features_share_one_pass(make_generator, dataset, extractor):
     gin.parse_config("kid.subset_size = 20\nkid.full_set = True\nprd.num_clusters = 5")
     generator = make_generator()
     row = _evaluate(generator, dataset, averaging_runs=1)
-    assert extractor.calls == 1 + 2 * 2  # For each of two caches of real images, and once for all.
+    assert extractor.calls == 1 + 2  # One batch of generated images, two of real ones.
     images, labels = next(eval_batches(dataset, "train", 60).as_numpy_iterator())
     real = extractor(images)[0]
     fakes, fake_labels = sampling.sample_images(generator, 30, 30, Z_DIM, CLASSES, 0)
@@ -212,7 +212,7 @@ class Networks(Metric):
         return None
 
     def value(self, generator, discriminator):
-        return {"": len(generator.variables) + discriminator}
+        return {"": len(generator.network.variables) + discriminator}
 
 
 def test_metrics_of_images_and_networks_go_without_the_extractor(
@@ -228,6 +228,79 @@ def test_metrics_of_images_and_networks_go_without_the_extractor(
     assert row.scores["networks"].mean == 42
     without = _evaluate(generator, dataset, averaging_runs=1)
     assert "networks" not in without.scores
+
+
+class Large(Brightness):
+    """Needs larger images than there are."""
+
+    def inapplicable_to(self, image_shape):
+        return None if image_shape[0] > 8 else "the images are small"
+
+
+class Draws(Metric):
+    """Tells what it sees of the generator."""
+
+    name = "draws"
+    needs = frozenset({"generator", "features"})
+
+    def statistics(self, num_images):
+        return None
+
+    def value(self, generator):
+        z, y = generator.latents(CLASSES), generator.labels(CLASSES)
+        images = generator(z, y)
+        return {
+            "latent": generator.draw_z(1, 3)[0, 0],
+            "image": images[0, 0, 0, 0],
+            "feature": generator.features(images)[0, 0],
+            "high": generator.marginal.support()[1],
+            "seed": generator.seed,
+        }
+
+
+def test_metrics_of_the_generator_see_a_sampler(make_generator, dataset, extractor):
+    _bind(metrics=[Draws, Brightness, Large], truncation=0.5, seed=4, num_fake=20)
+    generator = make_generator()
+    row = _evaluate(generator, dataset, averaging_runs=1)
+    scores = {name: score.mean for name, score in row.scores.items()}
+    # Nothing but the sampler asks for features.
+    assert extractor.calls == 0
+    # `Large` bears the name of `Brightness`, whose values would be there twice.
+    assert set(scores) == {
+        "brightness",
+        "brightness_doubled",
+        *(f"draws_moments_{name}" for name in ("latent", "image", "feature", "high", "seed")),
+    }
+    assert scores["draws_moments_latent"] == sampling.sample_latents(1, Z_DIM, 3, 0.5)[0, 0]
+    assert (scores["draws_moments_high"], scores["draws_moments_seed"]) == (0.5, 4)
+    # A feature of this extractor is a pixel, here not rounded to levels.
+    image, feature = scores["draws_moments_image"], scores["draws_moments_feature"]
+    assert feature == pytest.approx(image, rel=1e-6)
+    assert abs(255 * image - np.round(255 * image)) > 1e-3
+
+
+def test_metrics_of_images_and_of_the_generator_by_name(make_generator, dataset, extractor):
+    names = ["ms_ssim", "fractal_dimension", "memorization", "memorization_pixels", "ppl"]
+    _bind(metrics=[*names, "jacobian_conditioning"], num_fake=40)
+    for name, value in (("ppl.num_samples", 30), ("jacobian_conditioning.num_samples", 2)):
+        gin.bind_parameter(name, value)
+    row = _evaluate(make_generator(), dataset, averaging_runs=1)
+    # MS-SSIM is left out: the images are too small for it.
+    assert set(row.scores) == {
+        "fractal_dimension_moments",
+        "fractal_dimension_moments_real",
+        "memorization_moments",
+        "memorization_moments_authenticity",
+        "memorization_pixels",
+        "memorization_pixels_authenticity",
+        "ppl_moments",
+        "jacobian_conditioning",
+        "jacobian_conditioning_logdet",
+        "jacobian_conditioning_of_mean",
+        "jacobian_conditioning_logdet_of_mean",
+    }
+    assert row.protocol.metric_options["ppl.num_samples"] == 30
+    assert "ms_ssim.seed" not in row.protocol.metric_options
 
 
 def test_mistakes_are_told_before_work_starts(make_generator, dataset):

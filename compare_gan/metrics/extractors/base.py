@@ -29,6 +29,7 @@ class Extractor(abc.ABC):
       class_names: What its logits stand for, in their order; None if they have no names here.
       has_logits: Whether it yields logits.
       canonical: Whether scores from it may bear the plain names `fid`, `inception_score`.
+      takes_floats: Whether `features_of` works: whether nothing is done to images before `forward`.
     """
 
     name: str
@@ -37,6 +38,7 @@ class Extractor(abc.ABC):
     class_names: Sequence[str] | None = None
     has_logits: bool = True
     canonical: bool = False
+    takes_floats: bool = True
 
     @classmethod
     def bound_name(cls) -> str:
@@ -58,7 +60,8 @@ class Extractor(abc.ABC):
     def forward(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
         """From what `prepare` returns to features float32 [n, f] and logits float32 [n, k].
 
-        Traced once for each image shape; n is not known then. Logits are None where there are none.
+        Where `prepare` does nothing, also from float32 in [0, 255]. Traced once for each image
+        shape; n is not known then. Logits are None where there are none.
         """
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
@@ -84,6 +87,17 @@ class Extractor(abc.ABC):
             features, logits = forward(self._filled_up(prepared))
         count = len(images)
         return features.numpy()[:count], None if logits is None else logits.numpy()[:count]
+
+    def features_of(self, images: tf.Tensor) -> tf.Tensor:
+        """Features of images that are not rounded to levels; can be differentiated.
+
+        Args:
+          images: float32 [n, H, W, C] in [0, 1].
+
+        Returns:
+          float32 [n, f].
+        """
+        return self.forward(255.0 * images)[0]
 
     @functools.cached_property
     def _compiled(self):

@@ -173,6 +173,7 @@ class SavedModel(resizing.ResizingExtractor):
             )
         ((self._input, spec),) = inputs.items()
         self._dtype = spec.dtype
+        self.takes_floats = self.takes_floats and not spec.dtype.is_integer
         self._features, self._logits = features, logits
         self.has_logits = logits is not None
         self.name = name

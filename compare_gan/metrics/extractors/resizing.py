@@ -96,6 +96,7 @@ class ResizingExtractor(Extractor):
         self._size = tuple(size) if all(size) else None
         self._channels = channels or 3
         self._clean = resizer == "clean" and self._size is not None
+        self.takes_floats = not self._clean
         self.resizer = "none"
         if self._size:
             colour = "gray repeated to RGB" if self._channels == 3 else "Rec. 601 luma if RGB"

@@ -6,6 +6,7 @@ import os
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from compare_gan import registry
 from compare_gan.datasets import eval_batches, get_dataset
@@ -115,3 +116,10 @@ def test_its_scores_bear_its_name(extractor):
         registry.get("metric", name)().score_name(extractor) for name in registry.names("metric")
     ]
     assert {"fid_fashion_cnn", "is_fashion_cnn", "class_agreement_fashion_cnn"} <= set(names)
+
+
+def test_features_of_images_that_are_not_rounded(extractor):
+    images = np.random.default_rng(0).integers(0, 256, [3, 32, 32, 1], dtype=np.uint8)
+    features = extractor.features_of(tf.constant(images, tf.float32) / 255.0)
+    # 255 · (x / 255) need not be x.
+    np.testing.assert_allclose(features, extractor(images)[0], rtol=1e-4, atol=1e-5)
