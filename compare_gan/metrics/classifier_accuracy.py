@@ -176,9 +176,7 @@ class GanTest(_Accuracy):
 
     name = "gan_test"
 
-    def __init__(self, *args, **kwargs):
-        super().__init__(*args, **kwargs)
-        self._trained = (None, None)
+    _trained = (None, None)  # A real set, and the classifier that was trained on it.
 
     def value(self, real, fake):
         # Several sets of samples are scored against one real one: the classifier stays the same.
