@@ -29,7 +29,7 @@ def as_matrix(array, what: str = "features") -> np.ndarray:
 
 
 def as_features(array, what: str = "features", least: int = 1) -> np.ndarray:
-    """As `as_matrix`; also refuses fewer than `least` rows, what is not finite, or above 1e50."""
+    """As `as_matrix`; also refuses fewer than `least` rows, what is not finite, and above 1e50."""
     array = as_matrix(array, what)
     if len(array) < least:
         raise UserError(
