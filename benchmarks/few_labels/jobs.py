@@ -16,6 +16,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 CONFIGS = pathlib.Path(__file__).parents[2] / "example_configs" / "few_labels"
+_POLL_SECONDS = 5.0
 _LIBC, _PR_SET_PDEATHSIG = ctypes.CDLL(None), 1
 
 
@@ -62,12 +63,18 @@ def pending(named: Sequence[tuple[str, dict]], runs: str, results: Results) -> I
     Yields:
       Indices into `named`.
     """
-    for index, (name, key) in enumerate(named):
-        if results.find(key) is None:
+    left = range(len(named))
+    while True:
+        for index in left:
+            name, key = named[index]
             with _held(os.path.join(runs, "locks", name)) as mine:
                 if mine and results.find(key) is None:
                     print(f"{index + 1} of {len(named)}: {name}", file=sys.stderr, flush=True)
                     yield index
+        left = [index for index in left if results.find(named[index][1]) is None]
+        if not left:
+            return
+        time.sleep(_POLL_SECONDS)  # What others hold may be left undone.
 
 
 @contextlib.contextmanager

@@ -153,10 +153,12 @@ def run(job: Job, settings: Settings, results: jobs.Results) -> None:
     model_dir = os.path.join(settings.runs, job.name)
     resumed = os.path.exists(model_dir)
     started = time.monotonic()
-    status = jobs.compare_gan(
-        "train", job.config, bindings,
-        "--model_dir", model_dir, "--num_eval_averaging_runs", str(settings.averaging_runs),
-    )  # fmt: skip
+    status = _DIVERGED
+    if not os.path.exists(os.path.join(model_dir, "DIVERGED")):  # Of a run that was killed there.
+        status = jobs.compare_gan(
+            "train", job.config, bindings,
+            "--model_dir", model_dir, "--num_eval_averaging_runs", str(settings.averaging_runs),
+        )  # fmt: skip
     if status not in (0, _DIVERGED):
         sys.exit(f"{job.name} ended with status {status}.")
     about |= {

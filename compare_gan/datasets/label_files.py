@@ -11,6 +11,7 @@ The order of the records does not matter.
 
 import collections
 import hashlib
+import json
 import os
 from collections.abc import Iterator, Sequence
 
@@ -44,12 +45,34 @@ def write_label_file(path: str, keys: Sequence[str], labels: np.ndarray) -> str:
     with tf.io.TFRecordWriter(temporary) as writer:
         for key, label in zip(keys, labels, strict=True):
             writer.write(_example(key, label).SerializeToString())
+    digest = _hash(temporary)
+    tf.io.gfile.rename(temporary, path, overwrite=True)
+    return digest
+
+
+def _hash(path: str) -> str:
     digest = hashlib.sha256()
-    with tf.io.gfile.GFile(temporary, "rb") as file:
+    with tf.io.gfile.GFile(path, "rb") as file:
         while piece := file.read(2**24):
             digest.update(piece)
-    tf.io.gfile.rename(temporary, path, overwrite=True)
     return digest.hexdigest()
+
+
+def _check_hash(path: str) -> None:
+    folder, name = os.path.split(path)
+    parent, kind = os.path.split(folder)
+    manifest = os.path.join(parent, "manifest.json")
+    if not tf.io.gfile.exists(manifest):
+        return
+    try:
+        with tf.io.gfile.GFile(manifest) as file:
+            expected = json.load(file)["files"].get(f"{kind}/{name}")
+    except (ValueError, KeyError, TypeError, AttributeError):
+        return  # Of something else.
+    if expected is not None and _hash(path) != expected:
+        raise UserError(
+            f"'{path}' is not the file whose hash is in '{manifest}': infer the labels again."
+        )
 
 
 def read_label_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
@@ -62,9 +85,12 @@ def read_label_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
       The keys of n images, and their labels: int32 [n] or, soft, float32 [n, num_classes].
 
     Raises:
-      UserError: A file is damaged or not of this kind, the files hold no label, or a key comes
+      UserError: A file is damaged or not of this kind, or not the one whose hash is in the manifest
+        that it was inferred with (see `labels.files`); the files hold no label, or a key comes
         twice.
     """
+    for path in paths:
+        _check_hash(path)
     files = f"'{paths[0]}'" if len(paths) == 1 else f"'{paths[0]}' to '{paths[-1]}'"
     try:
         batches = list(_parse(paths))

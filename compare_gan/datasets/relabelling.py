@@ -120,6 +120,12 @@ def _rows(source: Source, name: str, split: str, keys: list[str]) -> np.ndarray:
             f"The label files hold no label of {len(missing)} of the {len(wanted)} images of the "
             f"split '{split}' of '{name}', such as '{missing[0]}' (they do of '{keys[0]}')."
         )
+    # Numbers are all that such an image has for a name: those of another data set look the same.
+    if len(keys) > len(wanted) and wanted == [str(i) for i in range(len(wanted))]:
+        raise UserError(
+            f"The label files hold {len(keys)} labels, but the split '{split}' of '{name}' has "
+            f"{len(wanted)} images: they are of another data set."
+        )
     return np.array([place[key] for key in wanted])
 
 

@@ -116,7 +116,8 @@ def read_labels(
 def locked(path: str) -> Iterator[None]:
     """One process at a time holds this file, which is made if need be; others wait here.
 
-    Advisory, for as long as the process lives; nothing where the system has no `flock`.
+    Advisory, for as long as the process lives; nothing where the system or the file system has no
+    `flock`.
     """
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "a") as file:
@@ -126,6 +127,12 @@ def locked(path: str) -> Iterator[None]:
             except BlockingIOError:
                 _log.info("Waiting for another run that infers labels and holds %s.", path)
                 fcntl.flock(file, fcntl.LOCK_EX)
+            except OSError as error:
+                _log.warning(
+                    "%s cannot be locked (%s): start no other run that infers these labels.",
+                    path,
+                    error.strerror,
+                )
         yield  # The end of the file's being open ends the lock.
 
 

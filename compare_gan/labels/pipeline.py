@@ -38,6 +38,7 @@ from compare_gan.labels.files import (
 )
 from compare_gan.labels.options import InferOptions
 from compare_gan.labels.pretext import PretextOptions, PretextTask
+from compare_gan.labels.quality import told_quality
 from compare_gan.utils import code_version
 
 _log = logging.getLogger(__name__)
@@ -137,7 +138,7 @@ class _Task:
             "num_images": len(hard),
             "given_examples": np.flatnonzero(given).tolist(),
             "label_counts": np.bincount(hard).tolist(),
-            "reported_only": self._quality(hard, given),
+            "reported_only": told_quality(self._dataset, hard, given, _num_clusters(self._options)),
             "config": gin.config_str(),
         }
         write_labels(self._folder, self._keys, self.key, hard, soft, given, about)
@@ -215,7 +216,10 @@ class _Task:
             return make()
         path = self._path("backbone") + ".npz"
         backbone = make()
+        if os.path.exists(path) and _restored(backbone, path):
+            return backbone
         with locked(f"{self._path('backbone')}.lock"):
+            # Another run's, meanwhile.
             if not (os.path.exists(path) and _restored(backbone, path)):
                 self._train_backbone(make, path)
                 _restored(backbone, path)
@@ -290,35 +294,6 @@ class _Task:
         for numbers, batch in in_batches(self._dataset, extract):
             hard[numbers] = nearest(batch)
         return hard, None, {}
-
-    def _quality(self, hard: np.ndarray, given: np.ndarray) -> dict[str, float]:
-        """How good inferred labels are, by hidden ones: told, and of no effect on anything."""
-        dataset = self._dataset
-        if not dataset.source.num_classes:
-            return {}
-        true = likeliest(dataset.source.labels("train"))
-        hidden = ~given & (true >= 0)
-        if not hidden.any():
-            return {}
-        true, hard = true[hidden], hard[hidden]
-        if self._options.clusters:
-            table = np.zeros([hard.max() + 1, dataset.source.num_classes], np.int64)
-            np.add.at(table, (hard, true), 1)
-            purity = float(table.max(1).sum() / len(hard))
-            _log.info(
-                "%d clusters; %.2f %% of the images are of their cluster's most frequent class.",
-                self._options.num_clusters,
-                100 * purity,
-            )
-            return {"share of images of their cluster's most frequent class": purity}
-        accuracy = float(np.mean(true == hard))
-        _log.info(
-            "%d labels given, %d inferred: %.2f %% of the inferred ones are right.",
-            given.sum(),
-            (~given).sum(),
-            100 * accuracy,
-        )
-        return {"accuracy on hidden labels": accuracy}
 
 
 def _restored(backbone: keras.Model, path: str) -> bool:

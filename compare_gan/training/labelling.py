@@ -1,5 +1,7 @@
 """`compare_gan label`: the inferred labels of a config's data set, without a run."""
 
+import tensorflow as tf
+
 from compare_gan import labels
 from compare_gan.datasets import get_dataset, outline
 from compare_gan.errors import UserError
@@ -26,6 +28,8 @@ def infer_labels(label_dir: str | None, **dataset_overrides) -> str:
         folder = label_dir or options.label_dir
         if not folder:
             raise UserError("--label_dir is needed: the directory that the labels are written to.")
+        if run_config.deterministic:  # As where a run infers them.
+            tf.config.experimental.enable_op_determinism()
         strategy = make_strategy(run_config.distribution, run_config.single_core)
         shape = outline(**dataset_overrides)
         if shape is not None:

@@ -5,7 +5,7 @@ operative_config.gin   what of it was used, defaults included
 model.json             image shape, classes, data set: what sampling must know without data
 checkpoints/           step-<n>: networks, optimizers, averaged weights, step, seed
 labels/                inferred labels, where the config asks for them (see labels/files.py)
-training_labels.json   what labels the run is trained on, where they are inferred: their hash
+training_labels.json   what inferred labels the run is trained on: their hash, …; null without
 samples/, samples.png  grids with fixed latents; real.png
 metrics/               pictures of metrics, where evaluation.pictures asks for them
 log.jsonl, tensorboard/, losses.png
@@ -86,24 +86,31 @@ def write_description(model_dir: str, dataset) -> None:
     write_text(model_dir, _MODEL, json.dumps(model, indent=2) + "\n")
 
 
-def check_training_labels(model_dir: str, about: Mapping[str, object]) -> None:
-    """Raises UserError if the run was trained on other inferred labels until now.
+def check_training_labels(model_dir: str, about: Mapping[str, object] | None) -> None:
+    """Raises UserError if the run was trained on other inferred labels, or none, until now.
 
     Args:
       model_dir: Where the run is.
-      about: `Inferred.about` of its data set.
+      about: `Inferred.about` of its data set; None without inferred labels.
     """
-    before = training_labels(model_dir)
-    if before and before["hash"] != about["hash"]:
+    if not os.path.exists(os.path.join(model_dir, _LABELS)):
+        return
+    before, now = (_told(labels) for labels in (training_labels(model_dir), about))
+    if before != now:
         raise UserError(
-            f"The run in '{model_dir}' was trained on inferred labels of the hash "
-            f"{before['hash']}, those of now have {about['hash']}: choose another --model_dir, or "
-            f"delete {_LABELS} there to go on with other labels."
+            f"The run in '{model_dir}' was trained on {before} until now, the config asks for "
+            f"{now}: choose another --model_dir, or delete {_LABELS} there to go on all the same."
         )
 
 
-def write_training_labels(model_dir: str, about: Mapping[str, object]) -> None:
-    """Saves what inferred labels the run is trained on."""
+def _told(about: Mapping[str, object] | None) -> str:
+    if about is None:
+        return "given labels"
+    return f"{'soft' if about['soft'] else 'hard'} inferred labels of the hash {about['hash']}"
+
+
+def write_training_labels(model_dir: str, about: Mapping[str, object] | None) -> None:
+    """Saves what inferred labels the run is trained on; None without any."""
     write_text(model_dir, _LABELS, json.dumps(about, indent=2) + "\n")
 
 

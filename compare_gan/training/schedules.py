@@ -53,6 +53,7 @@ def run(schedule: str, experiment: Experiment, model_dir: str, plan: EvaluationP
         # What cannot be evaluated is told now, not after the training.
         EvaluationOptions().check(experiment.dataset)
         read_results(model_dir)
+    trainer.provide_labels()  # Before anything is written: other labels are refused.
     if trainer.is_chief:
         model_dirs.write_description(model_dir, experiment.dataset)
     trainer.train()

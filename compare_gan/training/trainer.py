@@ -136,13 +136,22 @@ class Trainer:
         if ended or signals.received:
             raise KeyboardInterrupt(f"stopped at step {self.step}, checkpoint saved")
 
+    def provide_labels(self) -> None:
+        """Infers the labels that the data set asks for, if steps remain that need them.
+
+        Raises:
+          UserError, DivergenceError: See `labels.infer`; or the run was trained on other labels.
+        """
+        if self.step < self.experiment.options.training_steps:
+            self._provide_labels()
+
     def _provide_labels(self) -> None:
         self.experiment = self.experiment.with_labels(self.model_dir, self.strategy)
         inferred = self.experiment.dataset.inferred
-        if inferred is not None and inferred.about is not None:
-            model_dirs.check_training_labels(self.model_dir, inferred.about)
-            if self.is_chief:
-                model_dirs.write_training_labels(self.model_dir, inferred.about)
+        about = inferred and inferred.about
+        model_dirs.check_training_labels(self.model_dir, about)
+        if self.is_chief:
+            model_dirs.write_training_labels(self.model_dir, about)
 
     def _any_worker(self, flag: bool) -> bool:
         """Whether the flag is set in any worker: all must leave the loop at the same step."""

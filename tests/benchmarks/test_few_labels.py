@@ -117,7 +117,7 @@ def test_runs_share_labels_and_are_done_once(modules, started, tmp_path):
     assert "0 of 2 runs" in other and "2 more lines are of other settings" in other
 
 
-def test_processes_share_the_work(modules, tmp_path):
+def test_processes_share_the_work(modules, tmp_path, monkeypatch):
     _, jobs, _ = modules
     named = [(name, {"name": name}) for name in "abc"]
     results = jobs.Results(str(tmp_path / "results.jsonl"))
@@ -127,9 +127,11 @@ def test_processes_share_the_work(modules, tmp_path):
     order.append(next(one))
     assert order == [0, 1, 2]
     results.add({"name": "b"}, {})
-    assert list(other) == []  # The last is held by the other.
-    one.close()
-    assert list(jobs.pending(named, str(tmp_path), results)) == [2]
+    # The last is held: it is waited for, and done here where its process ends without a result.
+    monkeypatch.setattr(jobs.time, "sleep", lambda seconds: one.close())
+    assert next(other) == 2
+    results.add({"name": "c"}, {})
+    assert list(other) == []
 
 
 def test_a_run_that_was_killed_goes_on(modules, started, tmp_path, monkeypatch):
@@ -153,6 +155,18 @@ def test_a_run_that_was_killed_goes_on(modules, started, tmp_path, monkeypatch):
     assert line["minutes"] is None
     # One class: no class agreement.
     assert _cells(table, "single label", "")[2:] == ["–", "–", "–", "1 of 1"]
+
+
+def test_a_run_that_diverged_has_a_line(modules, started, tmp_path):
+    *_, run = modules
+    tiny = ("--rows", "single_label", "--steps", "2", "--seeds", "1", "--num_fake", "20")
+    settings = run.Settings(str(tmp_path / "runs"), 2, 20, 1, _TINY)
+    [job] = run.make_jobs(settings, ["single_label"], [], 1)
+    # As a kill leaves it between the end of the training and the line.
+    (tmp_path / "runs" / job.name).mkdir(parents=True)
+    (tmp_path / "runs" / job.name / "DIVERGED").write_text('{"step": 1, "terms": ["loss"]}')
+    table = _call(run, tmp_path, *tiny)
+    assert not started and _cells(table, "single label")[-1] == "1 of 1, 1 diverged"
 
 
 def test_the_table_is_of_means_over_seeds(modules, tmp_path):

@@ -1,3 +1,5 @@
+import json
+
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -88,6 +90,16 @@ def test_files_of_another_kind_are_told(tmp_path, make, message):
     with pytest.raises(UserError, match=message) as caught:
         read_label_files(paths)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_its_manifest_does_not_know_is_refused(tmp_path):
+    path = str(tmp_path / "hard" / "train.tfrecord")
+    digest = write_label_file(path, ["0", "1"], np.array([1, 0]))
+    (tmp_path / "manifest.json").write_text(json.dumps({"files": {"hard/train.tfrecord": digest}}))
+    assert read_label_files([path])[0] == ["0", "1"]
+    write_label_file(path, ["0", "1"], np.array([1, 1]))
+    with pytest.raises(UserError, match=r"is not the file whose hash is in '.*manifest.json'"):
+        read_label_files([path])
 
 
 @pytest.mark.parametrize("keys", [["a"], ["a", "a"]])

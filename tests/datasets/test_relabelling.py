@@ -15,6 +15,7 @@ from compare_gan.datasets import (
     train_batches,
     write_label_file,
 )
+from compare_gan.datasets.relabelling import replace_labels
 from compare_gan.errors import UserError
 
 _N = 12
@@ -132,6 +133,15 @@ def test_a_missing_image_is_told(numbered, tmp_path):
         UserError, match=r"hold no label of 1 of the 12 images of the split 'train'"
     ):
         get()
+
+
+def test_labels_of_more_images_that_have_but_numbers_are_told(tmp_path):
+    arrays = {"train": (np.stack(_numbered()), np.arange(_N) % 3)}
+    source = ArraySource.from_arrays(arrays)
+    keys = [str(i) for i in range(_N + 1)]
+    _replace_by(tmp_path, keys, np.zeros(_N + 1, int))
+    with pytest.raises(UserError, match=r"hold 13 labels, but the split 'train' of 'x' has 12"):
+        replace_labels(source, "x")
 
 
 def _synthetic(**options):

@@ -20,6 +20,8 @@ _INFER = (
     "pretext.batch_size = 4",
 )
 
+_SOFT = "S3GAN.use_soft_labels = True"
+
 
 @pytest.fixture(name="run")
 def _run(capsys, monkeypatch, tmp_path, tiny_run):
@@ -100,10 +102,16 @@ def test_a_run_does_not_go_on_with_other_labels(run, tmp_path):
     train = ("train", "--schedule", "train", "--model_dir", "run")
     status, said = run(*train, bindings=[raw, few])
     assert status == 0, said
+    config = (tmp_path / "run" / "config.gin").read_text()
+    status, said = run(*train, bindings=[raw, "infer_labels.soft = True", _SOFT])
+    assert status == 2 and "hash" in said and "the config asks for soft inferred labels" in said
+    status, said = run(*train, bindings=[raw, "dataset.inferred_labels = False"])
+    assert status == 2 and "the config asks for given labels" in said
     shutil.rmtree(tmp_path / "run" / "labels")
     status, said = run(*train, bindings=["infer_labels.features = 'untrained'"])
     assert status == 2
-    assert "The run in 'run' was trained on inferred labels of the hash" in said
+    assert "The run in 'run' was trained on hard inferred labels of the hash" in said
+    assert (tmp_path / "run" / "config.gin").read_text() == config
     (tmp_path / "run" / "training_labels.json").unlink()
     status, said = run(*train, bindings=["infer_labels.features = 'untrained'"])
     assert status == 0 and "step 6/6" in said

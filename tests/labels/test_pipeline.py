@@ -1,4 +1,5 @@
 import concurrent.futures
+import errno
 import hashlib
 import json
 import logging
@@ -170,8 +171,9 @@ def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch, caplo
 
     with monkeypatch.context() as patch:
         patch.setattr("compare_gan.labels.pipeline.PretextTask", forbidden)
-        # The network is there: only the classifier is trained again.
+        # The network is there: only the classifier is trained again; also where locks are unknown.
         os.remove(tmp_path / "labels" / "manifest.json")
+        patch.setattr("compare_gan.labels.files.fcntl.flock", _no_locks)
         np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)
         patch.setattr("compare_gan.labels.pipeline.train_classifier", forbidden)
         np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)
@@ -183,6 +185,10 @@ def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch, caplo
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)
     assert f"'{path}' is damaged" in caplog.text
+
+
+def _no_locks(*args):
+    raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
 
 def test_labels_of_two_fractions_share_a_network(infer, make_dataset, tmp_path, monkeypatch):
