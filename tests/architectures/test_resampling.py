@@ -96,10 +96,12 @@ def _compare(make_result):
 @pytest.fixture(autouse=True)
 def float64(monkeypatch):
     """In float32, rounding may move a value over a ReLU's edge, and gradients by 1e-4."""
-    before = keras.config.floatx()
+    before = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx("float64")
+    keras.config.set_dtype_policy("float64")  # One that a test has set wins over floatx.
     yield
-    keras.config.set_floatx(before)
+    keras.config.set_floatx(before[0])
+    keras.config.set_dtype_policy(before[1])
 
 
 def _scale(name: str, values: dict) -> float:
