@@ -216,7 +216,12 @@ def _open(real, fake, named: protocols.NamedProtocol | None, on_error: str, prog
 
 
 def _take(images, num: int | None, seed: int):
-    """So many of the images; what is no set of images as it is."""
+    """So many of the images; statistics, and None, as they are."""
+    if isinstance(images, GivenStatistics) and num is not None:
+        raise UserError(
+            f"'{images.name}' holds statistics of images (mu, sigma), and {num} images cannot be "
+            "taken of those: leave the number out."
+        )
     if not isinstance(images, ImageSet):
         return images
     if num is None:

@@ -150,6 +150,10 @@ def test_statistics_of_other_programs_stand_for_images(extractor, tmp_path):
     expected = _fid(extractor(_REAL)[0], extractor(_FAKE)[0])
     assert result.scores["fid_pixels"] == pytest.approx(expected, rel=1e-6)
     assert result.protocol.num_real == "not recorded" and result.protocol.split == "statistics"
+    swapped = score_sets(_FAKE, tmp_path / "real.npz", ["fid"], extractor)
+    assert swapped.scores["fid_pixels"] == pytest.approx(expected, rel=1e-6)
+    assert swapped.protocol.num_fake == "not recorded"
+    assert swapped.fake_hash == result.protocol.dataset_hash
     np.savez(tmp_path / "wide.npz", mu=np.zeros(5), sigma=np.eye(5))
     with pytest.raises(UserError, match="statistics of 5 features, but 'pixels' yields 3"):
         score_sets(tmp_path / "wide.npz", _FAKE, ["fid"], extractor)
@@ -257,6 +261,10 @@ def test_given_statistics_serve_no_other_metric(extractor, tmp_path):
     np.savez(tmp_path / "a.npz", mu=np.zeros(3), sigma=np.eye(3))
     with pytest.raises(UserError, match=r"'Difference' needs images, and '.*' holds only a mean"):
         score_sets(tmp_path / "a.npz", _FAKE, [Difference], extractor)
+    for sets, number in (("a.npz", _FAKE), "num_real"), ((_REAL, "a.npz"), "num_fake"):
+        sets = [tmp_path / images if isinstance(images, str) else images for images in sets]
+        with pytest.raises(UserError, match="2 images cannot be taken of those"):
+            score_sets(*sets, ["fid"], extractor, **{number: 2})
     with pytest.raises(UserError, match="'fid10k_train' says how many images there are"):
         score_sets(tmp_path / "a.npz", _FAKE, protocol="fid10k_train")
 
