@@ -248,8 +248,11 @@ def _build_extractor(extractor, built: Mapping[str, Metric], named, *sets):
 
 def _check_meaning(built: Mapping[str, Metric], extractor, real_set, fake_set):
     """From the labels of the fake set to those of the real one, if any metric needs them."""
-    labelled = any("labels" in metric.needs for metric in built.values())
-    class_names, renumber = common_classes(real_set, fake_set) if labelled else (None, None)
+    labelled = [metric for metric in built.values() if "labels" in metric.needs]
+    class_names, renumber = None, None
+    if labelled:
+        compared = any(metric.uses_real for metric in labelled)
+        class_names, renumber = common_classes(real_set, fake_set, compared)
     for name, metric in built.items():
         reason = metric.inapplicable(extractor, class_names)
         if not reason and fake_set.shape:
