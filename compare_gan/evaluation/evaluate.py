@@ -184,9 +184,7 @@ def evaluate_generator(
     extractor = options.make_extractor(dataset.name)
     num_classes = dataset.num_classes if conditional else None
     class_names = _class_names(dataset) if conditional else None
-    metrics = _applicable(
-        metrics, extractor, class_names, tuple(dataset.image_shape), discriminator
-    )
+    metrics = _applicable(metrics, extractor, class_names, dataset, discriminator)
 
     split = options.reference_split(dataset)
     reference = Reference(dataset, split, options.num_real, options.batch_size)
@@ -255,11 +253,15 @@ def _class_names(dataset) -> list[str]:
 
 
 def _applicable(
-    metrics: Sequence[Metric], extractor, class_names, image_shape, discriminator
+    metrics: Sequence[Metric], extractor, class_names, dataset, discriminator
 ) -> list[Metric]:
+    image_shape = tuple(dataset.image_shape)
+    clusters = dataset.inferred is not None and dataset.inferred.num_clusters is not None
     kept = []
     for metric in metrics:
         reason = metric.inapplicable(extractor, class_names) or metric.inapplicable_to(image_shape)
+        if clusters and metric.uses_real and "labels" in metric.needs:
+            reason = "the generator's labels are clusters, those of real images classes"
         if "discriminator" in metric.needs and discriminator is None:
             reason = "no discriminator was given"
         if reason is None:
