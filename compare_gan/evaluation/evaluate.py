@@ -239,7 +239,7 @@ def evaluate_generator(
         latents=describe_eval_z(),
         truncation=float(options.truncation),
         seeds=seeds,
-        metric_options=metric_options(metrics),
+        metric_options=metric_options(metrics, num_classes or 1),
         code_version=code_version(),
     )
     names, protocol_name = options.metric_names(), options.protocol or ""
@@ -281,13 +281,19 @@ def _fakes(generator, z, labels, num_classes, batch_size: int) -> Iterator[Batch
         start = stop
 
 
-def metric_options(metrics: Sequence[Metric]) -> dict[str, object]:
-    """What the protocol says of the options of metrics, as `metric.option`."""
-    return {
-        f"{metric.name}.{name}": value
-        for metric in metrics
-        for name, value in metric.options().items()
-    }
+def metric_options(metrics: Sequence[Metric], num_classes: int) -> dict[str, object]:
+    """What the protocol says of the options of metrics, as `metric.option`.
+
+    Args:
+      metrics: The metrics.
+      num_classes: Of the set that is scored, 1 without labels: `metric.classes` of those metrics
+        that look at labels where there are any.
+    """
+    told = {}
+    for metric in metrics:
+        options = metric.options() | ({"classes": num_classes} if metric.uses_labels else {})
+        told |= {f"{metric.name}.{name}": value for name, value in options.items()}
+    return told
 
 
 def _mean_and_std(runs: Sequence[dict[str, float]]) -> dict[str, Score]:

@@ -136,11 +136,12 @@ def score_sets(
         scores |= metric.named(extractor, call_with_requested(metric.value, **available))
         if pictures:
             drawn |= metric_pictures.draw(metric, extractor, available)
+    options = metric_options(of_all, getattr(fake_set, "num_classes", 1))
     return SetScores(
         real=real_set.name if of_real.results else NONE,
         fake=fake_set.name,
         scores=scores,
-        protocol=_record(of_real, of_fake, extractor, of_all, seed),
+        protocol=_record(of_real, of_fake, extractor, seed, options),
         protocol_name=protocol or "",
         metrics=list(built),
         fake_hash=of_fake.content_hash,
@@ -263,7 +264,7 @@ def _check_meaning(built: Mapping[str, Metric], extractor, real_set, fake_set):
 
 
 def _record(
-    of_real: Gathered, of_fake: Gathered, extractor, metrics: Sequence[Metric], seed: int
+    of_real: Gathered, of_fake: Gathered, extractor, seed: int, options: dict[str, object]
 ) -> Protocol:
     shapes = [gathered.shape for gathered in (of_real, of_fake) if gathered.shape]
     return Protocol(
@@ -282,6 +283,6 @@ def _record(
         latents=NOT_RECORDED,
         truncation=NOT_RECORDED,
         seeds=[seed],
-        metric_options=metric_options(metrics),
+        metric_options=options,
         code_version=code_version(),
     )

@@ -199,6 +199,21 @@ def test_metrics_of_images_need_no_extractor_and_may_draw():
     assert not score_sets(_REAL, _FAKE, [Difference], "no such extractor").pictures
 
 
+def test_ms_ssim_tells_of_how_many_classes_the_pairs_are(tmp_path):
+    images = np.repeat(np.repeat(_FAKE[:8], 2, axis=1), 2, axis=2)
+    flat = score_sets(None, _save(images, tmp_path / "flat"), ["ms_ssim"])
+    for i in range(2):
+        _save(images[i::2], tmp_path / "shards" / f"0000{i}")
+    shards = score_sets(None, tmp_path / "shards", ["ms_ssim"])
+    assert flat.scores != shards.scores and flat.fake_hash != shards.fake_hash
+    classes = [result.protocol.metric_options["ms_ssim.classes"] for result in (flat, shards)]
+    assert classes == [1, 2]
+    # Where some images have no label, none count.
+    some = score_sets(None, (images, np.arange(8) % 2 - 1), ["ms_ssim"])
+    assert some.fake_hash == flat.fake_hash
+    assert some.protocol.metric_options["ms_ssim.classes"] == 1
+
+
 def test_the_json_can_be_read_as_a_row(extractor):
     result = score_sets(None, _FAKE, [InceptionScore(splits=2)], extractor, seed=3)
     values = json.loads(result.to_json())
