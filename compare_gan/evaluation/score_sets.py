@@ -14,9 +14,9 @@ import PIL.Image
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.evaluation import metric_pictures, protocols
-from compare_gan.evaluation.evaluate import metric_options
 from compare_gan.evaluation.gather import statistics_name
 from compare_gan.evaluation.image_sets import ImageSet, SplitImages
+from compare_gan.evaluation.metric_options import metric_options
 from compare_gan.evaluation.npz_files import GivenStatistics
 from compare_gan.evaluation.open_images import open_images
 from compare_gan.evaluation.results import NOT_RECORDED, Protocol
