@@ -13,6 +13,7 @@ from compare_gan.datasets.latents import describe_eval_z, eval_z_marginal
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.evaluation import metric_pictures, protocols, sampling
 from compare_gan.evaluation.gather import gather, statistics_name
+from compare_gan.evaluation.metric_options import had_options, metric_options
 from compare_gan.evaluation.reference import Reference
 from compare_gan.evaluation.results import Protocol, ResultRow, Score
 from compare_gan.metrics.base import Batch, Metric
@@ -114,7 +115,11 @@ class EvaluationOptions:
         return [self.seed + i for i in range(averaging_runs)]
 
     def produced(self, row: ResultRow, dataset, averaging_runs: int) -> bool:
-        """Whether a row was measured as these options say on this data set."""
+        """Whether a row was measured as these options say on this data set.
+
+        No image is read, so other images under the same name and in the same number are not
+        noticed; the extractor is built only if all else is as it should be.
+        """
         split = self.reference_split(dataset)
         size = dataset.splits[split]
         num_real = min(self.num_real or size, size)
@@ -123,22 +128,26 @@ class EvaluationOptions:
             split=split,
             num_real=num_real,
             num_fake=self.num_fake or num_real,
-            extractor=self._scores_bear(dataset.name),
             latents=describe_eval_z(),
             truncation=float(self.truncation),
             seeds=self.seeds(averaging_runs),
         )
-        same = all(getattr(row.protocol, name) == value for name, value in expected.items())
-        same = same and row.protocol_name == (self.protocol or "")
-        return same and set(row.metrics) >= set(self.metric_names())
+        return (
+            all(getattr(row.protocol, name) == value for name, value in expected.items())
+            and row.protocol_name == (self.protocol or "")
+            and set(row.metrics) >= set(self.metric_names())
+            and had_options(row.protocol, self.make_metrics(), dataset.num_classes)
+            and self._has_extractor(row.protocol, dataset)
+        )
+
+    def _has_extractor(self, protocol: Protocol, dataset) -> bool:
+        extractor = self.make_extractor(dataset.name)
+        present = extractor.name, extractor.weights_hash, extractor.resizer
+        return present == (protocol.extractor, protocol.extractor_hash, protocol.resizer)
 
     def metric_names(self) -> tuple[str, ...]:
         """The metrics asked for, classes by their names."""
         return tuple(getattr(metric, "__name__", str(metric)) for metric in self.metrics)
-
-    def _scores_bear(self, dataset_name: str):
-        extractor = registry.get("extractor", self._extractor_name(dataset_name))
-        return extractor.bound_name() if hasattr(extractor, "bound_name") else extractor
 
     def _extractor_name(self, dataset_name: str):
         if self.extractor != "auto":
@@ -184,9 +193,7 @@ def evaluate_generator(
     extractor = options.make_extractor(dataset.name)
     num_classes = dataset.num_classes if conditional else None
     class_names = _class_names(dataset) if conditional else None
-    metrics = _applicable(
-        metrics, extractor, class_names, tuple(dataset.image_shape), discriminator
-    )
+    metrics = _applicable(metrics, extractor, class_names, dataset, discriminator)
 
     split = options.reference_split(dataset)
     reference = Reference(dataset, split, options.num_real, options.batch_size)
@@ -241,7 +248,7 @@ def evaluate_generator(
         latents=describe_eval_z(),
         truncation=float(options.truncation),
         seeds=seeds,
-        metric_options=metric_options(metrics),
+        metric_options=metric_options(metrics, num_classes or 1),
         code_version=code_version(),
     )
     names, protocol_name = options.metric_names(), options.protocol or ""
@@ -255,11 +262,15 @@ def _class_names(dataset) -> list[str]:
 
 
 def _applicable(
-    metrics: Sequence[Metric], extractor, class_names, image_shape, discriminator
+    metrics: Sequence[Metric], extractor, class_names, dataset, discriminator
 ) -> list[Metric]:
+    image_shape = tuple(dataset.image_shape)
+    clusters = dataset.inferred is not None and dataset.inferred.num_clusters is not None
     kept = []
     for metric in metrics:
         reason = metric.inapplicable(extractor, class_names) or metric.inapplicable_to(image_shape)
+        if clusters and metric.uses_real and "labels" in metric.needs:
+            reason = "the generator's labels are clusters, those of real images classes"
         if "discriminator" in metric.needs and discriminator is None:
             reason = "no discriminator was given"
         if reason is None:
@@ -277,15 +288,6 @@ def _fakes(generator, z, labels, num_classes, batch_size: int) -> Iterator[Batch
         stop = start + len(images)
         yield Batch(images, None if labels is None else labels[start:stop])
         start = stop
-
-
-def metric_options(metrics: Sequence[Metric]) -> dict[str, object]:
-    """What the protocol says of the options of metrics, as `metric.option`."""
-    return {
-        f"{metric.name}.{name}": value
-        for metric in metrics
-        for name, value in metric.options().items()
-    }
 
 
 def _mean_and_std(runs: Sequence[dict[str, float]]) -> dict[str, Score]:

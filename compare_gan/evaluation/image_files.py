@@ -24,10 +24,21 @@ class BrokenImageError(Exception):
 
 
 def find_images(folder: str) -> list[str]:
-    """Paths of the images in a folder and its subfolders, relative to it, with `/`, sorted."""
+    """Paths of the images in a folder and its subfolders, relative to it, with `/`, sorted.
+
+    Links are followed, except to a folder that they lie in.
+    """
     found = []
+    lineages = {folder: {os.path.realpath(folder)}}
     for parent, folders, names in os.walk(folder, followlinks=True):
-        folders[:] = [name for name in folders if not name.startswith(".")]
+        lineage = lineages.pop(parent)
+        below = {
+            name: os.path.realpath(os.path.join(parent, name))
+            for name in folders
+            if not name.startswith(".")
+        }
+        folders[:] = [name for name, place in below.items() if place not in lineage]
+        lineages |= {os.path.join(parent, name): lineage | {below[name]} for name in folders}
         found += [
             os.path.relpath(os.path.join(parent, name), folder).replace(os.sep, "/")
             for name in names

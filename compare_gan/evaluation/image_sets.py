@@ -34,6 +34,11 @@ class ImageSet(abc.ABC):
     class_names: tuple[str, ...] | None = None
     left_out: tuple[str, ...] = ()
 
+    @property
+    @abc.abstractmethod
+    def num_classes(self) -> int:
+        """How many classes the images are of; 1 without labels."""
+
     @abc.abstractmethod
     def take(self, num: int, seed: int) -> "ImageSet":
         """So many of the images, at most `count`, in an order of their own."""
@@ -63,6 +68,10 @@ class IndexedImages(ImageSet):
     labels: np.ndarray | None = None
     order: np.ndarray
 
+    @property
+    def num_classes(self):
+        return len(np.unique(self.labels[self.order])) if self.has_labels else 1
+
     def take(self, num, seed):
         order = np.random.default_rng(seed).permutation(self.order)[:num]
         return dataclasses.replace(self, order=order, count=len(order))
@@ -70,7 +79,7 @@ class IndexedImages(ImageSet):
     def batches(self, batch_size):
         def read(indices):
             images = [self.read(i) for i in indices]
-            labels = None if self.labels is None else self.labels[indices]
+            labels = self.labels[indices] if self.has_labels else None
             return Batch(images if self.shape is None else np.stack(images), labels)
 
         workers = image_files.threads()
@@ -98,6 +107,10 @@ class SplitImages(ImageSet):
 
     dataset: Dataset
     split: str
+
+    @property
+    def num_classes(self):
+        return self.dataset.num_classes if self.has_labels else 1
 
     def take(self, num, seed):
         return dataclasses.replace(self, count=min(num, self.count))

@@ -10,6 +10,7 @@ import shutil
 import struct
 import tempfile
 import zipfile
+from typing import ClassVar
 
 import numpy as np
 
@@ -26,11 +27,13 @@ class GivenStatistics:
       name: The file.
       mean: float64 [f].
       covariance: float64 [f, f].
+      shape: None: that of the images is not known.
     """
 
     name: str
     mean: np.ndarray
     covariance: np.ndarray
+    shape: ClassVar[None] = None
 
     @property
     def content_hash(self) -> str:

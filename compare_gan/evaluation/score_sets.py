@@ -14,9 +14,9 @@ import PIL.Image
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.evaluation import metric_pictures, protocols
-from compare_gan.evaluation.evaluate import metric_options
 from compare_gan.evaluation.gather import statistics_name
 from compare_gan.evaluation.image_sets import ImageSet, SplitImages
+from compare_gan.evaluation.metric_options import metric_options
 from compare_gan.evaluation.npz_files import GivenStatistics
 from compare_gan.evaluation.open_images import open_images
 from compare_gan.evaluation.results import NOT_RECORDED, Protocol
@@ -136,11 +136,12 @@ def score_sets(
         scores |= metric.named(extractor, call_with_requested(metric.value, **available))
         if pictures:
             drawn |= metric_pictures.draw(metric, extractor, available)
+    options = metric_options(of_all, getattr(fake_set, "num_classes", 1))
     return SetScores(
         real=real_set.name if of_real.results else NONE,
         fake=fake_set.name,
         scores=scores,
-        protocol=_record(of_real, of_fake, extractor, of_all, seed),
+        protocol=_record(of_real, of_fake, extractor, seed, options),
         protocol_name=protocol or "",
         metrics=list(built),
         fake_hash=of_fake.content_hash,
@@ -216,7 +217,12 @@ def _open(real, fake, named: protocols.NamedProtocol | None, on_error: str, prog
 
 
 def _take(images, num: int | None, seed: int):
-    """So many of the images; what is no set of images as it is."""
+    """So many of the images; statistics, and None, as they are."""
+    if isinstance(images, GivenStatistics) and num is not None:
+        raise UserError(
+            f"'{images.name}' holds statistics of images (mu, sigma), and {num} images cannot be "
+            "taken of those: leave the number out."
+        )
     if not isinstance(images, ImageSet):
         return images
     if num is None:
@@ -243,8 +249,11 @@ def _build_extractor(extractor, built: Mapping[str, Metric], named, *sets):
 
 def _check_meaning(built: Mapping[str, Metric], extractor, real_set, fake_set):
     """From the labels of the fake set to those of the real one, if any metric needs them."""
-    labelled = any("labels" in metric.needs for metric in built.values())
-    class_names, renumber = common_classes(real_set, fake_set) if labelled else (None, None)
+    labelled = [metric for metric in built.values() if "labels" in metric.needs]
+    class_names, renumber = None, None
+    if labelled:
+        compared = any(metric.uses_real for metric in labelled)
+        class_names, renumber = common_classes(real_set, fake_set, compared)
     for name, metric in built.items():
         reason = metric.inapplicable(extractor, class_names)
         if not reason and fake_set.shape:
@@ -255,7 +264,7 @@ def _check_meaning(built: Mapping[str, Metric], extractor, real_set, fake_set):
 
 
 def _record(
-    of_real: Gathered, of_fake: Gathered, extractor, metrics: Sequence[Metric], seed: int
+    of_real: Gathered, of_fake: Gathered, extractor, seed: int, options: dict[str, object]
 ) -> Protocol:
     shapes = [gathered.shape for gathered in (of_real, of_fake) if gathered.shape]
     return Protocol(
@@ -274,6 +283,6 @@ def _record(
         latents=NOT_RECORDED,
         truncation=NOT_RECORDED,
         seeds=[seed],
-        metric_options=metric_options(metrics),
+        metric_options=options,
         code_version=code_version(),
     )

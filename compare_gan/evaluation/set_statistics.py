@@ -74,7 +74,9 @@ def gather_set(
     digest = _Digest()
 
     # Labels that no metric needs, such as numbers in file names, do not make another set.
-    labelled = any("labels" in metric.needs for metric in metrics)
+    labelled = images.has_labels and any(
+        "labels" in metric.needs or metric.uses_labels for metric in metrics
+    )
 
     def numbered(batches: Iterator[Batch]) -> Iterator[Batch]:
         for batch in batches:

@@ -66,12 +66,14 @@ class Metric(abc.ABC):
       canonical_name: The name where the extractor is the canonical Inception; `name` if empty.
       needs: Some of `NEEDS`.
       uses_real: Whether it compares with real images.
+      uses_labels: Whether its value depends on labels where there are any, though it needs none.
     """
 
     name: str
     canonical_name: str = ""
     needs: frozenset[str]
     uses_real: bool = False
+    uses_labels: bool = False
 
     def __init_subclass__(cls, **kwargs):
         super().__init_subclass__(**kwargs)

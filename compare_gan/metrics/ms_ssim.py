@@ -173,7 +173,10 @@ def ms_ssim_score(images, labels=None, pairs_per_class: int = 100, seed: int = 0
 class MultiscaleSsim(Metric):
     """Mean MS-SSIM of generated images of the same class; lower means more variety.
 
-    To be read beside the value of real images, which differs from data set to data set.
+    To be read beside the value of real images, which differs from data set to data set. Without
+    labels pairs are drawn from all images, which gives lower values: the protocol tells the number
+    of classes (`ms_ssim.classes`). Subfolders count as classes, also those that only split a large
+    set (`00000/`, `00001/`, ...).
 
     Args:
       pairs_per_class: Disjoint pairs in each class, among the first images of it.
@@ -182,6 +185,7 @@ class MultiscaleSsim(Metric):
 
     name = "ms_ssim"
     needs = frozenset({"images"})
+    uses_labels = True
 
     def __init__(self, pairs_per_class: int = 100, seed: int = 0):
         check_positive_integer("ms_ssim.pairs_per_class", pairs_per_class)

@@ -154,10 +154,11 @@ def _not_scored(
 ) -> list[str]:
     """Those of the checkpoints that have no row measured as it would be measured now."""
     options, dataset = EvaluationOptions(), experiment.dataset
+    steps = {step_of(path) for path in paths}
     scored = {
         row.step
         for row in read_results(model_dir)
-        if options.produced(row, dataset, plan.averaging_runs)
+        if row.step in steps and options.produced(row, dataset, plan.averaging_runs)
     }
     for path in paths:
         if step_of(path) in scored:

@@ -11,11 +11,13 @@ import tensorflow as tf
 
 from compare_gan import metrics
 from compare_gan.datasets import eval_batches
+from compare_gan.datasets.dataset import Inferred
 from compare_gan.errors import UserError
 from compare_gan.evaluation import protocols, sampling
 from compare_gan.evaluation.evaluate import EvaluationOptions, evaluate_generator
-from compare_gan.evaluation.results import comparable
+from compare_gan.evaluation.results import NOT_RECORDED, ResultRow, comparable
 from compare_gan.metrics import (
+    KernelInceptionDistance,
     Metric,
     Statistics,
     class_agreement,
@@ -340,6 +342,20 @@ def test_fashion_mnist_gets_its_own_extractor(name):
     assert isinstance(EvaluationOptions().make_extractor(name), FashionCnn)
 
 
+def test_classes_of_real_images_are_not_compared_with_clusters(
+    make_generator, dataset, extractor, caplog
+):
+    _bind(metrics=["fid", "intra_fid"], num_fake=30)
+    clusters = dataclasses.replace(dataset, inferred=Inferred(num_clusters=CLASSES))
+    with caplog.at_level("INFO"):
+        row = _evaluate(make_generator(), clusters, averaging_runs=1)
+    assert list(row.scores) == ["fid_moments"]
+    assert "intra_fid_moments is left out: the generator's labels are clusters" in caplog.text
+    inferred = dataclasses.replace(dataset, inferred=Inferred())  # Inferred classes are classes.
+    row = _evaluate(make_generator(), inferred, averaging_runs=1)
+    assert "intra_fid_moments" in row.scores
+
+
 class Drawing(Brightness):
     """Draws what it has seen."""
 
@@ -392,9 +408,36 @@ def test_a_named_protocol_sets_the_options_and_is_in_the_row(make_generator, dat
 def test_a_row_counts_as_produced_only_under_its_protocol(make_generator, dataset, extractor):
     _bind(num_fake=20)
     row = _evaluate(make_generator(), dataset, averaging_runs=1)
-    row = dataclasses.replace(
-        row, protocol=dataclasses.replace(row.protocol, extractor="inception")
-    )
-    options = EvaluationOptions(extractor="inception")
+    options = EvaluationOptions()
     assert options.produced(row, dataset, 1)
     assert not options.produced(dataclasses.replace(row, protocol_name="x"), dataset, 1)
+
+
+def test_a_row_counts_as_produced_only_with_the_same_options_and_extractor(
+    make_generator, dataset, extractor
+):
+    subsets = dict(subset_size=5, num_subsets=2)
+    _bind(num_fake=20, metrics=["inception_score", lambda: KernelInceptionDistance(**subsets)])
+    row = _evaluate(make_generator(), dataset, averaging_runs=1)
+    row = ResultRow.from_json(row.to_json())
+
+    def produced(row=row):
+        return EvaluationOptions().produced(row, dataset, 1)
+
+    assert produced()
+    subsets["subset_size"] = 6
+    assert not produced()
+    subsets["subset_size"] = 5
+    for name in ("name", "resizer", "weights_hash"):
+        before = getattr(extractor, name)
+        setattr(extractor, name, "other")
+        assert not produced()
+        setattr(extractor, name, before)
+    gin.bind_parameter("inception_score.splits", 2)
+    assert not produced()
+    # A metric that has no meaning for the generator has left no options in the row.
+    options = {k: v for k, v in row.protocol.metric_options.items() if not k.startswith("is.")}
+    without = dataclasses.replace(row.protocol, metric_options=options)
+    assert produced(dataclasses.replace(row, protocol=without))
+    old = dataclasses.replace(row.protocol, metric_options=NOT_RECORDED)
+    assert not produced(dataclasses.replace(row, protocol=old))

@@ -90,6 +90,16 @@ def test_images_are_found_in_subfolders_and_hidden_ones_are_not(tmp_path):
     assert image_files.find_images(str(tmp_path)) == ["a.jpeg", "b/c/2.PNG"]
 
 
+def test_links_are_followed_but_not_in_circles(tmp_path):
+    for name in ("set/a/1.png", "other/2.png"):
+        (tmp_path / name).parent.mkdir(parents=True)
+        (tmp_path / name).touch()
+    (tmp_path / "set/a/up").symlink_to(tmp_path / "set")
+    (tmp_path / "set/b").symlink_to(tmp_path / "other")
+    (tmp_path / "other/back").symlink_to(tmp_path / "other")
+    assert image_files.find_images(str(tmp_path / "set")) == ["a/1.png", "b/2.png"]
+
+
 def test_a_file_in_a_zip(tmp_path):
     Image.fromarray(_RGB).save(tmp_path / "a.png")
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:

@@ -150,6 +150,10 @@ def test_statistics_of_other_programs_stand_for_images(extractor, tmp_path):
     expected = _fid(extractor(_REAL)[0], extractor(_FAKE)[0])
     assert result.scores["fid_pixels"] == pytest.approx(expected, rel=1e-6)
     assert result.protocol.num_real == "not recorded" and result.protocol.split == "statistics"
+    swapped = score_sets(_FAKE, tmp_path / "real.npz", ["fid"], extractor)
+    assert swapped.scores["fid_pixels"] == pytest.approx(expected, rel=1e-6)
+    assert swapped.protocol.num_fake == "not recorded"
+    assert swapped.fake_hash == result.protocol.dataset_hash
     np.savez(tmp_path / "wide.npz", mu=np.zeros(5), sigma=np.eye(5))
     with pytest.raises(UserError, match="statistics of 5 features, but 'pixels' yields 3"):
         score_sets(tmp_path / "wide.npz", _FAKE, ["fid"], extractor)
@@ -193,6 +197,21 @@ def test_metrics_of_images_need_no_extractor_and_may_draw():
     assert result.protocol.extractor == "none"
     assert result.pictures["difference_first"].size == (8, 8)
     assert not score_sets(_REAL, _FAKE, [Difference], "no such extractor").pictures
+
+
+def test_ms_ssim_tells_of_how_many_classes_the_pairs_are(tmp_path):
+    images = np.repeat(np.repeat(_FAKE[:8], 2, axis=1), 2, axis=2)
+    flat = score_sets(None, _save(images, tmp_path / "flat"), ["ms_ssim"])
+    for i in range(2):
+        _save(images[i::2], tmp_path / "shards" / f"0000{i}")
+    shards = score_sets(None, tmp_path / "shards", ["ms_ssim"])
+    assert flat.scores != shards.scores and flat.fake_hash != shards.fake_hash
+    classes = [result.protocol.metric_options["ms_ssim.classes"] for result in (flat, shards)]
+    assert classes == [1, 2]
+    # Where some images have no label, none count.
+    some = score_sets(None, (images, np.arange(8) % 2 - 1), ["ms_ssim"])
+    assert some.fake_hash == flat.fake_hash
+    assert some.protocol.metric_options["ms_ssim.classes"] == 1
 
 
 def test_the_json_can_be_read_as_a_row(extractor):
@@ -257,6 +276,10 @@ def test_given_statistics_serve_no_other_metric(extractor, tmp_path):
     np.savez(tmp_path / "a.npz", mu=np.zeros(3), sigma=np.eye(3))
     with pytest.raises(UserError, match=r"'Difference' needs images, and '.*' holds only a mean"):
         score_sets(tmp_path / "a.npz", _FAKE, [Difference], extractor)
+    for sets, number in (("a.npz", _FAKE), "num_real"), ((_REAL, "a.npz"), "num_fake"):
+        sets = [tmp_path / images if isinstance(images, str) else images for images in sets]
+        with pytest.raises(UserError, match="2 images cannot be taken of those"):
+            score_sets(*sets, ["fid"], extractor, **{number: 2})
     with pytest.raises(UserError, match="'fid10k_train' says how many images there are"):
         score_sets(tmp_path / "a.npz", _FAKE, protocol="fid10k_train")
 

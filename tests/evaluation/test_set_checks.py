@@ -1,0 +1,65 @@
+"""Which classes of two sets are the same."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from compare_gan.errors import UserError
+from compare_gan.evaluation.open_images import open_images
+from compare_gan.evaluation.set_checks import common_classes
+
+_IMAGES = np.zeros([4, 2, 2, 1], np.uint8)
+
+
+def _labelled(labels, names=None):
+    images = open_images((_IMAGES, np.array(labels)))
+    return dataclasses.replace(images, class_names=names, name="named" if names else "numbered")
+
+
+def _matched(real, fake):
+    """The label of each image of `fake`, as metrics are shown it."""
+    _, renumber = common_classes(real, fake)
+    return list(fake.labels if renumber is None else renumber[fake.labels])
+
+
+def test_names_are_matched_whatever_their_case_and_punctuation():
+    real = _labelled([0, 1, 2, 2], ("T-shirt", "Trouser", "Ankle boot"))
+    fake = _labelled([0, 1, 2, 2], ("ankle_boot", "t_shirt", "trouser"))
+    assert _matched(real, fake) == [2, 0, 1, 1]
+
+
+def test_names_do_not_match_numbers():
+    named, numbered = _labelled([0, 1, 2, 2], ("boot", "shirt", "trouser")), _labelled([0, 1, 2, 2])
+    for sets in ((named, numbered), (numbered, named)):
+        with pytest.raises(
+            UserError, match=r"'named' have names \('boot', …\), those of 'numbered'"
+        ):
+            common_classes(*sets)
+    # Where no metric compares them, they need not match.
+    assert common_classes(numbered, named, compared=False) == (named.class_names, None)
+
+
+def test_integers_as_names_are_labels():
+    named = _labelled([0, 1, 2, 3], ("0", "1", "10", "2"))  # As folders are sorted.
+    numbered = _labelled([0, 1, 10, 2])
+    assert _matched(numbered, named) == [0, 1, 10, 2]
+    assert _matched(named, numbered) == [0, 1, 2, 3]
+    with pytest.raises(UserError, match="'numbered' has the class '3', which 'named' has not"):
+        common_classes(named, _labelled([0, 1, 2, 3]))
+    with pytest.raises(UserError, match="'named' has the class '10', which 'numbered' has not"):
+        common_classes(_labelled([0, 1, 2, 3]), named)
+    with pytest.raises(UserError, match="'1' and '01' of 'named' are the same as numbers"):
+        common_classes(numbered, _labelled([0, 1, 0, 1], ("1", "01")))
+
+
+def test_the_numbers_of_a_data_set_are_those_of_its_samples():
+    real = open_images("fashion_mnist_10k")
+    assert common_classes(real, _labelled([0, 1, 9, 2])) == (real.class_names, None)
+
+
+def test_names_that_cannot_be_told_apart_are_refused():
+    real = _labelled([0, 1, 2, 2], ("1.5", "15", "Two"))
+    with pytest.raises(UserError, match=r"'1\.5' and '15' of 'named' are the same but for case"):
+        common_classes(real, _labelled([0] * 4, ("two",)))
+    assert _matched(real, _labelled([0, 1, 1, 1], ("15", "Two"))) == [1, 2, 2, 2]
