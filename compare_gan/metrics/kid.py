@@ -5,72 +5,20 @@ Error budget: within 1e-6 (relative) of a float64 reference; the whole-set value
 
 import dataclasses
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from compare_gan import registry
-from compare_gan.errors import UserError, check_number, check_positive_integer, unknown_name
+from compare_gan.errors import UserError, check_positive_integer, unknown_name
 from compare_gan.metrics.arrays import as_feature_pair
 from compare_gan.metrics.base import Metric
 from compare_gan.metrics.collected import Collected
+from compare_gan.metrics.kernels import Kernel, PolynomialKernel
 
-Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
+_KERNEL = PolynomialKernel()
 _BLOCK = 512  # Rows and columns of the kernel's matrix at once: they stay in the processor's cache.
 _ESTIMATORS = ("unbiased", "biased", "u_statistic")
-
-
-@dataclasses.dataclass(frozen=True)
-class PolynomialKernel:
-    """(gamma x·y + coef0)^degree of float64 [n, f] and [m, f].
-
-    Attributes:
-      degree: A positive integer.
-      gamma: None = 1/f.
-      coef0: A number.
-    """
-
-    degree: int = 3
-    gamma: float | None = None
-    coef0: float = 1.0
-
-    def __post_init__(self):
-        check_positive_integer("degree", self.degree)
-        check_number("coef0", self.coef0)
-        if self.gamma is not None:
-            check_number("gamma", self.gamma)
-
-    def __call__(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        base = x @ y.T
-        base *= 1.0 / x.shape[1] if self.gamma is None else self.gamma
-        base += self.coef0
-        power = base
-        for _ in range(self.degree - 1):  # NumPy's own power takes longer than the product.
-            power = power * base if power is base else np.multiply(power, base, out=power)
-        return power
-
-
-@dataclasses.dataclass(frozen=True)
-class RbfKernel:
-    """exp(-|x - y|² / (2 sigma²)) of float64 [n, f] and [m, f].
-
-    Attributes:
-      sigma: Above 0.
-    """
-
-    sigma: float = 10.0
-
-    def __post_init__(self):
-        check_number("sigma", self.sigma)
-        if not self.sigma > 0:
-            raise UserError(f"sigma must be above 0, received {self.sigma!r}.")
-
-    def __call__(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        from sklearn.metrics.pairwise import rbf_kernel  # Takes a second.
-
-        return rbf_kernel(x, y, gamma=0.5 / self.sigma**2)
 
 
 class KernelDistance(NamedTuple):
@@ -84,7 +32,7 @@ class KernelDistance(NamedTuple):
 def kernel_distance(
     real_features,
     fake_features,
-    kernel: Kernel = PolynomialKernel(),
+    kernel: Kernel = _KERNEL,
     estimator: str = "unbiased",
 ) -> float:
     """MMD² of two whole sets of features, in blocks: memory does not grow with the number of pairs.
@@ -127,7 +75,7 @@ def kernel_distance_of_subsets(
     fake_features,
     num_subsets: int = 100,
     subset_size: int = 1000,
-    kernel: Kernel = PolynomialKernel(),
+    kernel: Kernel = _KERNEL,
     seed: int = 2020,
 ) -> KernelDistance:
     """KID as it is usually told: the mean of unbiased MMD² over random subsets.
@@ -168,7 +116,7 @@ def kernel_distance_of_blocks(
     real_features,
     fake_features,
     max_block_size: int = 1024,
-    kernel: Kernel = PolynomialKernel(),
+    kernel: Kernel = _KERNEL,
 ) -> KernelDistance:
     """The mean of unbiased MMD² over consecutive blocks of about equal size, as TF-GAN has it.
 
