@@ -81,7 +81,9 @@ def kernel_distance_of_subsets(
     """KID as it is usually told: the mean of unbiased MMD² over random subsets.
 
     Each subset is drawn without replacement, first of the real, then of the generated features,
-    from `RandomState(seed)`, as torch-fidelity does with the real set as its first input.
+    from `RandomState(seed)`, as torch-fidelity does with the real set as its first input. Subsets
+    overlap, so their spread does not tell how far the mean is off. The standard error is that of a
+    mean over blocks of `subset_size` which share no feature, as many as fit, after a shuffle.
 
     Paper: https://arxiv.org/abs/1801.01401.
 
@@ -91,25 +93,30 @@ def kernel_distance_of_subsets(
       num_subsets: How many.
       subset_size: Features of either set in each.
       kernel: From float64 [a, f] and [b, f] to [a, b].
-      seed: Of the draws.
+      seed: Of the draws, and of the shuffle behind them.
 
     Returns:
-      Mean, standard deviation and standard error (of independent subsets) of the mean.
+      Mean and standard deviation over subsets, and standard error (ddof 1; NaN for one block).
 
     Raises:
       UserError: Fewer rows than a subset has, unequal widths, or a value that is not finite.
     """
     check_positive_integer("num_subsets", num_subsets)
     real, fake = as_feature_pair(real_features, fake_features)
-    _check_subset_size(subset_size, min(len(real), len(fake)))
+    least = min(len(real), len(fake))
+    _check_subset_size(subset_size, least)
     rng = np.random.RandomState(seed)
     values = []
     for _ in range(num_subsets):
         x = real[rng.choice(len(real), subset_size, replace=False)]
         y = fake[rng.choice(len(fake), subset_size, replace=False)]
         values.append(kernel_distance(x, y, kernel))
-    std = float(np.std(values))
-    return KernelDistance(float(np.mean(values)), std, std / math.sqrt(num_subsets))
+    error, num_blocks = math.nan, least // subset_size
+    if num_blocks > 1:
+        used = num_blocks * subset_size
+        real, fake = (features[rng.permutation(len(features))[:used]] for features in (real, fake))
+        error = kernel_distance_of_blocks(real, fake, subset_size, kernel).standard_error
+    return KernelDistance(float(np.mean(values)), float(np.std(values)), error)
 
 
 def kernel_distance_of_blocks(
@@ -196,7 +203,9 @@ def _sum_between(x: np.ndarray, y: np.ndarray, kernel: Kernel) -> tuple[float, f
 class KernelInceptionDistance(Metric):
     """Kernel distance between real and generated features, over subsets; lower is better.
 
-    Beside it the standard error of the mean over subsets (`_standard_error`).
+    Beside it the standard error (`_standard_error`) of a mean over blocks that share no image, if 2
+    blocks of `subset_size` fit into either set: over different samples the value varies about so
+    much, or less.
 
     Args:
       num_subsets: How many subsets of either set are drawn.
@@ -240,7 +249,9 @@ class KernelInceptionDistance(Metric):
         subsets = kernel_distance_of_subsets(
             real, fake, self.num_subsets, self.subset_size, self.kernel, self.seed
         )
-        values = {"": subsets.mean, "standard_error": subsets.standard_error}
+        values = {"": subsets.mean}
+        if not math.isnan(subsets.standard_error):
+            values["standard_error"] = subsets.standard_error
         if self.full_set:
             values["full"] = kernel_distance(real, fake, self.kernel)
         return values
