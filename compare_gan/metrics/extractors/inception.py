@@ -51,6 +51,7 @@ class Inception(resizing.ResizingExtractor):
     ):
         self.resize_to((*_SIZE, 3), resizer, "inception.resizer")
         self.name = _name(resizer)
+        self.logit_bias = logit_bias
         self.canonical = resizer == "tf1_bilinear" and not logit_bias
         path = path or _find()
         if os.path.isdir(path) or "://" in path:
