@@ -192,12 +192,14 @@ define(
 )
 define(
     NamedProtocol("pr50k3", _PRECISION_RECALL, 50_000, "train", 50_000),
-    summary="Precision and recall, k = 3, 50,000 images against 50,000 of the training split.",
+    summary="Precision and recall, k = 3, 50,000 images against 50,000 of the training split, in "
+    "Inception's features: not the published pr50k3, which is in VGG-16's.",
     paper=_IMPROVED,
 )
 define(
     NamedProtocol("pr50k3_full", _PRECISION_RECALL, 50_000, "train"),
-    summary="Precision and recall, k = 3, 50,000 images against the whole training split.",
+    summary="Precision and recall, k = 3, 50,000 images against the whole training split, in "
+    "Inception's features: not the published pr50k3_full, which is in VGG-16's.",
     paper=_IMPROVED,
 )
 define(

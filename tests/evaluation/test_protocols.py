@@ -38,6 +38,11 @@ def test_the_parts_of_every_protocol_are_there(name):
     assert registry.get("extractor", protocol.extractor)
 
 
+def test_names_that_papers_use_for_other_features_say_so():
+    summaries = {part.name: part.summary for part in registry.components("protocol")}
+    assert all("not the published" in summaries[name] for name in ("pr50k3", "pr50k3_full"))
+
+
 def test_the_numbers_in_a_name_are_those_of_the_protocol():
     for name in registry.names("protocol"):
         thousands = int("".join(filter(str.isdigit, name.split("k")[-2])))
