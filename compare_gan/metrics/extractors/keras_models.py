@@ -1,7 +1,6 @@
 """Networks that come with Keras, and users' own: Keras models and SavedModels."""
 
 import inspect
-import json
 import os
 import sys
 from collections.abc import Sequence
@@ -13,6 +12,7 @@ import tensorflow as tf
 from compare_gan import registry
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.metrics.extractors import resizing, weights
+from compare_gan.metrics.extractors.keras_graph import graph_text
 
 _APPLICATION = "ResNet50"
 
@@ -110,7 +110,7 @@ class KerasModel(resizing.ResizingExtractor):
         named = dict(zip(("features", "logits"), outputs, strict=False))
         self._model = keras.Model(model.inputs, named)
         self.weights_hash = _model_hash(
-            self._model, _graph(self._model), layer, logits_layer, self._range
+            self._model, graph_text(self._model), layer, logits_layer, self._range
         )
 
     @classmethod
@@ -258,47 +258,6 @@ def _load_keras(path: str) -> keras.Model:
 def _model_hash(model: keras.Model, *how) -> str:
     """Of the weights, and of how they are used."""
     return weights.words_hash(weights.arrays_hash(v.value.numpy() for v in model.weights), *how)
-
-
-def _graph(model: keras.Model) -> str:
-    """The layers, their options and how they are joined, whatever Keras has called them."""
-    try:
-        config = json.loads(model.to_json())["config"]
-    except NotImplementedError as error:
-        raise UserError(
-            f"keras_model.path: '{model.name}' has a layer that does not tell its options, so "
-            f"scores could not tell it from others; give it get_config."
-        ) from error
-    return json.dumps(_unnamed(config | {"name": ""}, {}), sort_keys=True)
-
-
-# Where a Keras config refers to layers.
-_REFERENCES = ("name", "keras_history", "input_layers", "output_layers")
-
-
-def _unnamed(config, names: dict[str, str]):
-    """A config with numbers for names of layers: Keras counts those on from model to model."""
-    if isinstance(config, list):
-        return [_unnamed(part, names) for part in config]
-    if not isinstance(config, dict):
-        return config
-    inner = names
-    if isinstance(layers := config.get("layers"), list):
-        inner = {layer["config"]["name"]: f"layer {i}" for i, layer in enumerate(layers)}
-    return {
-        key: _replaced(part, names if key == "name" else inner)
-        if key in _REFERENCES
-        else _unnamed(part, inner)
-        for key, part in config.items()
-    }
-
-
-def _replaced(part, names: dict[str, str]):
-    if isinstance(part, list):
-        return [_replaced(each, names) for each in part]
-    if isinstance(part, dict):
-        return {key: _replaced(each, names) for key, each in part.items()}
-    return names.get(part, part) if isinstance(part, str) else part
 
 
 def _check_range(value: Sequence[float], parameter: str) -> tuple[float, float]:
