@@ -33,8 +33,12 @@ def _unnamed(config, names: dict[str, str]):
     if not isinstance(config, dict):
         return config
     inner = names
-    if isinstance(layers := config.get("layers"), list):
-        inner = {layer["config"]["name"]: f"layer {i}" for i, layer in enumerate(layers)}
+    layers = config.get("layers")
+    # A user's layer may mean anything by `layers`.
+    if isinstance(layers, list) and all(isinstance(layer, dict) for layer in layers):
+        inner = {
+            layer.get("config", {}).get("name"): f"layer {i}" for i, layer in enumerate(layers)
+        }
     return {
         key: _replaced(part, names if key == "name" else inner)
         if key in _REFERENCES

@@ -123,6 +123,21 @@ def test_the_hash_tells_graphs_of_equal_weights_apart(tmp_path):
     models[0].save(tmp_path / "a.keras")
     assert KerasModel(str(tmp_path / "a.keras")).weights_hash == hashes[0]
 
+    class Widths(keras.layers.Layer):
+        def __init__(self, layers):
+            super().__init__()
+            self.layers = layers
+
+        def get_config(self):
+            return super().get_config() | {"layers": self.layers}
+
+        def call(self, x):
+            return x[:, 0, 0]
+
+    inputs = keras.Input((8, 8, 3))
+    widths = [KerasModel(keras.Model(inputs, Widths([4, n])(inputs))) for n in (4, 5)]
+    assert widths[0].weights_hash != widths[1].weights_hash
+
     class Secretive(keras.layers.Layer):
         def __init__(self, function):
             super().__init__()
