@@ -1,15 +1,17 @@
 """Named protocols: all that two scores must have in common to be compared, under one name.
 
 `fid50k_train` is the FID of 50,000 generated images against 50,000 of the training split, with the
-canonical Inception. `fid50k_train_fashion_cnn` is the same with the extractor `fashion_cnn`, as the
-names of scores have it.
+canonical Inception. `fid50k_train_fashion_cnn` is the same with the extractor `fashion_cnn` and its
+default resizer, as the names of scores have it: with a network of Keras `fid50k_train_resnet50`.
 """
 
 import dataclasses
+import inspect
 from collections.abc import Mapping, Sequence
 
 from compare_gan import registry
 from compare_gan.errors import UserError, unknown_name
+from compare_gan.metrics.extractors.resizing import RESIZERS
 
 # What the split of a protocol may be called in a data set, the first that is there counts.
 _SPLITS = {"train": ("train",), "test": ("test", "validation", "val")}
@@ -53,8 +55,14 @@ class NamedProtocol:
         return [registry.get("metric", name)(**given) for name, given in self.metrics.items()]
 
     def check_extractor(self, extractor) -> None:
-        """Raises UserError if the extractor resizes otherwise than the protocol says."""
-        if not extractor.resizer.startswith(self.resizer):
+        """Raises UserError if the extractor is set otherwise than the protocol says."""
+        if getattr(extractor, "logit_bias", False):
+            raise UserError(
+                f"The protocol '{self.name}' takes logits without bias: leave "
+                f"{self.extractor}.logit_bias out."
+            )
+        # A network that takes images of any size resizes none.
+        if extractor.resizer != "none" and not extractor.resizer.startswith(self.resizer):
             raise UserError(
                 f"The protocol '{self.name}' resizes by '{self.resizer}', but '{extractor.name}' "
                 f"by '{extractor.resizer}': leave its options out."
@@ -93,7 +101,10 @@ class NamedProtocol:
 
 
 def get(name: str) -> NamedProtocol:
-    """The protocol of this name, which may end in an extractor's.
+    """The protocol of this name, which may end in an extractor's, as scores bear it.
+
+    What such a protocol is called depends on the network that the gin bindings choose, not on how
+    it was asked for: `…_keras_application` is `…_resnet50`, `…_inception` has no ending.
 
     Raises:
       UserError: There is no such protocol; the message names the nearest one.
@@ -103,11 +114,29 @@ def get(name: str) -> NamedProtocol:
     if name in known:
         return registry.get("protocol", name)
     for extractor in registry.names("extractor"):
-        base = name.removesuffix(f"_{extractor}")
-        if base != name and base in known:
-            protocol = registry.get("protocol", base)
-            return dataclasses.replace(protocol, name=name, extractor=extractor, resizer="")
+        factory = registry.get("extractor", extractor)
+        bound = factory.bound_name() if hasattr(factory, "bound_name") else extractor
+        for suffix in (extractor, bound):
+            base = name.removesuffix(f"_{suffix}")
+            if base != name and base in known:
+                return _with_extractor(registry.get("protocol", base), extractor, bound, suffix)
     raise unknown_name("protocol", name, known)
+
+
+def _with_extractor(
+    protocol: NamedProtocol, extractor: str, bound: str, suffix: str
+) -> NamedProtocol:
+    if suffix == protocol.extractor:
+        return protocol
+    default = inspect.signature(registry.get("extractor", extractor)).parameters.get("resizer")
+    # The canonical network with another resizer bears another name.
+    resizer = "clean" if suffix == "inception_clean" else default and default.default
+    return dataclasses.replace(
+        protocol,
+        name=f"{protocol.name}_{bound}",
+        extractor=extractor,
+        resizer=RESIZERS.get(resizer, ""),
+    )
 
 
 def define(protocol: NamedProtocol, *, summary: str, paper: str = "") -> None:
@@ -163,12 +192,14 @@ define(
 )
 define(
     NamedProtocol("pr50k3", _PRECISION_RECALL, 50_000, "train", 50_000),
-    summary="Precision and recall, k = 3, 50,000 images against 50,000 of the training split.",
+    summary="Precision and recall, k = 3, 50,000 images against 50,000 of the training split, in "
+    "Inception's features: not the published pr50k3, which is in VGG-16's.",
     paper=_IMPROVED,
 )
 define(
     NamedProtocol("pr50k3_full", _PRECISION_RECALL, 50_000, "train"),
-    summary="Precision and recall, k = 3, 50,000 images against the whole training split.",
+    summary="Precision and recall, k = 3, 50,000 images against the whole training split, in "
+    "Inception's features: not the published pr50k3_full, which is in VGG-16's.",
     paper=_IMPROVED,
 )
 define(
@@ -177,7 +208,7 @@ define(
     paper="https://arxiv.org/abs/2002.09797",
 )
 define(
-    NamedProtocol("is50k", {"inception_score": {"splits": 10}}, 50_000, None),
+    NamedProtocol("is50k", {"inception_score": {"splits": 10, "shuffle_seed": None}}, 50_000, None),
     summary="Inception Score of 50,000 generated images in 10 splits.",
     paper="https://arxiv.org/abs/1606.03498",
 )

@@ -27,10 +27,9 @@ from compare_gan.metrics.jacobian import (
     generator_jacobians,
     metric_tensors,
 )
+from compare_gan.metrics.kernels import PolynomialKernel, RbfKernel
 from compare_gan.metrics.kid import (
     KernelInceptionDistance,
-    PolynomialKernel,
-    RbfKernel,
     kernel_distance,
     kernel_distance_of_blocks,
     kernel_distance_of_subsets,

@@ -26,6 +26,8 @@ def cache_dir() -> str:
 def cached(key: Mapping[str, object], compute: Callable[[], Arrays]) -> Arrays:
     """What is cached under `key`; computed and cached if nothing is, or if it is damaged.
 
+    Arrays with `images` are not cached: they would be a second copy of the data set.
+
     Args:
       key: All that the arrays depend on, as JSON knows it. Its `dataset` and `statistics`, if any,
         begin the file's name.
@@ -39,7 +41,8 @@ def cached(key: Mapping[str, object], compute: Callable[[], Arrays]) -> Arrays:
     arrays = _read(path, text)
     if arrays is None:
         arrays = compute()
-        _write(path, text, arrays)
+        if "images" not in arrays:
+            _write(path, text, arrays)
     return arrays
 
 

@@ -30,4 +30,17 @@ class Collected(Statistics):
     def result(self) -> dict[str, np.ndarray]:
         if not all(self._parts.values()):
             raise UserError("The set holds no images.")
-        return {field: np.concatenate(parts) for field, parts in self._parts.items()}
+        return {field: _joined(parts) for field, parts in self._parts.items()}
+
+
+def _joined(parts: list[np.ndarray]) -> np.ndarray:
+    """The parts in one array, which takes their place: they are let go one after another."""
+    if len(parts) > 1:
+        length = sum(map(len, parts))
+        whole = np.empty([length, *parts[0].shape[1:]], np.result_type(*parts))
+        while parts:
+            part = parts.pop()
+            np.concatenate([part], out=whole[length - len(part) : length])
+            length -= len(part)
+        parts.append(whole)
+    return parts[0]

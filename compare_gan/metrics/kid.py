@@ -5,72 +5,20 @@ Error budget: within 1e-6 (relative) of a float64 reference; the whole-set value
 
 import dataclasses
 import math
-from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 
 from compare_gan import registry
-from compare_gan.errors import UserError, check_number, check_positive_integer, unknown_name
+from compare_gan.errors import UserError, check_positive_integer, unknown_name
 from compare_gan.metrics.arrays import as_feature_pair
 from compare_gan.metrics.base import Metric
 from compare_gan.metrics.collected import Collected
+from compare_gan.metrics.kernels import Kernel, PolynomialKernel
 
-Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
-
+_KERNEL = PolynomialKernel()
 _BLOCK = 512  # Rows and columns of the kernel's matrix at once: they stay in the processor's cache.
 _ESTIMATORS = ("unbiased", "biased", "u_statistic")
-
-
-@dataclasses.dataclass(frozen=True)
-class PolynomialKernel:
-    """(gamma x·y + coef0)^degree of float64 [n, f] and [m, f].
-
-    Attributes:
-      degree: A positive integer.
-      gamma: None = 1/f.
-      coef0: A number.
-    """
-
-    degree: int = 3
-    gamma: float | None = None
-    coef0: float = 1.0
-
-    def __post_init__(self):
-        check_positive_integer("degree", self.degree)
-        check_number("coef0", self.coef0)
-        if self.gamma is not None:
-            check_number("gamma", self.gamma)
-
-    def __call__(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        base = x @ y.T
-        base *= 1.0 / x.shape[1] if self.gamma is None else self.gamma
-        base += self.coef0
-        power = base
-        for _ in range(self.degree - 1):  # NumPy's own power takes longer than the product.
-            power = power * base if power is base else np.multiply(power, base, out=power)
-        return power
-
-
-@dataclasses.dataclass(frozen=True)
-class RbfKernel:
-    """exp(-|x - y|² / (2 sigma²)) of float64 [n, f] and [m, f].
-
-    Attributes:
-      sigma: Above 0.
-    """
-
-    sigma: float = 10.0
-
-    def __post_init__(self):
-        check_number("sigma", self.sigma)
-        if not self.sigma > 0:
-            raise UserError(f"sigma must be above 0, received {self.sigma!r}.")
-
-    def __call__(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-        from sklearn.metrics.pairwise import rbf_kernel  # Takes a second.
-
-        return rbf_kernel(x, y, gamma=0.5 / self.sigma**2)
 
 
 class KernelDistance(NamedTuple):
@@ -84,7 +32,7 @@ class KernelDistance(NamedTuple):
 def kernel_distance(
     real_features,
     fake_features,
-    kernel: Kernel = PolynomialKernel(),
+    kernel: Kernel = _KERNEL,
     estimator: str = "unbiased",
 ) -> float:
     """MMD² of two whole sets of features, in blocks: memory does not grow with the number of pairs.
@@ -127,13 +75,15 @@ def kernel_distance_of_subsets(
     fake_features,
     num_subsets: int = 100,
     subset_size: int = 1000,
-    kernel: Kernel = PolynomialKernel(),
+    kernel: Kernel = _KERNEL,
     seed: int = 2020,
 ) -> KernelDistance:
     """KID as it is usually told: the mean of unbiased MMD² over random subsets.
 
     Each subset is drawn without replacement, first of the real, then of the generated features,
-    from `RandomState(seed)`, as torch-fidelity does with the real set as its first input.
+    from `RandomState(seed)`, as torch-fidelity does with the real set as its first input. Subsets
+    overlap, so their spread does not tell how far the mean is off. The standard error is that of a
+    mean over blocks of `subset_size` which share no feature, as many as fit, after a shuffle.
 
     Paper: https://arxiv.org/abs/1801.01401.
 
@@ -143,32 +93,37 @@ def kernel_distance_of_subsets(
       num_subsets: How many.
       subset_size: Features of either set in each.
       kernel: From float64 [a, f] and [b, f] to [a, b].
-      seed: Of the draws.
+      seed: Of the draws, and of the shuffle behind them.
 
     Returns:
-      Mean, standard deviation and standard error (of independent subsets) of the mean.
+      Mean and standard deviation over subsets, and standard error (ddof 1; NaN for one block).
 
     Raises:
       UserError: Fewer rows than a subset has, unequal widths, or a value that is not finite.
     """
     check_positive_integer("num_subsets", num_subsets)
     real, fake = as_feature_pair(real_features, fake_features)
-    _check_subset_size(subset_size, min(len(real), len(fake)))
+    least = min(len(real), len(fake))
+    _check_subset_size(subset_size, least)
     rng = np.random.RandomState(seed)
     values = []
     for _ in range(num_subsets):
         x = real[rng.choice(len(real), subset_size, replace=False)]
         y = fake[rng.choice(len(fake), subset_size, replace=False)]
         values.append(kernel_distance(x, y, kernel))
-    std = float(np.std(values))
-    return KernelDistance(float(np.mean(values)), std, std / math.sqrt(num_subsets))
+    error, num_blocks = math.nan, least // subset_size
+    if num_blocks > 1:
+        used = num_blocks * subset_size
+        real, fake = (features[rng.permutation(len(features))[:used]] for features in (real, fake))
+        error = kernel_distance_of_blocks(real, fake, subset_size, kernel).standard_error
+    return KernelDistance(float(np.mean(values)), float(np.std(values)), error)
 
 
 def kernel_distance_of_blocks(
     real_features,
     fake_features,
     max_block_size: int = 1024,
-    kernel: Kernel = PolynomialKernel(),
+    kernel: Kernel = _KERNEL,
 ) -> KernelDistance:
     """The mean of unbiased MMD² over consecutive blocks of about equal size, as TF-GAN has it.
 
@@ -248,7 +203,9 @@ def _sum_between(x: np.ndarray, y: np.ndarray, kernel: Kernel) -> tuple[float, f
 class KernelInceptionDistance(Metric):
     """Kernel distance between real and generated features, over subsets; lower is better.
 
-    Beside it the standard error of the mean over subsets (`_standard_error`).
+    Beside it the standard error (`_standard_error`) of a mean over blocks that share no image, if 2
+    blocks of `subset_size` fit into either set: over different samples the value varies about so
+    much, or less.
 
     Args:
       num_subsets: How many subsets of either set are drawn.
@@ -292,7 +249,9 @@ class KernelInceptionDistance(Metric):
         subsets = kernel_distance_of_subsets(
             real, fake, self.num_subsets, self.subset_size, self.kernel, self.seed
         )
-        values = {"": subsets.mean, "standard_error": subsets.standard_error}
+        values = {"": subsets.mean}
+        if not math.isnan(subsets.standard_error):
+            values["standard_error"] = subsets.standard_error
         if self.full_set:
             values["full"] = kernel_distance(real, fake, self.kernel)
         return values

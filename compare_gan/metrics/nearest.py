@@ -10,7 +10,8 @@ from compare_gan.errors import UserError, check_positive_integer, check_range
 from compare_gan.metrics.base import Metric
 from compare_gan.metrics.collected import Collected
 
-_QUERIES, _REFERENCES = 1024, 4096  # Rows of a block: 32 MiB of distances.
+_QUERIES, _REFERENCES = 1024, 4096  # Rows of a block at most: 32 MiB of distances.
+_BLOCK_BYTES = 64 << 20  # Of a block's vectors in float64.
 _SMALLEST_SIDE, _GAP = 56, 4  # Pixels in pictures.
 
 
@@ -49,12 +50,13 @@ def _rows(values) -> np.ndarray:
     values = np.asarray(values)
     if not len(values):
         raise UserError("Neighbours need vectors, received none.")
-    if not np.isfinite(values).all():
+    if not np.issubdtype(values.dtype, np.integer) and not np.isfinite(values).all():
         raise UserError("The vectors are not all finite, so they have no neighbours.")
     return values.reshape(len(values), -1)
 
 
-def _blocks(values, size: int) -> list:
+def _blocks(values, most: int) -> list:
+    size = max(1, min(most, _BLOCK_BYTES // (8 * values.shape[1])))
     return [values[start : start + size] for start in range(0, len(values), size)]
 
 
@@ -68,7 +70,7 @@ def _nearest(queries, references, center, k) -> tuple[np.ndarray, np.ndarray]:
     for block in _blocks(references, _REFERENCES):
         others = block - center
         # Up to what all references of a query have in common.
-        scores = np.sum(others**2, axis=1) - 2 * centred @ others.T
+        scores = np.einsum("ij,ij->i", others, others) - 2 * centred @ others.T
         scores = np.concatenate([best, scores], axis=1)
         numbers = np.arange(start, start + len(block))
         numbers = np.concatenate([index, np.broadcast_to(numbers, [len(queries), len(block)])], 1)

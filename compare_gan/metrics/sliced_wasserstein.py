@@ -124,9 +124,10 @@ class SlicedWasserstein(Metric):
     Lower is better. Beside it the distance at each level (`_32`, `_16` for images of 32 x 32) and
     the average for other patches of the same real images (`_real`), the least to be expected.
 
+    The paper's numbers are of 16,384 images, 128 patches of each, not dequantized, and times 1000.
+
     Args:
-      num_images: The first of either set; the value depends on how many. Fewer if there are fewer;
-        8192 for values to compare with the paper's.
+      num_images: The first of either set; the value depends on how many. Fewer if there are fewer.
       patches_per_image: In each level.
       seed: Of places of patches and of directions of projection.
       dequantize: See `sliced_wasserstein_distance`.

@@ -37,6 +37,11 @@ def test_what_was_computed_is_found_again(folder):
     assert name.startswith("fashion-mnist-10k_gaussian-1_") and name.endswith(".npz")
 
 
+def test_images_are_not_kept(folder):
+    arrays = cache.cached(_KEY, lambda: {"images": np.zeros([2, 4, 4, 1]), "features": np.ones(2)})
+    assert set(arrays) == {"images", "features"} and not folder.exists()
+
+
 @pytest.mark.parametrize("changed", _KEY)
 def test_every_entry_of_the_key_matters(changed):
     cache.cached(_KEY, Computation())

@@ -1,3 +1,5 @@
+import weakref
+
 import numpy as np
 import pytest
 
@@ -15,6 +17,17 @@ def test_any_batches_give_the_whole_set_in_order():
     result = statistics.result()
     np.testing.assert_array_equal(result["features"], features)
     np.testing.assert_array_equal(result["labels"], labels)
+
+
+def test_parts_are_not_kept_beside_the_whole():
+    parts = [np.full([2, 3], i, np.float32) for i in range(3)]
+    kept = [weakref.ref(part) for part in parts]
+    statistics = Collected("features")
+    while parts:
+        statistics.update(Batch(features=parts.pop(0)))
+    whole = statistics.result()["features"]
+    assert [part() for part in kept] == [None] * 3
+    assert statistics.result()["features"] is whole
 
 
 def test_what_is_missing_or_not_finite_is_told():

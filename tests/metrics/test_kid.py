@@ -92,12 +92,42 @@ def test_the_metric_gives_mean_standard_error_and_whole_set():
         statistics.update(Batch(features=features))
         results.append(statistics.result())
     expected = kernel_distance_of_subsets(x, y, 9, 20, seed=3)
+    error = expected.standard_error
     assert metric.value(*results) == pytest.approx(
-        {"": expected.mean, "standard_error": expected.std / 3, "full": kernel_distance(x, y)}
+        {"": expected.mean, "standard_error": error, "full": kernel_distance(x, y)}
     )
     assert metric.options() == {
         "num_subsets": 9, "subset_size": 20, "degree": 3, "gamma": None, "coef0": 1.0, "seed": 3
     }  # fmt: skip
+
+
+def test_the_standard_error_is_the_spread_over_sets():
+    rng = np.random.default_rng(0)
+    found = np.array(
+        [
+            kernel_distance_of_subsets(x, 1.0 + y, num_subsets=30, subset_size=20)
+            for x, y in rng.normal(size=(150, 2, 200, 6))
+        ]
+    )
+    # The spread of 150 values is known to 6 %; blocks have a little more than overlapping subsets.
+    assert np.sqrt(np.mean(found[:, 2] ** 2)) == pytest.approx(found[:, 0].std(ddof=1), rel=0.2)
+
+
+def test_the_standard_error_does_not_depend_on_the_order_in_the_sets():
+    # Of one class after another consecutive blocks would differ far more than sets do.
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 200, 6))
+    y = y[np.argsort(y[:, 0])]
+    shuffled = kernel_distance_of_subsets(x, y[rng.permutation(200)], 2, 20).standard_error
+    error = kernel_distance_of_subsets(x, y, 2, 20).standard_error
+    assert error < 2 * shuffled < kernel_distance_of_blocks(x, y, 20).standard_error
+
+
+def test_of_one_block_there_is_no_standard_error():
+    x, y = _sets(60, 39)
+    assert math.isnan(kernel_distance_of_subsets(x, y, 2, 20).standard_error)
+    value = KernelInceptionDistance(2, 20).value({"features": x}, {"features": y})
+    assert list(value) == [""]
 
 
 def test_what_cannot_be_is_refused():

@@ -1,5 +1,7 @@
 """Nearest training images against scikit-learn, memorization of sets where it is known."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 import sklearn.neighbors
@@ -36,6 +38,20 @@ def test_neighbours_are_scikit_learns(dtype):
     if dtype == np.float32:  # Bytes have ties.
         np.testing.assert_array_equal(index, expected_index)
     assert distances[3, 0] == 0.0 and index[3, 0] == 17
+
+
+def test_the_memory_of_wide_vectors_is_bounded():
+    rng = np.random.default_rng(0)
+    references = rng.integers(0, 256, [450, 128, 128, 3], dtype=np.uint8)
+    tracemalloc.start()
+    try:
+        _, index = nearest_neighbours(references[:1], references, 1)
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert index.item() == 0
+    # Two blocks, one being made while the last is still there; all references take 169 MiB.
+    assert peak < 140 << 20
 
 
 def test_near_copies_of_long_vectors_are_measured_exactly():

@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-import tempfile
 
 import gin
 import tensorflow as tf
@@ -34,8 +33,10 @@ class Inception(resizing.ResizingExtractor):
       path: Its weights: the graph `classify_image_graph_def.pb` or the `inception-2015-12-05.tgz`
         that holds it, PyTorch's conversion `pt_inception-2015-12-05-6726825d.pth`, or TF-GAN's
         TF-Hub module, unpacked or by its address. None = one of those files in the cache
-        (`weights/` in $COMPARE_GAN_CACHE), else the module that TF-Hub has cached
-        (TFHUB_CACHE_DIR), else PyTorch's conversion, downloaded.
+        (`weights/` in $COMPARE_GAN_CACHE), else the module that TF-Hub has cached in
+        $TFHUB_CACHE_DIR, if that is set, else PyTorch's conversion, downloaded. A file that is
+        given is not compared with the published ones: its scores bear the plain names all the same,
+        and only the extractor's hash in result rows tells.
       resizer: `tf1_bilinear`, as in the first FID code; or `clean`, as in clean-fid, whose scores
         bear other names (`fid_inception_clean`).
       logit_bias: Whether logits have the classifier's bias; Inception Scores are published without.
@@ -51,6 +52,7 @@ class Inception(resizing.ResizingExtractor):
     ):
         self.resize_to((*_SIZE, 3), resizer, "inception.resizer")
         self.name = _name(resizer)
+        self.logit_bias = logit_bias
         self.canonical = resizer == "tf1_bilinear" and not logit_bias
         path = path or _find()
         if os.path.isdir(path) or "://" in path:
@@ -90,9 +92,12 @@ def _find() -> str:
 
 
 def _hub_cached() -> str | None:
-    """The folder where TF-Hub keeps TF-GAN's module; None if it has not been downloaded."""
-    default = os.path.join(tempfile.gettempdir(), "tfhub_modules")
-    cache = os.environ.get("TFHUB_CACHE_DIR") or default
+    """The folder where TF-Hub keeps TF-GAN's module; None if it has not been downloaded.
+
+    Only the cache that the user has set: TF-Hub's default is a folder of fixed name in /tmp, where
+    any user of the machine can put what they like, and a module is code.
+    """
+    cache = os.environ.get("TFHUB_CACHE_DIR", "")
     if not os.path.isdir(cache):
         return None
     handle = tfgan.load().eval.INCEPTION_TFHUB

@@ -12,6 +12,7 @@ import tensorflow as tf
 from compare_gan import registry
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.metrics.extractors import resizing, weights
+from compare_gan.metrics.extractors.keras_graph import graph_text
 
 _APPLICATION = "ResNet50"
 
@@ -108,7 +109,9 @@ class KerasModel(resizing.ResizingExtractor):
         self.has_logits = len(outputs) == 2
         named = dict(zip(("features", "logits"), outputs, strict=False))
         self._model = keras.Model(model.inputs, named)
-        self.weights_hash = _model_hash(self._model, layer, logits_layer, self._range)
+        self.weights_hash = _model_hash(
+            self._model, graph_text(self._model), layer, logits_layer, self._range
+        )
 
     @classmethod
     def bound_name(cls):

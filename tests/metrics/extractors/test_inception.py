@@ -3,6 +3,7 @@
 import dataclasses
 import hashlib
 import os
+import tempfile
 
 import gin
 import numpy as np
@@ -126,6 +127,17 @@ def cache(tmp_path, monkeypatch):
     monkeypatch.setattr(weights.urllib.request, "urlopen", unreachable)
     (tmp_path / "cache" / "weights").mkdir(parents=True)
     return tmp_path / "cache" / "weights"
+
+
+@pytest.mark.usefixtures("cache")
+def test_the_default_cache_of_tf_hub_which_all_can_write_to_is_not_used(tmp_path, monkeypatch):
+    handle = tfgan.load().eval.INCEPTION_TFHUB
+    folder = tmp_path / "tfhub_modules" / hashlib.sha1(handle.encode()).hexdigest()
+    folder.mkdir(parents=True)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.delenv("TFHUB_CACHE_DIR")
+    with pytest.raises(UserError, match=r"no route to host"):
+        Inception()
 
 
 @pytest.fixture

@@ -99,6 +99,56 @@ def test_a_model_file_with_two_outputs(tmp_path):
     assert extractor.weights_hash != KerasModel(model).weights_hash
 
 
+def test_the_hash_tells_graphs_of_equal_weights_apart(tmp_path):
+    keras.utils.set_random_seed(0)
+    weights = None
+
+    def build(activation, last="relu", first_to_add=0):
+        nonlocal weights
+        inputs = x = keras.Input((8, 8, 3))
+        x = keras.Sequential([keras.layers.Conv2D(4, 3, activation=activation)])(x)
+        maps = [keras.layers.Activation("tanh")(x), keras.layers.Activation("relu")(x)]
+        x = keras.layers.Subtract()(maps[:: 1 - 2 * first_to_add])
+        x = keras.layers.Activation(last, name=last)(x)
+        model = keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(x))
+        weights = weights or model.get_weights()
+        model.set_weights(weights)
+        return model
+
+    models = [build(None), build("relu"), build(None, "tanh"), build(None, first_to_add=1)]
+    hashes = [KerasModel(model).weights_hash for model in models]
+    assert len(set(hashes)) == 4
+    # Keras has counted on its names of layers, and a file keeps those that it was saved with.
+    assert KerasModel(build(None)).weights_hash == hashes[0]
+    models[0].save(tmp_path / "a.keras")
+    assert KerasModel(str(tmp_path / "a.keras")).weights_hash == hashes[0]
+
+    class Widths(keras.layers.Layer):
+        def __init__(self, layers):
+            super().__init__()
+            self.layers = layers
+
+        def get_config(self):
+            return super().get_config() | {"layers": self.layers}
+
+        def call(self, x):
+            return x[:, 0, 0]
+
+    inputs = keras.Input((8, 8, 3))
+    widths = [KerasModel(keras.Model(inputs, Widths([4, n])(inputs))) for n in (4, 5)]
+    assert widths[0].weights_hash != widths[1].weights_hash
+
+    class Secretive(keras.layers.Layer):
+        def __init__(self, function):
+            super().__init__()
+            self.call = function
+
+    inputs = keras.Input((8, 8, 3))
+    outputs = Secretive(lambda x: x[:, 0, 0])(inputs)
+    with pytest.raises(UserError, match=r"does not tell its options, .* give it get_config"):
+        KerasModel(keras.Model(inputs, outputs))
+
+
 def test_layers_of_a_model():
     model = _model()
     extractor = KerasModel(model, layer="maps", resizer="tf1_bilinear", name="mine")
