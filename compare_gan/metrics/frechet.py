@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import scipy.linalg
-from scipy.linalg import lapack
+from scipy.linalg import blas, lapack
 from threadpoolctl import threadpool_limits
 
 from compare_gan import registry
@@ -235,7 +235,8 @@ def _factor(covariance: np.ndarray) -> np.ndarray:
     with threadpool_limits(1):
         # Far from singular, a triangle is as good as eigenvectors, which take 20 times as long.
         if covariance.any():
-            factor, failed = lapack.dpotrf(covariance, lower=True, clean=True)
+            # Transposed, which changes nothing, it lies in memory as LAPACK has it.
+            factor, failed = lapack.dpotrf(covariance.T, lower=True, clean=True)
             norm = scipy.linalg.norm(covariance, 1, check_finite=False)
             if not failed and lapack.dpocon(factor, norm, uplo="L")[0] > 1e-10:
                 return factor
@@ -250,9 +251,16 @@ def _factor(covariance: np.ndarray) -> np.ndarray:
     return vectors[:, kept] * np.sqrt(values[kept])
 
 
+def _transposed_product(factor1: np.ndarray, factor2: np.ndarray) -> np.ndarray:
+    """factor1ᵀ factor2, in half the time where factor1 is a lower triangle."""
+    if factor1.shape[0] == factor1.shape[1] and not np.triu(factor1, 1).any():
+        return blas.dtrmm(1.0, factor1, factor2, lower=1, trans_a=1)
+    return factor1.T @ factor2
+
+
 def _distance(mean1, factor1, mean2, factor2) -> float:
     apart = np.sum((mean1 - mean2) ** 2) + np.sum(factor1**2) + np.sum(factor2**2)
-    product = factor1.T @ factor2
+    product = _transposed_product(factor1, factor2)
     if not product.any():
         return float(apart)
     wide = product.shape[0] < product.shape[1]
