@@ -19,6 +19,7 @@ from compare_gan.errors import UserError
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # What the files of PyTorch before 1.6 begin with.
 _VERSION = 1001
+_ZIP = b"PK\x03\x04"  # What the later ones begin with.
 _DTYPES = {
     "DoubleStorage": np.dtype("<f8"),
     "FloatStorage": np.dtype("<f4"),
@@ -119,6 +120,9 @@ def _read_zip(file: BinaryIO) -> tuple[Any, dict[str, bytes]]:
 
 
 def _read_legacy(file: BinaryIO) -> tuple[Any, dict[str, bytes]]:
+    if file.read(len(_ZIP)) == _ZIP:  # Read as a pickle, it would begin with a valid instruction.
+        raise ValueError("the end of its archive is missing")
+    file.seek(0)
     if (_unpickle(file), _unpickle(file)) != (_MAGIC, _VERSION):
         raise ValueError("it begins with neither of PyTorch's marks")
     if not _unpickle(file).get("little_endian"):

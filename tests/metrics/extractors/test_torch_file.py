@@ -147,7 +147,9 @@ def test_damage_is_told(tmp_path, write_torch_file, legacy):
     path = tmp_path / "w.pth"
     write_torch_file(str(path), {"x": _X, "y": _X}, legacy)
     content = path.read_bytes()
-    for broken in (b"", b"text", content[:20], content[: len(content) // 2], content[:-50]):
+    halves = (content[:20], content[: len(content) // 2], content[:-50])
+    # "P" and a line is an instruction of pickles: the archive's time or checksum may end that line.
+    for broken in (b"", b"text", b"PK\x03\x04\n", *halves):
         path.write_bytes(broken)
         with pytest.raises(UserError, match="is damaged, or no PyTorch file"):
             read_torch_tensors(str(path))
