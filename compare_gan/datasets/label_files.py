@@ -19,6 +19,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from compare_gan.datasets.sources import without_autotune
 from compare_gan.errors import UserError
 
 _BATCH = 1024
@@ -125,7 +126,7 @@ def _parse(paths: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for first in records.take(1).as_numpy_iterator():
         spec["label"] = _label_spec(first)
     batches = records.batch(_BATCH).map(lambda batch: tf.io.parse_example(batch, spec))
-    for batch in batches.as_numpy_iterator():
+    for batch in without_autotune(batches).as_numpy_iterator():
         labels = batch["label"]
         yield batch["file_name"], labels if labels.ndim == 2 else labels.astype(np.int32)
 

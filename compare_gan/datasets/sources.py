@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from compare_gan.datasets.layout import Layout
 from compare_gan.errors import UserError
+from compare_gan.utils import available_cores
 
 # Images that are not arrays to begin with are kept in memory up to this many bytes a data set.
 MEMORY_LIMIT = 2**30
@@ -211,7 +212,7 @@ class DecodingSource(RandomAccessSource):
         return self.true_labels[split]
 
     def read(self, split, indices, size):
-        images = indices.unbatch().map(lambda i: self.load(split, i), tf.data.AUTOTUNE)
+        images = indices.unbatch().map(lambda i: self.load(split, i), available_cores())
         return images.batch(size)
 
 
@@ -233,7 +234,8 @@ def in_memory_or_decoding(
 
     def read_all(split: str) -> np.ndarray:
         images = np.empty([len(keys[split]), *about["image_shape"]], np.uint8)
-        decoded = tf.data.Dataset.from_tensor_slices(tensors[split]).map(decode, tf.data.AUTOTUNE)
+        decoded = tf.data.Dataset.from_tensor_slices(tensors[split])
+        decoded = without_autotune(decoded.map(decode, available_cores()))
         done = 0
         try:
             for image in decoded.as_numpy_iterator():
@@ -265,6 +267,18 @@ def on_host(array: np.ndarray) -> tf.Tensor:
     # Outside of any function being traced: the tensor serves several pipelines.
     with tf.init_scope(), tf.device("CPU:0"):
         return tf.constant(array)
+
+
+def without_autotune(dataset: tf.data.Dataset) -> tf.data.Dataset:
+    """The same elements, from as many threads as the maps are given or, by AUTOTUNE, 16 at most.
+
+    TensorFlow's search for better numbers sleeps ever longer, up to a minute, and often sleeps on
+    when the iterator is to be freed, which waits for it: each stage of a run would end so much
+    later.
+    """
+    options = tf.data.Options()
+    options.autotune.enabled = False
+    return dataset.with_options(options)
 
 
 def no_labels(count: int) -> np.ndarray:

@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-from compare_gan.datasets.sources import Source, on_host, shuffled_indices
+from compare_gan.datasets.sources import Source, on_host, shuffled_indices, without_autotune
 from compare_gan.datasets.transforms import Transform
+from compare_gan.utils import available_cores
 
 # Records that are shuffled among each other; two such blocks are held, still encoded. A prime, so
 # that blocks begin elsewhere in each epoch.
@@ -77,7 +78,7 @@ class StreamSource(Source):
             image = self._decode(encoded, self.train_transform, crop_seed)
             return image, label if shown is None else shown[index]
 
-        return layout.group(examples.map(prepare, tf.data.AUTOTUNE))
+        return layout.group(examples.map(prepare, available_cores()))
 
     def _shuffled_records(self, first: int, seed) -> tf.data.Dataset:
         """Endless triples (index, encoded image, label) from example number `first` on."""
@@ -106,7 +107,7 @@ class StreamSource(Source):
             return image, label if shown is None else shown[index]
 
         records = self.records(split).take(count).enumerate()
-        return records.map(prepare, tf.data.AUTOTUNE).batch(batch_size)
+        return records.map(prepare, available_cores()).batch(batch_size)
 
     def _decode(self, encoded: tf.Tensor, transform: Transform, seed: tf.Tensor) -> tf.Tensor:
         channels = self.image_shape[-1]
@@ -117,4 +118,4 @@ class StreamSource(Source):
 def read_labels(records: tf.data.Dataset, count: int) -> np.ndarray:
     """The labels of all records, int32 [count]."""
     labels = records.map(lambda encoded, label: label)
-    return np.fromiter(labels.as_numpy_iterator(), np.int32, count)
+    return np.fromiter(without_autotune(labels).as_numpy_iterator(), np.int32, count)

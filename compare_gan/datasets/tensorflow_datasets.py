@@ -13,6 +13,7 @@ from compare_gan.datasets import sources
 from compare_gan.datasets.streams import StreamSource, read_labels
 from compare_gan.datasets.transforms import Transform, as_it_is, middle_square
 from compare_gan.errors import UserError, nearest
+from compare_gan.utils import available_cores
 
 # What any other data set is evaluated on: the first of these that it has.
 _EVAL_SPLITS = ("test", "validation", "train")
@@ -187,7 +188,7 @@ def _keys(builder, split: str) -> list[str]:
     else:
         records = _read(builder, split, ["image"], add_tfds_id=True)
         keys = records.map(lambda record: record["tfds_id"])
-    return [key.decode() for key in keys.as_numpy_iterator()]
+    return [key.decode() for key in sources.without_autotune(keys).as_numpy_iterator()]
 
 
 def _only_large(stream: StreamSource, min_side: int) -> StreamSource:
@@ -203,7 +204,8 @@ def _only_large(stream: StreamSource, min_side: int) -> StreamSource:
 
     chosen = {}
     for split in dict.fromkeys(["train", stream.eval_split]):
-        large = stream.records(split).map(is_large, tf.data.AUTOTUNE).as_numpy_iterator()
+        large = stream.records(split).map(is_large, available_cores())
+        large = sources.without_autotune(large).as_numpy_iterator()
         chosen[split] = np.fromiter(large, bool, stream.splits[split])
         if not chosen[split].any():
             raise UserError(f"No image of the split '{split}' is {min_side}x{min_side} or larger.")
@@ -213,6 +215,7 @@ def _only_large(stream: StreamSource, min_side: int) -> StreamSource:
 def _in_memory(stream: StreamSource) -> sources.ArraySource:
     def read(split: str) -> np.ndarray:
         batches = stream.evaluation(split, 256, stream.splits[split], None)
+        batches = sources.without_autotune(batches)
         return np.concatenate([images for images, _ in batches.as_numpy_iterator()])
 
     return sources.ArraySource(
