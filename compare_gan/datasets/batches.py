@@ -9,7 +9,7 @@ from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.labels import likeliest
 from compare_gan.datasets.latents import draw_z
 from compare_gan.datasets.layout import Layout
-from compare_gan.datasets.sources import on_host, without_autotune
+from compare_gan.datasets.sources import on_host, with_fixed_threads
 from compare_gan.errors import UserError
 
 # Nothing here branches on tensors: AutoGraph would only take seconds to find that out.
@@ -96,8 +96,8 @@ def train_batches(
 
     drawn = layout.turns().map(draw, tf.data.AUTOTUNE)
     examples = dataset.source.training(layout, (seed, dataset.seed), labels)
-    batches = tf.data.Dataset.zip(drawn, examples).map(assemble, tf.data.AUTOTUNE)
-    return without_autotune(batches.prefetch(2))
+    batches = tf.data.Dataset.zip(drawn, examples).map(assemble)
+    return with_fixed_threads(batches.prefetch(2))
 
 
 def eval_batches(
@@ -133,7 +133,7 @@ def eval_batches(
     labels = likeliest(dataset.shown_labels) if shown_only and split == "train" else None
     examples = dataset.source.evaluation(split, batch_size, count, labels)
     pad = _plain(lambda images, labels: (_pad(images, dataset), labels))
-    return without_autotune(examples.map(pad).prefetch(2))
+    return with_fixed_threads(examples.map(pad).prefetch(2))
 
 
 def _known_labels(dataset: Dataset) -> tf.Tensor:

@@ -19,13 +19,13 @@ class Inferred:
       num_clusters: How many there are where they are numbers of clusters; None = they are classes.
       labels: Hard, int32 [num_train], or soft, float32 [num_train, num_classes]; None = not yet
         there.
-      about: How they were made, how many are right, and their hash, as JSON knows it; None = not
-        yet there.
+      about: How they are made and, once they are there, how many are right, and their hash, as JSON
+        knows it.
     """
 
     num_clusters: int | None = None
     labels: np.ndarray | None = dataclasses.field(default=None, repr=False)
-    about: Mapping[str, object] | None = None
+    about: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

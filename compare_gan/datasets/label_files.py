@@ -19,9 +19,11 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
-from compare_gan.datasets.sources import without_autotune
+from compare_gan.datasets.sources import with_fixed_threads
 from compare_gan.errors import UserError
 
+# What `labels.files` calls, in its manifest, the hash of some images.
+IMAGES_HASH = "some images (hash)"
 _BATCH = 1024
 
 
@@ -59,21 +61,36 @@ def _hash(path: str) -> str:
     return digest.hexdigest()
 
 
-def _check_hash(path: str) -> None:
+def _manifest_of(path: str) -> tuple[str, str | None, str | None]:
+    """Of inferred labels: their manifest, the file's hash there and the hash of their images."""
     folder, name = os.path.split(path)
     parent, kind = os.path.split(folder)
     manifest = os.path.join(parent, "manifest.json")
-    if not tf.io.gfile.exists(manifest):
-        return
-    try:
-        with tf.io.gfile.GFile(manifest) as file:
-            expected = json.load(file)["files"].get(f"{kind}/{name}")
-    except (ValueError, KeyError, TypeError, AttributeError):
-        return  # Of something else.
+    if tf.io.gfile.exists(manifest):
+        try:
+            with tf.io.gfile.GFile(manifest) as file:
+                content = json.load(file)
+            return manifest, content["files"].get(f"{kind}/{name}"), content["key"][IMAGES_HASH]
+        except (ValueError, KeyError, TypeError, AttributeError):
+            pass  # Of something else.
+    return manifest, None, None
+
+
+def _check_hash(path: str) -> None:
+    manifest, expected, _ = _manifest_of(path)
     if expected is not None and _hash(path) != expected:
         raise UserError(
             f"'{path}' is not the file whose hash is in '{manifest}': infer the labels again."
         )
+
+
+def images_hash(path: str) -> str | None:
+    """The `views.images_digest` of the data set that the file's labels were inferred for, if any.
+
+    None where the file is none of those that `labels.files` writes.
+    """
+    _, expected, images = _manifest_of(path)
+    return None if expected is None else images
 
 
 def read_label_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
@@ -126,7 +143,7 @@ def _parse(paths: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     for first in records.take(1).as_numpy_iterator():
         spec["label"] = _label_spec(first)
     batches = records.batch(_BATCH).map(lambda batch: tf.io.parse_example(batch, spec))
-    for batch in without_autotune(batches).as_numpy_iterator():
+    for batch in with_fixed_threads(batches).as_numpy_iterator():
         labels = batch["label"]
         yield batch["file_name"], labels if labels.ndim == 2 else labels.astype(np.int32)
 

@@ -7,10 +7,10 @@ import gin
 import numpy as np
 import tensorflow as tf
 
-from compare_gan.datasets.label_files import read_label_files
+from compare_gan.datasets.label_files import images_hash, read_label_files
 from compare_gan.datasets.labels import check_soft, likeliest
 from compare_gan.datasets.sources import Source
-from compare_gan.datasets.views import RelabelledSource
+from compare_gan.datasets.views import RelabelledSource, images_digest
 from compare_gan.errors import UserError
 
 
@@ -46,7 +46,11 @@ def replace_labels(
         if not paths:
             continue
         keys, labels = read_label_files(paths)
-        rows = np.arange(size) % len(keys) if in_turn else _rows(source, name, split, keys)
+        if in_turn:
+            rows = np.arange(size) % len(keys)
+        else:
+            rows = _rows(source, name, split, keys)
+            _check_images(source, name, split, paths)
         new_labels[split] = labels[rows]
     expected = num_classes or source.num_classes or _classes_of(new_labels["train"])
     for split, labels in new_labels.items():
@@ -120,13 +124,29 @@ def _rows(source: Source, name: str, split: str, keys: list[str]) -> np.ndarray:
             f"The label files hold no label of {len(missing)} of the {len(wanted)} images of the "
             f"split '{split}' of '{name}', such as '{missing[0]}' (they do of '{keys[0]}')."
         )
-    # Numbers are all that such an image has for a name: those of another data set look the same.
-    if len(keys) > len(wanted) and wanted == [str(i) for i in range(len(wanted))]:
+    if len(keys) > len(wanted) and _have_numbers_only(wanted):
         raise UserError(
             f"The label files hold {len(keys)} labels, but the split '{split}' of '{name}' has "
             f"{len(wanted)} images: they are of another data set."
         )
     return np.array([place[key] for key in wanted])
+
+
+def _have_numbers_only(keys: list[str]) -> bool:
+    """Whether the images have no other names: those of another data set look the same."""
+    return keys == [str(i) for i in range(len(keys))]
+
+
+def _check_images(source: Source, name: str, split: str, paths: list[str]) -> None:
+    """Raises UserError if labels that were inferred were so for other images of the same names."""
+    if split != "train" or not _have_numbers_only(source.keys(split)):
+        return
+    for path in paths:
+        expected = images_hash(path)
+        if expected is not None and images_digest(source) != expected:
+            raise UserError(
+                f"The labels in '{path}' were inferred for other images than those of '{name}'."
+            )
 
 
 def _classes_of(labels: np.ndarray) -> int:

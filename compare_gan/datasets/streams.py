@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
-from compare_gan.datasets.sources import Source, on_host, shuffled_indices, without_autotune
+from compare_gan.datasets.sources import Source, on_host, shuffled_indices, with_fixed_threads
 from compare_gan.datasets.transforms import Transform
 from compare_gan.utils import available_cores
 
@@ -118,4 +118,4 @@ class StreamSource(Source):
 def read_labels(records: tf.data.Dataset, count: int) -> np.ndarray:
     """The labels of all records, int32 [count]."""
     labels = records.map(lambda encoded, label: label)
-    return np.fromiter(without_autotune(labels).as_numpy_iterator(), np.int32, count)
+    return np.fromiter(with_fixed_threads(labels).as_numpy_iterator(), np.int32, count)

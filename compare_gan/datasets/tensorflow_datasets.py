@@ -188,7 +188,7 @@ def _keys(builder, split: str) -> list[str]:
     else:
         records = _read(builder, split, ["image"], add_tfds_id=True)
         keys = records.map(lambda record: record["tfds_id"])
-    return [key.decode() for key in sources.without_autotune(keys).as_numpy_iterator()]
+    return [key.decode() for key in sources.with_fixed_threads(keys).as_numpy_iterator()]
 
 
 def _only_large(stream: StreamSource, min_side: int) -> StreamSource:
@@ -205,7 +205,7 @@ def _only_large(stream: StreamSource, min_side: int) -> StreamSource:
     chosen = {}
     for split in dict.fromkeys(["train", stream.eval_split]):
         large = stream.records(split).map(is_large, available_cores())
-        large = sources.without_autotune(large).as_numpy_iterator()
+        large = sources.with_fixed_threads(large).as_numpy_iterator()
         chosen[split] = np.fromiter(large, bool, stream.splits[split])
         if not chosen[split].any():
             raise UserError(f"No image of the split '{split}' is {min_side}x{min_side} or larger.")
@@ -215,7 +215,7 @@ def _only_large(stream: StreamSource, min_side: int) -> StreamSource:
 def _in_memory(stream: StreamSource) -> sources.ArraySource:
     def read(split: str) -> np.ndarray:
         batches = stream.evaluation(split, 256, stream.splits[split], None)
-        batches = sources.without_autotune(batches)
+        batches = sources.with_fixed_threads(batches)
         return np.concatenate([images for images, _ in batches.as_numpy_iterator()])
 
     return sources.ArraySource(

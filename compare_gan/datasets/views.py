@@ -1,14 +1,23 @@
 """Sources made of others: with other labels, or with some of the examples only."""
 
 import dataclasses
+import hashlib
 from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
 from compare_gan.datasets.labels import likeliest
-from compare_gan.datasets.sources import RandomAccessSource, Source, no_labels, on_host
+from compare_gan.datasets.sources import (
+    RandomAccessSource,
+    Source,
+    no_labels,
+    on_host,
+    with_fixed_threads,
+)
 from compare_gan.datasets.streams import StreamSource
+
+_COMPARED = 256
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -82,6 +91,17 @@ def select(source: Source, chosen: np.ndarray) -> Source:
         "example_keys": lambda split: np.array(source.keys(split))[numbers[split]],
     }
     return _SelectedSource(**about, inner=source, numbers=numbers)
+
+
+def images_digest(source: Source) -> str:
+    """Tells data sets apart whose images have the same names: a hash of some training images.
+
+    Of 256 as they are for evaluation: of all, it would take a reading of them.
+    """
+    count = source.splits["train"]
+    batches = source.evaluation("train", _COMPARED, min(count, _COMPARED), no_labels(count))
+    images, _ = next(iter(with_fixed_threads(batches)))
+    return hashlib.sha256(np.ascontiguousarray(images.numpy())).hexdigest()[:16]
 
 
 def _about(source: Source) -> dict[str, object]:

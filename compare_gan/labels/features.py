@@ -7,7 +7,7 @@ import numpy as np
 import tensorflow as tf
 
 from compare_gan.datasets.dataset import Dataset
-from compare_gan.datasets.sources import without_autotune
+from compare_gan.datasets.sources import with_fixed_threads
 from compare_gan.datasets.views import select
 from compare_gan.errors import DivergenceError
 from compare_gan.loop import as_float
@@ -70,7 +70,7 @@ def in_batches(dataset: Dataset, extract, chosen: np.ndarray | None = None) -> I
         source, numbers = select(source, chosen), np.flatnonzero(chosen).astype(np.int32)
     # The number of the image takes the place of its label.
     batches = source.evaluation("train", _BATCH, len(numbers), numbers).prefetch(2)
-    for images, places in without_autotune(batches):
+    for images, places in with_fixed_threads(batches):
         features = extract(images).numpy()
         if not np.isfinite(features).all():
             raise DivergenceError(

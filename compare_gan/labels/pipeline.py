@@ -20,8 +20,9 @@ import numpy as np
 import tensorflow as tf
 
 from compare_gan.datasets.dataset import Dataset, Inferred
+from compare_gan.datasets.label_files import IMAGES_HASH
 from compare_gan.datasets.labels import likeliest
-from compare_gan.datasets.sources import no_labels
+from compare_gan.datasets.views import images_digest
 from compare_gan.labels.backbone import BackboneOptions, make_backbone
 from compare_gan.labels.checks import check_data, check_strategy
 from compare_gan.labels.classifier import held_out, train_classifier
@@ -45,8 +46,6 @@ _log = logging.getLogger(__name__)
 
 # Names the computation: labels of another are not those that would be made now.
 _VERSION = 3
-# Images that tell whether two data sets are the same.
-_COMPARED = 256
 # What images are cropped by, of those data sets that are.
 _CROPS = ("train_imagenet_transform", "eval_imagenet_transform")
 # Clusters are fitted to as many images as have features of so many bytes.
@@ -92,7 +91,9 @@ def infer(dataset: Dataset, folder: str, strategy: tf.distribute.Strategy | None
 
 def announced(dataset: Dataset) -> Dataset:
     """The data set with the number of classes or clusters that it will have; reads no labels."""
-    return dataclasses.replace(dataset, inferred=Inferred(_num_clusters(InferOptions())))
+    options = InferOptions()
+    about = _about_options(options)
+    return dataclasses.replace(dataset, inferred=Inferred(_num_clusters(options), about=about))
 
 
 def _num_clusters(options: InferOptions) -> int | None:
@@ -101,14 +102,15 @@ def _num_clusters(options: InferOptions) -> int | None:
 
 def _about(manifest: Mapping[str, object], options: InferOptions) -> dict[str, object]:
     """`Inferred.about`: what result rows say of the labels."""
-    return {
-        "method": options.method,
-        "features": options.features,
-        "soft": options.soft,
+    return _about_options(options) | {
         "labeled_fraction": manifest["labeled_fraction"],
         **manifest["reported_only"],
         "hash": manifest["files"][ARRAYS],
     }
+
+
+def _about_options(options: InferOptions) -> dict[str, object]:
+    return {"method": options.method, "features": options.features, "soft": options.soft}
 
 
 class _Task:
@@ -167,7 +169,7 @@ class _Task:
             "number of images": dataset.num_train,
             "image shape": "x".join(map(str, source.image_shape)),
             "names of the images (hash)": _digest("\n".join(self._keys).encode()),
-            "some images (hash)": self._images_digest,
+            IMAGES_HASH: self._images_digest,
         }
         for name in _CROPS:
             key[f"{name}.crop_method"] = gin.get_bindings(name).get("crop_method")
@@ -186,13 +188,7 @@ class _Task:
 
     @functools.cached_property
     def _images_digest(self) -> str:
-        """Of some images as they are for evaluation: of all, it would take a reading of them."""
-        count = self._dataset.num_train
-        batches = self._dataset.source.evaluation(
-            "train", _COMPARED, min(count, _COMPARED), no_labels(count)
-        )
-        images, _ = next(iter(batches))
-        return _digest(np.ascontiguousarray(images.numpy()))
+        return images_digest(self._dataset.source)
 
     def _path(self, what: str) -> str:
         """Where the training of the network, or its result, is kept: a name for all it hangs on.

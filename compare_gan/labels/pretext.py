@@ -18,7 +18,7 @@ from compare_gan.checkpoints import Checkpoints
 from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.labels import likeliest
 from compare_gan.datasets.layout import Layout
-from compare_gan.datasets.sources import without_autotune
+from compare_gan.datasets.sources import with_fixed_threads
 from compare_gan.datasets.views import select
 from compare_gan.errors import DivergenceError, check_positive_integer, check_range
 from compare_gan.gans.tasks import NUM_ROTATIONS, rotate_90
@@ -213,7 +213,7 @@ class PretextTask:
 
         shifts = layout.turns().map(draw, tf.data.AUTOTUNE)
         batches = tf.data.Dataset.zip(tf.data.Dataset.zip(parts), shifts)
-        return without_autotune(batches.map(assemble, tf.data.AUTOTUNE).prefetch(2))
+        return with_fixed_threads(batches.map(assemble).prefetch(2))
 
     def _train_step(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
         variables = [variable.value for variable in self._trained]

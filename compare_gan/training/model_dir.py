@@ -91,11 +91,15 @@ def check_training_labels(model_dir: str, about: Mapping[str, object] | None) ->
 
     Args:
       model_dir: Where the run is.
-      about: `Inferred.about` of its data set; None without inferred labels.
+      about: `Inferred.about` of its data set, of labels that are there or yet to come; None without
+        inferred labels.
     """
     if not os.path.exists(os.path.join(model_dir, _LABELS)):
         return
-    before, now = (_told(labels) for labels in (training_labels(model_dir), about))
+    before = training_labels(model_dir)
+    if before is not None and about is not None and "hash" not in about:
+        del before["hash"]  # The others' is not known yet.
+    before, now = _told(before), _told(about)
     if before != now:
         raise UserError(
             f"The run in '{model_dir}' was trained on {before} until now, the config asks for "
@@ -106,7 +110,9 @@ def check_training_labels(model_dir: str, about: Mapping[str, object] | None) ->
 def _told(about: Mapping[str, object] | None) -> str:
     if about is None:
         return "given labels"
-    return f"{'soft' if about['soft'] else 'hard'} inferred labels of the hash {about['hash']}"
+    kind = "soft" if about["soft"] else "hard"
+    how = ", ".join([about["method"], *([f"hash {about['hash']}"] if "hash" in about else [])])
+    return f"{kind} labels inferred from {about['features']} features ({how})"
 
 
 def write_training_labels(model_dir: str, about: Mapping[str, object] | None) -> None:

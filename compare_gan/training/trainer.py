@@ -146,12 +146,18 @@ class Trainer:
             self._provide_labels()
 
     def _provide_labels(self) -> None:
+        # Before they are inferred, which may take long, and again when their hash is known.
+        model_dirs.check_training_labels(self.model_dir, self._about_labels)
         self.experiment = self.experiment.with_labels(self.model_dir, self.strategy)
-        inferred = self.experiment.dataset.inferred
-        about = inferred and inferred.about
+        about = self._about_labels
         model_dirs.check_training_labels(self.model_dir, about)
         if self.is_chief:
             model_dirs.write_training_labels(self.model_dir, about)
+
+    @property
+    def _about_labels(self):
+        inferred = self.experiment.dataset.inferred
+        return None if inferred is None else inferred.about
 
     def _any_worker(self, flag: bool) -> bool:
         """Whether the flag is set in any worker: all must leave the loop at the same step."""

@@ -45,12 +45,6 @@ def test_shapes_and_types_are_static():
     }
 
 
-def test_nothing_that_may_sleep_for_a_minute_is_waited_for_at_the_end():
-    dataset = _numbered()
-    for batches in (train_batches(dataset, **_OPTIONS), eval_batches(dataset, "train", 8)):
-        assert batches.options().autotune.enabled is False
-
-
 def test_labels_belong_to_their_images():
     for batch in _take(_numbered(), 5):
         np.testing.assert_array_equal(batch["labels"].argmax(-1), _indices(batch) % 4)

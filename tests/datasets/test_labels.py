@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from compare_gan.datasets.labels import choose_labelled, hide
+from compare_gan.datasets.labels import check_soft, choose_labelled, hide
 from compare_gan.errors import UserError
 
 _LABELS = np.repeat([0, 1, 2], [10, 20, 40])
@@ -29,6 +29,13 @@ def test_hidden_labels_are_minus_one():
     hidden = hide(np.array([3, 1, 2]), np.array([True, False, True]))
     assert hidden.tolist() == [3, -1, 2]
     assert hidden.dtype == np.int32
+
+
+def test_soft_labels_sum_to_one_but_for_rounding_or_are_none():
+    check_soft(np.array([[0.3, 0.7], [0, 0], [0.5, 0.495], [0.505, 0.5]]), "'file'")
+    for wrong in ([0.5, 0.48], [0.52, 0.5], [0.001, 0]):
+        with pytest.raises(UserError, match=r"in 'file' must sum to one .* those of 1 do not"):
+            check_soft(np.array([[0.3, 0.7], wrong]), "'file'")
 
 
 @pytest.mark.parametrize("fraction", [0, -0.1, 1.01, float("nan")])

@@ -224,6 +224,7 @@ class TestFiles:
             (_SOFT, r"'.*' \(train\) are of 3 classes, but 'synthetic' has 4: set replace_labels"),
             (np.full(_N, -2), r"must be classes from 0 or, for none, -1; received -2"),
             (np.full([_N, 4], np.nan, np.float32), "soft labels in .* must not be negative or NaN"),
+            (np.full([_N, 4], 0.2), "must sum to one for each image; those of 12 do not, .* 0.8"),
         ],
     )
     def test_labels_that_do_not_fit_are_told(self, tmp_path, labels, message):

@@ -60,10 +60,11 @@ def _start_in_module():
 
 @pytest.fixture(name="train")
 def _train(tmp_path, monkeypatch):
-    """Runs `compare_gan train` on noise in this process: `train(*texts, gin_config=…)`.
+    """Runs `compare_gan train` in this process, on noise but for `fake=False`, in a folder run_*.
 
-    The texts are a gin file that is read after `gin_config`. Gin then still holds what was used.
-    Runs are eager: to trace one step takes longer than to execute it.
+    `train(*texts, gin_config=…)`: the texts are a gin file that is read after `gin_config`. Gin
+    then still holds what was used. Runs are eager: to trace one step takes longer than to execute
+    it.
     """
     tf.config.run_functions_eagerly(True)
     monkeypatch.setattr("compare_gan.labels.classifier._ITERATIONS", 2)
@@ -73,7 +74,7 @@ def _train(tmp_path, monkeypatch):
     before = (logger.handlers, logger.level, logger.propagate)
     runs = iter(range(100))
 
-    def run(*texts: str, gin_config: str | None = None) -> None:
+    def run(*texts: str, gin_config: str | None = None, fake: bool = True) -> None:
         path = tmp_path / f"run_{next(runs)}"
         changes = tmp_path / f"{path.name}.gin"
         changes.write_text("\n".join(line.strip() for text in texts for line in text.splitlines()))
@@ -84,7 +85,7 @@ def _train(tmp_path, monkeypatch):
                 "train",
                 "--model_dir",
                 str(path),
-                "--data_fake_dataset",
+                *(["--data_fake_dataset"] if fake else []),
                 "--schedule",
                 "train",
                 *configs,

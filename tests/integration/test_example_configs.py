@@ -1,11 +1,13 @@
 """Every config of `example_configs/`, and those as the 2019 library has them, in one step each."""
 
+import json
 import pathlib
 import re
 
 import gin
 import numpy as np
 import pytest
+from PIL import Image
 
 from compare_gan.datasets import write_label_file
 from compare_gan.training import config
@@ -89,6 +91,35 @@ def test_example_config(train, tmp_path, name):
     path = EXAMPLES[name]
     config.parse([str(path)])
     train(_shrunken(path, **_replace_labels(tmp_path)), gin_config=path)
+
+
+def test_labels_are_inferred_as_the_imagenet_configs_say(train, tmp_path):
+    """Both stages with the configs' kind of network, of a few images in the place of ImageNet's."""
+    path = EXAMPLES["few_labels/s3gan_imagenet128.gin"]
+    rng = np.random.default_rng(0)
+    for i in range(24):
+        folder = tmp_path / "images" / "abc"[i % 3]
+        folder.mkdir(parents=True, exist_ok=True)
+        image = rng.integers(0, 256, [64, 64, 3], np.uint8)
+        Image.fromarray(image).save(folder / f"{i}.png")
+    config.parse([str(path)])
+    small = _shrunken(path)
+    more = f"""
+        dataset.name = 'image_folder'
+        dataset.data_dir = '{tmp_path}/images'
+        dataset.labeled_fraction = 0.5
+        dataset.inferred_labels = True
+        pretext.labeled_batch_size = 4
+    """
+    train(small, more, gin_config=path, fake=False)
+    [folder] = tmp_path.glob("run_*/labels")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    assert manifest["label_counts"] and len(manifest["given_examples"]) == 12
+    key = manifest["key"]
+    assert key["infer_labels.features"] == "semi_supervised" and key["backbone.bottleneck"]
+    assert key["backbone.stem"] == "imagenet" and key["backbone.units"] == [3, 4, 6, 3]
+    labels = json.loads((folder.parent / "training_labels.json").read_text())
+    assert labels["hash"] == manifest["files"]["labels.npz"]
 
 
 @pytest.mark.parametrize("name", NOT_TRAINED)

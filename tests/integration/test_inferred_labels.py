@@ -97,20 +97,29 @@ def test_runs_share_labels(run, tmp_path):
     assert not (tmp_path / "b" / "checkpoints").exists()
 
 
-def test_a_run_does_not_go_on_with_other_labels(run, tmp_path):
+def test_a_run_does_not_go_on_with_other_labels(run, tmp_path, monkeypatch):
     raw, few = "infer_labels.features = 'raw'", "options.training_steps = 1"
     train = ("train", "--schedule", "train", "--model_dir", "run")
     status, said = run(*train, bindings=[raw, few])
     assert status == 0, said
     config = (tmp_path / "run" / "config.gin").read_text()
     status, said = run(*train, bindings=[raw, "infer_labels.soft = True", _SOFT])
-    assert status == 2 and "hash" in said and "the config asks for soft inferred labels" in said
+    assert status == 2 and "trained on hard labels inferred from raw features (cl" in said
+    assert "the config asks for soft labels inferred from raw features (classifier):" in said
     status, said = run(*train, bindings=[raw, "dataset.inferred_labels = False"])
     assert status == 2 and "the config asks for given labels" in said
     shutil.rmtree(tmp_path / "run" / "labels")
     status, said = run(*train, bindings=["infer_labels.features = 'untrained'"])
     assert status == 2
-    assert "The run in 'run' was trained on hard inferred labels of the hash" in said
+    assert "was trained on hard labels inferred from raw features (classifier) until now" in said
+    with monkeypatch.context() as patch:  # Before anything is trained for them.
+        patch.setattr("compare_gan.labels.pipeline.PretextTask", None)
+        status, said = run(*train)
+    assert status == 2 and "asks for hard labels inferred from self_supervised features" in said
+    # Of the same kind, but of other images: told when they are there.
+    status, said = run(*train, bindings=[raw, "dataset.seed = 1"])
+    assert status == 2 and said.count("hash") == 2
+    shutil.rmtree(tmp_path / "run" / "labels")
     assert (tmp_path / "run" / "config.gin").read_text() == config
     (tmp_path / "run" / "training_labels.json").unlink()
     status, said = run(*train, bindings=["infer_labels.features = 'untrained'"])

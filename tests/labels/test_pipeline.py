@@ -157,6 +157,49 @@ def test_the_files_serve_replace_labels(infer, make_dataset, tmp_path):
     assert keys == dataset.source.keys("train")
 
 
+def test_label_files_of_other_images_are_refused(infer, make_dataset, arrays, tmp_path):
+    """As many of them, and numbers for names: only their images tell the data sets apart."""
+    images, true = arrays
+    infer(make_dataset(), _RAW)
+    pattern = f"{tmp_path}/labels/hard/{{split}}.tfrecord"
+    other = ArraySource.from_arrays({"train": (images[::-1], true)}, num_classes=3)
+    with pytest.raises(UserError, match="were inferred for other images than those of 'other'"):
+        replace_labels(other, "other", file_pattern=pattern)
+    replace_labels(other, "noise", in_turn=True, file_pattern=pattern)
+
+
+def test_soft_labels_that_do_not_sum_to_one_are_refused(infer, make_dataset, tmp_path):
+    bindings = (_RAW, "infer_labels.soft = True")
+    infer(make_dataset(), *bindings)
+    path, manifest = tmp_path / "labels/labels.npz", _manifest(tmp_path)
+    arrays = dict(np.load(path))
+    arrays["soft"][7] *= 0.9
+    manifest["files"]["labels.npz"] = write_arrays(str(path), arrays)
+    (tmp_path / "labels/manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(UserError, match=r"must sum to one .*; those of 1 do not, .* to 0\.9\."):
+        infer(make_dataset(), *bindings)
+
+
+@pytest.mark.parametrize("kind", ["in memory", "stream"])
+def test_what_is_iterated_over_has_fixed_threads(
+    infer, make_dataset, make_stream, monkeypatch, kind
+):
+    """Else the end of each stage waits for TensorFlow's autotuning, which may sleep a minute."""
+    original, iterated = tf.data.Dataset.__iter__, []
+
+    def iterate(dataset):
+        iterated.append(dataset.options().autotune.enabled)
+        return original(dataset)
+
+    dataset = make_dataset(source=make_stream() if kind == "stream" else None)
+    monkeypatch.setattr(tf.data.Dataset, "__iter__", iterate)
+    dataset = infer(dataset, _SEMI)
+    next(iter(train_batches(dataset, batch_size=8, disc_iters=1, z_dim=2, seed=1)))
+    next(iter(eval_batches(dataset, "train", 8)))
+    dataset.source.labels("train")
+    assert len(iterated) >= 6 and set(iterated) == {False}
+
+
 def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch, caplog):
     dataset = make_dataset()
     first = infer(dataset, _SEMI).shown_labels

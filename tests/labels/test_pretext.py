@@ -74,10 +74,6 @@ def test_labelled_images_come_with_their_labels(make_task, arrays):
     assert len(seen) == 12  # All that are labelled, no other.
 
 
-def test_nothing_that_may_sleep_for_a_minute_is_waited_for_at_the_end(make_task):
-    assert make_task()._make_batches(1, [0]).options().autotune.enabled is False
-
-
 def test_replicas_share_the_batch(make_task):
     whole = next(iter(make_task()._make_batches(1, [0])))
     parts = list(make_task()._make_batches(2, [0, 1]).take(2).as_numpy_iterator())
