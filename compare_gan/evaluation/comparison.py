@@ -8,6 +8,7 @@ from compare_gan.errors import UserError
 from compare_gan.evaluation.results import (
     NOT_RECORDED,
     ResultRow,
+    metric_of,
     protocol_differences,
     read_results,
 )
@@ -43,7 +44,10 @@ def warning(
       names: What each is called.
       ignore: Fields of the protocol that may differ.
     """
+    # The first row may lack a metric whose options differ between others.
     fields = {name for row in rows for name in protocol_differences(rows[0], row)}
+    if _options_that_differ([_protocol(row)["metric_options"] for row in rows]):
+        fields.add("metric_options")
     if "dataset_hash" not in fields and rows[0].protocol.dataset_hash not in _NO_HASH:
         fields -= {"dataset", "split"}  # The same images under other names.
     told = [
@@ -91,15 +95,27 @@ def _protocol(row: ResultRow) -> dict[str, object]:
 def _values(field: str, rows: Sequence[ResultRow], names: Sequence[str]) -> str:
     """The values of a field, each with the rows that have it; of options those that differ."""
     protocols = [_protocol(row)[field] for row in rows]
-    if all(isinstance(value, dict) for value in protocols):
-        keys = {key for value in protocols for key in value}
-        keys = {key for key in keys if any(v.get(key) != protocols[0].get(key) for v in protocols)}
+    if field == "metric_options" and (keys := _options_that_differ(protocols)):
         protocols = [{key: v[key] for key in sorted(keys & v.keys())} for v in protocols]
     having: dict[str, list[str]] = {}
     for value, name in zip(protocols, names, strict=True):
+        if value == {}:  # Of a row without those metrics.
+            continue
         text = value if isinstance(value, str) else json.dumps(value)
         having.setdefault(text, []).append(name)
     return ", ".join(f"{text} ({_some(of_rows)})" for text, of_rows in having.items())
+
+
+def _options_that_differ(told: Sequence[object]) -> set[str]:
+    """Names of options that differ among the rows that have scores of their metric."""
+    told = [options for options in told if isinstance(options, dict)]
+    keys = {key for options in told for key in options}
+
+    def values(key: str) -> set[str]:
+        having = [options for options in told if metric_of(key) in map(metric_of, options)]
+        return {json.dumps(options.get(key), sort_keys=True) for options in having}
+
+    return {key for key in keys if len(values(key)) > 1}
 
 
 def _some(names: Sequence[str]) -> str:

@@ -17,6 +17,7 @@ from compare_gan.evaluation.metric_options import had_options, metric_options
 from compare_gan.evaluation.reference import Reference
 from compare_gan.evaluation.results import Protocol, ResultRow, Score
 from compare_gan.metrics.base import Batch, Metric
+from compare_gan.metrics.precision import without_tensor_float_32
 from compare_gan.metrics.sampler import Sampler
 from compare_gan.utils import call_with_requested, code_version
 
@@ -105,9 +106,13 @@ class EvaluationOptions:
 
     def check(self, dataset) -> None:
         """Raises UserError if scores cannot be had for this data set, before any work."""
-        self.make_metrics()
         self.make_extractor(dataset.name)
-        self.reference_split(dataset)
+        num_real, num_fake = self._counts(dataset, self.reference_split(dataset))
+        for metric in self.make_metrics():
+            if "labels" in metric.needs:  # It is left out for a generator without classes.
+                continue
+            for count in {num_fake, num_real if metric.uses_real else num_fake}:
+                metric.statistics(count)  # Some cannot be had of so few.
         sampling.sample_latents(1, 1, self.seed, self.truncation)
 
     def seeds(self, averaging_runs: int) -> list[int]:
@@ -121,13 +126,12 @@ class EvaluationOptions:
         noticed; the extractor is built only if all else is as it should be.
         """
         split = self.reference_split(dataset)
-        size = dataset.splits[split]
-        num_real = min(self.num_real or size, size)
+        num_real, num_fake = self._counts(dataset, split)
         expected = dict(
             dataset=dataset.name,
             split=split,
             num_real=num_real,
-            num_fake=self.num_fake or num_real,
+            num_fake=num_fake,
             latents=describe_eval_z(),
             truncation=float(self.truncation),
             seeds=self.seeds(averaging_runs),
@@ -137,13 +141,25 @@ class EvaluationOptions:
             and row.protocol_name == (self.protocol or "")
             and set(row.metrics) >= set(self.metric_names())
             and had_options(row.protocol, self.make_metrics(), dataset.num_classes)
-            and self._has_extractor(row.protocol, dataset)
+            and self._has_extractor_and_scores(row, dataset)
         )
 
-    def _has_extractor(self, protocol: Protocol, dataset) -> bool:
-        extractor = self.make_extractor(dataset.name)
+    def _counts(self, dataset, split: str) -> tuple[int, int]:
+        """Numbers of reference images and of images in each set of samples."""
+        size = dataset.splits[split]
+        num_real = min(self.num_real or size, size)
+        return num_real, self.num_fake or num_real
+
+    def _has_extractor_and_scores(self, row: ResultRow, dataset) -> bool:
+        extractor, protocol = self.make_extractor(dataset.name), row.protocol
         present = extractor.name, extractor.weights_hash, extractor.resizer
-        return present == (protocol.extractor, protocol.extractor_hash, protocol.resizer)
+        if present != (protocol.extractor, protocol.extractor_hash, protocol.resizer):
+            return False
+        return all(
+            f"{metric.score_name(extractor)}_{suffix}" in row.scores
+            for metric in self.make_metrics()
+            for suffix in metric.added_scores()
+        )
 
     def metric_names(self) -> tuple[str, ...]:
         """The metrics asked for, classes by their names."""
@@ -156,6 +172,7 @@ class EvaluationOptions:
         return "fashion_cnn" if fashion else "inception"
 
 
+@without_tensor_float_32()
 def evaluate_generator(
     generator,
     dataset,

@@ -7,17 +7,23 @@ from compare_gan.evaluation.results import NOT_RECORDED, Protocol
 from compare_gan.metrics.base import Metric
 
 
-def metric_options(metrics: Sequence[Metric], num_classes: int) -> dict[str, object]:
+def metric_options(
+    metrics: Sequence[Metric], num_classes: int, real_labels: str = ""
+) -> dict[str, object]:
     """What the protocol says of the options of metrics, as `metric.option`.
 
     Args:
       metrics: The metrics.
       num_classes: Of the set that is scored, 1 without labels: `metric.classes` of those metrics
         that look at labels where there are any.
+      real_labels: Names the labels of the reference, where the hash of its images does not:
+        `metric.real_labels` of those metrics that compare with them.
     """
     told = {}
     for metric in metrics:
         options = metric.options() | ({"classes": num_classes} if metric.uses_labels else {})
+        if real_labels and metric.uses_real and "labels" in metric.needs:
+            options["real_labels"] = real_labels
         told |= {f"{metric.name}.{name}": value for name, value in options.items()}
     return told
 

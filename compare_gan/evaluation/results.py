@@ -115,9 +115,23 @@ class ResultRow:
 
 
 def protocol_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object, object]]:
-    """What differs between the protocols of two rows: field -> (a's value, b's value)."""
+    """What differs between the protocols of two rows: field -> (a's value, b's value).
+
+    Options of metrics that only one of them has make no difference to the scores of the others.
+    """
     first, second = (json.loads(json.dumps(dataclasses.asdict(row.protocol))) for row in (a, b))
+    options = first["metric_options"], second["metric_options"]
+    if all(isinstance(each, dict) for each in options):
+        shared = set.intersection(*({metric_of(option) for option in each} for each in options))
+        for protocol, each in zip((first, second), options, strict=True):
+            kept = {option: value for option, value in each.items() if metric_of(option) in shared}
+            protocol["metric_options"] = kept
     return {name: (first[name], second[name]) for name in first if first[name] != second[name]}
+
+
+def metric_of(option: str) -> str:
+    """The metric that an entry of `Protocol.metric_options` belongs to."""
+    return option.split(".", 1)[0]
 
 
 def comparable(a: ResultRow, b: ResultRow) -> bool:

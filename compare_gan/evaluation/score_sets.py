@@ -19,8 +19,9 @@ from compare_gan.evaluation.image_sets import ImageSet, SplitImages
 from compare_gan.evaluation.metric_options import metric_options
 from compare_gan.evaluation.npz_files import GivenStatistics
 from compare_gan.evaluation.open_images import open_images
-from compare_gan.evaluation.results import NOT_RECORDED, Protocol
+from compare_gan.evaluation.results import Protocol
 from compare_gan.evaluation.set_checks import ANY_NUMBER, check_sets, common_classes
+from compare_gan.evaluation.set_protocol import set_protocol
 from compare_gan.evaluation.set_statistics import (
     NONE,
     Gathered,
@@ -29,7 +30,8 @@ from compare_gan.evaluation.set_statistics import (
 )
 from compare_gan.metrics.base import Metric
 from compare_gan.metrics.extractors import Extractor
-from compare_gan.utils import call_with_requested, code_version
+from compare_gan.metrics.precision import without_tensor_float_32
+from compare_gan.utils import call_with_requested
 
 _METRICS = ("fid",)
 # Where no metric needs one.
@@ -72,6 +74,7 @@ class SetScores:
         return json.dumps(values, indent=2, ensure_ascii=False)
 
 
+@without_tensor_float_32()
 def score_sets(
     real,
     fake,
@@ -103,7 +106,8 @@ def score_sets(
       num_real: How many of the real images; None = all.
       num_fake: How many of the others; None = all.
       batch_size: Images in one forward of the extractor.
-      seed: Of the order, and so of which images are taken where not all are.
+      seed: Of the order, and so of which images are taken where not all are (of splits, the first
+        in the order that evaluation has).
       protocol: Name of a protocol, which sets metrics, extractor, num_real and num_fake.
       on_error: What to do about a broken file: `stop` or `skip`, see `open_images`.
       pictures: Let metrics draw.
@@ -136,15 +140,15 @@ def score_sets(
         scores |= metric.named(extractor, call_with_requested(metric.value, **available))
         if pictures:
             drawn |= metric_pictures.draw(metric, extractor, available)
-    options = metric_options(of_all, getattr(fake_set, "num_classes", 1))
+    options = metric_options(of_all, getattr(fake_set, "num_classes", 1), of_real.labels_hash)
     return SetScores(
         real=real_set.name if of_real.results else NONE,
         fake=fake_set.name,
         scores=scores,
-        protocol=_record(of_real, of_fake, extractor, seed, options),
+        protocol=set_protocol((real_set, fake_set), of_real, of_fake, extractor, seed, options),
         protocol_name=protocol or "",
         metrics=list(built),
-        fake_hash=of_fake.content_hash,
+        fake_hash=of_fake.labels_hash or of_fake.content_hash,
         left_out=left_out,
         pictures=drawn,
     )
@@ -179,7 +183,14 @@ def _build_metrics(named: protocols.NamedProtocol | None, metrics: Sequence) -> 
     for metric in metrics or _METRICS:
         is_built = isinstance(metric, Metric)
         name = metric if isinstance(metric, str) else getattr(metric, "__name__", metric.name)
-        built[name] = metric if is_built else registry.get("metric", metric)()
+        made = metric if is_built else registry.get("metric", metric)()
+        # The same name twice is the same metric.
+        if any(m.name == made.name for n, m in built.items() if is_built or n != name):
+            raise UserError(
+                f"The scores of two '{made.name}' would have one name: ask for each in a call of "
+                "its own."
+            )
+        built[name] = made
     return built
 
 
@@ -261,28 +272,3 @@ def _check_meaning(built: Mapping[str, Metric], extractor, real_set, fake_set):
         if reason:
             raise UserError(f"'{name}' has no meaning here: {reason}.")
     return renumber
-
-
-def _record(
-    of_real: Gathered, of_fake: Gathered, extractor, seed: int, options: dict[str, object]
-) -> Protocol:
-    shapes = [gathered.shape for gathered in (of_real, of_fake) if gathered.shape]
-    return Protocol(
-        dataset=of_real.dataset,
-        dataset_hash=of_real.content_hash,
-        split=of_real.split,
-        num_real=of_real.num_images,
-        num_fake=of_fake.num_images,
-        resolution=" against ".join(dict.fromkeys(shapes)),
-        resizer=extractor.resizer,
-        extractor=extractor.name,
-        extractor_hash=extractor.weights_hash,
-        weights=NOT_RECORDED,
-        batch_norm=NOT_RECORDED,
-        labels=NOT_RECORDED,
-        latents=NOT_RECORDED,
-        truncation=NOT_RECORDED,
-        seeds=[seed],
-        metric_options=options,
-        code_version=code_version(),
-    )

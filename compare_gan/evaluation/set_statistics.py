@@ -30,7 +30,9 @@ class Gathered:
       dataset: Name of the data set, or of what else the images come from.
       split: Of the data set.
       shape: Of the images, as text.
-      content_hash: Names the images; in whatever order, unless they are a split of a data set.
+      content_hash: Names the images, of a split of a data set their order and labels, too.
+      labels_hash: Names the images with their labels, in whatever order; empty where no metric
+        looks at labels, and of a split.
     """
 
     results: dict[str, dict[str, np.ndarray]]
@@ -39,6 +41,7 @@ class Gathered:
     split: str = NONE
     shape: str = ""
     content_hash: str = NONE
+    labels_hash: str = ""
 
     @property
     def num_images(self) -> int | str:
@@ -71,9 +74,7 @@ def gather_set(
     """
     if isinstance(images, GivenStatistics):
         return _given(images, extractor)
-    digest = _Digest()
-
-    # Labels that no metric needs, such as numbers in file names, do not make another set.
+    digest, digest_with_labels = _Digest(), _Digest()
     labelled = images.has_labels and any(
         "labels" in metric.needs or metric.uses_labels for metric in metrics
     )
@@ -82,15 +83,20 @@ def gather_set(
         for batch in batches:
             if renumber is not None:
                 batch = dataclasses.replace(batch, labels=renumber[batch.labels])
-            digest.add(batch, labelled)
+            digest.add(batch.images)
+            if labelled:
+                digest_with_labels.add(batch.images, batch.labels)
             yield batch
 
     batches = _told(numbered(images.batches(batch_size)), images, progress)
     each_size = extractor if images.shape else _EachSize(extractor)
     return Gathered(
-        gather(metrics, each_size, batches, images.count), images.count, content_hash=digest.text(),
+        gather(metrics, each_size, batches, images.count),
+        images.count,
+        content_hash=digest.text(),
+        labels_hash=digest_with_labels.text() if labelled else "",
         **_about(images),
-    )  # fmt: skip
+    )
 
 
 def gather_reference(
@@ -180,14 +186,14 @@ class _EachSize:
 
 
 class _Digest:
-    """Names a set of images and labels, in whatever order they come: the sum of their hashes."""
+    """Names a set of images, or of pairs with a label, in whatever order: the sum of hashes."""
 
     def __init__(self):
         self._sum = 0
 
-    def add(self, batch: Batch, labelled: bool) -> None:
-        for i, image in enumerate(batch.images):
-            label = int(batch.labels[i]) if labelled else ""
+    def add(self, images: Sequence[np.ndarray], labels: np.ndarray | None = None) -> None:
+        for i, image in enumerate(images):
+            label = "" if labels is None else int(labels[i])
             digest = hashlib.sha256(f"{image.shape}{label}".encode())
             digest.update(np.ascontiguousarray(image))
             self._sum += int.from_bytes(digest.digest(), "big")

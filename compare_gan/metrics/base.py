@@ -105,6 +105,10 @@ class Metric(abc.ABC):
         """Options that make two values of this metric incomparable where they differ."""
         return {}
 
+    def added_scores(self) -> Sequence[str]:
+        """Suffixes of the scores that options add to the usual ones."""
+        return ()
+
     def inapplicable(self, extractor, class_names) -> str | None:
         """Why this metric has no meaning here, in words; None where it has one.
 

@@ -256,6 +256,9 @@ class KernelInceptionDistance(Metric):
             values["full"] = kernel_distance(real, fake, self.kernel)
         return values
 
+    def added_scores(self):
+        return ("full",) if self.full_set else ()
+
     def options(self):
         return {
             "num_subsets": self.num_subsets,

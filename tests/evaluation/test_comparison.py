@@ -41,6 +41,15 @@ def test_of_options_those_that_differ_are_told_and_of_many_rows_three():
     )
 
 
+def test_options_of_a_metric_that_not_all_rows_have_do_not_count():
+    rows = [_row(metric_options={"is.splits": 1}), _row(), _row(metric_options={})]
+    assert comparison.warning(rows, "abc") is None
+    rows.append(_row(metric_options={"kid.degree": 2}))
+    assert comparison.warning(rows, "abcd").endswith(
+        'metric_options is {"kid.degree": 3} (b), {"kid.degree": 2} (d).'
+    )
+
+
 def test_equal_images_may_have_two_names():
     rows = [_row(), _row(dataset="folder", split="all")]
     assert comparison.warning(rows, "ab") is None

@@ -317,6 +317,44 @@ def test_mistakes_are_told_before_work_starts(make_generator, dataset):
         EvaluationOptions(truncation=0.0)
 
 
+@pytest.mark.parametrize(
+    ("metrics", "binding", "counts", "sentence"),
+    [
+        (
+            ["fid", "kid"],
+            "kid.subset_size = 31",
+            dict(num_fake=30),
+            "KID's subset_size .* images, 30;",
+        ),
+        (["fid", "kid"], "kid.subset_size = 41", dict(num_real=40, num_fake=50), "KID's .*, 40;"),
+        (
+            ["inception_score"],
+            "inception_score.splits = 9",
+            dict(num_fake=8),
+            "received 9 splits of 8 images",
+        ),
+        (["precision_recall"], "precision_recall.k = 20", dict(num_fake=20), "k = 20 needs at least 21 images"),
+    ],
+)
+def test_too_few_images_are_told_before_a_training(
+    dataset, extractor, metrics, binding, counts, sentence
+):
+    _bind(metrics=metrics, **counts)
+    gin.parse_config(binding)
+    with pytest.raises(UserError, match=sentence):
+        EvaluationOptions().check(dataset)
+
+
+def test_float32_is_not_rounded(make_generator, dataset, extractor):
+    """Where the generator and the extractor run, and metrics that call them."""
+    enabled = tf.config.experimental.tensor_float_32_execution_enabled
+    seen, forward = [], extractor.forward
+    extractor.forward = lambda images: (seen.append(enabled()), forward(images))[1]
+    _bind(num_fake=20)
+    _evaluate(make_generator(), dataset, averaging_runs=1)
+    assert set(seen) == {False} and enabled()
+
+
 def test_rows_of_an_extractor_that_names_itself_are_known_again(make_generator, dataset, tmp_path):
     path = str(tmp_path / "mine.keras")
     inputs = keras.Input((None, None, 1))
@@ -433,6 +471,10 @@ def test_a_row_counts_as_produced_only_with_the_same_options_and_extractor(
         setattr(extractor, name, "other")
         assert not produced()
         setattr(extractor, name, before)
+    subsets["full_set"] = True  # Another score, beside those that are there.
+    assert not produced()
+    subsets["full_set"] = False
+    assert produced()
     gin.bind_parameter("inception_score.splits", 2)
     assert not produced()
     # A metric that has no meaning for the generator has left no options in the row.

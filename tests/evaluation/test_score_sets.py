@@ -15,7 +15,7 @@ from PIL import Image
 from compare_gan import registry
 from compare_gan.datasets import as_arrays, get_dataset
 from compare_gan.errors import UserError
-from compare_gan.evaluation import protocols
+from compare_gan.evaluation import comparison, protocols
 from compare_gan.evaluation.image_sets import IndexedImages
 from compare_gan.evaluation.open_images import open_images
 from compare_gan.evaluation.results import ResultRow
@@ -143,7 +143,7 @@ def test_images_of_several_sizes_are_each_resized_by_the_extractor(extractor, tm
     assert result.protocol.resolution == "8x8x1 against of several sizes"
 
 
-def test_statistics_of_other_programs_stand_for_images(extractor, tmp_path):
+def test_statistics_of_other_programs_stand_for_images(extractor, tmp_path, caplog):
     mean, covariance = gaussian_statistics(extractor(_REAL)[0])
     np.savez(tmp_path / "real.npz", mu=mean, sigma=covariance)
     result = score_sets(tmp_path / "real.npz", _FAKE, ["fid"], extractor)
@@ -154,6 +154,10 @@ def test_statistics_of_other_programs_stand_for_images(extractor, tmp_path):
     assert swapped.scores["fid_pixels"] == pytest.approx(expected, rel=1e-6)
     assert swapped.protocol.num_fake == "not recorded"
     assert swapped.fake_hash == result.protocol.dataset_hash
+    # What they do not tell is asked for.
+    assert caplog.text.count(f"'{tmp_path / 'real.npz'}' does not tell how its images were") == 2
+    expected = f"means of quarters; of '{tmp_path / 'real.npz'}' not recorded"
+    assert result.protocol.resizer == swapped.protocol.resizer == expected
     np.savez(tmp_path / "wide.npz", mu=np.zeros(5), sigma=np.eye(5))
     with pytest.raises(UserError, match="statistics of 5 features, but 'pixels' yields 3"):
         score_sets(tmp_path / "wide.npz", _FAKE, ["fid"], extractor)
@@ -212,6 +216,49 @@ def test_ms_ssim_tells_of_how_many_classes_the_pairs_are(tmp_path):
     some = score_sets(None, (images, np.arange(8) % 2 - 1), ["ms_ssim"])
     assert some.fake_hash == flat.fake_hash
     assert some.protocol.metric_options["ms_ssim.classes"] == 1
+
+
+def test_rows_tell_what_scores_depend_on_and_no_more(extractor, tmp_path):
+    _save(_FAKE, tmp_path / "fake" / "only")
+    for i in range(2):
+        _save(_REAL[i::2], tmp_path / "real" / "ab"[i])
+        _save(_REAL[30 * i : 30 * i + 30], tmp_path / "other" / "ab"[i])
+    sets = [tmp_path / "real", (_FAKE, np.arange(40) % 2)]
+    sets[1] = dataclasses.replace(open_images(sets[1]), class_names=("a", "b"))
+    few = score_sets(*sets, ["fid"], extractor)
+    more = score_sets(*sets, ["fid", "intra_fid"], extractor)
+    other = score_sets(tmp_path / "other", sets[1], ["fid", "intra_fid"], extractor)
+    assert few.scores["fid_pixels"] == more.scores["fid_pixels"]
+    rows = [ResultRow.from_json(result.to_json()) for result in (few, more, other)]
+    assert comparison.warning(rows[:2], "ab") is None
+    # The same images with other labels.
+    assert few.protocol.dataset_hash == other.protocol.dataset_hash
+    assert comparison.warning(rows[1:], "ab").count("intra_fid.real_labels") == 2
+    # Splits have one order: their seed is none.
+    assert few.protocol.seeds == [0]
+    splits = score_sets(None, "fashion_mnist_10k", [InceptionScore()], extractor, num_fake=9)
+    assert splits.protocol.seeds == []
+
+
+def test_two_of_one_name_are_refused(extractor):
+    two = [InceptionScore(1), InceptionScore(10)]
+    for metrics in (two, ["inception_score", two[1]], [two[1], "inception_score"]):
+        with pytest.raises(UserError, match="scores of two 'is' would have one name: ask for each"):
+            score_sets(None, _FAKE, metrics, extractor)
+    score_sets(None, _FAKE, ["inception_score", "inception_score"], extractor)
+
+
+def test_float32_is_not_rounded(extractor):
+    seen = []
+
+    class Watching(Difference):
+        def value(self, real, fake):
+            seen.append(tf.config.experimental.tensor_float_32_execution_enabled())
+            return super().value(real, fake)
+
+    assert tf.config.experimental.tensor_float_32_execution_enabled()
+    score_sets(_REAL, _FAKE, [Watching()], extractor)
+    assert seen == [False] and tf.config.experimental.tensor_float_32_execution_enabled()
 
 
 def test_the_json_can_be_read_as_a_row(extractor):
