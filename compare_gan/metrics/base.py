@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import PIL.Image
 
-from compare_gan.errors import unknown_name
+from compare_gan.errors import UserError, unknown_name
 
 # What a metric may declare that it needs. The first four come batch by batch, the others whole.
 NEEDS = ("images", "labels", "features", "logits", "generator", "discriminator")
@@ -33,6 +33,22 @@ class Batch:
     labels: np.ndarray | None = None
     features: np.ndarray | None = None
     logits: np.ndarray | None = None
+
+
+def check_levels(name: str, images: np.ndarray) -> None:
+    """Raises UserError where images are not in [0, 255] as metrics take them, but in [0, 1].
+
+    Floats that all lie in [0, 1] are taken for what a generator yields. Images that are all 0 are
+    black in either range, so they pass.
+
+    Args:
+      name: What the message calls the images.
+      images: Of any shape and type.
+    """
+    if images.dtype.kind in "biu" or not images.any():
+        return
+    if images.min() >= 0 and images.max() <= 1:
+        raise UserError(f"{name} are floats in [0, 1]: give them as 0 to 255.")
 
 
 class Statistics(abc.ABC):

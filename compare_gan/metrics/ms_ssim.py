@@ -4,7 +4,7 @@ import numpy as np
 
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer
-from compare_gan.metrics.base import Batch, Metric, Statistics
+from compare_gan.metrics.base import Batch, Metric, Statistics, check_levels
 
 # Exponents of the five scales, fine to coarse, as Wang et al. found them.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -28,7 +28,7 @@ def ms_ssim(images1, images2, weights=WEIGHTS) -> np.ndarray:
     Paper: https://ece.uwaterloo.ca/~z70wang/publications/msssim.pdf (Wang et al., 2003).
 
     Args:
-      images1: [n, H, W, C] in [0, 255], at least 16 x 16.
+      images1: [n, H, W, C] in [0, 255], uint8 or float, at least 16 x 16.
       images2: Of the same shape.
       weights: Exponent of each scale, fine to coarse.
 
@@ -36,19 +36,32 @@ def ms_ssim(images1, images2, weights=WEIGHTS) -> np.ndarray:
       float64 [n], at most 1, which equal images have.
 
     Raises:
-      UserError: Shapes differ, the images are too small, or a value is not finite.
+      UserError: Shapes differ, the images are too small, a value is not finite, or all of either
+        array are floats in [0, 1] (but for black images, all 0).
     """
     images1, images2 = np.asarray(images1), np.asarray(images2)
-    if images1.shape != images2.shape or images1.ndim != 4:
+    if images1.shape != images2.shape:
         raise UserError(
             "MS-SSIM compares two arrays [n, H, W, C] of one shape, received "
             f"{list(images1.shape)} and {list(images2.shape)}."
         )
-    if reason := _too_small(images1.shape[1:]):
-        raise UserError(f"MS-SSIM cannot be computed: {reason}.")
+    for images in (images1, images2):
+        _check_images(images)
+    return _of_pairs(images1, images2, weights)
+
+
+def _of_pairs(images1, images2, weights=WEIGHTS) -> np.ndarray:
     parts = range(0, len(images1), _PAIRS_AT_ONCE)
     cuts = [slice(start, start + _PAIRS_AT_ONCE) for start in parts]
     return np.concatenate([np.zeros(0), *(_some(images1[c], images2[c], weights) for c in cuts)])
+
+
+def _check_images(images: np.ndarray) -> None:
+    if images.ndim != 4:
+        raise UserError(f"MS-SSIM compares images [n, H, W, C], received {list(images.shape)}.")
+    if reason := _too_small(images.shape[1:]):
+        raise UserError(f"MS-SSIM cannot be computed: {reason}.")
+    check_levels("The images", images)
 
 
 def _too_small(image_shape) -> str | None:
@@ -146,7 +159,7 @@ def ms_ssim_score(images, labels=None, pairs_per_class: int = 100, seed: int = 0
     Paper: https://arxiv.org/abs/1610.09585 (section 4.2).
 
     Args:
-      images: [n, H, W, C] in [0, 255].
+      images: [n, H, W, C] in [0, 255], uint8 or float.
       labels: int [n]; None = all are of one class. Classes with a single image do not count.
       pairs_per_class: How many pairs; fewer in a class of fewer than twice as many images.
       seed: Equal seeds give equal pairs.
@@ -155,6 +168,7 @@ def ms_ssim_score(images, labels=None, pairs_per_class: int = 100, seed: int = 0
       UserError: No class has two images; see also `ms_ssim`.
     """
     images = np.asarray(images)
+    _check_images(images)  # All at once, for a class of floats may be almost black.
     labels = np.zeros(len(images), int) if labels is None else np.asarray(labels)
     rng = np.random.default_rng(seed)
     scores = []
@@ -163,7 +177,7 @@ def ms_ssim_score(images, labels=None, pairs_per_class: int = 100, seed: int = 0
         count = min(pairs_per_class, len(order) // 2)
         if count:
             first, second = order[:count], order[count : 2 * count]
-            scores.append(ms_ssim(images[first], images[second]).mean())
+            scores.append(_of_pairs(images[first], images[second]).mean())
     if not scores:
         raise UserError(f"MS-SSIM needs two images of a class, {len(images)} images have no pair.")
     return float(np.mean(scores))

@@ -7,7 +7,7 @@ import numpy as np
 
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer
-from compare_gan.metrics.base import Metric
+from compare_gan.metrics.base import Metric, check_levels
 from compare_gan.metrics.collected import Collected
 
 _PATCH = 7
@@ -25,9 +25,9 @@ def sliced_wasserstein_distance(
     Paper: https://arxiv.org/abs/1710.10196 (section 5).
 
     Args:
-      real: uint8 [n, S, S, C], C = 1 or 3; S at least 7, and a multiple of 2 as often as it can be
-        halved to no less than 16.
-      fake: uint8 [n, S, S, C]: as many, for the distance depends on their number. TF-GAN's authors
+      real: [n, S, S, C] in [0, 255], uint8 or float, C = 1 or 3; S at least 7, and a multiple of 2
+        as often as it can be halved to no less than 16.
+      fake: Of the same shape: as many, for the distance depends on their number. TF-GAN's authors
         advise 8192, which take about 3 GB a level of memory.
       patches_per_image: In each level.
       seed: Of places of patches and of directions of projection.
@@ -39,7 +39,8 @@ def sliced_wasserstein_distance(
       patches of `real` from those, the least that can be expected.
 
     Raises:
-      UserError: The images do not suit, TF-GAN cannot be imported, or a patch has no contrast.
+      UserError: The images do not suit, all values of a set are floats in [0, 1] (but for a black
+        set, all 0), TF-GAN cannot be imported, or a patch has no contrast.
     """
     import tensorflow as tf
 
@@ -53,6 +54,8 @@ def sliced_wasserstein_distance(
         )
     if reason := _unsuitable(real.shape[1:]):
         raise UserError(f"The sliced Wasserstein distance cannot be computed: {reason}.")
+    for name, images in (("real", real), ("fake", fake)):
+        check_levels(f"The {name} images", images)
     distance = tfgan.load().eval.sliced_wasserstein_distance
     rng = np.random.default_rng(seed)
     # TF-GAN draws directions from TensorFlow's generator, which in a graph of its own is its own,

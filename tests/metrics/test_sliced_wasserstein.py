@@ -63,6 +63,18 @@ def test_patches_of_one_colour_need_noise():
     assert sliced_wasserstein_distance(real, fake, seed=1)[_SIDE] != (distance, least)
 
 
+def test_images_in_0_to_1_are_refused():
+    real, fake = (_noise(2, seed).astype(np.float32) for seed in range(2))
+    options = {"patches_per_image": 2}
+    for name, pair in (("real", (real / 255, fake)), ("fake", (real, fake / 255))):
+        message = rf"The {name} images are floats in \[0, 1\]: give them as 0 to 255"
+        with pytest.raises(UserError, match=message):
+            sliced_wasserstein_distance(*pair, **options)
+    # Bytes may be as dark, and a black image is one in either range.
+    dark, black = (real > 127).astype(np.uint8), np.zeros_like(real)
+    assert sliced_wasserstein_distance(dark, black, **options)[_SIDE][0] > 0
+
+
 def test_the_metric_compares_equally_many_images():
     metric = SlicedWasserstein(num_images=9, patches_per_image=8, seed=5)
     results = []

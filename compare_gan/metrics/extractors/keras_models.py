@@ -2,6 +2,7 @@
 
 import inspect
 import os
+import re
 import sys
 from collections.abc import Sequence
 
@@ -21,8 +22,9 @@ _APPLICATION = "ResNet50"
 class KerasApplication(resizing.ResizingExtractor):
     """A network of `keras.applications`, by default with ImageNet weights that Keras downloads.
 
-    Features: the mean over space of the last layer that has one (or what `layer` yields); logits:
-    the classifier's. Images are resized to the network's usual size, then treated by its own
+    Features: the mean over space of the last output that has one, which is what the networks
+    themselves average, before any norm of the mean (or of what `layer` yields); logits: the
+    classifier's. Images are resized to the network's usual size, then treated by its own
     `preprocess_input`. Scores bear its name (`fid_resnet50`).
 
     Args:
@@ -51,7 +53,7 @@ class KerasApplication(resizing.ResizingExtractor):
         self._preprocess = sys.modules[inspect.unwrap(network).__module__].preprocess_input
         features = _layer(model, layer, "keras_application.layer") if layer else _last_map(model)
         self._model = keras.Model(model.inputs, (features.output, model.output))
-        self.weights_hash = _model_hash(self._model, features.name)
+        self.weights_hash = _model_hash(self._model, _lasting_name(model, features))
 
     @classmethod
     def bound_name(cls):
@@ -238,12 +240,27 @@ def _layer(model: keras.Model, name: str, parameter: str):
 
 
 def _last_map(model: keras.Model):
-    """The last layer whose output has more than one pixel."""
-    for layer in reversed(model.layers):
-        shape = getattr(layer.output, "shape", ())
+    """The last operation whose output has more than one pixel.
+
+    That may be no layer: ConvNeXt's blocks end in `inputs + x`, which `model.layers` leaves out.
+    """
+    for operation in reversed(model.operations):
+        shape = getattr(operation.output, "shape", ())
         if len(shape) == 4 and (shape[1], shape[2]) != (1, 1):
-            return layer
+            return operation
     raise UserError(f"'{model.name}' has no layer with pixels: set keras_application.layer.")
+
+
+def _lasting_name(model: keras.Model, operation) -> str | int:
+    """What the operation is called in every build of the model: its name, else its place.
+
+    Keras calls what the model leaves unnamed by its class (`activation_187`), and counts on from
+    model to model.
+    """
+    stem = re.sub(r"_\d+$", "", operation.name).replace("_", "")
+    if stem != type(operation).__name__.lower():
+        return operation.name
+    return model.operations.index(operation)
 
 
 def _load_keras(path: str) -> keras.Model:

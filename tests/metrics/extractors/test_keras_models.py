@@ -59,6 +59,38 @@ def test_a_layer_of_it_and_its_name_in_gin(mobilenet):
     assert features.shape == (3, 64) and features.min() >= 0
 
 
+def test_features_are_what_the_network_averages(tmp_path):
+    # ConvNeXt's blocks end in an addition that is no layer, and its head norms the mean.
+    path = str(tmp_path / "convnext.weights.h5")
+    whole = keras.applications.ConvNeXtTiny(weights=None)
+    for layer in whole.layers:
+        if "layer_scale" in layer.name:  # 1e-6 at first: blocks would be but what they add to.
+            layer.gamma.assign(keras.ops.ones_like(layer.gamma))
+    whole.save_weights(path)
+    headless = keras.applications.ConvNeXtTiny(
+        weights=None, include_top=False, input_shape=(224, 224, 3)
+    )
+    for variable, value in zip(headless.weights[:-2], whole.weights, strict=False):
+        variable.assign(value.value.numpy())
+    until_its_norm = keras.Model(headless.input, headless.layers[-1].input)
+    maps = until_its_norm(resizing.clean(_images()[:1], (224, 224)), training=False).numpy()
+    features, logits = KerasApplication("ConvNeXtTiny", weights=path)(_images()[:1])
+    assert features.shape == (1, 768) and logits.shape == (1, 1000)
+    # Through 18 blocks float32 loses a few of its seven digits.
+    expected = maps.mean((1, 2))
+    np.testing.assert_allclose(features, expected, atol=1e-4 * np.abs(expected).max())
+
+
+def test_the_hash_is_the_same_in_every_build(tmp_path):
+    # As NASNet's, what it averages has no name of its own: Keras counts it on from build to build.
+    path = str(tmp_path / "mobilenet_v3.weights.h5")
+    keras.applications.MobileNetV3Small(weights=None).save_weights(path)
+    first, second = (KerasApplication("MobileNetV3Small", weights=path) for _ in range(2))
+    assert first.weights_hash == second.weights_hash
+    other = KerasApplication("MobileNetV3Small", weights=path, layer="conv_1")
+    assert other.weights_hash != first.weights_hash
+
+
 @pytest.mark.filterwarnings("ignore:Skipping nested container")
 def test_networks_that_cannot_be_had(mobilenet, monkeypatch, tmp_path):
     path, _ = mobilenet

@@ -2,6 +2,7 @@
 
 import os
 import pickle
+import time
 import zipfile
 
 import numpy as np
@@ -125,6 +126,82 @@ def test_numbers_of_an_unknown_type_are_refused(tmp_path, torch_format, legacy):
     torch_format.write(path, pickled, {"0": np.zeros(2, np.int16)}, legacy)
     with pytest.raises(UserError, match=r"received numbers of the type 'torch.BFloat16Storage'"):
         read_torch_tensors(path)
+
+
+# A tuple of two tuples of two tuples ...: 2^27 in 136 bytes, each remembered as number 0. Were it
+# printed or hashed, that would take seconds, but not all memory.
+_HUGE = b")" + 27 * b"q\x00h\x00\x86"
+_ALLOWED = 0.5  # Seconds of this thread's time, whatever else runs; reading takes milliseconds.
+_NAME = b"X\x01\x00\x00\x00a"
+
+
+def _in_a_tensor(**places):
+    """The state dictionary of one tensor `a`, with a huge tuple somewhere in it."""
+    places = {
+        "module": b"ctorch\nFloatStorage\n",
+        "key": b"X\x01\x00\x00\x000",
+        "count": b"K\x18",
+        "offset": b"K\x00",
+        "shape": b"(K\x02t",
+        "strides": b"(K\x01t",
+    } | places
+    storage = b"(X\x07\x00\x00\x00storage%(module)b%(key)bX\x03\x00\x00\x00cpu%(count)btQ"
+    tensor = b"ctorch._utils\n_rebuild_tensor_v2\n(" + storage + b"%(offset)b%(shape)b%(strides)btR"
+    named = {key.encode(): value for key, value in places.items()}
+    return b"\x80\x02}" + _NAME + tensor % named + b"s."
+
+
+@pytest.mark.parametrize(
+    "pickled",
+    [
+        pytest.param(b"\x80\x02" + _HUGE + b")R.", id="called"),
+        pytest.param(b"\x80\x02}" + _HUGE + _NAME + b"s.", id="key"),
+        pytest.param(b"\x80\x02}(" + _HUGE + _NAME + b"u.", id="keys"),
+        pytest.param(b"\x80\x02" + _HUGE + _NAME + b"\x93.", id="name"),
+        pytest.param(b"\x80\x02" + _HUGE + b".", id="everything"),
+        pytest.param(b"\x80\x02}" + _NAME + _HUGE + b"s.", id="value"),
+        pytest.param(_in_a_tensor(module=_HUGE), id="type of numbers"),
+        pytest.param(_in_a_tensor(key=_HUGE), id="name of numbers"),
+        pytest.param(_in_a_tensor(count=_HUGE), id="count"),
+        pytest.param(_in_a_tensor(offset=_HUGE), id="offset"),
+        pytest.param(_in_a_tensor(shape=_HUGE), id="shape"),
+        pytest.param(_in_a_tensor(strides=b"(" + _HUGE + b"t"), id="strides"),
+        # 2^2039 to the power of 2,000.
+        pytest.param(
+            _in_a_tensor(
+                shape=b"(\x8a\xff" + 254 * b"\xff" + b"\x7fq\x00" + 1_999 * b"h\x00" + b"t",
+                strides=b"(" + 2_000 * b"K\x00" + b"t",
+            ),
+            id="large numbers",
+        ),
+    ],
+)
+def test_what_is_too_large_to_write_out_is_refused(tmp_path, torch_format, legacy, pickled):
+    path = str(tmp_path / "w.pth")
+    torch_format.write(path, pickled, {"0": _X}, legacy)
+    start = time.thread_time()
+    with pytest.raises(UserError, match=r"names and tensors only|is damaged"):
+        read_torch_tensors(path)
+    assert time.thread_time() - start < _ALLOWED
+
+
+def test_such_tuples_among_an_old_files_marks_are_refused(tmp_path):
+    path, huge = tmp_path / "w.pth", b"\x80\x02" + _HUGE + b"."
+    marks = [pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001)]
+    about, empty = pickle.dumps({"little_endian": True}, 2), pickle.dumps({}, 2)
+    keys = b"\x80\x02](" + _HUGE + b"e."
+    start = time.thread_time()
+    for parts in (
+        [huge, huge],
+        [*marks, huge],
+        [*marks, about, huge],
+        [*marks, about, empty, huge],
+        [*marks, about, empty, keys],
+    ):
+        path.write_bytes(b"".join(parts))
+        with pytest.raises(UserError, match=r"names and tensors only|is damaged"):
+            read_torch_tensors(str(path))
+    assert time.thread_time() - start < _ALLOWED
 
 
 def test_a_compressed_archive_is_refused(tmp_path, torch_format):
