@@ -2,8 +2,9 @@
 
     python benchmarks/fashion_mnist_seeds.py --runs runs/seeds
 
-Trains each config with each seed, one after the other, and prints the table of README.md. A seed
-chooses weights, batches and which labels are hidden. Started again it goes on where it was.
+Trains each config with each seed, one after the other, and prints a table; `few_labels/` does so
+for all rows of the paper. A seed chooses weights, batches and which labels are hidden. Started
+again it goes on where it was.
 """
 
 import os
