@@ -333,7 +333,12 @@ def test_mistakes_are_told_before_work_starts(make_generator, dataset):
             dict(num_fake=8),
             "received 9 splits of 8 images",
         ),
-        (["precision_recall"], "precision_recall.k = 20", dict(num_fake=20), "k = 20 needs at least 21 images"),
+        (
+            ["precision_recall"],
+            "precision_recall.k = 20",
+            dict(num_fake=20),
+            "k = 20 needs at least 21 images",
+        ),
     ],
 )
 def test_too_few_images_are_told_before_a_training(
