@@ -70,7 +70,8 @@ def _manifest_of(path: str) -> tuple[str, str | None, str | None]:
         try:
             with tf.io.gfile.GFile(manifest) as file:
                 content = json.load(file)
-            return manifest, content["files"].get(f"{kind}/{name}"), content["key"][IMAGES_HASH]
+            digest = content["files"].get(f"{kind}/{name}")
+            return manifest, digest, content.get("key", {}).get(IMAGES_HASH)
         except (ValueError, KeyError, TypeError, AttributeError):
             pass  # Of something else.
     return manifest, None, None
