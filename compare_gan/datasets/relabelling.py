@@ -1,7 +1,7 @@
 """Labels that are not the data set's own: from files (gin scope `replace_labels`), or made up."""
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import gin
 import numpy as np
@@ -49,8 +49,10 @@ def replace_labels(
         if in_turn:
             rows = np.arange(size) % len(keys)
         else:
-            rows = _rows(source, name, split, keys)
-            _check_images(source, name, split, paths)
+            wanted = source.keys(split)  # Of a stream, a reading of all records.
+            rows = _rows(wanted, name, split, keys)
+            if split == "train" and _have_numbers_only(wanted):
+                _check_images(source, name, paths)
         new_labels[split] = labels[rows]
     expected = num_classes or source.num_classes or _classes_of(new_labels["train"])
     for split, labels in new_labels.items():
@@ -114,10 +116,9 @@ def has_soft_labels(source: Source) -> bool:
     return "train" in new_labels and new_labels["train"].ndim == 2
 
 
-def _rows(source: Source, name: str, split: str, keys: list[str]) -> np.ndarray:
+def _rows(wanted: Sequence[str], name: str, split: str, keys: Sequence[str]) -> np.ndarray:
     """For each image of the split the row of its label among `keys`."""
     place = {key: row for row, key in enumerate(keys)}
-    wanted = source.keys(split)
     missing = [key for key in wanted if key not in place]
     if missing:
         raise UserError(
@@ -132,15 +133,13 @@ def _rows(source: Source, name: str, split: str, keys: list[str]) -> np.ndarray:
     return np.array([place[key] for key in wanted])
 
 
-def _have_numbers_only(keys: list[str]) -> bool:
+def _have_numbers_only(keys: Sequence[str]) -> bool:
     """Whether the images have no other names: those of another data set look the same."""
-    return keys == [str(i) for i in range(len(keys))]
+    return list(keys) == [str(i) for i in range(len(keys))]
 
 
-def _check_images(source: Source, name: str, split: str, paths: list[str]) -> None:
+def _check_images(source: Source, name: str, paths: Sequence[str]) -> None:
     """Raises UserError if labels that were inferred were so for other images of the same names."""
-    if split != "train" or not _have_numbers_only(source.keys(split)):
-        return
     for path in paths:
         expected = images_hash(path)
         if expected is not None and images_digest(source) != expected:
