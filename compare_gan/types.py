@@ -1,0 +1,8 @@
+"""Types that signatures share."""
+
+from typing import Any, TypeAlias
+
+# A tensor of the Keras backend that is in use, or what Keras converts to one: a NumPy array, a
+# variable, a symbolic tensor. No static type covers TensorFlow, JAX and PyTorch; docstrings give
+# shape, dtype and range.
+Tensor: TypeAlias = Any
