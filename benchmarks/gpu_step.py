@@ -62,7 +62,7 @@ _PEAKS = {
 
 def make_trainer(model_dir: str, bindings=()):
     """The trainer of BigGAN-128, changed by gin bindings."""
-    from compare_gan.training import config
+    from compare_gan import config
     from compare_gan.training.trainer import Experiment, Trainer
 
     config.parse([], [*BINDINGS, *bindings])

@@ -23,7 +23,7 @@ NAMES = ("s3gan_co_fashion_mnist", "resnet_cifar")
 
 def _make_model(name: str):
     """Of what `load_trained` gives as much as `write_images` needs; with initial weights."""
-    from compare_gan.training import config
+    from compare_gan import config
     from compare_gan.training.trainer import Experiment
 
     config.parse(*CONFIGS[name])

@@ -82,7 +82,7 @@ PEERS = ("sndcgan", "resnet_cifar")  # Those of which `peers/` has the like in P
 
 
 def make_trainer(name: str, model_dir: str, bindings=()):
-    from compare_gan.training import config
+    from compare_gan import config
     from compare_gan.training.trainer import Experiment, Trainer
 
     files, own = CONFIGS[name]

@@ -152,7 +152,7 @@ def _tiny_run():
 @pytest.fixture(name="make_trainer")
 def _make_trainer():
     """From a model directory and bindings beside those of the tiny run to a trainer."""
-    from compare_gan.training import config
+    from compare_gan import config
     from compare_gan.training.trainer import Experiment, Trainer
 
     def make(model_dir, *bindings) -> Trainer:

@@ -43,7 +43,8 @@ def _bindings(tiny_run, *more):
 @pytest.fixture(name="model_dir", scope="module")
 def _model_dir(tmp_path_factory, tiny_run):
     """A trained tiny run."""
-    from compare_gan.training import config, schedules
+    from compare_gan import config
+    from compare_gan.training import schedules
     from compare_gan.training.trainer import Experiment
 
     path = str(tmp_path_factory.mktemp("run"))

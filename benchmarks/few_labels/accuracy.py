@@ -27,7 +27,7 @@ def make_jobs(
     dataset: str, fractions, draws: int, more: tuple[str, ...]
 ) -> list[tuple[dict, list]]:
     """Keys and bindings, in the order in which they are done."""
-    from compare_gan.training import config
+    from compare_gan import config
 
     made = []
     for draw in range(1, draws + 1):

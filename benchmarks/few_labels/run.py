@@ -99,8 +99,7 @@ def make_jobs(settings: Settings, rows, fractions, seeds: int) -> list[Job]:
 def _jobs_of(settings: Settings, row: str, fractions, seed: int) -> Iterator[Job]:
     import gin
 
-    from compare_gan import labels
-    from compare_gan.training import config
+    from compare_gan import config, labels
 
     path = str(jobs.CONFIGS / f"{row}_fashion_mnist.gin")
     config.parse([path])

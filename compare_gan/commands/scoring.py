@@ -76,9 +76,9 @@ def metrics(
       a data set or its split: fashion_mnist_10k, cifar10:test, tfds:NAME:SPLIT
     """  # noqa: D301
     prepare_tensorflow()
+    from compare_gan import config
     from compare_gan.evaluation import metric_pictures
     from compare_gan.evaluation.score_sets import score_sets
-    from compare_gan.training import config
     from compare_gan.utils import write_text
 
     if output and os.path.isdir(output):

@@ -49,7 +49,8 @@ def train(
     Started again with the same --model_dir it goes on from the newest checkpoint.
     """
     prepare_tensorflow()
-    from compare_gan.training import config, schedules
+    from compare_gan import config
+    from compare_gan.training import schedules
     from compare_gan.training.trainer import Experiment
 
     if not model_dir and not dry_run:
@@ -84,7 +85,7 @@ def label(label_dir, gin_configs, gin_bindings, tfds_data_dir, data_fake_dataset
     Started again after it was killed, it goes on from its newest checkpoint.
     """
     prepare_tensorflow()
-    from compare_gan.training import config
+    from compare_gan import config
     from compare_gan.training.labelling import infer_labels
 
     if not gin_configs and not gin_bindings:
@@ -111,8 +112,9 @@ def evaluate(
 ):
     """Score a checkpoint; adds a row to scores.csv and results.jsonl."""
     prepare_tensorflow()
-    from compare_gan.training import config, schedules
+    from compare_gan import config
     from compare_gan.training import model_dir as model_dirs
+    from compare_gan.training import schedules
     from compare_gan.training.trainer import Experiment
 
     config.parse([model_dirs.config_path(model_dir)], gin_bindings)

@@ -6,8 +6,8 @@ import keras
 from keras import ops
 
 from compare_gan import registry
+from compare_gan.config.keywords import check_keywords, parameters
 from compare_gan.errors import UserError, check_range, unknown_name
-from compare_gan.gans.keywords import check_keywords, parameters
 from compare_gan.gans.modular_gan import Batch, ModularGAN
 from compare_gan.gans.tasks import (
     NUM_ROTATIONS,

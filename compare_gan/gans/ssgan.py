@@ -4,8 +4,8 @@ from typing import Any
 
 from compare_gan import registry
 from compare_gan.backend import num_replicas
+from compare_gan.config.keywords import check_keywords
 from compare_gan.errors import UserError, check_range, unknown_name
-from compare_gan.gans.keywords import check_keywords
 from compare_gan.gans.modular_gan import ModularGAN
 from compare_gan.gans.tasks import NUM_ROTATIONS, AuxiliaryTask, RotationTask, check_square
 

@@ -8,13 +8,12 @@ from collections.abc import Mapping, Sequence
 
 import gin
 
-from compare_gan import registry
+from compare_gan import config, registry
 from compare_gan.checkpoints import Checkpoints
 from compare_gan.datasets import outline
 from compare_gan.errors import UserError
 from compare_gan.importing.inference import Inferred, infer
 from compare_gan.importing.source import EMA, Source, open_source
-from compare_gan.training import config
 from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.checks import check_bindings
 from compare_gan.training.options import Options

@@ -18,10 +18,10 @@ from keras import ops
 
 from compare_gan import registry
 from compare_gan.architectures.base import option_name
+from compare_gan.config import is_bound, told
+from compare_gan.config.gin_internals import short_name
 from compare_gan.errors import UserError, check_positive_integer, unknown_name
 from compare_gan.gans import ModularGAN
-from compare_gan.training.config import is_bound, told
-from compare_gan.training.config_places import short_name
 from compare_gan.training.optimizers import make_optimizers
 from compare_gan.training.options import Options
 

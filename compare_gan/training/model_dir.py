@@ -22,9 +22,9 @@ from collections.abc import Mapping
 import gin
 import keras
 
+from compare_gan import config
 from compare_gan.checkpoints import Checkpoints, list_checkpoints, step_of
 from compare_gan.errors import UserError
-from compare_gan.training import config
 from compare_gan.training.options import Options
 from compare_gan.training.state import TrainState
 from compare_gan.utils import write_text

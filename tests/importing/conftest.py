@@ -8,8 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from compare_gan import registry
-from compare_gan.training import config
+from compare_gan import config, registry
 from compare_gan.training.options import Options
 
 _TF1 = tf.compat.v1

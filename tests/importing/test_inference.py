@@ -11,12 +11,11 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from compare_gan import registry
+from compare_gan import config, registry
 from compare_gan.errors import UserError
 from compare_gan.importing.inference import infer
 from compare_gan.importing.source import GraphFacts
 from compare_gan.layers import SpectralNorm
-from compare_gan.training import config
 
 _DATA = pathlib.Path(__file__).parent.parent / "data"
 _ROWS = json.loads(gzip.decompress((_DATA / "importing_variables.json.gz").read_bytes()))

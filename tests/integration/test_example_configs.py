@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from compare_gan import config
 from compare_gan.datasets import write_label_file
-from compare_gan.training import config
 from compare_gan.training.experiment import Experiment
 
 _ROOT = pathlib.Path(__file__).parents[2]

@@ -13,10 +13,9 @@ import gin
 import numpy as np
 import pytest
 
-from compare_gan import registry
+from compare_gan import config, registry
+from compare_gan.config.keywords import parameters
 from compare_gan.datasets import write_label_file
-from compare_gan.gans.keywords import parameters
-from compare_gan.training import config
 
 _FILE = pathlib.Path(__file__).parents[1] / "data" / "gin_vocabulary.json"
 VOCABULARY = json.loads(_FILE.read_text())

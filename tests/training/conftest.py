@@ -6,8 +6,7 @@ import keras
 import numpy as np
 import pytest
 
-from compare_gan import registry
-from compare_gan.training import config
+from compare_gan import config, registry
 from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.options import Options
 from compare_gan.training.trainer import Experiment, Trainer

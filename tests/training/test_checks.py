@@ -3,9 +3,8 @@
 import gin
 import pytest
 
-from compare_gan import registry
+from compare_gan import config, registry
 from compare_gan.errors import UserError
-from compare_gan.training import config
 from compare_gan.training.checks import check_bindings, check_gan
 from compare_gan.training.options import Options
 

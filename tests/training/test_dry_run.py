@@ -1,6 +1,6 @@
 import re
 
-from compare_gan.training import config
+from compare_gan import config
 from compare_gan.training.dry_run import describe
 from compare_gan.training.trainer import Experiment
 

@@ -4,9 +4,10 @@ import json
 
 import pytest
 
+from compare_gan import config
 from compare_gan.errors import UserError
 from compare_gan.evaluation.results import read_results
-from compare_gan.training import config, schedules
+from compare_gan.training import schedules
 from compare_gan.training.trainer import Experiment
 
 _PLAN = schedules.EvaluationPlan(averaging_runs=1, every_steps=3)

@@ -4,11 +4,10 @@ import inspect
 import os
 import re
 
-import gin
-
+from compare_gan.config import gin_internals
+from compare_gan.config.keywords import parameters
+from compare_gan.config.places import shown
 from compare_gan.errors import UserError, nearest
-from compare_gan.gans.keywords import parameters
-from compare_gan.training.config_places import short_name, shown
 
 
 class ConfigError(UserError):
@@ -24,7 +23,7 @@ def _sentence(error: Exception) -> str:
     text = str(error)
     if match := re.search(r"No configurable matching (?:reference )?'@?([\w./]+)", text):
         name = match[1].rsplit("/", 1)[-1]
-        known = set(gin.config._REGISTRY._selector_map)
+        known = gin_internals.selectors()
         guess = nearest(name, known | {selector.split(".")[-1] for selector in known})
         return f"Nothing configurable is called '{name}'.{_hint(guess)}"
     for pattern in (
@@ -49,10 +48,8 @@ def check_parameter(selector: str, name: str) -> None:
       selector: Gin's name of the class.
       name: The parameter.
     """
-    configurable = gin.config._REGISTRY.get_match(selector)
-    if configurable is None or not inspect.isclass(configurable.wrapped):
-        return
-    if name not in parameters(configurable.wrapped):
+    part = gin_internals.part(selector)
+    if inspect.isclass(part) and name not in parameters(part):
         raise UserError(_no_parameter(selector, name))
 
 
@@ -80,18 +77,17 @@ def missing_file(path: str) -> UserError:
 
 
 def _no_parameter(selector: str, name: str) -> str:
-    configurable = gin.config._REGISTRY.get_match(selector)
-    wrapped = configurable.wrapped
-    if inspect.isclass(wrapped):
-        known = parameters(wrapped)
+    part = gin_internals.part(selector)
+    if inspect.isclass(part):
+        known = parameters(part)
     else:
         kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
-        signature = inspect.signature(wrapped).parameters.values()
+        signature = inspect.signature(part).parameters.values()
         known = [p.name for p in signature if p.kind in kinds]
-    if configurable.allowlist:
-        known = configurable.allowlist
+    known = list(gin_internals.allowed_parameters(selector) or known)
+    hint = _hint(nearest(name, known))
     return (
-        f"{short_name(selector)} has no parameter '{name}'.{_hint(nearest(name, known))} "
+        f"{gin_internals.short_name(selector)} has no parameter '{name}'.{hint} "
         f"Known: {', '.join(sorted(set(known)))}."
     )
 

@@ -2,8 +2,8 @@
 
 import pytest
 
+from compare_gan.config.keywords import check_keywords, parameters
 from compare_gan.errors import UserError
-from compare_gan.gans.keywords import check_keywords, parameters
 
 
 class Base:

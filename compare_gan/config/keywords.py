@@ -1,4 +1,4 @@
-"""Which keywords a class takes, and what is said when one is not among them."""
+"""Keyword arguments of classes, those of their base classes included, and the check of names."""
 
 import inspect
 from collections.abc import Iterable
@@ -10,8 +10,8 @@ def parameters(cls: type) -> list[str]:
     """Names of the parameters of a class, those that it passes on to its bases included."""
     names = []
     for base in cls.__mro__[:-1]:
-        if "__init__" in base.__dict__:
-            signature = inspect.signature(base.__init__).parameters.values()
+        if "__init__" in vars(base):
+            signature = inspect.signature(vars(base)["__init__"]).parameters.values()
             names += [p.name for p in signature if p.kind not in (p.VAR_POSITIONAL, p.VAR_KEYWORD)]
             if not any(p.kind == p.VAR_KEYWORD for p in signature):
                 break

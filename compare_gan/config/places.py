@@ -1,13 +1,14 @@
-"""In which file and line a config binds what: messages about a value begin with that."""
+"""Finds the file and line in which a config binds a parameter: messages begin with it."""
 
 import inspect
 import os
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TextIO
 
-import gin
 from gin import config_parser
+
+from compare_gan.config import gin_internals
 
 _PARAMETER = re.compile(r"[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 
@@ -26,14 +27,6 @@ class Binding(NamedTuple):
     place: str
 
 
-class _AsStrings(config_parser.ParserDelegate):
-    def configurable_reference(self, scoped_configurable_name, evaluate):
-        return f"@{scoped_configurable_name}{'()' if evaluate else ''}"
-
-    def macro(self, macro_name):
-        return f"%{macro_name}"
-
-
 class Places:
     """The bindings of files and of a command line that gin has parsed without complaint.
 
@@ -47,7 +40,9 @@ class Places:
         self, paths: Sequence[str] = (), bindings: Sequence[str] = (), folders: Sequence[str] = ()
     ):
         self._bindings = [each for path in paths for each in _of_file(path, (*folders, ""))]
-        for statement in config_parser.ConfigParser("\n".join(bindings), _AsStrings()):
+        for statement in config_parser.ConfigParser(
+            "\n".join(bindings), gin_internals.ReferencesAsStrings()
+        ):
             self._bindings += _of_statement(statement, "--gin_bindings")
         self._whole = shown(paths[-1]) if paths else "--gin_bindings" if bindings else None
 
@@ -95,24 +90,18 @@ def shown(path: str) -> str:
     return path if relative.startswith(os.pardir) else relative
 
 
-def short_name(selector: str) -> str:
-    """What users call the configurable of this selector: without needless modules before it."""
-    return gin.config._REGISTRY.minimal_selector(gin.config._REGISTRY.get_match(selector).selector)
-
-
 def _bases(scope: str) -> list[str]:
     """The names of the configurable bases of the class of this name, nearest first."""
-    parts = [each.wrapped for each in gin.config._REGISTRY.get_all_matches(scope)]
+    parts = gin_internals.parts_named(scope)
     if len(parts) != 1 or not inspect.isclass(parts[0]):
         return []
-    configurables = (gin.config._INVERSE_REGISTRY.get(base) for base in parts[0].__mro__[1:])
-    return [short_name(each.selector) for each in configurables if each is not None]
+    return gin_internals.configurable_bases(parts[0])
 
 
 def _of_file(path: str, folders: Sequence[str]) -> Iterator[Binding]:
     folders = (os.path.dirname(path), *folders)
     with open(path) as file:
-        for statement in config_parser.ConfigParser(file, _AsStrings()):
+        for statement in _parsed(file):
             if isinstance(statement, config_parser.IncludeStatement):
                 paths = (os.path.join(folder, statement.filename) for folder in folders)
                 included = next((path for path in paths if os.path.isfile(path)), None)
@@ -122,7 +111,11 @@ def _of_file(path: str, folders: Sequence[str]) -> Iterator[Binding]:
                 yield from _of_statement(statement, place)
 
 
-def _of_statement(statement, place: str) -> Iterator[Binding]:
+def _parsed(config: str | TextIO) -> config_parser.ConfigParser:
+    return config_parser.ConfigParser(config, gin_internals.ReferencesAsStrings())
+
+
+def _of_statement(statement: Any, place: str) -> Iterator[Binding]:
     if isinstance(statement, config_parser.BindingStatement) and statement.arg_name:
         yield Binding(f"{statement.selector}.{statement.arg_name}", statement.value, place)
 

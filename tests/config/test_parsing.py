@@ -3,8 +3,8 @@
 import gin
 import pytest
 
+from compare_gan import config
 from compare_gan.errors import UserError
-from compare_gan.training import config
 from compare_gan.training.options import Options
 
 _GOOD = """

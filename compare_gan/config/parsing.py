@@ -1,22 +1,23 @@
-"""Reading gin configs, and telling in which line of them a mistake is."""
+"""Parses gin configs and points to the line of a mistake."""
 
 import contextlib
 import importlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import gin
 
 from compare_gan import registry
-from compare_gan.errors import UserError
-from compare_gan.training.config_errors import (
+from compare_gan.config import gin_internals
+from compare_gan.config.messages import (
     ConfigError,
     check_parameter,
     explain,
     missing_file,
     required_missing,
 )
-from compare_gan.training.config_places import Places
+from compare_gan.config.places import Places
+from compare_gan.errors import UserError
 
 # What gin raises for a config that it cannot parse.
 _PARSE_ERRORS = (
@@ -68,16 +69,15 @@ def parse(gin_configs: Sequence[str] = (), gin_bindings: Sequence[str] = ()) -> 
     paths = [os.path.abspath(path) for path in gin_configs]
     folders = [os.path.dirname(path) for path in paths]
     try:
-        with _search_path(folders):
+        with gin_internals.search_path(folders):
             gin.parse_config_files_and_bindings(paths, list(gin_bindings), finalize_config=False)
     except _PARSE_ERRORS as error:
         raise explain(error) from error
     _places = Places(paths, gin_bindings, folders)
     # Gin lets any name through to a class that passes **kwargs on to its base.
-    for (_, selector), bindings in gin.config._CONFIG.items():
-        for name in bindings:
-            with told(f"{selector}.{name}"):
-                check_parameter(selector, name)
+    for selector, name, _ in gin_internals.bindings():
+        with told(f"{selector}.{name}"):
+            check_parameter(selector, name)
 
 
 def is_bound(parameter: str) -> bool:
@@ -90,7 +90,7 @@ def is_bound(parameter: str) -> bool:
 
 
 @contextlib.contextmanager
-def told(*about: str):
+def told(*about: str) -> Iterator[None]:
     """Makes a UserError raised inside begin with the place in the config that is to blame.
 
     Gin's complaint about a missing required value becomes a UserError too.
@@ -115,23 +115,3 @@ def _placed(sentence: str, about: Sequence[str]) -> ConfigError:
     sentence = _places.as_bound(sentence)
     place = _places.of_sentence(sentence, about)
     return ConfigError(f"{place}: {sentence}" if place else sentence)
-
-
-@contextlib.contextmanager
-def _search_path(folders: Sequence[str]):
-    """Gin finds `include`s in these folders, before those that it knows, and beside files."""
-    prefixes, readers = gin.config._LOCATION_PREFIXES, gin.config._FILE_READERS
-    before = list(prefixes), list(readers)
-    prefixes[:0] = folders
-    readers[:0] = [(_open, os.path.isfile)]
-    try:
-        yield
-    finally:
-        prefixes[:], readers[:] = before
-
-
-@contextlib.contextmanager
-def _open(path: str):
-    """A file for gin, which finds `include`s beside it as long as it is open."""
-    with open(path) as file, _search_path([os.path.dirname(path)]):
-        yield file

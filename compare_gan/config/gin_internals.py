@@ -1,0 +1,130 @@
+"""What this library needs of gin beyond its public interface: all uses of gin's private names.
+
+Gin has no public way to list bindings, to find a configurable by its name, or to add folders to
+the search path of one `parse`. A release of gin that changes these names breaks this module alone.
+"""
+
+import contextlib
+import inspect
+import os
+from collections.abc import Iterator, Sequence
+from typing import Any, TextIO
+
+from gin import config as gin_config
+from gin import config_parser
+from gin.config import ConfigurableReference
+
+_MACRO = "gin.macro"
+
+
+def bindings() -> Iterator[tuple[str, str, Any]]:
+    """All parameters that are bound: selector of the configurable, parameter, value as written."""
+    for (_, selector), values in gin_config._CONFIG.items():
+        for name, value in values.items():
+            yield selector, name, value
+
+
+def macros() -> list[str]:
+    """The names of the macros that are defined."""
+    return [scope for scope, selector in gin_config._CONFIG if selector == _MACRO]
+
+
+def is_macro(value: Any) -> bool:
+    """Whether a bound value refers to a macro (`%LR`)."""
+    return is_reference(value) and value.configurable.selector == _MACRO
+
+
+def macro_name(reference: Any) -> str:
+    """The name of the macro that a bound value refers to."""
+    return reference.config_key[0]
+
+
+def macro_value(reference: Any) -> Any:
+    """The value of the macro that a bound value refers to, as written.
+
+    Raises:
+      KeyError: The macro is not defined.
+    """
+    return gin_config._CONFIG[reference.config_key]["value"]
+
+
+def macros_in(value: Any) -> list[Any]:
+    """The references to macros in a bound value, which may be a nested list, tuple or dict."""
+    return [each for each in gin_config.iterate_references(value) if is_macro(each)]
+
+
+def is_reference(value: Any) -> bool:
+    """Whether a bound value refers to a configurable (`@hinge`) or to a macro."""
+    return isinstance(value, ConfigurableReference)
+
+
+def is_call(value: Any) -> bool:
+    """Whether a bound value is a reference that gin calls (`@hinge()`)."""
+    return is_reference(value) and bool(value.evaluate)
+
+
+def referenced_part(reference: Any) -> Any:
+    """The function or class that a bound value refers to, without gin's wrapper."""
+    return reference.configurable.wrapped
+
+
+def part(selector: str) -> Any:
+    """The function or class of a selector, without gin's wrapper; None if there is none."""
+    configurable = gin_config._REGISTRY.get_match(selector)
+    return None if configurable is None else configurable.wrapped
+
+
+def allowed_parameters(selector: str) -> Sequence[str] | None:
+    """The parameters that may be bound, where a configurable restricts them; else None."""
+    return gin_config._REGISTRY.get_match(selector).allowlist or None
+
+
+def parts_named(name: str) -> list[Any]:
+    """All functions and classes, without gin's wrapper, to which a name may refer."""
+    return [each.wrapped for each in gin_config._REGISTRY.get_all_matches(name)]
+
+
+def selectors() -> set[str]:
+    """The full names of all configurables."""
+    return set(gin_config._REGISTRY._selector_map)
+
+
+def short_name(selector: str) -> str:
+    """The shortest name by which a config can refer to the configurable of this selector."""
+    configurable = gin_config._REGISTRY.get_match(selector)
+    return gin_config._REGISTRY.minimal_selector(configurable.selector)
+
+
+def configurable_bases(cls: type) -> list[str]:
+    """The short names of the configurable base classes of a class, nearest first."""
+    found = (gin_config._INVERSE_REGISTRY.get(base) for base in inspect.getmro(cls)[1:])
+    return [short_name(each.selector) for each in found if each is not None]
+
+
+@contextlib.contextmanager
+def search_path(folders: Sequence[str]) -> Iterator[None]:
+    """Lets gin find files in these folders first, and included files beside those that include."""
+    prefixes, readers = gin_config._LOCATION_PREFIXES, gin_config._FILE_READERS
+    before = list(prefixes), list(readers)
+    prefixes[:0] = folders
+    readers[:0] = [(_open, os.path.isfile)]
+    try:
+        yield
+    finally:
+        prefixes[:], readers[:] = before
+
+
+@contextlib.contextmanager
+def _open(path: str) -> Iterator[TextIO]:
+    with open(path) as file, search_path([os.path.dirname(path)]):
+        yield file
+
+
+class ReferencesAsStrings(config_parser.ParserDelegate):
+    """Lets gin's parser return references and macros as they are written: `@hinge`, `%LR`."""
+
+    def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> str:
+        return f"@{scoped_configurable_name}{'()' if evaluate else ''}"
+
+    def macro(self, macro_name: str) -> str:
+        return f"%{macro_name}"
