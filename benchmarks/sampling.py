@@ -11,7 +11,6 @@ import os
 import statistics
 import tempfile
 import time
-import types
 
 import click
 from train_step import CONFIGS, _quartiles
@@ -21,65 +20,64 @@ from compare_gan.startup import prepare_tensorflow
 NAMES = ("s3gan_co_fashion_mnist", "resnet_cifar")
 
 
-def _make_model(name: str):
-    """Of what `load_trained` gives as much as `write_images` needs; with initial weights."""
+def _make_sampler(name: str):
+    """The generator of a config, with its initial weights."""
     from compare_gan import config
+    from compare_gan.sampling import Sampler
     from compare_gan.training.trainer import Experiment
 
     config.parse(*CONFIGS[name])
     experiment = Experiment.from_gin()
     gan = experiment.make_gan()
-    return types.SimpleNamespace(
-        generator=gan.generator,
-        z_dim=experiment.options.z_dim,
+    return Sampler(
+        gan.generator,
+        experiment.options.z_dim,
+        tuple(experiment.dataset.image_shape),
         num_classes=experiment.dataset.num_classes if gan.conditional else None,
+        distribution=experiment.eval_latents,
+        standing_statistics=experiment.standing_statistics,
     )
 
 
-def measure(model, num: int, rounds: int, file_name: str) -> tuple[list, list, list]:
+def measure(sampler, num: int, rounds: int, file_name: str) -> tuple[list, list, list]:
     """Writes samples, and generates them only, in turn.
 
     Args:
-      model: Has `generator`, `z_dim` and `num_classes`.
+      sampler: Where images come from.
       num: Images in each round.
       rounds: How many of both.
       file_name: What `write_images` is to write, in a folder that is thrown away.
 
     Returns:
-      Seconds of `write_images`, seconds thereof inside the compiled sampler, and seconds of
-      `sample_images`, each [rounds]. On a GPU the second says little: there the sampler returns
-      before it is done.
+      Seconds of `write_images`, the part of them inside the compiled generator, and seconds of
+      `Sampler.sample`, each [rounds]. On a GPU the second says little: there the compiled generator
+      returns before it is done.
     """
-    from compare_gan.evaluation import sampling, writing
+    from compare_gan import sampling
 
     inside = 0.0
-    sampler = sampling._sampler(model.generator)
+    compiled = sampler._compiled
 
     def timed(*args):
         nonlocal inside
         started = time.perf_counter()
-        result = sampler(*args)
+        result = compiled(*args)
         inside += time.perf_counter() - started
         return result
 
-    def generate(num):
-        sampling.sample_images(
-            model.generator, num, sampling.BATCH_SIZE, model.z_dim, model.num_classes, seed=0
-        )
-
-    sampling._samplers[model.generator] = timed
+    vars(sampler)["_compiled"] = timed
     writing_seconds, sampler_seconds, generating_seconds = [], [], []
-    generate(min(num, sampling.BATCH_SIZE))  # Traces.
+    sampler.sample(min(num, 64))  # Traces.
     # Removed at the end only: for a while after files were deleted ext4 is ten times as slow at
     # making new ones.
     with tempfile.TemporaryDirectory() as folder:
         for i in range(rounds):
             inside, started = 0.0, time.perf_counter()
-            writing.write_images(model, os.path.join(folder, str(i), file_name), num)
+            sampling.write_images(sampler, os.path.join(folder, str(i), file_name), num)
             writing_seconds.append(time.perf_counter() - started)
             sampler_seconds.append(inside)
             started = time.perf_counter()
-            generate(num)
+            sampler.sample(num)
             generating_seconds.append(time.perf_counter() - started)
     return writing_seconds, sampler_seconds, generating_seconds
 
@@ -96,8 +94,8 @@ def main(names, num, rounds, npz):
         "without / with |\n|---|---|---|---|---|---|---|---|"
     )
     for name in names or NAMES:
-        model = _make_model(name)
-        written, inside, alone = measure(model, num, rounds, "a.npz" if npz else "images")
+        sampler = _make_sampler(name)
+        written, inside, alone = measure(sampler, num, rounds, "a.npz" if npz else "images")
         shares = [100 * i / w for i, w in zip(inside, written, strict=True)]
         ratios = [100 * a / w for a, w in zip(alone, written, strict=True)]
         print(

@@ -160,3 +160,43 @@ def _make_trainer():
         return Trainer(Experiment.from_gin(), str(model_dir))
 
     return make
+
+
+@pytest.fixture(name="tiny_sampler")
+def _tiny_sampler():
+    """`tiny_sampler(normalization=None, num_classes=3, **options)`: a `Sampler` of a tiny network.
+
+    Images [n, 8, 8, 1] in (0, 1), brighter for higher classes; latents [n, 4]. The network counts
+    its traces.
+    """
+    import keras
+    from keras import ops
+
+    from compare_gan.sampling import Sampler
+
+    class TinyGenerator(keras.Model):
+        def __init__(self, normalization):
+            super().__init__()
+            self.dense = keras.layers.Dense(64)
+            self.normalization = normalization
+            self.traces = 0
+
+        def call(self, inputs, training=None):
+            self.traces += 1
+            z, y = inputs
+            h = self.dense(z if y is None else ops.concatenate([z, y], axis=1))
+            if self.normalization is not None:
+                h = self.normalization(h, training=training)
+            if y is not None:
+                h = h + y @ ops.arange(y.shape[1], dtype="float32")[:, None]
+            return ops.reshape(ops.sigmoid(h), (-1, 8, 8, 1))
+
+    def make(normalization=None, num_classes=3, **options):
+        keras.utils.set_random_seed(0)
+        network = TinyGenerator(normalization)
+        y = None if num_classes is None else np.zeros([2, num_classes])
+        network((np.zeros([2, 4]), y))
+        network.traces = 0
+        return Sampler(network, 4, (8, 8, 1), num_classes=num_classes, **options)
+
+    return make

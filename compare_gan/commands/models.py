@@ -1,5 +1,6 @@
 """`compare_gan sample | export | import-weights`."""
 
+import dataclasses
 import os
 
 import click
@@ -42,24 +43,25 @@ def sample(model_dir, out, num, interpolations, label, columns, truncation, seed
     Without --num or --interpolate: a grid, one class a row.
     """
     prepare_tensorflow()
-    from compare_gan.evaluation import drawing, writing
+    from compare_gan import sampling
     from compare_gan.training.model_dir import load_trained
 
     if num and interpolations:
         raise UserError("--num and --interpolate exclude each other.")
     if not num and out and out.endswith(".npz"):
         raise UserError("--out with the ending .npz needs --num: a grid is written as PNG.")
-    model = load_trained(model_dir, checkpoint, use_ema=not raw)
-    label = drawing.find_class(model, label)
-    common = dict(seed=seed, truncation=truncation, label=label)
+    sampler = load_trained(model_dir, checkpoint, use_ema=not raw).sampler
+    sampler = dataclasses.replace(sampler, truncation=truncation)
+    chosen = dict(seed=seed, label=sampling.find_class(sampler, label))
     if num:
-        path = writing.write_images(model, out or os.path.join(model_dir, "images"), num, **common)
+        out = out or os.path.join(model_dir, "images")
+        path = sampling.write_images(sampler, out, num, **chosen)
     elif interpolations:
         out = out or os.path.join(model_dir, "interpolation.png")
-        path = drawing.write_interpolation(model, out, interpolations, columns, **common)
+        path = sampling.write_interpolation(sampler, out, interpolations, columns, **chosen)
     else:
         out = out or os.path.join(model_dir, "grid.png")
-        path = drawing.write_grid(model, out, columns, **common)
+        path = sampling.write_grid(sampler, out, columns, **chosen)
     click.echo(path)
 
 

@@ -32,8 +32,10 @@ _PARSE_ERRORS = (
 # What holds options that no registered part brings with it.
 _ROOMS_WITH_OPTIONS = (
     "compare_gan.training.options",
-    "compare_gan.evaluation.evaluate",
+    "compare_gan.datasets.latents",
+    "compare_gan.evaluation.options",
     "compare_gan.labels",
+    "compare_gan.sampling",
 )
 
 # As gin's bindings, of the whole process: where those of the last `parse` are written.

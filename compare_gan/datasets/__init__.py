@@ -5,16 +5,17 @@ from compare_gan.datasets.catalog import define
 from compare_gan.datasets.choice import get_dataset, outline
 from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.label_files import read_label_files, write_label_file
-from compare_gan.datasets.latents import draw_eval_z, draw_z
+from compare_gan.datasets.latents import EvaluationLatents, LatentDistribution, TrainingLatents
 from compare_gan.datasets.sources import ArraySource
 
 __all__ = [
     "ArraySource",
     "Dataset",
+    "EvaluationLatents",
+    "LatentDistribution",
+    "TrainingLatents",
     "as_arrays",
     "define",
-    "draw_eval_z",
-    "draw_z",
     "eval_batches",
     "get_dataset",
     "outline",

@@ -7,7 +7,7 @@ import tensorflow as tf
 
 from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.labels import likeliest
-from compare_gan.datasets.latents import draw_z
+from compare_gan.datasets.latents import UNIFORM, LatentDistribution
 from compare_gan.datasets.layout import Layout
 from compare_gan.datasets.sources import on_host, with_fixed_threads
 from compare_gan.errors import UserError
@@ -22,6 +22,7 @@ def train_batches(
     batch_size: int,
     disc_iters: int,
     z_dim: int,
+    latents: LatentDistribution = UNIFORM,
     seed: int,
     start_step: int = 0,
     fit_label_distribution: bool = False,
@@ -39,6 +40,7 @@ def train_batches(
       batch_size: Over all replicas.
       disc_iters: Discriminator steps of a generator step.
       z_dim: Dimension of the latent.
+      latents: Distribution of the latents.
       seed: The run's seed.
       start_step: The first generator step.
       fit_label_distribution: Draw `fake_labels` as often as they occur among the labels that
@@ -72,7 +74,7 @@ def train_batches(
         keys = tf.random.split(tf.stack([tf.constant(seed, tf.int64), step]), 3)
         whole = [layout.sub_batches, batch_size]
         entries = {
-            "z": layout.own_rows(draw_z([*whole, z_dim], keys[0]), replica),
+            "z": layout.own_rows(latents.draw([*whole, z_dim], keys[0]), replica),
             "seed": tf.random.stateless_uniform(
                 [layout.sub_batches, 2], keys[1], None, None, tf.int32
             ),

@@ -1,13 +1,15 @@
-"""Latents: the gin scopes `z` (training) and `eval_z` (evaluation and pictures).
+"""Latent distributions: the gin scopes `z` (training) and `eval_z` (evaluation and pictures).
 
-A distribution is a function that asks by parameter name for what it needs: `shape` and `seed`
-(two integers), and of the scope's parameters `minval`, `maxval`, `stddev`; one that can narrow
-itself also for `truncation`. It must be stateless: equal seeds give equal numbers.
+A `distribution_fn` asks by parameter name for what it needs: `shape` and `seed` (two integers), and
+of the distribution's parameters `minval`, `maxval`, `stddev`; one that can be narrowed also takes
+`truncation`. It must be stateless: equal seeds give equal numbers.
 """
 
+import dataclasses
 import inspect
 import statistics
 from collections.abc import Callable, Sequence
+from typing import Any, ClassVar
 
 import gin
 import scipy.stats
@@ -16,17 +18,23 @@ import tensorflow as tf
 from compare_gan.errors import UserError, check_range
 from compare_gan.utils import call_with_requested
 
-_EVAL = 0x65766C
-
 
 @gin.configurable("uniform", module="tf.random")
-def uniform(shape, seed, minval=-1.0, maxval=1.0, truncation=1.0) -> tf.Tensor:
+def uniform(
+    shape: Sequence[int],
+    seed: Any,
+    minval: float = -1.0,
+    maxval: float = 1.0,
+    truncation: float = 1.0,
+) -> tf.Tensor:
     """Uniform draws from `truncation` times the interval [minval, maxval)."""
     return tf.random.stateless_uniform(shape, seed, truncation * minval, truncation * maxval)
 
 
 @gin.configurable("normal", module="tf.random")
-def normal(shape, seed, stddev=1.0, truncation=1.0) -> tf.Tensor:
+def normal(
+    shape: Sequence[int], seed: Any, stddev: float = 1.0, truncation: float = 1.0
+) -> tf.Tensor:
     """Normal draws of mean 0; with truncation t < 1 none is beyond 2·t·stddev.
 
     BigGAN's truncation trick (Brock et al., 2019, https://arxiv.org/abs/1809.11096), whose
@@ -41,111 +49,130 @@ def normal(shape, seed, stddev=1.0, truncation=1.0) -> tf.Tensor:
     return stddev * tf.clip_by_value(draws, -limit, limit)
 
 
-def draw_z(shape: Sequence[int], seed) -> tf.Tensor:
-    """Latents for training, by the gin scope `z`.
+@dataclasses.dataclass(frozen=True)
+class LatentDistribution:
+    """The distribution of latents.
 
-    Args:
-      shape: Of the result; its last axis is the latent's dimension.
-      seed: int [2], tensor or sequence.
+    Example:
+      >>> from compare_gan.datasets.latents import LatentDistribution, normal
+      >>> latents = LatentDistribution(normal, stddev=0.5)
+      >>> latents.draw([2, 3], seed=[0, 1]).shape
+      TensorShape([2, 3])
+      >>> latents.describe()
+      'normal(stddev=0.5)'
 
-    Returns:
-      float32 tensor of `shape`.
-    """
-    return _draw("z", _train_options(), shape=shape, seed=seed)
-
-
-def draw_eval_z(num: int, z_dim: int, seed: int, truncation: float = 1.0) -> tf.Tensor:
-    """Latents for evaluation and pictures, by the gin scope `eval_z`.
-
-    Args:
-      num: How many.
-      z_dim: Dimension of each.
-      seed: Equal seeds give equal latents.
-      truncation: In (0, 1]; 1 leaves the distribution as it is, less narrows it (see `uniform` and
-        `normal`): less variety, cleaner images.
-
-    Returns:
-      float32 [num, z_dim].
+    Attributes:
+      distribution_fn: Function that draws: `uniform`, `normal`, or one of your own (see above).
+      minval: Lower bound, for a distribution that has bounds.
+      maxval: Upper bound.
+      stddev: Standard deviation, for a distribution that has one.
 
     Raises:
-      UserError: `truncation` is not in (0, 1], or the distribution knows no truncation.
+      UserError: A value is not allowed.
     """
-    if not 0 < truncation <= 1:
-        raise UserError(f"truncation must be above 0 and at most 1, received {truncation!r}.")
-    # The second half of the seed keeps these draws apart from those of training.
-    return _draw(
-        "eval_z", _eval_options(), shape=[num, z_dim], seed=[seed, _EVAL], truncation=truncation
-    )
 
+    distribution_fn: Callable[..., Any] = uniform
+    minval: float = -1.0
+    maxval: float = 1.0
+    stddev: float = 1.0
+    scope: ClassVar[str] = "latents"
 
-def describe_eval_z() -> str:
-    """The distribution of `draw_eval_z` in words, for protocols: `uniform(minval=-1.0, …)`."""
-    options = _eval_options()
-    distribution_fn = options.pop("distribution_fn")
-    accepted = inspect.signature(distribution_fn).parameters
-    shown = ", ".join(f"{name}={value}" for name, value in options.items() if name in accepted)
-    return f"{getattr(distribution_fn, '__name__', distribution_fn)}({shown})"
-
-
-def eval_z_marginal(truncation: float = 1.0):
-    """The distribution of each coordinate of `draw_eval_z`, which are all independent.
-
-    Args:
-      truncation: As for `draw_eval_z`.
-
-    Returns:
-      A frozen distribution of `scipy.stats`; None for a `distribution_fn` that is not one of this
-      module's.
-    """
-    options = _eval_options()
-    distribution_fn, stddev = options["distribution_fn"], options["stddev"]
-    if distribution_fn is uniform:
-        low, high = truncation * options["minval"], truncation * options["maxval"]
-        return scipy.stats.uniform(low, high - low)
-    if distribution_fn is not normal:
-        return None
-    if truncation == 1:
-        return scipy.stats.norm(0.0, stddev)
-    return scipy.stats.truncnorm(-2.0 * truncation, 2.0 * truncation, scale=stddev)
-
-
-def _options(
-    distribution_fn: Callable = uniform,
-    minval: float = -1.0,
-    maxval: float = 1.0,
-    stddev: float = 1.0,
-) -> dict[str, object]:
-    """What a scope says; a distribution takes of it what it knows."""
-    return dict(distribution_fn=distribution_fn, minval=minval, maxval=maxval, stddev=stddev)
-
-
-_train_options = gin.external_configurable(_options, "z")
-_eval_options = gin.external_configurable(_options, "eval_z")
-
-
-def _draw(scope: str, options: dict[str, object], truncation: float = 1.0, **available):
-    distribution_fn = options["distribution_fn"]
-    if not callable(distribution_fn):
-        raise UserError(
-            f"{scope}.distribution_fn must be a function such as @tf.random.normal, received "
-            f"{distribution_fn!r}."
-        )
-    if not options["minval"] < options["maxval"]:
-        raise UserError(
-            f"{scope}.minval must be less than {scope}.maxval, received {options['minval']!r} and "
-            f"{options['maxval']!r}."
-        )
-    check_range(f"{scope}.stddev", options["stddev"])
-    purposes = {"seed": "reproducible draws need"}
-    if truncation != 1:
-        purposes["truncation"] = f"sampling with truncation {truncation} needs"
-    accepted = inspect.signature(distribution_fn).parameters
-    for parameter, purpose in purposes.items():
-        if parameter not in accepted:
-            name = getattr(distribution_fn, "__name__", distribution_fn)
+    def __post_init__(self) -> None:
+        if not callable(self.distribution_fn):
             raise UserError(
-                f"{scope}.distribution_fn = @{name} has no parameter '{parameter}', which "
-                f"{purpose}."
+                f"{self.scope}.distribution_fn must be a function such as @tf.random.normal, "
+                f"received {self.distribution_fn!r}."
             )
-    draws = call_with_requested(distribution_fn, truncation=truncation, **available, **options)
-    return tf.cast(draws, tf.float32)
+        if not self.minval < self.maxval:
+            raise UserError(
+                f"{self.scope}.minval must be less than {self.scope}.maxval, received "
+                f"{self.minval!r} and {self.maxval!r}."
+            )
+        check_range(f"{self.scope}.stddev", self.stddev)
+        self._check_parameter("seed", "reproducible draws need")
+
+    def draw(self, shape: Sequence[int], seed: Any, truncation: float = 1.0) -> tf.Tensor:
+        """Draws latents.
+
+        Args:
+          shape: Shape of the result; its last axis is the latent's dimension.
+          seed: int [2], a tensor or sequence; equal seeds give equal latents.
+          truncation: In (0, 1]; 1 leaves the distribution as it is, less narrows it (see `uniform`
+            and `normal`): less variety, cleaner images.
+
+        Returns:
+          float32 tensor of `shape`.
+
+        Raises:
+          UserError: `truncation` is not in (0, 1], or the distribution cannot be truncated.
+        """
+        if not 0 < truncation <= 1:
+            raise UserError(f"truncation must be above 0 and at most 1, received {truncation!r}.")
+        if truncation != 1:
+            self._check_parameter("truncation", f"sampling with truncation {truncation} needs")
+        draws = call_with_requested(
+            self.distribution_fn,
+            shape=shape,
+            seed=seed,
+            truncation=truncation,
+            **self._parameters(),
+        )
+        return tf.cast(draws, tf.float32)
+
+    def describe(self) -> str:
+        """The distribution in words, for provenance: `uniform(minval=-1.0, maxval=1.0)`."""
+        accepted = inspect.signature(self.distribution_fn).parameters
+        shown = [f"{k}={value}" for k, value in self._parameters().items() if k in accepted]
+        return f"{self._name()}({', '.join(shown)})"
+
+    def marginal(self, truncation: float = 1.0) -> Any:
+        """The distribution of each coordinate; coordinates are independent.
+
+        Args:
+          truncation: As for `draw`.
+
+        Returns:
+          A frozen distribution of `scipy.stats`; None for a `distribution_fn` that is not one of
+          this module's.
+        """
+        if self.distribution_fn is uniform:
+            low, high = truncation * self.minval, truncation * self.maxval
+            return scipy.stats.uniform(low, high - low)
+        if self.distribution_fn is not normal:
+            return None
+        if truncation == 1:
+            return scipy.stats.norm(0.0, self.stddev)
+        return scipy.stats.truncnorm(-2.0 * truncation, 2.0 * truncation, scale=self.stddev)
+
+    def _parameters(self) -> dict[str, float]:
+        """What a `distribution_fn` may ask for."""
+        return {"minval": self.minval, "maxval": self.maxval, "stddev": self.stddev}
+
+    def _name(self) -> str:
+        return getattr(self.distribution_fn, "__name__", str(self.distribution_fn))
+
+    def _check_parameter(self, parameter: str, purpose: str) -> None:
+        if parameter not in inspect.signature(self.distribution_fn).parameters:
+            raise UserError(
+                f"{self.scope}.distribution_fn = @{self._name()} has no parameter '{parameter}', "
+                f"which {purpose}."
+            )
+
+
+UNIFORM = LatentDistribution()  # Between -1 and 1: the default.
+
+
+@gin.configurable("z")
+@dataclasses.dataclass(frozen=True)
+class TrainingLatents(LatentDistribution):
+    """The latents of training (gin scope `z`)."""
+
+    scope: ClassVar[str] = "z"
+
+
+@gin.configurable("eval_z")
+@dataclasses.dataclass(frozen=True)
+class EvaluationLatents(LatentDistribution):
+    """The latents of evaluation and pictures (gin scope `eval_z`)."""
+
+    scope: ClassVar[str] = "eval_z"

@@ -61,7 +61,6 @@ from compare_gan.metrics.prd import (
     prd_curve,
     prd_from_distributions,
 )
-from compare_gan.metrics.sampler import Sampler
 from compare_gan.metrics.sliced_wasserstein import (
     SlicedWasserstein,
     sliced_wasserstein_distance,
@@ -90,7 +89,6 @@ __all__ = [
     "PolynomialKernel",
     "PrecisionRecallOfDistributions",
     "RbfKernel",
-    "Sampler",
     "SlicedWasserstein",
     "Statistics",
     "Vendi",

@@ -7,7 +7,8 @@ Metrics that name the same statistics share them.
 
 import abc
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, Protocol
 
 import numpy as np
 import PIL.Image
@@ -49,6 +50,52 @@ def check_levels(name: str, images: np.ndarray) -> None:
         return
     if images.min() >= 0 and images.max() <= 1:
         raise UserError(f"{name} are floats in [0, 1]: give them as 0 to 255.")
+
+
+class GeneratorSampler(Protocol):
+    """A generator that is ready to draw from: what a metric that needs `generator` gets.
+
+    `compare_gan.sampling.Sampler` is one. Its weights are those that are being scored, its standing
+    statistics are filled, and its latents have the truncation of the images being scored.
+
+    Attributes:
+      z_dim: Dimension of the latent.
+      num_classes: Number of classes of the generator; None for an unconditional one.
+      features: Function from float images [n, H, W, C] in [0, 1] to the extractor's features
+        float32 [n, f]; None if there is no extractor that takes such images.
+      seed: Seed of the set of images being scored; metrics that draw derive theirs from it.
+      marginal: Distribution of each coordinate of a latent, all independent, as a frozen
+        distribution of `scipy.stats`; None where its density is not known.
+    """
+
+    @property
+    def z_dim(self) -> int: ...
+
+    @property
+    def num_classes(self) -> int | None: ...
+
+    @property
+    def features(self) -> Callable[[Any], Any] | None: ...
+
+    @property
+    def seed(self) -> int: ...
+
+    @property
+    def marginal(self) -> Any: ...
+
+    def __call__(self, z: Any, y: Any = None) -> Any:
+        """Images float32 [n, H, W, C] in [0, 1], which can be differentiated.
+
+        Args:
+          z: float32 [n, z_dim].
+          y: float32 [n, num_classes], one-hot; None for an unconditional generator.
+        """
+
+    def latents(self, num: int, *stream: int) -> np.ndarray:
+        """Latents float32 [num, z_dim]; different streams (integers from 0) are independent."""
+
+    def labels(self, num: int) -> np.ndarray | None:
+        """One-hot labels float32 [num, num_classes], the classes in turn; None without classes."""
 
 
 class Statistics(abc.ABC):
@@ -106,7 +153,7 @@ class Metric(abc.ABC):
         """The score; a metric of several values has a suffix for each (`""` for the main one).
 
         Declares as parameters what it takes of `fake` and `real` (results of `statistics`) and of
-        the needs that come whole: `generator`, a `sampler.Sampler`, and `discriminator`, the
+        the needs that come whole: `generator`, a `GeneratorSampler`, and `discriminator`, the
         network.
         """
 
@@ -140,6 +187,10 @@ class Metric(abc.ABC):
 
     def inapplicable_to(self, image_shape: Sequence[int]) -> str | None:
         """Why images of this shape, [H, W, C], cannot be scored, in words; None where they can."""
+        return None
+
+    def inapplicable_to_generator(self, generator: GeneratorSampler) -> str | None:
+        """Why this generator cannot be scored, in words; None where it can."""
         return None
 
     def score_name(self, extractor) -> str:

@@ -7,15 +7,14 @@ import scipy.stats
 
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer, check_range
-from compare_gan.metrics.base import Metric
-from compare_gan.metrics.sampler import Sampler
+from compare_gan.metrics.base import GeneratorSampler, Metric
 
 _TRAINING, _TEST = 0, 1  # Streams of latents.
 _EVAL_BATCH = 256
 
 
 def gilbo(
-    sampler: Sampler,
+    sampler: GeneratorSampler,
     *,
     steps: int = 2000,
     batch_size: int = 64,
@@ -207,7 +206,5 @@ class Gilbo(Metric):
     def options(self):
         return dict(self._options)
 
-    def inapplicable(self, extractor, class_names):
-        from compare_gan.datasets.latents import eval_z_marginal
-
-        return _NO_DENSITY if eval_z_marginal() is None else None
+    def inapplicable_to_generator(self, generator):
+        return _NO_DENSITY if generator.marginal is None else None

@@ -4,11 +4,10 @@ import numpy as np
 
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer
-from compare_gan.metrics.base import Metric
-from compare_gan.metrics.sampler import Sampler
+from compare_gan.metrics.base import GeneratorSampler, Metric
 
 
-def generator_jacobians(sampler: Sampler, z, y=None, batch_size: int = 64):
+def generator_jacobians(sampler: GeneratorSampler, z, y=None, batch_size: int = 64):
     """The derivatives of images by latents, one latent after the other.
 
     In forward mode: a batch holds copies of one latent, each with the tangent of a direction of its

@@ -4,8 +4,7 @@ import numpy as np
 
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer, check_range, unknown_name
-from compare_gan.metrics.base import Metric
-from compare_gan.metrics.sampler import Sampler
+from compare_gan.metrics.base import GeneratorSampler, Metric
 
 _STARTS, _ENDS = 0, 1  # Streams of latents.
 _INTERPOLATIONS = ("slerp", "lerp")
@@ -47,7 +46,7 @@ def slerp(z0, z1, t) -> np.ndarray:
 
 
 def path_distances(
-    sampler: Sampler,
+    sampler: GeneratorSampler,
     *,
     num_samples: int,
     epsilon: float = 1e-4,

@@ -20,7 +20,7 @@ from compare_gan import registry
 from compare_gan.architectures.base import option_name
 from compare_gan.config import is_bound, told
 from compare_gan.config.gin_internals import short_name
-from compare_gan.errors import UserError, check_positive_integer, unknown_name
+from compare_gan.errors import UserError, unknown_name
 from compare_gan.gans import ModularGAN
 from compare_gan.training.optimizers import make_optimizers
 from compare_gan.training.options import Options
@@ -41,8 +41,6 @@ _PARTS_BY_NAME = {
     "g_optimizer_fn": "optimizer",
     "d_optimizer_fn": "optimizer",
 }
-# Numbers that are used only where samples are drawn.
-_POSITIVE = ("standing_statistics.num_batches", "standing_statistics.batch_size")
 # What a GAN is given by `options`, whatever its own scope says.
 _OPTIONS = ("architecture", "disc_iters", "lamba", "z_dim")
 _MAY_BE_NONE = ("normalization", "optimizer")
@@ -64,8 +62,6 @@ def check_bindings() -> None:
         kind = _PARTS.get(key) or _PARTS_BY_NAME.get(name)
         with told(key):
             _check_type(key, _allowed_types(selector, name), value)
-            if key in _POSITIVE:
-                check_positive_integer(key, value)
             if name in _OPTIONS and _is_gan(selector):
                 raise UserError(f"{key} has no effect: set options.{name}.")
             if name == "distribution_fn":

@@ -10,9 +10,10 @@ import tensorflow as tf
 
 from compare_gan import labels
 from compare_gan.config import is_bound, told
-from compare_gan.datasets import Dataset
-from compare_gan.evaluation.evaluate import EvaluationOptions
+from compare_gan.datasets import Dataset, EvaluationLatents, LatentDistribution, TrainingLatents
+from compare_gan.evaluation.options import EvaluationOptions
 from compare_gan.layers import ConditionalBatchNorm
+from compare_gan.sampling import StandingStatistics
 from compare_gan.training.checks import check_bindings, check_gan
 from compare_gan.training.options import Options, RunConfig
 from compare_gan.training.precision import mixed_precision
@@ -27,12 +28,20 @@ class Experiment:
     Attributes:
       options: What is trained.
       run_config: How.
+      evaluation: How it is scored.
+      latents: Latents of training.
+      eval_latents: Latents of evaluation and pictures.
+      standing_statistics: How batch-norm moments are accumulated for sampling.
       dataset_overrides: Arguments for `datasets.get_dataset` that win over gin's.
       prepared: The data set, where it has been given inferred labels.
     """
 
     options: Options
     run_config: RunConfig
+    evaluation: EvaluationOptions
+    latents: LatentDistribution
+    eval_latents: LatentDistribution
+    standing_statistics: StandingStatistics
     dataset_overrides: Mapping[str, object] = dataclasses.field(default_factory=dict)
     prepared: Dataset | None = None
 
@@ -45,7 +54,15 @@ class Experiment:
         """
         check_bindings()
         with told():
-            return cls(Options(), RunConfig(), dataset_overrides)
+            return cls(
+                options=Options(),
+                run_config=RunConfig(),
+                evaluation=EvaluationOptions(),
+                latents=TrainingLatents(),
+                eval_latents=EvaluationLatents(),
+                standing_statistics=StandingStatistics(),
+                dataset_overrides=dataset_overrides,
+            )
 
     @functools.cached_property
     def dataset(self) -> Dataset:
@@ -100,7 +117,6 @@ class Experiment:
           model_dir: Where the run is; None = it is not to be trained.
         """
         from compare_gan.datasets import outline
-        from compare_gan.datasets.latents import draw_eval_z, draw_z
 
         with told("dataset.name"):
             dataset = outline(**self.dataset_overrides) or self.dataset
@@ -114,11 +130,10 @@ class Experiment:
                     labels.check_shares(_label_dir(model_dir), num_replicas)
                 dataset = labels.announced(dataset)
         with told("evaluation.metrics"):
-            EvaluationOptions().make_metrics()
-        with told("z.distribution_fn"):
-            draw_z([1, self.options.z_dim], seed=[0, 0])
-        with told("eval_z.distribution_fn"):
-            draw_eval_z(1, self.options.z_dim, seed=0)
+            self.evaluation.make_metrics()
+        for latents in (self.latents, self.eval_latents):
+            with told(f"{latents.scope}.distribution_fn"):
+                latents.draw([1, self.options.z_dim], seed=[0, 0])
         check_gan(self.options, dataset.image_shape, dataset.num_classes, num_replicas, soft)
 
     def make_gan(self):

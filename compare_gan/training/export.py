@@ -6,13 +6,12 @@ import shutil
 import tensorflow as tf
 
 from compare_gan.errors import UserError
-from compare_gan.evaluation.sampling import refresh_standing_statistics
-from compare_gan.training.model_dir import TrainedModel
+from compare_gan.training.model_dir import RestoredModel
 
 _KERAS = ".keras"
 
 
-def export(model: TrainedModel, path: str, discriminator: bool = False) -> list[str]:
+def export(model: RestoredModel, path: str, discriminator: bool = False) -> list[str]:
     """Writes the generator, and the discriminator if asked for.
 
     Standing statistics are accumulated first where the generator has none to keep.
@@ -36,13 +35,13 @@ def export(model: TrainedModel, path: str, discriminator: bool = False) -> list[
       UserError: A path is taken.
     """
     path = os.path.normpath(path)
-    networks = {path: model.generator}
+    networks = {path: model.sampler.network}
     if path.endswith(_KERAS) and discriminator:
         beside = f"{path.removesuffix(_KERAS)}_discriminator{_KERAS}"
         networks[beside] = model.state.gan.discriminator
     for taken in filter(os.path.exists, networks):
         raise UserError(f"'{taken}' exists already: choose another --out.")
-    refresh_standing_statistics(model.generator, model.z_dim, model.num_classes)
+    model.sampler.prepare()
     os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     if path.endswith(_KERAS):
         for target, network in networks.items():
@@ -66,24 +65,25 @@ def _write_whole(path: str, write) -> None:
             os.remove(temporary)
 
 
-def _save(model: TrainedModel, discriminator: bool, path: str) -> None:
+def _save(model: RestoredModel, discriminator: bool, path: str) -> None:
     """Writes a SavedModel."""
 
     def floats(name: str, *shape: int) -> tf.TensorSpec:
         return tf.TensorSpec([None, *shape], tf.float32, name)
 
-    labels = [] if model.num_classes is None else [floats("labels", model.num_classes)]
+    sampler = model.sampler
+    labels = [] if sampler.num_classes is None else [floats("labels", sampler.num_classes)]
 
-    @tf.function(input_signature=[floats("z", model.z_dim), *labels], autograph=False)
+    @tf.function(input_signature=[floats("z", sampler.z_dim), *labels], autograph=False)
     def generate(z, labels=None):
-        return {"images": tf.cast(model.generator((z, labels), training=False), tf.float32)}
+        return {"images": sampler(z, labels)}
 
-    @tf.function(input_signature=[floats("images", *model.image_shape), *labels], autograph=False)
+    @tf.function(input_signature=[floats("images", *sampler.image_shape), *labels], autograph=False)
     def discriminate(images, labels=None):
         logits, features = model.state.gan.discriminator((images, labels), training=False)
         return {"logits": tf.cast(logits, tf.float32), "features": tf.cast(features, tf.float32)}
 
-    networks, signatures = [model.generator], {"serving_default": generate}
+    networks, signatures = [sampler.network], {"serving_default": generate}
     if discriminator:
         networks.append(model.state.gan.discriminator)
         signatures["discriminate"] = discriminate

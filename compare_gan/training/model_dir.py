@@ -20,11 +20,12 @@ import os
 from collections.abc import Mapping
 
 import gin
-import keras
 
 from compare_gan import config
 from compare_gan.checkpoints import Checkpoints, list_checkpoints, step_of
+from compare_gan.datasets import EvaluationLatents
 from compare_gan.errors import UserError
+from compare_gan.sampling import Sampler, StandingStatistics
 from compare_gan.training.options import Options
 from compare_gan.training.state import TrainState
 from compare_gan.utils import write_text
@@ -36,25 +37,17 @@ _CONFIG, _MODEL, _LABELS = "config.gin", "model.json", "training_labels.json"
 
 
 @dataclasses.dataclass(frozen=True)
-class TrainedModel:
-    """A generator read from a model directory, and what is needed to use it.
+class RestoredModel:
+    """A model read from a checkpoint of a run.
 
     Attributes:
-      generator: Called as `generator((z, y), training=False)`; gives images in [0, 1].
-      z_dim: Dimension of the latent.
-      num_classes: Classes to condition on; None for an unconditional model.
-      class_names: Their names, or None.
-      image_shape: [H, W, C].
+      sampler: Its generator, ready to draw from.
       step: Generator step of the checkpoint.
-      averaged: Whether the weights are the moving average (EMA).
+      averaged: Whether the sampler's weights are the moving average (EMA).
       state: Everything else: the GAN with its discriminator, optimizers, seed.
     """
 
-    generator: keras.Model
-    z_dim: int
-    num_classes: int | None
-    class_names: list[str] | None
-    image_shape: tuple[int, int, int]
+    sampler: Sampler
     step: int
     averaged: bool
     state: TrainState
@@ -193,7 +186,7 @@ def find_checkpoint(model_dir: str, checkpoint: str | int) -> str:
 
 def load_trained(
     model_dir: str, checkpoint: str | int | None = None, use_ema: bool = True
-) -> TrainedModel:
+) -> RestoredModel:
     """Rebuilds a trained model from its directory alone; reads no training data.
 
     Gin's bindings are replaced by those of the run.
@@ -213,7 +206,7 @@ def load_trained(
 
 def restore_trained(
     model_dir: str, checkpoint: str | None = None, use_ema: bool = True
-) -> TrainedModel:
+) -> RestoredModel:
     """`load_trained` under the bindings that gin holds now.
 
     Args:
@@ -236,12 +229,17 @@ def restore_trained(
         raise UserError(f"'{model_dir}' holds no checkpoint.")
     generator = state.make_sampling_generator()
     state.update_sampling_generator(generator, use_ema)
-    return TrainedModel(
-        generator=generator,
-        z_dim=options.z_dim,
+    sampler = Sampler(
+        generator,
+        options.z_dim,
+        tuple(model["image_shape"]),
         num_classes=model["num_classes"] if gan.conditional else None,
         class_names=model["class_names"],
-        image_shape=tuple(model["image_shape"]),
+        distribution=EvaluationLatents(),
+        standing_statistics=StandingStatistics(),
+    )
+    return RestoredModel(
+        sampler=sampler,
         step=int(state.step.numpy()),
         averaged=bool(state.ema) and use_ema,
         state=state,

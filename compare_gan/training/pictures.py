@@ -5,9 +5,9 @@ import os
 
 import numpy as np
 
-from compare_gan.evaluation.drawing import row_names, sample_grid
-from compare_gan.evaluation.sampling import sample_latents
 from compare_gan.report import curves, grids
+from compare_gan.sampling import Sampler, sample_grid
+from compare_gan.sampling.classes import row_names
 from compare_gan.training.state import TrainState
 from compare_gan.training.summaries import read_log
 
@@ -25,27 +25,25 @@ class PictureTaker:
     """
 
     def __init__(self, experiment, state: TrainState, model_dir: str, summaries):
-        self._dataset = experiment.dataset
-        self._z_dim = experiment.options.z_dim
+        self._dataset = dataset = experiment.dataset
         self._state = state
         self._folder = os.path.join(model_dir, "samples")
         self._model_dir = model_dir
         self._summaries = summaries
-        self._generator = state.make_sampling_generator()
-        self._num_classes = state.gan.num_classes if state.gan.conditional else None
-        sample_latents(1, 1, _SEED)  # A mistake in eval_z is told before the training.
+        self._sampler = Sampler(
+            state.make_sampling_generator(),
+            experiment.options.z_dim,
+            tuple(dataset.image_shape),
+            num_classes=state.gan.num_classes if state.gan.conditional else None,
+            class_names=dataset.class_names,
+            distribution=experiment.eval_latents,
+            standing_statistics=experiment.standing_statistics,
+        )
 
     def fakes(self, step: int) -> None:
         """The grid of samples at this step, also as `samples.png` of the model directory."""
-        self._state.update_sampling_generator(self._generator)
-        picture = sample_grid(
-            self._generator,
-            self._z_dim,
-            self._num_classes,
-            self._dataset.class_names,
-            columns=_COLUMNS,
-            seed=_SEED,
-        )
+        self._state.update_sampling_generator(self._sampler.network)
+        picture = sample_grid(self._sampler, columns=_COLUMNS, seed=_SEED)
         grids.save_png(picture, os.path.join(self._folder, f"step_{step:07}.png"))
         grids.save_png(picture, os.path.join(self._model_dir, "samples.png"))
         self._summaries.grid(step, "samples", picture)
@@ -57,7 +55,7 @@ class PictureTaker:
         """
         from compare_gan.datasets import eval_batches
 
-        classes = range(min(_ROWS, self._num_classes or 0))
+        classes = range(min(_ROWS, self._sampler.num_classes or 0))
         found: list[list[np.ndarray]] = [[] for _ in classes] or [[]]
         wanted = _COLUMNS if classes else _ROWS * _COLUMNS
         batches = eval_batches(

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from compare_gan.checkpoints import DamagedCheckpointError, list_checkpoints, step_of
 from compare_gan.errors import UserError
 from compare_gan.evaluation import comparison
-from compare_gan.evaluation.evaluate import EvaluationOptions, evaluate_generator
+from compare_gan.evaluation.evaluate import evaluate_generator
 from compare_gan.evaluation.results import format_scores, read_results, write_results
 from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.trainer import Experiment, Trainer
@@ -45,13 +45,13 @@ def run(schedule: str, experiment: Experiment, model_dir: str, plan: EvaluationP
     if schedule == "continuous_eval":
         experiment.check()
         experiment.check_labels(model_dir)
-        EvaluationOptions().check(experiment.dataset)
+        experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
         _evaluate_continuously(experiment, model_dir, plan)
         return
     trainer = Trainer(experiment, model_dir)
     if schedule == "eval_after_train":
         # What cannot be evaluated is told now, not after the training.
-        EvaluationOptions().check(experiment.dataset)
+        experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
         read_results(model_dir)
     trainer.provide_labels()  # Before anything is written: other labels are refused.
     if trainer.is_chief:
@@ -97,10 +97,9 @@ def evaluate_checkpoints(
             _log.warning("%s It is not scored.", error)
             continue
         rows = evaluate_generator(
-            model.generator,
+            model.sampler,
             experiment.dataset,
-            z_dim=model.z_dim,
-            conditional=model.num_classes is not None,
+            experiment.evaluation,
             averaging_runs=plan.averaging_runs,
             averaged_weights=model.averaged,
             step=model.step,
@@ -153,12 +152,14 @@ def _not_scored(
     paths: list[str], experiment: Experiment, model_dir: str, plan: EvaluationPlan
 ) -> list[str]:
     """Those of the checkpoints that have no row measured as it would be measured now."""
-    options, dataset = EvaluationOptions(), experiment.dataset
     steps = {step_of(path) for path in paths}
     scored = {
         row.step
         for row in read_results(model_dir)
-        if row.step in steps and options.produced(row, dataset, plan.averaging_runs)
+        if row.step in steps
+        and experiment.evaluation.produced(
+            row, experiment.dataset, experiment.eval_latents, plan.averaging_runs
+        )
     }
     for path in paths:
         if step_of(path) in scored:

@@ -191,6 +191,7 @@ class Trainer:
             batch_size=options.batch_size,
             disc_iters=options.disc_iters,
             z_dim=options.z_dim,
+            latents=self.experiment.latents,
             seed=int(self.state.seed.numpy()),
             start_step=self.step,
             fit_label_distribution=self.gan.fit_label_distribution,

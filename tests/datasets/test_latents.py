@@ -5,8 +5,7 @@ import scipy.stats
 import tensorflow as tf
 
 from compare_gan import registry
-from compare_gan.datasets import draw_eval_z, draw_z
-from compare_gan.datasets.latents import describe_eval_z, eval_z_marginal
+from compare_gan.datasets import EvaluationLatents, TrainingLatents
 from compare_gan.errors import UserError
 
 _NUM, _DIM = 500, 40
@@ -23,10 +22,14 @@ def _unseeded(shape):
 
 
 def _draws(truncation=1.0, seed=7):
-    z = draw_eval_z(_NUM, _DIM, seed, truncation)
+    z = EvaluationLatents().draw([_NUM, _DIM], [seed, 0], truncation)
     assert z.shape == (_NUM, _DIM)
     assert z.dtype == tf.float32
     return z.numpy().ravel()
+
+
+def _training_draws():
+    return TrainingLatents().draw([_NUM, _DIM], [1, 2]).numpy().ravel()
 
 
 def _fits(draws, distribution):
@@ -36,12 +39,16 @@ def _fits(draws, distribution):
 
 def test_the_default_is_uniform_between_minus_one_and_one():
     assert _fits(_draws(), scipy.stats.uniform(-1, 2))
-    assert _fits(draw_z([_NUM, _DIM], [1, 2]).numpy().ravel(), scipy.stats.uniform(-1, 2))
+    assert _fits(
+        TrainingLatents().draw([_NUM, _DIM], [1, 2]).numpy().ravel(), scipy.stats.uniform(-1, 2)
+    )
 
 
 def test_gin_sets_the_parameters_of_each_scope():
     gin.parse_config("z.minval = 0\neval_z.distribution_fn = @tf.random.normal\neval_z.stddev = 3")
-    assert _fits(draw_z([_NUM, _DIM], [1, 2]).numpy().ravel(), scipy.stats.uniform(0, 1))
+    assert _fits(
+        TrainingLatents().draw([_NUM, _DIM], [1, 2]).numpy().ravel(), scipy.stats.uniform(0, 1)
+    )
     assert _fits(_draws(), scipy.stats.norm(0, 3))
 
 
@@ -63,12 +70,12 @@ def test_truncated_normal_is_cut_at_twice_the_truncation(truncation):
     assert np.abs(_draws(truncation)).max() <= 1.5 * limit
 
 
-def test_a_function_of_ones_own_is_used():
+def test_a_function_of_your_own_is_used():
     gin.parse_config("eval_z.distribution_fn = @test_latents.no_truncation")
     assert (_draws(seed=5) == 5).all()
 
 
-def test_a_function_that_knows_no_truncation_is_refused():
+def test_a_function_without_truncation_is_refused():
     gin.parse_config("eval_z.distribution_fn = @test_latents.no_truncation")
     with pytest.raises(UserError, match=r"eval_z.distribution_fn = @\w+ has no parameter 'truncat"):
         _draws(0.5)
@@ -77,25 +84,25 @@ def test_a_function_that_knows_no_truncation_is_refused():
 def test_a_function_without_seed_is_refused():
     gin.parse_config("z.distribution_fn = @test_latents.no_seed")
     with pytest.raises(UserError, match=r"z.distribution_fn = @\w+ has no parameter 'seed'"):
-        draw_z([2, 3], [1, 2])
+        TrainingLatents()
 
 
 @pytest.mark.parametrize("truncation", [0, -1, 1.5])
 def test_truncation_outside_is_refused(truncation):
     with pytest.raises(UserError, match="truncation must be above 0 and at most 1"):
-        draw_eval_z(2, 3, 0, truncation)
+        EvaluationLatents().draw([2, 3], [0, 0], truncation)
 
 
-def test_the_distribution_is_told_in_words():
-    assert describe_eval_z() == "uniform(minval=-1.0, maxval=1.0)"
+def test_the_distribution_is_described_in_words():
+    assert EvaluationLatents().describe() == "uniform(minval=-1.0, maxval=1.0)"
     gin.parse_config(["eval_z.distribution_fn = @tf.random.normal", "eval_z.stddev = 0.5"])
-    assert describe_eval_z() == "normal(stddev=0.5)"
+    assert EvaluationLatents().describe() == "normal(stddev=0.5)"
 
 
-def test_a_distribution_that_is_no_function_is_told():
+def test_a_distribution_that_is_no_function_is_refused():
     gin.parse_config("z.distribution_fn = 'normal'")
     with pytest.raises(UserError, match=r"z\.distribution_fn must be a function.*'normal'"):
-        draw_z([1, 1], [0, 0])
+        TrainingLatents()
 
 
 @pytest.mark.parametrize(
@@ -107,9 +114,9 @@ def test_a_distribution_that_is_no_function_is_told():
 )
 def test_values_out_of_range_are_refused(binding, message):
     gin.parse_config(binding)
-    draw_z([1, 1], [0, 0])  # The other scope.
+    TrainingLatents()  # The other scope.
     with pytest.raises(UserError, match=message):
-        draw_eval_z(1, 1, 0)
+        EvaluationLatents()
 
 
 @pytest.mark.parametrize("fn", ["uniform", "normal"])
@@ -118,9 +125,9 @@ def test_the_marginal_is_that_of_the_draws(fn, truncation):
     gin.parse_config(
         f"eval_z.distribution_fn = @tf.random.{fn}\neval_z.minval = -0.5\neval_z.stddev = 1.5"
     )
-    assert _fits(_draws(truncation), eval_z_marginal(truncation))
+    assert _fits(_draws(truncation), EvaluationLatents().marginal(truncation))
 
 
-def test_distributions_of_a_users_own_have_no_known_marginal():
+def test_distributions_of_your_own_have_no_known_marginal():
     gin.parse_config("eval_z.distribution_fn = @test_latents.no_truncation")
-    assert eval_z_marginal() is None
+    assert EvaluationLatents().marginal() is None

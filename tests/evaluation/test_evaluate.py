@@ -12,9 +12,11 @@ import tensorflow as tf
 from compare_gan import metrics
 from compare_gan.datasets import eval_batches
 from compare_gan.datasets.dataset import Inferred
+from compare_gan.datasets.latents import LatentDistribution
 from compare_gan.errors import UserError
-from compare_gan.evaluation import protocols, sampling
-from compare_gan.evaluation.evaluate import EvaluationOptions, evaluate_generator
+from compare_gan.evaluation import protocols
+from compare_gan.evaluation.evaluate import evaluate_generator
+from compare_gan.evaluation.options import EvaluationOptions
 from compare_gan.evaluation.results import NOT_RECORDED, ResultRow, comparable
 from compare_gan.metrics import (
     KernelInceptionDistance,
@@ -26,7 +28,8 @@ from compare_gan.metrics import (
 )
 from compare_gan.metrics.extractors import Extractor, FashionCnn
 
-Z_DIM, CLASSES = 4, 3
+CLASSES = 3
+_LATENTS = LatentDistribution()
 
 
 class Moments(Extractor):
@@ -67,22 +70,20 @@ def _bind(**values):
         gin.bind_parameter(f"evaluation.{name}", value)
 
 
-def _evaluate(generator, dataset, conditional=True, **kwargs):
-    (row,) = evaluate_generator(
-        generator, dataset, z_dim=Z_DIM, conditional=conditional, step=7, **kwargs
-    )
+def _evaluate(sampler, dataset, **kwargs):
+    (row,) = evaluate_generator(sampler, dataset, EvaluationOptions(), step=7, **kwargs)
     return row
 
 
-def test_scores_are_those_of_the_metrics_over_the_runs(make_generator, dataset, extractor):
+def test_scores_are_those_of_the_metrics_over_the_runs(tiny_sampler, dataset, extractor):
     _bind(num_fake=30, batch_size=8, seed=4)
-    generator = make_generator()
-    row = _evaluate(generator, dataset, averaging_runs=2, averaged_weights=True)
+    sampler = tiny_sampler()
+    row = _evaluate(sampler, dataset, averaging_runs=2, averaged_weights=True)
     images, _ = next(eval_batches(dataset, "train", 60).as_numpy_iterator())
     real = extractor(images)[0]
     expected = {"fid_moments": [], "is_moments": [], "class_agreement_moments": []}
     for seed in (4, 5):
-        fakes, labels = sampling.sample_images(generator, 30, 8, Z_DIM, CLASSES, seed)
+        fakes, labels = sampler.sample(30, seed, batch_size=8)
         features, logits = extractor(fakes)
         expected["fid_moments"].append(frechet_distance(real, features))
         expected["is_moments"].append(inception_score(logits)[0])
@@ -101,16 +102,16 @@ def test_scores_are_those_of_the_metrics_over_the_runs(make_generator, dataset, 
     assert protocol.metric_options == {"is.splits": 1}
 
 
-def test_metrics_on_features_share_one_pass(make_generator, dataset, extractor):
+def test_metrics_on_features_share_one_pass(tiny_sampler, dataset, extractor):
     names = ["kid", "prd", "precision_recall", "density_coverage", "vendi", "intra_fid"]
     _bind(metrics=names, num_fake=30, batch_size=30)
     gin.parse_config("kid.subset_size = 15\nkid.full_set = True\nprd.num_clusters = 5")
-    generator = make_generator()
-    row = _evaluate(generator, dataset, averaging_runs=1)
+    sampler = tiny_sampler()
+    row = _evaluate(sampler, dataset, averaging_runs=1)
     assert extractor.calls == 1 + 2  # One batch of generated images, two of real ones.
     images, labels = next(eval_batches(dataset, "train", 60).as_numpy_iterator())
     real = extractor(images)[0]
-    fakes, fake_labels = sampling.sample_images(generator, 30, 30, Z_DIM, CLASSES, 0)
+    fakes, fake_labels = sampler.sample(30)
     fake = extractor(fakes)[0]
     kid = metrics.kernel_distance_of_subsets(real, fake, subset_size=15)
     curve = metrics.prd_curve(real, fake, num_clusters=5)
@@ -135,45 +136,43 @@ def test_metrics_on_features_share_one_pass(make_generator, dataset, extractor):
     assert row.protocol.metric_options["kid.subset_size"] == 15
 
 
-def test_the_batch_size_has_no_effect(make_generator, dataset, extractor):
-    generator = make_generator()
+def test_the_batch_size_has_no_effect(tiny_sampler, dataset, extractor):
+    sampler = tiny_sampler()
     rows = []
     for batch_size in (7, 60):
         _bind(batch_size=batch_size)
-        rows.append(_evaluate(generator, dataset, averaging_runs=1))
+        rows.append(_evaluate(sampler, dataset, averaging_runs=1))
     assert comparable(*rows)
     for name in rows[0].scores:
         # A pixel may round to the neighbouring level in another batch size.
         assert rows[0].scores[name].mean == pytest.approx(rows[1].scores[name].mean, rel=1e-3)
 
 
-def test_real_statistics_are_computed_once_and_then_cached(make_generator, dataset, extractor):
-    generator = make_generator()
+def test_real_statistics_are_computed_once_and_then_cached(tiny_sampler, dataset, extractor):
+    sampler = tiny_sampler()
     _bind(batch_size=30)
-    first = _evaluate(generator, dataset, averaging_runs=1)
+    first = _evaluate(sampler, dataset, averaging_runs=1)
     assert extractor.calls == 2 + 2
-    second = _evaluate(generator, dataset, averaging_runs=1)
+    second = _evaluate(sampler, dataset, averaging_runs=1)
     assert extractor.calls == 2 + 2 + 2
     assert first == second
     extractor.weights_hash = "1"
-    _evaluate(generator, dataset, averaging_runs=1)
+    _evaluate(sampler, dataset, averaging_runs=1)
     assert extractor.calls == 6 + 2 + 2
 
 
-def test_class_agreement_is_left_out_where_it_has_no_meaning(make_generator, dataset, extractor):
-    unconditional = _evaluate(
-        make_generator(conditional=False), dataset, conditional=False, averaging_runs=1
-    )
+def test_class_agreement_is_left_out_where_it_has_no_meaning(tiny_sampler, dataset, extractor):
+    unconditional = _evaluate(tiny_sampler(num_classes=None), dataset, averaging_runs=1)
     assert set(unconditional.scores) == {"fid_moments", "is_moments"}
     assert unconditional.protocol.labels == "none"
     extractor.class_names = ("a", "b", "c")
-    other_classes = _evaluate(make_generator(), dataset, averaging_runs=1)
+    other_classes = _evaluate(tiny_sampler(), dataset, averaging_runs=1)
     assert set(other_classes.scores) == {"fid_moments", "is_moments"}
 
 
-def test_plain_names_belong_to_the_canonical_extractor(make_generator, dataset, extractor):
+def test_plain_names_belong_to_the_canonical_extractor(tiny_sampler, dataset, extractor):
     extractor.canonical = True
-    row = _evaluate(make_generator(), dataset, averaging_runs=1)
+    row = _evaluate(tiny_sampler(), dataset, averaging_runs=1)
     assert set(row.scores) == {"fid", "inception_score", "class_agreement_moments"}
 
 
@@ -217,18 +216,16 @@ class Networks(Metric):
         return {"": len(generator.network.variables) + discriminator}
 
 
-def test_metrics_of_images_and_networks_go_without_the_extractor(
-    make_generator, dataset, extractor
-):
+def test_metrics_of_images_and_networks_go_without_the_extractor(tiny_sampler, dataset, extractor):
     _bind(metrics=[Brightness, Networks], num_fake=20)
-    generator = make_generator()
-    row = _evaluate(generator, dataset, averaging_runs=1, discriminator=40)
-    images, _ = sampling.sample_images(generator, 20, 20, Z_DIM, CLASSES, 0)
+    sampler = tiny_sampler()
+    row = _evaluate(sampler, dataset, averaging_runs=1, discriminator=40)
+    images, _ = sampler.sample(20)
     assert extractor.calls == 0
     assert row.scores["brightness"].mean == pytest.approx(images.mean(), abs=0.01)
     assert row.scores["brightness_doubled"].mean == 2 * row.scores["brightness"].mean
     assert row.scores["networks"].mean == 42
-    without = _evaluate(generator, dataset, averaging_runs=1)
+    without = _evaluate(sampler, dataset, averaging_runs=1)
     assert "networks" not in without.scores
 
 
@@ -260,10 +257,10 @@ class Draws(Metric):
         }
 
 
-def test_metrics_of_the_generator_see_a_sampler(make_generator, dataset, extractor):
+def test_metrics_of_the_generator_see_a_sampler(tiny_sampler, dataset, extractor):
     _bind(metrics=[Draws, Brightness, Large], truncation=0.5, seed=4, num_fake=20)
-    generator = make_generator()
-    row = _evaluate(generator, dataset, averaging_runs=1)
+    sampler = tiny_sampler()
+    row = _evaluate(sampler, dataset, averaging_runs=1)
     scores = {name: score.mean for name, score in row.scores.items()}
     # Nothing but the sampler asks for features.
     assert extractor.calls == 0
@@ -273,7 +270,10 @@ def test_metrics_of_the_generator_see_a_sampler(make_generator, dataset, extract
         "brightness_doubled",
         *(f"draws_moments_{name}" for name in ("latent", "image", "feature", "high", "seed")),
     }
-    assert scores["draws_moments_latent"] == sampling.sample_latents(1, Z_DIM, 3, 0.5)[0, 0]
+    assert (
+        scores["draws_moments_latent"]
+        == dataclasses.replace(sampler, truncation=0.5).draw_z(1, 3)[0, 0]
+    )
     assert (scores["draws_moments_high"], scores["draws_moments_seed"]) == (0.5, 4)
     # A feature of this extractor is a pixel, here not rounded to levels.
     image, feature = scores["draws_moments_image"], scores["draws_moments_feature"]
@@ -281,12 +281,12 @@ def test_metrics_of_the_generator_see_a_sampler(make_generator, dataset, extract
     assert abs(255 * image - np.round(255 * image)) > 1e-3
 
 
-def test_metrics_of_images_and_of_the_generator_by_name(make_generator, dataset, extractor):
+def test_metrics_of_images_and_of_the_generator_by_name(tiny_sampler, dataset, extractor):
     names = ["ms_ssim", "fractal_dimension", "memorization", "memorization_pixels", "ppl"]
     _bind(metrics=[*names, "jacobian_conditioning"], num_fake=40)
     for name, value in (("ppl.num_samples", 30), ("jacobian_conditioning.num_samples", 2)):
         gin.bind_parameter(name, value)
-    row = _evaluate(make_generator(), dataset, averaging_runs=1)
+    row = _evaluate(tiny_sampler(), dataset, averaging_runs=1)
     # MS-SSIM is left out: the images are too small for it.
     assert set(row.scores) == {
         "fractal_dimension_moments",
@@ -305,10 +305,10 @@ def test_metrics_of_images_and_of_the_generator_by_name(make_generator, dataset,
     assert "ms_ssim.seed" not in row.protocol.metric_options
 
 
-def test_mistakes_are_told_before_work_starts(make_generator, dataset):
+def test_mistakes_are_told_before_work_starts(tiny_sampler, dataset):
     _bind(metrics=["fit"])
     with pytest.raises(UserError, match=r"Unknown metric 'fit'\. Did you mean 'fid'"):
-        _evaluate(make_generator(), dataset)
+        _evaluate(tiny_sampler(), dataset)
     with pytest.raises(UserError, match="must be a list"):
         EvaluationOptions(metrics="fid")
     with pytest.raises(UserError, match="num_fake must be a positive integer"):
@@ -347,37 +347,37 @@ def test_too_few_images_are_told_before_a_training(
     _bind(metrics=metrics, **counts)
     gin.parse_config(binding)
     with pytest.raises(UserError, match=sentence):
-        EvaluationOptions().check(dataset)
+        EvaluationOptions().check(dataset, _LATENTS)
 
 
-def test_float32_is_not_rounded(make_generator, dataset, extractor):
+def test_float32_is_not_rounded(tiny_sampler, dataset, extractor):
     """Where the generator and the extractor run, and metrics that call them."""
     enabled = tf.config.experimental.tensor_float_32_execution_enabled
     seen, forward = [], extractor.forward
     extractor.forward = lambda images: (seen.append(enabled()), forward(images))[1]
     _bind(num_fake=20)
-    _evaluate(make_generator(), dataset, averaging_runs=1)
+    _evaluate(tiny_sampler(), dataset, averaging_runs=1)
     assert set(seen) == {False} and enabled()
 
 
-def test_rows_of_an_extractor_that_names_itself_are_known_again(make_generator, dataset, tmp_path):
+def test_rows_of_an_extractor_that_names_itself_are_known_again(tiny_sampler, dataset, tmp_path):
     path = str(tmp_path / "mine.keras")
     inputs = keras.Input((None, None, 1))
     keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs)).save(path)
     _bind(extractor="keras_model")
     gin.bind_parameter("keras_model.path", path)
     gin.bind_parameter("keras_model.name", "mine")
-    row = _evaluate(make_generator(), dataset, averaging_runs=1)
+    row = _evaluate(tiny_sampler(), dataset, averaging_runs=1)
     assert list(row.scores) == ["fid_mine"] and row.protocol.extractor == "mine"
-    assert EvaluationOptions().produced(row, dataset, 1)
+    assert EvaluationOptions().produced(row, dataset, _LATENTS, 1)
     gin.bind_parameter("keras_model.name", "other")
-    assert not EvaluationOptions().produced(row, dataset, 1)
+    assert not EvaluationOptions().produced(row, dataset, _LATENTS, 1)
 
 
-def test_a_split_that_does_not_exist_is_refused(make_generator, dataset, extractor):
+def test_a_split_that_does_not_exist_is_refused(tiny_sampler, dataset, extractor):
     _bind(split="trian")
     with pytest.raises(UserError, match="Did you mean 'train'"):
-        _evaluate(make_generator(), dataset)
+        _evaluate(tiny_sampler(), dataset)
 
 
 @pytest.mark.parametrize("name", ["fashion_mnist_10k", "fashion-mnist", "fashion_mnist"])
@@ -386,16 +386,16 @@ def test_fashion_mnist_gets_its_own_extractor(name):
 
 
 def test_classes_of_real_images_are_not_compared_with_clusters(
-    make_generator, dataset, extractor, caplog
+    tiny_sampler, dataset, extractor, caplog
 ):
     _bind(metrics=["fid", "intra_fid"], num_fake=30)
     clusters = dataclasses.replace(dataset, inferred=Inferred(num_clusters=CLASSES))
     with caplog.at_level("INFO"):
-        row = _evaluate(make_generator(), clusters, averaging_runs=1)
+        row = _evaluate(tiny_sampler(), clusters, averaging_runs=1)
     assert list(row.scores) == ["fid_moments"]
     assert "intra_fid_moments is left out: the generator's labels are clusters" in caplog.text
     inferred = dataclasses.replace(dataset, inferred=Inferred())  # Inferred classes are classes.
-    row = _evaluate(make_generator(), inferred, averaging_runs=1)
+    row = _evaluate(tiny_sampler(), inferred, averaging_runs=1)
     assert "intra_fid_moments" in row.scores
 
 
@@ -409,21 +409,21 @@ class Drawing(Brightness):
 
 
 def test_pictures_of_the_first_set_of_samples_are_written_if_asked_for(
-    make_generator, dataset, extractor, tmp_path
+    tiny_sampler, dataset, extractor, tmp_path
 ):
     _bind(metrics=[Drawing], num_fake=20)
     folder = tmp_path / "metrics"
-    _evaluate(make_generator(), dataset, averaging_runs=1, pictures_dir=str(folder))
+    _evaluate(tiny_sampler(), dataset, averaging_runs=1, pictures_dir=str(folder))
     assert not folder.exists()
     _bind(pictures=True)
-    row = _evaluate(make_generator(), dataset, averaging_runs=2, pictures_dir=str(folder))
+    row = _evaluate(tiny_sampler(), dataset, averaging_runs=2, pictures_dir=str(folder))
     assert [path.name for path in folder.iterdir()] == ["step_7_drawing.png"]
     with PIL.Image.open(folder / "step_7_drawing.png") as picture:
         assert picture.size == (3, 2)
         assert picture.getpixel((0, 0))[0] == pytest.approx(row.scores["drawing"].mean, abs=2)
 
 
-def test_a_named_protocol_sets_the_options_and_is_in_the_row(make_generator, dataset, monkeypatch):
+def test_a_named_protocol_sets_the_options_and_is_in_the_row(tiny_sampler, dataset, monkeypatch):
     extractor = Moments()
     tiny = protocols.NamedProtocol(
         "tiny", {"inception_score": {"splits": 2}}, 30, "train", 50,
@@ -431,7 +431,7 @@ def test_a_named_protocol_sets_the_options_and_is_in_the_row(make_generator, dat
     )  # fmt: skip
     monkeypatch.setattr(protocols, "get", lambda name: {"tiny": tiny}[name])
     _bind(protocol="tiny")
-    row = _evaluate(make_generator(), dataset, averaging_runs=1)
+    row = _evaluate(tiny_sampler(), dataset, averaging_runs=1)
     assert row.protocol_name == "tiny" and row.metrics == ("inception_score",)
     assert (row.protocol.num_real, row.protocol.num_fake) == (50, 30)
     assert row.protocol.metric_options["is.splits"] == 2
@@ -442,30 +442,30 @@ def test_a_named_protocol_sets_the_options_and_is_in_the_row(make_generator, dat
     large = dataclasses.replace(tiny, num_real=61)
     monkeypatch.setattr(protocols, "get", lambda name: large)
     with pytest.raises(UserError, match="'tiny' needs 61 real images, but 'noise:train' holds 60"):
-        EvaluationOptions().check(dataset)
+        EvaluationOptions().check(dataset, _LATENTS)
     monkeypatch.setattr(protocols, "get", lambda name: dataclasses.replace(tiny, split="test"))
     with pytest.raises(UserError, match="compares with the split 'test', which 'noise' has not"):
-        EvaluationOptions().check(dataset)
+        EvaluationOptions().check(dataset, _LATENTS)
 
 
-def test_a_row_counts_as_produced_only_under_its_protocol(make_generator, dataset, extractor):
+def test_a_row_counts_as_produced_only_under_its_protocol(tiny_sampler, dataset, extractor):
     _bind(num_fake=20)
-    row = _evaluate(make_generator(), dataset, averaging_runs=1)
+    row = _evaluate(tiny_sampler(), dataset, averaging_runs=1)
     options = EvaluationOptions()
-    assert options.produced(row, dataset, 1)
-    assert not options.produced(dataclasses.replace(row, protocol_name="x"), dataset, 1)
+    assert options.produced(row, dataset, _LATENTS, 1)
+    assert not options.produced(dataclasses.replace(row, protocol_name="x"), dataset, _LATENTS, 1)
 
 
 def test_a_row_counts_as_produced_only_with_the_same_options_and_extractor(
-    make_generator, dataset, extractor
+    tiny_sampler, dataset, extractor
 ):
     subsets = dict(subset_size=5, num_subsets=2)
     _bind(num_fake=20, metrics=["inception_score", lambda: KernelInceptionDistance(**subsets)])
-    row = _evaluate(make_generator(), dataset, averaging_runs=1)
+    row = _evaluate(tiny_sampler(), dataset, averaging_runs=1)
     row = ResultRow.from_json(row.to_json())
 
     def produced(row=row):
-        return EvaluationOptions().produced(row, dataset, 1)
+        return EvaluationOptions().produced(row, dataset, _LATENTS, 1)
 
     assert produced()
     subsets["subset_size"] = 6

@@ -8,9 +8,8 @@ import numpy as np
 import pytest
 
 from compare_gan import main as command_line
+from compare_gan import sampling
 from compare_gan.errors import UserError
-from compare_gan.evaluation import writing
-from compare_gan.evaluation.sampling import refresh_standing_statistics
 from compare_gan.importing import import_weights
 from compare_gan.importing.source import EMA
 from compare_gan.training.model_dir import load_trained
@@ -85,8 +84,8 @@ def test_a_checkpoint_gives_the_images_and_logits_of_2019(old, dcgan, golden, co
     assert "images of 28 pixels as well" in err
 
     model = load_trained(path)
-    assert (model.step, model.z_dim, model.averaged) == (70, 16, False)
-    images = model.generator((golden["dcgan32/z"], None), training=False)
+    assert (model.step, model.sampler.z_dim, model.averaged) == (70, 16, False)
+    images = model.sampler.network((golden["dcgan32/z"], None), training=False)
     _assert_close(images[:, ::8, ::8], golden["dcgan32/images_eval"])
     _assert_close(_logits(model), golden["dcgan32/logits"])
 
@@ -115,8 +114,8 @@ def test_a_hub_module_gives_the_images_and_logits_of_2019(old, biggan, golden, c
     model = load_trained(path)
     y = np.eye(10, dtype=np.float32)[golden["biggan32_ch8/labels"]]
     z = golden["biggan32_ch8/z"]
-    assert model.averaged and model.num_classes == 10
-    images = model.generator((z, y), training=True)[:, ::4, ::4]
+    assert model.averaged and model.sampler.num_classes == 10
+    images = model.sampler.network((z, y), training=True)[:, ::4, ::4]
     _assert_close(images, golden["biggan32_ch8/images_train"])
     raw = {v.path: v.numpy() for v in model.state.gan.generator.trainable_variables}
     assert len(raw) == len(weights)
@@ -162,9 +161,8 @@ def test_heads_and_standing_statistics_come_along(old, biggan, command, tmp_path
         for variable in head.variables:
             name = variable.path.replace("/u_var", "/kernel/u_var")
             np.testing.assert_array_equal(variable.value, variables[name])
-    told = refresh_standing_statistics(model.generator, model.z_dim, model.num_classes)
-    assert told == "standing statistics as they were imported"
-    kept = [v for v in model.generator.variables if v.path.endswith("accu_mean")]
+    assert model.sampler.prepare() == "standing statistics as they were imported"
+    kept = [v for v in model.sampler.network.variables if v.path.endswith("accu_mean")]
     assert len(kept) == 7
     for variable in kept:
         np.testing.assert_array_equal(variable.value, variables[variable.path])
@@ -176,7 +174,7 @@ def test_a_generator_alone_is_enough(old, narrow, tmp_path, caplog):
     with caplog.at_level("WARNING", logger="compare_gan"):
         import_weights(prefix, str(tmp_path / "run"))
     assert "holds no discriminator: it is left as initialized" in caplog.text
-    for variable in load_trained(tmp_path / "run").generator.variables:
+    for variable in load_trained(tmp_path / "run").sampler.network.variables:
         np.testing.assert_array_equal(variable.value, variables[variable.path])
 
 
@@ -196,7 +194,7 @@ def test_a_config_wins(old, narrow, tmp_path):
     assert out.startswith("SSGAN of dcgan_arch, 32x32x3")
     model = load_trained(path)
     assert type(model.state.gan).__name__ == "SSGAN"
-    assert model.generator.norms[0].statistics.epsilon == 1e-3
+    assert model.sampler.network.norms[0].statistics.epsilon == 1e-3
     config = (tmp_path / "run" / "config.gin").read_text()
     assert "batch_size = 16" in config and "dataset.name = 'cifar10'" in config
 
@@ -218,7 +216,7 @@ def test_a_config_of_2019_needs_neither_its_data_nor_its_label_files(old, comman
     assert out.startswith("S3GAN of resnet_biggan_arch, 128x128x3, 1000 classes")
 
     # What `sample` and `export` do.
-    images = writing.write_images(load_trained(run), str(tmp_path / "images"), 1, seed=0)
+    images = sampling.write_images(load_trained(run).sampler, str(tmp_path / "images"), 1, seed=0)
     assert len(os.listdir(images)) == 1
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import scipy.stats
 
-from compare_gan.metrics import Sampler
+from compare_gan.sampling import Sampler
 
 _MARGINALS = {"normal": scipy.stats.norm(), "uniform": scipy.stats.uniform(-1, 2)}
 
@@ -14,14 +14,24 @@ def make_sampler():
     """`make_sampler(images_of, z_dim)`: a `Sampler` of the network `images_of(z, y)`."""
 
     def make(images_of, z_dim, num_classes=None, latents="normal", **kwargs):
-        marginal = _MARGINALS[latents]
-
-        def draw(num, seed):
-            return marginal.rvs([num, z_dim], np.random.default_rng(seed)).astype(np.float32)
-
         def network(inputs, training):
             return images_of(*inputs)
 
-        return Sampler(network, z_dim, num_classes, draw, marginal, **kwargs)
+        distribution = _Distribution(_MARGINALS[latents])
+        options = dict(num_classes=num_classes, distribution=distribution)
+        return Sampler(network, z_dim, None, **options, **kwargs)
 
     return make
+
+
+class _Distribution:
+    """Latents drawn by SciPy."""
+
+    def __init__(self, marginal):
+        self._marginal = marginal
+
+    def draw(self, shape, seed, truncation):
+        return self._marginal.rvs(shape, np.random.default_rng(seed[0])).astype(np.float32)
+
+    def marginal(self, truncation):
+        return self._marginal

@@ -1,15 +1,15 @@
 """GILBO of generators where the best encoder of the family is known."""
 
-import gin
 import numpy as np
 import pytest
 import scipy.optimize
 import scipy.stats
 import tensorflow as tf
 
-from compare_gan import registry
+from compare_gan.datasets.latents import LatentDistribution
 from compare_gan.errors import UserError
-from compare_gan.metrics import Gilbo, Sampler, gilbo
+from compare_gan.metrics import Gilbo, gilbo
+from compare_gan.sampling import Sampler
 
 # With 20,000 images the estimate has a standard deviation of 0.006.
 _SMALL = dict(steps=200, learning_rate=3e-3, num_samples=20_000, width=4)
@@ -61,17 +61,16 @@ def test_the_metric_is_the_function_and_repeatable(make_sampler):
     assert value == gilbo(make_sampler(_projection, 2), **metric.options())
 
 
-@registry.gin_configurable("of_a_user", module="test_gilbo")
 def _of_a_user(shape, seed):
     return tf.zeros(shape)
 
 
 def test_latents_without_a_known_density(make_sampler):
-    assert Gilbo().inapplicable(None, None) is None
-    gin.parse_config("eval_z.distribution_fn = @test_gilbo.of_a_user")
-    assert "density" in Gilbo().inapplicable(None, None)
+    assert Gilbo().inapplicable_to_generator(make_sampler(None, 2)) is None
+    sampler = Sampler(None, 2, (1, 1, 1), distribution=LatentDistribution(_of_a_user))
+    assert "density" in Gilbo().inapplicable_to_generator(sampler)
     with pytest.raises(UserError, match="density of the generator's latents is not known"):
-        gilbo(Sampler(None, 2, None, None))
+        gilbo(sampler)
 
 
 def test_mistakes_are_told(make_sampler):

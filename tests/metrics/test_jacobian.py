@@ -11,11 +11,11 @@ from compare_gan.architectures import sndcgan
 from compare_gan.errors import UserError
 from compare_gan.metrics import (
     JacobianConditioning,
-    Sampler,
     conditioning,
     generator_jacobians,
     metric_tensors,
 )
+from compare_gan.sampling import Sampler
 
 _GOLDEN = os.path.join(os.path.dirname(__file__), "..", "data", "metrics_2019_golden.npz")
 
@@ -52,7 +52,7 @@ def test_a_convolutional_generator_by_reverse_mode():
     generator((z, None), training=True)  # Builds it, and moves the moments that it normalizes with.
     for variable in generator.trainable_variables:
         variable.assign(3 * variable)  # Else images hardly depend on z.
-    sampler = Sampler(generator, 5, None, None)
+    sampler = Sampler(generator, 5, (8, 8, 3))
     jacobians = np.stack(list(generator_jacobians(sampler, z, None, 4)))
     latents = tf.constant(z)
     weights = tf.random.stateless_normal([4, 2, 8, 8, 3], [1, 2])

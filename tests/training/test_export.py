@@ -9,7 +9,6 @@ import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.evaluation.sampling import refresh_standing_statistics
 from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.export import export
 
@@ -58,14 +57,14 @@ def test_reloaded_it_gives_the_same_images(tmp_path, make_trainer, bindings):
     assert sorted(os.path.basename(path) for path in paths) == names
     random = np.random.RandomState(0)
     inputs = {"z": random.normal(size=(5, 4)).astype(np.float32)}
-    if model.num_classes:
+    if model.sampler.num_classes:
         inputs["labels"] = np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 0]]
     np.savez(tmp_path / "inputs.npz", **inputs)
     subprocess.run([sys.executable, "-c", _RELOAD], cwd=tmp_path, check=True, env=_environment())
 
-    refresh_standing_statistics(model.generator, model.z_dim, model.num_classes)
+    model.sampler.prepare()
     y = inputs.get("labels")
-    images = model.generator((inputs["z"], y), training=False).numpy()
+    images = model.sampler.network((inputs["z"], y), training=False).numpy()
     logits, features = model.state.gan.discriminator((images, y), training=False)
     with np.load(tmp_path / "outputs.npz") as outputs:
         # The same operations, which a graph may fuse.
@@ -84,7 +83,8 @@ def _environment():
 
 def test_what_is_there_is_not_written_over(tmp_path):
     gan = types.SimpleNamespace(discriminator=None)
-    model = types.SimpleNamespace(generator=None, state=types.SimpleNamespace(gan=gan))
+    sampler, state = types.SimpleNamespace(network=None), types.SimpleNamespace(gan=gan)
+    model = types.SimpleNamespace(sampler=sampler, state=state)
     (tmp_path / "g_discriminator.keras").write_text("mine")
     with pytest.raises(UserError, match=r"g_discriminator\.keras' exists already"):
         export(model, str(tmp_path / "g.keras"), discriminator=True)

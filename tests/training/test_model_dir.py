@@ -28,9 +28,10 @@ def test_a_trained_generator_comes_back_without_its_data(trainer, tmp_path, use_
 
     monkeypatch.setattr("compare_gan.datasets.get_dataset", no_data)
     model = model_dirs.load_trained(str(tmp_path), use_ema=use_ema)
-    np.testing.assert_array_equal(model.generator((z, y), training=False), expected)
-    assert (model.step, model.z_dim, model.num_classes, model.averaged) == (6, 4, 4, use_ema)
-    assert model.image_shape == (8, 8, 3)
+    np.testing.assert_array_equal(model.sampler.network((z, y), training=False), expected)
+    sampler = model.sampler
+    assert (model.step, sampler.z_dim, sampler.num_classes, model.averaged) == (6, 4, 4, use_ema)
+    assert sampler.image_shape == (8, 8, 3)
 
 
 def test_checkpoints_are_found_by_step_and_by_path(trainer, tmp_path):

@@ -1,4 +1,4 @@
-"""The grid of real images; that of samples is tested in tests/evaluation/test_drawing.py."""
+"""The grid of real images; that of samples is tested in tests/sampling/test_drawing.py."""
 
 import numpy as np
 import pytest

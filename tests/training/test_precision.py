@@ -10,9 +10,9 @@ import tensorflow as tf
 from keras import ops
 
 from compare_gan import registry
-from compare_gan.evaluation.sampling import generate
 from compare_gan.gans.terms import LossTerms
 from compare_gan.loop import make_train_loop
+from compare_gan.sampling import Sampler
 from compare_gan.training.model_dir import load_trained, write_description
 from compare_gan.training.options import Options
 from compare_gan.training.precision import mixed_precision
@@ -129,7 +129,9 @@ def test_images_become_bytes_from_float32(precision):
     state.update_sampling_generator(clone, use_ema=False)
     labels = np.argmax(batch["fake_labels"], axis=1)
     exact, half = (
-        generate(generator, batch["z"], labels, _CLASSES).astype(int)
+        Sampler(generator, batch["z"].shape[1], state.gan.image_shape, num_classes=_CLASSES)
+        .generate(batch["z"], labels)
+        .astype(int)
         for generator in (clone, state.gan.generator)
     )
     assert exact.std() > 1
@@ -270,4 +272,4 @@ def test_a_run_resumes_with_its_loss_scale(tmp_path, make_trainer):
     assert int(resumed.state.d_optimizer.step_counter) == 6  # Two of them in each step.
     resumed.train()
     model = load_trained(str(tmp_path))  # Into a state without loss scales.
-    assert model.step == 6 and model.generator.compute_dtype == "float32"
+    assert model.step == 6 and model.sampler.network.compute_dtype == "float32"

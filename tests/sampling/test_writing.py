@@ -1,5 +1,6 @@
 """Single images: their names and pixels, and the threads that write them."""
 
+import dataclasses
 import itertools
 import os
 import threading
@@ -10,43 +11,40 @@ import pytest
 from PIL import Image
 
 from compare_gan.errors import UserError
-from compare_gan.evaluation import sampling, writing
-
-Z_DIM, CLASSES = 4, 3
+from compare_gan.sampling import Sampler, writing
 
 
 @pytest.fixture(autouse=True)
 def _small_batches(monkeypatch):
-    monkeypatch.setattr(sampling, "BATCH_SIZE", 4)
+    monkeypatch.setattr(writing, "BATCH_SIZE", 4)
 
 
 def _read(folder):
     return np.stack([np.asarray(Image.open(path)) for path in sorted(folder.iterdir())])[..., None]
 
 
-def test_images_are_those_of_sample_images_and_classes_take_turns(model, tmp_path):
+def test_images_are_those_of_the_sampler_and_classes_take_turns(sampler, tmp_path):
     folder = tmp_path / "new" / "images"
-    assert writing.write_images(model, str(folder), 10, seed=1, truncation=0.5) == str(folder)
+    sampler = dataclasses.replace(sampler, truncation=0.5)
+    assert writing.write_images(sampler, str(folder), 10, seed=1) == str(folder)
     assert sorted(os.listdir(folder)) == [f"{i:06}_{i % 3}.png" for i in range(10)]
-    assert model.generator.traces == 1
-    images, _ = sampling.sample_images(
-        model.generator, 10, 4, Z_DIM, CLASSES, seed=1, truncation=0.5
-    )
+    assert sampler.network.traces == 1
+    images, _ = sampler.sample(10, seed=1, batch_size=4)
     assert len(np.unique(images, axis=0)) == 10  # Or their order would not be seen.
     np.testing.assert_array_equal(_read(folder), images)
 
 
-def test_images_of_one_class_or_none(model, unconditional, tmp_path):
-    writing.write_images(model, str(tmp_path / "a"), 2, label=1)
+def test_images_of_one_class_or_none(sampler, unconditional, tmp_path):
+    writing.write_images(sampler, str(tmp_path / "a"), 2, label=1)
     assert sorted(os.listdir(tmp_path / "a")) == ["000000_1.png", "000001_1.png"]
     writing.write_images(unconditional, str(tmp_path / "b"), 2)
     assert sorted(os.listdir(tmp_path / "b")) == ["000000.png", "000001.png"]
 
 
-def test_a_file_of_arrays_holds_the_same(model, unconditional, tmp_path):
+def test_a_file_of_arrays_holds_the_same(sampler, unconditional, tmp_path):
     path = tmp_path / "new" / "samples.npz"
-    writing.write_images(model, str(path), 10, seed=1)
-    images, labels = sampling.sample_images(model.generator, 10, 4, Z_DIM, CLASSES, seed=1)
+    writing.write_images(sampler, str(path), 10, seed=1)
+    images, labels = sampler.sample(10, seed=1, batch_size=4)
     with np.load(path, allow_pickle=False) as file:
         assert sorted(file.files) == ["arr_0", "labels"]
         assert file["arr_0"].dtype == np.uint8 and file["labels"].dtype == np.int32
@@ -58,33 +56,33 @@ def test_a_file_of_arrays_holds_the_same(model, unconditional, tmp_path):
     assert os.listdir(path.parent) == ["samples.npz"]
 
 
-def test_a_folder_with_images_that_would_be_left_is_refused(model, tmp_path):
+def test_a_folder_with_images_that_would_be_left_is_refused(sampler, tmp_path):
     folder = str(tmp_path)
-    writing.write_images(model, folder, 6)
+    writing.write_images(sampler, folder, 6)
     (tmp_path / "grid.png").touch()
-    writing.write_images(model, folder, 6, seed=1)
+    writing.write_images(sampler, folder, 6, seed=1)
     for options, left in ((dict(num=5), "1 images .*000005_2"), (dict(num=6, label=1), "4 images")):
         with pytest.raises(UserError, match=f"holds {left}.* delete them or choose another --out"):
-            writing.write_images(model, folder, **options)
+            writing.write_images(sampler, folder, **options)
     assert len(os.listdir(folder)) == 7
-    writing.write_images(model, folder, 7)
+    writing.write_images(sampler, folder, 7)
     with pytest.raises(UserError, match="is a folder"):
         (tmp_path / "a.npz").mkdir()
-        writing.write_images(model, str(tmp_path / "a.npz"), 1)
+        writing.write_images(sampler, str(tmp_path / "a.npz"), 1)
 
 
 @pytest.mark.parametrize(
     ("name", "told"), (("a.npz", "'{}' was not written"), ("a", "not all 8 images are in '{}'"))
 )
-def test_an_interruption_says_what_is_left(model, tmp_path, monkeypatch, name, told):
+def test_an_interruption_says_what_is_left(sampler, tmp_path, monkeypatch, name, told):
     def interrupted(*args):
         yield np.zeros([4, 8, 8, 1], np.uint8)
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(sampling, "generate_batches", interrupted)
+    monkeypatch.setattr(Sampler, "generate_batches", interrupted)
     path = tmp_path / name
     with pytest.raises(KeyboardInterrupt, match=told.format(path)):
-        writing.write_images(model, str(path), 8)
+        writing.write_images(sampler, str(path), 8)
     assert not path.is_file() and not (tmp_path / f"{name}.tmp").exists()
 
 

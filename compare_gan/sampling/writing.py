@@ -1,19 +1,20 @@
-"""Many single images, written while the generator makes the next ones."""
+"""Files of single images, written while the generator computes the next ones."""
 
 import collections
 import contextlib
 import os
 import re
 import zipfile
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
 import tqdm
 
 from compare_gan.errors import UserError
-from compare_gan.evaluation import sampling
 from compare_gan.report import grids
+from compare_gan.sampling.classes import labels_in_turn
+from compare_gan.sampling.sampler import BATCH_SIZE, Sampler
 
 _Write = Callable[[int, np.ndarray], None]
 
@@ -22,33 +23,33 @@ _NAME = re.compile(r"\d{6,}(_\d+)?\.png")
 _COMPRESS_LEVEL = 1
 
 
-def write_images(model, path: str, num: int, *, seed=0, truncation=1.0, label=None) -> str:
-    """Writes `num` single images of a `TrainedModel`.
+def write_images(
+    sampler: Sampler, path: str, num: int, *, seed: int = 0, label: int | None = None
+) -> str:
+    """Writes `num` single images: those of `Sampler.sample`.
 
-    They are those of `sampling.sample_images`. Only a few batches of them are in memory at a time.
+    Only a few batches of them are in memory at a time.
 
     Args:
-      model: See `training.model_dir.load_trained`.
-      path: With the ending `.npz` a file with `arr_0` (uint8 [num, H, W, C]) and, if the model has
-        classes, `labels` (int32 [num]); otherwise a folder for PNGs `<number>_<class>.png`. What is
-        there under these names is replaced.
-      num: How many.
-      seed: Of the latents.
-      truncation: See `sampling.sample_latents`.
-      label: The class of all; None = classes take turns.
+      sampler: Where images come from.
+      path: With the ending `.npz`, a file with `arr_0` (uint8 [num, H, W, C]) and, if there are
+        classes, `labels` (int32 [num]); otherwise a folder for PNGs `<number>_<class>.png`. Files
+        of these names are replaced.
+      num: Number of images.
+      seed: Seed of the latents.
+      label: Class of all images; None = all classes in turn.
 
     Returns:
       `path`.
 
     Raises:
-      UserError: The folder holds images that would be left among the new ones, such as those of a
+      UserError: The folder holds images that would remain among the new ones, such as those of a
         run with a larger `num`, or `path` is a folder with the ending `.npz`.
       OSError: Writing failed.
       DivergenceError: An image is not finite.
     """
-    if label is None:
-        labels = sampling.labels_in_turn(num, model.num_classes)
-    else:
+    labels = labels_in_turn(num, sampler.num_classes)
+    if label is not None:
         labels = np.full([num], label, np.int32)
     if path.endswith(".npz"):
         place, threads = _npz_file(path, num, labels), 1
@@ -56,13 +57,9 @@ def write_images(model, path: str, num: int, *, seed=0, truncation=1.0, label=No
         # Half of the cores: a generator on the CPU needs them, too.
         place, threads = _png_folder(path, num, labels), min(8, max(1, (os.cpu_count() or 1) // 2))
     with _naming(path), place as write:
-        sampling.refresh_standing_statistics(
-            model.generator, model.z_dim, model.num_classes, truncation=truncation
-        )
-        z = sampling.sample_latents(num, model.z_dim, seed, truncation)
-        batches = sampling.generate_batches(
-            model.generator, z, labels, model.num_classes, min(num, sampling.BATCH_SIZE)
-        )
+        sampler.prepare()
+        z = sampler.draw_z(num, seed)
+        batches = sampler.generate_batches(z, labels, min(num, BATCH_SIZE))
         # Shown on a terminal only, and only if it takes a while.
         bar = tqdm.tqdm(total=num, unit="image", disable=None, delay=1, dynamic_ncols=True)
         with bar, contextlib.closing(write_behind(batches, write, threads)) as written:
@@ -71,21 +68,23 @@ def write_images(model, path: str, num: int, *, seed=0, truncation=1.0, label=No
     return path
 
 
-def write_behind(batches: Iterable[np.ndarray], write: _Write, threads: int) -> Iterator[int]:
-    """Writes batches in threads, while further ones are drawn from `batches` in this one.
+def write_behind(
+    batches: Iterable[np.ndarray], write: _Write, threads: int
+) -> Generator[int, None, None]:
+    """Writes batches in threads, while this one draws further batches from `batches`.
 
     Args:
-      batches: Arrays of images [n, …]. Not asked for a batch while `threads` + 2 are waiting for
-        `write` or in it.
-      write: Called with the number of a batch's first image and the batch, in a thread; in order
-        if there is but one.
-      threads: How many.
+      batches: Arrays of images [n, …]; no further one is requested while `threads` + 2 are waiting
+        or being written.
+      write: Called in a thread with the number of a batch's first image and the batch; in order if
+        there is only one thread.
+      threads: Number of threads.
 
     Yields:
       The size of every batch that has been written.
 
     Raises:
-      Exception: What `write` raises; batches that are waiting then are not written any more.
+      Exception: Whatever `write` raises; batches that are waiting then are not written.
     """
     pending: collections.deque[tuple[int, Future]] = collections.deque()
     pool = ThreadPoolExecutor(threads, "write")
@@ -137,7 +136,7 @@ def _npz_file(path: str, num: int, labels: np.ndarray | None) -> Iterator[_Write
             if labels is not None:
                 with archive.open("labels.npy", "w") as member:
                     np.lib.format.write_array(member, labels)
-            # As np.savez writes it, but bit by bit.
+            # As np.savez writes it, but batch by batch.
             with archive.open("arr_0.npy", "w", force_zip64=True) as member:
 
                 def write(start: int, images: np.ndarray) -> None:
@@ -158,8 +157,8 @@ def _npz_file(path: str, num: int, labels: np.ndarray | None) -> Iterator[_Write
 
 
 @contextlib.contextmanager
-def _naming(path: str):
-    """Lets an error of writing, which need not know its file, name `path`."""
+def _naming(path: str) -> Iterator[None]:
+    """Makes an error of writing that names no file name `path`."""
     try:
         yield
     except OSError as error:

@@ -1,0 +1,17 @@
+"""Sampling: one `Sampler` draws images from a generator; grids and files of them."""
+
+from compare_gan.sampling.classes import find_class, labels_in_turn
+from compare_gan.sampling.drawing import sample_grid, write_grid, write_interpolation
+from compare_gan.sampling.sampler import Sampler, StandingStatistics
+from compare_gan.sampling.writing import write_images
+
+__all__ = [
+    "Sampler",
+    "StandingStatistics",
+    "find_class",
+    "labels_in_turn",
+    "sample_grid",
+    "write_grid",
+    "write_images",
+    "write_interpolation",
+]

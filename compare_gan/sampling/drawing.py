@@ -1,0 +1,100 @@
+"""Pictures of generated images: grids and interpolations."""
+
+from collections.abc import Iterable
+
+import numpy as np
+
+from compare_gan.report import grids
+from compare_gan.sampling.classes import row_names
+from compare_gan.sampling.sampler import Sampler
+
+_ROWS = 10
+
+
+def sample_grid(
+    sampler: Sampler, *, columns: int = 10, seed: int = 0, classes: Iterable[int] | None = None
+) -> np.ndarray:
+    """Draws a grid of images: one class per row, or ten rows without classes.
+
+    Example:
+      >>> from compare_gan.sampling import Sampler, sample_grid
+      >>> def network(inputs, training):
+      ...     return inputs[0][:, :, None, None] ** 2
+      >>> picture = sample_grid(Sampler(network, z_dim=4, image_shape=(4, 1, 1)), columns=3)
+      >>> picture.dtype, picture.ndim
+      (dtype('uint8'), 3)
+
+    Args:
+      sampler: Where images come from.
+      columns: Images per row.
+      seed: Seed of the latents.
+      classes: Classes of the rows; the first ten if None.
+
+    Returns:
+      uint8 [height, width, channels].
+    """
+    if sampler.num_classes is None:
+        num = _ROWS * columns
+        images, _ = sampler.sample(num, seed, batch_size=num)
+        return grids.image_grid(images, columns)
+    classes = list(range(min(_ROWS, sampler.num_classes)) if classes is None else classes)
+    labels = np.repeat(np.array(classes), columns)
+    images, _ = sampler.sample(len(labels), seed, labels, batch_size=len(labels))
+    rows = np.split(images, len(classes))
+    return grids.class_grid(rows, row_names(sampler.class_names, classes))
+
+
+def write_grid(
+    sampler: Sampler, path: str, columns: int, *, seed: int = 0, label: int | None = None
+) -> str:
+    """Writes a grid of images as PNG: see `sample_grid`; `label` chooses one class.
+
+    Returns:
+      `path`.
+    """
+    classes = None if label is None else [label]
+    picture = sample_grid(sampler, columns=columns, seed=seed, classes=classes)
+    grids.save_png(picture, path)
+    return path
+
+
+def write_interpolation(
+    sampler: Sampler,
+    path: str,
+    rows: int,
+    columns: int,
+    *,
+    seed: int = 0,
+    label: int | None = None,
+) -> str:
+    """Writes rows of images, each from one latent on the left to another on the right, as PNG.
+
+    All images of a row have the same class; classes take turns from row to row.
+
+    Args:
+      sampler: Where images come from.
+      path: File to write.
+      rows: Number of rows.
+      columns: Images per row.
+      seed: Seed of the latents at both ends.
+      label: Class of all rows, instead of all in turn.
+
+    Returns:
+      `path`.
+    """
+    ends = sampler.draw_z(2 * rows, seed).reshape(rows, 2, sampler.z_dim)
+    weight = np.linspace(0.0, 1.0, columns, dtype=np.float32)[None, :, None]
+    z = ends[:, :1] * (1 - weight) + ends[:, 1:] * weight
+    labels = None
+    if sampler.num_classes is not None:
+        classes = np.arange(rows) % sampler.num_classes if label is None else np.full([rows], label)
+        labels = np.repeat(classes, columns)
+    sampler.prepare()
+    images = sampler.generate(z.reshape(-1, sampler.z_dim), labels)
+    if labels is None:
+        picture = grids.image_grid(images, columns)
+    else:
+        names = row_names(sampler.class_names, labels[::columns])
+        picture = grids.class_grid(np.split(images, rows), names)
+    grids.save_png(picture, path)
+    return path

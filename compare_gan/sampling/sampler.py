@@ -1,0 +1,271 @@
+"""`Sampler`: a generator with all that is needed to draw images from it."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import gin
+import keras
+import numpy as np
+import tensorflow as tf
+
+from compare_gan.datasets.latents import UNIFORM, LatentDistribution
+from compare_gan.errors import DivergenceError, check_positive_integer
+from compare_gan.layers.standing_statistics import (
+    accumulating_standing_statistics,
+    reset_standing_statistics,
+    uses_standing_statistics,
+)
+from compare_gan.sampling.classes import labels_in_turn
+
+BATCH_SIZE = 64
+# The second half of a seed, which keeps the draws of evaluation apart from those of training.
+_EVALUATION = 0x65766C
+
+
+@gin.configurable("standing_statistics")
+@dataclasses.dataclass(frozen=True)
+class StandingStatistics:
+    """How the batch-norm moments of a generator are accumulated (gin scope `standing_statistics`).
+
+    Only for generators whose batch norm uses standing statistics instead of moving averages.
+
+    Attributes:
+      num_batches: Number of batches of generated images that the moments are averaged over.
+      batch_size: Images in each batch.
+      seed: Seed of their latents.
+      keep: Use the statistics that the generator has, such as those of an imported model; they are
+        accumulated only if there are none.
+
+    Raises:
+      UserError: `num_batches` or `batch_size` is not positive.
+    """
+
+    num_batches: int = 100
+    batch_size: int = BATCH_SIZE
+    seed: int = 0
+    keep: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("num_batches", "batch_size"):
+            check_positive_integer(f"standing_statistics.{name}", getattr(self, name))
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class Sampler:
+    """A generator, the distribution of its latents, and its classes: all that images come from.
+
+    `dataclasses.replace` makes a Sampler of the same network with another truncation or seed.
+
+    Example:
+      >>> from compare_gan.sampling import Sampler
+      >>> def network(inputs, training):
+      ...     z, y = inputs
+      ...     return z[:, None, None, :] ** 2  # One pixel of three channels.
+      >>> sampler = Sampler(network, z_dim=3, image_shape=(1, 1, 3))
+      >>> images, labels = sampler.sample(5, seed=1)
+      >>> images.shape, images.dtype, labels
+      ((5, 1, 1, 3), dtype('uint8'), None)
+
+    Attributes:
+      network: Called as `network((z, y), training=False)`; returns images in [0, 1].
+      z_dim: Dimension of the latent.
+      image_shape: Shape of an image, (H, W, C).
+      num_classes: Number of classes of the generator; None for an unconditional one.
+      class_names: Names of the classes; None if they have none.
+      distribution: Distribution of the latents.
+      truncation: Truncation of the latents, in (0, 1]; see `LatentDistribution.draw`.
+      standing_statistics: How batch-norm moments are accumulated.
+      features: Function from float images [n, H, W, C] in [0, 1] to an extractor's features float32
+        [n, f], for metrics; None if there is no extractor that takes such images.
+      seed: Seed of the set of images that is being scored; metrics that draw derive theirs from it.
+    """
+
+    network: Any
+    z_dim: int
+    image_shape: tuple[int, int, int]
+    _: dataclasses.KW_ONLY
+    num_classes: int | None = None
+    class_names: Sequence[str] | None = None
+    distribution: LatentDistribution = UNIFORM
+    truncation: float = 1.0
+    standing_statistics: StandingStatistics = StandingStatistics()
+    features: Callable[[Any], Any] | None = None
+    seed: int = 0
+
+    # Whole sets of images.
+
+    def sample(
+        self, num: int, seed: int = 0, labels: Any = None, *, batch_size: int = BATCH_SIZE
+    ) -> tuple[np.ndarray, np.ndarray | None]:
+        """Draws images, after `prepare`.
+
+        Args:
+          num: Number of images.
+          seed: Seed of the latents.
+          labels: int [num], the classes to draw; all in turn if None.
+          batch_size: Images in one forward pass.
+
+        Returns:
+          uint8 images [num, H, W, C], and int labels [num] (None for an unconditional generator).
+
+        Raises:
+          DivergenceError: An image is not finite.
+        """
+        self.prepare()
+        if labels is None:
+            labels = labels_in_turn(num, self.num_classes)
+        return self.generate(self.draw_z(num, seed), labels, batch_size=batch_size), labels
+
+    def generate(self, z: Any, labels: Any = None, *, batch_size: int = BATCH_SIZE) -> np.ndarray:
+        """Generates images from latents and labels.
+
+        Standing statistics are used as they are, and accumulated if there are none yet.
+
+        Args:
+          z: float [n, z_dim].
+          labels: int [n]; None for an unconditional generator.
+          batch_size: Images in one forward pass.
+
+        Returns:
+          uint8 [n, H, W, C], rounded to the nearest level.
+
+        Raises:
+          DivergenceError: An image is not finite.
+        """
+        return np.concatenate(list(self.generate_batches(z, labels, min(batch_size, len(z)))))
+
+    def generate_batches(self, z: Any, labels: Any, batch_size: int) -> Iterator[np.ndarray]:
+        """As `generate`, but yields uint8 [<= batch_size, H, W, C] one after the other.
+
+        While one batch is fetched from the device, the next is computed: two are held at a time.
+        """
+        z, labels = np.asarray(z, np.float32), None if labels is None else np.asarray(labels)
+        if self._standing_statistics_are_empty():
+            self._accumulate()
+        # On a GPU a call returns before the images are there, but a fetch waits for all work that
+        # was given to the GPU before it. So a thread begins to fetch a batch at once, while this
+        # one goes on to the next.
+        with ThreadPoolExecutor(1, "fetch") as fetcher:
+            earlier: Future[np.ndarray] | None = None
+            for start in range(0, len(z), batch_size):
+                # The last batch is filled up by repeating, so that every one has the same shape.
+                rows = np.arange(start, start + batch_size) % len(z)
+                y = None if labels is None else tf.constant(labels[rows], tf.int32)
+                images, finite = self._compiled(tf.constant(z[rows]), y)
+                count = min(batch_size, len(z) - start)
+                fetched = fetcher.submit(_fetch, images, finite, count)
+                if earlier is not None:
+                    yield earlier.result()
+                earlier = fetched
+            if earlier is not None:
+                yield earlier.result()
+
+    def prepare(self) -> str:
+        """Accumulates standing statistics anew; needed again when the weights have changed.
+
+        Does nothing to generators without standing statistics, nor where they are to be kept.
+
+        Returns:
+          What the generator normalizes with, in words, for provenance.
+        """
+        options = self.standing_statistics
+        if not self._uses_standing_statistics():
+            return "moving averages"
+        if options.keep and not self._standing_statistics_are_empty():
+            return "standing statistics as they were imported"
+        self._accumulate()
+        return f"standing statistics of {options.num_batches} batches of {options.batch_size}"
+
+    # Single draws.
+
+    def __call__(self, z: Any, y: Any = None) -> tf.Tensor:
+        """Generates images that can be differentiated: neither rounded nor clipped.
+
+        Also inside a `tf.function`. Standing statistics are used as they are, see `prepare`.
+
+        Args:
+          z: float32 [n, z_dim].
+          y: float32 [n, num_classes], one-hot; None for an unconditional generator.
+
+        Returns:
+          float32 [n, H, W, C] in [0, 1].
+        """
+        return tf.cast(self.network((z, y), training=False), tf.float32)
+
+    def draw_z(self, num: int, seed: int) -> np.ndarray:
+        """Draws latents, float32 [num, z_dim]; equal seeds give equal latents.
+
+        Raises:
+          UserError: The distribution cannot be truncated as `truncation` says.
+        """
+        z = self.distribution.draw([num, self.z_dim], [seed, _EVALUATION], self.truncation)
+        return np.asarray(z, np.float32)
+
+    def latents(self, num: int, *stream: int) -> np.ndarray:
+        """Draws latents for a metric, float32 [num, z_dim]; different streams are independent.
+
+        Args:
+          num: Number of latents.
+          *stream: Integers from 0 that name the stream.
+        """
+        sequence = np.random.SeedSequence(self.seed % 2**32, spawn_key=stream)
+        return self.draw_z(num, int(sequence.generate_state(1)[0] >> 1))
+
+    def labels(self, num: int) -> np.ndarray | None:
+        """One-hot labels float32 [num, num_classes], the classes in turn; None without classes."""
+        labels = labels_in_turn(num, self.num_classes)
+        if self.num_classes is None or labels is None:
+            return None
+        return np.eye(self.num_classes, dtype=np.float32)[labels]
+
+    @property
+    def marginal(self) -> Any:
+        """Distribution of each coordinate of a latent; see `LatentDistribution.marginal`."""
+        return self.distribution.marginal(self.truncation)
+
+    # Inside.
+
+    @functools.cached_property
+    def _compiled(self) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+        """Function from z and int labels to uint8 images, and whether each is finite."""
+
+        @tf.function(autograph=False)
+        def compiled(z: tf.Tensor, labels: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
+            images = self(z, None if labels is None else tf.one_hot(labels, self.num_classes))
+            finite = tf.reduce_all(tf.math.is_finite(images), axis=[1, 2, 3])
+            images = tf.round(tf.clip_by_value(images, 0.0, 1.0) * 255.0)
+            return tf.cast(images, tf.uint8), finite
+
+        return compiled
+
+    def _accumulate(self) -> None:
+        options = self.standing_statistics
+        num = options.num_batches * options.batch_size
+        z, labels = self.draw_z(num, options.seed), labels_in_turn(num, self.num_classes)
+        reset_standing_statistics(self.network)
+        with accumulating_standing_statistics(self.network):
+            for start in range(0, num, options.batch_size):
+                rows = slice(start, start + options.batch_size)
+                y = None if labels is None else tf.constant(labels[rows])
+                self._compiled(tf.constant(z[rows]), y)
+
+    def _uses_standing_statistics(self) -> bool:
+        # Any function can be a network, but only Keras models have such layers.
+        return isinstance(self.network, keras.Model) and uses_standing_statistics(self.network)
+
+    def _standing_statistics_are_empty(self) -> bool:
+        variables = getattr(self.network, "variables", ())
+        counters = [v for v in variables if v.path.endswith("/accu_counter")]
+        return bool(counters) and max(float(v.numpy()) for v in counters) < 1
+
+
+def _fetch(images: tf.Tensor, finite: tf.Tensor, count: int) -> np.ndarray:
+    broken = int(np.sum(~finite.numpy()[:count]))
+    if broken:
+        raise DivergenceError(
+            f"The generator made images that are not finite: {broken} of {count} in a batch."
+        )
+    return images.numpy()[:count]

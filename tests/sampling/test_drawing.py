@@ -1,0 +1,81 @@
+"""Pictures of samples: what stands where."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from compare_gan import sampling
+from compare_gan.errors import UserError
+from compare_gan.report import grids
+
+Z_DIM = 4
+_NAMES = ["dark", "middle", "bright"]
+
+
+def _samples(sampler, labels, seed=0):
+    return sampler.generate(sampler.draw_z(len(labels), seed), np.array(labels))
+
+
+def _read(path):
+    picture = np.asarray(Image.open(path))
+    return picture[..., None] if picture.ndim == 2 else picture
+
+
+def test_a_grid_has_one_class_a_row(sampler, tmp_path):
+    sampler = dataclasses.replace(sampler, truncation=0.5)
+    path = sampling.write_grid(sampler, str(tmp_path / "grid.png"), columns=4, seed=2)
+    images = _samples(sampler, [0] * 4 + [1] * 4 + [2] * 4, seed=2)
+    np.testing.assert_array_equal(_read(path), grids.class_grid(np.split(images, 3), _NAMES))
+
+
+def test_a_grid_of_one_class(sampler, tmp_path):
+    path = sampling.write_grid(sampler, str(tmp_path / "grid.png"), columns=4, label=2)
+    expected = grids.class_grid([_samples(sampler, [2] * 4)], ["bright"])
+    np.testing.assert_array_equal(_read(path), expected)
+
+
+def test_a_grid_without_classes_has_ten_rows(unconditional):
+    picture = sampling.sample_grid(unconditional, columns=3)
+    images = unconditional.generate(unconditional.draw_z(30, 0), batch_size=30)
+    np.testing.assert_array_equal(picture, grids.image_grid(images, 3))
+
+
+def test_at_most_ten_classes_are_drawn_and_numbered(tiny_sampler):
+    sampler = tiny_sampler(num_classes=12)
+    picture = sampling.sample_grid(sampler, columns=2)
+    images, _ = sampler.sample(20, 0, np.repeat(np.arange(10), 2), batch_size=20)
+    names = [str(i) for i in range(10)]
+    np.testing.assert_array_equal(picture, grids.class_grid(np.split(images, 10), names))
+
+
+def test_interpolation_goes_from_latent_to_latent(sampler, tmp_path):
+    path = sampling.write_interpolation(sampler, str(tmp_path / "i.png"), rows=4, columns=5)
+    ends = sampler.draw_z(8, 0).reshape(4, 2, Z_DIM)
+    z = np.stack([[(1 - t) * a + t * b for t in np.linspace(0, 1, 5)] for a, b in ends])
+    labels = np.repeat([0, 1, 2, 0], 5)
+    images = sampler.generate(z.reshape(20, Z_DIM), labels)
+    expected = grids.class_grid(np.split(images, 4), ["dark", "middle", "bright", "dark"])
+    # Latents that differ in the last bit round to neighbouring levels at most.
+    assert np.abs(_read(path).astype(int) - expected).max() <= 1
+
+
+def test_interpolation_without_classes_and_of_one_class(sampler, unconditional, tmp_path):
+    path = sampling.write_interpolation(unconditional, str(tmp_path / "u.png"), 2, 3)
+    assert _read(path).shape == grids.image_grid(np.zeros([6, 8, 8, 1], np.uint8), 3).shape
+    path = sampling.write_interpolation(sampler, str(tmp_path / "c.png"), 2, 3, label=2)
+    rows = [np.zeros([3, 8, 8, 1], np.uint8)] * 2
+    assert _read(path).shape == grids.class_grid(rows, ["bright", "bright"]).shape
+
+
+def test_classes_are_found_by_name_and_number(sampler, unconditional):
+    assert sampling.find_class(sampler, None) is None
+    assert sampling.find_class(sampler, "middle") == 1
+    assert sampling.find_class(sampler, "2") == 2
+    with pytest.raises(UserError, match="Did you mean 'middle'"):
+        sampling.find_class(sampler, "midle")
+    with pytest.raises(UserError, match="Unknown class '3'"):
+        sampling.find_class(sampler, "3")
+    with pytest.raises(UserError, match="unconditional: it cannot draw the class 'dark'"):
+        sampling.find_class(unconditional, "dark")
