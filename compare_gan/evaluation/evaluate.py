@@ -16,9 +16,9 @@ from compare_gan.evaluation.gather import gather, statistics_name
 from compare_gan.evaluation.metric_options import had_options, metric_options
 from compare_gan.evaluation.reference import Reference
 from compare_gan.evaluation.results import Protocol, ResultRow, Score
-from compare_gan.metrics.base import Batch, Metric
-from compare_gan.metrics.precision import without_tensor_float_32
+from compare_gan.metrics.base import ImageBatch, Metric
 from compare_gan.metrics.sampler import Sampler
+from compare_gan.metrics.tensor_float32 import without_tensor_float_32
 from compare_gan.utils import call_with_requested, code_version
 
 _log = logging.getLogger(__name__)
@@ -299,11 +299,11 @@ def _applicable(
     return kept
 
 
-def _fakes(generator, z, labels, num_classes, batch_size: int) -> Iterator[Batch]:
+def _fakes(generator, z, labels, num_classes, batch_size: int) -> Iterator[ImageBatch]:
     start = 0
     for images in sampling.generate_batches(generator, z, labels, num_classes, batch_size):
         stop = start + len(images)
-        yield Batch(images, None if labels is None else labels[start:stop])
+        yield ImageBatch(images, None if labels is None else labels[start:stop])
         start = stop
 
 
