@@ -36,7 +36,7 @@ def extraction_rates(
       outside of TensorFlow; absent where that is nothing), `network` (with resizing, where that is
       part of it), and `together` (`stream`).
     """
-    from compare_gan.metrics.base import Batch
+    from compare_gan.metrics.base import ImageBatch
     from compare_gan.metrics.extractors import base
 
     images = list(batches())
@@ -53,7 +53,7 @@ def extraction_rates(
         **({"resize": lambda: [extractor.prepare(each) for each in images]} if resizes else {}),
         "network": network,
         "together": lambda: collections.deque(
-            base.stream(extractor, (Batch(each) for each in batches())), maxlen=0
+            base.stream(extractor, (ImageBatch(each) for each in batches())), maxlen=0
         ),
     }
     rates = {name: [] for name in stages}

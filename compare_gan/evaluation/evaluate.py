@@ -13,8 +13,8 @@ from compare_gan.evaluation.metric_options import metric_options
 from compare_gan.evaluation.options import EvaluationOptions
 from compare_gan.evaluation.reference import Reference
 from compare_gan.evaluation.results import Protocol, ResultRow, Score
-from compare_gan.metrics.base import Batch, Metric
-from compare_gan.metrics.precision import without_tensor_float_32
+from compare_gan.metrics.base import ImageBatch, Metric
+from compare_gan.metrics.tensor_float32 import without_tensor_float_32
 from compare_gan.sampling import Sampler, labels_in_turn
 from compare_gan.utils import call_with_requested, code_version
 
@@ -148,11 +148,11 @@ def _applicable(
     return kept
 
 
-def _fakes(sampler: Sampler, z, labels, batch_size: int) -> Iterator[Batch]:
+def _fakes(sampler: Sampler, z, labels, batch_size: int) -> Iterator[ImageBatch]:
     start = 0
     for images in sampler.generate_batches(z, labels, batch_size):
         stop = start + len(images)
-        yield Batch(images, None if labels is None else labels[start:stop])
+        yield ImageBatch(images, None if labels is None else labels[start:stop])
         start = stop
 
 

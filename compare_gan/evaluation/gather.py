@@ -4,14 +4,14 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from compare_gan.metrics.base import Batch, Metric
+from compare_gan.metrics.base import ImageBatch, Metric
 from compare_gan.metrics.extractors.base import stream
 
 _EXTRACTED = frozenset({"features", "logits"})
 
 
 def gather(
-    metrics: Sequence[Metric], extractor, batches: Iterable[Batch], num_images: int
+    metrics: Sequence[Metric], extractor, batches: Iterable[ImageBatch], num_images: int
 ) -> dict[str, dict[str, np.ndarray]]:
     """The statistics of all metrics over a set of images.
 

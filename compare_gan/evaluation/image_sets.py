@@ -11,7 +11,7 @@ import numpy as np
 from compare_gan.datasets.dataset import Dataset
 from compare_gan.evaluation import image_files
 from compare_gan.evaluation.reference import split_batches
-from compare_gan.metrics.base import Batch
+from compare_gan.metrics.base import ImageBatch
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -44,7 +44,7 @@ class ImageSet(abc.ABC):
         """So many of the images, at most `count`, in an order of their own."""
 
     @abc.abstractmethod
-    def batches(self, batch_size: int) -> Iterator[Batch]:
+    def batches(self, batch_size: int) -> Iterator[ImageBatch]:
         """The images uint8 [<= batch_size, H, W, C], a list of [H, W, C] where sizes differ.
 
         Only a few batches are in memory at a time.
@@ -80,7 +80,7 @@ class IndexedImages(ImageSet):
         def read(indices):
             images = [self.read(i) for i in indices]
             labels = self.labels[indices] if self.has_labels else None
-            return Batch(images if self.shape is None else np.stack(images), labels)
+            return ImageBatch(images if self.shape is None else np.stack(images), labels)
 
         workers = image_files.threads()
         waiting: collections.deque = collections.deque()
@@ -117,4 +117,4 @@ class SplitImages(ImageSet):
 
     def batches(self, batch_size):
         for images, labels in split_batches(self.dataset, self.split, self.count, batch_size):
-            yield Batch(images, labels if self.has_labels else None)
+            yield ImageBatch(images, labels if self.has_labels else None)

@@ -10,7 +10,7 @@ from compare_gan.datasets import eval_batches
 from compare_gan.errors import UserError
 from compare_gan.evaluation.gather import gather, statistics_name
 from compare_gan.metrics import cache
-from compare_gan.metrics.base import Batch, Metric
+from compare_gan.metrics.base import ImageBatch, Metric
 
 
 class Reference:
@@ -75,7 +75,7 @@ class Reference:
         self, metrics: Sequence[Metric], extractor, watch: Callable
     ) -> dict[str, dict[str, np.ndarray]]:
         batches = split_batches(self._dataset, self.split, self._num_images, self._batch_size)
-        return gather(metrics, extractor, watch(Batch(*pair) for pair in batches), self.count)
+        return gather(metrics, extractor, watch(ImageBatch(*pair) for pair in batches), self.count)
 
 
 # Once a process: a run that is evaluated at many checkpoints has one reference.

@@ -13,7 +13,7 @@ from compare_gan.evaluation.npz_files import GivenStatistics
 from compare_gan.evaluation.reference import Reference
 from compare_gan.evaluation.results import NOT_RECORDED
 from compare_gan.evaluation.set_checks import shape_text
-from compare_gan.metrics.base import Batch, Metric
+from compare_gan.metrics.base import ImageBatch, Metric
 from compare_gan.metrics.frechet import GaussianStatistics
 from compare_gan.progress import ProgressLine
 
@@ -79,7 +79,7 @@ def gather_set(
         "labels" in metric.needs or metric.uses_labels for metric in metrics
     )
 
-    def numbered(batches: Iterator[Batch]) -> Iterator[Batch]:
+    def numbered(batches: Iterator[ImageBatch]) -> Iterator[ImageBatch]:
         for batch in batches:
             if renumber is not None:
                 batch = dataclasses.replace(batch, labels=renumber[batch.labels])
@@ -131,7 +131,7 @@ def _about(images: ImageSet) -> dict[str, str]:
     return about | {"shape": shape_text(images.shape)}
 
 
-def _told(batches: Iterator[Batch], images: ImageSet, progress: bool) -> Iterator[Batch]:
+def _told(batches: Iterator[ImageBatch], images: ImageSet, progress: bool) -> Iterator[ImageBatch]:
     """The same batches; tells on standard error how many images have been."""
     line = ProgressLine(images.name, 0, images.count) if progress else None
     done = 0

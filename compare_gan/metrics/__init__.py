@@ -4,7 +4,7 @@ frechet_distance(real_features, fake_features)
 """
 
 from compare_gan.metrics.agreement import ClassAgreement, class_agreement
-from compare_gan.metrics.base import Batch, Metric, Statistics
+from compare_gan.metrics.base import ImageBatch, Metric, Statistics
 from compare_gan.metrics.classifier_accuracy import (
     ClassificationAccuracyScore,
     GanTest,
@@ -68,7 +68,6 @@ from compare_gan.metrics.sliced_wasserstein import (
 from compare_gan.metrics.vendi import Vendi, vendi_score, vendi_score_from_similarities
 
 __all__ = [
-    "Batch",
     "ClassAgreement",
     "ClassificationAccuracyScore",
     "DensityAndCoverage",
@@ -76,6 +75,7 @@ __all__ = [
     "FrechetInceptionDistance",
     "GanTest",
     "Gilbo",
+    "ImageBatch",
     "ImprovedPrecisionRecall",
     "InceptionScore",
     "IntraFrechetInceptionDistance",

@@ -4,7 +4,7 @@ import numpy as np
 
 from compare_gan import registry
 from compare_gan.errors import UserError
-from compare_gan.metrics.base import Batch, Metric, Statistics
+from compare_gan.metrics.base import ImageBatch, Metric, Statistics
 
 
 class AgreementStatistics(Statistics):
@@ -15,7 +15,7 @@ class AgreementStatistics(Statistics):
     def __init__(self):
         self._count = self._agreeing = 0
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: ImageBatch) -> None:
         if batch.labels is None:
             raise UserError("Class agreement needs the labels that the images were made for.")
         logits = np.asarray(batch.logits)
@@ -41,7 +41,7 @@ def class_agreement(logits, labels) -> float:
       UserError: No images, no labels, or a logit that is not finite.
     """
     statistics = AgreementStatistics()
-    statistics.update(Batch(logits=logits, labels=labels))
+    statistics.update(ImageBatch(logits=logits, labels=labels))
     return _share(statistics.result())
 
 

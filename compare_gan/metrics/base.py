@@ -20,7 +20,7 @@ NEEDS = ("images", "labels", "features", "logits", "generator", "discriminator")
 
 
 @dataclasses.dataclass(frozen=True)
-class Batch:
+class ImageBatch:
     """Some images, and what is known about them; what no metric needs is None.
 
     Attributes:
@@ -109,7 +109,7 @@ class Statistics(abc.ABC):
     name: str
 
     @abc.abstractmethod
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: ImageBatch) -> None:
         """Adds a batch. How the set is cut into batches has no effect beyond rounding."""
 
     @abc.abstractmethod

@@ -12,7 +12,7 @@ from scipy.special import log_softmax
 from compare_gan import registry
 from compare_gan.errors import UserError
 from compare_gan.metrics.arrays import as_matrix
-from compare_gan.metrics.base import Batch, Metric, Statistics
+from compare_gan.metrics.base import ImageBatch, Metric, Statistics
 
 
 class EntropyStatistics(Statistics):
@@ -50,7 +50,7 @@ class EntropyStatistics(Statistics):
         self._p_log_p = np.zeros(splits)
         self._p = None
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: ImageBatch) -> None:
         logits = as_matrix(batch.logits, "logits").astype(np.float64)
         if not np.isfinite(logits).all():
             raise UserError("The logits are not all finite, so there is no Inception Score.")
@@ -117,7 +117,7 @@ def inception_score(
       UserError: Fewer images than splits, or a logit is not finite.
     """
     statistics = EntropyStatistics(len(logits), splits, shuffle_seed)
-    statistics.update(Batch(logits=logits))
+    statistics.update(ImageBatch(logits=logits))
     scores = _scores(statistics.result())
     return float(scores.mean()), float(scores.std())
 

@@ -3,11 +3,11 @@
 import numpy as np
 
 from compare_gan.errors import UserError
-from compare_gan.metrics.base import Batch, Statistics
+from compare_gan.metrics.base import ImageBatch, Statistics
 
 
 class Collected(Statistics):
-    """Fields of `Batch` for every image of a set, in order.
+    """Fields of `ImageBatch` for every image of a set, in order.
 
     Args:
       *fields: Which: of `images`, `labels`, `features`, `logits`.
@@ -17,7 +17,7 @@ class Collected(Statistics):
         self._parts: dict[str, list[np.ndarray]] = {field: [] for field in fields}
         self.name = f"collected-1-{'-'.join(fields)}"
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: ImageBatch) -> None:
         for field, parts in self._parts.items():
             values = getattr(batch, field)
             if values is None:

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from compare_gan import registry
 from compare_gan.errors import UserError
 from compare_gan.metrics.arrays import as_feature_pair, as_matrix
-from compare_gan.metrics.base import Batch, Metric, Statistics
+from compare_gan.metrics.base import ImageBatch, Metric, Statistics
 from compare_gan.utils import available_cores
 
 _EPS = np.finfo(np.float64).eps
@@ -36,7 +36,7 @@ class GaussianStatistics(Statistics):
         self._count = self._waiting = 0  # Images in the sums, and rows of the block not yet in.
         self._block = None
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: ImageBatch) -> None:
         features = as_matrix(batch.features)
         if self._block is None:
             self._reserve(features.shape[1])
@@ -139,7 +139,7 @@ def gaussian_statistics(features) -> tuple[np.ndarray, np.ndarray]:
       UserError: There are fewer than 2 rows, or a value is not finite.
     """
     statistics = GaussianStatistics()
-    statistics.update(Batch(features=features))
+    statistics.update(ImageBatch(features=features))
     result = statistics.result()
     return result["mean"], result["covariance"]
 

@@ -4,7 +4,7 @@ import numpy as np
 
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer
-from compare_gan.metrics.base import Batch, Metric, Statistics, check_levels
+from compare_gan.metrics.base import ImageBatch, Metric, Statistics, check_levels
 
 # Exponents of the five scales, fine to coarse, as Wang et al. found them.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -135,7 +135,7 @@ class ClassImages(Statistics):
         self._most = most
         self._images: dict[int, list[np.ndarray]] = {}
 
-    def update(self, batch: Batch) -> None:
+    def update(self, batch: ImageBatch) -> None:
         labels = [0] * len(batch.images) if batch.labels is None else batch.labels
         for image, label in zip(batch.images, labels, strict=True):
             images = self._images.setdefault(int(label), [])

@@ -21,8 +21,8 @@ from compare_gan.evaluation.open_images import open_images
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.evaluation.score_sets import score_sets
 from compare_gan.metrics import (
-    Batch,
     FrechetInceptionDistance,
+    ImageBatch,
     InceptionScore,
     Metric,
     Statistics,
@@ -360,7 +360,9 @@ def test_the_metric_of_contributing_works():
     [code] = re.findall(
         r"```python\n(.*?)```", section[: section.index("## Add an extractor")], re.S
     )
-    names = dict(np=np, registry=registry, Batch=Batch, Metric=Metric, Statistics=Statistics)
+    names = dict(
+        np=np, registry=registry, ImageBatch=ImageBatch, Metric=Metric, Statistics=Statistics
+    )
     registry.load("metric")
     try:
         exec(code, names)

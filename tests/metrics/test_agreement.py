@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.metrics import Batch, ClassAgreement, class_agreement
+from compare_gan.metrics import ClassAgreement, ImageBatch, class_agreement
 
 
 def test_share_of_matching_classes():
@@ -17,7 +17,7 @@ def test_share_of_matching_classes():
 def test_batches_are_added_up():
     statistics = ClassAgreement().statistics(4)
     for logits, labels in (([[1.0, 0.0]], [0]), ([[1.0, 0.0]] * 3, [1, 1, 0])):
-        statistics.update(Batch(logits=np.array(logits), labels=np.array(labels)))
+        statistics.update(ImageBatch(logits=np.array(logits), labels=np.array(labels)))
     assert ClassAgreement().value(statistics.result()) == {"": 0.5}
 
 

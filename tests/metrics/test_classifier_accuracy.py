@@ -5,9 +5,9 @@ import pytest
 
 from compare_gan.errors import UserError
 from compare_gan.metrics import (
-    Batch,
     ClassificationAccuracyScore,
     GanTest,
+    ImageBatch,
     classifier_accuracy,
 )
 
@@ -41,7 +41,7 @@ def test_what_can_be_told_is_told_and_images_without_labels_do_not_count():
 
 def _statistics(metric, images, labels):
     statistics = metric.statistics(len(images))
-    statistics.update(Batch(images, labels))
+    statistics.update(ImageBatch(images, labels))
     return statistics.result()
 
 

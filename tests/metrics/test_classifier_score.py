@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.metrics import Batch, InceptionScore, inception_score
+from compare_gan.metrics import ImageBatch, InceptionScore, inception_score
 from compare_gan.metrics.classifier_score import EntropyStatistics
 
 _GOLDEN = os.path.join(os.path.dirname(__file__), "..", "data", "metrics_golden.npz")
@@ -50,7 +50,7 @@ def test_the_batch_size_has_no_effect(splits, batch_size):
     logits = _logits()
     statistics = EntropyStatistics(len(logits), splits)
     for i in range(0, len(logits), batch_size):
-        statistics.update(Batch(logits=logits[i : i + batch_size]))
+        statistics.update(ImageBatch(logits=logits[i : i + batch_size]))
     metric = InceptionScore(splits)
     value = metric.value(statistics.result())[""]
     parts = [logits[i * 103 // splits : (i + 1) * 103 // splits] for i in range(splits)]
@@ -70,7 +70,7 @@ def test_merged_statistics_are_those_of_the_whole(shuffle_seed):
     parts = []
     for first, last in ((0, 40), (40, 41), (41, 41), (41, 103)):
         part = EntropyStatistics(*options, first=first)
-        part.update(Batch(logits=logits[first:last]))
+        part.update(ImageBatch(logits=logits[first:last]))
         parts.append(part)
     merged = EntropyStatistics(*options)
     merged.merge(parts[0])
@@ -114,11 +114,11 @@ def test_logits_that_are_not_finite_are_refused(value):
 
 def test_another_number_of_images_than_announced_is_refused():
     statistics = EntropyStatistics(5)
-    statistics.update(Batch(logits=np.zeros([4, 2])))
+    statistics.update(ImageBatch(logits=np.zeros([4, 2])))
     with pytest.raises(UserError, match="Received 4 images, announced were 5"):
         statistics.result()
     with pytest.raises(UserError, match="more than the 5"):
-        statistics.update(Batch(logits=np.zeros([2, 2])))
+        statistics.update(ImageBatch(logits=np.zeros([2, 2])))
 
 
 def test_splits_are_part_of_the_protocol():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.metrics.base import Batch
+from compare_gan.metrics.base import ImageBatch
 from compare_gan.metrics.collected import Collected
 
 
@@ -13,7 +13,7 @@ def test_any_batches_give_the_whole_set_in_order():
     labels = np.arange(10)
     statistics = Collected("features", "labels")
     for rows in (slice(0, 3), slice(3, 4), slice(4, 10)):
-        statistics.update(Batch(features=features[rows], labels=labels[rows]))
+        statistics.update(ImageBatch(features=features[rows], labels=labels[rows]))
     result = statistics.result()
     np.testing.assert_array_equal(result["features"], features)
     np.testing.assert_array_equal(result["labels"], labels)
@@ -24,7 +24,7 @@ def test_parts_are_not_kept_beside_the_whole():
     kept = [weakref.ref(part) for part in parts]
     statistics = Collected("features")
     while parts:
-        statistics.update(Batch(features=parts.pop(0)))
+        statistics.update(ImageBatch(features=parts.pop(0)))
     whole = statistics.result()["features"]
     assert [part() for part in kept] == [None] * 3
     assert statistics.result()["features"] is whole
@@ -32,8 +32,8 @@ def test_parts_are_not_kept_beside_the_whole():
 
 def test_what_is_missing_or_not_finite_is_told():
     with pytest.raises(UserError, match="needs labels"):
-        Collected("labels").update(Batch(features=np.zeros([1, 2])))
+        Collected("labels").update(ImageBatch(features=np.zeros([1, 2])))
     with pytest.raises(UserError, match="features are not all finite"):
-        Collected("features").update(Batch(features=np.array([[np.nan]])))
+        Collected("features").update(ImageBatch(features=np.array([[np.nan]])))
     with pytest.raises(UserError, match="holds no images"):
         Collected("features").result()

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.metrics import Batch, FractalDimension, fractal_dimension
+from compare_gan.metrics import FractalDimension, ImageBatch, fractal_dimension
 
 _GOLDEN = os.path.join(os.path.dirname(__file__), "..", "data", "metrics_2019_golden.npz")
 
@@ -53,7 +53,7 @@ def test_the_metric_tells_both_sets():
     results = []
     for points in sets:
         statistics = metric.statistics(200)
-        statistics.update(Batch(features=points))
+        statistics.update(ImageBatch(features=points))
         results.append(statistics.result())
     values = metric.value(*results)
     assert values == {

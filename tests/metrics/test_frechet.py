@@ -8,7 +8,7 @@ import scipy.linalg
 
 from compare_gan.errors import UserError
 from compare_gan.metrics import (
-    Batch,
+    ImageBatch,
     frechet_distance,
     frechet_distance_from_statistics,
     gaussian_statistics,
@@ -125,7 +125,7 @@ def test_how_the_set_is_cut_changes_no_bit(batch_size):
     whole = gaussian_statistics(x)
     statistics = GaussianStatistics()
     for i in range(0, len(x), batch_size):
-        statistics.update(Batch(features=x[i : i + batch_size]))
+        statistics.update(ImageBatch(features=x[i : i + batch_size]))
     for value, expected in zip(statistics.result().values(), whole, strict=True):
         np.testing.assert_array_equal(value, expected)
 
@@ -142,7 +142,7 @@ def test_merged_statistics_are_those_of_the_whole(tmp_path):
     parts = []
     for i, rows in enumerate((x[:1100], x[1100:1101], x[1101:], x[:0])):
         part = GaussianStatistics()
-        part.update(Batch(features=rows))
+        part.update(ImageBatch(features=rows))
         np.savez(tmp_path / f"{i}.npz", **part.state())  # As sent from another host.
         with np.load(tmp_path / f"{i}.npz", allow_pickle=False) as state:
             parts.append(GaussianStatistics.from_state(state))
@@ -154,7 +154,7 @@ def test_merged_statistics_are_those_of_the_whole(tmp_path):
     np.testing.assert_allclose(covariance, np.cov(x, rowvar=False), rtol=1e-12)
     with pytest.raises(UserError, match="of 5 and of 2 features do not merge"):
         other = GaussianStatistics()
-        other.update(Batch(features=np.ones([3, 2])))
+        other.update(ImageBatch(features=np.ones([3, 2])))
         merged.merge(other)
 
 
@@ -164,7 +164,7 @@ def test_statistics_are_those_of_numpy_for_any_batch_size(batch_size):
     x = (_features(0, 1000, 6) + 1000.0).astype(np.float32)
     statistics = GaussianStatistics()
     for i in range(0, len(x), batch_size):
-        statistics.update(Batch(features=x[i : i + batch_size]))
+        statistics.update(ImageBatch(features=x[i : i + batch_size]))
     result = statistics.result()
     wide = x.astype(np.float64)
     np.testing.assert_allclose(result["mean"], wide.mean(0), rtol=1e-13)
@@ -228,9 +228,9 @@ def test_what_are_no_features_is_refused(features, message):
 
 def test_batches_of_other_widths_are_refused():
     statistics = GaussianStatistics()
-    statistics.update(Batch(features=np.zeros([4, 3])))
+    statistics.update(ImageBatch(features=np.zeros([4, 3])))
     with pytest.raises(UserError, match="equally wide, received 3 and 2"):
-        statistics.update(Batch(features=np.zeros([4, 2])))
+        statistics.update(ImageBatch(features=np.zeros([4, 2])))
 
 
 @pytest.mark.filterwarnings("ignore:overflow")

@@ -5,7 +5,7 @@ import pytest
 
 from compare_gan.errors import UserError
 from compare_gan.metrics import (
-    Batch,
+    ImageBatch,
     IntraFrechetInceptionDistance,
     frechet_distance,
     intra_frechet_distance,
@@ -26,7 +26,7 @@ def test_each_class_and_their_mean():
     results = {}
     for name, (features, labels) in sets.items():
         statistics = metric.statistics(len(features))
-        statistics.update(Batch(features=features, labels=labels))
+        statistics.update(ImageBatch(features=features, labels=labels))
         results[name] = statistics.result()
     values = metric.value(**results)
     (real, real_labels), (fake, fake_labels) = sets.values()
@@ -69,4 +69,4 @@ def test_what_cannot_be_is_refused():
     with pytest.raises(UserError, match=r"integers \[60\], received int64 \[59\]"):
         intra_frechet_distance(real, real_labels[:59], fake, fake_labels)
     with pytest.raises(UserError, match="needs labels"):
-        IntraFrechetInceptionDistance().statistics(3).update(Batch(features=real))
+        IntraFrechetInceptionDistance().statistics(3).update(ImageBatch(features=real))

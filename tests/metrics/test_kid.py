@@ -7,7 +7,7 @@ import pytest
 
 from compare_gan.errors import UserError
 from compare_gan.metrics import (
-    Batch,
+    ImageBatch,
     KernelInceptionDistance,
     PolynomialKernel,
     RbfKernel,
@@ -89,7 +89,7 @@ def test_the_metric_gives_mean_standard_error_and_whole_set():
     results = []
     for features in (x, y):
         statistics = metric.statistics(len(features))
-        statistics.update(Batch(features=features))
+        statistics.update(ImageBatch(features=features))
         results.append(statistics.result())
     expected = kernel_distance_of_subsets(x, y, 9, 20, seed=3)
     error = expected.standard_error

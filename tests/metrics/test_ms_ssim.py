@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.metrics import Batch, MultiscaleSsim, ms_ssim, ms_ssim_score
+from compare_gan.metrics import ImageBatch, MultiscaleSsim, ms_ssim, ms_ssim_score
 
 _GOLDEN = os.path.join(os.path.dirname(__file__), "..", "data", "metrics_2019_golden.npz")
 _FIRST, _SECOND = np.repeat(np.arange(4), 4), np.tile(np.arange(4), 4)
@@ -89,7 +89,7 @@ def test_the_metric_scores_the_first_images_of_each_class(labels):
     metric = MultiscaleSsim(pairs_per_class=4, seed=2)
     statistics = metric.statistics(30)
     for rows in (slice(0, 7), slice(7, 30)):
-        statistics.update(Batch(images[rows], None if labels is None else labels[rows]))
+        statistics.update(ImageBatch(images[rows], None if labels is None else labels[rows]))
     kept = images[:8] if labels is None else np.concatenate([images[0:16:2], images[1:16:2]])
     expected = ms_ssim_score(kept, None if labels is None else np.repeat([0, 1], 8), 4, seed=2)
     result = statistics.result()

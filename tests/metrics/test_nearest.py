@@ -8,7 +8,7 @@ import sklearn.neighbors
 
 from compare_gan.errors import UserError
 from compare_gan.metrics import (
-    Batch,
+    ImageBatch,
     Memorization,
     PixelMemorization,
     memorization,
@@ -84,7 +84,7 @@ def test_samples_of_the_same_distribution_are_no_copies():
 
 def _statistics(metric, images, features=None):
     statistics = metric.statistics(len(images))
-    statistics.update(Batch(images, features=features))
+    statistics.update(ImageBatch(images, features=features))
     return statistics.result()
 
 

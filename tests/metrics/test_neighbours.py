@@ -6,8 +6,8 @@ from scipy.spatial.distance import cdist
 
 from compare_gan.errors import UserError
 from compare_gan.metrics import (
-    Batch,
     DensityAndCoverage,
+    ImageBatch,
     ImprovedPrecisionRecall,
     density_coverage,
     precision_recall,
@@ -90,7 +90,7 @@ def test_metrics_name_their_values(metric, function):
     results = []
     for features in _sets():
         statistics = metric.statistics(len(features))
-        statistics.update(Batch(features=features))
+        statistics.update(ImageBatch(features=features))
         results.append(statistics.result())
     values = metric.value(*results)
     assert values == function(*_sets(), k=2)._asdict()

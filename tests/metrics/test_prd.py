@@ -5,7 +5,7 @@ import pytest
 
 from compare_gan.errors import UserError
 from compare_gan.metrics import (
-    Batch,
+    ImageBatch,
     PrecisionRecallOfDistributions,
     draw_prd_curve,
     prd_curve,
@@ -64,7 +64,7 @@ def test_the_metric_clusters_once_for_scores_and_picture(monkeypatch):
     results = {}
     for name, features in (("real", real), ("fake", fake)):
         statistics = metric.statistics(len(features))
-        statistics.update(Batch(features=features))
+        statistics.update(ImageBatch(features=features))
         results[name] = statistics.result()
     values = metric.value(**results)
     curve = prd_curve(real, fake, 4, 2, seed=5)

@@ -5,7 +5,7 @@ import pytest
 
 from compare_gan.errors import UserError
 from compare_gan.metrics import (
-    Batch,
+    ImageBatch,
     SlicedWasserstein,
     sliced_wasserstein_distance,
     tfgan,
@@ -80,7 +80,7 @@ def test_the_metric_compares_equally_many_images():
     results = []
     for images in (_noise(12, 0, side=32), _noise(7, 1, side=32)):
         statistics = metric.statistics(len(images))
-        statistics.update(Batch(images))
+        statistics.update(ImageBatch(images))
         results.append(statistics.result())
     real, fake = (result["images"][:7] for result in results)
     levels = sliced_wasserstein_distance(real, fake, patches_per_image=8, seed=5)

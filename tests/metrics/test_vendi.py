@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.metrics import Batch, Vendi, vendi_score, vendi_score_from_similarities
+from compare_gan.metrics import ImageBatch, Vendi, vendi_score, vendi_score_from_similarities
 
 _ORDERS = (0, 0.5, 1, 2, math.inf)
 
@@ -38,7 +38,7 @@ def test_the_metric():
     x = np.random.default_rng(0).normal(size=(30, 8)).astype(np.float32)
     metric = Vendi(2.0)
     statistics = metric.statistics(30)
-    statistics.update(Batch(features=x))
+    statistics.update(ImageBatch(features=x))
     assert metric.value(statistics.result()) == {"": vendi_score(x, 2)}
     assert metric.options() == {"order": 2.0} and not metric.uses_real
 

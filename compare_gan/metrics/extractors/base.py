@@ -11,7 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import tensorflow as tf
 
-from compare_gan.metrics.base import Batch
+from compare_gan.metrics.base import ImageBatch
 
 # Batches of `stream` that are prepared or in the network, besides the one that is being fetched.
 _IN_FLIGHT = 2
@@ -127,8 +127,8 @@ class Extractor(abc.ABC):
 
 def stream(
     extractor: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]],
-    batches: Iterable[Batch],
-) -> Iterator[Batch]:
+    batches: Iterable[ImageBatch],
+) -> Iterator[ImageBatch]:
     """Batches with their features and logits, in order.
 
     While the network looks at one batch, the next is resized and the one after it fetched from
@@ -140,7 +140,7 @@ def stream(
     """
     waiting: collections.deque = collections.deque()
 
-    def next_one() -> Batch:
+    def next_one() -> ImageBatch:
         batch, extracted = waiting.popleft()
         features, logits = extracted.result()
         return dataclasses.replace(batch, features=features, logits=logits)

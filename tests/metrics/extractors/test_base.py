@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from compare_gan.metrics.base import Batch
+from compare_gan.metrics.base import ImageBatch
 from compare_gan.metrics.extractors import Extractor, stream
 
 
@@ -59,7 +59,7 @@ def test_on_a_gpu_small_batches_are_filled_up(monkeypatch):
 
 def test_a_stream_yields_what_calls_do_in_order():
     sizes = (3, 1, 4, 1, 5, 9)
-    batches = [Batch(_images(n), labels=np.full(n, i)) for i, n in enumerate(sizes)]
+    batches = [ImageBatch(_images(n), labels=np.full(n, i)) for i, n in enumerate(sizes)]
     extracted = list(stream(_Sums(), batches))
     for batch, given in zip(extracted, batches, strict=True):
         assert batch.images is given.images and batch.labels is given.labels
@@ -89,7 +89,7 @@ def test_batches_are_fetched_and_prepared_while_the_network_works():
         for i in range(4):
             if i == 2:
                 fetched.set()
-            yield Batch(np.full([2, 1, 1, 1], i, np.uint8))
+            yield ImageBatch(np.full([2, 1, 1, 1], i, np.uint8))
 
     extracted = list(stream(Waiting(), batches()))
     assert all(waited) and len(waited) == 4
@@ -102,7 +102,7 @@ def test_batches_are_fetched_in_the_callers_thread():
     def batches():
         for _ in range(3):
             threads.add(threading.current_thread())
-            yield Batch(_images(2))
+            yield ImageBatch(_images(2))
 
     list(stream(_Sums(), batches()))
     assert threads == {threading.current_thread()}
@@ -110,17 +110,17 @@ def test_batches_are_fetched_in_the_callers_thread():
 
 def test_errors_come_through():
     def broken():
-        yield Batch(_images(2))
+        yield ImageBatch(_images(2))
         raise OSError("no more")
 
     with pytest.raises(OSError, match="no more"):
         list(stream(_Sums(), broken()))
     with pytest.raises(TypeError, match=r"uint8 images in .*received float64"):
-        list(stream(_Sums(), [Batch(_images(2) / 1.0)]))
+        list(stream(_Sums(), [ImageBatch(_images(2) / 1.0)]))
 
 
 def test_a_stream_that_is_left_ends():
-    endless = (Batch(_images(2)) for _ in iter(int, 1))
+    endless = (ImageBatch(_images(2)) for _ in iter(int, 1))
     next(iter(stream(_Sums(), endless)))
     running = [thread for thread in threading.enumerate() if thread.name.startswith("extract")]
     for thread in running:
