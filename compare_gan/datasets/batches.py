@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from compare_gan.datasets.dataset import Dataset
-from compare_gan.datasets.labels import likeliest
+from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.latents import UNIFORM, LatentDistribution
 from compare_gan.datasets.layout import Layout
 from compare_gan.datasets.sources import on_host, with_fixed_threads
@@ -64,10 +64,10 @@ def train_batches(
     layout = Layout(batch_size, disc_iters + 1, num_replicas, tuple(replica_ids), start_step)
     classes = dataset.num_classes
     labels = None
-    replaced = dataset.labelled is not None or dataset.inferred is not None
+    replaced = dataset.given_mask is not None or dataset.inferred is not None
     if classes and (replaced or fit_label_distribution):
         labels = dataset.shown_labels
-    known = _known_labels(dataset) if fit_label_distribution and classes else None
+    shown_classes = _shown_classes(dataset) if fit_label_distribution and classes else None
 
     @_plain
     def draw(step, replica):
@@ -80,9 +80,9 @@ def train_batches(
             ),
         }
         if classes:
-            limit = classes if known is None else tf.size(known)
+            limit = classes if shown_classes is None else tf.size(shown_classes)
             fake = tf.random.stateless_uniform(whole, keys[2], 0, limit, tf.int32)
-            fake = fake if known is None else tf.gather(known, fake)
+            fake = fake if shown_classes is None else tf.gather(shown_classes, fake)
             entries["fake_labels"] = tf.one_hot(layout.own_rows(fake, replica), classes)
         return entries
 
@@ -119,8 +119,8 @@ def eval_batches(
       split: One of `dataset.splits`.
       batch_size: Of every batch but the last.
       num_examples: How many; all if None or more than there are.
-      shown_only: Give labels of the split `train` as training sees them: -1 where
-        `labeled_fraction` hides them, or inferred. Evaluation may use the true ones.
+      shown_only: Yield the shown labels of the split `train`: given labels, -1 where they are
+        hidden, or inferred ones. By default the labels are the true ones.
 
     Returns:
       A finite dataset of pairs: images uint8 [<= batch_size, H, W, C] (float where the source is),
@@ -132,15 +132,15 @@ def eval_batches(
     dataset.check_split(split)
     size = dataset.splits[split]
     count = size if num_examples is None else min(num_examples, size)
-    labels = likeliest(dataset.shown_labels) if shown_only and split == "train" else None
+    labels = to_hard_labels(dataset.shown_labels) if shown_only and split == "train" else None
     examples = dataset.source.evaluation(split, batch_size, count, labels)
     pad = _plain(lambda images, labels: (_pad(images, dataset), labels))
     return with_fixed_threads(examples.map(pad).prefetch(2))
 
 
-def _known_labels(dataset: Dataset) -> tf.Tensor:
-    """The classes of those training examples whose label is shown, int32 [n]."""
-    labels = likeliest(dataset.shown_labels)
+def _shown_classes(dataset: Dataset) -> tf.Tensor:
+    """The class of each training example with a shown label, int32 [n]."""
+    labels = to_hard_labels(dataset.shown_labels)
     if not (labels >= 0).any():
         raise UserError(
             f"fit_label_distribution is True, but no training image of '{dataset.name}' has a "

@@ -9,8 +9,8 @@ import numpy as np
 
 from compare_gan import registry
 from compare_gan.datasets.catalog import Definition
-from compare_gan.datasets.dataset import Dataset, Inferred
-from compare_gan.datasets.labels import check_fraction, choose_labelled, hide, likeliest
+from compare_gan.datasets.dataset import Dataset, InferredLabels
+from compare_gan.datasets.labels import check_fraction, choose_given, hide_labels, to_hard_labels
 from compare_gan.datasets.relabelling import (
     has_soft_labels,
     label_paths,
@@ -67,7 +67,7 @@ def get_dataset(
     """
     definition = _find(name, labels)
     _check_options(definition, name, labeled_fraction, image_size, fake)
-    inferred = _inferred(definition, name, inferred_labels)
+    inferred = _pending_labels(definition, name, inferred_labels)
     if from_files := _labels_from_files():
         label_paths(from_files["file_pattern"], "train")  # Sooner told than data are opened.
     if fake:
@@ -80,10 +80,10 @@ def get_dataset(
     else:
         source = call_with_requested(definition.load, data_dir=data_dir, image_size=image_size)
     source = _relabel(name, definition.labels, source, seed, fake)
-    labelled = _labelled(name, source, labeled_fraction, seed)
+    given_mask = _make_given_mask(name, source, labeled_fraction, seed)
     if definition.labels == "labelled_only":
-        source, labelled = _only_labelled(name, source, labelled), None
-    return Dataset(name, source, seed, labelled, pad_to, inferred)
+        source, given_mask = _only_labelled(name, source, given_mask), None
+    return Dataset(name, source, seed, given_mask, pad_to, inferred)
 
 
 def outline(need_classes: bool = True, **overrides) -> Dataset | None:
@@ -109,13 +109,13 @@ def outline(need_classes: bool = True, **overrides) -> Dataset | None:
     _check_options(definition, name, fraction, options.get("image_size"), fake)
     from_files = _labels_from_files()
     num_classes = from_files.get("num_classes") or definition.num_classes
-    inferred = _inferred(definition, name, options.get("inferred_labels", False))
+    inferred = _pending_labels(definition, name, options.get("inferred_labels", False))
     unknown_classes = bool(from_files) and not num_classes
     if definition.image_shape is None or (unknown_classes and need_classes):
         return None
     source = make_noise(definition.image_shape, num_classes, definition.eval_split)
     if not num_classes and not unknown_classes:
-        _labelled(name, source, fraction, seed=0)
+        _make_given_mask(name, source, fraction, seed=0)
     return Dataset(name, source, pad_to=options.get("pad_to"), inferred=inferred)
 
 
@@ -140,15 +140,15 @@ def _check_options(
         definition.check()
 
 
-def _inferred(definition: Definition, name: str, wanted: bool) -> Inferred | None:
-    """Labels that are yet to come, if they are wanted."""
+def _pending_labels(definition: Definition, name: str, wanted: bool) -> InferredLabels | None:
+    """Pending inferred labels, if they are wanted."""
     if not wanted:
         return None
     if definition.labels in (*_MADE_UP, "labelled_only"):
         raise UserError(
             f"dataset.inferred_labels = True needs images without a label; '{name}' has none."
         )
-    return Inferred()
+    return InferredLabels()
 
 
 def _labels_from_files() -> dict[str, object]:
@@ -180,7 +180,8 @@ def _find(name: str, labels: str | None) -> Definition:
     return dataclasses.replace(definition, labels=labels, num_classes=num_classes)
 
 
-def _labelled(name: str, source: Source, fraction: float, seed: int):
+def _make_given_mask(name: str, source: Source, fraction: float, seed: int) -> np.ndarray | None:
+    """The training examples whose label is given, bool [num_train]; None = all."""
     if not source.num_classes:
         if fraction != 1:
             raise UserError(f"dataset.labeled_fraction is {fraction}, but '{name}' has no labels.")
@@ -190,7 +191,7 @@ def _labelled(name: str, source: Source, fraction: float, seed: int):
     if fraction == 1 and isinstance(source, (StreamSource, RelabelledSource)):
         return None
     names = source.class_names or range(source.num_classes)
-    return choose_labelled(likeliest(source.labels("train")), fraction, seed, names)
+    return choose_given(to_hard_labels(source.labels("train")), fraction, seed, names)
 
 
 def _relabel(name: str, labels: str | None, source: Source, seed: int, fake: bool) -> Source:
@@ -207,12 +208,13 @@ def _relabel(name: str, labels: str | None, source: Source, seed: int, fake: boo
     return replaced
 
 
-def _only_labelled(name: str, source: Source, labelled: np.ndarray | None) -> Source:
+def _only_labelled(name: str, source: Source, given_mask: np.ndarray | None) -> Source:
     """The source without the training examples that have no label, or whose label is hidden."""
-    if labelled is None and not isinstance(source, RelabelledSource):
+    if given_mask is None and not isinstance(source, RelabelledSource):
         return source
     labels = source.labels("train")
-    shown = likeliest(labels if labelled is None else hide(labels, labelled)) >= 0
-    if not shown.any():
+    given_labels = labels if given_mask is None else hide_labels(labels, given_mask)
+    labelled = to_hard_labels(given_labels) >= 0
+    if not labelled.any():
         raise UserError(f"No training image of '{name}' has a label.")
-    return select(source, shown)
+    return select(source, labelled)

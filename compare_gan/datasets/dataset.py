@@ -6,26 +6,26 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from compare_gan.datasets.labels import hide
+from compare_gan.datasets.labels import hide_labels
 from compare_gan.datasets.sources import Source
 from compare_gan.errors import UserError, unknown_name
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
-class Inferred:
+class InferredLabels:
     """Labels that training sees instead of the given ones; see `labels/`.
 
     Attributes:
-      num_clusters: How many there are where they are numbers of clusters; None = they are classes.
-      labels: Hard, int32 [num_train], or soft, float32 [num_train, num_classes]; None = not yet
-        there.
-      about: How they are made and, once they are there, how many are right, and their hash, as JSON
-        knows it.
+      num_clusters: Number of clusters where the labels are cluster indices; None = classes.
+      labels: Hard labels, int32 [num_train], or soft ones, float32 [num_train, num_classes];
+        None = pending: they have not been inferred or read yet.
+      description: How the labels are made and, unless they are pending, their accuracy and hash:
+        values that JSON can hold, see `labels.files`.
     """
 
     num_clusters: int | None = None
     labels: np.ndarray | None = dataclasses.field(default=None, repr=False)
-    about: Mapping[str, object] = dataclasses.field(default_factory=dict)
+    description: Mapping[str, object] = dataclasses.field(default_factory=dict)
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -36,18 +36,18 @@ class Dataset:
       name: The name that the config gives.
       source: Where the images come from.
       seed: What the choice of hidden labels and, with the run's seed, the order follow from.
-      labelled: bool [num_train], the training examples whose label training may see; None = all.
+      given_mask: bool [num_train], the training examples whose label is given; None = all.
       pad_to: Images are padded with black, on all sides alike, to this height and width.
-      inferred: The labels that training sees where it is not only given ones, also where they are
-        yet to come; None = only given ones.
+      inferred: The inferred labels, possibly pending, that training sees; None = it sees the given
+        ones.
     """
 
     name: str
     source: Source
     seed: int = 547
-    labelled: np.ndarray | None = dataclasses.field(default=None, repr=False)
+    given_mask: np.ndarray | None = dataclasses.field(default=None, repr=False)
     pad_to: int | None = None
-    inferred: Inferred | None = None
+    inferred: InferredLabels | None = None
 
     def __post_init__(self):
         height, width, channels = self.source.image_shape
@@ -95,19 +95,19 @@ class Dataset:
 
     @functools.cached_property
     def given_labels(self) -> np.ndarray:
-        """The labels that are known, those that are hidden or absent being none.
+        """The true labels that training may see; no label where they are hidden or absent.
 
-        Hard, int32 [num_train], or soft, float32 [num_train, num_classes]; see `labels`.
+        Hard, int32 [num_train], or soft, float32 [num_train, num_classes]; see `datasets.labels`.
         """
         labels = self.source.labels("train")
-        return labels if self.labelled is None else hide(labels, self.labelled)
+        return labels if self.given_mask is None else hide_labels(labels, self.given_mask)
 
     @property
     def shown_labels(self) -> np.ndarray:
-        """The labels that training sees: the given ones, or those inferred from them.
+        """The labels that training sees: the inferred ones if there are any, else the given ones.
 
         Raises:
-          UserError: They are to be inferred, and have not been.
+          UserError: The inferred labels are pending.
         """
         if self.inferred is None:
             return self.given_labels

@@ -1,6 +1,8 @@
-"""Labels as arrays: hard or soft, chosen and hidden.
+"""Labels as arrays: hard or soft, given or hidden.
 
-Hard labels are int32 [n], -1 for none; soft ones float32 [n, num_classes], a row of zeros for none.
+Hard labels are int32 [n], -1 for no label; soft labels float32 [n, num_classes], a row of zeros for
+no label. A `given_mask`, bool [n], marks the examples with a given label, the only true labels that
+training may see; the others are hidden. See docs/glossary.md.
 """
 
 from collections.abc import Sequence
@@ -22,32 +24,32 @@ def check_fraction(fraction: float) -> None:
         )
 
 
-def choose_labelled(
-    labels: np.ndarray,
+def choose_given(
+    true_labels: np.ndarray,
     fraction: float,
     seed: int,
     class_names: Sequence[str],
 ) -> np.ndarray:
-    """Chooses at random, within each class, the examples that keep their label.
+    """Chooses at random, within each class, the examples whose label is given.
 
     Args:
-      labels: int [n], -1 for none.
-      fraction: In (0, 1]; of a class with m examples round(fraction · m) keep their label.
-      seed: Equal seeds choose equally; a greater fraction keeps a superset.
+      true_labels: int [n], -1 for no label.
+      fraction: Fraction in (0, 1]: round(fraction · m) of the m labels of a class are given.
+      seed: Equal seeds choose equally; a greater fraction chooses a superset.
       class_names: One for each class.
 
     Returns:
-      bool [n].
+      The given mask, bool [n].
 
     Raises:
-      UserError: `fraction` is not in (0, 1], or leaves a class without a labelled example, or a
+      UserError: `fraction` is not in (0, 1], or leaves a class without a given label, or a
         class has no example.
     """
     check_fraction(fraction)
-    rank = np.random.default_rng(seed).permutation(len(labels))
-    labelled = np.zeros(len(labels), bool)
+    rank = np.random.default_rng(seed).permutation(len(true_labels))
+    given_mask = np.zeros(len(true_labels), bool)
     for label, name in enumerate(class_names):
-        members = np.flatnonzero(labels == label)
+        members = np.flatnonzero(true_labels == label)
         if not len(members):
             raise UserError(f"The class '{name}' has no images to train on.")
         count = round(fraction * len(members))
@@ -56,19 +58,23 @@ def choose_labelled(
                 f"dataset.labeled_fraction = {fraction} leaves none of the {len(members)} images "
                 f"of the class '{name}' labelled."
             )
-        labelled[members[np.argsort(rank[members])[:count]]] = True
-    return labelled
+        given_mask[members[np.argsort(rank[members])[:count]]] = True
+    return given_mask
 
 
-def hide(labels: np.ndarray, labelled: np.ndarray) -> np.ndarray:
-    """`labels`, hard or soft, where `labelled` (bool [n]); no label elsewhere."""
+def hide_labels(labels: np.ndarray, given_mask: np.ndarray) -> np.ndarray:
+    """`labels`, hard or soft, where `given_mask` (bool [n]) is true; no label elsewhere."""
     if labels.ndim == 2:
-        return np.where(labelled[:, None], labels, 0).astype(np.float32)
-    return np.where(labelled, labels, -1).astype(np.int32)
+        return np.where(given_mask[:, None], labels, 0).astype(np.float32)
+    return np.where(given_mask, labels, -1).astype(np.int32)
 
 
-def likeliest(labels: np.ndarray) -> np.ndarray:
-    """Hard labels: of soft ones the likeliest class, -1 where they sum to one half at most."""
+def to_hard_labels(labels: np.ndarray) -> np.ndarray:
+    """Hard labels, int32 [n], from hard or soft ones.
+
+    Of a soft label it is the most probable class, or -1 where the probabilities sum to one half or
+    less.
+    """
     if labels.ndim == 1:
         return labels
     return np.where(labels.sum(1) > 0.5, labels.argmax(1), -1).astype(np.int32)

@@ -8,7 +8,7 @@ import numpy as np
 import tensorflow as tf
 
 from compare_gan.datasets.label_files import images_hash, read_label_files
-from compare_gan.datasets.labels import check_soft, likeliest
+from compare_gan.datasets.labels import check_soft, to_hard_labels
 from compare_gan.datasets.sources import Source
 from compare_gan.datasets.views import RelabelledSource, images_digest
 from compare_gan.errors import UserError
@@ -105,8 +105,11 @@ def smoothed_labels(source: Source) -> Source:
     """The source with soft labels: nine tenths for its own class, the rest for all alike."""
     classes = source.num_classes
     share = np.float32(0.1 / classes)
-    own = {split: likeliest(source.labels(split)) for split in source.splits}
-    labels = {split: 0.9 * np.eye(classes, dtype=np.float32)[y] + share for split, y in own.items()}
+    true_labels = {split: to_hard_labels(source.labels(split)) for split in source.splits}
+    labels = {
+        split: 0.9 * np.eye(classes, dtype=np.float32)[y] + share
+        for split, y in true_labels.items()
+    }
     return RelabelledSource.of(source, labels, classes)
 
 

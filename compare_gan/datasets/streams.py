@@ -60,7 +60,9 @@ class StreamSource(Source):
     @functools.cached_property
     def _labels(self) -> dict[str, np.ndarray]:
         """Takes one reading of all records: used only where labels must be known beforehand."""
-        return {split: read_labels(self.records(split), n) for split, n in self.splits.items()}
+        return {
+            split: labels_of_records(self.records(split), n) for split, n in self.splits.items()
+        }
 
     def training(self, layout, seed, labels):
         order = self._shuffled_records(layout.first_example, seed)
@@ -115,7 +117,7 @@ class StreamSource(Source):
         return tf.ensure_shape(transform(image, seed), self.image_shape)
 
 
-def read_labels(records: tf.data.Dataset, count: int) -> np.ndarray:
+def labels_of_records(records: tf.data.Dataset, count: int) -> np.ndarray:
     """The labels of all records, int32 [count]."""
     labels = records.map(lambda encoded, label: label)
     return np.fromiter(with_fixed_threads(labels).as_numpy_iterator(), np.int32, count)

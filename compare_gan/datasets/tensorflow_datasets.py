@@ -10,7 +10,7 @@ import numpy as np
 import tensorflow as tf
 
 from compare_gan.datasets import sources
-from compare_gan.datasets.streams import StreamSource, read_labels
+from compare_gan.datasets.streams import StreamSource, labels_of_records
 from compare_gan.datasets.transforms import Transform, as_it_is, middle_square
 from compare_gan.errors import UserError, nearest
 from compare_gan.utils import available_cores
@@ -227,7 +227,8 @@ def _in_memory(stream: StreamSource) -> sources.ArraySource:
         example_keys=stream.example_keys,
         images={split: lambda split=split: read(split) for split in stream.splits},
         true_labels={
-            split: read_labels(stream.records(split), size) for split, size in stream.splits.items()
+            split: labels_of_records(stream.records(split), size)
+            for split, size in stream.splits.items()
         },
     )
 

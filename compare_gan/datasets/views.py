@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import tensorflow as tf
 
-from compare_gan.datasets.labels import likeliest
+from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.sources import (
     RandomAccessSource,
     Source,
@@ -52,7 +52,7 @@ class RelabelledSource(Source):
 
     def evaluation(self, split, batch_size, count, labels):
         if labels is None and (labels := self._replacement(split)) is not None:
-            labels = likeliest(labels)
+            labels = to_hard_labels(labels)
         return self.inner.evaluation(split, batch_size, count, labels)
 
     def _replacement(self, split: str) -> np.ndarray | None:
@@ -64,17 +64,17 @@ class RelabelledSource(Source):
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class _SelectedSource(RandomAccessSource):
-    """Some examples of a source, by their numbers there."""
+    """Some examples of a source, by their indices there."""
 
     inner: RandomAccessSource
-    numbers: Mapping[str, np.ndarray]
+    kept: Mapping[str, np.ndarray]
 
     def labels(self, split):
-        return self.inner.labels(split)[self.numbers[split]]
+        return self.inner.labels(split)[self.kept[split]]
 
     def read(self, split, indices, size):
-        numbers = on_host(self.numbers[split])
-        return self.inner.read(split, indices.map(lambda i: tf.gather(numbers, i)), size)
+        kept = on_host(self.kept[split])
+        return self.inner.read(split, indices.map(lambda i: tf.gather(kept, i)), size)
 
 
 def select(source: Source, chosen: np.ndarray) -> Source:
@@ -84,13 +84,13 @@ def select(source: Source, chosen: np.ndarray) -> Source:
     if isinstance(source, RelabelledSource):
         labels = {**source.new_labels, "train": source.labels("train")[chosen]}
         return RelabelledSource.of(select(source.inner, chosen), labels, source.num_classes)
-    numbers = {split: np.arange(size) for split, size in source.splits.items()}
-    numbers["train"] = np.flatnonzero(chosen)
+    kept = {split: np.arange(size) for split, size in source.splits.items()}
+    kept["train"] = np.flatnonzero(chosen)
     about = _about(source) | {
-        "splits": {split: len(kept) for split, kept in numbers.items()},
-        "example_keys": lambda split: np.array(source.keys(split))[numbers[split]],
+        "splits": {split: len(indices) for split, indices in kept.items()},
+        "example_keys": lambda split: np.array(source.keys(split))[kept[split]],
     }
-    return _SelectedSource(**about, inner=source, numbers=numbers)
+    return _SelectedSource(**about, inner=source, kept=kept)
 
 
 def images_digest(source: Source) -> str:

@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from compare_gan.datasets.dataset import Dataset
-from compare_gan.datasets.labels import likeliest
+from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.streams import StreamSource
 from compare_gan.errors import UserError
 from compare_gan.labels.files import MANIFEST
@@ -33,7 +33,7 @@ def check_given(dataset: Dataset, folder: str | None) -> None:
       dataset: A data set.
       folder: Where the labels go, or are; None = nowhere yet.
     """
-    known = dataset.labelled is not None or not isinstance(dataset.source, StreamSource)
+    known = dataset.given_mask is not None or not isinstance(dataset.source, StreamSource)
     options = InferOptions()
     if not _are_there(folder) and (known or options.clusters):
         check_data(dataset, options)
@@ -53,7 +53,7 @@ def check_data(dataset: Dataset, options: InferOptions) -> None:
                 f"{dataset.num_train} images."
             )
         return
-    source, labels = dataset.source, likeliest(dataset.given_labels)
+    source, labels = dataset.source, to_hard_labels(dataset.given_labels)
     counts = np.bincount(labels[labels >= 0], minlength=source.num_classes)
     if not counts.all():
         name = (source.class_names or range(source.num_classes))[int(counts.argmin())]

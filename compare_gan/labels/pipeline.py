@@ -19,9 +19,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from compare_gan.datasets.dataset import Dataset, Inferred
+from compare_gan.datasets.dataset import Dataset, InferredLabels
 from compare_gan.datasets.label_files import IMAGES_HASH
-from compare_gan.datasets.labels import likeliest
+from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.views import images_digest
 from compare_gan.labels.backbone import BackboneOptions, make_backbone
 from compare_gan.labels.checks import check_data, check_strategy
@@ -85,7 +85,7 @@ def infer(dataset: Dataset, folder: str, strategy: tf.distribute.Strategy | None
     else:
         _log.info("Labels are taken from %s.", folder)
     labels, manifest = found
-    inferred = Inferred(_num_clusters(options), labels, _about(manifest, options))
+    inferred = InferredLabels(_num_clusters(options), labels, _about(manifest, options))
     return dataclasses.replace(dataset, inferred=inferred)
 
 
@@ -93,7 +93,9 @@ def announced(dataset: Dataset) -> Dataset:
     """The data set with the number of classes or clusters that it will have; reads no labels."""
     options = InferOptions()
     about = _about_options(options)
-    return dataclasses.replace(dataset, inferred=Inferred(_num_clusters(options), about=about))
+    return dataclasses.replace(
+        dataset, inferred=InferredLabels(_num_clusters(options), description=about)
+    )
 
 
 def _num_clusters(options: InferOptions) -> int | None:
@@ -101,7 +103,7 @@ def _num_clusters(options: InferOptions) -> int | None:
 
 
 def _about(manifest: Mapping[str, object], options: InferOptions) -> dict[str, object]:
-    """`Inferred.about`: what result rows say of the labels."""
+    """`InferredLabels.description`: what result rows say of the labels."""
     return _about_options(options) | {
         "labeled_fraction": manifest["labeled_fraction"],
         **manifest["reported_only"],
@@ -148,7 +150,7 @@ class _Task:
     @functools.cached_property
     def _labels(self) -> np.ndarray:
         """The given labels, int32 [n], -1 where there is none."""
-        return likeliest(self._dataset.given_labels)
+        return to_hard_labels(self._dataset.given_labels)
 
     @property
     def _given(self) -> np.ndarray:
@@ -227,7 +229,7 @@ class _Task:
         dataset, supervised = self._dataset, self._options.features == "semi_supervised"
         if supervised:
             # Of images whose labels it has learned, a network's features are too good to be true.
-            dataset = dataclasses.replace(dataset, labelled=self._given & ~self._held_out)
+            dataset = dataclasses.replace(dataset, given_mask=self._given & ~self._held_out)
         task = PretextTask(
             backbone,
             dataset,

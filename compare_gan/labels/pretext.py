@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from compare_gan.checkpoints import Checkpoints
 from compare_gan.datasets.dataset import Dataset
-from compare_gan.datasets.labels import likeliest
+from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.layout import Layout
 from compare_gan.datasets.sources import with_fixed_threads
 from compare_gan.datasets.views import select
@@ -173,7 +173,7 @@ class PretextTask:
         """
         options, step = self._options, int(self.step.numpy())
         layout = Layout(options.batch_size, 1, num_replicas, tuple(replica_ids), step)
-        source, labels = self._dataset.source, likeliest(self._dataset.given_labels)
+        source, labels = self._dataset.source, to_hard_labels(self._dataset.given_labels)
         parts = {"images": source.training(layout, (self._seed, _IMAGES), labels)}
         rows = layout.rows
         if self._supervised:

@@ -5,7 +5,7 @@ import logging
 import numpy as np
 
 from compare_gan.datasets.dataset import Dataset
-from compare_gan.datasets.labels import likeliest
+from compare_gan.datasets.labels import to_hard_labels
 
 _log = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ def told_quality(
     """
     if not dataset.source.num_classes:
         return {}
-    true = likeliest(dataset.source.labels("train"))
+    true = to_hard_labels(dataset.source.labels("train"))
     hidden = ~given & (true >= 0)
     if not hidden.any():
         return {}

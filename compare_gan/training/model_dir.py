@@ -84,7 +84,7 @@ def check_training_labels(model_dir: str, about: Mapping[str, object] | None) ->
 
     Args:
       model_dir: Where the run is.
-      about: `Inferred.about` of its data set, of labels that are there or yet to come; None without
+      about: `InferredLabels.description` of its data set, also of pending labels; None without
         inferred labels.
     """
     if not os.path.exists(os.path.join(model_dir, _LABELS)):

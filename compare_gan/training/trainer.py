@@ -157,7 +157,7 @@ class Trainer:
     @property
     def _about_labels(self):
         inferred = self.experiment.dataset.inferred
-        return None if inferred is None else inferred.about
+        return None if inferred is None else inferred.description
 
     def _any_worker(self, flag: bool) -> bool:
         """Whether the flag is set in any worker: all must leave the loop at the same step."""

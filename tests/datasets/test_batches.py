@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from compare_gan.datasets import ArraySource, Dataset, eval_batches, get_dataset, train_batches
-from compare_gan.datasets.labels import choose_labelled
+from compare_gan.datasets.labels import choose_given
 from compare_gan.errors import UserError
 
 _OPTIONS = dict(batch_size=8, disc_iters=2, z_dim=5, seed=3)
@@ -184,16 +184,16 @@ class TestHiddenLabels:
         rng = np.random.default_rng(0)
         images = rng.integers(0, 256, [60, 2, 2, 1], np.uint8)
         labels = rng.permutation(np.arange(60) % 3)
-        shown = choose_labelled(labels, 0.2, 547, "abc")
-        assert shown.sum() == 12
+        given_mask = choose_given(labels, 0.2, 547, "abc")
+        assert given_mask.sum() == 12
         changed = labels.copy()
-        changed[~shown] = rng.permutation(labels[~shown])
+        changed[~given_mask] = rng.permutation(labels[~given_mask])
         assert (changed != labels).sum() > 10
-        absent = np.where(shown, labels, -1)
+        absent = np.where(given_mask, labels, -1)
         runs = []
         for values in (labels, changed, absent):
             source = ArraySource.from_arrays({"train": (images, values)}, num_classes=3)
-            dataset = Dataset("x", source, labelled=shown)
+            dataset = Dataset("x", source, given_mask=given_mask)
             runs.append(_take(dataset, 12, fit_label_distribution=fit))
         for other in runs[1:]:
             for batch, expected in zip(other, runs[0], strict=True):
@@ -208,18 +208,21 @@ class TestHiddenLabels:
 
     def test_fake_labels_fit_the_shown_labels(self):
         images, labels = np.zeros([40, 1, 1, 1], np.uint8), np.repeat([0, 1], 20)
-        shown = np.zeros(40, bool)
-        shown[[0, 20, 21, 22]] = True
+        given_mask = np.zeros(40, bool)
+        given_mask[[0, 20, 21, 22]] = True
         source = ArraySource.from_arrays({"train": (images, labels)})
         batches = _take(
-            Dataset("x", source, labelled=shown), 20, batch_size=40, fit_label_distribution=True
+            Dataset("x", source, given_mask=given_mask),
+            20,
+            batch_size=40,
+            fit_label_distribution=True,
         )
         share = np.mean([batch["fake_labels"][..., 1].mean() for batch in batches])
         assert share == pytest.approx(0.75, abs=4 * np.sqrt(0.75 * 0.25 / 2400))
 
     def test_evaluation_has_true_labels_unless_told_otherwise(self):
-        shown = np.arange(40) < 10
-        dataset = dataclasses.replace(_numbered(), labelled=shown)
+        given_mask = np.arange(40) < 10
+        dataset = dataclasses.replace(_numbered(), given_mask=given_mask)
         for images, labels in eval_batches(dataset, "train", 7).as_numpy_iterator():
             np.testing.assert_array_equal(labels, images[:, 0, 0, 0] % 4)
         for images, labels in eval_batches(

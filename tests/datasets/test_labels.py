@@ -1,32 +1,32 @@
 import numpy as np
 import pytest
 
-from compare_gan.datasets.labels import check_soft, choose_labelled, hide
+from compare_gan.datasets.labels import check_soft, choose_given, hide_labels
 from compare_gan.errors import UserError
 
 _LABELS = np.repeat([0, 1, 2], [10, 20, 40])
 
 
 def test_each_class_keeps_its_fraction():
-    chosen = choose_labelled(_LABELS, 0.25, 547, "abc")
+    chosen = choose_given(_LABELS, 0.25, 547, "abc")
     # round(2.5) = 2: halves go to the even number.
     assert np.bincount(_LABELS[chosen]).tolist() == [2, 5, 10]
 
 
 def test_all_labels_are_kept_at_one_and_absent_ones_never():
     labels = np.array([0, -1, 1, -1, 0])
-    assert choose_labelled(labels, 1.0, 0, "ab").tolist() == [True, False, True, False, True]
+    assert choose_given(labels, 1.0, 0, "ab").tolist() == [True, False, True, False, True]
 
 
 def test_the_choice_is_random_by_seed_and_grows_with_the_fraction():
-    few, many = (choose_labelled(_LABELS, fraction, 547, "abc") for fraction in (0.2, 0.6))
+    few, many = (choose_given(_LABELS, fraction, 547, "abc") for fraction in (0.2, 0.6))
     assert not (few & ~many).any()
-    assert (choose_labelled(_LABELS, 0.2, 547, "abc") == few).all()
-    assert (choose_labelled(_LABELS, 0.2, 548, "abc") != few).any()
+    assert (choose_given(_LABELS, 0.2, 547, "abc") == few).all()
+    assert (choose_given(_LABELS, 0.2, 548, "abc") != few).any()
 
 
 def test_hidden_labels_are_minus_one():
-    hidden = hide(np.array([3, 1, 2]), np.array([True, False, True]))
+    hidden = hide_labels(np.array([3, 1, 2]), np.array([True, False, True]))
     assert hidden.tolist() == [3, -1, 2]
     assert hidden.dtype == np.int32
 
@@ -41,14 +41,14 @@ def test_soft_labels_sum_to_one_but_for_rounding_or_are_none():
 @pytest.mark.parametrize("fraction", [0, -0.1, 1.01, float("nan")])
 def test_a_fraction_outside_is_refused(fraction):
     with pytest.raises(UserError, match="labeled_fraction must be above 0 and at most 1, received"):
-        choose_labelled(_LABELS, fraction, 0, "abc")
+        choose_given(_LABELS, fraction, 0, "abc")
 
 
 def test_a_class_that_would_have_no_label_is_refused():
     with pytest.raises(UserError, match="leaves none of the 10 images of the class 'a' labelled"):
-        choose_labelled(_LABELS, 0.04, 0, "abc")
+        choose_given(_LABELS, 0.04, 0, "abc")
 
 
 def test_a_class_without_images_is_refused():
     with pytest.raises(UserError, match="The class 'd' has no images"):
-        choose_labelled(_LABELS, 0.5, 0, "abcd")
+        choose_given(_LABELS, 0.5, 0, "abcd")

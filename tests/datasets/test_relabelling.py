@@ -109,10 +109,10 @@ def test_soft_labels_of_files_come_as_they_are_or_hidden(numbered, tmp_path):
     dataset = get()
     index, labels = _training(dataset)
     np.testing.assert_array_equal(labels, _SOFT[index])
-    likeliest = np.where(_SOFT.any(1), _SOFT.argmax(1), -1)
+    hard_labels = np.where(_SOFT.any(1), _SOFT.argmax(1), -1)
     for images, hard in eval_batches(dataset, "train", 5).as_numpy_iterator():
         assert hard.dtype == np.int32
-        np.testing.assert_array_equal(hard, likeliest[_indices(images)])
+        np.testing.assert_array_equal(hard, hard_labels[_indices(images)])
     shown = []
     for _ in range(2):
         index, labels = _training(get(labeled_fraction=0.5))
@@ -122,8 +122,8 @@ def test_soft_labels_of_files_come_as_they_are_or_hidden(numbered, tmp_path):
         )
         shown.append(seen)
     assert shown[0] == shown[1]
-    expected = [round(0.5 * (likeliest == label).sum()) for label in range(3)]
-    assert np.bincount(likeliest[list(seen)], minlength=3).tolist() == expected
+    expected = [round(0.5 * (hard_labels == label).sum()) for label in range(3)]
+    assert np.bincount(hard_labels[list(seen)], minlength=3).tolist() == expected
 
 
 def test_a_missing_image_is_told(numbered, tmp_path):

@@ -11,7 +11,7 @@ import tensorflow as tf
 
 from compare_gan import metrics
 from compare_gan.datasets import eval_batches
-from compare_gan.datasets.dataset import Inferred
+from compare_gan.datasets.dataset import InferredLabels
 from compare_gan.datasets.latents import LatentDistribution
 from compare_gan.errors import UserError
 from compare_gan.evaluation import protocols
@@ -389,12 +389,13 @@ def test_classes_of_real_images_are_not_compared_with_clusters(
     tiny_sampler, dataset, extractor, caplog
 ):
     _bind(metrics=["fid", "intra_fid"], num_fake=30)
-    clusters = dataclasses.replace(dataset, inferred=Inferred(num_clusters=CLASSES))
+    clusters = dataclasses.replace(dataset, inferred=InferredLabels(num_clusters=CLASSES))
     with caplog.at_level("INFO"):
         row = _evaluate(tiny_sampler(), clusters, averaging_runs=1)
     assert list(row.scores) == ["fid_moments"]
     assert "intra_fid_moments is left out: the generator's labels are clusters" in caplog.text
-    inferred = dataclasses.replace(dataset, inferred=Inferred())  # Inferred classes are classes.
+    # Inferred classes are classes.
+    inferred = dataclasses.replace(dataset, inferred=InferredLabels())
     row = _evaluate(tiny_sampler(), inferred, averaging_runs=1)
     assert "intra_fid_moments" in row.scores
 

@@ -40,8 +40,8 @@ def make_dataset(arrays):
         images, labels = arrays
         labels = labels if true is None else true
         source = source or ArraySource.from_arrays({"train": (images, labels)}, num_classes=3)
-        labelled = np.arange(len(images)) // 3 % fraction == 0
-        return Dataset("thirds", source, labelled=labelled)
+        given_mask = np.arange(len(images)) // 3 % fraction == 0
+        return Dataset("thirds", source, given_mask=given_mask)
 
     return make
 

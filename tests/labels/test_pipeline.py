@@ -48,7 +48,7 @@ def _manifest(tmp_path, folder="labels"):
 def test_hidden_labels_cannot_leak(infer, make_dataset, arrays, tmp_path, features, soft):
     """Other hidden labels, in fact any: the same inferred labels and GAN batches, in every bit."""
     _, true = arrays
-    hidden = ~make_dataset().labelled
+    hidden = ~make_dataset().given_mask
     permuted = true.copy()
     permuted[hidden] = np.random.default_rng(1).permutation(true[hidden])
     assert (permuted != true).sum() > 10
@@ -81,13 +81,15 @@ def test_given_labels_stay_and_the_others_are_inferred(infer, make_dataset, arra
     with caplog.at_level(logging.INFO):
         result = infer(dataset, _RAW)
     hard = result.shown_labels
-    np.testing.assert_array_equal(hard[dataset.labelled], true[dataset.labelled])
+    np.testing.assert_array_equal(hard[dataset.given_mask], true[dataset.given_mask])
     assert (hard == true).mean() > 0.9 and (hard >= 0).all()
     assert "12 labels given, 36 inferred: " in caplog.text
     soft = infer(dataset, _RAW, "infer_labels.soft = True").shown_labels
     np.testing.assert_array_equal(soft.argmax(1), hard)
     np.testing.assert_allclose(soft.sum(1), 1, atol=1e-6)
-    assert (soft[dataset.labelled].max(1) == 1).all() and soft[~dataset.labelled].max(1).min() < 1
+    assert (soft[dataset.given_mask].max(1) == 1).all() and soft[~dataset.given_mask].max(
+        1
+    ).min() < 1
     # What evaluation sees of the images stays: their true labels.
     ((_, labels),) = eval_batches(result, "train", 48).as_numpy_iterator()
     ((_, shown),) = eval_batches(result, "train", 48, shown_only=True).as_numpy_iterator()
@@ -101,10 +103,10 @@ def test_the_manifest(infer, make_dataset, arrays, tmp_path):
     dataset = make_dataset()
     hard = infer(dataset, _RAW).shown_labels
     manifest = _manifest(tmp_path)
-    hidden = ~dataset.labelled
+    hidden = ~dataset.given_mask
     accuracy = np.mean((hard == true)[hidden])
     assert manifest["reported_only"] == {"accuracy on hidden labels": pytest.approx(accuracy)}
-    assert manifest["given_examples"] == np.flatnonzero(dataset.labelled).tolist()
+    assert manifest["given_examples"] == np.flatnonzero(dataset.given_mask).tolist()
     assert (manifest["labeled_fraction"], manifest["num_images"]) == (0.25, 48)
     assert sum(manifest["confidence_of_inferred_labels"]["images"]) == 36
     assert "infer_labels.features = 'raw'" in manifest["config"]
@@ -241,7 +243,7 @@ def test_labels_of_two_fractions_share_a_network(infer, make_dataset, tmp_path, 
     assert not list((tmp_path / "many").glob("*backbone*"))
     monkeypatch.setattr("compare_gan.labels.pipeline.PretextTask", None)
     labels = infer(make_dataset(fraction=4), shared, folder="few")
-    assert labels.inferred.about["labeled_fraction"] == 0.25
+    assert labels.inferred.description["labeled_fraction"] == 0.25
     assert [network] == list((tmp_path / "networks").glob("*.npz"))
 
 
@@ -250,7 +252,7 @@ def test_the_network_does_not_learn_the_labels_held_out(infer, tmp_path):
     rng = np.random.default_rng(3)
     images, true = rng.integers(0, 256, [120, 8, 8, 1], np.uint8), rng.integers(3, size=120)
     source = ArraySource.from_arrays({"train": (images, true)}, num_classes=3)
-    dataset = Dataset("noise", source, labelled=np.arange(120) < 112)
+    dataset = Dataset("noise", source, given_mask=np.arange(120) < 112)
     infer(
         dataset,
         _SEMI,
@@ -353,7 +355,7 @@ class TestMistakes:
 
     def test_count(self, infer, make_dataset, arrays):
         source = ArraySource.from_arrays({"train": tuple(a[:36] for a in arrays)}, num_classes=3)
-        dataset = Dataset("thirds", source, labelled=make_dataset().labelled[:36])
+        dataset = Dataset("thirds", source, given_mask=make_dataset().given_mask[:36])
         assert self._message(infer, dataset, _RAW) == (
             f"The labels in '{self.path}' were made for number of images = 48, but here it is 36: "
             "name another folder (infer_labels.label_dir) or delete this one."
@@ -361,7 +363,7 @@ class TestMistakes:
 
     def test_classes(self, infer, make_dataset, arrays):
         source = ArraySource.from_arrays({"train": arrays}, num_classes=4)
-        dataset = Dataset("thirds", source, labelled=make_dataset().labelled)
+        dataset = Dataset("thirds", source, given_mask=make_dataset().given_mask)
         assert "made for number of classes = 3, but here it is 4:" in self._message(
             infer, dataset, _RAW
         )
@@ -426,7 +428,7 @@ class TestMistakes:
 
 def test_a_class_without_labels(infer, make_dataset):
     dataset = make_dataset()
-    dataset.labelled[2::3] = False
+    dataset.given_mask[2::3] = False
     with pytest.raises(UserError, match="No image of the class '2' of 'thirds' is labelled"):
         infer(dataset, _RAW)
 
