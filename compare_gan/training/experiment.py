@@ -11,11 +11,11 @@ import tensorflow as tf
 from compare_gan import labels
 from compare_gan.config import is_bound, told
 from compare_gan.datasets import Dataset
+from compare_gan.engine.precision import mixed_precision
 from compare_gan.evaluation.evaluate import EvaluationOptions
 from compare_gan.layers import ConditionalBatchNorm
 from compare_gan.training.checks import check_bindings, check_gan
 from compare_gan.training.options import Options, RunConfig
-from compare_gan.training.precision import mixed_precision
 
 _log = logging.getLogger(__name__)
 

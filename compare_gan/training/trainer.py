@@ -61,7 +61,7 @@ class Trainer:
         restored = self.checkpoints.restore_newest()
         if restored:
             _log.info("Resuming from %s.", restored)
-        self._train_step = TrainStep(self.state, replicas)
+        self._train_step = TrainStep(self.state)
         self._winograd = run_config.winograd
         if self._winograd is None:
             self._winograd = on_cpu() and not run_config.jit_compile
