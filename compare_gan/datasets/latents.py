@@ -14,7 +14,7 @@ import scipy.stats
 import tensorflow as tf
 
 from compare_gan.errors import UserError, check_range
-from compare_gan.utils import call_with_requested
+from compare_gan.registry import call_with_requested
 
 _EVAL = 0x65766C
 

@@ -19,7 +19,8 @@ from compare_gan.evaluation.results import Protocol, ResultRow, Score
 from compare_gan.metrics.base import Batch, Metric
 from compare_gan.metrics.precision import without_tensor_float_32
 from compare_gan.metrics.sampler import Sampler
-from compare_gan.utils import call_with_requested, code_version
+from compare_gan.registry import call_with_requested
+from compare_gan.version import code_version
 
 _log = logging.getLogger(__name__)
 
