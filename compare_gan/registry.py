@@ -167,6 +167,29 @@ def load(kind: str) -> None:
     importlib.import_module(_ROOMS[kind])
 
 
+def call_with_requested(fn: Callable, /, **available: Any) -> Any:
+    """Calls `fn` with those of the `available` values whose names are parameters of `fn`.
+
+    A penalty or a normalization asks for a value by naming a parameter after it.
+
+    Raises:
+      TypeError: A parameter without a default is not among the available values.
+
+    Example:
+      >>> from compare_gan import registry
+      >>> registry.call_with_requested(lambda x, scale=2: x * scale, x=3, y=4)
+      6
+    """
+    # A Keras layer is called through __call__, but its parameters are those of call().
+    signature = inspect.signature(fn.call if hasattr(fn, "call") else fn)
+    requested = {
+        name: available[name]
+        for name, parameter in signature.parameters.items()
+        if name in available and parameter.kind != inspect.Parameter.VAR_KEYWORD
+    }
+    return fn(**requested)
+
+
 def _refuse_taken(kind: str, keys: Iterable[str], value: Any) -> None:
     if kind not in _components:
         raise unknown_name("kind of part", kind, _components)

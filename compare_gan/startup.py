@@ -7,7 +7,13 @@ import sys
 import tempfile
 
 from compare_gan.errors import UserError
-from compare_gan.utils import available_cores
+
+
+def available_cores() -> int:
+    """The cores that this process may use, which may be fewer than the machine has."""
+    if hasattr(os, "sched_getaffinity"):  # Not on macOS.
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def prepare_tensorflow() -> None:

@@ -5,9 +5,11 @@ import importlib
 import gin
 import keras
 import pytest
+import tensorflow as tf
 
 from compare_gan import registry
 from compare_gan.errors import UserError
+from compare_gan.layers import BatchNorm, NoBatchNorm
 
 
 @pytest.fixture(autouse=True)
@@ -140,3 +142,28 @@ def test_a_part_of_the_users_own_comes_through_import_in_gin(own_parts):
     with gin.config.interactive_mode():
         importlib.reload(module)
     assert registry.get("loss", "my_loss") is module.my_loss
+
+
+def test_only_what_is_asked_for_is_given():
+    assert registry.call_with_requested(lambda x, y: (x, y), x=1, y=2, z=3) == (1, 2)
+    assert registry.call_with_requested(lambda x, other=5: (x, other), x=1, y=2) == (1, 5)
+    assert registry.call_with_requested(lambda x, **kwargs: (x, kwargs), x=1, kwargs=2) == (1, {})
+
+
+def test_a_parameter_that_is_not_there_is_an_error():
+    with pytest.raises(TypeError, match="missing_one"):
+        registry.call_with_requested(lambda missing_one: None, x=1)
+
+
+def test_gin_configurables_and_layers_are_seen_through():
+    @gin.configurable
+    def asks_by_name(x, y, scale=1):
+        return (x + y) * scale
+
+    gin.parse_config("asks_by_name.scale = 10")
+    assert registry.call_with_requested(asks_by_name, x=1, y=2, training=True) == 30
+    x = tf.ones([2, 3])
+    for layer in (NoBatchNorm(), BatchNorm()):
+        assert registry.call_with_requested(
+            layer, inputs=x, z=None, y=None, training=False
+        ).shape == (2, 3)

@@ -55,7 +55,7 @@ def make_jobs(
 
 def run(key: dict, bindings: list, runs: str, results: jobs.Results) -> None:
     """Infers the labels, writes the line, deletes all but the network."""
-    from compare_gan.utils import code_version
+    from compare_gan.version import code_version
 
     version = code_version()
     folder = os.path.join(runs, _name(key))

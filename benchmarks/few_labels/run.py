@@ -139,7 +139,7 @@ def _jobs_of(settings: Settings, row: str, fractions, seed: int) -> Iterator[Job
 def run(job: Job, settings: Settings, results: jobs.Results) -> None:
     """Infers the labels that the run needs, trains, evaluates, writes the line, cleans up."""
     from compare_gan.evaluation.results import read_results
-    from compare_gan.utils import code_version
+    from compare_gan.version import code_version
 
     version = code_version()  # Before the run: of the code that runs.
     bindings, about = list(job.bindings), {}

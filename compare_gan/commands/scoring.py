@@ -76,10 +76,9 @@ def metrics(
       a data set or its split: fashion_mnist_10k, cifar10:test, tfds:NAME:SPLIT
     """  # noqa: D301
     prepare_tensorflow()
-    from compare_gan import config
+    from compare_gan import config, files
     from compare_gan.evaluation import metric_pictures
     from compare_gan.evaluation.score_sets import score_sets
-    from compare_gan.utils import write_text
 
     if output and os.path.isdir(output):
         raise UserError(f"--output must name a file, '{output}' is a folder.")
@@ -107,9 +106,7 @@ def metrics(
     if pictures:
         metric_pictures.write(result.pictures, pictures)
     if output:
-        write_text(
-            os.path.dirname(output) or ".", os.path.basename(output), result.to_json() + "\n"
-        )
+        files.write_text(output, result.to_json() + "\n")
     click.echo(result.to_json())
 
 

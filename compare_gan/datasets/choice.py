@@ -25,7 +25,7 @@ from compare_gan.datasets.synthetic import make_noise
 from compare_gan.datasets.tensorflow_datasets import load_any
 from compare_gan.datasets.views import RelabelledSource, select
 from compare_gan.errors import UserError, check_positive_integer, unknown_name
-from compare_gan.utils import call_with_requested
+from compare_gan.registry import call_with_requested
 
 _ANY_TFDS = "tfds:"
 _MADE_UP = ("single", "random")

@@ -10,7 +10,6 @@ The order of the records does not matter.
 """
 
 import collections
-import hashlib
 import json
 import os
 from collections.abc import Iterator, Sequence
@@ -19,6 +18,7 @@ import numpy as np
 import tensorflow as tf
 from google.protobuf.message import DecodeError
 
+from compare_gan import files
 from compare_gan.datasets.sources import with_fixed_threads
 from compare_gan.errors import UserError
 
@@ -43,22 +43,16 @@ def write_label_file(path: str, keys: Sequence[str], labels: np.ndarray) -> str:
     """
     if len(keys) != len(labels) or len(set(keys)) != len(keys):
         raise UserError(f"{len(labels)} labels need as many different keys, received {len(keys)}.")
-    tf.io.gfile.makedirs(os.path.dirname(os.path.abspath(path)))
-    temporary = f"{path}.{os.getpid()}.tmp"
-    with tf.io.TFRecordWriter(temporary) as writer:
-        for key, label in zip(keys, labels, strict=True):
-            writer.write(_example(key, label).SerializeToString())
-    digest = _hash(temporary)
-    tf.io.gfile.rename(temporary, path, overwrite=True)
-    return digest
+    with files.atomic(path) as temporary:
+        with tf.io.TFRecordWriter(temporary) as writer:
+            for key, label in zip(keys, labels, strict=True):
+                writer.write(_example(key, label).SerializeToString())
+        return files.file_digest(temporary)
 
 
 def _hash(path: str) -> str:
-    digest = hashlib.sha256()
     with tf.io.gfile.GFile(path, "rb") as file:
-        while piece := file.read(2**24):
-            digest.update(piece)
-    return digest.hexdigest()
+        return files.digest(file)
 
 
 def _manifest_of(path: str) -> tuple[str, str | None, str | None]:

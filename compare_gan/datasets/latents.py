@@ -16,7 +16,7 @@ import scipy.stats
 import tensorflow as tf
 
 from compare_gan.errors import UserError, check_range
-from compare_gan.utils import call_with_requested
+from compare_gan.registry import call_with_requested
 
 
 @gin.configurable("uniform", module="tf.random")

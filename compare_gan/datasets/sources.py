@@ -10,7 +10,7 @@ import tensorflow as tf
 
 from compare_gan.datasets.layout import Layout
 from compare_gan.errors import UserError
-from compare_gan.utils import available_cores
+from compare_gan.startup import available_cores
 
 # Images that are not arrays to begin with are kept in memory up to this many bytes a data set.
 MEMORY_LIMIT = 2**30

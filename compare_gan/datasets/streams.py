@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from compare_gan.datasets.sources import Source, on_host, shuffled_indices, with_fixed_threads
 from compare_gan.datasets.transforms import Transform
-from compare_gan.utils import available_cores
+from compare_gan.startup import available_cores
 
 # Records that are shuffled among each other; two such blocks are held, still encoded. A prime, so
 # that blocks begin elsewhere in each epoch.

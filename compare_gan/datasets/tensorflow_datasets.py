@@ -13,7 +13,7 @@ from compare_gan.datasets import sources
 from compare_gan.datasets.streams import StreamSource, labels_of_records
 from compare_gan.datasets.transforms import Transform, as_it_is, middle_square
 from compare_gan.errors import UserError, nearest
-from compare_gan.utils import available_cores
+from compare_gan.startup import available_cores
 
 # What any other data set is evaluated on: the first of these that it has.
 _EVAL_SPLITS = ("test", "validation", "train")

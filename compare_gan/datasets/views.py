@@ -1,12 +1,12 @@
 """Sources made of others: with other labels, or with some of the examples only."""
 
 import dataclasses
-import hashlib
 from collections.abc import Mapping
 
 import numpy as np
 import tensorflow as tf
 
+from compare_gan import files
 from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.sources import (
     RandomAccessSource,
@@ -101,7 +101,7 @@ def images_digest(source: Source) -> str:
     count = source.splits["train"]
     batches = source.evaluation("train", _COMPARED, min(count, _COMPARED), no_labels(count))
     images, _ = next(iter(with_fixed_threads(batches)))
-    return hashlib.sha256(np.ascontiguousarray(images.numpy())).hexdigest()[:16]
+    return files.digest(images.numpy())[:16]
 
 
 def _about(source: Source) -> dict[str, object]:

@@ -15,8 +15,9 @@ from compare_gan.evaluation.reference import Reference
 from compare_gan.evaluation.results import Protocol, ResultRow, Score
 from compare_gan.metrics.base import ImageBatch, Metric
 from compare_gan.metrics.tensor_float32 import without_tensor_float_32
+from compare_gan.registry import call_with_requested
 from compare_gan.sampling import Sampler, labels_in_turn
-from compare_gan.utils import call_with_requested, code_version
+from compare_gan.version import code_version
 
 _log = logging.getLogger(__name__)
 

@@ -7,8 +7,8 @@ import numpy as np
 import PIL.Image
 
 from compare_gan.metrics.base import Metric
+from compare_gan.registry import call_with_requested
 from compare_gan.report import grids
-from compare_gan.utils import call_with_requested
 
 
 def draw(metric: Metric, extractor, available: dict[str, object]) -> dict[str, PIL.Image.Image]:

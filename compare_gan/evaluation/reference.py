@@ -1,11 +1,11 @@
 """The reference: real images of one split, and their cached statistics."""
 
 import functools
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
 
+from compare_gan import files
 from compare_gan.datasets import eval_batches
 from compare_gan.errors import UserError
 from compare_gan.evaluation.gather import gather, statistics_name
@@ -81,15 +81,15 @@ class Reference:
 # Once a process: a run that is evaluated at many checkpoints has one reference.
 @functools.lru_cache(maxsize=4)
 def _count_and_hash(dataset, split: str, num_images: int | None) -> tuple[int, str]:
-    count, image_digest, label_digest = 0, hashlib.sha256(), hashlib.sha256()
+    count, image_digest, label_digest = 0, files.Digest(), files.Digest()
     for images, labels in split_batches(dataset, split, num_images, batch_size=256):
         count += len(images)
-        image_digest.update(images.tobytes())
-        label_digest.update(np.asarray(labels, np.int32).tobytes())
+        image_digest.add(images)
+        label_digest.add(np.asarray(labels, np.int32))
     if not count:
         raise UserError(f"The split '{split}' of '{dataset.name}' holds no images.")
-    image_digest.update(label_digest.digest() + str(tuple(dataset.image_shape)).encode())
-    return count, image_digest.hexdigest()[:16]
+    image_digest.add(label_digest.raw(), str(tuple(dataset.image_shape)))
+    return count, image_digest.hex()[:16]
 
 
 def split_batches(

@@ -1,16 +1,14 @@
 """Result rows: scores and the protocol that they were measured by; results.jsonl, scores.csv."""
 
-import contextlib
 import csv
 import dataclasses
-import fcntl
 import io
 import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
+from compare_gan import files
 from compare_gan.errors import UserError
-from compare_gan.utils import write_text
 
 NOT_RECORDED = "not recorded"
 _JSONL = "results.jsonl"
@@ -147,7 +145,7 @@ def read_results(model_dir: str) -> list[ResultRow]:
     """
     path = os.path.join(model_dir, _JSONL)
     rows = []
-    for number, line in enumerate(_read_text(path).splitlines(), start=1):
+    for number, line in enumerate(files.read_text(path).splitlines(), start=1):
         try:
             rows.append(ResultRow.from_json(line))
         except (ValueError, KeyError, TypeError) as error:
@@ -171,11 +169,12 @@ def write_results(
     """
     rows = list(rows)
     os.makedirs(model_dir, exist_ok=True)
-    with _locked(model_dir):
+    with files.locked(model_dir):
         lines = "".join(row.to_json() + "\n" for row in rows)
-        write_text(model_dir, _JSONL, _read_text(os.path.join(model_dir, _JSONL)) + lines)
-        before = _read_text(os.path.join(model_dir, score_filename))
-        write_text(model_dir, score_filename, _table(read_results(model_dir), before))
+        path = os.path.join(model_dir, _JSONL)
+        files.write_text(path, files.read_text(path) + lines)
+        table = os.path.join(model_dir, score_filename)
+        files.write_text(table, _table(read_results(model_dir), files.read_text(table)))
 
 
 def format_scores(rows: Iterable[ResultRow]) -> str:
@@ -216,21 +215,3 @@ def _table_line(row: ResultRow) -> dict[str, object]:
     if row.training_labels:
         line["training_labels"] = json.dumps(row.training_labels)
     return line
-
-
-def _read_text(path: str) -> str:
-    if not os.path.exists(path):
-        return ""
-    with open(path, newline="") as file:
-        return file.read()
-
-
-@contextlib.contextmanager
-def _locked(folder: str):
-    """Only one process at a time: two that read, add and rename would lose each other's rows."""
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX)
-        yield
-    finally:
-        os.close(descriptor)

@@ -31,7 +31,7 @@ from compare_gan.evaluation.set_statistics import (
 from compare_gan.metrics.base import Metric
 from compare_gan.metrics.extractors import Extractor
 from compare_gan.metrics.tensor_float32 import without_tensor_float_32
-from compare_gan.utils import call_with_requested
+from compare_gan.registry import call_with_requested
 
 _METRICS = ("fid",)
 # Where no metric needs one.

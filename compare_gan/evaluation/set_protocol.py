@@ -6,7 +6,7 @@ from compare_gan.evaluation.image_sets import IndexedImages
 from compare_gan.evaluation.npz_files import GivenStatistics
 from compare_gan.evaluation.results import NOT_RECORDED, Protocol
 from compare_gan.evaluation.set_statistics import Gathered
-from compare_gan.utils import code_version
+from compare_gan.version import code_version
 
 _log = logging.getLogger(__name__)
 

@@ -3,12 +3,11 @@
 import dataclasses
 import logging
 import os
-import shutil
 from collections.abc import Mapping, Sequence
 
 import gin
 
-from compare_gan import config, registry
+from compare_gan import config, files, registry
 from compare_gan.checkpoints import Checkpoints
 from compare_gan.datasets import outline
 from compare_gan.errors import UserError
@@ -68,13 +67,8 @@ def import_weights(
     if os.path.exists(model_dir) and not (os.path.isdir(model_dir) and not os.listdir(model_dir)):
         raise UserError(f"'{model_dir}' is not an empty directory: choose another --model_dir.")
     target = os.path.realpath(model_dir)
-    # In a folder that is there already, so that none is left behind if the source does not fit.
-    present = folder = os.path.dirname(target)
-    while not os.path.exists(present):
-        present = os.path.dirname(present)
-    staging = os.path.join(present, f"{os.path.basename(target)}.{os.getpid()}.tmp")
-    os.mkdir(staging)
-    try:
+    with files.atomic(target) as staging:  # Nothing is left behind if the source does not fit.
+        os.mkdir(staging)
         with open_source(path) as source:
             told = _told(gin_configs, gin_bindings)
             inferred = infer(
@@ -88,10 +82,6 @@ def import_weights(
             os.remove(worked_out)
             data = _Data(_query("dataset.name"), inferred.image_shape, num_classes)
             summary = _build_and_write(source, staging, data)
-        os.makedirs(folder, exist_ok=True)
-        os.rename(staging, target)  # An empty directory gives way.
-    finally:
-        shutil.rmtree(staging, ignore_errors=True)
     _tell_assumptions(source, inferred, told)
     return summary
 

@@ -7,27 +7,18 @@ soft/train.tfrecord  likewise; clusters have no soft labels
 lock                 held by the run that infers them
 """
 
-import contextlib
 import json
-import logging
 import os
 import zipfile
 import zlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from compare_gan import files
 from compare_gan.datasets.label_files import write_label_file
 from compare_gan.datasets.labels import check_soft
 from compare_gan.errors import UserError
-from compare_gan.utils import file_hash, write_text
-
-try:
-    import fcntl
-except ImportError:  # Not a Unix.
-    fcntl = None
-
-_log = logging.getLogger(__name__)
 
 MANIFEST, ARRAYS = "manifest.json", "labels.npz"
 _HARD, _SOFT = "hard/train.tfrecord", "soft/train.tfrecord"
@@ -65,7 +56,7 @@ def write_labels(
     hashes[_HARD] = write_label_file(os.path.join(folder, _HARD), keys, hard)
     hashes[ARRAYS] = write_arrays(os.path.join(folder, ARRAYS), arrays)
     manifest = {"key": key, **about, "files": hashes}
-    write_text(folder, MANIFEST, json.dumps(manifest, indent=1) + "\n")
+    files.write_json(os.path.join(folder, MANIFEST), manifest)
 
 
 def read_labels(
@@ -101,7 +92,7 @@ def read_labels(
                 f"it is {value!r}: {_ELSE}."
             )
     path = os.path.join(folder, ARRAYS)
-    if not os.path.exists(path) or file_hash(path) != hashes.get(ARRAYS):
+    if not os.path.exists(path) or files.file_digest(path) != hashes.get(ARRAYS):
         raise UserError(
             f"'{path}' is missing or not the file whose hash is in {MANIFEST}: delete the folder "
             "to infer the labels again."
@@ -112,39 +103,12 @@ def read_labels(
     return labels, manifest
 
 
-@contextlib.contextmanager
-def locked(path: str) -> Iterator[None]:
-    """One process at a time holds this file, which is made if need be; others wait here.
-
-    Advisory, for as long as the process lives; nothing where the system or the file system has no
-    `flock`.
-    """
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    with open(path, "a") as file:
-        if fcntl is not None:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                _log.info("Waiting for another run that infers labels and holds %s.", path)
-                fcntl.flock(file, fcntl.LOCK_EX)
-            except OSError as error:
-                _log.warning(
-                    "%s cannot be locked (%s): start no other run that infers these labels.",
-                    path,
-                    error.strerror,
-                )
-        yield  # The end of the file's being open ends the lock.
-
-
 def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> str:
     """Writes an .npz file whole or not at all; makes its folder if need be; returns its hash."""
-    os.makedirs(os.path.dirname(path), exist_ok=True)
-    temporary = f"{path}.{os.getpid()}.tmp"
-    with open(temporary, "wb") as file:
-        np.savez_compressed(file, **arrays)
-    digest = file_hash(temporary)
-    os.replace(temporary, path)
-    return digest
+    with files.atomic(path) as temporary:
+        with open(temporary, "wb") as file:
+            np.savez_compressed(file, **arrays)
+        return files.file_digest(temporary)
 
 
 def read_arrays(path: str) -> Mapping[str, np.ndarray]:

@@ -6,7 +6,6 @@ begun training in `pretext-<key>/`, the labels as `files` has them.
 
 import dataclasses
 import functools
-import hashlib
 import json
 import logging
 import os
@@ -19,6 +18,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from compare_gan import files
 from compare_gan.datasets.dataset import Dataset, InferredLabels
 from compare_gan.datasets.label_files import IMAGES_HASH
 from compare_gan.datasets.labels import to_hard_labels
@@ -31,7 +31,6 @@ from compare_gan.labels.features import Extractor, features_of, in_batches
 from compare_gan.labels.files import (
     ARRAYS,
     DAMAGED,
-    locked,
     read_arrays,
     read_labels,
     write_arrays,
@@ -40,9 +39,11 @@ from compare_gan.labels.files import (
 from compare_gan.labels.options import InferOptions
 from compare_gan.labels.pretext import PretextOptions, PretextTask
 from compare_gan.labels.quality import told_quality
-from compare_gan.utils import code_version
+from compare_gan.version import code_version
 
 _log = logging.getLogger(__name__)
+
+_WAITING = "Waiting for another run that infers labels in '{}'."
 
 # Names the computation: labels of another are not those that would be made now.
 _VERSION = 3
@@ -77,7 +78,7 @@ def infer(dataset: Dataset, folder: str, strategy: tf.distribute.Strategy | None
     found = read_labels(folder, task.key, options.soft)
     if found is None:
         task.check()
-        with locked(os.path.join(folder, "lock")):
+        with files.locked(os.path.join(folder, "lock"), _WAITING.format(folder)):
             found = read_labels(folder, task.key, options.soft)  # Another run's, meanwhile.
             if found is None:
                 task.run()
@@ -216,7 +217,7 @@ class _Task:
         backbone = make()
         if os.path.exists(path) and _restored(backbone, path):
             return backbone
-        with locked(f"{self._path('backbone')}.lock"):
+        with files.locked(f"{self._path('backbone')}.lock", _WAITING.format(path)):
             # Another run's, meanwhile.
             if not (os.path.exists(path) and _restored(backbone, path)):
                 self._train_backbone(make, path)
@@ -307,4 +308,4 @@ def _restored(backbone: keras.Model, path: str) -> bool:
 
 
 def _digest(content: bytes | np.ndarray) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
+    return files.digest(content)[:16]

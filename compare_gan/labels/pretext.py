@@ -14,6 +14,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from compare_gan import engine
 from compare_gan.checkpoints import Checkpoints
 from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.labels import to_hard_labels
@@ -101,7 +102,6 @@ class PretextTask:
         self._supervised = supervised
         self._seed = seed
         self._strategy = strategy
-        self._replicas = strategy.num_replicas_in_sync
         self._names = ["rotation loss", "rotation accuracy"]
         with strategy.scope():
             width = backbone.output[POOLED].shape[-1]
@@ -216,14 +216,8 @@ class PretextTask:
         return with_fixed_threads(batches.map(assemble).prefetch(2))
 
     def _train_step(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
-        variables = [variable.value for variable in self._trained]
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch(variables)
-            loss, values = self._loss(batch)
-            # Keras sums gradients over the replicas; each replica's loss is a mean over its part.
-            loss = loss / self._replicas
-        self._optimizer.apply(tape.gradient(loss, variables), self._trained)
-        return tf.stack(values)
+        done = engine.update(lambda: self._loss(batch), self._trained, self._optimizer)
+        return tf.stack(done.aux)
 
     def _loss(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
         images = as_float(batch["images"])  # Here: oneDNN turns no bytes, and says so each time.

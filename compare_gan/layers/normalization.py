@@ -2,7 +2,7 @@
 
 A network is given one of the classes (`G.batch_norm_fn = @conditional_batch_norm`), builds it as
 `fn(name=…, spectral_norm=…)` and calls it with what its `call` asks for among `inputs`, `z`, `y`
-and `training`; see `utils.call_with_requested`.
+and `training`; see `registry.call_with_requested`.
 """
 
 import keras

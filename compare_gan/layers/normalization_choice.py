@@ -6,7 +6,7 @@ from collections.abc import Callable
 import keras
 
 from compare_gan import registry
-from compare_gan.utils import call_with_requested
+from compare_gan.registry import call_with_requested
 
 
 class Normalization:

@@ -1,6 +1,5 @@
 """Statistics of real images, kept on disk under a key that names all that they depend on."""
 
-import hashlib
 import json
 import logging
 import os
@@ -9,6 +8,8 @@ import zipfile
 from collections.abc import Callable, Mapping
 
 import numpy as np
+
+from compare_gan import files
 
 _log = logging.getLogger(__name__)
 
@@ -49,7 +50,7 @@ def cached(key: Mapping[str, object], compute: Callable[[], Arrays]) -> Arrays:
 def _file_name(key: Mapping[str, object], text: str) -> str:
     words = [str(key[name]) for name in ("dataset", "statistics") if name in key]
     readable = re.sub(r"[^\w.-]+", "-", "_".join(words))[:80]
-    return f"{readable}_{hashlib.sha256(text.encode()).hexdigest()[:20]}.npz"
+    return f"{readable}_{files.digest(text)[:20]}.npz"
 
 
 def _read(path: str, text: str) -> Arrays | None:
@@ -67,12 +68,8 @@ def _read(path: str, text: str) -> Arrays | None:
 
 
 def _write(path: str, text: str, arrays: Arrays) -> None:
-    # Two processes may write the same statistics at once: each renames a file of its own.
-    temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        with open(temporary, "wb") as file:
+        with files.atomic(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, **{_KEY: np.array(text)}, **arrays)
-        os.replace(temporary, path)
     except OSError as error:
         _log.warning("The statistics of the real images cannot be cached: %s", error)

@@ -17,7 +17,7 @@ from compare_gan import registry
 from compare_gan.errors import UserError
 from compare_gan.metrics.arrays import as_feature_pair, as_matrix
 from compare_gan.metrics.base import ImageBatch, Metric, Statistics
-from compare_gan.utils import available_cores
+from compare_gan.startup import available_cores
 
 _EPS = np.finfo(np.float64).eps
 _BLOCK = 2048  # Rows that are multiplied at once: with fewer, sums are read and written too often.

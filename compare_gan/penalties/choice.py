@@ -8,7 +8,7 @@ import keras
 
 from compare_gan import registry
 from compare_gan.penalties.regularizers import no_penalty
-from compare_gan.utils import call_with_requested
+from compare_gan.registry import call_with_requested
 
 
 @gin.configurable("penalty", allowlist=["fn"])

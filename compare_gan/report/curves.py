@@ -1,10 +1,11 @@
 """Curves of values over training steps."""
 
-import os
 from collections.abc import Mapping, Sequence
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
+
+from compare_gan import files
 
 
 def plot_curves(
@@ -36,6 +37,5 @@ def plot_curves(
     axes.spines[["top", "right"]].set_visible(False)
     if series:
         figure.legend(loc="outside right upper", frameon=False, fontsize="small")
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    figure.savefig(path + ".tmp", format="png", dpi=120)
-    os.replace(path + ".tmp", path)
+    with files.atomic(path) as temporary:
+        figure.savefig(temporary, format="png", dpi=120)

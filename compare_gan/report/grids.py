@@ -1,13 +1,13 @@
 """Images laid out in one picture, and written as PNG."""
 
-import contextlib
 import io
 import math
-import os
 from collections.abc import Sequence
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from compare_gan import files
 
 _GAP = 2  # Pixels between images.
 _SMALLEST_SIDE = 56  # Smaller images are enlarged to at least this, for people to look at.
@@ -59,22 +59,14 @@ def save_png(picture: np.ndarray, path: str, compress_level: int = 6) -> None:
       path: Of the file, which is replaced if there is one.
       compress_level: 0 to 9, as zlib has them: faster to smaller.
     """
-    folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder):  # Asked so, because it takes a tenth of makedirs's time.
-        os.makedirs(folder, exist_ok=True)
     if picture.shape[-1] == 1:
         picture = picture[:, :, 0]
     # In memory first: for small pictures that is faster than Pillow's writing to a file.
     encoded = io.BytesIO()
     Image.fromarray(picture).save(encoded, format="PNG", compress_level=compress_level)
-    try:
-        with open(path + ".tmp", "wb") as file:
-            file.write(encoded.getbuffer())
-        os.replace(path + ".tmp", path)
-    except OSError:
-        with contextlib.suppress(OSError):
-            os.remove(path + ".tmp")
-        raise
+    # Not flushed to disk, which would take longer than drawing a small picture again.
+    with files.atomic(path, durable=False) as temporary, open(temporary, "wb") as file:
+        file.write(encoded.getbuffer())
 
 
 def _lay_out(rows: Sequence[np.ndarray], columns: int) -> np.ndarray:

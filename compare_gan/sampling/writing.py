@@ -11,6 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import tqdm
 
+from compare_gan import files
 from compare_gan.errors import UserError
 from compare_gan.report import grids
 from compare_gan.sampling.classes import labels_in_turn
@@ -129,10 +130,8 @@ def _png_folder(folder: str, num: int, labels: np.ndarray | None) -> Iterator[_W
 def _npz_file(path: str, num: int, labels: np.ndarray | None) -> Iterator[_Write]:
     if os.path.isdir(path):
         raise UserError(f"'{path}' is a folder: choose another --out.")
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
-    temporary = path + ".tmp"
     try:
-        with zipfile.ZipFile(temporary, "w") as archive:
+        with files.atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
             if labels is not None:
                 with archive.open("labels.npy", "w") as member:
                     np.lib.format.write_array(member, labels)
@@ -147,13 +146,8 @@ def _npz_file(path: str, num: int, labels: np.ndarray | None) -> Iterator[_Write
                     member.write(images.tobytes())
 
                 yield write
-        os.replace(temporary, path)
-    except BaseException as error:
-        with contextlib.suppress(OSError):
-            os.remove(temporary)
-        if isinstance(error, KeyboardInterrupt):
-            raise KeyboardInterrupt(f"'{path}' was not written") from None
-        raise
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"'{path}' was not written") from None
 
 
 @contextlib.contextmanager

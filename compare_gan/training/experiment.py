@@ -11,12 +11,12 @@ import tensorflow as tf
 from compare_gan import labels
 from compare_gan.config import is_bound, told
 from compare_gan.datasets import Dataset, EvaluationLatents, LatentDistribution, TrainingLatents
+from compare_gan.engine.precision import mixed_precision
 from compare_gan.evaluation.options import EvaluationOptions
 from compare_gan.layers import ConditionalBatchNorm
 from compare_gan.sampling import StandingStatistics
 from compare_gan.training.checks import check_bindings, check_gan
 from compare_gan.training.options import Options, RunConfig
-from compare_gan.training.precision import mixed_precision
 
 _log = logging.getLogger(__name__)
 

@@ -1,10 +1,10 @@
 """`compare_gan export`: networks for use without this library, or without its runner."""
 
 import os
-import shutil
 
 import tensorflow as tf
 
+from compare_gan import files
 from compare_gan.errors import UserError
 from compare_gan.training.model_dir import RestoredModel
 
@@ -42,27 +42,14 @@ def export(model: RestoredModel, path: str, discriminator: bool = False) -> list
     for taken in filter(os.path.exists, networks):
         raise UserError(f"'{taken}' exists already: choose another --out.")
     model.sampler.prepare()
-    os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
     if path.endswith(_KERAS):
         for target, network in networks.items():
-            _write_whole(target, network.save)
+            with files.atomic(target) as temporary:
+                network.save(temporary)
     else:
-        _write_whole(path, lambda temporary: _save(model, discriminator, temporary))
+        with files.atomic(path) as temporary:
+            _save(model, discriminator, temporary)
     return list(networks)
-
-
-def _write_whole(path: str, write) -> None:
-    """Lets `write` make a file or directory of another name, then renames it."""
-    root, ending = os.path.splitext(path)
-    temporary = f"{root}.{os.getpid()}.tmp{ending}"
-    try:
-        write(temporary)
-        os.rename(temporary, path)
-    finally:
-        if os.path.isdir(temporary):
-            shutil.rmtree(temporary)
-        elif os.path.exists(temporary):
-            os.remove(temporary)
 
 
 def _save(model: RestoredModel, discriminator: bool, path: str) -> None:

@@ -21,14 +21,13 @@ from collections.abc import Mapping
 
 import gin
 
-from compare_gan import config
+from compare_gan import config, files
 from compare_gan.checkpoints import Checkpoints, list_checkpoints, step_of
 from compare_gan.datasets import EvaluationLatents
 from compare_gan.errors import UserError
 from compare_gan.sampling import Sampler, StandingStatistics
 from compare_gan.training.options import Options
 from compare_gan.training.state import TrainState
-from compare_gan.utils import write_text
 
 _log = logging.getLogger(__name__)
 
@@ -68,7 +67,7 @@ def write_description(model_dir: str, dataset) -> None:
         ]
         if changed:
             _log.warning("This run was begun with another config: %s.", "; ".join(changed))
-    write_text(model_dir, _CONFIG, bindings)
+    files.write_text(os.path.join(model_dir, _CONFIG), bindings)
     class_names = dataset.class_names
     model = {
         "dataset": dataset.name,
@@ -76,7 +75,7 @@ def write_description(model_dir: str, dataset) -> None:
         "num_classes": None if dataset.num_classes is None else int(dataset.num_classes),
         "class_names": None if class_names is None else [str(name) for name in class_names],
     }
-    write_text(model_dir, _MODEL, json.dumps(model, indent=2) + "\n")
+    files.write_json(os.path.join(model_dir, _MODEL), model)
 
 
 def check_training_labels(model_dir: str, about: Mapping[str, object] | None) -> None:
@@ -110,7 +109,7 @@ def _told(about: Mapping[str, object] | None) -> str:
 
 def write_training_labels(model_dir: str, about: Mapping[str, object] | None) -> None:
     """Saves what inferred labels the run is trained on; None without any."""
-    write_text(model_dir, _LABELS, json.dumps(about, indent=2) + "\n")
+    files.write_json(os.path.join(model_dir, _LABELS), about)
 
 
 def training_labels(model_dir: str) -> dict[str, object] | None:
@@ -124,7 +123,7 @@ def training_labels(model_dir: str) -> dict[str, object] | None:
 
 def write_operative_config(model_dir: str) -> None:
     """Saves all that has been used of the config until now, defaults included."""
-    write_text(model_dir, "operative_config.gin", gin.operative_config_str())
+    files.write_text(os.path.join(model_dir, "operative_config.gin"), gin.operative_config_str())
 
 
 def config_path(model_dir: str) -> str:

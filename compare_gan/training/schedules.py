@@ -13,7 +13,7 @@ from compare_gan.evaluation.evaluate import evaluate_generator
 from compare_gan.evaluation.results import format_scores, read_results, write_results
 from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.trainer import Experiment, Trainer
-from compare_gan.utils import code_version
+from compare_gan.version import code_version
 
 _log = logging.getLogger(__name__)
 

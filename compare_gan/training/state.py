@@ -3,8 +3,8 @@
 import keras
 import tensorflow as tf
 
+from compare_gan.engine.precision import with_loss_scale
 from compare_gan.training.optimizers import make_optimizers
-from compare_gan.training.precision import with_loss_scale
 
 
 class TrainState:

@@ -2,8 +2,8 @@
 
 import tensorflow as tf
 
+from compare_gan import engine
 from compare_gan.loop import as_float
-from compare_gan.training.precision import agreed, loss_scale, unscaled_norm
 from compare_gan.training.state import TrainState
 
 
@@ -17,9 +17,8 @@ class TrainStep:
       names: The names of the values that a step returns, known once it has been traced.
     """
 
-    def __init__(self, state: TrainState, num_replicas: int = 1):
+    def __init__(self, state: TrainState):
         self._state = state
-        self._num_replicas = num_replicas
         self.names: list[str] = []
 
     def __call__(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
@@ -65,23 +64,17 @@ class TrainStep:
         return tf.stack([tf.cast(values[name], tf.float32) for name in self.names])
 
     def _update(self, loss_fn, variables, optimizer, network: str) -> dict[str, tf.Tensor]:
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
-            tape.watch([variable.value for variable in variables])
+        def loss_and_parts():
             terms = loss_fn()
-            # Keras sums gradients over the replicas; each replica's loss is a mean over its part.
-            loss = optimizer.scale_loss(terms.total / self._num_replicas)
-        gradients = tape.gradient(loss, [variable.value for variable in variables])
-        scale = loss_scale(optimizer)
-        if scale is not None:
-            gradients = agreed(gradients)
-        optimizer.apply(gradients, variables)
+            return terms.total, terms.parts
+
+        done = engine.update(loss_and_parts, variables, optimizer)
         values = {
             f"{'accuracy' if 'accuracy' in name else 'loss'}/{name}": value
-            for name, value in terms.parts.items()
+            for name, value in done.aux.items()
         }
-        values[f"loss/{network}"] = terms.total
-        norm = unscaled_norm(gradients, scale)
-        values[f"gradient_norm/{network}"] = norm * self._num_replicas
-        if scale is not None:
-            values[f"loss_scale/{network}"] = scale
+        values[f"loss/{network}"] = done.loss
+        values[f"gradient_norm/{network}"] = done.gradient_norm
+        if done.loss_scale is not None:
+            values[f"loss_scale/{network}"] = done.loss_scale
         return values

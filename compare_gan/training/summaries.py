@@ -8,8 +8,8 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from compare_gan import files
 from compare_gan.progress import ProgressLine
-from compare_gan.utils import write_text
 
 _LOG = "log.jsonl"
 
@@ -30,7 +30,8 @@ class Summaries:
         self._model_dir = model_dir
         self._writer = tf.summary.create_file_writer(os.path.join(model_dir, "tensorboard"))
         rows = [row for row in read_log(model_dir) if row["step"] <= first_step]
-        write_text(model_dir, _LOG, "".join(json.dumps(row) + "\n" for row in rows))
+        lines = "".join(json.dumps(row) + "\n" for row in rows)
+        files.write_text(os.path.join(model_dir, _LOG), lines)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Writes scalars of one step; values that are not finite become null in log.jsonl."""

@@ -1,8 +1,8 @@
 """The training loop: from a config in gin to a model directory."""
 
 import contextlib
-import json
 import logging
+import os
 import secrets
 import time
 
@@ -10,6 +10,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from compare_gan import files
 from compare_gan.backend import on_cpu
 from compare_gan.checkpoints import Checkpoints
 from compare_gan.errors import DivergenceError
@@ -21,7 +22,6 @@ from compare_gan.training.experiment import Experiment
 from compare_gan.training.recorder import Recorder
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
-from compare_gan.utils import write_text
 from compare_gan.winograd import winograd_convolutions
 
 _log = logging.getLogger(__name__)
@@ -61,7 +61,7 @@ class Trainer:
         restored = self.checkpoints.restore_newest()
         if restored:
             _log.info("Resuming from %s.", restored)
-        self._train_step = TrainStep(self.state, replicas)
+        self._train_step = TrainStep(self.state)
         self._winograd = run_config.winograd
         if self._winograd is None:
             self._winograd = on_cpu() and not run_config.jit_compile
@@ -212,7 +212,7 @@ class Trainer:
     def _mark_as_diverged(self, terms: list[str]) -> None:
         if self.is_chief:
             note = {"step": self.step, "terms": terms}
-            write_text(self.model_dir, model_dirs.DIVERGED, json.dumps(note) + "\n")
+            files.write_json(os.path.join(self.model_dir, model_dirs.DIVERGED), note)
 
 
 def _steps_to_next(step: int, periods: tuple[int, ...], last: int) -> int:

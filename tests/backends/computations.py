@@ -19,7 +19,7 @@ from keras import ops
 
 from compare_gan import backend, layers, losses, penalties, registry
 from compare_gan.gans import S3GAN
-from compare_gan.utils import call_with_requested
+from compare_gan.registry import call_with_requested
 
 # By architecture the size of images and options that make it narrow.
 NETWORKS = {

@@ -218,7 +218,7 @@ def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch, caplo
         patch.setattr("compare_gan.labels.pipeline.PretextTask", forbidden)
         # The network is there: only the classifier is trained again; also where locks are unknown.
         os.remove(tmp_path / "labels" / "manifest.json")
-        patch.setattr("compare_gan.labels.files.fcntl.flock", _no_locks)
+        patch.setattr("compare_gan.files.fcntl.flock", _no_locks)
         np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)
         patch.setattr("compare_gan.labels.pipeline.train_classifier", forbidden)
         np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)

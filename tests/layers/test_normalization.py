@@ -16,7 +16,7 @@ from compare_gan.layers import (
     SelfModulatedBatchNorm,
     StandardizeBatch,
 )
-from compare_gan.utils import call_with_requested
+from compare_gan.registry import call_with_requested
 
 NAMES = (
     "batch_norm",

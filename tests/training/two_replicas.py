@@ -10,10 +10,10 @@ import pytest
 import tensorflow as tf
 
 from compare_gan.datasets import ArraySource, Dataset
+from compare_gan.engine.precision import mixed_precision
 from compare_gan.labels.backbone import BackboneOptions, make_backbone
 from compare_gan.labels.pretext import PretextOptions, PretextTask
 from compare_gan.training.distribution import make_strategy
-from compare_gan.training.precision import mixed_precision
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
 
@@ -92,7 +92,7 @@ def _train(tiny, strategy, precision=None):
         batch = strategy.experimental_distribute_values_from_function(
             lambda context: halves[context.replica_id_in_sync_group]
         )
-    step = TrainStep(state, strategy.num_replicas_in_sync)
+    step = TrainStep(state)
     values = tf.function(lambda: strategy.run(step, args=(batch,)))()
     values = strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None).numpy()
     return dict(zip(step.names, values, strict=True)), state.variables()

@@ -1,6 +1,5 @@
 """A small convolutional classifier of Fashion-MNIST, packaged with its weights."""
 
-import hashlib
 import importlib.resources
 import io
 
@@ -8,7 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from compare_gan import registry
+from compare_gan import files, registry
 from compare_gan.datasets.idx import FASHION_MNIST_CLASSES
 from compare_gan.metrics.extractors.base import Extractor
 
@@ -40,7 +39,8 @@ def build_fashion_cnn() -> keras.Model:
 
 def save_weights(model: keras.Model, path: str) -> None:
     """Writes the weights of `build_fashion_cnn` as float32 .npz, keyed by layer and variable."""
-    np.savez(path, **{v.path: v.numpy().astype(np.float32) for v in model.weights})
+    with files.atomic(path) as temporary, open(temporary, "wb") as file:
+        np.savez(file, **{v.path: v.numpy().astype(np.float32) for v in model.weights})
 
 
 @registry.register("extractor", "fashion_cnn", paper="https://arxiv.org/abs/1708.07747")
@@ -58,7 +58,7 @@ class FashionCnn(Extractor):
 
     def __init__(self):
         data = importlib.resources.files(__package__).joinpath("data", _WEIGHTS).read_bytes()
-        self.weights_hash = hashlib.sha256(data).hexdigest()[:16]
+        self.weights_hash = files.digest(data)[:16]
         self._model = build_fashion_cnn()
         with np.load(io.BytesIO(data), allow_pickle=False) as weights:
             for variable in self._model.weights:

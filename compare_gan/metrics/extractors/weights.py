@@ -1,7 +1,6 @@
 """Where an extractor's weights come from: a path that is given, the cache, or a download."""
 
 import dataclasses
-import hashlib
 import os
 import shutil
 import urllib.request
@@ -9,9 +8,9 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from compare_gan import files
 from compare_gan.errors import UserError
 from compare_gan.metrics.cache import cache_dir
-from compare_gan.utils import file_hash
 
 _TIMEOUT = 30  # Seconds without an answer.
 
@@ -59,27 +58,22 @@ def obtain(file: WeightsFile) -> str:
     """
     path = os.path.join(weights_dir(), file.name)
     if os.path.isfile(path):
-        if not file_hash(path).startswith(file.sha256):
+        if not files.file_digest(path).startswith(file.sha256):
             raise UserError(
                 f"'{path}' is damaged: its SHA-256 does not begin with {file.sha256}. Remove it."
             )
         return path
-    temporary = f"{path}.{os.getpid()}.tmp"
     try:
-        os.makedirs(weights_dir(), exist_ok=True)
-        _download(file.url, temporary)
-        digest = file_hash(temporary)
-        if not digest.startswith(file.sha256):
-            raise OSError(f"its SHA-256 is {digest[:16]}…, not {file.sha256}…")
-        os.replace(temporary, path)
+        with files.atomic(path) as temporary:
+            _download(file.url, temporary)
+            digest = files.file_digest(temporary)
+            if not digest.startswith(file.sha256):
+                raise OSError(f"its SHA-256 is {digest[:16]}…, not {file.sha256}…")
     except (OSError, ValueError) as error:  # URLError is an OSError.
         reason = getattr(error, "reason", error)
         raise UserError(
             f"'{file.name}' cannot be had from {file.url} ({reason}): put it into {weights_dir()}."
         ) from error
-    finally:
-        if os.path.exists(temporary):
-            os.remove(temporary)
     return path
 
 
@@ -94,27 +88,26 @@ def _download(url: str, path: str) -> None:
 
 def arrays_hash(arrays: Iterable[np.ndarray]) -> str:
     """16 digits of the SHA-256 over shapes, types and numbers: the same from whichever file."""
-    digest = hashlib.sha256()
+    digest = files.Digest()
     for array in arrays:
         array = np.ascontiguousarray(array)
-        digest.update(f"{array.dtype.str}{array.shape}".encode())
-        digest.update(array.tobytes())
-    return digest.hexdigest()[:16]
+        digest.add(f"{array.dtype.str}{array.shape}", array.tobytes())
+    return digest.hex()[:16]
 
 
 def words_hash(*words: object) -> str:
     """16 digits of the SHA-256 over what the words print as."""
-    return hashlib.sha256(repr(words).encode()).hexdigest()[:16]
+    return files.digest(repr(words))[:16]
 
 
 def files_hash(folder: str, counts=lambda name: True) -> str:
     """16 digits of the SHA-256 over names and contents of those files of a folder that count."""
-    digest = hashlib.sha256()
-    for parent, folders, files in os.walk(folder):
+    digest = files.Digest()
+    for parent, folders, found in os.walk(folder):
         folders.sort()
-        for name in filter(counts, sorted(files)):
-            digest.update(os.path.relpath(os.path.join(parent, name), folder).encode())
-            with open(os.path.join(parent, name), "rb") as file:
-                while block := file.read(1 << 20):
-                    digest.update(block)
-    return digest.hexdigest()[:16]
+        for name in filter(counts, sorted(found)):
+            path = os.path.join(parent, name)
+            digest.add(os.path.relpath(path, folder))
+            with open(path, "rb") as file:
+                digest.add(file)
+    return digest.hex()[:16]

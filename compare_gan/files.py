@@ -1,0 +1,292 @@
+"""Files that are written whole or not at all, locks between processes, and content hashes."""
+
+import contextlib
+import hashlib
+import itertools
+import json
+import logging
+import os
+import re
+import shutil
+import socket
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Protocol
+
+try:
+    import fcntl
+except ImportError:  # Not a Unix.
+    fcntl = None  # type: ignore[assignment]
+
+_log = logging.getLogger(__name__)
+
+_PIECE = 2**24
+_HOST = re.sub(r"[^\w-]", "-", socket.gethostname())
+_TEMPORARY = re.compile(rf"\.{re.escape(_HOST)}\.(\d+)\.\d+\.tmp(\.|$)")
+_numbers = itertools.count()
+_tidied: set[str] = set()  # Folders that this process has freed of leftovers.
+
+
+class _Array(Protocol):
+    """A NumPy array; NumPy itself is not imported here."""
+
+    flags: Any
+
+    def tobytes(self) -> bytes: ...
+
+
+@contextlib.contextmanager
+def atomic(path: str, *, durable: bool = True) -> Iterator[str]:
+    """Gives a file or folder its name once it is complete.
+
+    The body writes to a temporary name in the same folder, which is made if need be. When the body
+    ends, the result is flushed to disk and renamed. After an exception it is removed, with the
+    folders that were made, and a file of that name remains as it was. Leftovers of processes that
+    died on this host are removed.
+
+    Args:
+      path: The file or folder to write. A file is replaced, a folder must be empty or absent.
+      durable: Flush to disk before renaming, so that a power cut leaves the old or the new content.
+        False saves some milliseconds for files that are easily made again.
+
+    Yields:
+      The temporary name. It has the ending of `path`.
+
+    Example:
+      >>> import os, tempfile
+      >>> from compare_gan import files
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     with files.atomic(os.path.join(folder, "a.bin")) as temporary:
+      ...         with open(temporary, "wb") as file:
+      ...             _ = file.write(b"content")
+      ...     os.listdir(folder)
+      ['a.bin']
+    """
+    folder = os.path.dirname(os.path.abspath(path))
+    made = _make_folder(folder)
+    if folder not in _tidied:
+        _tidied.add(folder)
+        _remove_leftovers(folder)
+    root, ending = os.path.splitext(path)
+    temporary = f"{root}.{_HOST}.{os.getpid()}.{next(_numbers)}.tmp{ending}"
+    try:
+        yield temporary
+        if durable:
+            _flush(temporary)
+        os.replace(temporary, path)
+        if durable:
+            _flush_one(folder)
+    except BaseException:
+        _remove(temporary)
+        with contextlib.suppress(OSError):
+            for each in made:
+                os.rmdir(each)
+        raise
+
+
+def write_text(path: str, text: str) -> None:
+    """Writes a text file, in UTF-8, whole or not at all; makes its folder if need be."""
+    with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
+        file.write(text)
+
+
+def read_text(path: str) -> str:
+    """The text of a file, its line ends as they are; empty if there is no such file."""
+    try:
+        with open(path, encoding="utf-8", newline="") as file:
+            return file.read()
+    except FileNotFoundError:
+        return ""
+
+
+def write_json(path: str, value: object) -> None:
+    """Writes a value as indented JSON, whole or not at all.
+
+    Example:
+      >>> import os, tempfile
+      >>> from compare_gan import files
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = os.path.join(folder, "new", "a.json")
+      ...     files.write_json(path, {"version": 1})
+      ...     files.read_json(path)
+      {'version': 1}
+    """
+    write_text(path, json.dumps(value, indent=2) + "\n")
+
+
+def read_json(path: str) -> Any:
+    """The value in a JSON file.
+
+    Raises:
+      OSError, ValueError: There is no such file, or it is not JSON.
+    """
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+@contextlib.contextmanager
+def locked(path: str, waiting: str = "") -> Iterator[None]:
+    """Lets one process at a time enter; others wait.
+
+    The lock is advisory, and ends with the process however that ends. Where the system or the file
+    system knows no locks, there is a warning and no lock.
+
+    Args:
+      path: A folder, or a file, which is made if need be and remains.
+      waiting: A sentence to log before waiting.
+
+    Example:
+      >>> import os, tempfile
+      >>> from compare_gan import files
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     with files.locked(os.path.join(folder, "lock")):
+      ...         print("alone")
+      alone
+    """
+    if os.path.isdir(path):
+        descriptor = os.open(path, os.O_RDONLY)
+    else:
+        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        if fcntl is not None:
+            try:
+                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                if waiting:
+                    _log.info("%s", waiting)
+                fcntl.flock(descriptor, fcntl.LOCK_EX)
+            except OSError as error:
+                _log.warning(
+                    "'%s' cannot be locked (%s): let no other process write there.",
+                    path,
+                    error.strerror,
+                )
+        yield
+    finally:
+        os.close(descriptor)  # Ends the lock.
+
+
+class Digest:
+    """A running SHA-256 over several parts.
+
+    Parts are joined without separators: put shapes or counts in front of data of varying size.
+
+    Args:
+      *parts: The first parts; see `add`.
+
+    Example:
+      >>> from compare_gan import files
+      >>> running = files.Digest("a")
+      >>> running.add(b"b", "c")
+      >>> running.hex() == files.digest("abc")
+      True
+    """
+
+    def __init__(self, *parts: "str | bytes | _Array | BinaryIO"):
+        self._hash = hashlib.sha256()
+        self.add(*parts)
+
+    def add(self, *parts: "str | bytes | _Array | BinaryIO") -> None:
+        """Continues with a text (in UTF-8), bytes, the bytes of an array, or the rest of a file."""
+        for part in parts:
+            if isinstance(part, str):
+                self._hash.update(part.encode())
+            elif isinstance(part, (bytes, bytearray, memoryview)):
+                self._hash.update(part)
+            elif hasattr(part, "read"):
+                while piece := part.read(_PIECE):
+                    self._hash.update(piece)
+            else:
+                # A contiguous array is read in place.
+                self._hash.update(part if part.flags.c_contiguous else part.tobytes())  # type: ignore[arg-type]
+
+    def hex(self) -> str:
+        """64 hexadecimal digits."""
+        return self._hash.hexdigest()
+
+    def raw(self) -> bytes:
+        """32 bytes."""
+        return self._hash.digest()
+
+
+def digest(*parts: "str | bytes | _Array | BinaryIO") -> str:
+    """The SHA-256 of texts, bytes, arrays and open files, one after the other, in hexadecimal.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan import files
+      >>> files.digest("abc")[:16]
+      'ba7816bf8f01cfea'
+      >>> files.digest(np.frombuffer(b"abc", np.uint8))[:16]
+      'ba7816bf8f01cfea'
+    """
+    return Digest(*parts).hex()
+
+
+def file_digest(path: str) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    with open(path, "rb") as file:
+        return digest(file)
+
+
+def host() -> str:
+    """The name of this machine, as temporary files have it."""
+    return _HOST
+
+
+def is_alive(pid: int) -> bool:
+    """Whether a process with this number exists on this machine."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except OSError:  # It is another user's.
+        return True
+    return True
+
+
+def _make_folder(folder: str) -> list[str]:
+    """Makes a folder and its parents; returns those that were absent, the innermost first."""
+    absent, parent = [], folder
+    while not os.path.isdir(parent) and parent != os.path.dirname(parent):
+        absent.append(parent)
+        parent = os.path.dirname(parent)
+    if absent:
+        os.makedirs(folder, exist_ok=True)
+    return absent
+
+
+def _remove_leftovers(folder: str) -> None:
+    for name in os.listdir(folder):
+        match = _TEMPORARY.search(name)
+        if match and not is_alive(int(match.group(1))):
+            _remove(os.path.join(folder, name))
+
+
+def _remove(path: str) -> None:
+    with contextlib.suppress(OSError):
+        if os.path.isdir(path):
+            shutil.rmtree(path)
+        else:
+            os.remove(path)
+
+
+def _flush(path: str) -> None:
+    """Puts a file, or all that is in a folder, on disk."""
+    if os.path.isdir(path):
+        for parent, _, names in os.walk(path):
+            for name in names:
+                _flush_one(os.path.join(parent, name))
+            _flush_one(parent)
+    else:
+        _flush_one(path)
+
+
+def _flush_one(path: str) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    except OSError:  # Some file systems know no flush, of folders above all.
+        _log.debug("'%s' cannot be flushed.", path)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,125 @@
+"""Whole files or none, locks between processes, hashes."""
+
+import hashlib
+import os
+import subprocess
+import sys
+import time
+
+import numpy as np
+import pytest
+
+from compare_gan import files
+
+
+def test_texts_replace_and_make_folders(tmp_path):
+    folder = tmp_path / "a" / "b"
+    for content in ("one", "twö\r\n"):
+        files.write_text(str(folder / "name.txt"), content)
+        assert [path.name for path in folder.iterdir()] == ["name.txt"]
+        assert (folder / "name.txt").read_bytes() == content.encode()
+        assert files.read_text(str(folder / "name.txt")) == content
+    assert files.read_text(str(folder / "absent")) == ""
+
+
+def test_json_comes_back(tmp_path):
+    value = {"version": 1, "values": [1.5, None, "é"]}
+    files.write_json(str(tmp_path / "a.json"), value)
+    assert files.read_json(str(tmp_path / "a.json")) == value
+
+
+@pytest.mark.parametrize("durable", (True, False))
+def test_an_exception_leaves_what_was_there(tmp_path, durable):
+    path = tmp_path / "a.txt"
+    path.write_text("before")
+    with pytest.raises(KeyboardInterrupt), files.atomic(str(path), durable=durable) as temporary:
+        assert temporary.endswith(".txt") and os.path.dirname(temporary) == str(tmp_path)
+        with open(temporary, "w") as file:
+            file.write("half")
+        raise KeyboardInterrupt
+    assert os.listdir(tmp_path) == ["a.txt"] and path.read_text() == "before"
+
+
+def test_an_exception_removes_the_folders_that_were_made(tmp_path):
+    with pytest.raises(ValueError), files.atomic(str(tmp_path / "a/b/c")) as temporary:
+        os.mkdir(temporary)
+        raise ValueError
+    assert os.listdir(tmp_path) == []
+
+
+def test_a_folder_is_written_whole(tmp_path):
+    for name in ("new", "empty"):
+        if name == "empty":
+            (tmp_path / name).mkdir()
+        with files.atomic(str(tmp_path / name)) as temporary:
+            os.makedirs(os.path.join(temporary, "inner"))
+            with open(os.path.join(temporary, "inner", "a"), "w") as file:
+                file.write("text")
+            assert not os.path.exists(tmp_path / name / "inner")
+        assert (tmp_path / name / "inner" / "a").read_text() == "text"
+    assert sorted(os.listdir(tmp_path)) == ["empty", "new"]
+
+
+_WRITER = """
+import sys, time
+from compare_gan import files
+with files.atomic(sys.argv[1]) as temporary:
+    open(temporary, "w").close()
+    print("open", flush=True)
+    time.sleep(60)
+"""
+
+
+def test_leftovers_of_dead_processes_are_removed(tmp_path, monkeypatch):
+    monkeypatch.setattr(files, "_tidied", set())
+    path = str(tmp_path / "a.txt")
+    with subprocess.Popen([sys.executable, "-c", _WRITER, path], stdout=subprocess.PIPE) as other:
+        other.stdout.readline()
+        (tmp_path / "other.tmp").touch()
+        (tmp_path / "a.elsewhere.1.0.tmp.txt").touch()  # Another host's.
+        files.write_text(path, "text")
+        assert len(os.listdir(tmp_path)) == 4
+        other.kill()
+    files._tidied.clear()
+    files.write_text(path, "text")
+    assert sorted(os.listdir(tmp_path)) == ["a.elsewhere.1.0.tmp.txt", "a.txt", "other.tmp"]
+
+
+_ADDER = """
+import sys
+from compare_gan import files
+for _ in range(50):
+    with files.locked(sys.argv[1]):
+        count = int(files.read_text(sys.argv[2]) or 0)
+        files.write_text(sys.argv[2], str(count + 1))
+"""
+
+
+@pytest.mark.parametrize("lock", ("folder", "folder/lock"))
+def test_a_lock_lets_one_process_enter(tmp_path, lock):
+    (tmp_path / "folder").mkdir()
+    command = [sys.executable, "-c", _ADDER, str(tmp_path / lock), str(tmp_path / "folder/count")]
+    others = [subprocess.Popen(command) for _ in range(3)]
+    assert [other.wait() for other in others] == [0, 0, 0]
+    assert (tmp_path / "folder/count").read_text() == "150"
+
+
+def test_a_lock_of_a_dead_process_does_not_hold(tmp_path):
+    code = "import sys, os, signal; from compare_gan import files\n"
+    code += "with files.locked(sys.argv[1]): os.kill(os.getpid(), signal.SIGKILL)"
+    path = str(tmp_path / "new" / "lock")
+    subprocess.run([sys.executable, "-c", code, path], check=False)
+    started = time.monotonic()
+    with files.locked(path):
+        assert time.monotonic() - started < 5
+
+
+def test_digests_are_those_of_the_bytes(tmp_path):
+    array = np.arange(6, dtype=np.int32).reshape(2, 3)
+    (tmp_path / "a").write_bytes(b"content")
+    expected = hashlib.sha256("é".encode() + b"b" + array.T.tobytes() + b"content").hexdigest()
+    with open(tmp_path / "a", "rb") as file:
+        running = files.Digest("é", b"b")
+        running.add(array.T, file)
+    assert running.hex() == running.raw().hex() == expected
+    assert files.file_digest(str(tmp_path / "a")) == files.digest("content")
