@@ -162,10 +162,8 @@ class ConditionalBatchNorm(_ModulatedBatchNorm):
         self.use_bias = use_bias
         self.centered = centered
 
-    # Keras passes one shape per tensor argument of `call`, and checks that the names match.
-    def build(  # type: ignore[override]
-        self, inputs_shape: TensorShape, y_shape: TensorShape | None = None
-    ) -> None:
+    # Keras passes one shape per tensor argument of `call`, by the argument's name.
+    def build(self, inputs_shape: TensorShape, y_shape: TensorShape | None = None) -> None:
         if y_shape is None:
             raise UserError(
                 "conditional_batch_norm needs labels, received None: make the GAN conditional or "
@@ -227,9 +225,7 @@ class SelfModulatedBatchNorm(_ModulatedBatchNorm):
         self.num_hidden = num_hidden
 
     # See `ConditionalBatchNorm.build`.
-    def build(  # type: ignore[override]
-        self, inputs_shape: TensorShape, z_shape: TensorShape | None = None
-    ) -> None:
+    def build(self, inputs_shape: TensorShape, z_shape: TensorShape | None = None) -> None:
         if z_shape is None:
             raise UserError(
                 "self_modulated_batch_norm needs a latent, received None: it is for generators."
