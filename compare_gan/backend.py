@@ -1,6 +1,6 @@
 """The few operations that `keras.ops` lacks, for each Keras backend.
 
-The only module below `gans` that imports a backend, and it does so when a function is called.
+The only module below `gans` that imports a backend, and only when one of its functions is called.
 """
 
 from collections.abc import Callable, Sequence
@@ -8,18 +8,29 @@ from collections.abc import Callable, Sequence
 import keras
 from keras import ops
 
+from compare_gan.types import Tensor
 
-def gradient(fn: Callable, x):
-    """The gradient of `sum(fn(x))` with respect to `x`, differentiable once more.
+
+def gradient(fn: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    """Returns the gradient of `sum(fn(x))` with respect to `x`, which is differentiable itself.
 
     Args:
-      fn: From a tensor like `x` to a tensor of any shape.
+      fn: Function from a tensor like `x` to a tensor of any shape.
       x: Float tensor.
 
     Returns:
-      A tensor of the shape of `x`; zeros where `fn` ignores `x`. For a `fn` that treats examples
-      independently (a discriminator without batch norm) row i is the gradient of example i's
-      output.
+      Tensor with the shape of `x`; zeros if `fn` ignores `x`. If `fn` treats examples independently
+      (a discriminator without batch norm), row i is the gradient of the output for example i.
+
+    Raises:
+      NotImplementedError: The Keras backend is not TensorFlow, JAX or PyTorch.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan import backend
+      >>> x = ops.array([1.0, 2.0])
+      >>> ops.convert_to_numpy(backend.gradient(lambda x: x**3, x)).tolist()
+      [3.0, 12.0]
     """
     name = keras.backend.backend()
     if name == "tensorflow":
@@ -47,8 +58,17 @@ def gradient(fn: Callable, x):
     raise NotImplementedError(f"No gradient for the Keras backend '{name}'.")
 
 
-def cross_replica_mean(values: Sequence) -> list:
-    """The mean over all replicas of each tensor, inside `strategy.run`; elsewhere, as given."""
+def cross_replica_mean(values: Sequence[Tensor]) -> list[Tensor]:
+    """Returns the mean over all replicas of each tensor, or the tensors if there is one replica.
+
+    Args:
+      values: Tensors of this replica.
+
+    Example:
+      >>> from compare_gan import backend
+      >>> backend.cross_replica_mean([1.0, 2.0])
+      [1.0, 2.0]
+    """
     if keras.backend.backend() != "tensorflow":
         return list(values)
     import tensorflow as tf
@@ -60,7 +80,13 @@ def cross_replica_mean(values: Sequence) -> list:
 
 
 def num_replicas() -> int:
-    """The number of replicas of the strategy in whose scope, or in whose replica, this runs."""
+    """Returns the number of replicas of the current `tf.distribute` strategy; 1 without any.
+
+    Example:
+      >>> from compare_gan import backend
+      >>> backend.num_replicas()
+      1
+    """
     if keras.backend.backend() != "tensorflow":
         return 1
     import tensorflow as tf
@@ -69,7 +95,13 @@ def num_replicas() -> int:
 
 
 def in_replicas() -> bool:
-    """Whether this runs inside `strategy.run` of a strategy with more than one replica."""
+    """Whether this runs inside `strategy.run` of a strategy with more than one replica.
+
+    Example:
+      >>> from compare_gan import backend
+      >>> backend.in_replicas()
+      False
+    """
     if keras.backend.backend() != "tensorflow":
         return False
     import tensorflow as tf
@@ -78,18 +110,24 @@ def in_replicas() -> bool:
     return context is not None and context.num_replicas_in_sync > 1
 
 
-def batch_uniform(shape: Sequence[int], seed):
-    """Uniform draws in [0, 1) for a batch, the same numbers on any number of replicas.
+def batch_uniform(shape: Sequence[int], seed: Tensor | Sequence[int]) -> Tensor:
+    """Draws uniform numbers in [0, 1) for a batch, the same for any number of replicas.
 
-    Draws for the whole global batch and takes the rows of this replica, so that a run on 1, 2 or
+    Draws for the whole global batch and returns the rows of this replica, so that a run on 1, 2 or
     8 replicas, compiled by XLA or not, sees the same numbers.
 
     Args:
-      shape: Static shape of this replica's draws, batch first.
-      seed: Two integers (tensor or sequence) from which the draws follow.
+      shape: Static shape of this replica's draws; the first axis is the batch.
+      seed: Two integers (tensor or sequence) that determine the draws.
 
     Returns:
-      float32 tensor of `shape`.
+      float32 tensor of shape `shape`.
+
+    Example:
+      >>> from compare_gan import backend
+      >>> draws = backend.batch_uniform((2, 3), seed=(0, 7))
+      >>> tuple(draws.shape), bool((draws == backend.batch_uniform((2, 3), seed=(0, 7)))[0, 0])
+      ((2, 3), True)
     """
     if keras.backend.backend() == "jax":
         import jax
@@ -98,7 +136,7 @@ def batch_uniform(shape: Sequence[int], seed):
         return jax.random.uniform(jax.random.fold_in(jax.random.key(first), second), shape)
     if keras.backend.backend() != "tensorflow":
         first, second = (int(part) for part in ops.convert_to_numpy(ops.convert_to_tensor(seed)))
-        # One integer of the two, such that (1, 2) and (2, 1) differ; the factor is 2^32 / φ.
+        # Combines the two such that (1, 2) and (2, 1) differ; the factor is 2^32 / φ.
         return keras.random.uniform(shape, seed=(first * 2654435769 + second) % 2**31)
     import tensorflow as tf
 
@@ -112,8 +150,8 @@ def batch_uniform(shape: Sequence[int], seed):
     return tf.slice(draws, [start] + [0] * (len(shape) - 1), shape)
 
 
-def conv(x, kernel, strides: int = 1):
-    """Convolution with SAME padding, by Winograd's algorithm where that is enabled and worth it.
+def conv(x: Tensor, kernel: Tensor, strides: int = 1) -> Tensor:
+    """Convolves with SAME padding, by Winograd's algorithm where it is enabled and worthwhile.
 
     Args:
       x: [batch, h, w, c].
@@ -122,6 +160,12 @@ def conv(x, kernel, strides: int = 1):
 
     Returns:
       [batch, ⌈h / strides⌉, ⌈w / strides⌉, filters].
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan import backend
+      >>> tuple(backend.conv(ops.ones((2, 8, 8, 3)), ops.ones((3, 3, 3, 4)), strides=2).shape)
+      (2, 4, 4, 4)
     """
     if keras.backend.backend() == "tensorflow":
         from compare_gan import winograd
@@ -131,18 +175,25 @@ def conv(x, kernel, strides: int = 1):
     return ops.conv(x, kernel, strides=strides, padding="same")
 
 
-def conv_transpose(x, kernel, strides: int, start: int | None = None):
-    """Transposed convolution, by Winograd's algorithm where that is enabled and worth it.
+def conv_transpose(x: Tensor, kernel: Tensor, strides: int, start: int | None = None) -> Tensor:
+    """Computes a transposed convolution, by Winograd's algorithm where enabled and worthwhile.
 
     Args:
       x: [batch, h, w, c].
       kernel: [k, k, filters, c].
       strides: Stride in both directions.
-      start: Rows and columns left out at the top and left of the full result; None = as SAME
-        padding does.
+      start: Number of rows and columns of the full output that are left out at the top and left;
+        None for that of SAME padding.
 
     Returns:
       [batch, h · strides, w · strides, filters].
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan import backend
+      >>> x, kernel = ops.ones((2, 4, 4, 3)), ops.ones((4, 4, 5, 3))
+      >>> tuple(backend.conv_transpose(x, kernel, strides=2).shape)
+      (2, 8, 8, 5)
     """
     on_tensorflow = keras.backend.backend() == "tensorflow"
     if start is None:
@@ -156,7 +207,7 @@ def conv_transpose(x, kernel, strides: int, start: int | None = None):
     if on_tensorflow:
         import tensorflow as tf
 
-        # Never computing what is left out saves a copy, and another for the gradient.
+        # Not computing what is left out saves a copy, and another one for the gradient.
         left = [start, kernel.shape[0] - strides - start]
         batch = tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
         return tf.nn.conv2d_transpose(
@@ -166,9 +217,16 @@ def conv_transpose(x, kernel, strides: int, start: int | None = None):
     return y[:, start : start + h, start : start + w]
 
 
-def add_bias(x, bias):
-    """`x` [..., c] plus `bias` [c], of the same dtype."""
-    # Its gradient's sum is faster than that of a broadcast, but in half precision less exact.
+def add_bias(x: Tensor, bias: Tensor) -> Tensor:
+    """Adds `bias` [c] to `x` [..., c], both of the same dtype.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan import backend
+      >>> ops.convert_to_numpy(backend.add_bias(ops.zeros((2, 2)), ops.array([1.0, 2.0]))).tolist()
+      [[1.0, 2.0], [1.0, 2.0]]
+    """
+    # The sum in its gradient is faster than that of a broadcast, but less exact in half precision.
     if (
         keras.backend.backend() == "tensorflow"
         and keras.backend.standardize_dtype(x.dtype) == "float32"
@@ -179,11 +237,18 @@ def add_bias(x, bias):
     return x + bias
 
 
-def mean_by_channel(x):
-    """The mean over all axes but the last: [n, …, c] -> [c].
+def mean_by_channel(x: Tensor) -> Tensor:
+    """Returns the mean over all axes but the last: [n, …, c] -> [c].
 
-    First over the pixels of each example, then over examples: on CPUs that is three times as fast
-    as over all at once, and no less exact.
+    Computed first over the pixels of each example, then over examples: on CPUs that is three times
+    as fast as over all axes at once, and no less exact.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan import backend
+      >>> x = ops.reshape(ops.arange(8, dtype="float32"), (1, 2, 2, 2))
+      >>> ops.convert_to_numpy(backend.mean_by_channel(x)).tolist()
+      [3.0, 4.0]
     """
     if len(x.shape) > 2:
         x = ops.mean(x, axis=tuple(range(1, len(x.shape) - 1)))
@@ -191,7 +256,13 @@ def mean_by_channel(x):
 
 
 def on_cpu() -> bool:
-    """Whether TensorFlow is the backend and sees no accelerator."""
+    """Whether TensorFlow is the Keras backend and has no accelerator.
+
+    Example:
+      >>> from compare_gan import backend
+      >>> backend.on_cpu() in (True, False)
+      True
+    """
     if keras.backend.backend() != "tensorflow":
         return False
     import tensorflow as tf
@@ -199,10 +270,11 @@ def on_cpu() -> bool:
     return all(device.device_type == "CPU" for device in tf.config.list_logical_devices())
 
 
-def _stateless_uniform(shape, seed):
-    """TensorFlow's draws in [0, 1) on CPU, on every device.
+def _stateless_uniform(shape: Sequence[int], seed: Tensor | Sequence[int]) -> Tensor:
+    """Draws the numbers in [0, 1) that TensorFlow draws on CPU, on every device.
 
-    `tf.random.stateless_uniform` makes floats of the low bits of its integers, XLA of the high.
+    `tf.random.stateless_uniform` makes floats of the low bits of its integers, XLA of the high
+    bits.
     """
     import tensorflow as tf
 

@@ -6,3 +6,6 @@ from typing import Any, TypeAlias
 # variable, a symbolic tensor. No static type covers TensorFlow, JAX and PyTorch; docstrings give
 # shape, dtype and range.
 Tensor: TypeAlias = Any
+
+# Shape of a tensor; None stands for a size that is not known yet, such as that of the batch.
+TensorShape: TypeAlias = tuple[Any, ...]

@@ -1,4 +1,4 @@
-"""Architectures: modules with a `Generator` and a `Discriminator`, see `base` for their contract.
+"""Architectures: modules with a `Generator` and a `Discriminator`; `base` defines their contract.
 
 from compare_gan.architectures import resnet_biggan
 
@@ -9,6 +9,6 @@ logits, features = discriminator((images, labels), training=True)
 import importlib
 import pkgutil
 
-# Each family registers itself where it is defined.
+# Each family registers itself when its module is imported.
 for _module in pkgutil.iter_modules(__path__):
     importlib.import_module(f"{__name__}.{_module.name}")

@@ -1,13 +1,14 @@
-"""What the architectures share: options of gin scopes `G` and `D`, checks, serialization.
+"""The base of all architectures: options of the gin scopes `G` and `D`, checks, serialization.
 
 A family is a module with two Keras models, `Generator` and `Discriminator`, each decorated with
-`@network`, and a call of `register_family`. Nothing else names it: the modules of this folder are
-found by themselves, any other is imported by whoever uses it (`import my_family` in a gin file).
+`@network`, and a call of `register_family`. It is listed nowhere else: the modules of this folder
+are found automatically, and any other module is imported by its user (`import my_family` in a gin
+file).
 """
 
 import logging
 import sys
-from collections.abc import Callable
+from typing import Any, TypeAlias
 
 import keras
 from keras import ops
@@ -15,17 +16,20 @@ from keras import ops
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.layers import LayerNorm, Normalization, SpectralNorm
+from compare_gan.layers.normalization_choice import NormalizationLike
+from compare_gan.layers.spectral_norm import SpectralNormLike
+from compare_gan.types import Tensor, TensorShape
 
 _log = logging.getLogger(__name__)
 
-Shape = tuple[int, int, int]
-SpectralSetting = bool | dict | SpectralNorm
+# Height, width and number of channels.
+ImageShape: TypeAlias = tuple[int, int, int]
 
 
 def network(cls: type) -> type:
-    """Class decorator: serializable by Keras, configurable by gin, as `<module>.<class>`.
+    """Makes a class serializable by Keras and configurable by gin, as `<module>.<class>`.
 
-    So `architectures/sndcgan.py`'s generator is `sndcgan.Generator` in both.
+    The generator in `architectures/sndcgan.py` is `sndcgan.Generator` in both.
     """
     family = _family(cls.__module__)
     cls = keras.saving.register_keras_serializable(f"compare_gan.{family}")(cls)
@@ -33,15 +37,19 @@ def network(cls: type) -> type:
 
 
 def register_family(module: str, paper: str = "") -> None:
-    """Registers the module of this name (a family calls it with `__name__`) as `<module>_arch`.
+    """Registers a module as the architecture `<module>_arch`.
 
-    The first line of the module's docstring is what `compare_gan list` prints.
+    `compare_gan list` prints the first line of the module's docstring.
+
+    Args:
+      module: Name of the module; a family passes its `__name__`.
+      paper: URL or citation of the paper.
     """
     registry.add("architecture", f"{_family(module)}_arch", sys.modules[module], paper=paper)
 
 
 def option_name(network_class: type, option: str) -> str:
-    """What gin calls an option of a family's own: `resnet5.Generator.ch`."""
+    """Returns the gin name of an option of one family, such as `resnet5.Generator.ch`."""
     return f"{_family(network_class.__module__)}.{network_class.__name__}.{option}"
 
 
@@ -50,71 +58,77 @@ def _family(module: str) -> str:
 
 
 class _Network(keras.Model):
-    """Base of both networks: a Keras model called with a pair whose second entry is y or None."""
+    """Base of both networks: a Keras model of two inputs, the second of which is y or None."""
 
-    # The gin scope of the options, and those of them that the family has no use for.
+    # Gin scope of the options, and those of the options that the family ignores.
     scope: str
     unused_options: tuple[str, ...] = ()
 
     def __init__(
-        self, image_shape: Shape, batch_norm_fn, spectral_norm: SpectralSetting, name: str
+        self,
+        image_shape: ImageShape,
+        batch_norm_fn: NormalizationLike,
+        spectral_norm: SpectralNormLike,
+        name: str,
     ):
         super().__init__(name=name)
         self.image_shape = tuple(image_shape)
         if len(self.image_shape) != 3 or self.image_shape[2] not in (1, 3):
             raise UserError(
-                f"Networks are made for images of shape (height, width, 1 or 3 channels), "
-                f"received {self.image_shape}."
+                f"Networks support images of shape (height, width, 1 or 3 channels), received "
+                f"{self.image_shape}."
             )
         self.batch_norm_fn = Normalization.of(batch_norm_fn)
         if not isinstance(spectral_norm, (bool, int, dict, SpectralNorm, type(None))):
             raise UserError(
                 f"{self.scope}.spectral_norm must be True or False, received {spectral_norm!r}."
             )
-        # What layers are given: the settings of now, not those of when they are built.
+        # Layers receive these settings: those at construction, not those when they are built.
         self.kernel_norm = SpectralNorm.of(spectral_norm)
         self.spectral_norm = self.kernel_norm is not None
 
     @property
     def family(self) -> str:
-        """Name of the family, that of its module."""
+        """Name of the family, which is that of its module."""
         return _family(type(self).__module__)
 
-    def build(self, input_shape):
-        """Builds all layers by one forward of zeros: the model then has all its variables.
+    def build(self, input_shape: tuple[TensorShape, TensorShape | None]) -> None:
+        """Creates all variables, by one forward pass with zeros.
 
         Args:
-          input_shape: A pair of shapes, that of y None where there is none.
+          input_shape: Shapes of both inputs; the second is None if there is no y.
 
         Raises:
-          UserError: A normalization needs what the network is not given, or z does not fit.
+          UserError: A normalization needs an input that the network does not have, or the size of z
+            is not supported.
         """
-        shapes = [None if shape is None else tuple(shape) for shape in input_shape]
+        first, y = input_shape
+        shapes = tuple(first), None if y is None else tuple(y)
         self.check_inputs(*shapes)
         if keras.backend.backend() == "jax":
-            # Which would compile each operation of a real forward by itself.
+            # JAX would compile each operation of a real forward pass separately.
             inputs = tuple(s and keras.KerasTensor(s, self.compute_dtype) for s in shapes)
             self.compute_output_spec(inputs, training=False)
         else:
-            # In a symbolic forward each reading of a kernel draws its first values anew.
+            # In a symbolic forward pass each use of a kernel would draw its initial values again.
             inputs = tuple(s and ops.zeros((1, *s[1:]), self.compute_dtype) for s in shapes)
             self.call(inputs, training=False)
 
-    def check_inputs(self, first: tuple, y: tuple | None) -> None:
-        """Raises UserError if inputs of these shapes cannot be used; before variables exist."""
+    def check_inputs(self, first: TensorShape, y: TensorShape | None) -> None:
+        """Raises UserError if inputs of these shapes are not supported; needs no variables."""
         if y is None and self.batch_norm_fn is not None and self.batch_norm_fn.needs("y"):
             raise UserError(
                 f"{self.scope}.batch_norm_fn = {self.batch_norm_fn.__name__} needs labels, but the "
-                f"{self.name} is given none: train conditionally or choose another."
+                f"{self.name} has none: train conditionally or choose another normalization."
             )
 
     def check_positive(self, **options: int) -> None:
-        """Raises UserError unless these options of the family's own are positive integers."""
+        """Raises UserError unless these options of the family are positive integers."""
         for option, value in options.items():
             check_positive_integer(option_name(type(self), option), value)
 
     def check_multiple(self, factor: int, **options: int) -> None:
-        """Raises UserError unless these options of the family's own are multiples of `factor`."""
+        """Raises UserError unless these options of the family are multiples of `factor`."""
         for option, value in options.items():
             if value % factor:
                 height, width = self.image_shape[:2]
@@ -124,10 +138,10 @@ class _Network(keras.Model):
                 )
 
     def make_norm(self, name: str) -> keras.layers.Layer | None:
-        """A normalization as the options say; None for none."""
+        """Returns a normalization as the options say, or None."""
         return self.batch_norm_fn and self.batch_norm_fn(name, self.kernel_norm)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "name": self.name,
             "image_shape": self.image_shape,
@@ -136,8 +150,8 @@ class _Network(keras.Model):
         }
 
     @classmethod
-    def from_config(cls, config):
-        """The network as it was, whatever gin says now: a config holds every value."""
+    def from_config(cls, config: dict[str, Any]) -> "_Network":
+        """Returns the network that `get_config` has described, whatever gin says now."""
         norms = {
             key: Normalization.deserialized(value)
             for key, value in config.items()
@@ -145,16 +159,16 @@ class _Network(keras.Model):
         }
         return cls(**(config | norms))
 
-    def _warn_of_unused_options(self, **options) -> None:
+    def _warn_of_unused_options(self, **options: Any) -> None:
         norm = self.batch_norm_fn
         modulated = norm is not None and (norm.needs("y") or norm.needs("z"))
         for option in self.unused_options:
             if not options[option]:
                 continue
-            what = self.family
+            where = self.family
             if option == "spectral_norm" and modulated:
-                what = f"the layers of {what}, only on its conditional or self-modulated norms"
-            _log.warning("%s.%s has no effect on %s.", self.scope, option, what)
+                where = f"the layers of {where}, only on its conditional or self-modulated norms"
+            _log.warning("%s.%s has no effect on %s.", self.scope, option, where)
 
 
 @registry.gin_configurable("G")
@@ -162,26 +176,27 @@ class Generator(_Network):
     """Base of generators: a Keras model, (z, y) -> images (gin scope `G`).
 
     Called as `generator((z, y), training=…)` with z float [b, z_dim] and y float [b, num_classes],
-    one-hot, soft or a row of zeros for no label; None for an unconditional generator. Returns
-    images [b, H, W, C] in [0, 1], of the compute dtype.
+    which is one-hot, soft, or a row of zeros for no label; y is None for an unconditional
+    generator. Returns images [b, H, W, C] in [0, 1], in the compute dtype.
 
     Args:
-      image_shape: (H, W, C) with C 1 or 3.
-      batch_norm_fn: Class of the normalizations, e.g. `layers.ConditionalBatchNorm`; None = none.
-      spectral_norm: Spectrally normalize the kernels; see `layers.SpectralNorm.of`.
+      image_shape: (H, W, C), where C is 1 or 3.
+      batch_norm_fn: Class of the normalizations, such as `layers.ConditionalBatchNorm`, or its
+        registered name; None for none.
+      spectral_norm: Spectral normalization of the kernels; see `layers.SpectralNorm.of`.
       name: Name of the model.
 
     Raises:
-      UserError: The image shape is not one that the family makes.
+      UserError: The family does not support the image shape.
     """
 
     scope = "G"
 
     def __init__(
         self,
-        image_shape: Shape,
-        batch_norm_fn: Callable | None = None,
-        spectral_norm: SpectralSetting = False,
+        image_shape: ImageShape,
+        batch_norm_fn: NormalizationLike = None,
+        spectral_norm: SpectralNormLike = False,
         name: str = "generator",
     ):
         super().__init__(image_shape, batch_norm_fn, spectral_norm, name)
@@ -193,28 +208,28 @@ class Discriminator(_Network):
     """Base of discriminators: a Keras model, (images, y) -> (logits, features) (gin scope `D`).
 
     Called as `discriminator((x, y), training=…)` with x float [b, H, W, C] in [0, 1] and y as for
-    generators. Returns logits [b, 1] and the features [b, f] that they are made of, both of the
-    compute dtype.
+    generators. Returns logits [b, 1] and the features [b, f] from which they are computed, both in
+    the compute dtype.
 
     Args:
-      image_shape: (H, W, C) with C 1 or 3.
-      batch_norm_fn: Class of the normalizations; None = none.
-      layer_norm: Use layer normalization instead.
-      spectral_norm: Spectrally normalize the kernels; see `layers.SpectralNorm.of`.
+      image_shape: (H, W, C), where C is 1 or 3.
+      batch_norm_fn: Class of the normalizations, or its registered name; None for none.
+      layer_norm: Whether to use layer normalization instead.
+      spectral_norm: Spectral normalization of the kernels; see `layers.SpectralNorm.of`.
       name: Name of the model.
 
     Raises:
-      UserError: The image shape is not one that the family takes.
+      UserError: The family does not support the image shape.
     """
 
     scope = "D"
 
     def __init__(
         self,
-        image_shape: Shape,
-        batch_norm_fn: Callable | None = None,
+        image_shape: ImageShape,
+        batch_norm_fn: NormalizationLike = None,
         layer_norm: bool = False,
-        spectral_norm: SpectralSetting = False,
+        spectral_norm: SpectralNormLike = False,
         name: str = "discriminator",
     ):
         super().__init__(image_shape, batch_norm_fn, spectral_norm, name)
@@ -223,25 +238,30 @@ class Discriminator(_Network):
             batch_norm_fn=batch_norm_fn, layer_norm=layer_norm, spectral_norm=spectral_norm
         )
 
-    def check_inputs(self, first, y):
+    def check_inputs(self, first: TensorShape, y: TensorShape | None) -> None:
         super().check_inputs(first, y)
         if self.batch_norm_fn is not None and self.batch_norm_fn.needs("z"):
             raise UserError(
                 f"{self.scope}.batch_norm_fn = {self.batch_norm_fn.__name__} needs a latent z, "
-                "which discriminators have not."
+                "which discriminators do not have."
             )
 
     def make_norm(self, name: str) -> keras.layers.Layer | None:
         return LayerNorm(name=name) if self.layer_norm else super().make_norm(name)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"layer_norm": self.layer_norm}
 
 
-def halved_sizes(image_shape: Shape, times: int) -> list[tuple[int, int]]:
-    """Height and width halved (rounding up) `times` times, smallest first, full size last."""
-    sizes = [tuple(image_shape[:2])]
+def halved_sizes(image_shape: ImageShape, times: int) -> list[tuple[int, int]]:
+    """Returns height and width halved (rounding up) up to `times` times, in ascending order."""
+    sizes = [(image_shape[0], image_shape[1])]
     for _ in range(times):
         h, w = sizes[0]
         sizes.insert(0, (-(-h // 2), -(-w // 2)))
     return sizes
+
+
+def flatten(x: Tensor) -> Tensor:
+    """Flattens all axes but the first: [b, h, w, c] -> [b, h·w·c]."""
+    return ops.reshape(x, (-1, x.shape[1] * x.shape[2] * x.shape[3]))

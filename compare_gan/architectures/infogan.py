@@ -4,9 +4,10 @@ https://arxiv.org/abs/1606.03657, appendix C.1.
 """
 
 import logging
-from collections.abc import Callable
+from typing import Any
 
 import gin
+import keras
 from keras import ops
 
 from compare_gan.architectures import base
@@ -19,6 +20,8 @@ from compare_gan.layers import (
     leaky_relu,
     normalize,
 )
+from compare_gan.layers.normalization_choice import NormalizationLike
+from compare_gan.types import Tensor
 
 base.register_family(__name__, paper="https://arxiv.org/abs/1606.03657")
 
@@ -29,26 +32,38 @@ _log = logging.getLogger(__name__)
 class Generator(base.Generator):
     """Two dense layers, two transposed 4 x 4 convolutions of stride 2, leaky ReLUs.
 
-    As in the 2019 library `G.batch_norm_fn` has no effect on it, and `G.spectral_norm` only on the
-    kernels of conditional and self-modulated normalizations.
+    As in the 2019 library, `G.batch_norm_fn` does not affect it, and `G.spectral_norm` affects only
+    the kernels of conditional and self-modulated normalizations.
 
     Args:
       image_shape: (H, W, C), any H and W.
       ch: Width of the last hidden layer; the dense layers have 16·ch and H·W·ch/8 units.
-      batch_norm_fn: Class of the normalizations; None for none. The default is there whatever
-        `G.batch_norm_fn` says: another is chosen by `infogan.Generator.batch_norm_fn`.
+      batch_norm_fn: Class of the normalizations; None for none. The default does not depend on
+        `G.batch_norm_fn`: use `infogan.Generator.batch_norm_fn` to choose another class.
       **kwargs: See `base.Generator`.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.architectures import infogan
+      >>> generator = infogan.Generator((32, 32, 3), ch=4)
+      >>> z, y = ops.ones((2, 16)), ops.one_hot(ops.array([0, 4]), 10)
+      >>> tuple(generator((z, y)).shape)
+      (2, 32, 32, 3)
     """
 
     unused_options = ("spectral_norm",)
 
     def __init__(
-        self, image_shape, ch: int = 64, batch_norm_fn: Callable | None = BatchNorm, **kwargs
+        self,
+        image_shape: base.ImageShape,
+        ch: int = 64,
+        batch_norm_fn: NormalizationLike = BatchNorm,
+        **kwargs: Any,
     ):
         super().__init__(image_shape, batch_norm_fn=batch_norm_fn, **kwargs)
         if batch_norm_fn is BatchNorm and _gin_asks_for_another():
             _log.warning(
-                "G.batch_norm_fn has no effect on infogan, which has plain batch norm: bind "
+                "G.batch_norm_fn has no effect on infogan, which uses plain batch norm: bind "
                 "infogan.Generator.batch_norm_fn instead."
             )
         self.check_positive(ch=ch)
@@ -61,10 +76,10 @@ class Generator(base.Generator):
         self.bn3 = self.make_norm("g_bn3")
         self.dc4 = Conv2DTranspose(image_shape[2], 4, strides=2, output_size=full, name="g_dc4")
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tuple[Tensor, Tensor | None], training: bool | None = None) -> Tensor:
         z, y = inputs
 
-        def activate(norm, x):
+        def activate(norm: keras.layers.Layer | None, x: Tensor) -> Tensor:
             return leaky_relu(normalize(norm, x, z, y, training))
 
         x = activate(self.bn1, self.fc1(z, training=training))
@@ -73,7 +88,7 @@ class Generator(base.Generator):
         x = activate(self.bn3, self.dc3(x, training=training))
         return ops.sigmoid(self.dc4(x, training=training))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"ch": self.ch}
 
 
@@ -90,30 +105,41 @@ class Discriminator(base.Discriminator):
       image_shape: (H, W, C), any H and W.
       ch: Width of the first layer; the others have 2 and 16 times as many channels.
       **kwargs: See `base.Discriminator`.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.architectures import infogan
+      >>> discriminator = infogan.Discriminator((32, 32, 3), ch=4)
+      >>> x, y = ops.ones((2, 32, 32, 3)), ops.one_hot(ops.array([0, 4]), 10)
+      >>> logits, features = discriminator((x, y))
+      >>> tuple(logits.shape), tuple(features.shape)
+      ((2, 1), (2, 64))
     """
 
-    def __init__(self, image_shape, ch: int = 64, **kwargs):
+    def __init__(self, image_shape: base.ImageShape, ch: int = 64, **kwargs: Any):
         super().__init__(image_shape, **kwargs)
         self.check_positive(ch=ch)
         self.ch = ch
-        norm = {"spectral_norm": self.kernel_norm}
-        self.conv1 = Conv2D(ch, 4, strides=2, name="d_conv1", **norm)
-        self.conv2 = Conv2D(2 * ch, 4, strides=2, name="d_conv2", **norm)
+        self.conv1 = Conv2D(ch, 4, strides=2, name="d_conv1", spectral_norm=self.kernel_norm)
+        self.conv2 = Conv2D(2 * ch, 4, strides=2, name="d_conv2", spectral_norm=self.kernel_norm)
         self.bn2 = self.make_norm("d_bn2")
-        self.fc3, self.bn3 = Dense(16 * ch, name="d_fc3", **norm), self.make_norm("d_bn3")
-        self.fc4 = Dense(1, name="d_fc4", **norm)
+        self.fc3 = Dense(16 * ch, name="d_fc3", spectral_norm=self.kernel_norm)
+        self.bn3 = self.make_norm("d_bn3")
+        self.fc4 = Dense(1, name="d_fc4", spectral_norm=self.kernel_norm)
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: tuple[Tensor, Tensor | None], training: bool | None = None
+    ) -> tuple[Tensor, Tensor]:
         x, y = inputs
 
-        def activate(norm, x):
+        def activate(norm: keras.layers.Layer | None, x: Tensor) -> Tensor:
             return leaky_relu(normalize(norm, x, y=y, training=training))
 
         x = leaky_relu(self.conv1(x, training=training))
         x = activate(self.bn2, self.conv2(x, training=training))
-        x = ops.reshape(x, (-1, x.shape[1] * x.shape[2] * x.shape[3]))
+        x = base.flatten(x)
         features = activate(self.bn3, self.fc3(x, training=training))
         return self.fc4(features, training=training), features
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"ch": self.ch}

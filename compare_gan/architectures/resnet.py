@@ -1,22 +1,34 @@
-"""What the ResNet families share: both networks but for their blocks, embeddings, attention."""
+"""The base of the ResNet families: both networks without their blocks, embeddings, attention."""
 
 from collections.abc import Sequence
+from typing import Any
 
+import keras
 from keras import ops
 
 from compare_gan.architectures import base
 from compare_gan.errors import UserError, unknown_name
-from compare_gan.layers import Conv2D, Dense, NonLocalBlock, ResNetBlock, SpectralNorm, normalize
+from compare_gan.layers import (
+    Conv2D,
+    Dense,
+    NonLocalBlock,
+    ResNetBlock,
+    SpectralNorm,
+    WeightOptions,
+    normalize,
+)
+from compare_gan.layers.residual import ResidualBlock
+from compare_gan.types import Tensor, TensorShape
 
 
 class Generator(base.Generator):
     """Base of residual generators: a dense seed, blocks, a last 3 x 3 convolution.
 
-    A family's constructor ends with `add_layers`, given the blocks that `make_block` makes.
+    The constructor of a family ends with a call of `add_layers` with blocks from `make_block`.
 
     Args:
-      image_shape: (H, H, C), H one of the family's `image_sizes`.
-      ch: Width: all layers have a multiple of it as channels.
+      image_shape: (H, H, C), where H is one of the family's `image_sizes`.
+      ch: Width; the number of channels of each layer is a multiple of it.
       upsample: `zeros` (as in the 2019 library) or `nearest` (as in the papers).
       resample: `folded` or `plain`, see `layers.ResNetBlock`.
       **kwargs: See `base.Generator`.
@@ -24,31 +36,45 @@ class Generator(base.Generator):
 
     image_sizes: Sequence[int]
     seed_size = 4
-    block_class = ResNetBlock
+    block_class: type[ResidualBlock] = ResNetBlock
 
     def __init__(
-        self, image_shape, ch: int, upsample: str = "zeros", resample: str = "folded", **kwargs
+        self,
+        image_shape: base.ImageShape,
+        ch: int,
+        upsample: str = "zeros",
+        resample: str = "folded",
+        **kwargs: Any,
     ):
         super().__init__(image_shape, **kwargs)
-        check_square(self.family, image_shape, self.image_sizes)
+        check_image_size(self.family, image_shape, self.image_sizes)
         self.check_positive(ch=ch)
         self.ch, self.upsample, self.resample = ch, upsample, resample
 
-    def make_block(self, name: str, in_channels: int, out_channels: int, scale: str):
+    def make_block(
+        self, name: str, in_channels: int, out_channels: int, scale: str
+    ) -> ResidualBlock:
+        """Returns a block with the options of the network; see `layers.ResNetBlock`."""
         return self.block_class(
             in_channels, out_channels, scale, is_gen_block=True, spectral_norm=self.kernel_norm,
             batch_norm_fn=self.batch_norm_fn, upsample=self.upsample, resample=self.resample,
             name=name,
         )  # fmt: skip
 
-    def add_layers(self, blocks, final_norm=None, attention=None, final_filters=None) -> None:
+    def add_layers(
+        self,
+        blocks: Sequence[ResidualBlock],
+        final_norm: keras.layers.Layer | None = None,
+        attention: dict[str, NonLocalBlock] | None = None,
+        final_filters: int | None = None,
+    ) -> None:
         """Sets the layers.
 
         Args:
-          blocks: The residual blocks, first to last.
+          blocks: Residual blocks, first to last.
           final_norm: Normalization after them; None for none.
-          attention: See `attention_layers`; None for none.
-          final_filters: Filters of the last convolution, where not the image's channels.
+          attention: Self-attention by name of the block before it; None for none.
+          final_filters: Filters of the last convolution; None for the image's channels.
         """
         self.fc = Dense(
             self.seed_size**2 * blocks[0].in_channels, spectral_norm=self.kernel_norm,
@@ -61,24 +87,28 @@ class Generator(base.Generator):
             name="final_conv",
         )  # fmt: skip
 
-    def embed(self, z, y, training=None):
-        """What the network computes with instead of z and y."""
+    def embed(
+        self, z: Tensor, y: Tensor | None, training: bool | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Returns the embeddings of z and y; here z and y themselves."""
         return z, y
 
-    def parts(self, z, y):
-        """From embedded z and y: z of the seed, z for each block, y for each block."""
+    def parts(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, list[Tensor], list[Any]]:
+        """Distributes z and y (embedded): z of the seed, z of each block, y of each block."""
         return z, len(self.blocks) * [z], len(self.blocks) * [y]
 
-    def finish(self, x, z, y, training=None):
-        """What happens between the last block and the last convolution."""
+    def finish(
+        self, x: Tensor, z: Tensor, y: Tensor | None, training: bool | None = None
+    ) -> Tensor:
+        """Computes the input of the last convolution from the output of the last block."""
         return ops.relu(normalize(self.final_norm, x, z, y, training))
 
-    def activation(self, x):
-        """From the last convolution's result to the image in [0, 1]."""
+    def activation(self, x: Tensor) -> Tensor:
+        """Computes the image in [0, 1] from the output of the last convolution."""
         return ops.sigmoid(x)
 
-    def call(self, inputs, training=None):
-        z, y = self.embed(*inputs, training=training)
+    def call(self, inputs: tuple[Tensor, Tensor | None], training: bool | None = None) -> Tensor:
+        z, y = self.embed(inputs[0], inputs[1], training=training)
         seed, zs, ys = self.parts(z, y)
         x = self.fc(seed, training=training)
         x = ops.reshape(x, (-1, self.seed_size, self.seed_size, self.blocks[0].in_channels))
@@ -89,7 +119,7 @@ class Generator(base.Generator):
         x = self.finish(x, z, y, training)
         return self.activation(self.final_conv(x, training=training))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "ch": self.ch,
             "upsample": self.upsample,
@@ -98,22 +128,30 @@ class Generator(base.Generator):
 
 
 class EmbeddingGenerator(Generator):
-    """Base of generators that may embed z and y and give each block its own part of z.
+    """Base of generators with optional embeddings of z and y and a part of z for each block.
 
     Args:
       image_shape: See `Generator`.
       ch: See `Generator`.
-      hierarchical_z: Split z into equal parts, one for the seed of the image and one for each
-        block, whose normalizations are conditioned on it beside y.
-      embed_z: Map z linearly to as many dimensions first.
-      embed_y: Map y linearly to `embed_y_dim` dimensions, the same for all blocks.
-      embed_y_dim: Dimension of the embedding of y; None = that of z.
-      embed_bias: Add a bias to both embeddings.
+      hierarchical_z: Whether to split z into equal parts, one for the seed of the image and one for
+        each block, whose normalizations are conditioned on it in addition to y.
+      embed_z: Whether to map z linearly to as many dimensions first.
+      embed_y: Whether to map y linearly to `embed_y_dim` dimensions; all blocks share the map.
+      embed_y_dim: Dimension of the embedding of y; None for that of z.
+      embed_bias: Whether both embeddings have a bias.
       **kwargs: See `Generator`.
     """
 
     def __init__(
-        self, image_shape, ch, hierarchical_z, embed_z, embed_y, embed_y_dim, embed_bias, **kwargs
+        self,
+        image_shape: base.ImageShape,
+        ch: int,
+        hierarchical_z: bool,
+        embed_z: bool,
+        embed_y: bool,
+        embed_y_dim: int | None,
+        embed_bias: bool,
+        **kwargs: Any,
     ):
         super().__init__(image_shape, ch, **kwargs)
         if embed_y_dim is not None:
@@ -121,8 +159,10 @@ class EmbeddingGenerator(Generator):
         self.hierarchical_z = hierarchical_z
         self.embed_z, self.embed_y = embed_z, embed_y
         self.embed_y_dim, self.embed_bias = embed_y_dim, embed_bias
+        # For the embeddings, which can only be made when the dimension of z is known.
+        self._weight_options = WeightOptions()
 
-    def check_inputs(self, first, y):
+    def check_inputs(self, first: TensorShape, y: TensorShape | None) -> None:
         super().check_inputs(first, y)
         parts, z_dim = len(self.blocks) + 1, first[-1]
         if self.hierarchical_z and z_dim % parts:
@@ -132,29 +172,34 @@ class EmbeddingGenerator(Generator):
                 f"of {parts}, received {z_dim}."
             )
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[TensorShape, TensorShape | None]) -> None:
         z_dim = input_shape[0][-1]
         if self.embed_z:
-            self.z_embedding = Dense(z_dim, use_bias=self.embed_bias, name="embed_z")
+            self.z_embedding = self._embedding(z_dim, "embed_z")
         if self.embed_y and input_shape[1] is not None:
-            units = self.embed_y_dim or z_dim
-            self.y_embedding = Dense(units, use_bias=self.embed_bias, name="embed_y")
+            self.y_embedding = self._embedding(self.embed_y_dim or z_dim, "embed_y")
         super().build(input_shape)
 
-    def embed(self, z, y, training=None):
+    def _embedding(self, units: int, name: str) -> Dense:
+        initializer = self._weight_options.make()
+        return Dense(units, use_bias=self.embed_bias, kernel_initializer=initializer, name=name)
+
+    def embed(
+        self, z: Tensor, y: Tensor | None, training: bool | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         if self.embed_z:
             z = self.z_embedding(z, training=training)
         if self.embed_y and y is not None:
             y = self.y_embedding(y, training=training)
         return z, y
 
-    def parts(self, z, y):
+    def parts(self, z: Tensor, y: Tensor | None) -> tuple[Tensor, list[Tensor], list[Any]]:
         if not self.hierarchical_z:
             return super().parts(z, y)
         seed, *zs = ops.split(z, len(self.blocks) + 1, axis=1)
         return seed, zs, [z if y is None else ops.concatenate([z, y], axis=1) for z in zs]
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "hierarchical_z": self.hierarchical_z,
             "embed_z": self.embed_z,
@@ -163,48 +208,62 @@ class EmbeddingGenerator(Generator):
 
 
 class Discriminator(base.Discriminator):
-    """Base of residual discriminators: blocks, pooling, a dense layer, perhaps a projection.
+    """Base of residual discriminators: blocks, pooling, a dense layer, an optional projection.
 
-    A family's constructor ends with `add_layers`, given the blocks that `make_block` makes.
+    The constructor of a family ends with a call of `add_layers` with blocks from `make_block`.
 
     Args:
-      image_shape: (H, W, C); H = W one of the family's `image_sizes` where it has them.
-      ch: Width: all layers have a multiple of it as channels.
-      project_y: Add <embedding of y, features> to the logits; without effect if y is None.
-        https://arxiv.org/abs/1802.05637
+      image_shape: (H, W, C); if the family has `image_sizes`, H = W is one of them.
+      ch: Width; the number of channels of each layer is a multiple of it.
+      project_y: Whether to add the inner product of the features and an embedding of y to the
+        logits (https://arxiv.org/abs/1802.05637); without effect if y is None.
       resample: `folded` or `plain`, see `layers.ResNetBlock`.
       **kwargs: See `base.Discriminator`.
     """
 
     image_sizes: Sequence[int] | None = None
-    block_class = ResNetBlock
+    block_class: type[ResidualBlock] = ResNetBlock
     fc_name = "disc_final_fc"
     embedding_initializer: str | None = None
 
     def __init__(
-        self, image_shape, ch: int, project_y: bool = False, resample: str = "folded", **kwargs
+        self,
+        image_shape: base.ImageShape,
+        ch: int,
+        project_y: bool = False,
+        resample: str = "folded",
+        **kwargs: Any,
     ):
         super().__init__(image_shape, **kwargs)
         if self.image_sizes is not None:
-            check_square(self.family, image_shape, self.image_sizes)
+            check_image_size(self.family, image_shape, self.image_sizes)
         self.check_positive(ch=ch)
         self.ch, self.project_y, self.resample = ch, project_y, resample
 
-    def make_block(self, name: str, in_channels: int, out_channels: int, scale: str, **kwargs):
+    def make_block(
+        self, name: str, in_channels: int, out_channels: int, scale: str, **kwargs: Any
+    ) -> ResidualBlock:
+        """Returns a block with the options of the network; see `layers.ResNetBlock`."""
         return self.block_class(
             in_channels, out_channels, scale, is_gen_block=False, spectral_norm=self.kernel_norm,
             batch_norm_fn=self.batch_norm_fn, layer_norm=self.layer_norm, resample=self.resample,
             name=name, **kwargs,
         )  # fmt: skip
 
-    def add_layers(self, blocks, first_conv=None, attention=None, num_features=None) -> None:
+    def add_layers(
+        self,
+        blocks: Sequence[ResidualBlock],
+        first_conv: Conv2D | None = None,
+        attention: dict[str, NonLocalBlock] | None = None,
+        num_features: int | None = None,
+    ) -> None:
         """Sets the layers.
 
         Args:
-          blocks: The residual blocks, first to last.
+          blocks: Residual blocks, first to last.
           first_conv: Convolution before them; None for none.
-          attention: See `attention_layers`; None for none.
-          num_features: Number of features, where not the last block's channels.
+          attention: Self-attention by name of the block before it; None for none.
+          num_features: Number of features; None for the channels of the last block.
         """
         self.first_conv = first_conv
         self.blocks, self.attention = blocks, attention or {}
@@ -217,11 +276,13 @@ class Discriminator(base.Discriminator):
                 name="embedding_fc",
             )  # fmt: skip
 
-    def pool(self, x):
-        """From the last block's result [b, h, w, c] to the features [b, f]."""
+    def pool(self, x: Tensor) -> Tensor:
+        """Computes the features [b, f] from the output [b, h, w, c] of the last block."""
         return ops.mean(ops.relu(x), axis=(1, 2))
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: tuple[Tensor, Tensor | None], training: bool | None = None
+    ) -> tuple[Tensor, Tensor]:
         x, y = inputs
         if self.first_conv is not None:
             x = self.first_conv(x, training=training)
@@ -236,7 +297,7 @@ class Discriminator(base.Discriminator):
             logits += ops.sum(embedded * features, axis=1, keepdims=True)
         return logits, features
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "ch": self.ch,
             "project_y": self.project_y,
@@ -244,8 +305,8 @@ class Discriminator(base.Discriminator):
         }
 
 
-def check_square(family: str, image_shape: base.Shape, sizes: Sequence[int]) -> None:
-    """Raises UserError unless images are square, of one of these sizes."""
+def check_image_size(family: str, image_shape: base.ImageShape, sizes: Sequence[int]) -> None:
+    """Raises UserError unless the images are square, with a side among `sizes`."""
     h, w = image_shape[:2]
     if h == w and h in sizes:
         return
@@ -262,17 +323,17 @@ def attention_layers(
     spectral_norm: SpectralNorm | None,
     parameter: str,
 ) -> dict[str, NonLocalBlock]:
-    """The self-attention layers by the name of the block that each comes after.
+    """Returns self-attention layers, by name of the block before each of them.
 
     Args:
       blocks_with_attention: Names of blocks (`B1`, `B2`, …), as a list or separated by commas.
-      num_blocks: How many blocks the network has.
-      default: The default of the option, which may name a block that a small network has not.
-      spectral_norm: For the layers.
-      parameter: Name of the option, for the message.
+      num_blocks: Number of blocks in the network.
+      default: Default of the option, which may name a block that a small network does not have.
+      spectral_norm: Spectral normalization of the layers.
+      parameter: Name of the option, for error messages.
 
     Raises:
-      UserError: There is no such block, or these are no names.
+      UserError: There is no block of this name, or the value is not a string or a list.
     """
     if not isinstance(blocks_with_attention, (str, list, tuple)):
         raise UserError(
@@ -282,7 +343,7 @@ def attention_layers(
     if isinstance(blocks_with_attention, str):
         blocks_with_attention = [n.strip() for n in blocks_with_attention.split(",") if n.strip()]
     known = [f"B{i + 1}" for i in range(num_blocks)]
-    layers = {}
+    layers: dict[str, NonLocalBlock] = {}
     for name in blocks_with_attention:
         if name in known:
             layer_name = f"non_local_block_{name}" if layers else "non_local_block"

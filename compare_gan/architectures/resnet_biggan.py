@@ -4,16 +4,19 @@ https://arxiv.org/abs/1809.11096
 """
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any
 
 from keras import ops
 
 from compare_gan.architectures import base, resnet
 from compare_gan.layers import BatchNorm, BigGanResNetBlock, Normalization
+from compare_gan.layers.normalization_choice import NormalizationLike
+from compare_gan.types import Tensor
 
 base.register_family(__name__, paper="https://arxiv.org/abs/1809.11096")
 
-# By image size, the widths between the generator's blocks in units of `ch`.
+# Widths between the generator's blocks by image size, in units of `ch`.
 _GENERATOR_WIDTHS = {
     32: (4, 4, 4, 4),
     64: (16, 16, 8, 4, 2),
@@ -21,7 +24,7 @@ _GENERATOR_WIDTHS = {
     256: (16, 16, 8, 8, 4, 2, 1),
     512: (16, 16, 8, 8, 4, 2, 1, 1),
 }
-# By image size, the widths after the discriminator's blocks.
+# Widths after the discriminator's blocks by image size, in units of `ch`.
 _DISCRIMINATOR_WIDTHS = {
     32: (2, 2, 2, 2),
     64: (2, 4, 8, 16, 16),
@@ -36,21 +39,29 @@ class Generator(resnet.EmbeddingGenerator):
     """BigGAN's generator: residual blocks from 4 x 4 up, self-attention after some of them.
 
     Args:
-      image_shape: (H, H, C) with H 32, 64, 128, 256 or 512.
+      image_shape: (H, H, C), where H is 32, 64, 128, 256 or 512.
       ch: Width; the blocks have up to 16 times as many channels.
-      blocks_with_attention: Blocks (`B1` is the first) that self-attention comes after, separated
-        by commas. Usual: "B4" for 64 and 128 pixels, "B5" for 256, "B4" for 512. The default has
-        no effect at 32 pixels, where there are but three blocks.
-      hierarchical_z: Give each block its own part of z; z_dim is then a multiple of the number of
-        blocks plus one.
-      embed_z: Map z linearly to as many dimensions first.
-      embed_y: Map y linearly to `embed_y_dim` dimensions, the same for all blocks; without effect
-        if y is None.
-      embed_y_dim: Dimension of that embedding.
-      embed_bias: Add a bias to both embeddings.
-      final_norm_fn: Class of the normalization before the last convolution, which is unconditional
-        by default; None for none.
+      blocks_with_attention: Blocks (`B1` is the first) that self-attention follows, separated by
+        commas. Usually "B4" for 64 and 128 pixels, "B5" for 256, "B4" for 512. The default has no
+        effect for 32 pixels, where there are only three blocks.
+      hierarchical_z: Whether each block has its own part of z; z_dim is then a multiple of the
+        number of blocks plus one.
+      embed_z: Whether to map z linearly to as many dimensions first.
+      embed_y: Whether to map y linearly to `embed_y_dim` dimensions; all blocks share the map.
+        Without effect if y is None.
+      embed_y_dim: Dimension of the embedding of y.
+      embed_bias: Whether both embeddings have a bias.
+      final_norm_fn: Class of the normalization before the last convolution, by default an
+        unconditional one; None for none.
       **kwargs: See `resnet.Generator`.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.architectures import resnet_biggan
+      >>> generator = resnet_biggan.Generator((32, 32, 3), ch=4)
+      >>> z, y = ops.ones((2, 16)), ops.one_hot(ops.array([0, 4]), 10)
+      >>> tuple(generator((z, y)).shape)
+      (2, 32, 32, 3)
     """
 
     image_sizes = tuple(_GENERATOR_WIDTHS)
@@ -58,7 +69,7 @@ class Generator(resnet.EmbeddingGenerator):
 
     def __init__(
         self,
-        image_shape,
+        image_shape: base.ImageShape,
         ch: int = 96,
         blocks_with_attention: str | Sequence[str] = "B4",
         hierarchical_z: bool = True,
@@ -66,8 +77,8 @@ class Generator(resnet.EmbeddingGenerator):
         embed_y: bool = True,
         embed_y_dim: int = 128,
         embed_bias: bool = False,
-        final_norm_fn: Callable | None = BatchNorm,
-        **kwargs,
+        final_norm_fn: NormalizationLike = BatchNorm,
+        **kwargs: Any,
     ):
         super().__init__(
             image_shape, ch, hierarchical_z, embed_z, embed_y, embed_y_dim, embed_bias, **kwargs
@@ -87,10 +98,10 @@ class Generator(resnet.EmbeddingGenerator):
             ),
         )  # fmt: skip
 
-    def activation(self, x):
+    def activation(self, x: Tensor) -> Tensor:
         return 0.5 * ops.tanh(x) + 0.5
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "blocks_with_attention": self.blocks_with_attention,
             "embed_y_dim": self.embed_y_dim,
@@ -104,14 +115,23 @@ class Discriminator(resnet.Discriminator):
     """BigGAN's discriminator: residual blocks, the sum over pixels, a dense layer, a projection.
 
     Args:
-      image_shape: (H, H, C) with H 32, 64, 128, 256 or 512.
+      image_shape: (H, H, C), where H is 32, 64, 128, 256 or 512.
       ch: Width; the blocks have up to 16 times as many channels.
-      blocks_with_attention: As for the generator. Usual: "B1" for up to 128 pixels, "B2" for 256,
-        "B3" for 512.
-      project_y: Add the projection of y to the logits; without effect if y is None.
-      identity_skip: Shortcuts also for blocks of equal width, as in the paper; without them, as in
-        the 2019 library.
+      blocks_with_attention: See `Generator`. Usually "B1" for up to 128 pixels, "B2" for 256, "B3"
+        for 512.
+      project_y: Whether to add the projection of y to the logits; without effect if y is None.
+      identity_skip: True: blocks with equal numbers of input and output channels have shortcuts, as
+        in the paper; False: they have none, as in the 2019 library.
       **kwargs: See `resnet.Discriminator`.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.architectures import resnet_biggan
+      >>> discriminator = resnet_biggan.Discriminator((32, 32, 3), ch=4)
+      >>> x, y = ops.ones((2, 32, 32, 3)), ops.one_hot(ops.array([0, 4]), 10)
+      >>> logits, features = discriminator((x, y))
+      >>> tuple(logits.shape), tuple(features.shape)
+      ((2, 1), (2, 8))
     """
 
     image_sizes = tuple(_DISCRIMINATOR_WIDTHS)
@@ -121,12 +141,12 @@ class Discriminator(resnet.Discriminator):
 
     def __init__(
         self,
-        image_shape,
+        image_shape: base.ImageShape,
         ch: int = 96,
         blocks_with_attention: str | Sequence[str] = "B1",
         project_y: bool = True,
         identity_skip: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(image_shape, ch, project_y, **kwargs)
         self.blocks_with_attention = blocks_with_attention
@@ -146,10 +166,10 @@ class Discriminator(resnet.Discriminator):
             ),
         )  # fmt: skip
 
-    def pool(self, x):
+    def pool(self, x: Tensor) -> Tensor:
         return ops.sum(ops.relu(x), axis=(1, 2))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "blocks_with_attention": self.blocks_with_attention,
             "identity_skip": self.identity_skip,

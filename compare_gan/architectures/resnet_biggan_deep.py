@@ -1,4 +1,4 @@
-"""BigGAN-deep: bottleneck blocks, two for each doubling, 32 x 32 to 512 x 512.
+"""BigGAN-deep: bottleneck blocks, two for each size, 32 x 32 to 512 x 512.
 
 https://arxiv.org/abs/1809.11096, appendix B.
 """
@@ -6,7 +6,8 @@ https://arxiv.org/abs/1809.11096, appendix B.
 import itertools
 import logging
 import math
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 from keras import ops
 
@@ -19,15 +20,18 @@ from compare_gan.layers import (
     NonLocalBlock,
     Normalization,
 )
+from compare_gan.layers.normalization_choice import NormalizationLike
+from compare_gan.layers.residual import ResidualBlock
+from compare_gan.types import Tensor
 
 base.register_family(__name__, paper="https://arxiv.org/abs/1809.11096")
 
 _log = logging.getLogger(__name__)
 
-_ATTENTION_SIZE = 64  # Pixels a side of the features that self-attention sees.
+_ATTENTION_SIZE = 64  # Height and width of the feature map that self-attention is applied to.
 _FAST_FILTERS = 128
 
-# By image size, the widths between the generator's blocks in units of `ch`.
+# Widths between the generator's blocks by image size, in units of `ch`.
 _GENERATOR_WIDTHS = {
     32: (4, 4, 4, 4, 4, 4, 4, 4),
     64: (16, 16, 16, 16, 8, 8, 4, 4, 2),
@@ -35,7 +39,7 @@ _GENERATOR_WIDTHS = {
     256: (16, 16, 16, 16, 8, 8, 8, 8, 4, 4, 2, 2, 1),
     512: (16, 16, 16, 16, 8, 8, 8, 8, 4, 4, 2, 2, 1, 1, 1),
 }
-# Likewise the discriminator's.
+# Widths between the discriminator's blocks by image size, in units of `ch`.
 _DISCRIMINATOR_WIDTHS = {
     32: (2, 2, 2, 2, 2, 2, 2, 2),
     64: (2, 4, 4, 8, 8, 16, 16, 16, 16),
@@ -47,21 +51,29 @@ _DISCRIMINATOR_WIDTHS = {
 
 @base.network
 class Generator(resnet.Generator):
-    """BigGAN-deep's generator: every second block doubles; self-attention at 64 x 64.
+    """BigGAN-deep's generator: every second block doubles the size; self-attention at 64 x 64.
 
-    The seed and all blocks are given z together with the embedding of y.
+    The seed and all blocks receive z together with the embedding of y.
 
     Args:
-      image_shape: (H, H, C) with H 32, 64, 128, 256 or 512.
-      ch: Width; the blocks have up to 16 times as many channels. A multiple of 4 at 512 pixels, of
-        2 at 128 and 256.
-      embed_y: Map y linearly to `embed_y_dim` dimensions; without effect if y is None.
-      embed_y_dim: Dimension of that embedding.
-      final_norm_fn: Class of the normalization before the last convolution, which is unconditional
-        by default; None for none.
-      experimental_fast_conv_to_rgb: Give the last convolution 128 filters, of which the first are
-        the image: what some accelerators are faster at.
+      image_shape: (H, H, C), where H is 32, 64, 128, 256 or 512.
+      ch: Width; the blocks have up to 16 times as many channels. A multiple of 4 for 512 pixels, of
+        2 for 128 and 256.
+      embed_y: Whether to map y linearly to `embed_y_dim` dimensions; without effect if y is None.
+      embed_y_dim: Dimension of the embedding of y.
+      final_norm_fn: Class of the normalization before the last convolution, by default an
+        unconditional one; None for none.
+      experimental_fast_conv_to_rgb: Whether the last convolution has 128 filters, of which only the
+        first become the image: some accelerators compute that faster.
       **kwargs: See `resnet.Generator`.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.architectures import resnet_biggan_deep
+      >>> generator = resnet_biggan_deep.Generator((32, 32, 3), ch=4)
+      >>> z, y = ops.ones((2, 16)), ops.one_hot(ops.array([0, 4]), 10)
+      >>> tuple(generator((z, y)).shape)
+      (2, 32, 32, 3)
     """
 
     image_sizes = tuple(_GENERATOR_WIDTHS)
@@ -69,13 +81,13 @@ class Generator(resnet.Generator):
 
     def __init__(
         self,
-        image_shape,
+        image_shape: base.ImageShape,
         ch: int = 128,
         embed_y: bool = True,
         embed_y_dim: int = 128,
-        final_norm_fn: Callable | None = BatchNorm,
+        final_norm_fn: NormalizationLike = BatchNorm,
         experimental_fast_conv_to_rgb: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(image_shape, ch, **kwargs)
         self.check_positive(embed_y_dim=embed_y_dim)
@@ -91,7 +103,9 @@ class Generator(resnet.Generator):
             final_filters=_FAST_FILTERS if experimental_fast_conv_to_rgb else None,
         )
 
-    def embed(self, z, y, training=None):
+    def embed(
+        self, z: Tensor, y: Tensor | None, training: bool | None = None
+    ) -> tuple[Tensor, Tensor | None]:
         if y is None:
             return z, y
         if self.y_embedding is not None:
@@ -99,10 +113,10 @@ class Generator(resnet.Generator):
         both = ops.concatenate([z, y], axis=1)
         return both, both
 
-    def activation(self, x):
+    def activation(self, x: Tensor) -> Tensor:
         return 0.5 * ops.tanh(x[..., : self.image_shape[2]]) + 0.5
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "embed_y": self.embed_y,
             "embed_y_dim": self.embed_y_dim,
@@ -113,16 +127,25 @@ class Generator(resnet.Generator):
 
 @base.network
 class Discriminator(resnet.Discriminator):
-    """BigGAN-deep's discriminator: every second block halves; the sum over pixels; a projection.
+    """BigGAN-deep's discriminator: every second block halves the size; sum over pixels; projection.
 
     Args:
-      image_shape: (H, H, C) with H 32, 64, 128, 256 or 512.
-      ch: Width; the blocks have up to 16 times as many channels. A multiple of 4 at 512 pixels, of
-        2 at 32, 128 and 256.
-      blocks_with_attention: Without effect, as in the 2019 library: self-attention comes where the
-        features have 64 x 64 pixels, if the image has more.
-      project_y: Add the projection of y to the logits; without effect if y is None.
+      image_shape: (H, H, C), where H is 32, 64, 128, 256 or 512.
+      ch: Width; the blocks have up to 16 times as many channels. A multiple of 4 for 512 pixels, of
+        2 for 32, 128 and 256.
+      blocks_with_attention: Without effect, as in the 2019 library: self-attention is applied at
+        64 x 64 pixels, if the image is larger.
+      project_y: Whether to add the projection of y to the logits; without effect if y is None.
       **kwargs: See `resnet.Discriminator`.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.architectures import resnet_biggan_deep
+      >>> discriminator = resnet_biggan_deep.Discriminator((32, 32, 3), ch=4)
+      >>> x, y = ops.ones((2, 32, 32, 3)), ops.one_hot(ops.array([0, 4]), 10)
+      >>> logits, features = discriminator((x, y))
+      >>> tuple(logits.shape), tuple(features.shape)
+      ((2, 1), (2, 8))
     """
 
     image_sizes = tuple(_DISCRIMINATOR_WIDTHS)
@@ -132,17 +155,17 @@ class Discriminator(resnet.Discriminator):
 
     def __init__(
         self,
-        image_shape,
+        image_shape: base.ImageShape,
         ch: int = 128,
         blocks_with_attention: str = "B1",
         project_y: bool = True,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(image_shape, ch, project_y, **kwargs)
         if blocks_with_attention != "B1":
             _log.warning(
                 "resnet_biggan_deep.Discriminator.blocks_with_attention has no effect: "
-                "self-attention comes at 64 x 64 pixels."
+                "self-attention is applied at 64 x 64 pixels."
             )
         blocks = _blocks(self, _DISCRIMINATOR_WIDTHS, ("down", "none"))
         first_width = blocks[0].in_channels
@@ -152,14 +175,18 @@ class Discriminator(resnet.Discriminator):
             _attention(self, blocks, image_shape[0] / _ATTENTION_SIZE),
         )
 
-    def pool(self, x):
+    def pool(self, x: Tensor) -> Tensor:
         return ops.sum(ops.relu(x), axis=(1, 2))
 
 
-def _blocks(network, widths_by_size, scales):
-    """The blocks of a network, the two scales taking turns."""
+def _blocks(
+    network: resnet.Generator | resnet.Discriminator,
+    widths_by_size: Mapping[int, Sequence[int]],
+    scales: tuple[str, str],
+) -> list[ResidualBlock]:
+    """Returns the blocks of a network, which alternate between the two scales."""
     units = widths_by_size[network.image_shape[0]]
-    # Inside a block there is a quarter of its channels.
+    # The inner layers of a block have a quarter of its channels.
     narrowest = min(max(pair) for pair in itertools.pairwise(units))
     network.check_multiple(4 // math.gcd(4, narrowest), ch=network.ch)
     widths = [network.ch * width for width in units]
@@ -171,8 +198,12 @@ def _blocks(network, widths_by_size, scales):
     ]
 
 
-def _attention(network, blocks, factor):
-    """Self-attention after the block by which the size has changed by `factor`, if there is one."""
+def _attention(
+    network: resnet.Generator | resnet.Discriminator,
+    blocks: Sequence[ResidualBlock],
+    factor: float,
+) -> dict[str, NonLocalBlock]:
+    """Returns self-attention after the block at which the size has changed by `factor`, if any."""
     name = f"B{2 * int(math.log2(factor))}"
     if name not in [block.name for block in blocks]:
         return {}

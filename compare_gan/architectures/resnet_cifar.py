@@ -3,6 +3,8 @@
 https://arxiv.org/abs/1802.05957, appendix B.4; projection: https://arxiv.org/abs/1802.05637.
 """
 
+from typing import Any
+
 from compare_gan.architectures import base, resnet
 from compare_gan.errors import UserError
 
@@ -16,22 +18,30 @@ class Generator(resnet.EmbeddingGenerator):
     Args:
       image_shape: (32, 32, C).
       ch: Width of all layers.
-      hierarchical_z: Give each block its own part of z; z_dim is then a multiple of 4.
-      embed_z: Map z linearly to as many dimensions first.
-      embed_y: Map y linearly to as many dimensions as z has.
+      hierarchical_z: Whether each block has its own part of z; z_dim is then a multiple of 4.
+      embed_z: Whether to map z linearly to as many dimensions first.
+      embed_y: Whether to map y linearly to as many dimensions as z has.
       **kwargs: See `resnet.Generator`.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.architectures import resnet_cifar
+      >>> generator = resnet_cifar.Generator((32, 32, 3), ch=4)
+      >>> z, y = ops.ones((2, 16)), ops.one_hot(ops.array([0, 4]), 10)
+      >>> tuple(generator((z, y)).shape)
+      (2, 32, 32, 3)
     """
 
     image_sizes = (32,)
 
     def __init__(
         self,
-        image_shape,
+        image_shape: base.ImageShape,
         ch: int = 256,
         hierarchical_z: bool = False,
         embed_z: bool = False,
         embed_y: bool = False,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(
             image_shape, ch, hierarchical_z, embed_z, embed_y, embed_y_dim=None, embed_bias=True,
@@ -43,15 +53,24 @@ class Generator(resnet.EmbeddingGenerator):
 
 @base.network
 class Discriminator(resnet.Discriminator):
-    """Four residual blocks, the first two halving the image; the mean over pixels; a dense layer.
+    """Four residual blocks, of which the first two halve the image; the mean over pixels.
 
     Args:
-      image_shape: (H, W, C); H and W multiples of 4.
+      image_shape: (H, W, C), where H and W are multiples of 4.
       ch: Width of all layers.
       **kwargs: See `resnet.Discriminator`.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.architectures import resnet_cifar
+      >>> discriminator = resnet_cifar.Discriminator((32, 32, 3), ch=4)
+      >>> x, y = ops.ones((2, 32, 32, 3)), ops.one_hot(ops.array([0, 4]), 10)
+      >>> logits, features = discriminator((x, y))
+      >>> tuple(logits.shape), tuple(features.shape)
+      ((2, 1), (2, 4))
     """
 
-    def __init__(self, image_shape, ch: int = 128, **kwargs):
+    def __init__(self, image_shape: base.ImageShape, ch: int = 128, **kwargs: Any):
         super().__init__(image_shape, ch, **kwargs)
         h, w, colors = self.image_shape
         if h % 4 or w % 4:

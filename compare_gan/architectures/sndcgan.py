@@ -1,16 +1,20 @@
-"""SNDCGAN: the plain convolutional networks of spectral normalization's paper.
+"""SNDCGAN: the plain convolutional networks of the paper on spectral normalization.
 
 https://arxiv.org/abs/1802.05957, appendix B.4. Images of any size.
 """
 
+from typing import Any
+
+import keras
 from keras import ops
 
 from compare_gan.architectures import base
 from compare_gan.layers import Conv2D, Conv2DTranspose, Dense, leaky_relu, normalize
+from compare_gan.types import Tensor
 
 base.register_family(__name__, paper="https://arxiv.org/abs/1802.05957")
 
-# Filters in units of `ch`, kernel size and stride of the discriminator's convolutions.
+# Filters in units of `ch`, kernel sizes and strides of the discriminator's convolutions.
 _CONVOLUTIONS = ((1, 3, 1), (2, 4, 2), (2, 3, 1), (4, 4, 2), (4, 3, 1), (8, 4, 2), (8, 3, 1))
 
 
@@ -18,18 +22,26 @@ _CONVOLUTIONS = ((1, 3, 1), (2, 4, 2), (2, 3, 1), (4, 4, 2), (4, 3, 1), (8, 4, 2
 class Generator(base.Generator):
     """SNDCGAN's generator: dense, three transposed 4 x 4 convolutions of stride 2, one 3 x 3.
 
-    `G.spectral_norm` has no effect on its layers, as in the 2019 library, but on the kernels of
-    conditional and self-modulated normalizations.
+    As in the 2019 library, `G.spectral_norm` affects only the kernels of conditional and
+    self-modulated normalizations, not the layers of the generator.
 
     Args:
       image_shape: (H, W, C), any H and W.
       ch: Width of the last hidden layer; the others have 2, 4 and 8 times as many channels.
       **kwargs: See `base.Generator`.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.architectures import sndcgan
+      >>> generator = sndcgan.Generator((32, 32, 3), ch=2)
+      >>> z, y = ops.ones((2, 16)), ops.one_hot(ops.array([0, 4]), 10)
+      >>> tuple(generator((z, y)).shape)
+      (2, 32, 32, 3)
     """
 
     unused_options = ("spectral_norm",)
 
-    def __init__(self, image_shape, ch: int = 64, **kwargs):
+    def __init__(self, image_shape: base.ImageShape, ch: int = 64, **kwargs: Any):
         super().__init__(image_shape, **kwargs)
         self.check_positive(ch=ch)
         self.ch = ch
@@ -37,16 +49,17 @@ class Generator(base.Generator):
         h, w = self.seed_size
         self.fc = Dense(h * w * 8 * ch, name="g_fc1")
         self.fc_norm = self.make_norm("g_bn1")
-        self.deconvs, self.norms = [], []
+        self.deconvs: list[Conv2DTranspose] = []
+        self.norms: list[keras.layers.Layer | None] = []
         for i, (filters, size) in enumerate(zip((4 * ch, 2 * ch, ch), sizes, strict=True), start=2):
             deconv = Conv2DTranspose(filters, 4, strides=2, output_size=size, name=f"g_dc{i}")
             self.deconvs.append(deconv)
             self.norms.append(self.make_norm(f"g_bn{i}"))
         self.to_image = Conv2DTranspose(image_shape[2], 3, name="g_dc5")
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: tuple[Tensor, Tensor | None], training: bool | None = None) -> Tensor:
         z, y = inputs
-        # The first normalization has statistics of its own for each pixel.
+        # The first normalization has separate statistics for each pixel.
         x = normalize(self.fc_norm, self.fc(z, training=training), z, y, training)
         x = ops.reshape(ops.relu(x), (-1, *self.seed_size, 8 * self.ch))
         for deconv, norm in zip(self.deconvs, self.norms, strict=True):
@@ -54,7 +67,7 @@ class Generator(base.Generator):
             x = ops.relu(normalize(norm, x, z, y, training))
         return 0.5 * ops.tanh(self.to_image(x, training=training)) + 0.5
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"ch": self.ch}
 
 
@@ -62,17 +75,26 @@ class Generator(base.Generator):
 class Discriminator(base.Discriminator):
     """SNDCGAN's discriminator: seven convolutions with leaky ReLUs of slope 0.1, a dense layer.
 
-    It has no normalization layers: `D.batch_norm_fn` and `D.layer_norm` have no effect on it.
+    It has no normalization layers: `D.batch_norm_fn` and `D.layer_norm` do not affect it.
 
     Args:
       image_shape: (H, W, C), any H and W.
       ch: Width of the first layer; the others have 2, 4 and 8 times as many channels.
       **kwargs: See `base.Discriminator`.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.architectures import sndcgan
+      >>> discriminator = sndcgan.Discriminator((32, 32, 3), ch=2)
+      >>> x, y = ops.ones((2, 32, 32, 3)), ops.one_hot(ops.array([0, 4]), 10)
+      >>> logits, features = discriminator((x, y))
+      >>> tuple(logits.shape), tuple(features.shape)
+      ((2, 1), (2, 256))
     """
 
     unused_options = ("batch_norm_fn", "layer_norm")
 
-    def __init__(self, image_shape, ch: int = 64, **kwargs):
+    def __init__(self, image_shape: base.ImageShape, ch: int = 64, **kwargs: Any):
         super().__init__(image_shape, **kwargs)
         self.check_positive(ch=ch)
         self.ch = ch
@@ -85,13 +107,15 @@ class Discriminator(base.Discriminator):
         ]  # fmt: skip
         self.fc = Dense(1, spectral_norm=self.kernel_norm, name="d_fc1")
 
-    def call(self, inputs, training=None):
+    def call(
+        self, inputs: tuple[Tensor, Tensor | None], training: bool | None = None
+    ) -> tuple[Tensor, Tensor]:
         x, _ = inputs
         x = 2 * x - 1
         for conv in self.convs:
             x = leaky_relu(conv(x, training=training), 0.1)
-        features = ops.reshape(x, (-1, x.shape[1] * x.shape[2] * x.shape[3]))
+        features = base.flatten(x)
         return self.fc(features, training=training), features
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"ch": self.ch}

@@ -1,8 +1,13 @@
-"""Keras layers that GANs are built of; usable in any Keras model."""
+"""Keras layers for GANs, usable in any Keras model.
+
+The options of a layer are arguments of its constructor. Those that are left out come from gin's
+scopes `weights`, `spectral_norm` and `standardize_batch` at the time of construction; without gin
+the defaults are the same.
+"""
 
 from compare_gan.layers.activations import leaky_relu
 from compare_gan.layers.attention import NonLocalBlock
-from compare_gan.layers.initializers import weight_initializer
+from compare_gan.layers.initializers import WeightOptions, weight_initializer
 from compare_gan.layers.linear import Conv2D, Conv2DTranspose, Dense
 from compare_gan.layers.normalization import (
     BatchNorm,
@@ -16,7 +21,7 @@ from compare_gan.layers.resampling import mean_pool, unpool, upsample_nearest
 from compare_gan.layers.residual import BigGanResNetBlock, ResNetBlock
 from compare_gan.layers.residual_bottleneck import BigGanDeepResNetBlock
 from compare_gan.layers.spectral_norm import SpectralNorm, spectral_norm
-from compare_gan.layers.standardization import StandardizeBatch
+from compare_gan.layers.standardization import BatchStatistics, StandardizeBatch
 from compare_gan.layers.standing_statistics import (
     accumulating_standing_statistics,
     reset_standing_statistics,
@@ -25,6 +30,7 @@ from compare_gan.layers.standing_statistics import (
 
 __all__ = [
     "BatchNorm",
+    "BatchStatistics",
     "BigGanDeepResNetBlock",
     "BigGanResNetBlock",
     "ConditionalBatchNorm",
@@ -39,6 +45,7 @@ __all__ = [
     "SelfModulatedBatchNorm",
     "SpectralNorm",
     "StandardizeBatch",
+    "WeightOptions",
     "accumulating_standing_statistics",
     "leaky_relu",
     "mean_pool",

@@ -1,40 +1,48 @@
 """Dense, convolution and transposed convolution, each with optional spectral normalization."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
 from compare_gan import backend
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.layers import resampling
-from compare_gan.layers.initializers import weight_initializer
-from compare_gan.layers.spectral_norm import SpectrallyNormalized
+from compare_gan.layers.initializers import WeightOptions
+from compare_gan.layers.spectral_norm import SpectrallyNormalized, SpectralNormLike
+from compare_gan.types import Tensor, TensorShape
 
 
 class _Linear(SpectrallyNormalized):
-    """What the three share: kernel initializer, bias, serialization."""
+    """Base of the three layers: kernel initializer, bias, serialization."""
 
     def __init__(
-        self, use_bias=True, spectral_norm=False, kernel_initializer=None, name=None, **kwargs
+        self,
+        use_bias: bool = True,
+        spectral_norm: SpectralNormLike = False,
+        kernel_initializer: Any = None,
+        name: str | None = None,
+        **kwargs: Any,
     ):
         super().__init__(name, spectral_norm, **kwargs)
         self.use_bias = use_bias
         self.kernel_initializer = (
-            weight_initializer()
+            WeightOptions().make()
             if kernel_initializer is None
             else keras.initializers.get(kernel_initializer)
         )
 
-    def _build(self, kernel_shape, units, bias_start=0.0):
+    def _build(self, kernel_shape: tuple[int, ...], units: int, bias_start: float = 0.0) -> None:
         self.add_kernel(kernel_shape, self.kernel_initializer)
         self.bias = None
         if self.use_bias:
             initializer = keras.initializers.Constant(bias_start)
             self.bias = self.add_weight(shape=(units,), initializer=initializer, name="bias")
 
-    def _add_bias(self, x):
+    def _add_bias(self, x: Tensor) -> Tensor:
         return x if self.bias is None else backend.add_bias(x, ops.cast(self.bias, x.dtype))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "use_bias": self.use_bias,
             "kernel_initializer": keras.initializers.serialize(self.kernel_initializer),
@@ -47,39 +55,47 @@ class Dense(_Linear):
 
     Args:
       units: Number of outputs.
-      use_bias: Add a bias.
-      spectral_norm: Divide the kernel by its largest singular value; see `SpectralNorm.of`.
-      kernel_initializer: Keras initializer; `weight_initializer()` if None.
-      bias_start: What the bias starts at.
+      use_bias: Whether to add a bias.
+      spectral_norm: Division of the kernel by its largest singular value; see `SpectralNorm.of`.
+      kernel_initializer: Keras initializer; None for that of gin's scope `weights`, by default
+        normal with a standard deviation of 0.02.
+      bias_start: Initial value of the bias.
       name: Name of the layer.
+      **kwargs: Further arguments of `keras.layers.Layer`.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.layers import Dense
+      >>> tuple(Dense(3, spectral_norm=True)(ops.ones((2, 5))).shape)
+      (2, 3)
     """
 
     def __init__(
         self,
         units: int,
         use_bias: bool = True,
-        spectral_norm: bool = False,
-        kernel_initializer=None,
+        spectral_norm: SpectralNormLike = False,
+        kernel_initializer: Any = None,
         bias_start: float = 0.0,
         name: str | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(use_bias, spectral_norm, kernel_initializer, name, **kwargs)
         self.units = units
         self.bias_start = bias_start
 
-    def build(self, input_shape):
+    def build(self, input_shape: TensorShape) -> None:
         self._build((input_shape[-1], self.units), self.units, self.bias_start)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         return self._add_bias(ops.matmul(inputs, self.normalized_kernel(training)))
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"units": self.units, "bias_start": self.bias_start}
 
 
 class _Convolution(_Linear):
-    """What the two convolutions share: a square kernel, one stride, SAME padding."""
+    """Base of the two convolutions: a square kernel, one stride, SAME padding."""
 
     def __init__(
         self,
@@ -87,17 +103,17 @@ class _Convolution(_Linear):
         kernel_size: int,
         strides: int = 1,
         use_bias: bool = True,
-        spectral_norm: bool = False,
-        kernel_initializer=None,
+        spectral_norm: SpectralNormLike = False,
+        kernel_initializer: Any = None,
         name: str | None = None,
-        **kwargs,
+        **kwargs: Any,
     ):
         super().__init__(use_bias, spectral_norm, kernel_initializer, name, **kwargs)
         self.filters = filters
         self.kernel_size = kernel_size
         self.strides = strides
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {
             "filters": self.filters,
             "kernel_size": self.kernel_size,
@@ -110,37 +126,49 @@ class Conv2D(_Convolution):
     """Convolution with SAME padding: [batch, h, w, c] -> [batch, ⌈h/s⌉, ⌈w/s⌉, filters].
 
     Args:
-      filters: Channels of the result.
-      kernel_size: Height and width of the kernel ([k, k, c, filters]).
+      filters: Number of output channels.
+      kernel_size: Height and width k of the kernel, which is [k, k, c, filters].
       strides: Stride s in both directions.
-      use_bias: Add a bias.
-      spectral_norm: Divide the kernel by its largest singular value; see `SpectralNorm.of`.
-      kernel_initializer: Keras initializer; `weight_initializer()` if None.
+      use_bias: Whether to add a bias.
+      spectral_norm: Division of the kernel by its largest singular value; see `SpectralNorm.of`.
+      kernel_initializer: Keras initializer; see `Dense`.
       name: Name of the layer.
-      resample: Resampling that belongs to the convolution, see `resampling`: `unpool_then` or
-        `nearest_then` (twice the size before it), `then_mean_pool` (half the size after it), None.
-      folded: Compute convolution and resampling as one smaller convolution, equal to rounding.
+      resample: Resampling that is part of the layer: `unpool_then` or `nearest_then` (twice the
+        size, before the convolution), `then_mean_pool` (half the size, after it), or None; see
+        `resampling`.
+      folded: Whether to compute convolution and resampling as one smaller convolution, which gives
+        the same result up to rounding.
 
     Raises:
-      UserError: `resample` is unknown, or comes with strides.
+      UserError: `resample` is unknown, or combined with strides.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.layers import Conv2D
+      >>> x = ops.ones((2, 8, 8, 3))
+      >>> tuple(Conv2D(4, 3, strides=2, spectral_norm=True)(x).shape)
+      (2, 4, 4, 4)
+      >>> tuple(Conv2D(4, 3, resample="nearest_then")(x).shape)
+      (2, 16, 16, 4)
     """
 
-    def __init__(self, *args, resample: str | None = None, folded: bool = True, **kwargs):
+    def __init__(self, *args: Any, resample: str | None = None, folded: bool = True, **kwargs: Any):
         super().__init__(*args, **kwargs)
         if resample is not None and resample not in resampling.RESAMPLINGS:
             raise unknown_name("resample", resample, resampling.RESAMPLINGS)
         if resample is not None and self.strides != 1:
             raise UserError(
-                f"A convolution with resample='{resample}' has strides 1, received {self.strides}."
+                f"A convolution with resample='{resample}' must have strides 1, received "
+                f"{self.strides}."
             )
         self.resample = resample
         self.folded = folded
 
-    def build(self, input_shape):
+    def build(self, input_shape: TensorShape) -> None:
         k = self.kernel_size
         self._build((k, k, input_shape[-1], self.filters), self.filters)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         kernel = self.normalized_kernel(training)
         if self.resample is None:
             y = backend.conv(inputs, kernel, self.strides)
@@ -148,7 +176,7 @@ class Conv2D(_Convolution):
             y = resampling.convolve(inputs, kernel, self.resample, self.folded)
         return self._add_bias(y)
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"resample": self.resample, "folded": self.folded}
 
 
@@ -156,57 +184,63 @@ class Conv2D(_Convolution):
 class Conv2DTranspose(_Convolution):
     """Transposed convolution with SAME padding: [batch, h, w, c] -> [batch, h·s, w·s, filters].
 
-    The kernel's layout is [k, k, filters, c]; spectral normalization treats its last axis as the
-    columns of the matrix.
+    The layout of the kernel is [k, k, filters, c]; spectral normalization treats its last axis as
+    the columns of the matrix.
 
     Args:
-      filters: Channels of the result.
+      filters: Number of output channels.
       kernel_size: Height and width of the kernel.
       strides: Stride s in both directions.
-      use_bias: Add a bias.
-      spectral_norm: Divide the kernel by its largest singular value; see `SpectralNorm.of`.
-      kernel_initializer: Keras initializer; `weight_initializer()` if None.
+      use_bias: Whether to add a bias.
+      spectral_norm: Division of the kernel by its largest singular value; see `SpectralNorm.of`.
+      kernel_initializer: Keras initializer; see `Dense`.
       name: Name of the layer.
-      output_size: Height and width of the result where that is not h·s (e.g. 7 from 4): sizes
-        of which a convolution of this stride makes h and w.
+      output_size: Height and width of the output where they are not h·s and w·s (for example 7
+        from 4): sizes that a convolution with this stride maps to h and w.
 
     Raises:
-      UserError: `output_size` cannot be had from the input's size.
+      UserError: `output_size` is impossible for the size of the input.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.layers import Conv2DTranspose
+      >>> x = ops.ones((2, 4, 4, 3))
+      >>> tuple(Conv2DTranspose(5, 4, strides=2)(x).shape)
+      (2, 8, 8, 5)
+      >>> tuple(Conv2DTranspose(5, 4, strides=2, output_size=(7, 7))(x).shape)
+      (2, 7, 7, 5)
     """
 
-    def __init__(self, *args, output_size: tuple[int, int] | None = None, **kwargs):
+    def __init__(self, *args: Any, output_size: tuple[int, int] | None = None, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.output_size = None if output_size is None else tuple(output_size)
 
-    def build(self, input_shape):
+    def build(self, input_shape: TensorShape) -> None:
         k = self.kernel_size
         self._build((k, k, self.filters, input_shape[-1]), self.filters)
 
-    def call(self, inputs, training=None):
+    def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         kernel = self.normalized_kernel(training)
         y = backend.conv_transpose(inputs, kernel, self.strides)
         if self.output_size is not None:
-            y = self._crop(y)
+            y = self._crop(y, *self.output_size)
         return self._add_bias(y)
 
-    def _crop(self, y):
-        """The part of the full result of which the forward convolution makes the input."""
-        h, w = self.output_size
-        top, left = (
-            self._crop_start(full, wanted) for full, wanted in ((y.shape[1], h), (y.shape[2], w))
-        )
+    def _crop(self, y: Tensor, h: int, w: int) -> Tensor:
+        """Returns the part of the full output that the convolution would map to the input."""
+        top, left = self._crop_start(y.shape[1], h), self._crop_start(y.shape[2], w)
         return y[:, top : top + h, left : left + w]
 
-    def _crop_start(self, full, wanted):
+    def _crop_start(self, full: int, wanted: int) -> int:
         k, s = self.kernel_size, self.strides
         if not full - s < wanted <= full:
             raise UserError(
                 f"output_size for an input of {full // s} pixels and strides {s} must be within "
                 f"{full - s + 1} and {full}, received {wanted}."
             )
-        # SAME padding on a size that the stride does not divide puts up to half of the rest more
-        # in front than on the full size, and the transposed convolution starts so much later.
+        # If the stride does not divide the size, SAME padding puts up to half of the remainder in
+        # front, in addition to the padding of the full size: the output starts so much later.
         return max(k - s + full - wanted, 0) // 2 - max(k - s, 0) // 2
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"output_size": self.output_size}

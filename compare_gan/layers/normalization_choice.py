@@ -1,40 +1,62 @@
-"""The normalization that a network or block was given: made, called and serialized."""
+"""The normalization that a network or block uses: construction, calls, serialization."""
 
 import inspect
 from collections.abc import Callable
+from typing import Any, TypeAlias, Union
 
 import keras
 
 from compare_gan import registry
+from compare_gan.layers.spectral_norm import SpectralNormLike
 from compare_gan.registry import call_with_requested
+from compare_gan.types import Tensor, TensorShape
 
 
 class Normalization:
-    """A normalization class together with its settings, those of gin at this moment included.
+    """A normalization class together with its settings, including those from gin at construction.
 
-    Called like the class: `normalization(name=…, spectral_norm=…)`. So what is made again from its
-    config has the same normalizations, whatever gin says by then.
+    Called like the class: `normalization(name=…, spectral_norm=…)`. A network that is restored from
+    its config therefore has the same normalizations, whatever gin says by then.
 
     Args:
-      fn: A Keras layer class with the parameters `name` and `spectral_norm` (and more), or a
-        function of these that returns such a layer.
+      fn: A Keras layer class with the parameters `name` and `spectral_norm` (and others), or a
+        function with these parameters that returns such a layer.
+
+    Example:
+      >>> from compare_gan.layers import ConditionalBatchNorm, Normalization
+      >>> norm = Normalization(ConditionalBatchNorm)
+      >>> norm.needs("y"), norm.needs("z")
+      (True, False)
+      >>> norm("bn1").name
+      'bn1'
     """
 
-    def __init__(self, fn: Callable):
+    def __init__(self, fn: Callable[..., keras.layers.Layer]):
         layer = fn(name="normalization")
         not_settings = {*keras.layers.Layer().get_config(), "spectral_norm"}
         config = layer.get_config()
         self.settings = {key: config[key] for key in config if key not in not_settings}
-        self.layer_class = type(layer)
+        self.layer_class: Any = type(layer)
         self.call = self.layer_class.call  # Its parameters say what the normalization needs.
         self.__name__ = self.layer_class.__name__
 
     @classmethod
-    def of(cls, fn: "Callable | str | Normalization | None") -> "Normalization | None":
-        """What an argument `batch_norm_fn` means, a registered name too; None for none."""
-        return fn if fn is None or isinstance(fn, cls) else cls(registry.get("normalization", fn))
+    def of(
+        cls, fn: Union[Callable[..., keras.layers.Layer], str, "Normalization", None]
+    ) -> "Normalization | None":
+        """Returns the normalization that an argument `batch_norm_fn` describes.
 
-    def __call__(self, name: str, spectral_norm=False) -> keras.layers.Layer:
+        Args:
+          fn: A normalization, its class, its registered name, or None for none.
+
+        Raises:
+          UserError: No normalization is registered under this name.
+        """
+        if fn is None or isinstance(fn, cls):
+            return fn
+        return cls(registry.get("normalization", fn))
+
+    def __call__(self, name: str, spectral_norm: SpectralNormLike = False) -> keras.layers.Layer:
         return self.layer_class(name=name, spectral_norm=spectral_norm, **self.settings)
 
     def needs(self, name: str) -> bool:
@@ -42,28 +64,73 @@ class Normalization:
         parameter = inspect.signature(self.call).parameters.get(name)
         return parameter is not None and parameter.default is parameter.empty
 
-    def serialized(self) -> dict:
-        """As JSON-ready values; see `deserialized`."""
+    def serialized(self) -> dict[str, Any]:
+        """Returns JSON-serializable values, which `deserialized` reads."""
         serialized = keras.saving.serialize_keras_object(self("normalization"))
         return serialized | {"config": dict(self.settings)}
 
     @classmethod
-    def deserialized(cls, serialized: dict) -> "Normalization":
+    def deserialized(cls, serialized: dict[str, Any]) -> "Normalization":
+        """Returns the normalization that `serialized` has described."""
         layer_class = type(keras.saving.deserialize_keras_object(serialized))
         return cls(lambda name: layer_class(name=name, **serialized["config"]))
 
 
-def normalize(norm: keras.layers.Layer | None, x, z=None, y=None, training=None):
-    """`norm` of x, given what it asks for; x where there is no normalization."""
+# Values of a network's argument `batch_norm_fn`; see `Normalization.of`.
+NormalizationLike: TypeAlias = Callable[..., keras.layers.Layer] | str | Normalization | None
+
+
+def normalize(
+    norm: keras.layers.Layer | None,
+    x: Tensor,
+    z: Tensor | None = None,
+    y: Tensor | None = None,
+    training: bool | None = None,
+) -> Tensor:
+    """Applies a normalization to `x`; returns `x` if there is none.
+
+    Args:
+      norm: Layer whose `call` has a parameter `inputs`, and parameters for those of the other
+        values that it needs; or None.
+      x: [batch, …, channels].
+      z: Latent [batch, z_dim], or None.
+      y: Label [batch, num_classes], or None.
+      training: Whether the network is in training mode.
+
+    Returns:
+      Tensor with the shape of `x`.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.layers import BatchNorm, SelfModulatedBatchNorm, normalize
+      >>> x, z = ops.ones((2, 4, 4, 3)), ops.ones((2, 16))
+      >>> for norm in (None, BatchNorm(), SelfModulatedBatchNorm()):
+      ...     print(tuple(normalize(norm, x, z=z, training=True).shape))
+      (2, 4, 4, 3)
+      (2, 4, 4, 3)
+      (2, 4, 4, 3)
+    """
     if norm is None:
         return x
     return call_with_requested(norm, inputs=x, z=z, y=y, training=training)
 
 
-def build_norm(norm: keras.layers.Layer | None, x_shape, z_shape=None, y_shape=None) -> None:
-    """Builds `norm`, given the shapes that its `build` asks for; does nothing for None."""
+def build_norm(
+    norm: keras.layers.Layer | None,
+    x_shape: TensorShape,
+    z_shape: TensorShape | None = None,
+    y_shape: TensorShape | None = None,
+) -> None:
+    """Builds a normalization with the shapes that its `build` has parameters for, if there is one.
+
+    Args:
+      norm: Layer, or None.
+      x_shape: Shape of its input.
+      z_shape: Shape of the latent, or None.
+      y_shape: Shape of the label, or None.
+    """
     if norm is not None:
-        # Keras's own custom is to name the first of them either way.
+        # Keras uses either name for the first argument.
         call_with_requested(
             norm.build, input_shape=x_shape, inputs_shape=x_shape, z_shape=z_shape, y_shape=y_shape
         )

@@ -266,7 +266,7 @@ _ADDED = (
      "hierarchical_z splits z into 4 equal parts for images of 32x32: options.z_dim must be a "
      "multiple of 4, received 10.", 20),
     ("D.batch_norm_fn = @self_modulated_batch_norm",
-     "D.batch_norm_fn = SelfModulatedBatchNorm needs a latent z, which discriminators have not."),
+     "D.batch_norm_fn = SelfModulatedBatchNorm needs a latent z, which discriminators do not have."),
     ('dataset.name = "test_no_classes"',
      "S3GAN.conditional is True, but the data set has no classes: set it to False.", 7),
 )  # fmt: skip
@@ -333,7 +333,7 @@ _WHOLE = (
     ),
     (
         _UNCONDITIONAL + "G.batch_norm_fn = @conditional_batch_norm",
-        "G.batch_norm_fn = ConditionalBatchNorm needs labels, but the generator is given none",
+        "G.batch_norm_fn = ConditionalBatchNorm needs labels, but the generator has none",
         6,
     ),
     *(
