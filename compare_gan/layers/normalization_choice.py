@@ -11,6 +11,9 @@ from compare_gan.layers.spectral_norm import SpectralNormLike
 from compare_gan.registry import call_with_requested
 from compare_gan.types import Tensor, TensorShape
 
+# What a network decides for each of its normalizations: the rest of a config is settings.
+_NOT_SETTINGS = ("name", "trainable", "dtype", "spectral_norm")
+
 
 class Normalization:
     """A normalization class together with its settings, including those from gin at construction.
@@ -33,9 +36,8 @@ class Normalization:
 
     def __init__(self, fn: Callable[..., keras.layers.Layer]):
         layer = fn(name="normalization")
-        not_settings = {*keras.layers.Layer().get_config(), "spectral_norm"}
         config = layer.get_config()
-        self.settings = {key: config[key] for key in config if key not in not_settings}
+        self.settings = {key: config[key] for key in config if key not in _NOT_SETTINGS}
         self.layer_class: Any = type(layer)
         self.call = self.layer_class.call  # Its parameters say what the normalization needs.
         self.__name__ = self.layer_class.__name__

@@ -266,7 +266,8 @@ _ADDED = (
      "hierarchical_z splits z into 4 equal parts for images of 32x32: options.z_dim must be a "
      "multiple of 4, received 10.", 20),
     ("D.batch_norm_fn = @self_modulated_batch_norm",
-     "D.batch_norm_fn = SelfModulatedBatchNorm needs a latent z, which discriminators do not have."),
+     "D.batch_norm_fn = SelfModulatedBatchNorm needs a latent z, which discriminators do not "
+     "have."),
     ('dataset.name = "test_no_classes"',
      "S3GAN.conditional is True, but the data set has no classes: set it to False.", 7),
 )  # fmt: skip
