@@ -69,8 +69,8 @@ class _ModulatedBatchNorm(StandardizeBatch):
         super().__init__(name, spectral_norm, **kwargs)
         self.weight_options = WeightOptions.of(weight_options)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"weight_options": self.weight_options.get_config()}
+    def settings(self) -> dict[str, Any]:
+        return super().settings() | {"weight_options": self.weight_options.get_config()}
 
 
 class _Modulation(keras.layers.Layer):
@@ -184,8 +184,8 @@ class ConditionalBatchNorm(_ModulatedBatchNorm):
             gamma = 1 + gamma
         return self.scale_and_offset(inputs, gamma, beta, training)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"use_bias": self.use_bias, "centered": self.centered}
+    def settings(self) -> dict[str, Any]:
+        return super().settings() | {"use_bias": self.use_bias, "centered": self.centered}
 
 
 @registry.register(
@@ -243,8 +243,8 @@ class SelfModulatedBatchNorm(_ModulatedBatchNorm):
         gamma, beta = self.sbn(z, training=training)
         return self.scale_and_offset(inputs, gamma, beta, training)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"num_hidden": self.num_hidden}
+    def settings(self) -> dict[str, Any]:
+        return super().settings() | {"num_hidden": self.num_hidden}
 
 
 @registry.register("normalization", "no_batch_norm")

@@ -7,12 +7,12 @@ from typing import Any, TypeAlias, Union
 import keras
 
 from compare_gan import registry
-from compare_gan.layers.spectral_norm import SpectralNormLike
+from compare_gan.layers.spectral_norm import SpectrallyNormalized, SpectralNormLike
 from compare_gan.registry import call_with_requested
 from compare_gan.types import Tensor, TensorShape
 
-# What a network decides for each of its normalizations: the rest of a config is settings.
-_NOT_SETTINGS = ("name", "trainable", "dtype", "spectral_norm")
+# Constructor arguments of every layer; those beyond them are settings of a normalization.
+_GENERAL = ("name", "trainable", "dtype", "spectral_norm")
 
 
 class Normalization:
@@ -36,8 +36,7 @@ class Normalization:
 
     def __init__(self, fn: Callable[..., keras.layers.Layer]):
         layer = fn(name="normalization")
-        config = layer.get_config()
-        self.settings = {key: config[key] for key in config if key not in _NOT_SETTINGS}
+        self.settings = _settings(layer)
         self.layer_class: Any = type(layer)
         self.call = self.layer_class.call  # Its parameters say what the normalization needs.
         self.__name__ = self.layer_class.__name__
@@ -76,6 +75,13 @@ class Normalization:
         """Returns the normalization that `serialized` has described."""
         layer_class = type(keras.saving.deserialize_keras_object(serialized))
         return cls(lambda name: layer_class(name=name, **serialized["config"]))
+
+
+def _settings(layer: keras.layers.Layer) -> dict[str, Any]:
+    """Returns the constructor arguments of a layer beyond those of every layer."""
+    if type(layer).get_config is SpectrallyNormalized.get_config:
+        return layer.settings()
+    return {key: value for key, value in layer.get_config().items() if key not in _GENERAL}
 
 
 # Values of a network's argument `batch_norm_fn`; see `Normalization.of`.

@@ -188,22 +188,14 @@ class SpectrallyNormalized(keras.layers.Layer):
             self.u_var.assign(new_u)
         return ops.cast(kernel, self.compute_dtype)
 
+    def settings(self) -> dict[str, Any]:
+        """Returns a subclass's own constructor arguments, as part of `get_config`.
+
+        `Normalization` reads them: unlike `get_config` of Keras's layers, which imports TensorFlow
+        on every backend, this needs nothing from Keras.
+        """
+        return {}
+
     def get_config(self) -> dict[str, Any]:
-        # Keras's own get_config serializes the dtype policy, and for that imports TensorFlow under
-        # every backend. Networks read the configs of their normalizations when they are made.
-        config = {
-            "name": self.name,
-            "trainable": self.trainable,
-            "dtype": _policy_config(self.dtype_policy),
-            "spectral_norm": self.spectral_norm and self.spectral_norm.get_config(),
-        }
-        if self.activity_regularizer is not None:
-            config["activity_regularizer"] = keras.regularizers.serialize(self.activity_regularizer)
-        return config
-
-
-def _policy_config(policy: keras.DTypePolicy) -> str | dict[str, Any]:
-    """What a layer's argument `dtype` takes: the name of a plain policy, else its config."""
-    if type(policy) is keras.DTypePolicy:
-        return policy.name
-    return keras.dtype_policies.serialize(policy)
+        spectral_norm = self.spectral_norm and self.spectral_norm.get_config()
+        return super().get_config() | {"spectral_norm": spectral_norm} | self.settings()

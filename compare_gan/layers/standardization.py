@@ -220,8 +220,8 @@ class StandardizeBatch(SpectrallyNormalized):
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         return self.scale_and_offset(inputs, training=training)
 
-    def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"statistics": dataclasses.asdict(self.statistics)}
+    def settings(self) -> dict[str, Any]:
+        return super().settings() | {"statistics": dataclasses.asdict(self.statistics)}
 
 
 def _apply(x: Tensor, scale: Tensor, offset: Tensor) -> Tensor:
