@@ -40,6 +40,8 @@ class Dataset:
       pad_to: Images are padded with black, on all sides alike, to this height and width.
       inferred: The inferred labels, possibly pending, that training sees; None = it sees the given
         ones.
+      crop_methods: Crop methods that the config sets, by gin scope (`train_imagenet_transform`,
+        `eval_imagenet_transform`); None or missing = not set.
     """
 
     name: str
@@ -48,8 +50,9 @@ class Dataset:
     given_mask: np.ndarray | None = dataclasses.field(default=None, repr=False)
     pad_to: int | None = None
     inferred: InferredLabels | None = None
+    crop_methods: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         height, width, channels = self.source.image_shape
         if channels not in (1, 3):
             raise UserError(

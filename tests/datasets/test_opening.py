@@ -8,6 +8,7 @@ import pytest
 from compare_gan import registry
 from compare_gan.datasets import (
     ArraySource,
+    DataOptions,
     Dataset,
     define,
     eval_batches,
@@ -48,7 +49,7 @@ def test_gin_chooses():
         synthetic.num_examples = 60
         synthetic.channels = 1
     """)
-    dataset = get_dataset()
+    dataset = get_dataset(DataOptions.from_gin())
     assert dataset.image_shape == (16, 16, 1)
     assert (dataset.num_classes, dataset.num_train) == (3, 60)
     assert (dataset.shown_labels >= 0).sum() == 6
@@ -104,9 +105,9 @@ def test_mistakes_are_told(options, message):
 _FILES = "replace_labels.file_pattern = '/nowhere/{split}*'"
 
 
-def _outline(name, *bindings, **options):
+def _outline(name, *bindings, need_classes=True):
     gin.parse_config([f"dataset.name = '{name}'", *bindings])
-    outlined = outline(**options)
+    outlined = outline(DataOptions.from_gin(data_dir="/nowhere"), need_classes)
     return outlined and (outlined.image_shape, outlined.num_classes)
 
 
@@ -136,7 +137,7 @@ def _outline(name, *bindings, **options):
     ],
 )
 def test_an_outline_is_known_without_reading(name, bindings, expected):
-    assert _outline(name, *bindings, data_dir="/nowhere") == expected
+    assert _outline(name, *bindings) == expected
 
 
 def test_an_outline_may_do_without_classes_that_only_files_tell():
@@ -156,19 +157,23 @@ def test_an_outline_may_do_without_classes_that_only_files_tell():
             "Unknown dataset.labels 'singel'. Did you mean 's",
         ),
         ("mnist", ["dataset.labels = 'single'", _FILES], "The labels of 'mnist' are made up: repl"),
-        ("single_class_imagenet_64", ["dataset.labels = 'random'"], "does not suit 'single_class_"),
+        (
+            "single_class_imagenet_64",
+            ["dataset.labels = 'random'"],
+            "cannot be set for 'single_class_",
+        ),
         ("soft_labeled_imagenet_64", [], "_64' needs soft labels: set replace_labels.file_patt"),
         ("celeb_a", ["dataset.labeled_fraction = 0.5"], "'celeb_a' has no labels"),
     ],
 )
 def test_mistakes_in_labels_are_told_before_anything_is_read(name, bindings, message):
     with pytest.raises(UserError, match=message):
-        _outline(name, *bindings, data_dir="/nowhere")
+        _outline(name, *bindings)
 
 
 def test_the_name_is_required():
     with pytest.raises(RuntimeError, match="Required bindings for `dataset`"):
-        get_dataset()
+        DataOptions.from_gin()
 
 
 def test_images_have_one_or_three_channels():
