@@ -9,10 +9,6 @@ import tensorflow as tf
 
 from compare_gan import labels
 from compare_gan.config import is_bound, told
-<<<<<<< HEAD
-from compare_gan.datasets import Dataset, EvaluationLatents, LatentDistribution, TrainingLatents
-from compare_gan.engine.precision import mixed_precision
-=======
 from compare_gan.datasets import (
     DataOptions,
     Dataset,
@@ -20,7 +16,7 @@ from compare_gan.datasets import (
     LatentDistribution,
     TrainingLatents,
 )
->>>>>>> 0b5b59d (datasets: options are read from gin once, into DataOptions; loaders get theirs by argument)
+from compare_gan.engine.precision import mixed_precision
 from compare_gan.evaluation.options import EvaluationOptions
 from compare_gan.layers import ConditionalBatchNorm
 from compare_gan.sampling import StandingStatistics
