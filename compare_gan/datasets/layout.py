@@ -12,10 +12,10 @@ from compare_gan.errors import UserError
 class Layout:
     """The division of a training run's endless sequence of examples into batches.
 
-    Example number p of the run belongs to generator step p // (sub_batches · batch_size). Within the
-    step, consecutive examples fill one sub-batch after the other, and of each sub-batch the replicas
-    take `rows` examples each, in the order of their ids. The examples of a step therefore do not
-    depend on the number of replicas.
+    Example number p of the run belongs to generator step p // (sub_batches · batch_size). Within a
+    step, consecutive examples fill one sub-batch after the other, and of each sub-batch every
+    replica takes `rows` examples, in the order of their ids. The examples of a step therefore do
+    not depend on the number of replicas.
 
     Attributes:
       batch_size: Batch size, over all replicas.

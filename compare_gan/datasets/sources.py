@@ -300,9 +300,10 @@ def on_host(array: np.ndarray) -> tf.Tensor:
 def with_fixed_threads(dataset: tf.data.Dataset) -> tf.data.Dataset:
     """The same elements, produced by one thread per core; for every dataset that is iterated over.
 
-    Without threads of its own a pipeline shares those in which operations wait, of which the command
-    line has two. TensorFlow's autotuning is off: its thread sleeps for ever longer periods, up to a
-    minute, and freeing an iterator waits for it, which would delay the end of each stage of a run.
+    Without threads of its own a pipeline shares those in which operations wait, and the command
+    line has only two of them. TensorFlow's autotuning is off: its thread sleeps for ever longer
+    periods, up to a minute, and freeing an iterator waits for it, which would delay the end of each
+    stage of a run.
     """
     options = tf.data.Options()
     options.threading.private_threadpool_size = available_cores()
