@@ -35,7 +35,7 @@ class DatasetOptions:
       labeled_fraction: Fraction of each class's training examples whose labels training sees.
       inferred_labels: Whether training sees labels that are inferred from the given ones, or
         clusters, as configured in the scope `infer_labels`; `compare_gan train` infers them if
-        need be.
+        necessary.
       data_dir: Directory of the files; ignored by data sets that read none.
       fake: Whether noise in the shape of the data set replaces its images, so that no image file is
         read. If only the files determine the shape, it is `image_size` (32 if None), colour, 10

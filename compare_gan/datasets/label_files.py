@@ -95,7 +95,7 @@ def _check_hash(path: str) -> None:
 def images_hash(path: str) -> str | None:
     """The `views.images_digest` of the data set that the file's labels were inferred for, if any.
 
-    None where the file is none of those that `labels.files` writes.
+    None if the file was not written by `labels.files`.
     """
     _, expected, images = _manifest_of(path)
     return None if expected is None else images
