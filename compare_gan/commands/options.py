@@ -60,7 +60,7 @@ def eval_options(command: _Command) -> _Command:
 
 
 def dataset_overrides(tfds_data_dir: str | None, fake: bool) -> dict[str, Any]:
-    """Arguments of `get_dataset` that --tfds_data_dir and --data_fake_dataset stand for."""
+    """Values of the scope `dataset` for --tfds_data_dir and --data_fake_dataset."""
     overrides: dict[str, Any] = {}
     if tfds_data_dir:
         overrides["data_dir"] = tfds_data_dir

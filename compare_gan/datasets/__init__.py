@@ -2,17 +2,22 @@
 
 from compare_gan.datasets.batches import as_arrays, eval_batches, train_batches
 from compare_gan.datasets.catalog import define
-from compare_gan.datasets.choice import get_dataset, outline
+from compare_gan.datasets.data_options import DataOptions, DatasetOptions
 from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.label_files import read_label_files, write_label_file
 from compare_gan.datasets.latents import EvaluationLatents, LatentDistribution, TrainingLatents
+from compare_gan.datasets.opening import get_dataset, outline
+from compare_gan.datasets.relabelling import ReplaceLabelsOptions
 from compare_gan.datasets.sources import ArraySource
 
 __all__ = [
     "ArraySource",
+    "DataOptions",
     "Dataset",
+    "DatasetOptions",
     "EvaluationLatents",
     "LatentDistribution",
+    "ReplaceLabelsOptions",
     "TrainingLatents",
     "as_arrays",
     "define",

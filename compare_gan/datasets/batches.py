@@ -1,4 +1,4 @@
-"""From a data set to batches: for training with all their randomness, for evaluation in order."""
+"""Batches of a data set: for training with everything random, for evaluation in a fixed order."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,7 @@ from compare_gan.datasets.layout import Layout
 from compare_gan.datasets.sources import on_host, with_fixed_threads
 from compare_gan.errors import UserError
 
-# Nothing here branches on tensors: AutoGraph would only take seconds to find that out.
+# Nothing here branches on tensors, and AutoGraph would take seconds to find that out.
 _plain = tf.autograph.experimental.do_not_convert
 
 
@@ -29,37 +29,45 @@ def train_batches(
     num_replicas: int = 1,
     replica_ids: Sequence[int] = (0,),
 ) -> tf.data.Dataset:
-    """What training consumes: for each generator step one element for each of `replica_ids`.
+    """The batches of training: one element per generator step for each of `replica_ids`.
 
-    All that is random follows from (seed, step) alone: another number of replicas shares out the
-    same numbers, and a run that starts at `start_step` goes on as one that came by it. Batches may
-    be larger than the data set; examples then repeat.
+    Everything random depends only on (seed, step): any number of replicas shares the same numbers,
+    and a run that starts at `start_step` continues exactly like one that trained up to it. Batches
+    may be larger than the data set; examples then repeat.
 
     Args:
       dataset: The data set.
-      batch_size: Over all replicas.
-      disc_iters: Discriminator steps of a generator step.
+      batch_size: Batch size, over all replicas.
+      disc_iters: Number of discriminator steps in a generator step.
       z_dim: Dimension of the latent.
       latents: Distribution of the latents.
       seed: The run's seed.
       start_step: The first generator step.
-      fit_label_distribution: Draw `fake_labels` as often as they occur among the labels that
-        training may see (soft ones count for their likeliest class); False = uniformly.
+      fit_label_distribution: Whether `fake_labels` are drawn with the frequencies of the shown
+        labels (a soft label counts as its most probable class); False = uniformly.
       num_replicas: Number of replicas.
-      replica_ids: Those that this pipeline feeds.
+      replica_ids: Ids of the replicas that this pipeline feeds.
 
     Returns:
       An endless dataset of dicts. Each entry has the leading axes [disc_iters + 1, b], b =
       batch_size / num_replicas:
-        images: uint8 [.., H, W, C], or float in [0, 1] where the source is float;
-        labels: float32 [.., num_classes], one-hot or soft, a row of zeros where the label is
-          hidden or absent; only if there are classes;
+        images: uint8 [.., H, W, C], or float in [0, 1] if the source is float;
+        labels: float32 [.., num_classes], one-hot or soft, a row of zeros if the label is hidden or
+          absent; only if there are classes;
         fake_labels: float32 [.., num_classes], one-hot; only if there are classes;
         z: float32 [.., z_dim];
         seed: int32 [disc_iters + 1, 2], the same on every replica.
 
     Raises:
       UserError: `num_replicas` does not divide `batch_size`, or there is no label to fit.
+
+    Example:
+      >>> from compare_gan import datasets
+      >>> dataset = datasets.get_dataset("synthetic", num_examples=20, image_size=8)
+      >>> batches = datasets.train_batches(dataset, batch_size=4, disc_iters=2, z_dim=5, seed=0)
+      >>> batch = next(batches.as_numpy_iterator())
+      >>> batch["images"].shape, batch["labels"].shape, batch["z"].shape
+      ((3, 4, 8, 8, 3), (3, 4, 4), (3, 4, 5))
     """
     layout = Layout(batch_size, disc_iters + 1, num_replicas, tuple(replica_ids), start_step)
     classes = dataset.num_classes
@@ -70,7 +78,7 @@ def train_batches(
     shown_classes = _shown_classes(dataset) if fit_label_distribution and classes else None
 
     @_plain
-    def draw(step, replica):
+    def draw(step: tf.Tensor, replica: tf.Tensor) -> dict[str, tf.Tensor]:
         keys = tf.random.split(tf.stack([tf.constant(seed, tf.int64), step]), 3)
         whole = [layout.sub_batches, batch_size]
         entries = {
@@ -87,7 +95,9 @@ def train_batches(
         return entries
 
     @_plain
-    def assemble(drawn, examples):
+    def assemble(
+        drawn: dict[str, tf.Tensor], examples: tuple[tf.Tensor, tf.Tensor]
+    ) -> dict[str, tf.Tensor]:
         images, labels = examples
         lead = [layout.sub_batches, layout.rows]
         batch = drawn | {"images": tf.reshape(_pad(images, dataset), [*lead, *dataset.image_shape])}
@@ -111,23 +121,29 @@ def eval_batches(
 ) -> tf.data.Dataset:
     """Images for evaluation and pictures, each once, always in the same order.
 
-    The order is shuffled once and for all (streamed sets: that of the files), so that the first
-    few are of all classes.
+    The order is one fixed permutation (for streams, the order of the files), so that the first few
+    images come from all classes.
 
     Args:
       dataset: The data set.
       split: One of `dataset.splits`.
-      batch_size: Of every batch but the last.
-      num_examples: How many; all if None or more than there are.
-      shown_only: Yield the shown labels of the split `train`: given labels, -1 where they are
-        hidden, or inferred ones. By default the labels are the true ones.
+      batch_size: Size of every batch but the last.
+      num_examples: Number of examples; all if None or greater than the split.
+      shown_only: Whether to yield the shown labels of the split `train`: given labels, -1 if they
+        are hidden, or inferred labels. By default the labels are the true ones.
 
     Returns:
-      A finite dataset of pairs: images uint8 [<= batch_size, H, W, C] (float where the source is),
-      labels int32 [<= batch_size], -1 where there is none; of soft ones the likeliest class.
+      A finite dataset of pairs: images uint8 [<= batch_size, H, W, C] (float if the source is),
+      labels int32 [<= batch_size], -1 for no label; a soft label becomes its most probable class.
 
     Raises:
       UserError: There is no such split.
+
+    Example:
+      >>> from compare_gan import datasets
+      >>> dataset = datasets.get_dataset("synthetic", num_examples=5, image_size=8)
+      >>> [len(images) for images, labels in datasets.eval_batches(dataset, "test", batch_size=2)]
+      [2, 2, 1]
     """
     dataset.check_split(split)
     size = dataset.splits[split]
@@ -152,14 +168,24 @@ def _shown_classes(dataset: Dataset) -> tf.Tensor:
 def as_arrays(
     dataset: Dataset, split: str = "train", num_examples: int | None = None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Images and labels of a split in memory, as `eval_batches` gives them.
+    """Images and labels of a split in memory, in the order of `eval_batches`.
+
+    Args:
+      dataset: The data set.
+      split: One of `dataset.splits`.
+      num_examples: Number of examples; all if None or greater than the split.
 
     Returns:
-      Images uint8 [n, H, W, C] (float where the source is), labels int32 [n] (soft ones float
-      [n, num_classes]), -1 where there is none.
+      Images uint8 [n, H, W, C] (float if the source is), labels int32 [n], -1 for no label.
 
     Raises:
       UserError: There is no such split.
+
+    Example:
+      >>> from compare_gan import datasets
+      >>> images, labels = datasets.as_arrays(datasets.get_dataset("fashion_mnist_10k"))
+      >>> images.shape, images.dtype, labels.shape
+      ((10000, 28, 28, 1), dtype('uint8'), (10000,))
     """
     batches = eval_batches(dataset, split, 256, num_examples).as_numpy_iterator()
     images, labels = zip(*batches, strict=True)

@@ -1,30 +1,35 @@
 """The named data sets."""
 
 import dataclasses
+import functools
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from compare_gan import registry
 from compare_gan.datasets import idx, packaged, transforms
-from compare_gan.datasets.folder import load_image_folder
+from compare_gan.datasets.folder import ImageFolderOptions, load_image_folder
 from compare_gan.datasets.sources import Source
-from compare_gan.datasets.synthetic import load_synthetic
-from compare_gan.datasets.tensorflow_datasets import TfdsData
+from compare_gan.datasets.synthetic import SyntheticOptions, load_synthetic
+from compare_gan.datasets.tensorflow_datasets import TfdsData, load_any
+
+_ANY_TFDS = "tfds:"
 
 
 @dataclasses.dataclass(frozen=True)
 class Definition:
-    """What the name of a data set stands for.
+    """The definition of a named data set.
 
     Attributes:
-      load: Reads it: a function that asks by parameter name for what it needs of the scope
-        `dataset` (`data_dir`, `image_size`) and returns a `Source`.
-      image_shape: (H, W, C); None if only the files or `dataset.image_size` tell.
+      load: Opens it: a function that asks by parameter name for the values it needs (`data_dir` and
+        `image_size` of the scope `dataset`, `options`) and returns a `Source`.
+      image_shape: (H, W, C); None if it depends on the files or on `dataset.image_size`.
       num_classes: Number of classes; None if there are none.
       eval_split: The split that is the reference for evaluation.
-      labels: What labels the images have: None = their own; `single`, all the same; `random`, one
-        each, drawn once and for all; `soft`, from files that must be given; `labelled_only`, their
-        own, and images without one are left out.
-      check: Raises UserError for what `load` would refuse in the config; reads nothing.
+      labels: The kind of labels: None = the images' own; `single`, one class for all images;
+        `random`, a random class for each image, the same in every run; `soft`, from files that must
+        be given; `labelled_only`, the images' own, and images without one are left out.
+      options: Dataclass of the options that only this data set has; `load` gets an instance as
+        `options`. It checks its values.
     """
 
     load: Callable[..., Source]
@@ -32,7 +37,7 @@ class Definition:
     num_classes: int | None = None
     eval_split: str = "train"
     labels: str | None = None
-    check: Callable[[], object] | None = None
+    options: type | None = None
 
 
 def define(
@@ -42,38 +47,74 @@ def define(
     num_classes: int | None = None,
     eval_split: str = "train",
     labels: str | None = None,
-    check: Callable[[], object] | None = None,
+    options: type | None = None,
     *,
     summary: str,
     paper: str = "",
     aliases: Iterable[str] = (),
 ) -> None:
-    """Makes a data set known by name; see `Definition` and `registry.add`."""
-    definition = Definition(load, image_shape, num_classes, eval_split, labels, check)
+    """Registers a data set under a name; see `Definition` and `registry.add`.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan import datasets
+      >>> def load():
+      ...     images, labels = np.zeros([4, 8, 8, 3], np.uint8), np.array([0, 1, 0, 1])
+      ...     return datasets.ArraySource.from_arrays({"train": (images, labels)})
+      >>> datasets.define("black", load, (8, 8, 3), num_classes=2, summary="Black images.")
+      >>> datasets.get_dataset("black").num_train
+      4
+    """
+    definition = Definition(load, image_shape, num_classes, eval_split, labels, options)
     registry.add("dataset", name, definition, summary=summary, paper=paper, aliases=aliases)
 
 
-def _define_tfds(name: str, data: TfdsData, num_classes: int | None = None, **about) -> None:
-    shape, check = data.image_shape, data.make_transforms
-    define(name, data.load, shape, num_classes, data.eval_split, check=check, **about)
+def find_definition(name: str) -> Definition:
+    """The definition of the data set of this name.
+
+    Args:
+      name: A registered name, or `tfds:NAME` for any data set of TensorFlow Datasets.
+
+    Raises:
+      UserError: There is no such data set.
+    """
+    if name.startswith(_ANY_TFDS):
+        load = functools.partial(load_any, name.removeprefix(_ANY_TFDS))
+        return Definition(load, num_classes=10)
+    return registry.get("dataset", name)
 
 
-def _define_imagenet(name: str, size: int, what: str, min_side: int | None = None, **about) -> None:
+def _define_tfds(
+    name: str, data: TfdsData, num_classes: int | None = None, **description: Any
+) -> None:
+    define(name, data.load, data.image_shape, num_classes, data.eval_split, **description)
+
+
+def _define_imagenet(
+    name: str, size: int, what: str, labels: str | None = None, min_side: int | None = None
+) -> None:
     data = TfdsData(
         "imagenet2012",
         (size, size, 3),
         eval_split="validation",
-        make_transforms=lambda: (
-            transforms.train_imagenet_transform(size),
-            transforms.eval_imagenet_transform(size),
-        ),
         random_crops=True,
         min_side=min_side,
     )
-    summary = f"ImageNet at {size}x{size}, {what}; see train_imagenet_transform."
-    paper = "https://arxiv.org/abs/1409.0575"
-    num_classes = 1 if about.get("labels") == "single" else 1000
-    _define_tfds(name, data, num_classes, summary=summary, paper=paper, **about)
+
+    def load(options: transforms.ImagenetOptions, data_dir: str | None = None) -> Source:
+        return dataclasses.replace(data, transforms=options.transforms(size)).load(data_dir)
+
+    define(
+        name,
+        load,
+        data.image_shape,
+        1 if labels == "single" else 1000,
+        data.eval_split,
+        labels,
+        transforms.ImagenetOptions,
+        summary=f"ImageNet at {size}x{size}, {what}; see train_imagenet_transform.",
+        paper="https://arxiv.org/abs/1409.0575",
+    )
 
 
 _FASHION = "https://arxiv.org/abs/1708.07747"
@@ -82,7 +123,7 @@ define(
     packaged.load_fashion_mnist_10k,
     (28, 28, 1),
     10,
-    summary="10,000 images of garments, 28x28 gray, 10 classes; comes with the library.",
+    summary="10,000 images of garments, 28x28 gray, 10 classes; part of the library.",
     paper=_FASHION,
 )
 define(
@@ -106,14 +147,16 @@ define(
     "image_folder",
     load_image_folder,
     num_classes=10,
-    summary="PNG and JPEG files in dataset.data_dir, one subfolder a class.",
+    options=ImageFolderOptions,
+    summary="PNG and JPEG files in dataset.data_dir, one subfolder per class.",
 )
 define(
     "synthetic",
     load_synthetic,
     num_classes=4,
     eval_split="test",
-    summary="Coloured shapes made by the program; for tests.",
+    options=SyntheticOptions,
+    summary="Computed coloured shapes; for tests.",
 )
 _define_tfds(
     "mnist",
@@ -142,7 +185,7 @@ _define_tfds(
         "celeb_a",
         (64, 64, 3),
         labelled=False,
-        make_transforms=lambda: (transforms.middle_crop(160, 64),) * 2,
+        transforms=(transforms.middle_crop(160, 64),) * 2,
     ),
     summary="Faces: the middle 160x160 pixels, resized to 64x64; no classes.",
     paper="https://arxiv.org/abs/1411.7766",
@@ -162,7 +205,7 @@ _define_tfds(
         labelled=False,
         # Its validation split holds 300 images, too few to compare with.
         eval_split="train",
-        make_transforms=lambda: (transforms.middle_crop(128, 128),) * 2,
+        transforms=(transforms.middle_crop(128, 128),) * 2,
     ),
     aliases=["lsun"],
     summary="Bedrooms: the middle 128x128 pixels; no classes.",

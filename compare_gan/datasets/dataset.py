@@ -1,4 +1,4 @@
-"""A data set as training and evaluation see it."""
+"""A data set in the form in which training and evaluation use it."""
 
 import dataclasses
 import functools
@@ -30,16 +30,27 @@ class InferredLabels:
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class Dataset:
-    """A source of images with what the config says of its use.
+    """A source of images together with the options of its use.
 
     Attributes:
-      name: The name that the config gives.
-      source: Where the images come from.
-      seed: What the choice of hidden labels and, with the run's seed, the order follow from.
-      given_mask: bool [num_train], the training examples whose label is given; None = all.
-      pad_to: Images are padded with black, on all sides alike, to this height and width.
+      name: Name in messages and results.
+      source: The source of the images.
+      seed: Seed of the choice of hidden labels and, together with the run's seed, of the order.
+      given_mask: The training examples whose label is given, bool [num_train]; None = all.
+      pad_to: Height and width to which images are padded with black, equally on all sides.
       inferred: The inferred labels, possibly pending, that training sees; None = it sees the given
         ones.
+      crop_methods: Crop methods that the config sets, by gin scope (`train_imagenet_transform`,
+        `eval_imagenet_transform`); None or missing = not set.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.datasets import ArraySource, Dataset
+      >>> images, labels = np.zeros([3, 28, 28, 1], np.uint8), np.array([0, 1, 1])
+      >>> source = ArraySource.from_arrays({"train": (images, labels)})
+      >>> dataset = Dataset("mine", source, given_mask=np.array([True, False, True]), pad_to=32)
+      >>> dataset.image_shape, dataset.given_labels.tolist()
+      ((32, 32, 1), [0, -1, 1])
     """
 
     name: str
@@ -48,13 +59,14 @@ class Dataset:
     given_mask: np.ndarray | None = dataclasses.field(default=None, repr=False)
     pad_to: int | None = None
     inferred: InferredLabels | None = None
+    crop_methods: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         height, width, channels = self.source.image_shape
         if channels not in (1, 3):
             raise UserError(
-                f"The images of '{self.name}' have {channels} channels; gray ones (1) or colour "
-                "ones (3) are needed."
+                f"The images of '{self.name}' have {channels} channels; 1 (gray) or 3 (colour) are "
+                "needed."
             )
         if self.pad_to is not None and self.pad_to < max(height, width):
             raise UserError(
@@ -64,7 +76,7 @@ class Dataset:
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
-        """(H, W, C) of the images as they are yielded."""
+        """(H, W, C) of the images in batches, after padding."""
         height, width, channels = self.source.image_shape
         return (self.pad_to or height, self.pad_to or width, channels)
 
@@ -120,7 +132,7 @@ class Dataset:
 
     @property
     def _num_clusters(self) -> int | None:
-        return self.inferred and self.inferred.num_clusters
+        return self.inferred.num_clusters if self.inferred else None
 
     def check_split(self, split: str) -> None:
         """Raises UserError if there is no such split."""

@@ -1,6 +1,8 @@
-"""A folder of images, one subfolder a class."""
+"""A folder of images with one subfolder per class."""
 
+import dataclasses
 import os
+from collections.abc import Sequence
 
 import gin
 import numpy as np
@@ -12,44 +14,71 @@ from compare_gan.datasets.transforms import middle_square
 from compare_gan.errors import UserError
 
 _EXTENSIONS = (".png", ".jpg", ".jpeg")
-# Names of split folders; the first of them that is there is the reference for evaluation.
+# Names of split folders; the first of them that exists is the reference for evaluation.
 _SPLITS = ("test", "validation", "val", "train")
 _CHANNELS = {"1": 1, "L": 1, "LA": 1, "I;16": 1, "P": 3, "RGB": 3, "RGBA": 3}
 
 
 @gin.configurable("image_folder")
+@dataclasses.dataclass(frozen=True)
+class ImageFolderOptions:
+    """Options of the data set `image_folder` (gin scope `image_folder`).
+
+    Attributes:
+      channels: 1 (gray) or 3 (colour), to which all images are converted; None = no conversion:
+        all images must be of one kind.
+    """
+
+    channels: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.channels not in (None, 1, 3):
+            raise UserError(
+                f"image_folder.channels must be 1, 3 or None, received {self.channels!r}."
+            )
+
+
 def load_image_folder(
-    data_dir: str | None = None, image_size: int | None = None, channels: int | None = None
+    options: ImageFolderOptions, data_dir: str | None = None, image_size: int | None = None
 ) -> sources.Source:
     """PNG and JPEG files, `data_dir/class/*.png` or `data_dir/train/class/*.png` (`test`, `val`).
 
     Files directly in the folder, without subfolders, make a data set without classes. Images are
-    kept in memory where they take at most `sources.MEMORY_LIMIT` bytes, else decoded when needed.
+    held in memory if they take at most `sources.MEMORY_LIMIT` bytes, otherwise they are decoded
+    when needed.
 
     Args:
+      options: Number of channels.
       data_dir: The folder.
-      image_size: Images are cropped to the middle square and resized to this; None = as they are,
-        all of one size.
-      channels: 1 for gray or 3 for colour, into which all images are converted; None = as they
-        are, all of one kind.
+      image_size: Size to which the middle square of each image is resized; None = no resizing: all
+        images must be of one size.
 
     Raises:
-      UserError: There is no such folder or image, a class is empty, a file is not a readable
-        image, or images differ in size or kind and are not to be converted.
+      UserError: The folder does not exist, has no images or a class without images; a file is not
+        a readable image; or images differ in size or kind and are not to be converted.
+
+    Example:
+      >>> import os, tempfile
+      >>> from PIL import Image
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     for name in ("cat", "dog"):
+      ...         os.mkdir(os.path.join(folder, name))
+      ...         Image.new("RGB", (6, 6)).save(os.path.join(folder, name, "0.png"))
+      ...     source = load_image_folder(ImageFolderOptions(), folder)
+      >>> source.image_shape, source.class_names, source.keys("train")
+      ((6, 6, 3), ('cat', 'dog'), ['cat/0.png', 'dog/0.png'])
     """
     if not data_dir:
         raise UserError("The data set 'image_folder' needs dataset.data_dir: the folder to read.")
     if not os.path.isdir(data_dir):
         raise UserError(f"dataset.data_dir = '{data_dir}' is not a folder.")
-    if channels not in (None, 1, 3):
-        raise UserError(f"image_folder.channels must be 1, 3 or None, received {channels!r}.")
     inner = _subfolders(data_dir)
     has_splits = "train" in inner and set(inner) <= set(_SPLITS)
     roots = {s: os.path.join(data_dir, s) for s in inner} if has_splits else {"train": data_dir}
     class_names = _subfolders(roots["train"])
     files = {split: _list_images(root, class_names) for split, root in roots.items()}
     paths = {split: [path for path, _ in listed] for split, listed in files.items()}
-    shape = _common_shape([p for listed in paths.values() for p in listed], image_size, channels)
+    shape = _common_shape([p for listed in paths.values() for p in listed], image_size, options)
     transform = middle_square(image_size) if image_size else None
 
     def decode(path: tf.Tensor) -> tf.Tensor:
@@ -65,7 +94,7 @@ def load_image_folder(
         eval_split=next(split for split in _SPLITS if split in roots),
         num_classes=len(class_names) or None,
         class_names=tuple(class_names) or None,
-        # Relative to the split's folder, so that label files stay true where the folder moves.
+        # Relative to the split's folder, so that label files stay valid if the folder moves.
         example_keys=lambda split: [
             os.path.relpath(path, roots[split]).replace(os.sep, "/") for path in paths[split]
         ],
@@ -86,14 +115,14 @@ def _images_in(folder: str) -> list[str]:
 
 
 def _list_images(root: str, class_names: list[str]) -> list[tuple[str, int]]:
-    """Pairs (path, label) of one split; label -1 where there are no classes."""
+    """Pairs (path, label) of one split; the label is -1 if there are no classes."""
     unknown = [name for name in _subfolders(root) if name not in class_names]
     if unknown:
-        raise UserError(f"'{root}' has the class '{unknown[0]}', which the split 'train' has not.")
+        raise UserError(f"'{root}' has the class '{unknown[0]}', which the split 'train' lacks.")
     direct = _images_in(root)
     if direct and class_names:
         raise UserError(
-            f"'{root}' holds both subfolders (classes) and images of no class, such as "
+            f"'{root}' holds both subfolders (classes) and images without a class, such as "
             f"'{os.path.basename(direct[0])}'."
         )
     found = [(path, -1) for path in direct]
@@ -107,10 +136,11 @@ def _list_images(root: str, class_names: list[str]) -> list[tuple[str, int]]:
 
 
 def _common_shape(
-    paths: list[str], image_size: int | None, channels: int | None
+    paths: Sequence[str], image_size: int | None, options: ImageFolderOptions
 ) -> tuple[int, int, int]:
-    """The shape that all images will have; looks at the header of every file."""
-    seen: dict[str, dict] = {"size": {}, "channels": {}}
+    """The shape that all images will have, from the headers of all files."""
+    sizes: dict[tuple[int, int], str] = {}
+    kinds: dict[int, str] = {}
     for path in paths:
         try:
             with Image.open(path) as image:
@@ -118,20 +148,21 @@ def _common_shape(
         except OSError as error:
             raise UserError(f"'{path}' is not a readable image: {error}.") from error
         if mode not in _CHANNELS:
-            raise UserError(f"'{path}' is an image of mode {mode}; gray and RGB ones can be read.")
-        seen["size"].setdefault(size, path)
-        seen["channels"].setdefault(_CHANNELS[mode], path)
-    sizes, kinds = seen["size"], seen["channels"]
+            raise UserError(
+                f"'{path}' is an image of mode {mode}; gray and RGB images can be read."
+            )
+        sizes.setdefault(size, path)
+        kinds.setdefault(_CHANNELS[mode], path)
     if image_size is None and len(sizes) > 1:
         (a, first), (b, second) = list(sizes.items())[:2]
         raise UserError(
             f"Images differ in size ('{first}' is {a[0]}x{a[1]}, '{second}' {b[0]}x{b[1]}): set "
             "dataset.image_size to resize them."
         )
-    if channels is None and len(kinds) > 1:
+    if options.channels is None and len(kinds) > 1:
         raise UserError(
-            f"Some images are gray ('{kinds[1]}'), others in colour ('{kinds[3]}'): set "
+            f"Some images are gray ('{kinds[1]}'), others are in colour ('{kinds[3]}'): set "
             "image_folder.channels to 1 or 3 to convert them."
         )
     width, height = (image_size, image_size) if image_size else next(iter(sizes))
-    return (height, width, channels or next(iter(kinds)))
+    return (height, width, options.channels or next(iter(kinds)))

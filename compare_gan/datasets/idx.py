@@ -1,4 +1,4 @@
-"""IDX files, the format of MNIST: a big-endian header, then bytes."""
+"""IDX files, the format of MNIST: a big-endian header followed by bytes."""
 
 import gzip
 import os
@@ -10,7 +10,7 @@ import numpy as np
 from compare_gan.datasets.sources import ArraySource, Source
 from compare_gan.errors import UserError
 
-# Where Debian's package dataset-fashion-mnist puts Fashion-MNIST.
+# The directory of Debian's package dataset-fashion-mnist.
 DEBIAN_FASHION_MNIST = "/usr/share/datasets/fashion-mnist"
 FASHION_MNIST_CLASSES = (
     "T-shirt/top",
@@ -32,31 +32,30 @@ def load_idx(data_dir: str | None = None, class_names: Sequence[str] | None = No
     """The IDX files of a folder, `train-images-idx3-ubyte[.gz]` and so on.
 
     Args:
-      data_dir: The folder; Debian's Fashion-MNIST if None.
+      data_dir: The folder; that of Debian's Fashion-MNIST if None.
       class_names: Names of the classes.
 
     Returns:
-      A source with the splits `train` and, where its files are there, `test`.
+      A source with the split `train` and, if its files exist, `test`.
 
     Raises:
-      UserError: Files are missing, damaged, or do not fit each other.
+      UserError: Files are missing, damaged, or do not match each other.
     """
     data_dir = data_dir or DEBIAN_FASHION_MNIST
     splits = {}
     for split, prefix in _PREFIXES.items():
-        paths = [
-            _find(data_dir, f"{prefix}-{what}-idx{rank}-ubyte")
-            for what, rank in (("images", 3), ("labels", 1))
-        ]
-        if split == "test" and paths == [None, None]:
+        image_path = _find(data_dir, f"{prefix}-images-idx3-ubyte")
+        label_path = _find(data_dir, f"{prefix}-labels-idx1-ubyte")
+        if split == "test" and image_path is None and label_path is None:
             continue
-        if None in paths:
-            missing = f"{prefix}-{'labels-idx1' if paths[0] else 'images-idx3'}-ubyte"
+        if image_path is None or label_path is None:
+            missing = f"{prefix}-{'labels-idx1' if image_path else 'images-idx3'}-ubyte"
             raise UserError(f"There is no file '{missing}' (or '{missing}.gz') in '{data_dir}'.")
-        images, labels = read_idx(paths[0], 3), read_idx(paths[1], 1)
+        images, labels = read_idx(image_path, 3), read_idx(label_path, 1)
         if len(images) != len(labels):
             raise UserError(
-                f"'{paths[0]}' holds {len(images)} images, but '{paths[1]}' {len(labels)} labels."
+                f"'{image_path}' holds {len(images)} images, but '{label_path}' holds "
+                f"{len(labels)} labels."
             )
         splits[split] = images[..., None], labels
     eval_split = "test" if "test" in splits else "train"
@@ -64,22 +63,32 @@ def load_idx(data_dir: str | None = None, class_names: Sequence[str] | None = No
 
 
 def load_fashion_mnist(data_dir: str | None = None) -> Source:
-    """Fashion-MNIST as Debian ships it, 60,000 + 10,000 images; see `load_idx`."""
+    """Fashion-MNIST in IDX files, 60,000 + 10,000 images; see `load_idx`."""
     return load_idx(data_dir, FASHION_MNIST_CLASSES)
 
 
 def read_idx(path: str, rank: int) -> np.ndarray:
-    """Reads one IDX file of unsigned bytes, packed by gzip if its name ends in `.gz`.
+    """Reads an IDX file of unsigned bytes, compressed by gzip if its name ends in `.gz`.
 
     Args:
       path: The file.
-      rank: Number of dimensions that it must have.
+      rank: The number of dimensions that the file must have.
 
     Returns:
       uint8 array of that rank.
 
     Raises:
-      UserError: It is not such a file, or is cut short.
+      UserError: The file cannot be read, is of another kind, or is truncated.
+
+    Example:
+      >>> import os, tempfile
+      >>> from compare_gan.datasets.idx import read_idx
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = os.path.join(folder, "labels-idx1-ubyte")
+      ...     with open(path, "wb") as file:
+      ...         _ = file.write(bytes([0, 0, 8, 1, 0, 0, 0, 3, 7, 2, 1]))
+      ...     read_idx(path, rank=1).tolist()
+      [7, 2, 1]
     """
     try:
         with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
@@ -91,13 +100,13 @@ def read_idx(path: str, rank: int) -> np.ndarray:
     if content[:4] != expected or len(content) < header:
         raise UserError(
             f"'{path}' is not an IDX file of bytes with {rank} dimensions: it begins with "
-            f"{content[:4].hex()}, not {expected.hex()}."
+            f"{content[:4].hex()} instead of {expected.hex()}."
         )
     shape = struct.unpack(f">{rank}I", content[4:header])
     if len(content) - header != np.prod(shape):
         raise UserError(
-            f"'{path}' announces {'x'.join(map(str, shape))} bytes, but {len(content) - header} "
-            "follow."
+            f"The header of '{path}' declares {'x'.join(map(str, shape))} bytes, but "
+            f"{len(content) - header} follow."
         )
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
 

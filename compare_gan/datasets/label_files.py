@@ -1,11 +1,11 @@
-"""Labels in files of their own: TFRecord files, one `tf.train.Example` for each image.
+"""Label files: TFRecord files with one `tf.train.Example` for each image.
 
-Its fields are those of the 2019 library:
-  file_name: bytes, what the image is called (see `Source.keys`): the file name in ImageNet of
+The fields are those of the 2019 library:
+  file_name: bytes, the key of the image (see `Source.keys`): the file name for ImageNet from
     TensorFlow Datasets; the path in the split's folder (`cat/0.png`) for `image_folder`; the id
-    that TensorFlow Datasets gives for its other data sets; else the index, as a decimal number.
-  label: int64, the class, -1 for no label; or, soft, as many floats as there are classes, zeros
-    for no label.
+    that TensorFlow Datasets assigns for its other data sets; otherwise the index, in decimal.
+  label: for hard labels the class, int64, -1 for no label; for soft labels one float per class,
+    all zeros for no label.
 The order of the records does not matter.
 """
 
@@ -28,18 +28,31 @@ _BATCH = 1024
 
 
 def write_label_file(path: str, keys: Sequence[str], labels: np.ndarray) -> str:
-    """Writes the labels of a split for `replace_labels.file_pattern`, whole or not at all.
+    """Writes the labels of a split to a file for `replace_labels.file_pattern`.
+
+    The file is written completely or not at all.
 
     Args:
-      path: The file; its folder is made if need be.
-      keys: What the images are called, as `Source.keys` gives it.
-      labels: Hard, int [n], -1 for none, or soft, float [n, num_classes].
+      path: The file; its folder is created if necessary.
+      keys: Keys of the images, as `Source.keys` returns them.
+      labels: Hard, int [n], -1 for no label, or soft, float [n, num_classes].
 
     Returns:
       The SHA-256 of the file, in hexadecimal digits.
 
     Raises:
-      UserError: There are not as many keys as labels, or a key comes twice.
+      UserError: The number of keys is not that of the labels, or a key occurs twice.
+
+    Example:
+      >>> import os, tempfile
+      >>> import numpy as np
+      >>> from compare_gan.datasets import read_label_files, write_label_file
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = os.path.join(folder, "train.tfrecord")
+      ...     digest = write_label_file(path, ["cat/0.png", "dog/0.png"], np.array([0, 1]))
+      ...     keys, labels = read_label_files([path])
+      >>> keys, labels.tolist(), len(digest)
+      (['cat/0.png', 'dog/0.png'], [0, 1], 64)
     """
     if len(keys) != len(labels) or len(set(keys)) != len(keys):
         raise UserError(f"{len(labels)} labels need as many different keys, received {len(keys)}.")
@@ -82,25 +95,35 @@ def _check_hash(path: str) -> None:
 def images_hash(path: str) -> str | None:
     """The `views.images_digest` of the data set that the file's labels were inferred for, if any.
 
-    None where the file is none of those that `labels.files` writes.
+    None if the file was not written by `labels.files`.
     """
     _, expected, images = _manifest_of(path)
     return None if expected is None else images
 
 
 def read_label_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
-    """Reads what `write_label_file` writes.
+    """Reads files that `write_label_file` has written.
 
     Args:
       paths: The files of one split.
 
     Returns:
-      The keys of n images, and their labels: int32 [n] or, soft, float32 [n, num_classes].
+      The keys of n images, and their labels: hard, int32 [n], or soft, float32 [n, num_classes].
 
     Raises:
-      UserError: A file is damaged or not of this kind, or not the one whose hash is in the manifest
-        that it was inferred with (see `labels.files`); the files hold no label, or a key comes
-        twice.
+      UserError: A file is damaged or of another kind, or its hash is not that in the manifest of
+        the inferred labels (see `labels.files`); the files hold no label, or a key occurs twice.
+
+    Example:
+      >>> import os, tempfile
+      >>> import numpy as np
+      >>> from compare_gan.datasets import read_label_files, write_label_file
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = os.path.join(folder, "train.tfrecord")
+      ...     _ = write_label_file(path, ["0", "1"], np.array([[0.25, 0.75], [1.0, 0.0]]))
+      ...     keys, labels = read_label_files([path])
+      >>> labels.tolist()
+      [[0.25, 0.75], [1.0, 0.0]]
     """
     for path in paths:
         _check_hash(path)
@@ -111,18 +134,18 @@ def read_label_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
         reason = str(error.message).split("\n", 1)[0].rstrip(".")
         raise UserError(
             f"Labels in {files} cannot be read as examples with a 'file_name' and a 'label', "
-            f"either one int64 or equally many floats each: {reason}."
+            f"each label one int64 or the same number of floats: {reason}."
         ) from error
     keys = [key.decode() for names, _ in batches for key in names]
     if not keys:
         raise UserError(f"There is no label in {files}.")
     if len(set(keys)) < len(keys):
         [(twice, _)] = collections.Counter(keys).most_common(1)
-        raise UserError(f"There is more than one label of '{twice}' in {files}.")
+        raise UserError(f"There is more than one label for '{twice}' in {files}.")
     return keys, np.concatenate([labels for _, labels in batches])
 
 
-def _example(key: str, label) -> tf.train.Example:
+def _example(key: str, label: np.ndarray) -> tf.train.Example:
     if np.ndim(label):
         value = tf.train.Feature(float_list=tf.train.FloatList(value=label))
     else:
@@ -132,7 +155,7 @@ def _example(key: str, label) -> tf.train.Example:
 
 
 def _parse(paths: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Keys and labels, batch by batch; the first record says whether they are hard or soft."""
+    """Keys and labels in batches; the first record shows whether they are hard or soft."""
     records = tf.data.TFRecordDataset(list(paths))
     spec = {"file_name": tf.io.FixedLenFeature([], tf.string)}
     for first in records.take(1).as_numpy_iterator():
@@ -147,7 +170,7 @@ def _label_spec(record: bytes) -> tf.io.FixedLenFeature:
     try:
         label = tf.train.Example.FromString(record).features.feature["label"]
     except DecodeError as error:
-        raise tf.errors.DataLossError(None, None, "no tf.train.Example") from error
+        raise tf.errors.DataLossError(None, None, "not a tf.train.Example") from error
     if label.HasField("float_list"):
         return tf.io.FixedLenFeature([len(label.float_list.value)], tf.float32)
     return tf.io.FixedLenFeature([], tf.int64)

@@ -11,12 +11,12 @@ import numpy as np
 
 from compare_gan.errors import UserError, check_number
 
-# Soft labels may have been stored with few digits.
+# Allows for soft labels that were stored with few digits.
 _SOFT_TOLERANCE = 0.01
 
 
 def check_fraction(fraction: float) -> None:
-    """Raises UserError if this is no fraction of labels to keep."""
+    """Raises UserError unless this is a fraction of labels, a number in (0, 1]."""
     check_number("dataset.labeled_fraction", fraction)
     if not 0 < fraction <= 1:
         raise UserError(
@@ -36,7 +36,7 @@ def choose_given(
       true_labels: int [n], -1 for no label.
       fraction: Fraction in (0, 1]: round(fraction · m) of the m labels of a class are given.
       seed: Equal seeds choose equally; a greater fraction chooses a superset.
-      class_names: One for each class.
+      class_names: Names of the classes, for messages.
 
     Returns:
       The given mask, bool [n].
@@ -44,6 +44,14 @@ def choose_given(
     Raises:
       UserError: `fraction` is not in (0, 1], or leaves a class without a given label, or a
         class has no example.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.datasets.labels import choose_given
+      >>> labels = np.array([0, 0, 0, 0, 1, 1, 1, 1])
+      >>> given_mask = choose_given(labels, fraction=0.5, seed=547, class_names=("cat", "dog"))
+      >>> np.bincount(labels[given_mask]).tolist()
+      [2, 2]
     """
     check_fraction(fraction)
     rank = np.random.default_rng(seed).permutation(len(true_labels))
@@ -63,7 +71,14 @@ def choose_given(
 
 
 def hide_labels(labels: np.ndarray, given_mask: np.ndarray) -> np.ndarray:
-    """`labels`, hard or soft, where `given_mask` (bool [n]) is true; no label elsewhere."""
+    """`labels`, hard or soft, where `given_mask` (bool [n]) is true; no label elsewhere.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.datasets.labels import hide_labels
+      >>> hide_labels(np.array([3, 1]), np.array([True, False])).tolist()
+      [3, -1]
+    """
     if labels.ndim == 2:
         return np.where(given_mask[:, None], labels, 0).astype(np.float32)
     return np.where(given_mask, labels, -1).astype(np.int32)
@@ -72,8 +87,14 @@ def hide_labels(labels: np.ndarray, given_mask: np.ndarray) -> np.ndarray:
 def to_hard_labels(labels: np.ndarray) -> np.ndarray:
     """Hard labels, int32 [n], from hard or soft ones.
 
-    Of a soft label it is the most probable class, or -1 where the probabilities sum to one half or
+    A soft label becomes its most probable class, or -1 if its probabilities sum to one half or
     less.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.datasets.labels import to_hard_labels
+      >>> to_hard_labels(np.array([[0.2, 0.8], [0.0, 0.0]])).tolist()
+      [1, -1]
     """
     if labels.ndim == 1:
         return labels
@@ -89,5 +110,5 @@ def check_soft(labels: np.ndarray, where: str) -> None:
     if len(wrong):
         raise UserError(
             f"The soft labels in {where} must sum to one for each image; those of {len(wrong)} do "
-            f"not, the first sums to {sums[wrong[0]]:.4g}."
+            f"not, the first of which sum to {sums[wrong[0]]:.4g}."
         )

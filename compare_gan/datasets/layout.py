@@ -1,4 +1,4 @@
-"""Which example goes where: the arithmetic of steps, sub-batches and replicas."""
+"""The assignment of examples to steps, sub-batches and replicas."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,18 +10,25 @@ from compare_gan.errors import UserError
 
 @dataclasses.dataclass(frozen=True)
 class Layout:
-    """How a training run's endless row of examples is cut into batches.
+    """The division of a training run's endless sequence of examples into batches.
 
-    Example number p of the run belongs to generator step p // (sub_batches · batch_size), there to
-    one of the sub-batches in turn, and of this the replicas take `rows` each, in the order of their
-    ids. So what a step sees does not depend on the number of replicas.
+    Example number p of the run belongs to generator step p // (sub_batches · batch_size). Within a
+    step, consecutive examples fill one sub-batch after the other, and of each sub-batch every
+    replica takes `rows` examples, in the order of their ids. The examples of a step therefore do
+    not depend on the number of replicas.
 
     Attributes:
-      batch_size: Of all replicas together.
-      sub_batches: Sub-batches of a generator step.
+      batch_size: Batch size, over all replicas.
+      sub_batches: Number of sub-batches in a generator step.
       num_replicas: Number of replicas.
-      replica_ids: Those that this pipeline feeds.
+      replica_ids: Ids of the replicas that this pipeline feeds.
       start_step: The first step to yield.
+
+    Example:
+      >>> from compare_gan.datasets.layout import Layout
+      >>> layout = Layout(batch_size=4, sub_batches=2, num_replicas=2, replica_ids=(1,))
+      >>> layout.examples(step=0, replica=1).numpy().tolist()
+      [2, 3, 6, 7]
     """
 
     batch_size: int
@@ -30,7 +37,7 @@ class Layout:
     replica_ids: Sequence[int] = (0,)
     start_step: int = 0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.batch_size < 1 or self.batch_size % self.num_replicas:
             raise UserError(
                 f"A batch of {self.batch_size} cannot be shared equally by {self.num_replicas} "
@@ -39,7 +46,7 @@ class Layout:
 
     @property
     def rows(self) -> int:
-        """Examples of each sub-batch that one replica takes."""
+        """Number of examples that one replica takes of each sub-batch."""
         return self.batch_size // self.num_replicas
 
     @property
@@ -54,7 +61,7 @@ class Layout:
         numbers = tf.data.Dataset.range(self.start_step * count, tf.int64.max)
         return numbers.map(lambda number: (number // count, ids[number % count]))
 
-    def examples(self, step: tf.Tensor, replica: tf.Tensor) -> tf.Tensor:
+    def examples(self, step: tf.Tensor | int, replica: tf.Tensor | int) -> tf.Tensor:
         """Numbers of the examples of one turn, int64 [sub_batches · rows]."""
         sub_batch = step * self.sub_batches + tf.range(self.sub_batches, dtype=tf.int64)
         row = replica * self.rows + tf.range(self.rows, dtype=tf.int64)
@@ -66,12 +73,12 @@ class Layout:
         return tf.reduce_any(replica == tf.constant(self.replica_ids, tf.int64))
 
     def group(self, examples: tf.data.Dataset) -> tf.data.Dataset:
-        """From own examples one by one, in the order of their numbers, to one element a turn."""
+        """One element per turn, from single own examples in the order of their numbers."""
         count = len(self.replica_ids)
-        # Within a sub-batch examples come by ascending replica.
+        # Within a sub-batch, examples are sorted by replica.
         rank = tf.constant([sorted(self.replica_ids).index(i) for i in self.replica_ids])
 
-        def regroup(value):
+        def regroup(value: tf.Tensor) -> tf.Tensor:
             value = tf.reshape(value, [self.sub_batches, count, self.rows, *value.shape[1:]])
             value = tf.gather(tf.experimental.numpy.moveaxis(value, 1, 0), rank)
             return tf.reshape(value, [count, self.sub_batches * self.rows, *value.shape[3:]])
@@ -80,7 +87,7 @@ class Layout:
         return steps.map(lambda *entries: tuple(map(regroup, entries))).unbatch()
 
     def own_rows(self, whole: tf.Tensor, replica: tf.Tensor) -> tf.Tensor:
-        """From draws [sub_batches, batch_size, ...] a replica's [sub_batches, rows, ...]."""
+        """A replica's rows [sub_batches, rows, ...] of draws [sub_batches, batch_size, ...]."""
         whole = tf.reshape(
             whole, [self.sub_batches, self.num_replicas, self.rows, *whole.shape[2:]]
         )

@@ -1,5 +1,6 @@
-"""Labels that are not the data set's own: from files (gin scope `replace_labels`), or made up."""
+"""Labels that replace a data set's own: from files (gin scope `replace_labels`), or made up."""
 
+import dataclasses
 import zlib
 from collections.abc import Mapping, Sequence
 
@@ -14,32 +15,57 @@ from compare_gan.datasets.views import RelabelledSource, images_digest
 from compare_gan.errors import UserError
 
 
-@gin.configurable("replace_labels", allowlist=["file_pattern", "num_classes"])
+@gin.configurable("replace_labels")
+@dataclasses.dataclass(frozen=True)
+class ReplaceLabelsOptions:
+    """Label files that replace a data set's own labels (gin scope `replace_labels`).
+
+    Attributes:
+      file_pattern: The files; see `replace_labels`. None = the data set's own labels.
+      num_classes: Number of classes of the labels in the files; see `replace_labels`.
+    """
+
+    file_pattern: str | None = None
+    num_classes: int | None = None
+
+
 def replace_labels(
     source: Source,
     name: str,
-    in_turn: bool = False,
-    file_pattern: str | None = None,
+    file_pattern: str,
     num_classes: int | None = None,
+    in_turn: bool = False,
 ) -> Source:
-    """The source with labels, hard or soft, from files (gin scope `replace_labels`).
+    """The source with hard or soft labels from files.
 
     Args:
       source: The source.
-      name: What messages call it.
-      in_turn: Give the labels to the examples in turn, whatever they are called: for noise.
+      name: Name of the data set in messages.
       file_pattern: The files, see `label_files`, for example `labels/{split}*.tfrecord`. They hold
-        a label, or that there is none, for every image of the split `train`, and of each other
-        split whose name in the place of `{split}` gives files. None = the source's own labels.
-      num_classes: How many classes the labels in the files have; None = as many as the source,
-        where that has none as many as the labels show.
+        a label, or its absence, for every image of the split `train`, and of each other split that
+        has files when its name replaces `{split}`.
+      num_classes: Number of classes of the labels in the files; None = that of the source or, if it
+        has no classes, as many as occur in the labels.
+      in_turn: Whether to assign the labels to the examples in turn, regardless of their keys; for
+        noise.
 
     Raises:
       UserError: No file is found, one cannot be read, an image is missing in them, or the labels
-        are not those of so many classes.
+        have another number of classes.
+
+    Example:
+      >>> import os, tempfile
+      >>> import numpy as np
+      >>> from compare_gan.datasets import ArraySource, write_label_file
+      >>> from compare_gan.datasets.relabelling import replace_labels
+      >>> source = ArraySource.from_arrays({"train": (np.zeros([3, 8, 8, 1], np.uint8), None)})
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = os.path.join(folder, "train.tfrecord")
+      ...     _ = write_label_file(path, source.keys("train"), np.array([1, 0, 1]))
+      ...     source = replace_labels(source, "mine", os.path.join(folder, "{split}.tfrecord"))
+      >>> source.num_classes, source.labels("train").tolist()
+      (2, [1, 0, 1])
     """
-    if file_pattern is None:
-        return source
     new_labels = {}
     for split, size in source.splits.items():
         paths = label_paths(file_pattern, split)
@@ -49,22 +75,22 @@ def replace_labels(
         if in_turn:
             rows = np.arange(size) % len(keys)
         else:
-            wanted = source.keys(split)  # Of a stream, a reading of all records.
+            wanted = source.keys(split)  # For a stream, one pass over all records.
             rows = _rows(wanted, name, split, keys)
             if split == "train" and _have_numbers_only(wanted):
                 _check_images(source, name, paths)
         new_labels[split] = labels[rows]
-    expected = num_classes or source.num_classes or _classes_of(new_labels["train"])
+    expected = num_classes or source.num_classes or _count_classes(new_labels["train"])
     for split, labels in new_labels.items():
         _check_classes(labels, expected, f"'{file_pattern}' ({split})", name)
     return RelabelledSource.of(source, new_labels, expected)
 
 
 def label_paths(file_pattern: str, split: str) -> list[str]:
-    """The label files of a split, in order; none where only those of `train` are asked for.
+    """The label files of a split, in order; without `{split}` the pattern is for `train` only.
 
     Raises:
-      UserError: There is none for `train`.
+      UserError: There is no file for `train`.
     """
     if split != "train" and "{split}" not in file_pattern:
         return []
@@ -77,7 +103,7 @@ def label_paths(file_pattern: str, split: str) -> list[str]:
 
 
 def single_label(source: Source) -> Source:
-    """The source with one class, to which all images belong."""
+    """The source with a single class, to which all images belong."""
     labels = {split: np.zeros(size, np.int32) for split, size in source.splits.items()}
     return RelabelledSource.of(source, labels, 1)
 
@@ -85,25 +111,32 @@ def single_label(source: Source) -> Source:
 def random_labels(source: Source, seed: int) -> Source:
     """The source with a random label for each image, the same in every epoch and every run.
 
-    They follow from `seed`, the split, and the image's place in the source alone.
+    They depend only on `seed`, the split and the image's position in the source.
 
     Raises:
       UserError: The source has no classes.
     """
-    if not source.num_classes:
+    num_classes = source.num_classes
+    if not num_classes:
         raise UserError("Random labels need a data set that has classes.")
 
     def draw(split: str, size: int) -> np.ndarray:
         rng = np.random.default_rng([seed, zlib.crc32(split.encode())])
-        return rng.integers(source.num_classes, size=size, dtype=np.int32)
+        return rng.integers(num_classes, size=size, dtype="int32")
 
     labels = {split: draw(split, size) for split, size in source.splits.items()}
-    return RelabelledSource.of(source, labels, source.num_classes)
+    return RelabelledSource.of(source, labels, num_classes)
 
 
 def smoothed_labels(source: Source) -> Source:
-    """The source with soft labels: nine tenths for its own class, the rest for all alike."""
+    """The source with soft labels: 0.9 for the image's own class, 0.1 shared by all classes.
+
+    Raises:
+      UserError: The source has no classes.
+    """
     classes = source.num_classes
+    if not classes:
+        raise UserError("Soft labels need a data set that has classes.")
     share = np.float32(0.1 / classes)
     true_labels = {split: to_hard_labels(source.labels(split)) for split in source.splits}
     labels = {
@@ -120,29 +153,29 @@ def has_soft_labels(source: Source) -> bool:
 
 
 def _rows(wanted: Sequence[str], name: str, split: str, keys: Sequence[str]) -> np.ndarray:
-    """For each image of the split the row of its label among `keys`."""
-    place = {key: row for row, key in enumerate(keys)}
-    missing = [key for key in wanted if key not in place]
+    """For each image of the split, the row of its label among `keys`."""
+    row_of = {key: row for row, key in enumerate(keys)}
+    missing = [key for key in wanted if key not in row_of]
     if missing:
         raise UserError(
-            f"The label files hold no label of {len(missing)} of the {len(wanted)} images of the "
-            f"split '{split}' of '{name}', such as '{missing[0]}' (they do of '{keys[0]}')."
+            f"The label files hold no label for {len(missing)} of the {len(wanted)} images of the "
+            f"split '{split}' of '{name}', such as '{missing[0]}' (they hold one for '{keys[0]}')."
         )
     if len(keys) > len(wanted) and _have_numbers_only(wanted):
         raise UserError(
             f"The label files hold {len(keys)} labels, but the split '{split}' of '{name}' has "
-            f"{len(wanted)} images: they are of another data set."
+            f"{len(wanted)} images: they belong to another data set."
         )
-    return np.array([place[key] for key in wanted])
+    return np.array([row_of[key] for key in wanted])
 
 
 def _have_numbers_only(keys: Sequence[str]) -> bool:
-    """Whether the images have no other names: those of another data set look the same."""
+    """Whether the images have no names but their index, as those of any other data set may."""
     return list(keys) == [str(i) for i in range(len(keys))]
 
 
 def _check_images(source: Source, name: str, paths: Sequence[str]) -> None:
-    """Raises UserError if labels that were inferred were so for other images of the same names."""
+    """Raises UserError if the labels were inferred for other images that have the same names."""
     for path in paths:
         expected = images_hash(path)
         if expected is not None and images_digest(source) != expected:
@@ -151,20 +184,20 @@ def _check_images(source: Source, name: str, paths: Sequence[str]) -> None:
             )
 
 
-def _classes_of(labels: np.ndarray) -> int:
+def _count_classes(labels: np.ndarray) -> int:
     return labels.shape[1] if labels.ndim == 2 else max(int(labels.max()) + 1, 1)
 
 
 def _check_classes(labels: np.ndarray, expected: int, files: str, name: str) -> None:
-    classes = _classes_of(labels)
+    classes = _count_classes(labels)
     if classes > expected or (labels.ndim == 2 and classes != expected):
         raise UserError(
-            f"The labels in {files} are of {classes} classes, but '{name}' has {expected}: set "
-            "replace_labels.num_classes if they are classes of their own."
+            f"The labels in {files} have {classes} classes, but '{name}' has {expected}: set "
+            "replace_labels.num_classes if the files define classes of their own."
         )
     if labels.ndim == 1 and labels.min() < -1:
         raise UserError(
-            f"The labels in {files} must be classes from 0 or, for none, -1; received "
+            f"The labels in {files} must be classes from 0, or -1 for no label; received "
             f"{labels.min()}."
         )
     if labels.ndim == 2:

@@ -1,9 +1,10 @@
-"""Where images come from: in memory, decoded one by one, or (see `streams`) as a stream."""
+"""Sources of images: in memory, decoded one by one, or (see `streams`) streamed."""
 
 import abc
 import dataclasses
 import functools
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -12,10 +13,10 @@ from compare_gan.datasets.layout import Layout
 from compare_gan.errors import UserError
 from compare_gan.startup import available_cores
 
-# Images that are not arrays to begin with are kept in memory up to this many bytes a data set.
+# Images read from files are held in memory if a data set takes at most this many bytes.
 MEMORY_LIMIT = 2**30
 
-# Evaluation takes examples in one fixed order: that of this seed.
+# Evaluation takes examples in one fixed order, given by this seed.
 _EVAL_ORDER = (2, 0, 19)
 
 
@@ -29,7 +30,8 @@ class Source(abc.ABC):
       eval_split: The split that is the reference for evaluation.
       num_classes: Number of classes; None if there are none.
       class_names: Their names, or None.
-      example_keys: From split to what the examples are called in label files; None = their index.
+      example_keys: Function from a split to the keys of its examples in label files; None = their
+        index.
     """
 
     image_shape: tuple[int, int, int]
@@ -40,25 +42,25 @@ class Source(abc.ABC):
     example_keys: Callable[[str], Sequence[str]] | None = None
 
     def keys(self, split: str) -> list[str]:
-        """What each example is called in label files: its file name or, without one, its index."""
+        """The key of each example in label files: its file name or, without one, its index."""
         if self.example_keys is None:
             return [str(i) for i in range(self.splits[split])]
         return list(self.example_keys(split))
 
     @abc.abstractmethod
     def labels(self, split: str) -> np.ndarray:
-        """The labels: int32 [n], -1 where there is none, or soft, float32 [n, num_classes]."""
+        """The labels: hard, int32 [n], -1 for no label, or soft, float32 [n, num_classes]."""
 
     @abc.abstractmethod
     def training(
         self, layout: Layout, seed: tuple[int, int], labels: np.ndarray | None
     ) -> tf.data.Dataset:
-        """The shuffled examples of `train`, epoch after epoch, one element a turn of `layout`.
+        """The shuffled examples of `train`, epoch after epoch, one element per turn of `layout`.
 
         Args:
-          layout: Which examples to yield.
-          seed: What the order and random crops follow from.
-          labels: The labels to yield, as of `labels("train")`; None = the source's own.
+          layout: The examples to yield.
+          seed: Seed of the order and of random crops.
+          labels: The labels to yield, in the form of `labels("train")`; None = the source's own.
 
         Returns:
           Pairs of images [n, H, W, C] and n labels, n = layout.sub_batches · layout.rows.
@@ -72,9 +74,9 @@ class Source(abc.ABC):
 
         Args:
           split: A key of `splits`.
-          batch_size: Of every batch but the last.
-          count: How many examples, at most splits[split].
-          labels: int32 [splits[split]], the labels to yield; None = the source's own.
+          batch_size: Size of every batch but the last.
+          count: Number of examples, at most splits[split].
+          labels: The labels to yield, int32 [splits[split]]; None = the source's own.
 
         Returns:
           Pairs of images [<= batch_size, H, W, C] and labels int32 [<= batch_size].
@@ -82,13 +84,15 @@ class Source(abc.ABC):
 
 
 class RandomAccessSource(Source):
-    """A source that can give any example by its index, so that no order has to be replayed."""
+    """A source that reads any example by its index, so that no order has to be replayed."""
 
     @abc.abstractmethod
     def read(self, split: str, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
-        """From vectors of `size` indices (the last may be shorter) to images [size, H, W, C]."""
+        """Images [size, H, W, C] for vectors of `size` indices (the last may be shorter)."""
 
-    def training(self, layout, seed, labels):
+    def training(
+        self, layout: Layout, seed: tuple[int, int], labels: np.ndarray | None
+    ) -> tf.data.Dataset:
         indices = layout.turns().map(
             lambda step, replica: shuffled_indices(
                 layout.examples(step, replica), self.splits["train"], seed
@@ -96,39 +100,50 @@ class RandomAccessSource(Source):
         )
         return self._with_labels("train", indices, layout.sub_batches * layout.rows, labels)
 
-    def evaluation(self, split, batch_size, count, labels):
+    def evaluation(
+        self, split: str, batch_size: int, count: int, labels: np.ndarray | None
+    ) -> tf.data.Dataset:
         order = _permute(tf.range(count, dtype=tf.int64), self.splits[split], _EVAL_ORDER)
         indices = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
         return self._with_labels(split, indices, batch_size, labels)
 
-    def _with_labels(self, split, indices, size, labels) -> tf.data.Dataset:
+    def _with_labels(
+        self, split: str, indices: tf.data.Dataset, size: int, labels: np.ndarray | None
+    ) -> tf.data.Dataset:
         labels = on_host(self.labels(split) if labels is None else labels)
         images = self.read(split, indices, size)
         return tf.data.Dataset.zip(images, indices.map(lambda i: tf.gather(labels, i)))
 
 
 def shuffled_indices(examples: tf.Tensor, size: int, seed: tuple[int, int]) -> tf.Tensor:
-    """Where in the data the examples of a run are found: a permutation for each epoch.
+    """Indices of a run's examples in the data: a permutation for each epoch.
 
     Args:
-      examples: int64 [n], numbers of examples as in `Layout`.
+      examples: Numbers of examples as in `Layout`, int64 [n].
       size: Number of examples in an epoch.
-      seed: What the permutations follow from.
+      seed: Seed of the permutations.
 
     Returns:
       int64 [n] in [0, size).
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from compare_gan.datasets.sources import shuffled_indices
+      >>> indices = shuffled_indices(tf.range(6, dtype=tf.int64), size=3, seed=(0, 0)).numpy()
+      >>> sorted(indices[:3]) == sorted(indices[3:]) == [0, 1, 2]
+      True
     """
     epoch = examples // size
     head = tf.broadcast_to(tf.constant(seed, tf.int64), [examples.shape[0], 2])
     return _permute(examples % size, size, tf.concat([head, epoch[:, None]], axis=1))
 
 
-def _permute(places: tf.Tensor, size: int, seed) -> tf.Tensor:
-    """Where each place goes in the permutation of `size` that the seed ([3] or [n, 3]) gives."""
-    # The public function wants one seed for all. 4 rounds, its choice, leave the permutations of
+def _permute(positions: tf.Tensor, size: int, seed: tf.Tensor | tuple[int, int, int]) -> tf.Tensor:
+    """The images of positions under the permutation of `size` with this seed ([3] or [n, 3])."""
+    # The public function takes one seed for all positions. Its 4 rounds leave the permutations of
     # successive epochs measurably alike (correlation 1.3/sqrt(size) instead of 1/sqrt(size)).
     return tf.raw_ops.RandomIndexShuffle(
-        index=places,
+        index=positions,
         seed=tf.constant(seed, tf.int64) if isinstance(seed, tuple) else seed,
         max_index=tf.constant(size - 1, tf.int64),
         rounds=16,
@@ -140,9 +155,9 @@ class ArraySource(RandomAccessSource):
     """Images held in memory, gathered by index.
 
     Attributes:
-      images: From split to a function that gives them, uint8 or float in [0, 1] [n, H, W, C];
-        called when they are first needed.
-      true_labels: From split to int32 [n], -1 for no label.
+      images: Function for each split that returns its images, uint8 or float in [0, 1],
+        [n, H, W, C]; called when they are first needed.
+      true_labels: Labels of each split, int32 [n], -1 for no label.
     """
 
     images: Mapping[str, Callable[[], np.ndarray]]
@@ -160,11 +175,19 @@ class ArraySource(RandomAccessSource):
         """A source of arrays.
 
         Args:
-          arrays: From split to images [n, H, W, C], uint8 or float in [0, 1], and labels int [n]
-            (-1 for no label) or None. There must be a split `train`.
+          arrays: Images [n, H, W, C], uint8 or float in [0, 1], and labels int [n] (-1 for no
+            label) or None, for each split. There must be a split `train`.
           eval_split: The split that is the reference for evaluation.
           num_classes: Number of classes; one more than the greatest label if None.
-          class_names: Their names.
+          class_names: Names of the classes.
+
+        Example:
+          >>> import numpy as np
+          >>> from compare_gan.datasets import ArraySource, Dataset
+          >>> images, labels = np.zeros([3, 8, 8, 3], np.uint8), np.array([0, 1, -1])
+          >>> source = ArraySource.from_arrays({"train": (images, labels)})
+          >>> Dataset("mine", source).num_classes
+          2
         """
         images, labels = arrays["train"]
         if num_classes is None and labels is not None:
@@ -176,17 +199,17 @@ class ArraySource(RandomAccessSource):
             eval_split=eval_split,
             num_classes=num_classes,
             class_names=None if class_names is None else tuple(map(str, class_names)),
-            images={split: lambda images=pair[0]: images for split, pair in arrays.items()},
+            images={split: functools.partial(_identity, own) for split, (own, _) in arrays.items()},
             true_labels={
                 split: no_labels(sizes[split]) if labels is None else labels.astype(np.int32)
                 for split, (_, labels) in arrays.items()
             },
         )
 
-    def labels(self, split):
+    def labels(self, split: str) -> np.ndarray:
         return self.true_labels[split]
 
-    def read(self, split, indices, size):
+    def read(self, split: str, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
         images = self._tensors[split]
         return indices.map(lambda i: tf.gather(images, i))
 
@@ -197,43 +220,44 @@ class ArraySource(RandomAccessSource):
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class DecodingSource(RandomAccessSource):
-    """Images made one by one when they are needed.
+    """Images decoded or computed one by one when they are needed.
 
     Attributes:
-      load: From (split, index as an int64 tensor) to an image, uint8 [H, W, C]; TensorFlow
-        operations only.
-      true_labels: From split to int32 [n], -1 for no label.
+      load: Function of a split and an index (an int64 tensor) that returns an image, uint8
+        [H, W, C]; TensorFlow operations only.
+      true_labels: Labels of each split, int32 [n], -1 for no label.
     """
 
     load: Callable[[str, tf.Tensor], tf.Tensor]
     true_labels: Mapping[str, np.ndarray]
 
-    def labels(self, split):
+    def labels(self, split: str) -> np.ndarray:
         return self.true_labels[split]
 
-    def read(self, split, indices, size):
+    def read(self, split: str, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
         images = indices.unbatch().map(lambda i: self.load(split, i), available_cores())
         return images.batch(size)
 
 
 def in_memory_or_decoding(
-    decode: Callable[[tf.Tensor], tf.Tensor], keys: Mapping[str, Sequence[str]], **about
+    decode: Callable[[tf.Tensor], tf.Tensor], keys: Mapping[str, Sequence[str]], **attributes: Any
 ) -> Source:
-    """A source of images that a key (such as a path) stands for.
+    """A source of images that are identified by a string, such as a path.
 
-    They are kept in memory where all take at most `MEMORY_LIMIT` bytes, else decoded when needed.
+    The images are held in memory if they take at most `MEMORY_LIMIT` bytes; otherwise they are
+    decoded when needed.
 
     Args:
-      decode: From a key, a string tensor, to an image, uint8 [H, W, C].
-      keys: From split to the keys of its examples.
-      **about: The other attributes of the source, `true_labels` among them.
+      decode: Function of such a string, as a tensor, that returns an image, uint8 [H, W, C].
+      keys: The strings of each split's examples.
+      **attributes: The other attributes of the source, including `true_labels`.
     """
     tensors = _Lazy(lambda split: on_host(np.array(keys[split])))
-    if sum(about["splits"].values()) * np.prod(about["image_shape"]) > MEMORY_LIMIT:
-        return DecodingSource(load=lambda split, i: decode(tensors[split][i]), **about)
+    if sum(attributes["splits"].values()) * np.prod(attributes["image_shape"]) > MEMORY_LIMIT:
+        return DecodingSource(load=lambda split, i: decode(tensors[split][i]), **attributes)
 
     def read_all(split: str) -> np.ndarray:
-        images = np.empty([len(keys[split]), *about["image_shape"]], np.uint8)
+        images = np.empty([len(keys[split]), *attributes["image_shape"]], np.uint8)
         decoded = tf.data.Dataset.from_tensor_slices(tensors[split])
         decoded = with_fixed_threads(decoded.map(decode, available_cores()))
         done = 0
@@ -242,40 +266,44 @@ def in_memory_or_decoding(
                 images[done] = image
                 done += 1
         except tf.errors.OpError as error:
-            # Elements come in order: the one that failed follows those that came.
+            # Elements arrive in order: the failed one is the next.
             raise UserError(f"'{keys[split][done]}' cannot be decoded: {error.message}") from error
         return images
 
     images = {split: functools.partial(read_all, split) for split in keys}
-    return ArraySource(images=images, **about)
+    return ArraySource(images=images, **attributes)
 
 
-class _Lazy(dict):
-    """A dict that computes a value when it is first asked for it."""
+def _identity(images: np.ndarray) -> np.ndarray:
+    return images
 
-    def __init__(self, compute: Callable):
+
+class _Lazy(dict[str, Any]):
+    """A dict that computes a value at its first look-up."""
+
+    def __init__(self, compute: Callable[[str], Any]):
         super().__init__()
         self._compute = compute
 
-    def __missing__(self, key):
+    def __missing__(self, key: str) -> Any:
         self[key] = self._compute(key)
         return self[key]
 
 
 def on_host(array: np.ndarray) -> tf.Tensor:
     """A tensor in the memory of the host, where input pipelines run."""
-    # Outside of any function being traced: the tensor serves several pipelines.
+    # Outside any function that is being traced, because several pipelines share the tensor.
     with tf.init_scope(), tf.device("CPU:0"):
         return tf.constant(array)
 
 
 def with_fixed_threads(dataset: tf.data.Dataset) -> tf.data.Dataset:
-    """The same elements, made by a thread for each core: what is iterated over goes through here.
+    """The same elements, produced by one thread per core; for every dataset that is iterated over.
 
-    Without threads of its own a pipeline shares those that operations wait in, of which the command
-    line has two. TensorFlow's search for better numbers is left out: it sleeps ever longer, up to a
-    minute, and often sleeps on when the iterator is to be freed, which waits for it, so that each
-    stage of a run would end so much later.
+    Without threads of its own a pipeline shares those in which operations wait, and the command
+    line has only two of them. TensorFlow's autotuning is off: its thread sleeps for ever longer
+    periods, up to a minute, and freeing an iterator waits for it, which would delay the end of each
+    stage of a run.
     """
     options = tf.data.Options()
     options.threading.private_threadpool_size = available_cores()
@@ -284,5 +312,5 @@ def with_fixed_threads(dataset: tf.data.Dataset) -> tf.data.Dataset:
 
 
 def no_labels(count: int) -> np.ndarray:
-    """Labels of examples that have none."""
+    """Labels of examples without a label: -1, int32 [count]."""
     return np.full([count], -1, np.int32)

@@ -7,39 +7,42 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import tensorflow as tf
 
+from compare_gan.datasets.layout import Layout
 from compare_gan.datasets.sources import Source, on_host, shuffled_indices, with_fixed_threads
 from compare_gan.datasets.transforms import Transform
 from compare_gan.startup import available_cores
 
-# Records that are shuffled among each other; two such blocks are held, still encoded. A prime, so
-# that blocks begin elsewhere in each epoch.
+# Number of records that are shuffled together; two such blocks are held in memory, encoded. It is a
+# prime, so that blocks begin at different records in each epoch.
 _BLOCK = 5003
+
+_Tensors = tuple[tf.Tensor, ...]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class StreamSource(Source):
-    """Records read in a fixed order, again and again, and shuffled block by block.
+    """Records read in a fixed order, epoch after epoch, and shuffled block by block.
 
-    The order follows from the seed alone: any number of replicas sees the same examples (each
-    pipeline reads all records and decodes its own), and a resumed run goes on where it was, for
-    which the records of the begun epoch are read once more, not decoded.
+    The order depends only on the seed: any number of replicas sees the same examples (each pipeline
+    reads all records and decodes its own), and a resumed run continues with the next example, for
+    which the records of the current epoch are read again, without decoding.
 
     Attributes:
-      records: From split to its records in a fixed order, pairs of an encoded image and a label
-        (int32, -1 for none).
-      train_transform: Makes a training image of a decoded one.
-      eval_transform: Makes an evaluation image of a decoded one.
+      records: Function from a split to its records in a fixed order: pairs of an encoded image and
+        a label (int32, -1 for none).
+      train_transform: Transform from a decoded image to a training image.
+      eval_transform: Transform from a decoded image to an evaluation image.
     """
 
     records: Callable[[str], tf.data.Dataset]
     train_transform: Transform
     eval_transform: Transform
 
-    def labels(self, split):
+    def labels(self, split: str) -> np.ndarray:
         return self._labels[split]
 
     def only(self, chosen: Mapping[str, np.ndarray]) -> "StreamSource":
-        """The stream without those records of some splits that `chosen` (bool [n]) leaves out."""
+        """The stream with only those records of some splits that `chosen` (bool [n]) marks."""
 
         def records(split: str) -> tf.data.Dataset:
             if split not in chosen:
@@ -59,12 +62,14 @@ class StreamSource(Source):
 
     @functools.cached_property
     def _labels(self) -> dict[str, np.ndarray]:
-        """Takes one reading of all records: used only where labels must be known beforehand."""
+        """Takes one pass over all records; used only if all labels must be known in advance."""
         return {
             split: labels_of_records(self.records(split), n) for split, n in self.splits.items()
         }
 
-    def training(self, layout, seed, labels):
+    def training(
+        self, layout: Layout, seed: tuple[int, int], labels: np.ndarray | None
+    ) -> tf.data.Dataset:
         order = self._shuffled_records(layout.first_example, seed)
         numbers = tf.data.Dataset.range(layout.first_example, tf.int64.max)
         examples = tf.data.Dataset.zip(numbers, order)
@@ -72,7 +77,7 @@ class StreamSource(Source):
             examples = examples.filter(lambda number, record: layout.is_own(number))
         shown = None if labels is None else on_host(labels)
 
-        def prepare(number, record):
+        def prepare(number: tf.Tensor, record: _Tensors) -> _Tensors:
             index, encoded, label = record
             crop_seed = tf.random.experimental.stateless_fold_in(
                 tf.constant(seed, tf.int64), number
@@ -82,28 +87,30 @@ class StreamSource(Source):
 
         return layout.group(examples.map(prepare, available_cores()))
 
-    def _shuffled_records(self, first: int, seed) -> tf.data.Dataset:
+    def _shuffled_records(self, first: int, seed: tuple[int, int]) -> tf.data.Dataset:
         """Endless triples (index, encoded image, label) from example number `first` on."""
-        # Not Dataset.shuffle: it depends on TensorFlow's global seed too, and inside of flat_map
-        # it shuffles every epoch alike.
+        # Not Dataset.shuffle: it also depends on TensorFlow's global seed, and inside flat_map it
+        # shuffles every epoch in the same way.
         size = self.splits["train"]
         width = min(_BLOCK, size)
         number = first // width
         records = self.records("train").enumerate().repeat().skip(number * width % size)
         blocks = records.batch(width, drop_remainder=True).enumerate(number)
 
-        def permute(number, block):
-            places = tf.range(width, dtype=tf.int64)
-            order = shuffled_indices(number * width + places, width, seed)
+        def permute(number: tf.Tensor, block: tuple[tf.Tensor, _Tensors]) -> _Tensors:
+            positions = tf.range(width, dtype=tf.int64)
+            order = shuffled_indices(number * width + positions, width, seed)
             index, (encoded, label) = block
             return tuple(tf.gather(entry, order) for entry in (index, encoded, label))
 
         return blocks.map(permute).prefetch(1).unbatch().skip(first % width)
 
-    def evaluation(self, split, batch_size, count, labels):
+    def evaluation(
+        self, split: str, batch_size: int, count: int, labels: np.ndarray | None
+    ) -> tf.data.Dataset:
         shown = None if labels is None else on_host(labels)
 
-        def prepare(index, record):
+        def prepare(index: tf.Tensor, record: _Tensors) -> _Tensors:
             encoded, label = record
             image = self._decode(encoded, self.eval_transform, tf.zeros([2], tf.int64))
             return image, label if shown is None else shown[index]

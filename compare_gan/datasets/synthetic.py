@@ -1,4 +1,6 @@
-"""Data sets made by the program: shapes that can be learned, and plain noise."""
+"""Computed images: shapes that can be learned, and plain noise."""
+
+import dataclasses
 
 import gin
 import numpy as np
@@ -10,30 +12,46 @@ _SHAPES = 4
 
 
 @gin.configurable("synthetic")
-def load_synthetic(
-    image_size: int | None = None,
-    num_examples: int = 1000,
-    num_classes: int = 4,
-    channels: int = 3,
-) -> Source:
-    """Shapes of one kind and colour a class, in any place and size; for tests.
+@dataclasses.dataclass(frozen=True)
+class SyntheticOptions:
+    """Options of the data set `synthetic` (gin scope `synthetic`).
+
+    Attributes:
+      num_examples: Number of images in each of the splits `train` and `test`.
+      num_classes: Number of classes: discs, squares, diamonds and rings in turn, each class in a
+        colour of its own.
+      channels: 3, or 1 for shapes of different brightness.
+    """
+
+    num_examples: int = 1000
+    num_classes: int = 4
+    channels: int = 3
+
+
+def load_synthetic(options: SyntheticOptions, image_size: int | None = None) -> Source:
+    """Shapes at random positions and sizes, with one shape and colour per class; for tests.
 
     Args:
+      options: Number of examples, classes and channels.
       image_size: Height and width; 32 if None.
-      num_examples: Images of each of the splits `train` and `test`.
-      num_classes: Discs, squares, diamonds and rings take turns, each in a colour of its own.
-      channels: 3, or 1 for shapes of different brightness.
+
+    Example:
+      >>> source = load_synthetic(SyntheticOptions(num_examples=6, num_classes=2), image_size=8)
+      >>> source.image_shape, source.splits
+      ((8, 8, 3), {'train': 6, 'test': 6})
     """
     size = image_size or 32
     splits = {}
     for seed, split in enumerate(("train", "test")):
         rng = np.random.default_rng(seed)
-        labels = rng.permutation(np.arange(num_examples) % num_classes)
-        splits[split] = _draw_shapes(rng, labels, size, num_classes, channels), labels
-    return ArraySource.from_arrays(splits, eval_split="test", num_classes=num_classes)
+        labels = rng.permutation(np.arange(options.num_examples) % options.num_classes)
+        splits[split] = _draw_shapes(rng, labels, size, options), labels
+    return ArraySource.from_arrays(splits, eval_split="test", num_classes=options.num_classes)
 
 
-def _draw_shapes(rng, labels, size: int, num_classes: int, channels: int) -> np.ndarray:
+def _draw_shapes(
+    rng: np.random.Generator, labels: np.ndarray, size: int, options: SyntheticOptions
+) -> np.ndarray:
     n = len(labels)
     radius = rng.uniform(0.15, 0.3, [n, 1, 1]) * size
     x, y = rng.uniform(0.35, 0.65, [2, n, 1, 1]) * size
@@ -49,11 +67,11 @@ def _draw_shapes(rng, labels, size: int, num_classes: int, channels: int) -> np.
             (distance < radius) & (distance > 0.6 * radius),
         ],
     )
-    turn = 2 * np.pi * labels[:, None] / num_classes
-    if channels == 3:
+    turn = 2 * np.pi * labels[:, None] / options.num_classes
+    if options.channels == 3:
         colours = 155 + 100 * np.cos(turn + 2 * np.pi * np.arange(3) / 3)
     else:
-        colours = 100 + 155 * (labels[:, None] + 1) / num_classes
+        colours = 100 + 155 * (labels[:, None] + 1) / options.num_classes
     return (inside[..., None] * colours[:, None, None, :]).astype(np.uint8)
 
 
@@ -63,7 +81,19 @@ def make_noise(
     eval_split: str,
     images_per_class: int = 100,
 ) -> Source:
-    """Uniform noise in the shape of a data set, its classes taking turns; 1,000 images at least."""
+    """Uniform noise in the shape of a data set, at least 1,000 images, with its classes in turn.
+
+    Args:
+      image_shape: (H, W, C).
+      num_classes: Number of classes; None for images without labels.
+      eval_split: Name of the evaluation split, in addition to `train`.
+      images_per_class: Least number of images of each class in a split.
+
+    Example:
+      >>> noise = make_noise((8, 8, 1), num_classes=2, eval_split="test")
+      >>> noise.labels("test")[:4].tolist()
+      [0, 1, 0, 1]
+    """
     count = max(1000, images_per_class * (num_classes or 0))
     labels = np.full([count], -1) if num_classes is None else np.arange(count) % num_classes
     splits = {"train", eval_split}

@@ -1,50 +1,47 @@
 """Data sets of TensorFlow Datasets, which is imported only when one of them is used.
 
-Those that take at most `sources.MEMORY_LIMIT` bytes are kept in memory, the others streamed.
+Those that take at most `sources.MEMORY_LIMIT` bytes are held in memory, the others are streamed.
 """
 
 import dataclasses
-from collections.abc import Callable, Sequence
+import functools
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from compare_gan.datasets import sources
 from compare_gan.datasets.streams import StreamSource, labels_of_records
-from compare_gan.datasets.transforms import Transform, as_it_is, middle_square
+from compare_gan.datasets.transforms import Transform, middle_square, unchanged
 from compare_gan.errors import UserError, nearest
 from compare_gan.startup import available_cores
 
-# What any other data set is evaluated on: the first of these that it has.
+# The evaluation split of a data set that the catalogue does not define: the first of these.
 _EVAL_SPLITS = ("test", "validation", "train")
-
-
-def as_they_are() -> tuple[Transform, Transform]:
-    """Transforms for training and evaluation that change nothing."""
-    return as_it_is, as_it_is
 
 
 @dataclasses.dataclass(frozen=True)
 class TfdsData:
-    """How a data set of TensorFlow Datasets is used.
+    """The use of a data set of TensorFlow Datasets.
 
     Attributes:
       tfds_name: Its name there, with its config if any (`lsun/bedroom`).
       image_shape: (H, W, C) after the transforms.
       labelled: Whether its labels are used.
       eval_split: The split that is the reference for evaluation.
-      make_transforms: Gives the transforms of training and of evaluation images.
-      random_crops: Whether the transform of training images is random: then every image is decoded
-        anew each time.
-      min_side: Only images of at least so many pixels in height and width, as they are stored;
-        to know them takes one reading of the data set.
+      transforms: The transforms of training and of evaluation images.
+      random_crops: Whether the transform of training images is random, so that every image must be
+        decoded anew each time.
+      min_side: Least height and width, as stored, of the images that are used; None = all. Finding
+        them takes one pass over the data set.
     """
 
     tfds_name: str
     image_shape: tuple[int, int, int]
     labelled: bool = True
     eval_split: str = "test"
-    make_transforms: Callable[[], tuple[Transform, Transform]] = as_they_are
+    transforms: tuple[Transform, Transform] = (unchanged, unchanged)
     random_crops: bool = False
     min_side: int | None = None
 
@@ -52,18 +49,17 @@ class TfdsData:
         """Opens the data set, which must have been prepared (`tfds build`).
 
         Args:
-          data_dir: Where TensorFlow Datasets keeps its data; its own default if None.
+          data_dir: Directory in which TensorFlow Datasets stores its data; its default if None.
 
         Raises:
-          UserError: The data set is not known, not there, or not as it is expected to be.
+          UserError: The data set is unknown, missing, or not as expected.
         """
-        transforms = self.make_transforms()
         builder = _find_builder(self.tfds_name, data_dir)
         shape = _image_shape(builder)
-        fits = shape == self.image_shape if transforms[0] is as_it_is else True
+        fits = shape == self.image_shape if self.transforms[0] is unchanged else True
         if not fits or shape[-1] != self.image_shape[-1]:
             raise UserError(
-                f"The images of '{self.tfds_name}' in '{builder.data_path}' are of shape "
+                f"The images of '{self.tfds_name}' in '{builder.data_path}' have the shape "
                 f"{_text(shape)}; {_text(self.image_shape)} is expected."
             )
         for split in ("train", self.eval_split):
@@ -78,11 +74,11 @@ class TfdsData:
             image_shape=self.image_shape,
             splits={name: size for name, size in splits.items() if size},
             eval_split=self.eval_split,
-            num_classes=names and len(names),
+            num_classes=len(names) if names else None,
             class_names=names,
             records=lambda split: _records(builder, split, labelled=names is not None),
-            train_transform=transforms[0],
-            eval_transform=transforms[1],
+            train_transform=self.transforms[0],
+            eval_transform=self.transforms[1],
             example_keys=lambda split: _keys(builder, split),
         )
         if self.min_side:
@@ -96,25 +92,27 @@ def load_any(tfds_name: str, data_dir: str | None, image_size: int | None) -> so
 
     Args:
       tfds_name: Its name.
-      data_dir: Where TensorFlow Datasets keeps its data; its own default if None.
-      image_size: Images are cropped to the middle square and resized to this; needed where they
-        come in different sizes.
+      data_dir: Directory in which TensorFlow Datasets stores its data; its default if None.
+      image_size: Size to which the middle square of each image is resized; required if images
+        differ in size.
     """
     builder = _find_builder(tfds_name, data_dir)
     shape = _image_shape(builder)
-    if image_size is None and None in shape:
+    height, width = image_size or shape[0], image_size or shape[1]
+    if height is None or width is None:
         raise UserError(f"The images of '{tfds_name}' differ in size: set dataset.image_size.")
+    transform = middle_square(image_size) if image_size else unchanged
     data = TfdsData(
         tfds_name,
-        (image_size or shape[0], image_size or shape[1], shape[2]),
+        (height, width, shape[2]),
         _class_names(builder) is not None,
         next((name for name in _EVAL_SPLITS if name in builder.info.splits), "train"),
-        (lambda: (middle_square(image_size),) * 2) if image_size else as_they_are,
+        (transform, transform),
     )
     return data.load(data_dir)
 
 
-def _find_builder(name: str, data_dir: str | None):
+def _find_builder(name: str, data_dir: str | None) -> Any:
     import tensorflow_datasets as tfds
 
     try:
@@ -122,24 +120,24 @@ def _find_builder(name: str, data_dir: str | None):
     except tfds.core.DatasetNotFoundError as error:
         guess = nearest(name, tfds.list_builders())
         hint = f" Did you mean '{guess}'?" if guess else ""
-        raise UserError(f"TensorFlow Datasets knows no data set '{name}'.{hint}") from error
+        raise UserError(f"TensorFlow Datasets has no data set '{name}'.{hint}") from error
     except ValueError as error:  # No such config or version.
         raise UserError(f"TensorFlow Datasets cannot open '{name}': {_line(error)}") from error
     if not builder.is_prepared():
-        # Not downloaded here: it may be 100 GB, and without network it takes minutes to fail.
+        # No download from here: it may be 100 GB, and without a network it takes minutes to fail.
         raise UserError(
-            f"The data set '{name}' is not in '{builder.data_path}': say with --tfds_data_dir "
-            f"(dataset.data_dir) where it is, or prepare it once with `tfds build {name} "
-            "--data_dir DIR`, on a machine with network."
+            f"The data set '{name}' is not in '{builder.data_path}': set --tfds_data_dir "
+            f"(dataset.data_dir) to its directory, or prepare it once with `tfds build {name} "
+            "--data_dir DIR`, on a machine with a network."
         )
     return builder
 
 
-def _features(builder) -> dict:
+def _features(builder: Any) -> dict:
     return dict(getattr(builder.info.features, "items", dict)())
 
 
-def _image_shape(builder) -> tuple[int | None, int | None, int]:
+def _image_shape(builder: Any) -> tuple[int | None, int | None, int]:
     import tensorflow_datasets as tfds
 
     feature = _features(builder).get("image")
@@ -151,15 +149,15 @@ def _image_shape(builder) -> tuple[int | None, int | None, int]:
     return tuple(feature.shape)
 
 
-def _class_names(builder) -> tuple[str, ...] | None:
+def _class_names(builder: Any) -> tuple[str, ...] | None:
     import tensorflow_datasets as tfds
 
     feature = _features(builder).get("label")
     return tuple(feature.names) if isinstance(feature, tfds.features.ClassLabel) else None
 
 
-def _read(builder, split: str, features: Sequence[str], **read_config) -> tf.data.Dataset:
-    """Records with these features, images still encoded, in the order of the files."""
+def _read(builder: Any, split: str, features: Sequence[str], **read_config: Any) -> tf.data.Dataset:
+    """Records with these features, with encoded images, in the order of the files."""
     import tensorflow_datasets as tfds
 
     encoded = {"image": tfds.decode.SkipDecoding()} if "image" in features else None
@@ -171,18 +169,18 @@ def _read(builder, split: str, features: Sequence[str], **read_config) -> tf.dat
     )
 
 
-def _records(builder, split: str, labelled: bool) -> tf.data.Dataset:
+def _records(builder: Any, split: str, labelled: bool) -> tf.data.Dataset:
     """Pairs (encoded image, label)."""
 
-    def pair(record):
+    def pair(record: dict[str, tf.Tensor]) -> tuple[tf.Tensor, tf.Tensor]:
         label = record["label"] if labelled else -1
         return record["image"], tf.cast(label, tf.int32)
 
     return _read(builder, split, ["image", "label"] if labelled else ["image"]).map(pair)
 
 
-def _keys(builder, split: str) -> list[str]:
-    """File names where the data set has them (ImageNet), else the ids of TensorFlow Datasets."""
+def _keys(builder: Any, split: str) -> list[str]:
+    """File names if the data set has them (ImageNet), otherwise the ids of TensorFlow Datasets."""
     if "file_name" in _features(builder):
         keys = _read(builder, split, ["file_name"]).map(lambda record: record["file_name"])
     else:
@@ -192,12 +190,12 @@ def _keys(builder, split: str) -> list[str]:
 
 
 def _only_large(stream: StreamSource, min_side: int) -> StreamSource:
-    """The training and evaluation images of which no side is shorter."""
+    """The training and evaluation images whose height and width are at least `min_side`."""
 
-    def is_large(encoded, label):
+    def is_large(encoded: tf.Tensor, label: tf.Tensor) -> tf.Tensor:
         shape = tf.cond(
             tf.io.is_jpeg(encoded),
-            lambda: tf.io.extract_jpeg_shape(encoded),  # Of the header: nothing is decoded.
+            lambda: tf.io.extract_jpeg_shape(encoded),  # From the header, without decoding.
             lambda: tf.shape(tf.io.decode_image(encoded, expand_animations=False)),
         )
         return tf.reduce_min(shape[:2]) >= min_side
@@ -225,7 +223,7 @@ def _in_memory(stream: StreamSource) -> sources.ArraySource:
         num_classes=stream.num_classes,
         class_names=stream.class_names,
         example_keys=stream.example_keys,
-        images={split: lambda split=split: read(split) for split in stream.splits},
+        images={split: functools.partial(read, split) for split in stream.splits},
         true_labels={
             split: labels_of_records(stream.records(split), size)
             for split, size in stream.splits.items()
@@ -237,5 +235,5 @@ def _line(error: Exception) -> str:
     return (str(error).strip() or type(error).__name__).split("\n", 1)[0].rstrip(".")
 
 
-def _text(shape) -> str:
+def _text(shape: Iterable[int | None]) -> str:
     return "x".join("?" if n is None else str(n) for n in shape)

@@ -1,9 +1,10 @@
-"""Crops and sizes: from an image of any size to one of a given size.
+"""Transforms: square crops and resizing, from images of any size to images of one size.
 
-A transform is a function of an image, uint8 [h, w, C], and a seed, int64 [2], and returns
-uint8 [H, W, C]. Images are made smaller with antialiasing, bilinearly.
+A transform is a function of an image, uint8 [h, w, C], and a seed, int64 [2], that returns an
+image, uint8 [H, W, C]. Images are resized bilinearly, with antialiasing.
 """
 
+import dataclasses
 from collections.abc import Callable
 
 import gin
@@ -13,43 +14,97 @@ from compare_gan.errors import unknown_name
 
 Transform = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
 
+CROP_METHODS = ("distorted", "random", "middle", "none")
+
+
+@gin.configurable("train_imagenet_transform")
+@dataclasses.dataclass(frozen=True)
+class TrainCropOptions:
+    """The crop of ImageNet's training images (gin scope `train_imagenet_transform`).
+
+    Attributes:
+      crop_method: A method of `imagenet_transform`.
+    """
+
+    crop_method: str = "distorted"
+
+    def __post_init__(self) -> None:
+        _check_crop_method("train_imagenet_transform.crop_method", self.crop_method)
+
+
+@gin.configurable("eval_imagenet_transform")
+@dataclasses.dataclass(frozen=True)
+class EvalCropOptions:
+    """The crop of ImageNet's images in evaluation (gin scope `eval_imagenet_transform`).
+
+    Attributes:
+      crop_method: A method of `imagenet_transform`.
+    """
+
+    crop_method: str = "middle"
+
+    def __post_init__(self) -> None:
+        _check_crop_method("eval_imagenet_transform.crop_method", self.crop_method)
+
+
+@dataclasses.dataclass(frozen=True)
+class ImagenetOptions:
+    """How ImageNet's images are cropped.
+
+    Attributes:
+      train_crop: Options for training images.
+      eval_crop: Options for evaluation images.
+    """
+
+    train_crop: TrainCropOptions = dataclasses.field(default_factory=TrainCropOptions)
+    eval_crop: EvalCropOptions = dataclasses.field(default_factory=EvalCropOptions)
+
+    def transforms(self, size: int) -> tuple[Transform, Transform]:
+        """The transforms of training and of evaluation images to size x size."""
+        return (
+            imagenet_transform(size, self.train_crop.crop_method),
+            imagenet_transform(size, self.eval_crop.crop_method),
+        )
+
 
 def resize(image: tf.Tensor, size: int) -> tf.Tensor:
-    """To size x size; the aspect ratio is not kept."""
+    """The image at size x size; the aspect ratio may change.
+
+    Example:
+      >>> import numpy as np
+      >>> resize(np.full([8, 6, 3], 7, np.uint8), 4).shape.as_list()
+      [4, 4, 3]
+    """
     image = tf.image.resize(image, [size, size], antialias=True)
     return tf.cast(tf.clip_by_value(tf.round(image), 0, 255), tf.uint8)
 
 
 def middle_square(size: int) -> Transform:
-    """The greatest square in the middle, resized."""
+    """The largest square in the middle, resized to size x size.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> transform = middle_square(2)
+      >>> image = tf.constant([[[0], [1], [2], [3]], [[4], [5], [6], [7]]], tf.uint8)
+      >>> transform(image, tf.zeros([2], tf.int64))[..., 0].numpy().tolist()
+      [[1, 2], [5, 6]]
+    """
     return lambda image, seed: resize(_square(image, 0.5), size)
 
 
 def middle_crop(crop: int, size: int) -> Transform:
-    """The middle crop x crop pixels (black where the image is smaller), resized."""
+    """The middle crop x crop pixels (padded with black if the image is smaller), resized."""
 
-    def transform(image, seed):
+    def transform(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
         image = tf.image.resize_with_crop_or_pad(image, crop, crop)
         return image if crop == size else resize(image, size)
 
     return transform
 
 
-def as_it_is(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
-    """The image itself."""
+def unchanged(image: tf.Tensor, seed: tf.Tensor) -> tf.Tensor:
+    """The image itself: the transform of data sets whose images all have the right size."""
     return image
-
-
-@gin.configurable("train_imagenet_transform", denylist=["size"])
-def train_imagenet_transform(size: int, crop_method: str = "distorted") -> Transform:
-    """The transform of ImageNet's training images; see `imagenet_transform`."""
-    return imagenet_transform(size, crop_method)
-
-
-@gin.configurable("eval_imagenet_transform", denylist=["size"])
-def eval_imagenet_transform(size: int, crop_method: str = "middle") -> Transform:
-    """The transform of ImageNet's images in evaluation; see `imagenet_transform`."""
-    return imagenet_transform(size, crop_method)
 
 
 def imagenet_transform(size: int, crop_method: str) -> Transform:
@@ -57,30 +112,41 @@ def imagenet_transform(size: int, crop_method: str) -> Transform:
 
     Args:
       size: Height and width of the result.
-      crop_method: `distorted`: a square of 50 to 100 % of the image's area (where it fits) in a
-        random place; `random`: the greatest square, in a random place; `middle`: the greatest
+      crop_method: `distorted`: a square of 50 to 100 % of the image's area (if it fits) at a
+        random position; `random`: the largest square, at a random position; `middle`: the largest
         square in the middle; `none`: the whole image, its aspect ratio changed.
 
     Raises:
       UserError: `crop_method` is none of these.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> transform = imagenet_transform(16, "random")
+      >>> image = tf.zeros([30, 40, 3], tf.uint8)
+      >>> transform(image, tf.constant([1, 2], tf.int64)).shape.as_list()
+      [16, 16, 3]
     """
-    methods = {
+    _check_crop_method("crop_method", crop_method)
+    methods: dict[str, Transform] = {
         "distorted": _distorted,
         "random": lambda image, seed: _square(image, tf.random.stateless_uniform([], seed)),
         "middle": lambda image, seed: _square(image, 0.5),
-        "none": as_it_is,
+        "none": unchanged,
     }
-    if crop_method not in methods:
-        raise unknown_name("crop_method", crop_method, methods)
     return lambda image, seed: resize(methods[crop_method](image, seed), size)
 
 
-def _square(image: tf.Tensor, place) -> tf.Tensor:
-    """The greatest square, from the top or left end (`place` 0) to the other (1)."""
+def _check_crop_method(parameter: str, method: str) -> None:
+    if method not in CROP_METHODS:
+        raise unknown_name(parameter, method, CROP_METHODS)
+
+
+def _square(image: tf.Tensor, position: tf.Tensor | float) -> tf.Tensor:
+    """The largest square, from the top or left end (`position` 0) to the other end (1)."""
     height, width = tf.shape(image)[0], tf.shape(image)[1]
     side = tf.minimum(height, width)
-    top = tf.cast(place * tf.cast(height - side + 1, tf.float32), tf.int32)
-    left = tf.cast(place * tf.cast(width - side + 1, tf.float32), tf.int32)
+    top = tf.cast(position * tf.cast(height - side + 1, tf.float32), tf.int32)
+    left = tf.cast(position * tf.cast(width - side + 1, tf.float32), tf.int32)
     return image[top : top + side, left : left + side]
 
 

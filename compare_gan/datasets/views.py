@@ -1,13 +1,15 @@
-"""Sources made of others: with other labels, or with some of the examples only."""
+"""Views of a source: with other labels, or with only some of the examples."""
 
 import dataclasses
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from compare_gan import files
 from compare_gan.datasets.labels import to_hard_labels
+from compare_gan.datasets.layout import Layout
 from compare_gan.datasets.sources import (
     RandomAccessSource,
     Source,
@@ -25,38 +27,44 @@ class RelabelledSource(Source):
     """The images of a source with other labels.
 
     Attributes:
-      inner: That source.
-      new_labels: From split to labels, hard or soft. A split without any keeps those of `inner`
-        where the classes are the same, else it has none.
+      inner: The source of the images.
+      new_labels: Hard or soft labels by split. A split that is missing keeps the labels of `inner`
+        if the classes are the same, otherwise it has no labels.
     """
 
     inner: Source
     new_labels: Mapping[str, np.ndarray]
 
     @classmethod
-    def of(cls, inner: Source, new_labels: Mapping[str, np.ndarray], num_classes: int):
-        """`inner` with new labels of so many classes."""
-        about = _about(inner)
+    def of(
+        cls, inner: Source, new_labels: Mapping[str, np.ndarray], num_classes: int | None
+    ) -> "RelabelledSource":
+        """`inner` with new labels of `num_classes` classes."""
+        attributes = _attributes(inner)
         if num_classes != inner.num_classes:
-            about |= {"num_classes": num_classes, "class_names": None}
-        return cls(**about, inner=inner, new_labels=new_labels)
+            attributes |= {"num_classes": num_classes, "class_names": None}
+        return cls(**attributes, inner=inner, new_labels=new_labels)
 
-    def labels(self, split):
+    def labels(self, split: str) -> np.ndarray:
         labels = self._replacement(split)
         return self.inner.labels(split) if labels is None else labels
 
-    def training(self, layout, seed, labels):
+    def training(
+        self, layout: Layout, seed: tuple[int, int], labels: np.ndarray | None
+    ) -> tf.data.Dataset:
         if labels is None:
             labels = self._replacement("train")
         return self.inner.training(layout, seed, labels)
 
-    def evaluation(self, split, batch_size, count, labels):
+    def evaluation(
+        self, split: str, batch_size: int, count: int, labels: np.ndarray | None
+    ) -> tf.data.Dataset:
         if labels is None and (labels := self._replacement(split)) is not None:
             labels = to_hard_labels(labels)
         return self.inner.evaluation(split, batch_size, count, labels)
 
     def _replacement(self, split: str) -> np.ndarray | None:
-        """The labels of a split; None = those of `inner`, which may take long to read."""
+        """The labels of a split; None = those of `inner`, which may take a long time to read."""
         if split not in self.new_labels and self.num_classes != self.inner.num_classes:
             return no_labels(self.splits[split])
         return self.new_labels.get(split)
@@ -64,39 +72,56 @@ class RelabelledSource(Source):
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class _SelectedSource(RandomAccessSource):
-    """Some examples of a source, by their indices there."""
+    """Some examples of a source, by their indices in it."""
 
     inner: RandomAccessSource
     kept: Mapping[str, np.ndarray]
 
-    def labels(self, split):
+    def labels(self, split: str) -> np.ndarray:
         return self.inner.labels(split)[self.kept[split]]
 
-    def read(self, split, indices, size):
+    def read(self, split: str, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
         kept = on_host(self.kept[split])
         return self.inner.read(split, indices.map(lambda i: tf.gather(kept, i)), size)
 
 
 def select(source: Source, chosen: np.ndarray) -> Source:
-    """A source with those of its training examples only that `chosen` (bool [n]) marks."""
+    """A source with only those of its training examples that `chosen` (bool [n]) marks.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.datasets import ArraySource
+      >>> from compare_gan.datasets.views import select
+      >>> images, labels = np.zeros([3, 8, 8, 3], np.uint8), np.array([0, 1, 0])
+      >>> source = ArraySource.from_arrays({"train": (images, labels)})
+      >>> select(source, labels == 0).keys("train")
+      ['0', '2']
+    """
     if isinstance(source, StreamSource):
         return source.only({"train": chosen})
     if isinstance(source, RelabelledSource):
         labels = {**source.new_labels, "train": source.labels("train")[chosen]}
         return RelabelledSource.of(select(source.inner, chosen), labels, source.num_classes)
+    if not isinstance(source, RandomAccessSource):
+        raise TypeError(f"The examples of a {type(source).__name__} cannot be selected.")
     kept = {split: np.arange(size) for split, size in source.splits.items()}
     kept["train"] = np.flatnonzero(chosen)
-    about = _about(source) | {
+
+    def keys(split: str) -> list[str]:
+        every = source.keys(split)
+        return [every[index] for index in kept[split]]
+
+    attributes = _attributes(source) | {
         "splits": {split: len(indices) for split, indices in kept.items()},
-        "example_keys": lambda split: np.array(source.keys(split))[kept[split]],
+        "example_keys": keys,
     }
-    return _SelectedSource(**about, inner=source, kept=kept)
+    return _SelectedSource(**attributes, inner=source, kept=kept)
 
 
 def images_digest(source: Source) -> str:
-    """Tells data sets apart whose images have the same names: a hash of some training images.
+    """A hash of some training images, to distinguish data sets whose images have the same names.
 
-    Of 256 as they are for evaluation: of all, it would take a reading of them.
+    It covers the first 256 images in evaluation order: all of them would take a pass over the data.
     """
     count = source.splits["train"]
     batches = source.evaluation("train", _COMPARED, min(count, _COMPARED), no_labels(count))
@@ -104,6 +129,6 @@ def images_digest(source: Source) -> str:
     return files.digest(images.numpy())[:16]
 
 
-def _about(source: Source) -> dict[str, object]:
+def _attributes(source: Source) -> dict[str, Any]:
     """The attributes that every source has."""
     return {field.name: getattr(source, field.name) for field in dataclasses.fields(Source)}

@@ -9,7 +9,7 @@ import gin
 
 from compare_gan import config, files, registry
 from compare_gan.checkpoints import Checkpoints
-from compare_gan.datasets import outline
+from compare_gan.datasets import DataOptions, outline
 from compare_gan.errors import UserError
 from compare_gan.importing.inference import Inferred, infer
 from compare_gan.importing.source import EMA, Source, open_source
@@ -124,7 +124,7 @@ def _query(parameter: str):
 def _shape_and_classes() -> tuple[tuple[int, int, int] | None, int | None]:
     """Of the data set that the config names, as far as nothing must be read for it."""
     with config.told("dataset.name"):
-        dataset = outline(need_classes=False, fake=True)
+        dataset = outline(DataOptions.from_gin(fake=True), need_classes=False)
     if dataset is not None:
         return dataset.image_shape, dataset.num_classes
     side = _query("dataset.pad_to") or _query("dataset.image_size")

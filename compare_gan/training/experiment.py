@@ -4,13 +4,18 @@ import dataclasses
 import functools
 import logging
 import os
-from collections.abc import Mapping
 
 import tensorflow as tf
 
 from compare_gan import labels
 from compare_gan.config import is_bound, told
-from compare_gan.datasets import Dataset, EvaluationLatents, LatentDistribution, TrainingLatents
+from compare_gan.datasets import (
+    DataOptions,
+    Dataset,
+    EvaluationLatents,
+    LatentDistribution,
+    TrainingLatents,
+)
 from compare_gan.engine.precision import mixed_precision
 from compare_gan.evaluation.options import EvaluationOptions
 from compare_gan.layers import ConditionalBatchNorm
@@ -28,26 +33,29 @@ class Experiment:
     Attributes:
       options: What is trained.
       run_config: How.
+      data: Data set, label files, crops.
       evaluation: How it is scored.
       latents: Latents of training.
       eval_latents: Latents of evaluation and pictures.
       standing_statistics: How batch-norm moments are accumulated for sampling.
-      dataset_overrides: Arguments for `datasets.get_dataset` that win over gin's.
       prepared: The data set, where it has been given inferred labels.
     """
 
     options: Options
     run_config: RunConfig
+    data: DataOptions
     evaluation: EvaluationOptions
     latents: LatentDistribution
     eval_latents: LatentDistribution
     standing_statistics: StandingStatistics
-    dataset_overrides: Mapping[str, object] = dataclasses.field(default_factory=dict)
     prepared: Dataset | None = None
 
     @classmethod
     def from_gin(cls, **dataset_overrides) -> "Experiment":
         """Builds it from the bindings that gin holds (see `config.parse`).
+
+        Args:
+          **dataset_overrides: Values of the scope `dataset` that win over gin's.
 
         Raises:
           UserError: A required value is missing, or one is not allowed or names nothing.
@@ -57,11 +65,11 @@ class Experiment:
             return cls(
                 options=Options(),
                 run_config=RunConfig(),
+                data=DataOptions.from_gin(**dataset_overrides),
                 evaluation=EvaluationOptions(),
                 latents=TrainingLatents(),
                 eval_latents=EvaluationLatents(),
                 standing_statistics=StandingStatistics(),
-                dataset_overrides=dataset_overrides,
             )
 
     @functools.cached_property
@@ -78,7 +86,7 @@ class Experiment:
         if self.prepared is not None:
             return self.prepared
         with told("dataset.name"):
-            dataset = get_dataset(**self.dataset_overrides)
+            dataset = get_dataset(self.data)
         return dataset if dataset.inferred is None else labels.announced(dataset)
 
     def with_labels(self, model_dir: str, strategy: tf.distribute.Strategy) -> "Experiment":
@@ -119,7 +127,7 @@ class Experiment:
         from compare_gan.datasets import outline
 
         with told("dataset.name"):
-            dataset = outline(**self.dataset_overrides) or self.dataset
+            dataset = outline(self.data) or self.dataset
         soft = False
         if dataset.inferred is not None:
             with told("dataset.inferred_labels"):

@@ -4,7 +4,7 @@ import tensorflow as tf
 
 from compare_gan import labels
 from compare_gan.config import told
-from compare_gan.datasets import get_dataset, outline
+from compare_gan.datasets import DataOptions, get_dataset, outline
 from compare_gan.errors import UserError
 from compare_gan.training.checks import check_bindings
 from compare_gan.training.distribution import make_strategy
@@ -16,7 +16,7 @@ def infer_labels(label_dir: str | None, **dataset_overrides) -> str:
 
     Args:
       label_dir: Where they go; `infer_labels.label_dir` if None.
-      **dataset_overrides: Arguments for `datasets.get_dataset` that win over gin's.
+      **dataset_overrides: Values of the scope `dataset` that win over gin's.
 
     Raises:
       UserError: No folder is named, a value is not allowed, or see `labels.infer`.
@@ -25,14 +25,15 @@ def infer_labels(label_dir: str | None, **dataset_overrides) -> str:
     check_bindings()
     with told():
         options, run_config = labels.InferOptions(), RunConfig()
+        data = DataOptions.from_gin(**dataset_overrides)
         folder = label_dir or options.label_dir
         if not folder:
             raise UserError("--label_dir is needed: the directory that the labels are written to.")
         if run_config.deterministic:  # As where a run infers them.
             tf.config.experimental.enable_op_determinism()
         strategy = make_strategy(run_config.distribution, run_config.single_core)
-        shape = outline(**dataset_overrides)
+        shape = outline(data)
         if shape is not None:
             options.check(shape)
-        labels.infer(get_dataset(**dataset_overrides), folder, strategy)
+        labels.infer(get_dataset(data), folder, strategy)
     return folder

@@ -70,7 +70,7 @@ def test_split_folders(tmp_path):
     assert dataset.splits == {"train": 2, "val": 1}
     assert dataset.eval_split == "val"
     _save(tmp_path / "val" / "c" / "0.png")
-    with pytest.raises(UserError, match="has the class 'c', which the split 'train' has not"):
+    with pytest.raises(UserError, match="has the class 'c', which the split 'train' lacks"):
         _get(tmp_path)
 
 
@@ -84,7 +84,7 @@ def test_files_without_subfolders_have_no_classes(tmp_path):
         _get(tmp_path, labeled_fraction=0.5)
     _save(tmp_path / "a" / "0.png")
     with pytest.raises(
-        UserError, match=r"both subfolders .* and images of no class, such as '0.png"
+        UserError, match=r"both subfolders .* and images without a class, such as '0.png"
     ):
         _get(tmp_path)
 
@@ -109,7 +109,7 @@ def test_gray_among_colour_is_refused_unless_converted(tmp_path):
     _save(tmp_path / "a" / "0.png")
     gray = _save(tmp_path / "a" / "1.png", mode="L")
     with pytest.raises(
-        UserError, match=r"gray \('.*1.png'\), others in colour .*channels to 1 or 3"
+        UserError, match=r"gray \('.*1.png'\), others are in colour .*channels to 1 or 3"
     ):
         _get(tmp_path)
     gin.parse_config("image_folder.channels = 3")

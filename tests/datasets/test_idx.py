@@ -69,7 +69,7 @@ def test_another_format_is_told(tmp_path, folder):
         b"\x00\x00\x0d\x03",
     )
     with pytest.raises(
-        UserError, match=r"not an IDX file of bytes.*begins with 00000d03, not 00000803"
+        UserError, match=r"not an IDX file of bytes.*begins with 00000d03 instead of 00000803"
     ):
         _get(folder)
 
@@ -77,7 +77,7 @@ def test_another_format_is_told(tmp_path, folder):
 def test_a_file_cut_short_is_told(folder):
     path = _write(folder, "train-images-idx3-ubyte", np.zeros([20, 5, 4], np.uint8), False)
     path.write_bytes(path.read_bytes()[:-1])
-    with pytest.raises(UserError, match="announces 20x5x4 bytes, but 399 follow"):
+    with pytest.raises(UserError, match="declares 20x5x4 bytes, but 399 follow"):
         _get(folder)
 
 

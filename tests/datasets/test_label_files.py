@@ -77,9 +77,9 @@ def _no_records(folder):
     [
         (_mixed, r"Labels in '.*a' to '.*b' cannot be read as examples with a 'file_name' and"),
         (_other_lengths, "a' to '.*b' cannot be read as examples"),
-        (_twice, "There is more than one label of 'b.png' in '.*a' to '.*b'"),
+        (_twice, "There is more than one label for 'b.png' in '.*a' to '.*b'"),
         (_records(), "There is no label in '.*a'"),
-        (_records(b"x"), "cannot be read as examples .*: no tf.train.Example"),
+        (_records(b"x"), "cannot be read as examples .*: not a tf.train.Example"),
         (_records(tf.train.Example().SerializeToString()), "cannot be read as examples"),
         (_no_records, "cannot be read as examples .*: "),
     ],

@@ -130,7 +130,7 @@ def test_a_missing_image_is_told(numbered, tmp_path):
     get, keys = numbered
     _replace_by(tmp_path, keys[:-1], _HARD[:-1])
     with pytest.raises(
-        UserError, match=r"hold no label of 1 of the 12 images of the split 'train'"
+        UserError, match=r"hold no label for 1 of the 12 images of the split 'train'"
     ):
         get()
 
@@ -140,8 +140,9 @@ def test_labels_of_more_images_that_have_but_numbers_are_told(tmp_path):
     source = ArraySource.from_arrays(arrays)
     keys = [str(i) for i in range(_N + 1)]
     _replace_by(tmp_path, keys, np.zeros(_N + 1, int))
+    pattern = str(tmp_path / "labels" / "{split}-*")
     with pytest.raises(UserError, match=r"hold 13 labels, but the split 'train' of 'x' has 12"):
-        replace_labels(source, "x")
+        replace_labels(source, "x", pattern)
 
 
 def _synthetic(**options):
@@ -220,9 +221,9 @@ class TestFiles:
     @pytest.mark.parametrize(
         ("labels", "message"),
         [
-            (np.arange(_N), r"'.*' \(train\) are of 12 classes, but 'synthetic' has 4: set repl"),
-            (_SOFT, r"'.*' \(train\) are of 3 classes, but 'synthetic' has 4: set replace_labels"),
-            (np.full(_N, -2), r"must be classes from 0 or, for none, -1; received -2"),
+            (np.arange(_N), r"'.*' \(train\) have 12 classes, but 'synthetic' has 4: set repl"),
+            (_SOFT, r"'.*' \(train\) have 3 classes, but 'synthetic' has 4: set replace_labels"),
+            (np.full(_N, -2), r"must be classes from 0, or -1 for no label; received -2"),
             (np.full([_N, 4], np.nan, np.float32), "soft labels in .* must not be negative or NaN"),
             (np.full([_N, 4], 0.2), "must sum to one for each image; those of 12 do not, .* 0.8"),
         ],

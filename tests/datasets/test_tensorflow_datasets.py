@@ -201,7 +201,10 @@ class TestImagenet:
         assert is_middle == (crop_method in ("middle", "none"))
 
     def test_an_unknown_crop_is_refused_at_once(self, store_tfds):
-        with pytest.raises(UserError, match=r"Unknown crop_method 'midle'. Did you mean 'middle'"):
+        with pytest.raises(
+            UserError,
+            match=r"Unknown train_imagenet_transform.crop_method 'midle'. Did you mean 'middle'",
+        ):
             self._get(store_tfds, "midle")
 
 
@@ -241,7 +244,7 @@ class TestMistakes:
     def test_gray_images_where_colour_is_expected(self, store_tfds):
         images = _numbered(4, 32, 32, 1), _labels(4, 2)
         data_dir = store_tfds("my_photos", {"train": images, "test": images}, 2, (32, 32, 1))
-        with pytest.raises(UserError, match="of shape 32x32x1; 32x32x3 is expected"):
+        with pytest.raises(UserError, match="the shape 32x32x1; 32x32x3 is expected"):
             TfdsData("my_photos", (32, 32, 3)).load(data_dir)
 
     def test_a_split_that_is_not_there(self, store_tfds):

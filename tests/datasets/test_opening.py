@@ -1,3 +1,4 @@
+import dataclasses
 import os
 import pathlib
 
@@ -8,14 +9,19 @@ import pytest
 from compare_gan import registry
 from compare_gan.datasets import (
     ArraySource,
+    DataOptions,
     Dataset,
+    ReplaceLabelsOptions,
+    as_arrays,
     define,
     eval_batches,
     get_dataset,
     outline,
     packaged,
     train_batches,
+    write_label_file,
 )
+from compare_gan.datasets.transforms import TrainCropOptions
 from compare_gan.errors import UserError
 
 _NAMES = registry.names("dataset")
@@ -48,7 +54,7 @@ def test_gin_chooses():
         synthetic.num_examples = 60
         synthetic.channels = 1
     """)
-    dataset = get_dataset()
+    dataset = get_dataset(DataOptions.from_gin())
     assert dataset.image_shape == (16, 16, 1)
     assert (dataset.num_classes, dataset.num_train) == (3, 60)
     assert (dataset.shown_labels >= 0).sum() == 6
@@ -104,9 +110,9 @@ def test_mistakes_are_told(options, message):
 _FILES = "replace_labels.file_pattern = '/nowhere/{split}*'"
 
 
-def _outline(name, *bindings, **options):
+def _outline(name, *bindings, need_classes=True):
     gin.parse_config([f"dataset.name = '{name}'", *bindings])
-    outlined = outline(**options)
+    outlined = outline(DataOptions.from_gin(data_dir="/nowhere"), need_classes)
     return outlined and (outlined.image_shape, outlined.num_classes)
 
 
@@ -136,7 +142,7 @@ def _outline(name, *bindings, **options):
     ],
 )
 def test_an_outline_is_known_without_reading(name, bindings, expected):
-    assert _outline(name, *bindings, data_dir="/nowhere") == expected
+    assert _outline(name, *bindings) == expected
 
 
 def test_an_outline_may_do_without_classes_that_only_files_tell():
@@ -156,19 +162,128 @@ def test_an_outline_may_do_without_classes_that_only_files_tell():
             "Unknown dataset.labels 'singel'. Did you mean 's",
         ),
         ("mnist", ["dataset.labels = 'single'", _FILES], "The labels of 'mnist' are made up: repl"),
-        ("single_class_imagenet_64", ["dataset.labels = 'random'"], "does not suit 'single_class_"),
+        (
+            "single_class_imagenet_64",
+            ["dataset.labels = 'random'"],
+            "cannot be set for 'single_class_",
+        ),
         ("soft_labeled_imagenet_64", [], "_64' needs soft labels: set replace_labels.file_patt"),
         ("celeb_a", ["dataset.labeled_fraction = 0.5"], "'celeb_a' has no labels"),
     ],
 )
 def test_mistakes_in_labels_are_told_before_anything_is_read(name, bindings, message):
     with pytest.raises(UserError, match=message):
-        _outline(name, *bindings, data_dir="/nowhere")
+        _outline(name, *bindings)
+
+
+def _bind_crops(**methods):
+    gin.parse_config([f"{scope}.crop_method = '{method}'" for scope, method in methods.items()])
+
+
+class TestOptions:
+    """`DataOptions`, with which gin is read once."""
+
+    def test_arguments_suffice(self):
+        dataset = get_dataset("synthetic", image_size=8, num_examples=20, num_classes=2)
+        assert (dataset.image_shape, dataset.num_classes, dataset.num_train) == ((8, 8, 3), 2, 20)
+
+    def test_label_files_may_be_an_argument(self, tmp_path):
+        path = str(tmp_path / "labels")
+        write_label_file(path, ["0", "1", "2"], np.array([2, 2, 0]))
+        dataset = get_dataset(
+            "synthetic", num_examples=3, replace_labels=ReplaceLabelsOptions(path)
+        )
+        assert dataset.given_labels.tolist() == [2, 2, 0]
+
+    def test_arguments_win_over_gin(self):
+        gin.parse_config("""
+            dataset.name = 'mnist'
+            dataset.seed = 5
+            synthetic.num_examples = 60
+            synthetic.channels = 1
+        """)
+        dataset = get_dataset("synthetic", image_size=8, num_examples=20)
+        assert (dataset.image_shape, dataset.num_train, dataset.seed) == ((8, 8, 1), 20, 5)
+
+    def test_later_bindings_change_nothing(self):
+        gin.parse_config("""
+            dataset.name = 'synthetic'
+            dataset.image_size = 8
+            dataset.labeled_fraction = 0.5
+            synthetic.num_examples = 40
+        """)
+        options = DataOptions.from_gin()
+        expected = get_dataset(options), outline(options)
+        gin.parse_config("""
+            dataset.labeled_fraction = 1
+            dataset.pad_to = 16
+            synthetic.num_examples = 60
+            replace_labels.file_pattern = '/nowhere'
+        """)
+        for dataset, before in zip((get_dataset(options), outline(options)), expected, strict=True):
+            assert (dataset is None) == (before is None)
+            if dataset is not None:
+                assert dataset.splits == before.splits
+                np.testing.assert_array_equal(dataset.given_labels, before.given_labels)
+
+    def test_only_scopes_that_are_used_are_in_the_resolved_config(self):
+        DataOptions.from_gin(name="cifar10")
+        assert "synthetic" not in gin.operative_config_str()
+        DataOptions.from_gin(name="synthetic")
+        assert "synthetic.num_examples = 1000" in gin.operative_config_str()
+
+    def test_a_data_set_has_options_of_its_own(self):
+        @dataclasses.dataclass(frozen=True)
+        class Brightness:
+            value: int = 7
+
+        def load(options):
+            images = np.full([2, 4, 4, 1], options.value, np.uint8)
+            return ArraySource.from_arrays({"train": (images, None)})
+
+        define("constant", load, (4, 4, 1), options=Brightness, summary="A constant.")
+        for options, expected in (({}, 7), ({"value": 9}, 9)):
+            images, _ = as_arrays(get_dataset("constant", **options))
+            assert (images == expected).all()
+
+    @pytest.mark.parametrize(
+        ("name", "option", "message"),
+        [
+            ("mnist", "imag_size", "option of the data set 'mnist' 'imag_size'. Did you mean 'ima"),
+            ("synthetic", "num_exampels", "'num_exampels'. Did you mean 'num_examples'"),
+            ("mnist", "num_examples", "'num_examples'.* Known: data_dir, fake, image_size"),
+        ],
+    )
+    def test_an_unknown_option_is_refused(self, name, option, message):
+        with pytest.raises(UserError, match=message):
+            get_dataset(name, **{option: 3})
+
+    def test_options_and_arguments_exclude_each_other(self):
+        with pytest.raises(UserError, match="either all options or a name with options"):
+            get_dataset(DataOptions.from_gin(name="synthetic"), image_size=8)
+
+    @pytest.mark.parametrize("name", ["imagenet_64", "mnist"])
+    def test_crop_methods_are_those_that_are_bound(self, name):
+        """Even where nothing is cropped, and if the default is bound: keys of labels hold them."""
+        scopes = "train_imagenet_transform", "eval_imagenet_transform"
+        dataset = get_dataset(name, fake=True)
+        assert dataset.crop_methods == dict.fromkeys(scopes)
+        _bind_crops(train_imagenet_transform="distorted")
+        dataset = get_dataset(name, fake=True)
+        assert dataset.crop_methods == dict(zip(scopes, ("distorted", None), strict=True))
+        _bind_crops(eval_imagenet_transform="none")
+        outlined = outline(DataOptions.from_gin(name=name))
+        assert outlined.crop_methods == dict(zip(scopes, ("distorted", "none"), strict=True))
+
+    def test_crop_methods_may_be_arguments(self):
+        crop = TrainCropOptions("random")
+        dataset = get_dataset("imagenet_64", fake=True, train_crop=crop)
+        assert dataset.crop_methods["train_imagenet_transform"] == "random"
 
 
 def test_the_name_is_required():
     with pytest.raises(RuntimeError, match="Required bindings for `dataset`"):
-        get_dataset()
+        DataOptions.from_gin()
 
 
 def test_images_have_one_or_three_channels():

@@ -1,0 +1,149 @@
+"""All that a config says about data, read from gin once."""
+
+import dataclasses
+from collections.abc import Mapping
+from typing import Any
+
+import gin
+
+from compare_gan.datasets.catalog import Definition, find_definition
+from compare_gan.datasets.labels import check_fraction
+from compare_gan.datasets.relabelling import ReplaceLabelsOptions
+from compare_gan.datasets.transforms import ImagenetOptions
+from compare_gan.errors import UserError, check_positive_integer, unknown_name
+
+# The values of `dataset.labels`.
+MADE_UP = ("single", "random")
+_CROP_SCOPES = {
+    "train_imagenet_transform": "train_crop",
+    "eval_imagenet_transform": "eval_crop",
+}
+
+
+@gin.configurable("dataset")
+@dataclasses.dataclass(frozen=True)
+class DatasetOptions:
+    """The choice of a data set (gin scope `dataset`).
+
+    Attributes:
+      name: A name that `compare_gan list dataset` prints, or `tfds:NAME` for any other data set
+        of TensorFlow Datasets that has an `image` and, if it has classes, a `label`.
+      seed: Seed of the choice of hidden labels and, together with the run's seed, of the order of
+        the examples.
+      labels: Labels instead of the images' own: `single`, one class for all images, or `random`, a
+        random class for each image, the same in every run.
+      labeled_fraction: Fraction of each class's training examples whose labels training sees.
+      inferred_labels: Whether training sees labels that are inferred from the given ones, or
+        clusters, as configured in the scope `infer_labels`; `compare_gan train` infers them if
+        necessary.
+      data_dir: Directory of the files; ignored by data sets that read none.
+      fake: Whether noise in the shape of the data set replaces its images, so that no image file is
+        read. If only the files determine the shape, it is `image_size` (32 if None), colour, 10
+        classes. Labels from `replace_labels.file_pattern` are assigned to the noise in turn.
+      pad_to: Height and width to which images are padded with black, equally on all sides.
+      image_size: Height and width to which images are cropped and resized, for data sets whose
+        images may have any size.
+    """
+
+    name: str = gin.REQUIRED
+    seed: int = 547
+    labels: str | None = None
+    labeled_fraction: float = 1.0
+    inferred_labels: bool = False
+    data_dir: str | None = None
+    fake: bool = False
+    pad_to: int | None = None
+    image_size: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.labels is not None and self.labels not in MADE_UP:
+            raise unknown_name("dataset.labels", self.labels, MADE_UP)
+        check_fraction(self.labeled_fraction)
+        if self.image_size is not None:
+            check_positive_integer("dataset.image_size", self.image_size)
+
+
+@dataclasses.dataclass(frozen=True)
+class DataOptions:
+    """All options about data; `from_gin` makes them, `get_dataset` and `outline` take them.
+
+    Attributes:
+      dataset: The choice of the data set (gin scope `dataset`).
+      replace_labels: Files whose labels replace the data set's own (gin scope `replace_labels`).
+      own: Options that only this data set has, such as `SyntheticOptions`; None if it has none.
+      crop_methods: Crop methods that are set explicitly, by gin scope (`train_imagenet_transform`,
+        `eval_imagenet_transform`), even if the data set crops nothing; None = not set. Inferred
+        labels are stored under a key that contains them.
+    """
+
+    dataset: DatasetOptions
+    replace_labels: ReplaceLabelsOptions
+    own: Any = None
+    crop_methods: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+
+    @classmethod
+    def from_gin(cls, **overrides: Any) -> "DataOptions":
+        """The options as gin's bindings have them; without bindings, the defaults.
+
+        Args:
+          **overrides: Values that win over gin's: attributes of `DatasetOptions`,
+            `replace_labels`, and attributes of the data set's own options (`num_examples` of
+            `synthetic`).
+
+        Raises:
+          UserError: A name is unknown or a value is not allowed.
+
+        Example:
+          >>> from compare_gan.datasets import DataOptions
+          >>> options = DataOptions.from_gin(name="synthetic", num_examples=20)
+          >>> options.dataset.seed, options.own.num_examples
+          (547, 20)
+        """
+        general = _take(DatasetOptions, overrides)
+        dataset = DatasetOptions(**general)
+        replace_labels = overrides.pop("replace_labels", None) or ReplaceLabelsOptions()
+        own_class = find_definition(dataset.name).options
+        own = own_class(**_take(own_class, overrides)) if own_class else None
+        if overrides:
+            known = [*_names(DatasetOptions), "replace_labels", *_names(own_class)]
+            raise unknown_name(f"option of the data set '{dataset.name}'", min(overrides), known)
+        return cls(dataset, replace_labels, own, _crop_methods(own))
+
+    @property
+    def definition(self) -> Definition:
+        """The definition of the data set, with the labels that `dataset.labels` asks for.
+
+        Raises:
+          UserError: The name implies labels of its own, so that `dataset.labels` cannot be set.
+        """
+        definition, labels = find_definition(self.dataset.name), self.dataset.labels
+        if labels is None:
+            return definition
+        if definition.labels is not None:
+            raise UserError(
+                f"dataset.labels = '{labels}' cannot be set for '{self.dataset.name}', whose name "
+                "implies its labels."
+            )
+        num_classes = 1 if labels == "single" else definition.num_classes
+        return dataclasses.replace(definition, labels=labels, num_classes=num_classes)
+
+
+def _crop_methods(own: Any) -> dict[str, str | None]:
+    """See `DataOptions.crop_methods`."""
+    methods = {scope: gin.get_bindings(scope).get("crop_method") for scope in _CROP_SCOPES}
+    if isinstance(own, ImagenetOptions):
+        for scope, attribute in _CROP_SCOPES.items():
+            crop = getattr(own, attribute)
+            # A class attribute is the default of a dataclass's field.
+            if methods[scope] is not None or crop.crop_method != type(crop).crop_method:
+                methods[scope] = crop.crop_method
+    return methods
+
+
+def _take(options_class: type, values: dict[str, Any]) -> dict[str, Any]:
+    """Removes the values of this class's attributes from `values` and returns them."""
+    return {name: values.pop(name) for name in _names(options_class) if name in values}
+
+
+def _names(options_class: type | None) -> list[str]:
+    return [field.name for field in dataclasses.fields(options_class)] if options_class else []
