@@ -1,38 +1,56 @@
 """`compare_gan label`: the inferred labels of a config's data set, without a run."""
 
+import gin
 import tensorflow as tf
 
 from compare_gan import labels
 from compare_gan.config import told
 from compare_gan.datasets import get_dataset, outline
 from compare_gan.errors import UserError
+from compare_gan.labels.label_options import CROP_SCOPES
 from compare_gan.training.checks import check_bindings
 from compare_gan.training.distribution import make_strategy
 from compare_gan.training.options import RunConfig
+
+
+def label_options_from_gin() -> labels.LabelOptions:
+    """Options of label inference from the bindings that gin holds."""
+    return labels.LabelOptions(
+        labels.InferOptions(),
+        labels.BackboneOptions(),
+        labels.PretextOptions(),
+        {scope: gin.get_bindings(scope).get("crop_method") for scope in CROP_SCOPES},
+    )
 
 
 def infer_labels(label_dir: str | None, **dataset_overrides) -> str:
     """Infers labels under the bindings that gin holds; returns the folder that they are in.
 
     Args:
-      label_dir: Where they go; `infer_labels.label_dir` if None.
+      label_dir: Directory to write them to; None = `infer_labels.label_dir`.
       **dataset_overrides: Arguments for `datasets.get_dataset` that win over gin's.
 
     Raises:
-      UserError: No folder is named, a value is not allowed, or see `labels.infer`.
-      DivergenceError: See `labels.infer`.
+      UserError: No directory is given, a value is not allowed, or as `labels.infer`.
+      DivergenceError: As `labels.infer`.
     """
     check_bindings()
     with told():
-        options, run_config = labels.InferOptions(), RunConfig()
-        folder = label_dir or options.label_dir
+        options, run_config = label_options_from_gin(), RunConfig()
+        folder = label_dir or options.label_folder(None)
         if not folder:
             raise UserError("--label_dir is needed: the directory that the labels are written to.")
-        if run_config.deterministic:  # As where a run infers them.
+        if run_config.deterministic:  # As in a run that infers them.
             tf.config.experimental.enable_op_determinism()
         strategy = make_strategy(run_config.distribution, run_config.single_core)
         shape = outline(**dataset_overrides)
         if shape is not None:
             options.check(shape)
-        labels.infer(get_dataset(**dataset_overrides), folder, strategy)
+        labels.infer(
+            get_dataset(**dataset_overrides),
+            folder,
+            options,
+            config_text=gin.config_str(),
+            strategy=strategy,
+        )
     return folder

@@ -8,9 +8,10 @@ import tensorflow as tf
 from compare_gan import labels
 from compare_gan.datasets import ArraySource, Dataset
 from compare_gan.datasets.streams import StreamSource
+from compare_gan.training.labelling import label_options_from_gin
 
-# A network of a few hundred weights, some steps.
-TINY = (
+# A network of a few hundred weights, trained for a few steps.
+_TINY = (
     "backbone.width = 4",
     "backbone.units = [1, 1]",
     "pretext.training_steps = 6",
@@ -69,12 +70,23 @@ def make_stream(arrays):
 
 
 @pytest.fixture
+def tiny():
+    """Bindings that make the network and its training tiny."""
+    return _TINY
+
+
+@pytest.fixture
 def infer(tmp_path):
     """`infer(dataset, *bindings, folder=…)`: with the tiny network."""
 
     def run(dataset, *bindings, folder="labels"):
         gin.clear_config()
-        gin.parse_config([*TINY, *bindings])
-        return labels.infer(dataset, str(tmp_path / folder))
+        gin.parse_config([*_TINY, *bindings])
+        return labels.infer(
+            dataset,
+            str(tmp_path / folder),
+            label_options_from_gin(),
+            config_text=gin.config_str(),
+        )
 
     return run
