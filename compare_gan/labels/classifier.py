@@ -143,8 +143,8 @@ def standardization(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
       >>> import numpy as np
       >>> from compare_gan.labels.classifier import standardization
       >>> mean, scale = standardization(np.array([[1, 5], [3, 5]], np.float32))
-      >>> mean.tolist(), scale.round(3).tolist()
-      ([2.0, 5.0], [0.707, 0.0])
+      >>> mean.tolist(), (scale**2).round(3).tolist()
+      ([2.0, 5.0], [0.5, 0.0])
 
     Args:
       features: float32 [n, d].

@@ -1,5 +1,7 @@
 """`compare_gan label`: the inferred labels of a config's data set, without a run."""
 
+from typing import Any
+
 import gin
 import tensorflow as tf
 
@@ -23,7 +25,7 @@ def label_options_from_gin() -> labels.LabelOptions:
     )
 
 
-def infer_labels(label_dir: str | None, **dataset_overrides) -> str:
+def infer_labels(label_dir: str | None, **dataset_overrides: Any) -> str:
     """Infers labels under the bindings that gin holds; returns the folder that they are in.
 
     Args:
