@@ -61,7 +61,7 @@ def run(key: dict, bindings: list, runs: str, results: jobs.Results) -> None:
     folder = os.path.join(runs, _name(key))
     manifest = jobs.infer_labels(runs, folder, _CONFIG, bindings)
     values = {
-        "accuracy": manifest["reported_only"]["accuracy on hidden labels"],
+        "accuracy": manifest["reported_only"]["hidden_accuracy"],
         "classifier": manifest["classifier"],
         "num_images": manifest["num_images"],
         "minutes": round(manifest["seconds"] / 60, 2),

@@ -118,12 +118,15 @@ def infer_labels(runs: str, folder: str, config: str, bindings: Sequence[str]) -
     Raises:
       SystemExit: The command failed.
     """
+    from compare_gan.labels import read_manifest
+
     backbones = os.path.join(runs, "backbones")
     bindings = [*bindings, f"infer_labels.backbone_dir = '{backbones}'"]
     if compare_gan("label", config, bindings, "--label_dir", folder):
         sys.exit(f"Labels could not be inferred in {folder}.")
-    with open(os.path.join(folder, "manifest.json")) as file:
-        return json.load(file)
+    manifest = read_manifest(folder)
+    assert manifest is not None
+    return manifest
 
 
 def minutes_since(started: float) -> float:

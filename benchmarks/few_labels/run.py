@@ -99,7 +99,8 @@ def make_jobs(settings: Settings, rows, fractions, seeds: int) -> list[Job]:
 def _jobs_of(settings: Settings, row: str, fractions, seed: int) -> Iterator[Job]:
     import gin
 
-    from compare_gan import config, labels
+    from compare_gan import config
+    from compare_gan.labels import LabelOptions
 
     path = str(jobs.CONFIGS / f"{row}_fashion_mnist.gin")
     config.parse([path])
@@ -129,7 +130,7 @@ def _jobs_of(settings: Settings, row: str, fractions, seed: int) -> Iterator[Job
         needed = None
         if infers:
             name = gin.query_parameter("dataset.name")
-            depends = json.dumps([name, labels.InferOptions().key()], sort_keys=True)
+            depends = json.dumps([name, LabelOptions.from_gin().key()], sort_keys=True)
             digest = hashlib.sha256(depends.encode()).hexdigest()[:12]
             given = "none" if fraction is None else f"{fraction:g}"
             needed = f"{given}_seed{seed}_{digest}"
@@ -180,8 +181,7 @@ def run(job: Job, settings: Settings, results: jobs.Results) -> None:
 
 
 def _about_labels(manifest: dict) -> dict:
-    told = manifest["reported_only"]
-    accuracy = told.get("accuracy on hidden labels")
+    accuracy = manifest["reported_only"].get("hidden_accuracy")
     return {"accuracy": accuracy, "minutes": round(manifest["seconds"] / 60, 2)}
 
 

@@ -22,8 +22,8 @@ from compare_gan import files
 from compare_gan.datasets.sources import with_fixed_threads
 from compare_gan.errors import UserError
 
-# What `labels.files` calls, in its manifest, the hash of some images.
-IMAGES_HASH = "some images (hash)"
+# Names of the hash of some images in the manifest of `labels.files`: today's, and of version 1.
+_IMAGES_HASH_NAMES = ("images_hash", "some images (hash)")
 _BATCH = 1024
 
 
@@ -78,7 +78,9 @@ def _manifest_of(path: str) -> tuple[str, str | None, str | None]:
             with tf.io.gfile.GFile(manifest) as file:
                 content = json.load(file)
             digest = content["files"].get(f"{kind}/{name}")
-            return manifest, digest, content.get("key", {}).get(IMAGES_HASH)
+            key = content.get("key", {})
+            hashes = [key[name] for name in _IMAGES_HASH_NAMES if name in key]
+            return manifest, digest, hashes[0] if hashes else None
         except (ValueError, KeyError, TypeError, AttributeError):
             pass  # Of something else.
     return manifest, None, None

@@ -12,6 +12,11 @@ from compare_gan.errors import UserError
 
 NOT_RECORDED = "not recorded"
 _JSONL = "results.jsonl"
+# Names in `training_labels` of version 1, which has no `version`, and today's.
+_OLD_LABEL_NAMES = {
+    "accuracy on hidden labels": "hidden_accuracy",
+    "share of images of their cluster's most frequent class": "cluster_purity",
+}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -75,7 +80,8 @@ class ResultRow:
       protocol: How they were measured.
       metrics: Names of the metrics asked for; one without meaning for the generator has no score.
       protocol_name: Of the named protocol that they were measured by; empty if by none.
-      training_labels: What inferred labels the generator was trained on; None without any.
+      training_labels: Description of the inferred labels that the generator was trained on (see
+        `labels.files`); None without any.
     """
 
     step: int | None
@@ -108,8 +114,30 @@ class ResultRow:
             protocol,
             tuple(row.get("metrics", ())),
             row.get("protocol_name", ""),
-            row.get("training_labels"),
+            upgrade_training_labels(row.get("training_labels")),
         )
+
+
+def upgrade_training_labels(
+    description: Mapping[str, object] | None,
+) -> dict[str, object] | None:
+    """A description of inferred labels, of any version, under today's names.
+
+    Example:
+      >>> from compare_gan.evaluation.results import upgrade_training_labels
+      >>> upgrade_training_labels({"soft": False, "accuracy on hidden labels": 0.9})
+      {'version': 1, 'soft': False, 'hidden_accuracy': 0.9}
+
+    Args:
+      description: `training_labels` of a result row, or the content of training_labels.json.
+
+    Returns:
+      The description; None without inferred labels.
+    """
+    if description is None:
+        return None
+    renamed = {_OLD_LABEL_NAMES.get(name, name): value for name, value in description.items()}
+    return {"version": 1, **renamed}
 
 
 def protocol_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object, object]]:

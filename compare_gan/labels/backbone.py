@@ -1,7 +1,7 @@
-"""The network that representations come from: a ResNet v2, from 28x28 pixels to ImageNet's."""
+"""The network that features come from: a ResNet v2 for images from 28x28 pixels to ImageNet's."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import gin
 import keras
@@ -11,23 +11,32 @@ from compare_gan.errors import UserError, check_positive_integer, unknown_name
 POOLED = "pooled"
 _STEMS = ("small", "imagenet")
 
+# Applies batch norm and ReLU under a name; a convolution of so many filters, size and strides.
+_NormRelu = Callable[[keras.KerasTensor, str], keras.KerasTensor]
+_Convolution = Callable[[keras.KerasTensor, int, int, int, str], keras.KerasTensor]
+
 
 @gin.configurable("backbone")
 @dataclasses.dataclass(frozen=True)
 class BackboneOptions:
-    """The size of the network (gin scope `backbone`).
+    """Size of the network (gin scope `backbone`).
+
+    Example:
+      >>> from compare_gan.labels import BackboneOptions
+      >>> BackboneOptions(units=(1, 1)).layers
+      ['block1', 'block2', 'pooled']
 
     ResNet-50 v2 is `width = 64`, `units = [3, 4, 6, 3]`, `bottleneck = True`,
     `stem = "imagenet"`; the defaults suit 28 to 32 pixels on a CPU.
 
     Attributes:
-      width: Channels of the first block; each next one has twice as many (four times that with
-        `bottleneck`).
-      units: Residual units of each block. The first unit of every block but the first halves the
-        image.
-      bottleneck: Units of 1x1, 3x3, 1x1 convolutions instead of two of 3x3.
-      stem: `small`, a 3x3 convolution that halves the image, or `imagenet`, one of 7x7 and a
-        maximum over 3x3, which quarter it.
+      width: Channels of the first block, doubled in each further block; with `bottleneck` all
+        blocks have four times as many.
+      units: Number of residual units in each block. The first unit of each block but the first
+        halves the height and width.
+      bottleneck: Build units of 1x1, 3x3 and 1x1 convolutions instead of two 3x3 convolutions.
+      stem: `small`, a 3x3 convolution that halves height and width, or `imagenet`, a 7x7
+        convolution and max pooling that divide them by four.
     """
 
     width: int = 32
@@ -35,7 +44,7 @@ class BackboneOptions:
     bottleneck: bool = False
     stem: str = "small"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_positive_integer("backbone.width", self.width)
         if not isinstance(self.units, (list, tuple)) or not self.units:
             raise UserError(f"backbone.units must be a list of integers, received {self.units!r}.")
@@ -46,7 +55,7 @@ class BackboneOptions:
 
     @property
     def layers(self) -> list[str]:
-        """The names of the layers that features can be taken from, first to last."""
+        """Names of the layers that features can be taken from, in order."""
         return [f"block{i}" for i in range(1, len(self.units) + 1)] + [POOLED]
 
 
@@ -56,21 +65,28 @@ def make_backbone(
     seed: int,
     synchronized: bool = False,
 ) -> keras.Model:
-    """The network, with weights that follow from the seed.
+    """Builds the network, with initial weights that follow from the seed.
 
     Paper: https://arxiv.org/abs/1603.05027.
 
+    Example:
+      >>> from compare_gan.labels import BackboneOptions, make_backbone
+      >>> backbone = make_backbone(BackboneOptions(width=4, units=(1,)), (8, 8, 1), seed=0)
+      >>> {name: tuple(output.shape) for name, output in backbone.output.items()}
+      {'block1': (None, 4, 4, 4), 'pooled': (None, 4)}
+
     Args:
-      options: Its size.
+      options: Size of the network.
       image_shape: (H, W, C).
-      seed: Of the first weights.
-      synchronized: Batch norm takes its moments over the batches of all replicas.
+      seed: Seed of the initial weights.
+      synchronized: Compute the moments of batch norm over the batches of all replicas.
 
     Returns:
-      A model from images, float [n, H, W, C] in [0, 1], to a dict: `block1`, … the output of each
-      block [n, h, w, c], `pooled` the mean over the pixels of the last one, normalized, [n, c].
+      A model from images, float [n, H, W, C] in [0, 1], to a dict of features: `block1`, `block2`,
+      … the output of each block [n, h, w, c]; `pooled` the last output, normalized and averaged
+      over the pixels, [n, c].
     """
-    convolution, norm_relu = _Convolutions(seed), _NormRelu(synchronized)
+    convolution, norm_relu = _Convolutions(seed), _BatchNormRelu(synchronized)
     inputs = keras.Input(tuple(image_shape))
     x = keras.layers.Rescaling(2.0, offset=-1.0)(inputs)
     if options.stem == "imagenet":
@@ -92,15 +108,17 @@ def make_backbone(
 
 
 class _Convolutions:
-    """Makes convolutions whose first weights follow from a seed and the order of their making."""
+    """Applies new convolutions; initial weights follow from a seed and the order of the calls."""
 
     def __init__(self, seed: int):
         self._seed = seed
-        self._made = 0
+        self._count = 0
 
-    def __call__(self, x, filters: int, size: int, strides: int, name: str):
-        self._made += 1
-        initializer = keras.initializers.HeNormal(seed=self._seed * 1009 + self._made)
+    def __call__(
+        self, x: keras.KerasTensor, filters: int, size: int, strides: int, name: str
+    ) -> keras.KerasTensor:
+        self._count += 1
+        initializer = keras.initializers.HeNormal(seed=self._seed * 1009 + self._count)
         return keras.layers.Conv2D(
             filters,
             size,
@@ -112,16 +130,27 @@ class _Convolutions:
         )(x)
 
 
-class _NormRelu:
+class _BatchNormRelu:
+    """Applies new batch norm and ReLU layers."""
+
     def __init__(self, synchronized: bool):
-        self._options = dict(momentum=0.95, epsilon=1e-3, synchronized=synchronized)
+        self._synchronized = synchronized
 
-    def __call__(self, x, name: str):
-        x = keras.layers.BatchNormalization(**self._options, name=f"{name}_norm")(x)
-        return keras.layers.ReLU()(x)
+    def __call__(self, x: keras.KerasTensor, name: str) -> keras.KerasTensor:
+        norm = keras.layers.BatchNormalization(
+            momentum=0.95, epsilon=1e-3, synchronized=self._synchronized, name=f"{name}_norm"
+        )
+        return keras.layers.ReLU()(norm(x))
 
 
-def _plain_unit(convolution, norm_relu, x, width: int, strides: int, name: str):
+def _plain_unit(
+    convolution: _Convolution,
+    norm_relu: _NormRelu,
+    x: keras.KerasTensor,
+    width: int,
+    strides: int,
+    name: str,
+) -> keras.KerasTensor:
     h = norm_relu(x, f"{name}_1")
     shortcut = _shortcut(convolution, x, h, width, strides, name)
     h = convolution(h, width, 3, strides, f"{name}_conv1")
@@ -129,7 +158,14 @@ def _plain_unit(convolution, norm_relu, x, width: int, strides: int, name: str):
     return keras.layers.Add()([shortcut, h])
 
 
-def _bottleneck_unit(convolution, norm_relu, x, width: int, strides: int, name: str):
+def _bottleneck_unit(
+    convolution: _Convolution,
+    norm_relu: _NormRelu,
+    x: keras.KerasTensor,
+    width: int,
+    strides: int,
+    name: str,
+) -> keras.KerasTensor:
     h = norm_relu(x, f"{name}_1")
     shortcut = _shortcut(convolution, x, h, 4 * width, strides, name)
     h = convolution(h, width, 1, 1, f"{name}_conv1")
@@ -138,7 +174,14 @@ def _bottleneck_unit(convolution, norm_relu, x, width: int, strides: int, name: 
     return keras.layers.Add()([shortcut, h])
 
 
-def _shortcut(convolution, x, normalized, width: int, strides: int, name: str):
+def _shortcut(
+    convolution: _Convolution,
+    x: keras.KerasTensor,
+    normalized: keras.KerasTensor,
+    width: int,
+    strides: int,
+    name: str,
+) -> keras.KerasTensor:
     if strides == 1 and x.shape[-1] == width:
         return x
     return convolution(normalized, width, 1, strides, f"{name}_shortcut")

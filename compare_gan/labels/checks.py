@@ -1,4 +1,4 @@
-"""Whether labels can be inferred, told before anything is built or trained."""
+"""Checks that labels can be inferred, before anything is built or trained."""
 
 import os
 
@@ -10,53 +10,57 @@ from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.streams import StreamSource
 from compare_gan.errors import UserError
 from compare_gan.labels.files import MANIFEST
-from compare_gan.labels.options import InferOptions
+from compare_gan.labels.label_options import LabelOptions
 
 
-def check_shares(folder: str, num_replicas: int) -> None:
-    """Raises UserError if labels are to be inferred on so many replicas and cannot; reads no data.
+def check_batch_sizes(folder: str | None, options: LabelOptions, num_replicas: int) -> None:
+    """Raises UserError if labels are to be inferred on more replicas than can share a batch.
+
+    Reads no data.
 
     Args:
-      folder: Where the labels go, or are.
-      num_replicas: How many share a batch.
+      folder: Directory of the labels; None = there is none yet.
+      options: Options of label inference.
+      num_replicas: Number of replicas.
     """
-    if not _are_there(folder):
-        InferOptions().check_shares(num_replicas)
+    if not _are_inferred(folder):
+        options.check_batch_sizes(num_replicas)
 
 
-def check_given(dataset: Dataset, folder: str | None) -> None:
-    """Raises UserError if labels are to be inferred and cannot, by the given labels.
+def check_given_labels(dataset: Dataset, folder: str | None, options: LabelOptions) -> None:
+    """Raises UserError if labels are to be inferred, and the given labels do not allow it.
 
-    Reads no images. Labels that only a reading of all images would tell are taken for suitable.
+    Reads no images. Given labels that only a reading of all images would give are not checked.
 
     Args:
       dataset: A data set.
-      folder: Where the labels go, or are; None = nowhere yet.
+      folder: Directory of the labels; None = there is none yet.
+      options: Options of label inference.
     """
     known = dataset.given_mask is not None or not isinstance(dataset.source, StreamSource)
-    options = InferOptions()
-    if not _are_there(folder) and (known or options.clusters):
-        check_data(dataset, options)
+    if not _are_inferred(folder) and (known or options.infer.clusters):
+        check_dataset(dataset, options)
 
 
-def check_data(dataset: Dataset, options: InferOptions) -> None:
-    """Raises UserError if labels cannot be inferred from those given.
+def check_dataset(dataset: Dataset, options: LabelOptions) -> None:
+    """Raises UserError if labels cannot be inferred from the given ones.
 
     Args:
       dataset: A data set.
-      options: How.
+      options: Options of label inference.
     """
-    if options.clusters:
-        if options.num_clusters > dataset.num_train:
+    if options.infer.clusters:
+        if options.infer.num_clusters > dataset.num_train:
             raise UserError(
-                f"infer_labels.num_clusters is {options.num_clusters}, but '{dataset.name}' has "
-                f"{dataset.num_train} images."
+                f"infer_labels.num_clusters is {options.infer.num_clusters}, but '{dataset.name}' "
+                f"has {dataset.num_train} images."
             )
         return
     source, labels = dataset.source, to_hard_labels(dataset.given_labels)
-    counts = np.bincount(labels[labels >= 0], minlength=source.num_classes)
+    counts = np.bincount(labels[labels >= 0], minlength=source.num_classes or 0)
     if not counts.all():
-        name = (source.class_names or range(source.num_classes))[int(counts.argmin())]
+        absent = int(counts.argmin())
+        name = source.class_names[absent] if source.class_names else absent
         raise UserError(
             f"No image of the class '{name}' of '{dataset.name}' is labelled: labels cannot be "
             "inferred from the others."
@@ -68,21 +72,21 @@ def check_data(dataset: Dataset, options: InferOptions) -> None:
         )
 
 
-def check_strategy(folder: str, strategy: tf.distribute.Strategy, options: InferOptions) -> None:
-    """Raises UserError if labels cannot be inferred where the strategy says.
+def check_strategy(folder: str, strategy: tf.distribute.Strategy, options: LabelOptions) -> None:
+    """Raises UserError if labels cannot be inferred under this distribution strategy.
 
     Args:
-      folder: Where the labels would go.
-      strategy: Where the network is to be trained.
-      options: How.
+      folder: Directory of the labels.
+      strategy: Distribution strategy for the training of the network.
+      options: Options of label inference.
     """
     if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         raise UserError(
             f"There are no labels in '{folder}' yet, and one of several hosts cannot infer them: "
             f"run `compare_gan label --gin_config … --label_dir {folder}` on one host first."
         )
-    options.check_shares(strategy.num_replicas_in_sync)
+    options.check_batch_sizes(strategy.num_replicas_in_sync)
 
 
-def _are_there(folder: str | None) -> bool:
+def _are_inferred(folder: str | None) -> bool:
     return folder is not None and os.path.exists(os.path.join(folder, MANIFEST))

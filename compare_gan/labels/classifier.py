@@ -1,4 +1,4 @@
-"""The classifier of features, trained on the labelled images alone."""
+"""A classifier of features, trained on the labelled images alone."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -10,23 +10,25 @@ from threadpoolctl import threadpool_limits
 
 from compare_gan.errors import DivergenceError
 
-# Strengths of regularization to choose from, strongest first: each begins where the last ended.
+# Regularization strengths to choose from, strongest first: each starts from the last one's result.
 STRENGTHS = tuple(10.0**e for e in (-2, -2.5, -3, -3.5, -4, -4.5, -5, -5.5, -6, -6.5, -7))
-_HELD_OUT = 5  # Of each class one in so many.
-_PATIENCE = 2  # Weaker strengths that are tried in vain.
+_HELD_OUT = 5  # One example in so many is held out of each class.
+_PATIENCE = 2  # The search ends after so many weaker strengths without an improvement.
 _ITERATIONS = 200
-_ROWS = 16384  # Examples in one piece of the sum over all.
+_ROWS = 16384  # Examples in one piece of the sum over all of them.
 
 
 @dataclasses.dataclass(frozen=True)
 class Classifier:
-    """Softmax regression on standardized features, if asked for through a hidden layer of ReLUs.
+    """Softmax regression on standardized features, optionally with one hidden layer of ReLUs.
 
     Attributes:
-      mean, scale: Standardize features, float32 [d] each.
-      weights: Kernels and biases in turn, float32.
-      strength: The chosen strength of regularization.
-      held_out_accuracy: On the labelled images that were held out to choose it; None without any.
+      mean: Mean that standardization subtracts from features, float32 [d].
+      scale: Scale that it then multiplies them by, float32 [d].
+      weights: Kernel and bias of each layer in turn, float32.
+      strength: Chosen regularization strength.
+      held_out_accuracy: Accuracy on the labelled images that were held out to choose the strength;
+        None if none were.
     """
 
     mean: np.ndarray
@@ -36,7 +38,7 @@ class Classifier:
     held_out_accuracy: float | None
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
-        """Of each class, float32 [n, num_classes], from features [n, d]."""
+        """Class probabilities, float32 [n, num_classes], of features [n, d]."""
         x = tf.constant((features - self.mean) * self.scale, tf.float32)
         return tf.nn.softmax(_logits(x, self.weights)).numpy()
 
@@ -48,67 +50,107 @@ def train_classifier(
     hidden: int | None = None,
     seed: int = 0,
     strengths: Sequence[float] = STRENGTHS,
-    held: np.ndarray | None = None,
+    held_out_mask: np.ndarray | None = None,
 ) -> Classifier:
-    """Trains on all labelled images, as strongly regularized as suits those held out for that.
+    """Trains a classifier on all labelled images; held-out ones choose its regularization.
 
     The loss is the mean cross-entropy plus strength / 2 times the sum of the kernels' squares,
-    minimized by L-BFGS (SciPy; loss and gradient are computed by TensorFlow, on a GPU where there
-    is one). The strength is that with the least cross-entropy on those held out.
+    minimized by L-BFGS (SciPy's; TensorFlow computes the loss and its gradient, on a GPU if there
+    is one). The chosen strength has the least cross-entropy on the held-out images when trained on
+    the others.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.labels import train_classifier
+      >>> features = np.array([[0, 0], [0, 1], [9, 8], [9, 9]], np.float32)
+      >>> classifier = train_classifier(features, np.array([0, 0, 1, 1]), num_classes=2)
+      >>> classifier.probabilities(features).argmax(1).tolist()
+      [0, 0, 1, 1]
 
     Args:
-      features: float32 [n, d], of labelled images.
-      labels: int [n].
+      features: Features of the labelled images, float32 [n, d].
+      labels: Their classes, int [n].
       num_classes: Number of classes.
       hidden: Width of a hidden layer; None = a linear classifier.
-      seed: Of the choice of those held out, and of the hidden layer's first weights.
-      strengths: To choose from, strongest first.
-      held: bool [n], those held out; None = as `held_out` chooses them.
+      seed: Seed of the choice of held-out images and of the hidden layer's initial weights.
+      strengths: Regularization strengths to choose from, strongest first.
+      held_out_mask: bool [n], the held-out images; None = those that `choose_held_out` chooses.
+
+    Returns:
+      The classifier.
 
     Raises:
       DivergenceError: The loss is not finite.
     """
     mean, scale = standardization(features)
     features = (features - mean) * scale
-    held = held_out(labels, seed) if held is None else held
-    start = _first_weights(features.shape[1], num_classes, hidden, seed)
-    best, accuracy, strength = None, None, strengths[len(strengths) // 2]
-    if held.any():
-        x, y = features[held], labels[held]
-        loss = _Loss(features[~held], labels[~held])
+    if held_out_mask is None:
+        held_out_mask = choose_held_out(labels, seed)
+    start: Sequence[np.ndarray] = _initial_weights(features.shape[1], num_classes, hidden, seed)
+    best, accuracy, strength = np.inf, None, strengths[len(strengths) // 2]
+    if held_out_mask.any():
+        x, y = features[held_out_mask], labels[held_out_mask]
+        loss = _Loss(features[~held_out_mask], labels[~held_out_mask])
+        failures = 0
         weights = start
         for candidate in strengths:
             weights = loss.minimize(weights, candidate)
             probabilities = tf.nn.softmax(_logits(tf.constant(x), weights)).numpy()
-            score = -np.mean(np.log(np.maximum(probabilities[np.arange(len(y)), y], 1e-12)))
-            right = float(np.mean(probabilities.argmax(1) == y))
-            if best is None or score < best:
-                best, accuracy, strength, start = score, right, candidate, weights
-                worse = 0
-            elif (worse := worse + 1) == _PATIENCE:
+            likelihoods = probabilities[np.arange(len(y)), y]
+            cross_entropy = -float(np.mean(np.log(np.maximum(likelihoods, 1e-12))))
+            if cross_entropy < best:
+                best, strength, start, failures = cross_entropy, candidate, weights, 0
+                accuracy = float(np.mean(probabilities.argmax(1) == y))
+            elif (failures := failures + 1) == _PATIENCE:
                 break
     weights = _Loss(features, labels).minimize(start, strength)
     return Classifier(mean, scale, weights, strength, accuracy)
 
 
-def held_out(labels: np.ndarray, seed: int) -> np.ndarray:
-    """Which examples are held out, bool [n]: of each class one in five, rounded down, at random.
+def choose_held_out(labels: np.ndarray, seed: int) -> np.ndarray:
+    """Chooses the examples to hold out: at random one in five of each class, rounded down.
 
-    A class of fewer examples than that has all in training.
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.labels.classifier import choose_held_out
+      >>> labels = np.repeat([0, 1, 2], [4, 5, 10])
+      >>> np.bincount(labels[choose_held_out(labels, seed=0)], minlength=3).tolist()
+      [0, 1, 2]
+
+    Args:
+      labels: Classes, int [n].
+      seed: Seed of the choice.
+
+    Returns:
+      bool [n], true for the held-out examples.
     """
     rank = np.random.default_rng(seed).permutation(len(labels))
-    held = np.zeros(len(labels), bool)
+    mask = np.zeros(len(labels), bool)
     for label in np.unique(labels):
         members = np.flatnonzero(labels == label)
-        held[members[np.argsort(rank[members])[: len(members) // _HELD_OUT]]] = True
-    return held
+        mask[members[np.argsort(rank[members])[: len(members) // _HELD_OUT]]] = True
+    return mask
 
 
 def standardization(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """What makes features [n, d] have mean 0 and, all together, length 1: mean, scale [d] each.
+    """Computes the mean and scale that standardize features.
 
-    So strengths of regularization mean the same whatever the number of features. Constant features
+    Standardized features, (features - mean) · scale, have mean 0 and the mean squared length 1, so
+    that a regularization strength means the same for any number of features. Constant features
     become zero.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.labels.classifier import standardization
+      >>> mean, scale = standardization(np.array([[1, 5], [3, 5]], np.float32))
+      >>> mean.tolist(), (scale**2).round(3).tolist()
+      ([2.0, 5.0], [0.5, 0.0])
+
+    Args:
+      features: float32 [n, d].
+
+    Returns:
+      Mean and scale, float32 [d] each.
     """
     mean, deviation = features.mean(0), features.std(0)
     inverse = np.where(deviation > 1e-6, 1 / np.maximum(deviation, 1e-6), 0)
@@ -116,7 +158,7 @@ def standardization(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 class _Loss:
-    """The regularized loss over a set of examples, as a function of all weights in one vector."""
+    """The regularized loss over a set of examples, minimized as a function of one weight vector."""
 
     def __init__(self, features: np.ndarray, labels: np.ndarray):
         self._pieces = [
@@ -127,11 +169,11 @@ class _Loss:
         self._piece = tf.function(_piece_of_loss, autograph=False, reduce_retracing=True)
 
     def minimize(self, weights: Sequence[np.ndarray], strength: float) -> list[np.ndarray]:
-        """The weights with the least loss, from those given."""
+        """Minimizes the loss from the given weights on; returns the best weights."""
         shapes = [w.shape for w in weights]
         regularized = np.concatenate([np.full(w.size, w.ndim > 1) for w in weights])
 
-        def loss(vector):
+        def loss(vector: np.ndarray) -> tuple[float, np.ndarray]:
             parts = [tf.constant(w, tf.float32) for w in _split(vector, shapes)]
             total, gradient = 0.0, np.zeros_like(vector)
             for x, y in self._pieces:
@@ -144,7 +186,7 @@ class _Loss:
 
         start = np.concatenate([np.ravel(w) for w in weights]).astype(np.float64)
         options = {"maxiter": _ITERATIONS, "ftol": 1e-7, "gtol": 1e-6}
-        # Threads of BLAS and of TensorFlow that wait for each other in turn take ten times as long.
+        # Threads of BLAS and TensorFlow that wait for each other would take ten times as long.
         with threadpool_limits(1, "blas"):
             found = scipy.optimize.minimize(
                 loss, start, jac=True, method="L-BFGS-B", options=options
@@ -156,7 +198,9 @@ class _Loss:
         return [w.astype(np.float32) for w in _split(found.x, shapes)]
 
 
-def _piece_of_loss(x, y, weights):
+def _piece_of_loss(
+    x: tf.Tensor, y: tf.Tensor, weights: list[tf.Tensor]
+) -> tuple[tf.Tensor, list[tf.Tensor]]:
     with tf.GradientTape(watch_accessed_variables=False) as tape:
         tape.watch(weights)
         losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, _logits(x, weights))
@@ -164,14 +208,16 @@ def _piece_of_loss(x, y, weights):
     return total, tape.gradient(total, weights)
 
 
-def _logits(x: tf.Tensor, weights: Sequence) -> tf.Tensor:
+def _logits(x: tf.Tensor, weights: Sequence[np.ndarray | tf.Tensor]) -> tf.Tensor:
     *hidden, kernel, bias = weights
     if hidden:
         x = tf.nn.relu(x @ hidden[0] + hidden[1])
     return x @ kernel + bias
 
 
-def _first_weights(width: int, num_classes: int, hidden: int | None, seed: int):
+def _initial_weights(
+    width: int, num_classes: int, hidden: int | None, seed: int
+) -> list[np.ndarray]:
     if hidden is None:
         return [np.zeros([width, num_classes]), np.zeros([num_classes])]
     rng = np.random.default_rng(seed)
@@ -180,6 +226,6 @@ def _first_weights(width: int, num_classes: int, hidden: int | None, seed: int):
     return [first, np.zeros([hidden]), second, np.zeros([num_classes])]
 
 
-def _split(vector: np.ndarray, shapes) -> list[np.ndarray]:
+def _split(vector: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     return [p.reshape(s) for p, s in zip(np.split(vector, ends[:-1]), shapes, strict=True)]

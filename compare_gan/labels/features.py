@@ -1,4 +1,4 @@
-"""Features of images, batch by batch, each with the number of its image."""
+"""Features of the training images, batch by batch."""
 
 from collections.abc import Iterator
 
@@ -15,13 +15,21 @@ from compare_gan.loop import as_float
 _BATCH = 250
 
 
-class Extractor:
-    """From images [n, H, W, C] to features float32 [n, width], compiled.
+class BackboneFeatures:
+    """A compiled function from images [n, H, W, C] to features float32 [n, width].
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.labels import BackboneFeatures
+      >>> pixels = BackboneFeatures(None, layer="", grid=1, image_shape=(2, 2, 1))
+      >>> pixels(np.full([1, 2, 2, 1], 255, np.uint8)).numpy().tolist()
+      [[1.0, 1.0, 1.0, 1.0]]
 
     Args:
-      model: The backbone; None = the pixels themselves.
-      layer: One of its layers.
-      grid: Maps are averaged over the cells of a grid of so many rows and columns, at most.
+      backbone: A network that `make_backbone` made; None = the features are the pixels.
+      layer: A layer of the network, an item of `BackboneOptions.layers`.
+      grid: Greatest number of rows and columns of the grid over whose cells feature maps are
+        averaged.
       image_shape: (H, W, C).
 
     Attributes:
@@ -29,49 +37,58 @@ class Extractor:
     """
 
     def __init__(
-        self, model: keras.Model | None, layer: str, grid: int, image_shape: tuple[int, int, int]
+        self,
+        backbone: keras.Model | None,
+        layer: str,
+        grid: int,
+        image_shape: tuple[int, int, int],
     ):
-        self._outputs = None if model is None else keras.Model(model.input, model.output[layer])
+        self._layer = (
+            None if backbone is None else keras.Model(backbone.input, backbone.output[layer])
+        )
         self._grid = grid
-        self._extract = tf.function(self._features, autograph=False, reduce_retracing=True)
+        self._function = tf.function(self._compute, autograph=False, reduce_retracing=True)
         shape = tf.TensorSpec([1, *image_shape], tf.uint8)
-        self.width = self._extract.get_concrete_function(shape).output_shapes[1]
+        self.width: int = self._function.get_concrete_function(shape).output_shapes[1]
 
     def __call__(self, images: tf.Tensor) -> tf.Tensor:
-        """The features; images uint8, or float in [0, 1]."""
-        return self._extract(images)
+        """The features of images, uint8 or float in [0, 1]."""
+        return self._function(images)
 
-    def _features(self, images):
+    def _compute(self, images: tf.Tensor) -> tf.Tensor:
         maps = as_float(images)
-        if self._outputs is not None:
-            maps = self._outputs(maps, training=False)
+        if self._layer is not None:
+            maps = self._layer(maps, training=False)
             if len(maps.shape) == 4:
                 sizes = [-(-side // self._grid) for side in maps.shape[1:3]]
                 maps = tf.nn.avg_pool2d(maps, sizes, sizes, "SAME")
         return tf.reshape(maps, [-1, int(np.prod(maps.shape[1:]))])
 
 
-def in_batches(dataset: Dataset, extract, chosen: np.ndarray | None = None) -> Iterator:
-    """The features of training images.
+def iterate_features(
+    dataset: Dataset, compute: BackboneFeatures, mask: np.ndarray | None = None
+) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    """Computes the features of training images batch by batch, in the order of evaluation.
 
     Args:
-      dataset: The data set; images as for evaluation, neither cropped at random nor padded.
-      extract: An `Extractor`.
-      chosen: bool [num_train], the images to take; None = all.
+      dataset: The data set; its images are taken as for evaluation, neither cropped at random nor
+        padded.
+      compute: The features.
+      mask: bool [num_train], the images to take; None = all.
 
     Yields:
-      Numbers of images, int [n], and their features float32 [n, d].
+      Indices of images in the data set, int [n], and their features, float32 [n, width].
 
     Raises:
       DivergenceError: Features are not finite.
     """
-    source, numbers = dataset.source, np.arange(dataset.num_train, dtype=np.int32)
-    if chosen is not None:
-        source, numbers = select(source, chosen), np.flatnonzero(chosen).astype(np.int32)
-    # The number of the image takes the place of its label.
-    batches = source.evaluation("train", _BATCH, len(numbers), numbers).prefetch(2)
+    source, indices = dataset.source, np.arange(dataset.num_train, dtype=np.int32)
+    if mask is not None:
+        source, indices = select(source, mask), np.flatnonzero(mask).astype(np.int32)
+    # Each image comes with its index in place of its label.
+    batches = source.evaluation("train", _BATCH, len(indices), indices).prefetch(2)
     for images, places in with_fixed_threads(batches):
-        features = extract(images).numpy()
+        features = compute(images).numpy()
         if not np.isfinite(features).all():
             raise DivergenceError(
                 "The features that labels are inferred from are not finite: where a network learns "
@@ -80,11 +97,25 @@ def in_batches(dataset: Dataset, extract, chosen: np.ndarray | None = None) -> I
         yield places.numpy(), features
 
 
-def features_of(dataset: Dataset, extract, chosen: np.ndarray | None = None) -> np.ndarray:
-    """All of `in_batches` in one array, float32 [n, d], in the order of the data set."""
-    chosen = np.ones(dataset.num_train, bool) if chosen is None else chosen
-    rows = np.cumsum(chosen) - 1  # Of an image, in the result.
-    features = np.empty([chosen.sum(), extract.width], np.float32)
-    for numbers, batch in in_batches(dataset, extract, chosen):
-        features[rows[numbers]] = batch
+def compute_features(
+    dataset: Dataset, compute: BackboneFeatures, mask: np.ndarray | None = None
+) -> np.ndarray:
+    """All features of `iterate_features` in one array, in the order of the data set.
+
+    Args:
+      dataset: The data set.
+      compute: The features.
+      mask: bool [num_train], the images to take; None = all.
+
+    Returns:
+      float32 [n, width], n the number of images.
+
+    Raises:
+      DivergenceError: Features are not finite.
+    """
+    mask = np.ones(dataset.num_train, bool) if mask is None else mask
+    rows = np.cumsum(mask) - 1  # The row of each image in the result.
+    features = np.empty([mask.sum(), compute.width], np.float32)
+    for indices, batch in iterate_features(dataset, compute, mask):
+        features[rows[indices]] = batch
     return features

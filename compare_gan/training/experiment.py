@@ -3,8 +3,8 @@
 import dataclasses
 import functools
 import logging
-import os
 
+import gin
 import tensorflow as tf
 
 from compare_gan import labels
@@ -38,7 +38,9 @@ class Experiment:
       latents: Latents of training.
       eval_latents: Latents of evaluation and pictures.
       standing_statistics: How batch-norm moments are accumulated for sampling.
-      prepared: The data set, where it has been given inferred labels.
+      label_options: Options of label inference.
+      config_text: All bindings of the config.
+      prepared: The data set with its inferred labels, once there are any.
     """
 
     options: Options
@@ -48,6 +50,8 @@ class Experiment:
     latents: LatentDistribution
     eval_latents: LatentDistribution
     standing_statistics: StandingStatistics
+    label_options: labels.LabelOptions
+    config_text: str = ""
     prepared: Dataset | None = None
 
     @classmethod
@@ -70,13 +74,15 @@ class Experiment:
                 latents=TrainingLatents(),
                 eval_latents=EvaluationLatents(),
                 standing_statistics=StandingStatistics(),
+                label_options=labels.LabelOptions.from_gin(),
+                config_text=gin.config_str(),
             )
 
     @functools.cached_property
     def dataset(self) -> Dataset:
         """The data set: read when first asked for, for a strategy of several hosts comes before.
 
-        Labels that are to be inferred are not there before `with_labels`.
+        Inferred labels are pending before `with_labels`.
 
         Raises:
           UserError: See `datasets.get_dataset`.
@@ -87,33 +93,44 @@ class Experiment:
             return self.prepared
         with told("dataset.name"):
             dataset = get_dataset(self.data)
-        return dataset if dataset.inferred is None else labels.announced(dataset)
+        if dataset.inferred is None:
+            return dataset
+        return labels.with_pending_labels(dataset, self.label_options)
 
     def with_labels(self, model_dir: str, strategy: tf.distribute.Strategy) -> "Experiment":
         """The experiment with the labels that its data set asks for, inferred if need be.
 
         Args:
-          model_dir: Holds them in `labels`, where the config names no folder.
-          strategy: Where networks are trained.
+          model_dir: Directory of the run; it holds the labels unless the config names a folder.
+          strategy: Distribution strategy for the training of the network.
 
         Raises:
-          UserError, DivergenceError: See `labels.infer`.
+          UserError, DivergenceError: As `labels.infer`.
         """
         if self.dataset.inferred is None or self.dataset.inferred.labels is not None:
             return self
-        folder = _label_dir(model_dir)
+        folder = self.label_options.label_folder(model_dir)
+        assert folder is not None
         with told("dataset.inferred_labels"):
-            return dataclasses.replace(self, prepared=labels.infer(self.dataset, folder, strategy))
+            prepared = labels.infer(
+                self.dataset,
+                folder,
+                self.label_options,
+                config_text=self.config_text,
+                strategy=strategy,
+            )
+        return dataclasses.replace(self, prepared=prepared)
 
     def check_labels(self, model_dir: str | None) -> None:
-        """Raises UserError if labels are to be inferred and cannot; reads no images.
+        """Raises UserError if labels are to be inferred, but cannot be; reads no images.
 
         Args:
-          model_dir: See `with_labels`; None = there are none yet.
+          model_dir: Directory of the run; None = there is none.
         """
         if self.dataset.inferred is not None and self.dataset.inferred.labels is None:
             with told("dataset.inferred_labels"):
-                labels.check_given(self.dataset, _label_dir(model_dir))
+                options = self.label_options
+                labels.check_given_labels(self.dataset, options.label_folder(model_dir), options)
 
     def check(self, num_replicas: int = 1, model_dir: str | None = None) -> None:
         """Raises UserError for what the run would stumble over, before data is read.
@@ -131,12 +148,13 @@ class Experiment:
         soft = False
         if dataset.inferred is not None:
             with told("dataset.inferred_labels"):
-                infer_options = labels.InferOptions()
-                infer_options.check(dataset)
-                soft = infer_options.soft
+                options = self.label_options
+                options.check(dataset)
+                soft = options.infer.soft
                 if model_dir is not None:
-                    labels.check_shares(_label_dir(model_dir), num_replicas)
-                dataset = labels.announced(dataset)
+                    folder = options.label_folder(model_dir)
+                    labels.check_batch_sizes(folder, options, num_replicas)
+                dataset = labels.with_pending_labels(dataset, options)
         with told("evaluation.metrics"):
             self.evaluation.make_metrics()
         for latents in (self.latents, self.eval_latents):
@@ -160,8 +178,3 @@ class Experiment:
                 "for its 0.02."
             )
         return gan
-
-
-def _label_dir(model_dir: str | None) -> str | None:
-    """Where inferred labels go, or are; None = nowhere yet."""
-    return labels.InferOptions().label_dir or (model_dir and os.path.join(model_dir, "labels"))

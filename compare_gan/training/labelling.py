@@ -1,5 +1,8 @@
 """`compare_gan label`: the inferred labels of a config's data set, without a run."""
 
+from typing import Any
+
+import gin
 import tensorflow as tf
 
 from compare_gan import labels
@@ -11,29 +14,35 @@ from compare_gan.training.distribution import make_strategy
 from compare_gan.training.options import RunConfig
 
 
-def infer_labels(label_dir: str | None, **dataset_overrides) -> str:
+def infer_labels(label_dir: str | None, **dataset_overrides: Any) -> str:
     """Infers labels under the bindings that gin holds; returns the folder that they are in.
 
     Args:
-      label_dir: Where they go; `infer_labels.label_dir` if None.
+      label_dir: Directory to write them to; None = `infer_labels.label_dir`.
       **dataset_overrides: Values of the scope `dataset` that win over gin's.
 
     Raises:
-      UserError: No folder is named, a value is not allowed, or see `labels.infer`.
-      DivergenceError: See `labels.infer`.
+      UserError: No directory is given, a value is not allowed, or as `labels.infer`.
+      DivergenceError: As `labels.infer`.
     """
     check_bindings()
     with told():
-        options, run_config = labels.InferOptions(), RunConfig()
+        options, run_config = labels.LabelOptions.from_gin(), RunConfig()
         data = DataOptions.from_gin(**dataset_overrides)
-        folder = label_dir or options.label_dir
+        folder = label_dir or options.label_folder(None)
         if not folder:
             raise UserError("--label_dir is needed: the directory that the labels are written to.")
-        if run_config.deterministic:  # As where a run infers them.
+        if run_config.deterministic:  # As in a run that infers them.
             tf.config.experimental.enable_op_determinism()
         strategy = make_strategy(run_config.distribution, run_config.single_core)
         shape = outline(data)
         if shape is not None:
             options.check(shape)
-        labels.infer(get_dataset(data), folder, strategy)
+        labels.infer(
+            get_dataset(data),
+            folder,
+            options,
+            config_text=gin.config_str(),
+            strategy=strategy,
+        )
     return folder

@@ -5,7 +5,7 @@ operative_config.gin   what of it was used, defaults included
 model.json             image shape, classes, data set: what sampling must know without data
 checkpoints/           step-<n>: networks, optimizers, averaged weights, step, seed
 labels/                inferred labels, where the config asks for them (see labels/files.py)
-training_labels.json   what inferred labels the run is trained on: their hash, …; null without
+training_labels.json   description of the inferred labels of the run, see labels/files.py, or null
 samples/, samples.png  grids with fixed latents; real.png
 metrics/               pictures of metrics, where evaluation.pictures asks for them
 log.jsonl, tensorboard/, losses.png
@@ -25,6 +25,7 @@ from compare_gan import config, files
 from compare_gan.checkpoints import Checkpoints, list_checkpoints, step_of
 from compare_gan.datasets import EvaluationLatents
 from compare_gan.errors import UserError
+from compare_gan.evaluation.results import upgrade_training_labels
 from compare_gan.sampling import Sampler, StandingStatistics
 from compare_gan.training.options import Options
 from compare_gan.training.state import TrainState
@@ -78,47 +79,49 @@ def write_description(model_dir: str, dataset) -> None:
     files.write_json(os.path.join(model_dir, _MODEL), model)
 
 
-def check_training_labels(model_dir: str, about: Mapping[str, object] | None) -> None:
-    """Raises UserError if the run was trained on other inferred labels, or none, until now.
+def check_training_labels(model_dir: str, description: Mapping[str, object] | None) -> None:
+    """Raises UserError if the run has been trained on other inferred labels, or on given ones.
 
     Args:
-      model_dir: Where the run is.
-      about: `InferredLabels.description` of its data set, also of pending labels; None without
-        inferred labels.
+      model_dir: Directory of the run.
+      description: `InferredLabels.description` of its data set, whose labels may be pending; None
+        without inferred labels.
     """
     if not os.path.exists(os.path.join(model_dir, _LABELS)):
         return
     before = training_labels(model_dir)
-    if before is not None and about is not None and "hash" not in about:
-        del before["hash"]  # The others' is not known yet.
-    before, now = _told(before), _told(about)
-    if before != now:
+    if before is not None and description is not None and "hash" not in description:
+        del before["hash"]  # The other hash is not known yet.
+    earlier, now = _in_words(before), _in_words(description)
+    if earlier != now:
         raise UserError(
-            f"The run in '{model_dir}' was trained on {before} until now, the config asks for "
+            f"The run in '{model_dir}' was trained on {earlier} until now, the config asks for "
             f"{now}: choose another --model_dir, or delete {_LABELS} there to go on all the same."
         )
 
 
-def _told(about: Mapping[str, object] | None) -> str:
-    if about is None:
+def _in_words(description: Mapping[str, object] | None) -> str:
+    if description is None:
         return "given labels"
-    kind = "soft" if about["soft"] else "hard"
-    how = ", ".join([about["method"], *([f"hash {about['hash']}"] if "hash" in about else [])])
-    return f"{kind} labels inferred from {about['features']} features ({how})"
+    kind = "soft" if description["soft"] else "hard"
+    details = str(description["method"])
+    if "hash" in description:
+        details += f", hash {description['hash']}"
+    return f"{kind} labels inferred from {description['features']} features ({details})"
 
 
-def write_training_labels(model_dir: str, about: Mapping[str, object] | None) -> None:
-    """Saves what inferred labels the run is trained on; None without any."""
-    files.write_json(os.path.join(model_dir, _LABELS), about)
+def write_training_labels(model_dir: str, description: Mapping[str, object] | None) -> None:
+    """Saves the description of the inferred labels that the run is trained on, or None."""
+    files.write_json(os.path.join(model_dir, _LABELS), description)
 
 
 def training_labels(model_dir: str) -> dict[str, object] | None:
-    """What inferred labels a run is trained on: fraction, hash, …; None without any."""
+    """The description of the inferred labels that a run is trained on; None without any."""
     path = os.path.join(model_dir, _LABELS)
     if not os.path.exists(path):
         return None
     with open(path) as file:
-        return json.load(file)
+        return upgrade_training_labels(json.load(file))
 
 
 def write_operative_config(model_dir: str) -> None:

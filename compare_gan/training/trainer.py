@@ -5,6 +5,7 @@ import logging
 import os
 import secrets
 import time
+from collections.abc import Mapping
 
 import keras
 import numpy as np
@@ -146,16 +147,16 @@ class Trainer:
             self._provide_labels()
 
     def _provide_labels(self) -> None:
-        # Before they are inferred, which may take long, and again when their hash is known.
-        model_dirs.check_training_labels(self.model_dir, self._about_labels)
+        # Checked before they are inferred, which may take long, and again with their hash.
+        model_dirs.check_training_labels(self.model_dir, self._label_description)
         self.experiment = self.experiment.with_labels(self.model_dir, self.strategy)
-        about = self._about_labels
-        model_dirs.check_training_labels(self.model_dir, about)
+        description = self._label_description
+        model_dirs.check_training_labels(self.model_dir, description)
         if self.is_chief:
-            model_dirs.write_training_labels(self.model_dir, about)
+            model_dirs.write_training_labels(self.model_dir, description)
 
     @property
-    def _about_labels(self):
+    def _label_description(self) -> Mapping[str, object] | None:
         inferred = self.experiment.dataset.inferred
         return None if inferred is None else inferred.description
 

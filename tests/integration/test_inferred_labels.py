@@ -59,11 +59,12 @@ def test_one_command_makes_labels_and_gan(run, tmp_path):
     made = json.loads((tmp_path / "run/training_labels.json").read_text())
     manifest = json.loads((tmp_path / "run/labels/manifest.json").read_text())
     assert made == {
+        "version": 2,
         "method": "classifier",
         "features": "self_supervised",
         "soft": False,
         "labeled_fraction": 0.2,
-        "accuracy on hidden labels": manifest["reported_only"]["accuracy on hidden labels"],
+        "hidden_accuracy": manifest["reported_only"]["hidden_accuracy"],
         "hash": manifest["files"]["labels.npz"],
     }
     # On: neither stage is done again. Then without the labels, which are not needed any more.
@@ -93,7 +94,7 @@ def test_runs_share_labels(run, tmp_path):
     assert status == 0 and "Labels are taken from shared." in said
     assert not (tmp_path / "a" / "labels").exists()
     status, said = run(*train, "b", bindings=[*raw, "dataset.labeled_fraction = 0.5"])
-    assert status == 2 and "The labels in 'shared' were made for number of given labels = 8" in said
+    assert status == 2 and "The labels in 'shared' were made for num_given_labels = 8" in said
     assert not (tmp_path / "b" / "checkpoints").exists()
 
 
@@ -113,7 +114,7 @@ def test_a_run_does_not_go_on_with_other_labels(run, tmp_path, monkeypatch):
     assert status == 2
     assert "was trained on hard labels inferred from raw features (classifier) until now" in said
     with monkeypatch.context() as patch:  # Before anything is trained for them.
-        patch.setattr("compare_gan.labels.pipeline.PretextTask", None)
+        patch.setattr("compare_gan.labels.network.PretextTask", None)
         status, said = run(*train)
     assert status == 2 and "asks for hard labels inferred from self_supervised features" in said
     # Of the same kind, but of other images: told when they are there.

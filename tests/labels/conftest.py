@@ -8,9 +8,10 @@ import tensorflow as tf
 from compare_gan import labels
 from compare_gan.datasets import ArraySource, Dataset
 from compare_gan.datasets.streams import StreamSource
+from compare_gan.labels import LabelOptions
 
-# A network of a few hundred weights, some steps.
-TINY = (
+# A network of a few hundred weights, trained for a few steps.
+_TINY = (
     "backbone.width = 4",
     "backbone.units = [1, 1]",
     "pretext.training_steps = 6",
@@ -36,12 +37,13 @@ def arrays():
 def make_dataset(arrays):
     """From true labels to a data set in which every fourth image is labelled."""
 
-    def make(true=None, source=None, fraction=4):
+    def make(true=None, source=None, fraction=4, train_crop=None):
         images, labels = arrays
         labels = labels if true is None else true
         source = source or ArraySource.from_arrays({"train": (images, labels)}, num_classes=3)
         given_mask = np.arange(len(images)) // 3 % fraction == 0
-        return Dataset("thirds", source, given_mask=given_mask)
+        crops = {"train_imagenet_transform": train_crop, "eval_imagenet_transform": None}
+        return Dataset("thirds", source, given_mask=given_mask, crop_methods=crops)
 
     return make
 
@@ -69,12 +71,23 @@ def make_stream(arrays):
 
 
 @pytest.fixture
+def tiny():
+    """Bindings that make the network and its training tiny."""
+    return _TINY
+
+
+@pytest.fixture
 def infer(tmp_path):
     """`infer(dataset, *bindings, folder=…)`: with the tiny network."""
 
     def run(dataset, *bindings, folder="labels"):
         gin.clear_config()
-        gin.parse_config([*TINY, *bindings])
-        return labels.infer(dataset, str(tmp_path / folder))
+        gin.parse_config([*_TINY, *bindings])
+        return labels.infer(
+            dataset,
+            str(tmp_path / folder),
+            LabelOptions.from_gin(),
+            config_text=gin.config_str(),
+        )
 
     return run

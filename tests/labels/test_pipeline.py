@@ -6,12 +6,13 @@ import logging
 import os
 import threading
 
+import gin
 import keras
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from compare_gan import labels as labels_room
+from compare_gan import labels
 from compare_gan.datasets import (
     ArraySource,
     Dataset,
@@ -21,13 +22,13 @@ from compare_gan.datasets import (
 )
 from compare_gan.datasets.relabelling import replace_labels
 from compare_gan.errors import DivergenceError, UserError
+from compare_gan.labels import LabelOptions
 from compare_gan.labels.classifier import train_classifier
 from compare_gan.labels.files import write_arrays
-from compare_gan.labels.options import InferOptions
-from compare_gan.labels.pipeline import _restored, _Task
+from compare_gan.labels.inputs import InferenceInputs
+from compare_gan.labels.network import network_path, restore_weights
 
 _SEMI = "infer_labels.features = 'semi_supervised'"
-_SELF = "self_supervised"
 _RAW = "infer_labels.features = 'raw'"
 
 
@@ -105,7 +106,7 @@ def test_the_manifest(infer, make_dataset, arrays, tmp_path):
     manifest = _manifest(tmp_path)
     hidden = ~dataset.given_mask
     accuracy = np.mean((hard == true)[hidden])
-    assert manifest["reported_only"] == {"accuracy on hidden labels": pytest.approx(accuracy)}
+    assert manifest["reported_only"] == {"hidden_accuracy": pytest.approx(accuracy)}
     assert manifest["given_examples"] == np.flatnonzero(dataset.given_mask).tolist()
     assert (manifest["labeled_fraction"], manifest["num_images"]) == (0.25, 48)
     assert sum(manifest["confidence_of_inferred_labels"]["images"]) == 36
@@ -115,7 +116,9 @@ def test_the_manifest(infer, make_dataset, arrays, tmp_path):
 
 
 def test_two_runs_that_share_a_folder_infer_once(infer, make_dataset, monkeypatch, tmp_path):
-    infer(make_dataset(), _RAW, folder="other")  # So that gin holds the config.
+    gin.clear_config()
+    gin.parse_config(_RAW)
+    options = LabelOptions.from_gin()
     began, go_on, calls = threading.Event(), threading.Event(), []
 
     def slow(*args, **kwargs):
@@ -125,16 +128,16 @@ def test_two_runs_that_share_a_folder_infer_once(infer, make_dataset, monkeypatc
         return train_classifier(*args, **kwargs)
 
     def waiting(message, *args):
-        if message.startswith("Waiting"):
+        if (message % args).startswith("Waiting"):
             go_on.set()  # The second run has come while the first was at work.
 
     monkeypatch.setattr("compare_gan.labels.pipeline.train_classifier", slow)
-    monkeypatch.setattr("compare_gan.labels.files._log.info", waiting)
+    monkeypatch.setattr("compare_gan.files._log.info", waiting)
     folder = str(tmp_path / "shared")
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
-        first = pool.submit(labels_room.infer, make_dataset(), folder)
+        first = pool.submit(labels.infer, make_dataset(), folder, options)
         assert began.wait(60)
-        second = pool.submit(labels_room.infer, make_dataset(), folder)
+        second = pool.submit(labels.infer, make_dataset(), folder, options)
         results = [run.result().shown_labels for run in (first, second)]
     assert len(calls) == 1
     np.testing.assert_array_equal(*results)
@@ -215,7 +218,7 @@ def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch, caplo
         raise AssertionError("This was done already.")
 
     with monkeypatch.context() as patch:
-        patch.setattr("compare_gan.labels.pipeline.PretextTask", forbidden)
+        patch.setattr("compare_gan.labels.network.PretextTask", forbidden)
         # The network is there: only the classifier is trained again; also where locks are unknown.
         os.remove(tmp_path / "labels" / "manifest.json")
         patch.setattr("compare_gan.files.fcntl.flock", _no_locks)
@@ -241,9 +244,9 @@ def test_labels_of_two_fractions_share_a_network(infer, make_dataset, tmp_path, 
     infer(make_dataset(fraction=2), shared, folder="many")
     [network] = (tmp_path / "networks").glob("*.npz")
     assert not list((tmp_path / "many").glob("*backbone*"))
-    monkeypatch.setattr("compare_gan.labels.pipeline.PretextTask", None)
-    labels = infer(make_dataset(fraction=4), shared, folder="few")
-    assert labels.inferred.description["labeled_fraction"] == 0.25
+    monkeypatch.setattr("compare_gan.labels.network.PretextTask", None)
+    few = infer(make_dataset(fraction=4), shared, folder="few")
+    assert few.inferred.description["labeled_fraction"] == 0.25
     assert [network] == list((tmp_path / "networks").glob("*.npz"))
 
 
@@ -267,7 +270,7 @@ def test_the_network_does_not_learn_the_labels_held_out(infer, tmp_path):
     )
     classifier = _manifest(tmp_path)["classifier"]
     # A third, of 21 images: 4 standard deviations. With those labels learned it is 1.
-    assert classifier["accuracy on labelled images held out for it"] < 1 / 3 + 4 * 0.1
+    assert classifier["held_out_accuracy"] < 1 / 3 + 4 * 0.1
 
 
 def test_features_that_are_not_finite_are_told(infer, make_dataset, arrays):
@@ -285,20 +288,21 @@ def test_damaged_weights(tmp_path, caplog, change):
     path = str(tmp_path / "weights.npz")
     write_arrays(path, {str(i): v.numpy() + 1 for i, v in enumerate(weights.variables)})
     expected = [w + 1 for w in weights.get_weights()]
-    assert _restored(weights, path)
+    assert restore_weights(weights, path)
     np.testing.assert_array_equal(weights.get_weights()[0], expected[0])
     (tmp_path / "weights.npz").write_bytes(change((tmp_path / "weights.npz").read_bytes()))
-    assert not _restored(weights, path)
+    assert not restore_weights(weights, path)
     assert "is damaged" in caplog.text
 
 
-def test_a_network_of_other_images_is_not_taken(make_dataset, arrays):
+def test_a_network_of_other_images_is_not_used(make_dataset, arrays):
+    gin.clear_config()
     images, true = arrays
     paths = set()
     for each in (images, images.copy(), images[::-1]):
         source = ArraySource.from_arrays({"train": (each, true)}, num_classes=3)
-        task = _Task(make_dataset(source=source), "labels", InferOptions(features=_SELF), None)
-        paths.add(task._path("backbone"))
+        inputs = InferenceInputs(make_dataset(source=source), LabelOptions.from_gin())
+        paths.add(network_path(inputs, "labels", "backbone"))
     assert len(paths) == 2
 
 
@@ -331,7 +335,7 @@ def test_clusters(infer, make_dataset, arrays, tmp_path, caplog):
 
 
 def test_labels_that_have_not_been_inferred_are_not_taken_for_given_ones(make_dataset):
-    dataset = labels_room.announced(make_dataset())
+    dataset = labels.with_pending_labels(make_dataset(), LabelOptions.from_gin())
     with pytest.raises(UserError, match="has not been given its inferred labels"):
         _batches(dataset)
 
@@ -339,7 +343,7 @@ def test_labels_that_have_not_been_inferred_are_not_taken_for_given_ones(make_da
 def test_several_hosts_are_refused(make_dataset, tmp_path):
     strategy = object.__new__(tf.distribute.MultiWorkerMirroredStrategy)
     with pytest.raises(UserError, match="run `compare_gan label --gin_config … --label_dir "):
-        labels_room.infer(make_dataset(), str(tmp_path), strategy)
+        labels.infer(make_dataset(), str(tmp_path), LabelOptions.from_gin(), strategy=strategy)
 
 
 class TestMistakes:
@@ -357,20 +361,18 @@ class TestMistakes:
         source = ArraySource.from_arrays({"train": tuple(a[:36] for a in arrays)}, num_classes=3)
         dataset = Dataset("thirds", source, given_mask=make_dataset().given_mask[:36])
         assert self._message(infer, dataset, _RAW) == (
-            f"The labels in '{self.path}' were made for number of images = 48, but here it is 36: "
+            f"The labels in '{self.path}' were made for num_images = 48, but here it is 36: "
             "name another folder (infer_labels.label_dir) or delete this one."
         )
 
     def test_classes(self, infer, make_dataset, arrays):
         source = ArraySource.from_arrays({"train": arrays}, num_classes=4)
         dataset = Dataset("thirds", source, given_mask=make_dataset().given_mask)
-        assert "made for number of classes = 3, but here it is 4:" in self._message(
-            infer, dataset, _RAW
-        )
+        assert "made for num_classes = 3, but here it is 4:" in self._message(infer, dataset, _RAW)
 
     def test_other_given_labels(self, infer, make_dataset):
         message = self._message(infer, make_dataset(fraction=2), _RAW)
-        assert "made for number of given labels = 12, but here it is 24:" in message
+        assert "made for num_given_labels = 12, but here it is 24:" in message
 
     def test_other_config(self, infer, make_dataset):
         message = self._message(infer, make_dataset(), _RAW, "infer_labels.hidden = 4")
@@ -379,7 +381,7 @@ class TestMistakes:
     def test_other_names(self, infer, make_dataset, arrays):
         source = ArraySource.from_arrays({"train": arrays}, num_classes=3)
         object.__setattr__(source, "example_keys", lambda split: [f"n{i}" for i in range(48)])
-        assert "made for names of the images (hash) = " in self._message(
+        assert "made for image_names_hash = " in self._message(
             infer, make_dataset(source=source), _RAW
         )
 
@@ -389,12 +391,10 @@ class TestMistakes:
         images[7, 0, 0, 0] ^= 1  # One pixel of one image.
         source = ArraySource.from_arrays({"train": (images, true)}, num_classes=3)
         message = self._message(infer, make_dataset(source=source), _RAW)
-        assert "made for some images (hash) = " in message
+        assert "made for images_hash = " in message
 
     def test_other_crops(self, infer, make_dataset):
-        message = self._message(
-            infer, make_dataset(), _RAW, "train_imagenet_transform.crop_method = 'random'"
-        )
+        message = self._message(infer, make_dataset(train_crop="random"), _RAW)
         assert (
             "made for train_imagenet_transform.crop_method = None, but here it is 'random':"
             in message
