@@ -8,6 +8,9 @@ import keras
 from compare_gan import registry
 from compare_gan.registry import call_with_requested
 
+# What a network decides for each of its normalizations: the rest of a config is settings.
+_NOT_SETTINGS = ("name", "trainable", "dtype", "spectral_norm")
+
 
 class Normalization:
     """A normalization class together with its settings, those of gin at this moment included.
@@ -22,9 +25,8 @@ class Normalization:
 
     def __init__(self, fn: Callable):
         layer = fn(name="normalization")
-        not_settings = {*keras.layers.Layer().get_config(), "spectral_norm"}
         config = layer.get_config()
-        self.settings = {key: config[key] for key in config if key not in not_settings}
+        self.settings = {key: config[key] for key in config if key not in _NOT_SETTINGS}
         self.layer_class = type(layer)
         self.call = self.layer_class.call  # Its parameters say what the normalization needs.
         self.__name__ = self.layer_class.__name__

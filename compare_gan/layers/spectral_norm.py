@@ -1,6 +1,7 @@
 """Spectral normalization: a kernel divided by its largest singular value, by power iteration."""
 
 import math
+from typing import Any
 
 import gin
 import keras
@@ -154,6 +155,22 @@ class SpectrallyNormalized(keras.layers.Layer):
             self.u_var.assign(new_u)
         return ops.cast(kernel, self.compute_dtype)
 
-    def get_config(self):
-        settings = self.spectral_norm and self.spectral_norm.get_config()
-        return super().get_config() | {"spectral_norm": settings}
+    def get_config(self) -> dict[str, Any]:
+        # Keras's own get_config serializes the dtype policy, and for that imports TensorFlow under
+        # every backend. Networks read the configs of their normalizations when they are made.
+        config = {
+            "name": self.name,
+            "trainable": self.trainable,
+            "dtype": _policy_config(self.dtype_policy),
+            "spectral_norm": self.spectral_norm and self.spectral_norm.get_config(),
+        }
+        if self.activity_regularizer is not None:
+            config["activity_regularizer"] = keras.regularizers.serialize(self.activity_regularizer)
+        return config
+
+
+def _policy_config(policy: keras.DTypePolicy) -> str | dict[str, Any]:
+    """What a layer's argument `dtype` takes: the name of a plain policy, else its config."""
+    if type(policy) is keras.DTypePolicy:
+        return policy.name
+    return keras.dtype_policies.serialize(policy)

@@ -9,8 +9,8 @@ import sys
 import zlib
 from unittest import mock
 
-if os.environ["KERAS_BACKEND"] != "tensorflow":
-    sys.modules["tensorflow"] = None  # Whoever imports it fails.
+if os.environ["KERAS_BACKEND"] != "tensorflow":  # Then whoever imports TensorFlow fails.
+    sys.path.insert(0, os.path.join(os.path.dirname(__file__), "without_tensorflow"))
 
 import gin
 import keras
@@ -18,7 +18,7 @@ import numpy as np
 from keras import ops
 
 from compare_gan import backend, layers, losses, penalties, registry
-from compare_gan.gans import S3GAN
+from compare_gan.gans import S3GAN, SSGAN, ModularGAN
 from compare_gan.registry import call_with_requested
 
 # By architecture the size of images and options that make it narrow.
@@ -250,39 +250,56 @@ def compute_standing_statistics():
 
 
 def compute_networks():
+    """All families with one normalization, one family with all normalizations."""
+    modulated = "self_modulated_batch_norm"
+    norms = dict.fromkeys(NETWORKS, [modulated])
+    norms["sndcgan_arch"] = registry.names("normalization")
+    for name, (size, options) in NETWORKS.items():
+        for norm in norms[name]:
+            key = name if norm == modulated else f"{name}_{norm}"
+            found = _network_outputs(name, (size, size, 3), norm, options)
+            yield from ((f"{key}/{output}", value) for output, value in found.items())
+
+
+def _network_outputs(name, shape, norm, options):
     z = ops.convert_to_tensor(numbers("z", (_BATCH, _Z_DIM)))
     y = ops.one_hot(ops.convert_to_tensor([0, 2]), _CLASSES, dtype="float32")
-    for name, (size, options) in NETWORKS.items():
-        family = registry.get("architecture", name)
-        shape = (size, size, 3)
-        norm = layers.SelfModulatedBatchNorm
-        generator = family.Generator(image_shape=shape, batch_norm_fn=norm, **options)
-        discriminator = family.Discriminator(
-            image_shape=shape, spectral_norm=True, layer_norm=name == "resnet5_arch", **options
-        )
-        x = ops.convert_to_tensor(numbers("x", (_BATCH, *shape), 0))
+    x = ops.convert_to_tensor(numbers("x", (_BATCH, *shape), 0))
+    family = registry.get("architecture", name)
+    generator = family.Generator(image_shape=shape, batch_norm_fn=norm, **options)
+    discriminator = family.Discriminator(
+        image_shape=shape, spectral_norm=True, layer_norm=name == "resnet5_arch", **options
+    )
 
-        # In training resnet30's last norms divide by the variance of a batch that is the difference
-        # of two nearly equal numbers.
-        training = name != "resnet30_arch"
+    # In training resnet30's last norms divide by the variance of a batch that is the difference of
+    # two nearly equal numbers.
+    training = name != "resnet30_arch"
 
-        def forward(z, x, y, generator=generator, discriminator=discriminator, training=training):
-            images = generator((z, y), training=training)[:, ::4, ::4]
-            logits, features = discriminator((x, y), training=True)
-            return {"images": images, "logits": logits, "features": features}
+    def forward(z, x, y):
+        images = generator((z, y), training=training)[:, ::4, ::4]
+        logits, features = discriminator((x, y), training=True)
+        return {"images": images, "logits": logits, "features": features}
 
-        build(forward, z, x, y)
-        fill(generator, discriminator)
-        yield from ((f"{name}/{key}", value) for key, value in run(forward, z, x, y).items())
+    build(forward, z, x, y)
+    fill(generator, discriminator)
+    return run(forward, z, x, y)
 
 
 def compute_gan():
-    """With a gradient penalty, from a batch of NumPy arrays."""
+    """From a batch of NumPy arrays; S3GAN with a gradient penalty and all gradients."""
+    modular = ModularGAN((8, 8, 3), _CLASSES, "dummy_arch", z_dim=6)
+    yield from _gan_losses("modular_gan", modular)
+    ssgan = SSGAN((8, 8, 3), _CLASSES, "dummy_arch", z_dim=6, rotated_batch_size=4)
+    yield from _gan_losses("ssgan", ssgan)
     gin.parse_config("penalty.fn = @wgangp_penalty")
-    gan = S3GAN(
+    s3gan = S3GAN(
         (8, 8, 3), _CLASSES, "dummy_arch", z_dim=6, conditional=True, project_y=True,
         use_predictor=True, rotated_batch_fraction=1,
     )  # fmt: skip
+    yield from _gan_losses("s3gan", s3gan, with_gradients=True)
+
+
+def _gan_losses(name, gan, with_gradients=False):
     fill(gan.generator, gan.discriminator, *gan.heads.values())
     labels = np.eye(_CLASSES, dtype=np.float32)[[0, 2, 1, 1]]
     batch = {
@@ -298,9 +315,14 @@ def compute_gan():
         ("d", lambda: gan.discriminator_loss(batch, gan.fakes(batch)), gan.discriminator_variables),
         ("g", lambda: gan.generator_loss(batch), gan.generator_variables),
     ):
+
+        def terms(loss=loss, variables=variables):
+            found = {"total": loss().total} | loss().parts
+            return found | gradients(lambda: loss().total, variables) if with_gradients else found
+
         with uniform:
-            found = run(lambda f=loss, v=variables: f().parts | gradients(lambda: f().total, v))
-        yield from ((f"{side}/{key}", value) for key, value in found.items())
+            found = run(terms)
+        yield from ((f"{name}/{side}/{key}", value) for key, value in found.items())
 
 
 def compute_gradients():
