@@ -252,10 +252,9 @@ def compute_standing_statistics():
 def compute_networks():
     """All families with one normalization, one family with all normalizations."""
     modulated = "self_modulated_batch_norm"
-    norms = dict.fromkeys(NETWORKS, [modulated])
-    norms["sndcgan_arch"] = registry.names("normalization")
     for name, (size, options) in NETWORKS.items():
-        for norm in norms[name]:
+        norms = registry.names("normalization") if name == "sndcgan_arch" else [modulated]
+        for norm in norms:
             key = name if norm == modulated else f"{name}_{norm}"
             found = _network_outputs(name, (size, size, 3), norm, options)
             yield from ((f"{key}/{output}", value) for output, value in found.items())
