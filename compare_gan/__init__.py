@@ -1,7 +1,180 @@
-"""Compare GAN: interchangeable GAN parts, a runner, and the S³GAN pipeline.
+"""Interchangeable GAN parts, a runner that trains any combination of them, and S³GAN.
 
-Importing this package loads nothing heavy; import the rooms that you need, for example
-`from compare_gan.losses import hinge` or `from compare_gan.layers import Conv2D`.
+A room is imported when it is first used, so `import compare_gan` alone loads neither TensorFlow nor
+Keras, and `compare_gan.losses.hinge` works after it.
+
+Parts to use in your own code
+  losses          from real and fake logits to the losses of both networks
+  penalties       gradient penalties and weight decay
+  layers          Keras layers: spectral normalization, batch norms, attention, residual blocks
+  architectures   generators and discriminators, from DCGAN to BigGAN-deep
+  gans            what is minimised: ModularGAN, SSGAN, S3GAN
+  datasets        data sets by name, and the batches that training and evaluation take
+  metrics         FID, KID, precision and recall, …: functions of arrays; feature extractors
+
+From a config to a trained model and its scores
+  training        the runner: experiment, trainer, model directory
+  labels          labels for every image, inferred from a few or from none
+  evaluation      scores of generators and of any two sets of images; protocols
+  report          grids of images, curves of losses
+  importing       models of the 2019 library
+
+Around them
+  registry        parts by kind and name, and how to add your own
+  errors          UserError: a user's mistake in one sentence
+
+Shortcuts
+  load_generator(run)   the generator of a trained run, ready to draw images
+  score(real, fake)     scores of one set of images against another
+
+The command line is `compare_gan --help`; `compare_gan list` names all parts.
 """
 
+import importlib
+from collections.abc import Sequence
+from types import ModuleType
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compare_gan import (
+        architectures,
+        datasets,
+        errors,
+        evaluation,
+        gans,
+        importing,
+        labels,
+        layers,
+        losses,
+        metrics,
+        penalties,
+        registry,
+        report,
+        training,
+    )
+    from compare_gan.evaluation.score_sets import SetScores
+    from compare_gan.training.model_dir import TrainedModel
+
 __version__ = "4.0.0.dev0"
+
+__all__ = [
+    "__version__",
+    "architectures",
+    "datasets",
+    "errors",
+    "evaluation",
+    "gans",
+    "importing",
+    "labels",
+    "layers",
+    "load_generator",
+    "losses",
+    "metrics",
+    "penalties",
+    "registry",
+    "report",
+    "score",
+    "training",
+]
+
+
+def load_generator(
+    run: str, checkpoint: str | int | None = None, use_ema: bool = True
+) -> "TrainedModel":
+    """Restores the generator of a trained run; reads no training data.
+
+    Gin's bindings are replaced by those of the run.
+
+    Args:
+      run: Model directory that `compare_gan train` or `import-weights` wrote.
+      checkpoint: Step or path of a checkpoint; None for the newest.
+      use_ema: Whether to use the moving average of the weights, where the run has one.
+
+    Returns:
+      The generator with what is needed to draw images from it.
+
+    Raises:
+      UserError: The directory or the checkpoint is missing, or they do not fit each other.
+    """
+    from compare_gan.training.model_dir import load_trained
+
+    return load_trained(run, checkpoint, use_ema)
+
+
+def score(
+    real: Any,
+    fake: Any,
+    metrics: Sequence[Any] = (),
+    extractor: Any = "auto",
+    *,
+    num_real: int | None = None,
+    num_fake: int | None = None,
+    batch_size: int = 100,
+    seed: int = 0,
+    protocol: str | None = None,
+    on_error: str = "stop",
+    pictures: bool = False,
+    progress: bool = False,
+) -> "SetScores":
+    """Scores a set of images against another one.
+
+    A set is an array (uint8 [n, H, W, C]), a folder or `.zip` of images, an `.npz` file, or a data
+    set by name, with or without a split (`cifar10:test`).
+
+    Args:
+      real: The reference; None if no metric compares with one.
+      fake: The images to score.
+      metrics: Registered names, classes or instances of `metrics.Metric`; FID if empty.
+      extractor: Registered name, class or instance of `metrics.extractors.Extractor`; `auto` is
+        `fashion_cnn` where a set is Fashion-MNIST by name, else `inception`.
+      num_real: Number of real images to use; None for all.
+      num_fake: Number of fake images to use; None for all.
+      batch_size: Number of images in one forward pass of the extractor.
+      seed: Seed of the order of the images, and so of the choice where not all are used.
+      protocol: Name of a protocol, which sets metrics, extractor, `num_real` and `num_fake`.
+      on_error: What to do about a file that is not an image: `stop` or `skip`.
+      pictures: Whether metrics draw pictures.
+      progress: Whether to show progress on standard error.
+
+    Returns:
+      The scores by name, and how they were measured.
+
+    Raises:
+      UserError: A name is unknown, or a set cannot be read, is too small, or does not suit a
+        metric.
+
+    Example:
+      >>> import numpy as np
+      >>> import compare_gan
+      >>> random = np.random.RandomState(0)
+      >>> real, fake = random.randint(256, size=(2, 8, 28, 28, 1)).astype(np.uint8)
+      >>> result = compare_gan.score(real, fake, metrics=["vendi"], extractor="fashion_cnn")
+      >>> list(result.scores)
+      ['vendi_fashion_cnn']
+    """
+    from compare_gan.evaluation.score_sets import score_sets
+
+    return score_sets(
+        real,
+        fake,
+        metrics,
+        extractor,
+        num_real=num_real,
+        num_fake=num_fake,
+        batch_size=batch_size,
+        seed=seed,
+        protocol=protocol,
+        on_error=on_error,
+        pictures=pictures,
+        progress=progress,
+    )
+
+
+def __getattr__(name: str) -> ModuleType:
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

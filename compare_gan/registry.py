@@ -6,20 +6,25 @@ A part registers itself where it is defined:
     def hinge(d_real_logits, d_fake_logits): ...
 
 which also makes it gin-configurable (`loss.fn = @hinge`). `registry.get("loss", "hinge")` finds
-it again; `compare_gan list loss` prints what is registered.
+it again. A room is imported when one of its parts is looked up, not before.
+
+`compare_gan list` must not import any room: it prints `parts.json`, the index of the library's own
+parts, which `python scripts/write_parts_index.py` writes.
 """
 
 import dataclasses
 import importlib
 import inspect
+import json
+import os
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import Any, TypeVar
 
 import gin
 
 from compare_gan.errors import UserError, unknown_name
 
-# The rooms that hold each kind's parts: imported when the kind is looked up, not before.
+# The room that holds the parts of each kind.
 _ROOMS = {
     "architecture": "compare_gan.architectures",
     "dataset": "compare_gan.datasets",
@@ -33,10 +38,24 @@ _ROOMS = {
     "protocol": "compare_gan.evaluation.protocols",
 }
 
+_INDEX = os.path.join(os.path.dirname(os.path.abspath(__file__)), "parts.json")
+_INDEX_VERSION = 1
+
+_Part = TypeVar("_Part")
+
 
 @dataclasses.dataclass(frozen=True)
 class Component:
-    """One registered part: what it is called, the thing itself, one line about it, its paper."""
+    """One registered part.
+
+    Attributes:
+      kind: One of `kinds()`.
+      name: The field's name for the part.
+      value: The part itself: a function, a class, a module, or a bundle of them.
+      summary: One line about the part.
+      paper: URL or citation of its publication; empty if there is none.
+      aliases: Other names under which `get` finds the part.
+    """
 
     kind: str
     name: str
@@ -46,11 +65,28 @@ class Component:
     aliases: tuple[str, ...] = ()
 
 
+@dataclasses.dataclass(frozen=True)
+class Entry:
+    """The description of one part in the index: all of a `Component` except its value."""
+
+    kind: str
+    name: str
+    summary: str
+    paper: str = ""
+    aliases: tuple[str, ...] = ()
+
+
 _components: dict[str, dict[str, Component]] = {kind: {} for kind in _ROOMS}
 
 
 def kinds() -> list[str]:
-    """The kinds of parts, sorted."""
+    """The kinds of parts, sorted.
+
+    Example:
+      >>> from compare_gan import registry
+      >>> "loss" in registry.kinds()
+      True
+    """
     return sorted(_components)
 
 
@@ -63,18 +99,18 @@ def add(
     paper: str = "",
     aliases: Iterable[str] = (),
 ) -> None:
-    """Registers `value` as it is (no gin binding) under `kind` and `name`.
+    """Registers `value` under `kind` and `name` without making it gin-configurable.
 
     Args:
       kind: One of `kinds()`.
       name: The field's name for the part.
-      value: The part: a function, a class, or a bundle of them.
-      summary: One line; the first line of the docstring if empty.
-      paper: Where the part was published (a URL or a citation).
-      aliases: Other names under which `get` finds it.
+      value: The part: a function, a class, a module, or a bundle of them.
+      summary: One line about the part; the first line of its docstring if empty.
+      paper: URL or citation of its publication.
+      aliases: Other names under which `get` finds the part.
 
     Raises:
-      UserError: `kind` is not a kind, or `name` already names another part of this kind.
+      UserError: `kind` is unknown, or another part of this kind has the name already.
     """
     _refuse_taken(kind, (name, *aliases), value)
     summary = summary or (inspect.getdoc(value) or "").split("\n", 1)[0]
@@ -90,23 +126,33 @@ def register(
     summary: str = "",
     paper: str = "",
     aliases: Iterable[str] = (),
-) -> Callable[[Any], Any]:
-    """Decorator: makes a function or class gin-configurable and registers it; see `add`.
+) -> Callable[[_Part], _Part]:
+    """Returns a decorator that registers a function or class and makes it gin-configurable.
 
     Args:
       kind: One of `kinds()`.
       name: The field's name for the part.
-      gin_name: Its name in gin files; `name` if None.
+      gin_name: Name of the part in gin files; `name` if None.
       gin_module: Module prefix in gin files, for names that are not unique by themselves.
-      summary: One line; the first line of the docstring if empty.
-      paper: Where the part was published.
-      aliases: Other names under which `get` finds it.
+      summary: One line about the part; the first line of its docstring if empty.
+      paper: URL or citation of its publication.
+      aliases: Other names under which `get` finds the part.
 
-    Returns:
-      A decorator that returns the gin-configurable part.
+    Raises:
+      UserError: `kind` is unknown, or another part of this kind has the name already (raised where
+        the decorator is applied).
+
+    Example:
+      >>> from compare_gan import registry
+      >>> @registry.register("penalty", "docstring_penalty", paper="https://example.org")
+      ... def docstring_penalty(x):
+      ...     "No penalty."
+      ...     return 0.0
+      >>> registry.get("penalty", "docstring_penalty")(None)
+      0.0
     """
 
-    def decorate(part):
+    def decorate(part: _Part) -> _Part:
         _refuse_taken(kind, (name, *aliases), part)
         configurable = gin_configurable(gin_name or name, gin_module)(part)
         add(kind, name, configurable, summary=summary, paper=paper, aliases=aliases)
@@ -115,15 +161,21 @@ def register(
     return decorate
 
 
-def gin_configurable(name: str | None = None, module: str | None = None) -> Callable[[Any], Any]:
-    """`gin.configurable`, for Keras layers and models as well.
+def gin_configurable(
+    name: str | None = None, module: str | None = None
+) -> Callable[[_Part], _Part]:
+    """Returns a decorator like `gin.configurable` that suits Keras layers and models as well.
 
     Keras reads the parameter names of `__init__` to serialize a layer, and gin's wrapper hides
-    them: here it shows them again. Values that gin gives are beyond Keras's sight: a class that is
-    to be saved with them returns them in its `get_config`.
+    them: this decorator shows them again. Keras does not see the values that gin supplies: a class
+    that is saved with them must return them from its `get_config`.
+
+    Args:
+      name: Name in gin files; that of the function or class if None.
+      module: Module prefix in gin files.
     """
 
-    def decorate(part):
+    def decorate(part: Any) -> Any:
         if not inspect.isclass(part):
             return gin.configurable(name, module=module)(part)
         signature = inspect.signature(part.__init__)
@@ -135,10 +187,19 @@ def gin_configurable(name: str | None = None, module: str | None = None) -> Call
 
 
 def get(kind: str, name: Any) -> Any:
-    """The part of this kind and name; what is not a string (a gin reference) passes through.
+    """Returns the part of this kind and name.
+
+    Args:
+      kind: One of `kinds()`.
+      name: Name or alias of the part. Anything but a string (a gin reference) is returned as it is.
 
     Raises:
-      UserError: There is no such part; the message names the nearest one.
+      UserError: There is no such part; the message has the nearest name.
+
+    Example:
+      >>> from compare_gan import registry
+      >>> registry.get("loss", "hinge").__name__
+      'hinge'
     """
     if not isinstance(name, str):
         return name
@@ -156,7 +217,13 @@ def components(kind: str) -> list[Component]:
 
 
 def names(kind: str) -> list[str]:
-    """The names of all parts of one kind, sorted."""
+    """The names of all parts of one kind, sorted.
+
+    Example:
+      >>> from compare_gan import registry
+      >>> "wgangp_penalty" in registry.names("penalty")
+      True
+    """
     return [component.name for component in components(kind)]
 
 
@@ -190,6 +257,52 @@ def call_with_requested(fn: Callable, /, **available: Any) -> Any:
     return fn(**requested)
 
 
+def read_index(kind: str | None = None) -> dict[str, list[Entry]]:
+    """Returns the library's own parts by kind, from `parts.json`: imports no room.
+
+    Args:
+      kind: The only kind to return; all if None.
+
+    Raises:
+      UserError: `kind` is unknown; the message has the nearest one.
+
+    Example:
+      >>> from compare_gan import registry
+      >>> [entry.name for entry in registry.read_index("loss")["loss"]][0]
+      'hinge'
+    """
+    with open(_INDEX, encoding="utf-8") as file:
+        content = json.load(file)
+    found = {
+        each: [
+            Entry(each, part["name"], part["summary"], part["paper"], tuple(part["aliases"]))
+            for part in parts
+        ]
+        for each, parts in content["parts"].items()
+    }
+    if kind is None:
+        return found
+    if kind not in found:
+        raise unknown_name("kind of part", kind, found)
+    return {kind: found[kind]}
+
+
+def write_index(path: str = _INDEX) -> None:
+    """Imports all rooms and writes the index of the parts that are registered then.
+
+    The file is JSON: `version`, and under `parts` by kind a list of parts, each with `name`,
+    `aliases`, `summary` and `paper`; both levels sorted.
+    """
+    fields = ("name", "aliases", "summary", "paper")
+    parts = {
+        kind: [{field: getattr(part, field) for field in fields} for part in components(kind)]
+        for kind in kinds()
+    }
+    text = json.dumps({"version": _INDEX_VERSION, "parts": parts}, indent=1, ensure_ascii=False)
+    with open(path, "w", encoding="utf-8") as file:
+        file.write(text + "\n")
+
+
 def _refuse_taken(kind: str, keys: Iterable[str], value: Any) -> None:
     if kind not in _components:
         raise unknown_name("kind of part", kind, _components)
@@ -207,7 +320,7 @@ def _find(kind: str, name: str) -> Component | None:
 
 
 def _same_definition(a: Any, b: Any) -> bool:
-    """Whether `b` is `a`, or `a`'s module loaded once more (a notebook, gin's interactive mode)."""
+    """Whether `b` is `a`, or `a` after its module was reloaded, as in a notebook."""
     if a is b:
         return True
     where = [(getattr(v, "__module__", None), getattr(v, "__qualname__", None)) for v in (a, b)]

@@ -1,10 +1,11 @@
-"""What the command line sets before TensorFlow is imported."""
+"""Settings of the command line that must be made before TensorFlow is imported."""
 
 import contextlib
 import logging
 import os
 import sys
 import tempfile
+from collections.abc import Iterator
 
 from compare_gan.errors import UserError
 
@@ -22,9 +23,10 @@ def prepare_tensorflow() -> None:
     Raises:
       UserError: Keras is set to another backend.
     """
-    # TensorFlow leaves oneDNN off on CPUs without AVX512, where it is twice as fast with it.
+    # By default TensorFlow does without oneDNN on CPUs without AVX-512, where it is twice as fast
+    # with it.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    # One operation has all cores at its disposal; while it waits, another may begin.
+    # One operation may use all cores; while it waits, another one can start.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(available_cores()))
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
@@ -39,8 +41,8 @@ def prepare_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
-    # This pass of TensorFlow's graph optimizer gives up with an error message where the gradient of
-    # a leaky ReLU is in the graph, as it is in most discriminators' training steps.
+    # This pass of TensorFlow's graph optimizer gives up with an error message where a graph
+    # contains the gradient of a leaky ReLU, as the training steps of most discriminators do.
     tf.config.optimizer.set_experimental_options({"remapping": False})
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
@@ -51,11 +53,11 @@ def prepare_tensorflow() -> None:
 
 
 @contextlib.contextmanager
-def _quiet_stderr():
-    """Holds back what native code writes to standard error, unless an exception comes.
+def _quiet_stderr() -> Iterator[None]:
+    """Holds back what native code writes to standard error, unless an exception is raised.
 
-    While it looks for GPUs TensorFlow writes several lines that no setting silences, on machines
-    without one errors among them.
+    While TensorFlow looks for GPUs it writes several lines that no setting silences; on machines
+    without a GPU some of them look like errors.
     """
     saved = os.dup(2)
     with tempfile.TemporaryFile() as held:

@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from typing import Any
 
 import click
 
@@ -15,17 +16,17 @@ from compare_gan.startup import prepare_tensorflow
 @click.option(
     "--num",
     type=click.IntRange(min=1),
-    help="Write so many single PNGs instead, or one .npz (arr_0, labels).",
+    help="Write this many single PNGs instead, or one .npz (arr_0, labels).",
 )
 @click.option(
     "--interpolate",
     "interpolations",
     type=click.IntRange(min=1),
-    help="Write so many rows of images between two latents, left to right.",
+    help="Write this many rows of images between two latents, left to right.",
 )
 @click.option("--class", "label", metavar="CLASS", help="Only this class (name or number).")
 @click.option(
-    "--columns", default=10, show_default=True, type=click.IntRange(min=2), help="Images a row."
+    "--columns", default=10, show_default=True, type=click.IntRange(min=2), help="Images per row."
 )
 @click.option(
     "--truncation",
@@ -34,13 +35,24 @@ from compare_gan.startup import prepare_tensorflow
     type=click.FloatRange(min=0, min_open=True, max=1),
     help="Narrows the latents: less variety, cleaner images.",
 )
-@click.option("--seed", default=0, show_default=True, help="Of the latents.")
+@click.option("--seed", default=0, show_default=True, help="Seed of the latents.")
 @click.option("--checkpoint", metavar="STEP", help="A step; the newest if left out.")
-@click.option("--raw", is_flag=True, help="The weights themselves, not their moving average.")
-def sample(model_dir, out, num, interpolations, label, columns, truncation, seed, checkpoint, raw):
-    """Draw images from a trained model; reads no training data.
+@click.option("--raw", is_flag=True, help="Use the weights themselves, not their moving average.")
+def sample(
+    model_dir: str,
+    out: str | None,
+    num: int | None,
+    interpolations: int | None,
+    label: str | None,
+    columns: int,
+    truncation: float,
+    seed: int,
+    checkpoint: str | None,
+    raw: bool,
+) -> None:
+    """Draw images from a trained model.
 
-    Without --num or --interpolate: a grid, one class a row.
+    Reads no training data. Without --num or --interpolate: a grid with one class per row.
     """
     prepare_tensorflow()
     from compare_gan import sampling
@@ -52,7 +64,7 @@ def sample(model_dir, out, num, interpolations, label, columns, truncation, seed
         raise UserError("--out with the ending .npz needs --num: a grid is written as PNG.")
     sampler = load_trained(model_dir, checkpoint, use_ema=not raw).sampler
     sampler = dataclasses.replace(sampler, truncation=truncation)
-    chosen = dict(seed=seed, label=sampling.find_class(sampler, label))
+    chosen: dict[str, Any] = dict(seed=seed, label=sampling.find_class(sampler, label))
     if num:
         out = out or os.path.join(model_dir, "images")
         path = sampling.write_images(sampler, out, num, **chosen)
@@ -71,12 +83,14 @@ def sample(model_dir, out, num, interpolations, label, columns, truncation, seed
     "--out",
     required=True,
     metavar="PATH",
-    help="With the ending .keras a Keras file, otherwise the directory of a SavedModel.",
+    help="A path that ends in .keras for a Keras file, any other for a SavedModel's directory.",
 )
 @click.option("--checkpoint", metavar="STEP", help="A step; the newest if left out.")
-@click.option("--raw", is_flag=True, help="The weights themselves, not their moving average.")
-@click.option("--discriminator", is_flag=True, help="The discriminator network as well.")
-def export(model_dir, out, checkpoint, raw, discriminator):
+@click.option("--raw", is_flag=True, help="Use the weights themselves, not their moving average.")
+@click.option("--discriminator", is_flag=True, help="Write the discriminator as well.")
+def export(
+    model_dir: str, out: str, checkpoint: str | None, raw: bool, discriminator: bool
+) -> None:
     """Write the generator as a SavedModel or Keras file.
 
     A SavedModel needs nothing but TensorFlow: its signature takes z (and labels) and returns
@@ -93,22 +107,26 @@ def export(model_dir, out, checkpoint, raw, discriminator):
 
 @click.command("import-weights")
 @click.argument("source")
-@click.option("--model_dir", required=True, metavar="DIR", help="Made; as train would write it.")
+@click.option(
+    "--model_dir", required=True, metavar="DIR", help="The directory to make, as train does."
+)
 @click.option(
     "--gin_config",
     "gin_configs",
     multiple=True,
     metavar="FILE",
-    help="The config that the model was trained with; wins over what the weights show.",
+    help="Config that the model was trained with; wins over what the weights show.",
 )
 @click.option("--gin_bindings", multiple=True, metavar="BINDING", help="As for train.")
-def import_weights(source, model_dir, gin_configs, gin_bindings):
-    """Bring back a model of the 2019 library: a TF1 checkpoint or TF-Hub module.
+def import_weights(
+    source: str, model_dir: str, gin_configs: tuple[str, ...], gin_bindings: tuple[str, ...]
+) -> None:
+    """Import a model of the 2019 library.
 
     \b
     SOURCE is one of
-      a checkpoint's prefix (…/model.ckpt-250000), or a directory with a file `checkpoint`
-      a directory with a hub module (saved_model.pb, variables/), or its .tar.gz
+      the prefix of a checkpoint (…/model.ckpt-250000), or a directory with a file `checkpoint`
+      the directory of a hub module (saved_model.pb, variables/), or its .tar.gz
       a hub handle (google/compare_gan/s3gan_10_128x128/1), which is downloaded
 
     Architecture, image size and classes follow from the names and shapes of the variables.

@@ -1,6 +1,7 @@
 """`compare_gan metrics | compare`."""
 
 import os
+from typing import Any
 
 import click
 
@@ -24,27 +25,32 @@ from compare_gan.startup import prepare_tensorflow
     metavar="NAME",
     help="auto: fashion_cnn for Fashion-MNIST by name, else inception.",
 )
-@click.option("--num_real", type=click.IntRange(min=1), help="So many of the real images.")
-@click.option("--num_fake", type=click.IntRange(min=1), help="So many of the others.")
+@click.option("--num_real", type=click.IntRange(min=1), help="Use this many of the real images.")
+@click.option("--num_fake", type=click.IntRange(min=1), help="Use this many of the fake images.")
 @click.option(
     "--batch_size",
     default=100,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Images in one forward of the extractor.",
+    help="Images in one forward pass of the extractor.",
 )
 @click.option(
-    "--seed", default=0, show_default=True, help="Of the order, and so of which are taken."
+    "--seed",
+    default=0,
+    show_default=True,
+    help="Seed of the order, and so of the choice of images.",
 )
 @click.option(
     "--on_error",
     default="stop",
     show_default=True,
     type=click.Choice(("stop", "skip")),
-    help="What to do about a file that is no image; it is named.",
+    help="What to do about a file that is not an image: its name is printed either way.",
 )
-@click.option("--pictures", metavar="DIR", help="Write what metrics draw there.")
-@click.option("--output", metavar="FILE", help="Write there what is printed, too.")
+@click.option(
+    "--pictures", metavar="DIR", help="Write the pictures that metrics draw to this folder."
+)
+@click.option("--output", metavar="FILE", help="Also write the JSON to this file.")
 @click.option(
     "--gin_bindings",
     multiple=True,
@@ -52,28 +58,30 @@ from compare_gan.startup import prepare_tensorflow
     help="Options of metrics, extractors and data sets, e.g. 'dataset.data_dir = \"…\"'.",
 )
 def metrics(
-    fake,
-    real,
-    metrics,
-    protocol,
-    extractor,
-    num_real,
-    num_fake,
-    batch_size,
-    seed,
-    on_error,
-    pictures,
-    output,
-    gin_bindings,
-):
-    """Score any set of images against another; prints JSON.
+    fake: str,
+    real: str | None,
+    metrics: str | None,
+    protocol: str | None,
+    extractor: str,
+    num_real: int | None,
+    num_fake: int | None,
+    batch_size: int,
+    seed: int,
+    on_error: str,
+    pictures: str | None,
+    output: str | None,
+    gin_bindings: tuple[str, ...],
+) -> None:
+    """Score a set of images against another one.
+
+    Prints JSON.
 
     \b
     IMAGES is one of
-      a folder, read with its subfolders, or a .zip of images
-      an .npz with `images`, `arr_0` or `samples` (uint8 [n, H, W, C]), perhaps `labels`
-      an .npz with `mu` and `sigma`, for FID alone
-      a data set or its split: fashion_mnist_10k, cifar10:test, tfds:NAME:SPLIT
+      a folder of images with its subfolders, or a .zip of images
+      an .npz with `images`, `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels`
+      an .npz with `mu` and `sigma`, for FID only
+      a data set or a split of one: fashion_mnist_10k, cifar10:test, tfds:NAME:SPLIT
     """  # noqa: D301
     prepare_tensorflow()
     from compare_gan import config, files
@@ -112,15 +120,18 @@ def metrics(
 
 @click.command()
 @click.argument("results", nargs=-1, required=True)
-@click.option("--all", "every", is_flag=True, help="All rows, not the last of each.")
-def compare(results, every):
-    """List scores beside each other, and warn where they were not measured alike.
+@click.option("--all", "every", is_flag=True, help="All rows, not only the last of each.")
+def compare(results: tuple[str, ...], every: bool) -> None:
+    """List scores side by side.
 
-    RESULTS are model directories, results.jsonl files, and what `compare_gan metrics` wrote.
+    Warns where they were not measured alike.
+
+    RESULTS are model directories, results.jsonl files, and files that `compare_gan metrics` wrote.
     """
     from compare_gan.evaluation import comparison
 
-    rows, names = [], []
+    rows: list[Any] = []
+    names: list[str] = []
     for path in results:
         found = comparison.read_rows(path)
         rows += found if every else found[-1:]

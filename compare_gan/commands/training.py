@@ -6,11 +6,12 @@ from compare_gan.commands.options import config_options, dataset_overrides, eval
 from compare_gan.errors import UserError
 from compare_gan.startup import prepare_tensorflow
 
-_SCHEDULES = ("train", "eval_after_train", "continuous_eval")
+# `--schedule` is the name of 2019; in code what it chooses is the mode.
+_MODES = ("train", "eval_after_train", "continuous_eval")
 
 
 @click.command()
-@click.option("--model_dir", metavar="DIR", help="Checkpoints, pictures and scores go here.")
+@click.option("--model_dir", metavar="DIR", help="Directory for checkpoints, pictures and scores.")
 @config_options
 @eval_options
 @click.option(
@@ -18,35 +19,37 @@ _SCHEDULES = ("train", "eval_after_train", "continuous_eval")
     default=5000,
     show_default=True,
     type=click.IntRange(min=1),
-    help="Checkpoints to evaluate: multiples of this, and the last.",
+    help="Evaluate checkpoints at multiples of this step, and the last one.",
 )
 @click.option(
     "--schedule",
+    "mode",
     default="eval_after_train",
     show_default=True,
-    type=click.Choice(_SCHEDULES),
+    type=click.Choice(_MODES),
     help="Train only; train, then evaluate; or evaluate what another process trains.",
 )
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Print the resolved config, parameter counts and estimated memory; do nothing.",
+    help="Only print the resolved config, parameter counts and estimated memory.",
 )
 def train(
-    model_dir,
-    gin_configs,
-    gin_bindings,
-    tfds_data_dir,
-    data_fake_dataset,
-    num_eval_averaging_runs,
-    eval_every_steps,
-    score_filename,
-    schedule,
-    dry_run,
-):
-    """Train from a gin config, resume where a run left off, and evaluate.
+    model_dir: str | None,
+    gin_configs: tuple[str, ...],
+    gin_bindings: tuple[str, ...],
+    tfds_data_dir: str | None,
+    data_fake_dataset: bool,
+    num_eval_averaging_runs: int,
+    eval_every_steps: int,
+    score_filename: str,
+    mode: str,
+    dry_run: bool,
+) -> None:
+    """Train from a gin config, then evaluate.
 
-    Started again with the same --model_dir it goes on from the newest checkpoint.
+    A run that is started again with the same --model_dir resumes from its newest checkpoint.
+    `compare_gan configs` lists the configs that --gin_config takes by name.
     """
     prepare_tensorflow()
     from compare_gan import config
@@ -59,7 +62,7 @@ def train(
         raise UserError("--gin_config is needed: the gin file that says what to train.")
     config.parse(gin_configs, gin_bindings)
     experiment = Experiment.from_gin(**dataset_overrides(tfds_data_dir, data_fake_dataset))
-    if dry_run:
+    if dry_run or model_dir is None:
         from compare_gan.training.dry_run import describe
 
         click.echo(describe(experiment))
@@ -69,20 +72,27 @@ def train(
         every_steps=eval_every_steps,
         score_filename=score_filename,
     )
-    schedules.run(schedule, experiment, model_dir, evaluation)
+    schedules.run(mode, experiment, model_dir, evaluation)
 
 
 @click.command()
 @click.option(
-    "--label_dir", metavar="DIR", help="Labels go here; infer_labels.label_dir if left out."
+    "--label_dir", metavar="DIR", help="Directory for labels; infer_labels.label_dir if left out."
 )
 @config_options
-def label(label_dir, gin_configs, gin_bindings, tfds_data_dir, data_fake_dataset):
-    """Infer the labels of a config's data set from the given ones, or cluster it.
+def label(
+    label_dir: str | None,
+    gin_configs: tuple[str, ...],
+    gin_bindings: tuple[str, ...],
+    tfds_data_dir: str | None,
+    data_fake_dataset: bool,
+) -> None:
+    """Infer missing labels, or cluster images.
 
-    Needs of the config only what is about data and labels. `train` does the same by itself where
+    The missing labels of a config's data set are inferred from the given ones; only the parts of
+    the config that concern data and labels are read. `train` does the same by itself where
     dataset.inferred_labels = True; runs that name the folder in infer_labels.label_dir share it.
-    Started again after it was killed, it goes on from its newest checkpoint.
+    When it is started again after an interruption, it resumes from its newest checkpoint.
     """
     prepare_tensorflow()
     from compare_gan import config
@@ -102,15 +112,18 @@ def label(label_dir, gin_configs, gin_bindings, tfds_data_dir, data_fake_dataset
 @click.option("--data_fake_dataset", is_flag=True, help="As for train.")
 @eval_options
 def evaluate(
-    model_dir,
-    checkpoint,
-    gin_bindings,
-    tfds_data_dir,
-    data_fake_dataset,
-    num_eval_averaging_runs,
-    score_filename,
-):
-    """Score a checkpoint; adds a row to scores.csv and results.jsonl."""
+    model_dir: str,
+    checkpoint: str | None,
+    gin_bindings: tuple[str, ...],
+    tfds_data_dir: str | None,
+    data_fake_dataset: bool,
+    num_eval_averaging_runs: int,
+    score_filename: str,
+) -> None:
+    """Score a checkpoint of a trained model.
+
+    Adds a row to scores.csv and to results.jsonl.
+    """
     prepare_tensorflow()
     from compare_gan import config
     from compare_gan.training import model_dir as model_dirs

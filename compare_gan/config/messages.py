@@ -1,7 +1,6 @@
 """A user's mistakes in a config, told in one sentence each."""
 
 import inspect
-import os
 import re
 
 from compare_gan.config import gin_internals
@@ -63,17 +62,6 @@ def required_missing(error: RuntimeError) -> str | None:
     scope = match[1].split(".")[-1]
     missing = ", ".join(f"{scope}.{name}" for name in re.findall(r"'([^']+)'", match[2]))
     return f"The config gives no value for {missing}, which every run needs."
-
-
-def missing_file(path: str) -> UserError:
-    """The error for a config file that is not there."""
-    folder = os.path.dirname(path) or "."
-    if not os.path.isdir(folder):
-        return UserError(f"There is no gin config '{path}'; there is no folder '{folder}' either.")
-    guess = nearest(os.path.basename(path), os.listdir(folder))
-    return UserError(
-        f"There is no gin config '{path}'.{_hint(guess and os.path.join(folder, guess))}"
-    )
 
 
 def _no_parameter(selector: str, name: str) -> str:

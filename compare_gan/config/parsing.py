@@ -13,9 +13,9 @@ from compare_gan.config.messages import (
     ConfigError,
     check_parameter,
     explain,
-    missing_file,
     required_missing,
 )
+from compare_gan.config.names import example_folder, find_config
 from compare_gan.config.places import Places
 from compare_gan.errors import UserError
 
@@ -54,8 +54,9 @@ def parse(gin_configs: Sequence[str] = (), gin_bindings: Sequence[str] = ()) -> 
     """Parses gin files and then bindings, which win. Earlier bindings of gin are dropped.
 
     Args:
-      gin_configs: Paths of gin files. An `include` is looked for beside the file that it is in,
-        then beside those that include that one, then in the working directory.
+      gin_configs: Paths of gin files, or names of example configs (`s3gan_fashion_mnist`). An
+        `include` is looked for beside the file that it is in, then beside those that include that
+        one, then among the example configs, then in the working directory.
       gin_bindings: Bindings such as `"options.batch_size = 64"`.
 
     Raises:
@@ -65,11 +66,8 @@ def parse(gin_configs: Sequence[str] = (), gin_bindings: Sequence[str] = ()) -> 
     global _places
     load_all_parts()
     gin.clear_config()
-    for path in gin_configs:
-        if not os.path.isfile(path):
-            raise missing_file(path)
-    paths = [os.path.abspath(path) for path in gin_configs]
-    folders = [os.path.dirname(path) for path in paths]
+    paths = [os.path.abspath(find_config(path)) for path in gin_configs]
+    folders = [*(os.path.dirname(path) for path in paths), example_folder()]
     try:
         with gin_internals.search_path(folders):
             gin.parse_config_files_and_bindings(paths, list(gin_bindings), finalize_config=False)

@@ -1,0 +1,46 @@
+"""`compare_gan list | configs`: answered without TensorFlow or Keras, so at once."""
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from compare_gan.registry import Entry
+
+
+@click.command("list")
+@click.argument("kind", required=False)
+def list_parts(kind: str | None) -> None:
+    """List the parts that configs can name.
+
+    All of them, or those of one KIND: loss, penalty, architecture, …
+    """
+    from compare_gan import registry
+
+    for each, parts in registry.read_index(kind).items():
+        click.echo(each)
+        for line in _columns((part.name, _with_paper(part)) for part in parts):
+            click.echo(f"  {line}")
+
+
+@click.command()
+def configs() -> None:
+    """List the example configs, with their headlines.
+
+    --gin_config takes these names; `compare_gan train --dry-run` prints what a config amounts to.
+    """
+    from compare_gan.config.names import example_configs
+
+    for line in _columns((config.name, config.headline) for config in example_configs()):
+        click.echo(line)
+
+
+def _with_paper(part: "Entry") -> str:
+    return f"{part.summary}  [{part.paper}]" if part.paper else part.summary
+
+
+def _columns(rows: Iterable[tuple[str, str]]) -> list[str]:
+    rows = list(rows)
+    width = max((len(name) for name, _ in rows), default=0)
+    return [f"{name:<{width}}  {text}" for name, text in rows]

@@ -1,0 +1,28 @@
+"""Writes `compare_gan/parts.json`, the index that `compare_gan list` prints.
+
+    python scripts/write_parts_index.py
+
+Run it when a part has been added, removed or renamed, or when its first docstring line changed.
+"""
+
+import os
+import sys
+
+import click
+
+_ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+sys.path.insert(0, _ROOT)  # The index belongs to this checkout, whatever is installed.
+
+from compare_gan import registry  # noqa: E402
+
+
+@click.command()
+@click.option("--out", default=os.path.join(_ROOT, "compare_gan", "parts.json"), show_default=True)
+def main(out: str) -> None:
+    """Writes `out`: the parts of the library by kind, with aliases, summary and paper."""
+    registry.write_index(out)
+    click.echo(out)
+
+
+if __name__ == "__main__":
+    main()
