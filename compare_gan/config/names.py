@@ -10,6 +10,7 @@ from typing import NamedTuple
 from compare_gan.errors import UserError, nearest
 
 _FOLDER = "example_configs"
+_HINT = "`compare_gan configs` lists those that have a name."
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
 
@@ -37,6 +38,11 @@ def example_configs() -> list[ExampleConfig]:
     """All example configs that can be trained, sorted by name, those in folders last.
 
     Files that others include (`*_common.gin`) are left out.
+
+    Example:
+      >>> from compare_gan.config import example_configs
+      >>> {config.name: config.headline for config in example_configs()}["dcgan_celeba64"]
+      'DCGAN on CelebA, 64 x 64.'
     """
     found = [
         ExampleConfig(name, path, _headline(path))
@@ -54,6 +60,12 @@ def find_config(path_or_name: str) -> str:
 
     Raises:
       UserError: There is neither such a file nor such a name; the message has the nearest one.
+
+    Example:
+      >>> import os
+      >>> from compare_gan.config import find_config
+      >>> os.path.basename(find_config("few_labels/s2gan_fashion_mnist"))
+      's2gan_fashion_mnist.gin'
     """
     if os.path.isfile(path_or_name):
         return path_or_name
@@ -93,4 +105,5 @@ def _missing(path: str, name: str, named: dict[str, str]) -> UserError:
     else:
         sentence += f"; there is no folder '{folder}' either"
     guess = guess or nearest(name, named)
-    return UserError(f"{sentence}.{f' Did you mean {guess!r}?' if guess else ''}")
+    hint = f"Did you mean '{guess}'?" if guess else _HINT
+    return UserError(f"{sentence}. {hint}")
