@@ -13,18 +13,22 @@ Parts to use in your own code
   metrics         FID, KID, precision and recall, …: functions of arrays; feature extractors
 
 From a config to a trained model and its scores
+  config          gin files: parsing, names of example configs, messages about mistakes
   training        the runner: experiment, trainer, model directory
   labels          labels for every image, inferred from a few or from none
+  sampling        Sampler: a generator, its latents and classes; grids and files of images
   evaluation      scores of generators and of any two sets of images; protocols
   report          grids of images, curves of losses
   importing       models of the 2019 library
 
-Around them
+Under them
+  engine          one update of any training, mixed precision
   registry        parts by kind and name, and how to add your own
+  files           whole files, locks, hashes
   errors          UserError: a user's mistake in one sentence
 
 Shortcuts
-  load_generator(run)   the generator of a trained run, ready to draw images
+  load_generator(run)   the Sampler of a trained run: draws images
   score(real, fake)     scores of one set of images against another
 
 The command line is `compare_gan --help`; `compare_gan list` names all parts.
@@ -38,9 +42,12 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from compare_gan import (
         architectures,
+        config,
         datasets,
+        engine,
         errors,
         evaluation,
+        files,
         gans,
         importing,
         labels,
@@ -50,19 +57,22 @@ if TYPE_CHECKING:
         penalties,
         registry,
         report,
+        sampling,
         training,
     )
     from compare_gan.evaluation.score_sets import SetScores
-    from compare_gan.training.model_dir import TrainedModel
 
 __version__ = "4.0.0.dev0"
 
 __all__ = [
     "__version__",
     "architectures",
+    "config",
     "datasets",
+    "engine",
     "errors",
     "evaluation",
+    "files",
     "gans",
     "importing",
     "labels",
@@ -73,6 +83,7 @@ __all__ = [
     "penalties",
     "registry",
     "report",
+    "sampling",
     "score",
     "training",
 ]
@@ -80,10 +91,12 @@ __all__ = [
 
 def load_generator(
     run: str, checkpoint: str | int | None = None, use_ema: bool = True
-) -> "TrainedModel":
+) -> "sampling.Sampler":
     """Restores the generator of a trained run; reads no training data.
 
     Gin's bindings are replaced by those of the run.
+
+    `compare_gan.load_generator("runs/s3gan").sample(16)` draws 16 images and their labels.
 
     Args:
       run: Model directory that `compare_gan train` or `import-weights` wrote.
@@ -91,14 +104,14 @@ def load_generator(
       use_ema: Whether to use the moving average of the weights, where the run has one.
 
     Returns:
-      The generator with what is needed to draw images from it.
+      The generator with its latent distribution and its classes.
 
     Raises:
       UserError: The directory or the checkpoint is missing, or they do not fit each other.
     """
     from compare_gan.training.model_dir import load_trained
 
-    return load_trained(run, checkpoint, use_ema)
+    return load_trained(run, checkpoint, use_ema).sampler
 
 
 def score(

@@ -22,6 +22,7 @@ from typing import Any, TypeVar
 
 import gin
 
+from compare_gan import files
 from compare_gan.errors import UserError, unknown_name
 
 # The room that holds the parts of each kind.
@@ -271,14 +272,12 @@ def read_index(kind: str | None = None) -> dict[str, list[Entry]]:
       >>> [entry.name for entry in registry.read_index("loss")["loss"]][0]
       'hinge'
     """
-    with open(_INDEX, encoding="utf-8") as file:
-        content = json.load(file)
     found = {
         each: [
             Entry(each, part["name"], part["summary"], part["paper"], tuple(part["aliases"]))
             for part in parts
         ]
-        for each, parts in content["parts"].items()
+        for each, parts in files.read_json(_INDEX)["parts"].items()
     }
     if kind is None:
         return found
@@ -299,8 +298,7 @@ def write_index(path: str = _INDEX) -> None:
         for kind in kinds()
     }
     text = json.dumps({"version": _INDEX_VERSION, "parts": parts}, indent=1, ensure_ascii=False)
-    with open(path, "w", encoding="utf-8") as file:
-        file.write(text + "\n")
+    files.write_text(path, text + "\n")
 
 
 def _refuse_taken(kind: str, keys: Iterable[str], value: Any) -> None:

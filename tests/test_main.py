@@ -11,6 +11,7 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
+import compare_gan
 from compare_gan import main as command_line
 from compare_gan.errors import DivergenceError
 from compare_gan.evaluation import protocols
@@ -66,6 +67,7 @@ def _model_dir(tmp_path_factory, tiny_run):
         ["metrics"],
         ["compare"],
         ["list"],
+        ["configs"],
     ),
 )
 def test_help_tells_every_option(run, command):
@@ -153,6 +155,15 @@ def test_sample_draws_one_class_truncated_raw_or_of_a_step(run, model_dir, tmp_p
         assert not np.array_equal(draw("--class", "2", *options), one)
 
 
+def test_a_run_is_loaded_to_draw_images_in_python(model_dir):
+    sampler = compare_gan.load_generator(model_dir)
+    images, labels = sampler.sample(5)
+    assert images.shape == (5, 8, 8, 3) and images.dtype == np.uint8 and len(labels) == 5
+    for options in ({"use_ema": False}, {"checkpoint": 3}):
+        others, _ = compare_gan.load_generator(model_dir, **options).sample(5)
+        assert not np.array_equal(others, images)
+
+
 def test_sample_writes_single_images(run, model_dir):
     status, out, err = run("sample", "--model_dir", model_dir, "--num", "5")
     assert status == 0, err
@@ -209,6 +220,14 @@ def test_list_prints_name_summary_and_paper(run):
     status, out, _ = run("list", "loss")
     [line] = [line for line in out.splitlines() if " hinge " in line]
     assert "Hinge loss" in line and "https://arxiv.org/abs/1705.02894" in line
+
+
+def test_configs_prints_names_and_headlines(run):
+    status, out, _ = run("configs")
+    assert status == 0
+    [line] = [line for line in out.splitlines() if line.startswith("dcgan_celeba64 ")]
+    assert line.endswith("  DCGAN on CelebA, 64 x 64.")
+    assert "few_labels/s2gan_fashion_mnist" in out and "_common" not in out
 
 
 @pytest.mark.parametrize(
@@ -336,5 +355,5 @@ def test_interruption_says_what_is_left(run, monkeypatch, tiny_run, told, shown)
 
 def test_another_backend_is_refused(run, monkeypatch):
     monkeypatch.setenv("KERAS_BACKEND", "jax")
-    status, _, err = run("list")
+    status, _, err = run("sample", "--model_dir", "x")
     assert status == 2 and "needs KERAS_BACKEND=tensorflow, it is 'jax'" in err

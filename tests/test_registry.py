@@ -1,6 +1,9 @@
 """Registration, look-up by name, and parts of the user's own."""
 
 import importlib
+import pathlib
+import subprocess
+import sys
 
 import gin
 import keras
@@ -53,7 +56,9 @@ def test_unknown_name_is_told_with_the_nearest_and_all():
         registry.get("loss", "hinges")
 
 
-@pytest.mark.parametrize("call", (registry.names, lambda kind: registry.add(kind, "x", max)))
+@pytest.mark.parametrize(
+    "call", (registry.names, registry.read_index, lambda kind: registry.add(kind, "x", max))
+)
 def test_unknown_kind_is_told_with_the_nearest(call):
     with pytest.raises(UserError, match=r"Unknown kind of part 'losses'. Did you mean 'loss'"):
         call("losses")
@@ -111,6 +116,27 @@ def test_a_configurable_keras_layer_shows_keras_its_parameters():
     # Keras derives the config of a class without get_config from what it sees of __init__.
     config = Layer(3).get_config()
     assert config["width"] == 3 and Layer.from_config(config).size == (3, 2)
+
+
+def test_the_index_is_up_to_date(tmp_path):
+    """`compare_gan list` prints the index: it must say what the registry says."""
+    script = pathlib.Path(__file__).parents[1] / "scripts" / "write_parts_index.py"
+    path = tmp_path / "parts.json"
+    # In a process of its own: tests register parts in this one.
+    subprocess.run([sys.executable, str(script), "--out", str(path)], check=True)
+    same = path.read_text() == pathlib.Path(registry._INDEX).read_text()
+    assert same, "compare_gan/parts.json is out of date: run python scripts/write_parts_index.py"
+
+
+def test_the_index_holds_all_but_the_parts_themselves():
+    index = registry.read_index()
+    assert list(index) == registry.kinds()
+    [hinge] = [entry for entry in index["loss"] if entry.name == "hinge"]
+    [part] = [part for part in registry.components("loss") if part.name == "hinge"]
+    assert (hinge.kind, hinge.summary, hinge.paper, hinge.aliases) == (
+        part.kind, part.summary, part.paper, part.aliases
+    )  # fmt: skip
+    assert registry.read_index("loss") == {"loss": index["loss"]}
 
 
 OWN_PARTS = '''

@@ -30,7 +30,7 @@ def configs() -> None:
 
     --gin_config takes these names; `compare_gan train --dry-run` prints what a config amounts to.
     """
-    from compare_gan.config.files import example_configs
+    from compare_gan.config import example_configs
 
     for line in _columns((config.name, config.headline) for config in example_configs()):
         click.echo(line)

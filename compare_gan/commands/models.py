@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+from typing import Any
 
 import click
 
@@ -63,7 +64,7 @@ def sample(
         raise UserError("--out with the ending .npz needs --num: a grid is written as PNG.")
     sampler = load_trained(model_dir, checkpoint, use_ema=not raw).sampler
     sampler = dataclasses.replace(sampler, truncation=truncation)
-    chosen = dict(seed=seed, label=sampling.find_class(sampler, label))
+    chosen: dict[str, Any] = dict(seed=seed, label=sampling.find_class(sampler, label))
     if num:
         out = out or os.path.join(model_dir, "images")
         path = sampling.write_images(sampler, out, num, **chosen)

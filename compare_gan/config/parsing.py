@@ -16,6 +16,7 @@ from compare_gan.config.messages import (
     explain,
     required_missing,
 )
+from compare_gan.config.names import example_folder, find_config
 from compare_gan.config.places import Places
 from compare_gan.errors import UserError
 

@@ -1,5 +1,6 @@
 """The examples run as their readers run them: as scripts, here with tiny settings."""
 
+import importlib.util
 import os
 import pathlib
 import re
@@ -16,17 +17,18 @@ from compare_gan.metrics import frechet_distance
 from compare_gan.metrics.extractors import FashionCnn
 
 _ROOT = pathlib.Path(__file__).parents[2]
+_NO_TENSORFLOW = _ROOT / "tests" / "backends" / "without_tensorflow"  # Whoever imports it fails.
 
 
 @pytest.fixture(name="example")
 def _example(tmp_path):
     """Runs an example in an empty folder; returns what it prints."""
 
-    def run(name, *args) -> str:
+    def run(name, *args, **environment) -> str:
         done = subprocess.run(
             [sys.executable, str(_ROOT / "examples" / name), *map(str, args)],
             cwd=tmp_path,
-            env=os.environ | {"PYTHONPATH": str(_ROOT)},
+            env=os.environ | {"PYTHONPATH": str(_ROOT)} | environment,
             capture_output=True,
             text=True,
         )
@@ -72,6 +74,22 @@ def test_a_training_loop_of_ones_own_draws_samples(example_here, tmp_path, capsy
     z = np.random.RandomState(1).normal(size=(64, 64)).astype(np.float32)
     drawn, trained = (names["generator"]((z, None), training=t).numpy() for t in (False, True))
     assert 0.5 < drawn.std(axis=0).mean() / trained.std(axis=0).mean() < 2
+
+
+@pytest.mark.parametrize(("backend", "lines"), (("jax", 80), ("torch", 65)))
+def test_a_training_loop_of_another_backend_draws_samples(example, tmp_path, backend, lines):
+    if importlib.util.find_spec(backend) is None:
+        pytest.skip(f'{backend} is not installed: pip install -e ".[test-backends]"')
+    script = f"{backend}_training_loop.py"
+    said = example(
+        script, "--steps", 2, "--batch_size", 2, "--ch", 1,
+        PYTHONPATH=f"{_NO_TENSORFLOW}:{_ROOT}",
+        XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+    )  # fmt: skip
+    losses = re.search(r"step 2: D ([-\d.]+), G ([-\d.]+)", said)
+    assert all(np.isfinite(float(loss)) for loss in losses.groups())
+    assert Image.open(tmp_path / "samples.png").size == (2 + 8 * 58, 2 + 8 * 58)
+    assert len((_ROOT / "examples" / script).read_text().splitlines()) <= lines
 
 
 def test_the_fid_of_two_folders(example, tmp_path):

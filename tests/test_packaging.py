@@ -1,0 +1,128 @@
+"""A source distribution and a wheel of it hold everything, and the wheel works outside of here."""
+
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import sysconfig
+import tarfile
+import zipfile
+
+import pytest
+
+_ROOT = pathlib.Path(__file__).parents[1]
+_PARTS = (
+    "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "NOTICE", "README.md",
+    "compare_gan", "example_configs", "examples", "pyproject.toml", "setup.py",
+)  # fmt: skip
+_TINY = (
+    "options.training_steps = 2",
+    "options.batch_size = 4",
+    "options.disc_iters = 1",
+    "sndcgan.Generator.ch = 4",
+    "sndcgan.Discriminator.ch = 4",
+    "run_config.iterations_per_loop = 1",
+)
+
+
+def _run(*command, **options) -> str:
+    done = subprocess.run(
+        [str(part) for part in command], capture_output=True, text=True, **options
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
+
+
+@pytest.fixture(name="source", scope="module")
+def _source(tmp_path_factory):
+    """The unpacked source distribution."""
+    folder = tmp_path_factory.mktemp("source")
+    (folder / "checkout").mkdir()
+    for name in _PARTS:
+        path = _ROOT / name
+        if path.is_dir():
+            ignore = shutil.ignore_patterns("__pycache__")
+            shutil.copytree(path, folder / "checkout" / name, ignore=ignore)
+        else:
+            shutil.copy(path, folder / "checkout")
+    build = "from setuptools import build_meta; build_meta.build_sdist('..')"
+    _run(sys.executable, "-c", build, cwd=folder / "checkout")
+    [archive] = folder.glob("*.tar.gz")
+    with tarfile.open(archive) as file:
+        file.extractall(folder, filter="data")
+    [unpacked] = folder.glob("compare_gan-*/")
+    return unpacked
+
+
+@pytest.fixture(name="wheel", scope="module")
+def _wheel(source):
+    """The wheel of the source distribution."""
+    options = ("--no-deps", "--no-build-isolation", "--no-cache-dir", "--disable-pip-version-check")
+    _run(sys.executable, "-m", "pip", "wheel", *options, "-w", source.parent, source)
+    [wheel] = source.parent.glob("*.whl")
+    return wheel
+
+
+def _files(folder: pathlib.Path) -> set[str]:
+    return {
+        str(path.relative_to(folder))
+        for path in folder.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def test_the_source_distribution_is_whole(source):
+    for name in _PARTS:
+        if (_ROOT / name).is_dir():
+            assert _files(source / name) == _files(_ROOT / name)
+        else:
+            assert (source / name).read_bytes() == (_ROOT / name).read_bytes()
+
+
+def test_the_wheel_is_whole(wheel):
+    with zipfile.ZipFile(wheel) as file:
+        names = set(file.namelist())
+        [metadata] = (name for name in names if name.endswith("/METADATA"))
+        metadata_text = file.read(metadata).decode()
+    package = {f"compare_gan/{name}" for name in _files(_ROOT / "compare_gan")}
+    configs = {
+        f"compare_gan/{name}" for name in _files(_ROOT) if name.startswith("example_configs")
+    }
+    info = metadata.removesuffix("METADATA")
+    assert {name for name in names if not name.startswith(info)} == package | configs
+    assert {"compare_gan/py.typed", "compare_gan/parts.json"} <= package
+    licences = {name.split("/licenses/")[1] for name in names if "/licenses/" in name}
+    assert licences == {"LICENSE", "NOTICE", "compare_gan/datasets/data/LICENSE.fashion_mnist"}
+    for line in ("License: Apache-2.0", "Requires-Python: >=3.10", "Provides-Extra: test"):
+        assert f"\n{line}\n" in metadata_text
+
+
+def test_the_installed_wheel_trains_a_config_by_its_name(wheel, tmp_path):
+    """In a fresh environment which sees this one's dependencies, but not this checkout."""
+    environment = tmp_path / "environment"
+    _run(sys.executable, "-m", "venv", "--without-pip", environment)
+    python = environment / "bin" / "python"
+    where = "import sysconfig; print(sysconfig.get_path('purelib'))"
+    packages = pathlib.Path(_run(python, "-c", where).strip())
+    (packages / "dependencies.pth").write_text(sysconfig.get_path("purelib") + "\n")
+    install = ("install", "--no-deps", "--no-index", "--disable-pip-version-check", wheel)
+    _run(sys.executable, "-m", "pip", "--python", python, *install)
+
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    command = environment / "bin" / "compare_gan"
+    elsewhere = dict(cwd=empty, env=own)
+    where = _run(python, "-c", "import compare_gan; print(compare_gan.__file__)", **elsewhere)
+    assert pathlib.Path(where.strip()).parent == packages / "compare_gan"
+    assert "s3gan_fashion_mnist " in _run(command, "configs", **elsewhere)
+    bindings = [part for binding in _TINY for part in ("--gin_bindings", binding)]
+    _run(
+        command, "train", "--gin_config", "few_labels/supervised_fashion_mnist", *bindings,
+        "--model_dir", "run", "--schedule", "train", **elsewhere,
+    )  # fmt: skip
+    assert (empty / "run" / "checkpoints").is_dir()
+    assert "options.training_steps = 2" in (empty / "run" / "config.gin").read_text()
+    _run(command, "sample", "--model_dir", "run", "--out", "grid.png", **elsewhere)
+    assert (empty / "grid.png").is_file()

@@ -1,0 +1,119 @@
+"""`import compare_gan`: what it offers, and what it does not load."""
+
+import inspect
+import json
+import os
+import pathlib
+import pkgutil
+import pydoc
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+import compare_gan
+from compare_gan.evaluation.score_sets import score_sets
+
+_ROOT = pathlib.Path(__file__).parents[1]
+# Packages that are no rooms for users.
+_INNER = {"commands", "example_configs"}
+
+
+def _rooms() -> set[str]:
+    return {m.name for m in pkgutil.iter_modules(compare_gan.__path__) if m.ispkg} - _INNER
+
+
+def _fresh(code: str, **environment: str):
+    """What a fresh process prints as JSON after this code."""
+    done = subprocess.run(
+        [sys.executable, "-c", code],
+        env=os.environ | {"PYTHONPATH": str(_ROOT)} | environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+_HEAVY = """
+import json, sys, time
+start = time.perf_counter()
+{code}
+seconds = time.perf_counter() - start
+heavy = [name for name in ("tensorflow", "keras", "numpy", "jax", "torch") if name in sys.modules]
+print(json.dumps([heavy, seconds]))
+"""
+
+
+def test_the_import_is_light():
+    heavy, seconds = _fresh(_HEAVY.format(code="import compare_gan"))
+    assert heavy == []
+    assert seconds < 1  # About 0.02 on a quiet machine.
+
+
+@pytest.mark.parametrize(
+    "args", (["list"], ["list", "loss"], ["configs"], ["--help"], ["train", "--help"])
+)
+def test_commands_that_only_list_are_light(args):
+    code = f"""
+import contextlib, io
+from compare_gan.main import cli
+with contextlib.redirect_stdout(io.StringIO()) as out:
+    cli.main({args!r}, standalone_mode=False)
+assert out.getvalue()
+"""
+    heavy, seconds = _fresh(_HEAVY.format(code=code))
+    assert heavy == []
+    assert seconds < 2  # About 0.1 on a quiet machine.
+
+
+def test_rooms_are_there_after_the_bare_import():
+    code = """
+import json
+import compare_gan
+found = [compare_gan.losses.hinge.__name__, compare_gan.registry.kinds()]
+print(json.dumps(found))
+"""
+    name, kinds = _fresh(code)
+    assert name == "hinge" and "loss" in kinds
+
+
+def test_every_room_is_in_the_table_of_contents():
+    names = set(compare_gan.__all__)
+    assert _rooms() <= names
+    assert all(getattr(compare_gan, name) is not None for name in names)
+    assert dir(compare_gan) == sorted(names)
+    lines = compare_gan.__doc__.splitlines()
+    for name in names - {"__version__"}:
+        [line] = [line for line in lines if line.startswith((f"  {name} ", f"  {name}("))]
+        assert len(line.split(None, 1)[1]) > 10
+    code = inspect.getsource(compare_gan)
+    for name in _rooms():  # For type checkers.
+        assert f"\n        {name},\n" in code.split("if TYPE_CHECKING:")[1].split("__version__")[0]
+
+
+def test_help_begins_with_the_table_of_contents():
+    text = pydoc.plain(pydoc.render_doc(compare_gan))
+    assert "losses          from real and fake logits to the losses of both networks" in text
+    assert "score(real" in text and "load_generator(run" in text
+
+
+def test_an_unknown_name_is_an_attribute_error():
+    with pytest.raises(AttributeError, match="module 'compare_gan' has no attribute 'loses'"):
+        compare_gan.loses  # noqa: B018
+
+
+def test_a_wheel_declares_its_types():
+    assert (_ROOT / "compare_gan" / "py.typed").is_file()
+
+
+def test_score_is_score_sets():
+    own, theirs = (inspect.signature(f).parameters for f in (compare_gan.score, score_sets))
+    assert [(p.name, p.default, p.kind) for p in own.values()] == [
+        (p.name, p.default, p.kind) for p in theirs.values()
+    ]
+    real, fake = np.random.RandomState(0).randint(256, size=(2, 8, 28, 28, 1)).astype(np.uint8)
+    options = dict(metrics=["vendi"], extractor="fashion_cnn", num_fake=6, seed=1)
+    result, expected = compare_gan.score(real, fake, **options), score_sets(real, fake, **options)
+    assert result.scores == expected.scores and result.fake_hash == expected.fake_hash
