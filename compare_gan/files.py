@@ -29,7 +29,8 @@ _tidied: set[str] = set()  # Folders that this process has freed of leftovers.
 class _Array(Protocol):
     """A NumPy array; NumPy itself is not imported here."""
 
-    flags: Any
+    @property
+    def flags(self) -> Any: ...
 
     def tobytes(self) -> bytes: ...
 
