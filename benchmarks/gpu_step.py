@@ -83,9 +83,9 @@ def compare(batch_size: int, precision: str, steps: int, rounds: int, peer: bool
         batch_bindings.append(f"run_config.mixed_precision = '{precision}'")
     with tempfile.TemporaryDirectory() as model_dir:
         trainer = make_trainer(model_dir, [*batch_bindings, *bindings])
-        [batch] = trainer._make_batches(1, [0]).take(1)
+        [batch] = trainer.batches().take(1)
         repeated = tf.data.Dataset.from_tensors(batch).repeat()
-        trainer._iterator = iter(repeated.prefetch(2))
+        trainer.loop.iterator = iter(repeated.prefetch(2))
         runs = [lambda: trainer.run_steps(steps)]
         if peer:
             runs.append(_torch_run(trainer.gan, batch, precision, steps))
@@ -97,7 +97,7 @@ def compare(batch_size: int, precision: str, steps: int, rounds: int, peer: bool
                 started = time.perf_counter()
                 run()
                 each.append(steps * batch_size / (time.perf_counter() - started))
-        step = tf.function(trainer._train_step, autograph=False)
+        step = tf.function(trainer.train_step, autograph=False)
         work = count_operations(step.get_concrete_function(batch))
     return speeds[0], speeds[1] if peer else [], work
 

@@ -108,8 +108,8 @@ def _operations(trainer) -> int:
     """Floating-point operations of one training step."""
     import tensorflow as tf
 
-    [batch] = trainer._make_batches(1, [0]).take(1)
-    return count_operations(tf.function(trainer._train_step).get_concrete_function(batch))
+    [batch] = trainer.batches().take(1)
+    return count_operations(tf.function(trainer.train_step).get_concrete_function(batch))
 
 
 def _quartiles(values) -> str:
@@ -150,7 +150,7 @@ def compare_with_torch(
 
     with tempfile.TemporaryDirectory() as model_dir:
         trainer = make_trainer(name, model_dir, bindings)
-        batches = list(trainer._make_batches(1, [0]).take(steps + 1).as_numpy_iterator())
+        batches = list(trainer.batches().take(steps + 1).as_numpy_iterator())
         peer = (make_peer or fastest_trainer)(name, trainer.gan, batches[0])
         seconds, peer_seconds, differences = [], [], []
         for batch in batches:

@@ -29,7 +29,8 @@ _tidied: set[str] = set()  # Folders that this process has freed of leftovers.
 class _Array(Protocol):
     """A NumPy array; NumPy itself is not imported here."""
 
-    flags: Any
+    @property
+    def flags(self) -> Any: ...
 
     def tobytes(self) -> bytes: ...
 
@@ -61,11 +62,8 @@ def atomic(path: str, *, durable: bool = True) -> Iterator[str]:
       ...     os.listdir(folder)
       ['a.bin']
     """
-    folder = os.path.dirname(os.path.abspath(path))
-    made = _make_folder(folder)
-    if folder not in _tidied:
-        _tidied.add(folder)
-        _remove_leftovers(folder)
+    made = _make_folder_of(path)
+    _remove_leftovers(path)
     root, ending = os.path.splitext(path)
     temporary = f"{root}.{_HOST}.{os.getpid()}.{next(_numbers)}.tmp{ending}"
     try:
@@ -74,7 +72,7 @@ def atomic(path: str, *, durable: bool = True) -> Iterator[str]:
             _flush(temporary)
         os.replace(temporary, path)
         if durable:
-            _flush_one(folder)
+            _flush_folder_of(path)
     except BaseException:
         _remove(temporary)
         with contextlib.suppress(OSError):
@@ -245,9 +243,10 @@ def is_alive(pid: int) -> bool:
     return True
 
 
-def _make_folder(folder: str) -> list[str]:
-    """Makes a folder and its parents; returns those that were absent, the innermost first."""
-    absent, parent = [], folder
+def _make_folder_of(path: str) -> list[str]:
+    """Makes the folder of a file; returns the folders that were absent, the innermost first."""
+    folder = parent = os.path.dirname(os.path.abspath(path))
+    absent = []
     while not os.path.isdir(parent) and parent != os.path.dirname(parent):
         absent.append(parent)
         parent = os.path.dirname(parent)
@@ -256,7 +255,12 @@ def _make_folder(folder: str) -> list[str]:
     return absent
 
 
-def _remove_leftovers(folder: str) -> None:
+def _remove_leftovers(path: str) -> None:
+    """Frees the folder of a file of what dead processes left; once a process."""
+    folder = os.path.dirname(os.path.abspath(path))
+    if folder in _tidied:
+        return
+    _tidied.add(folder)
     for name in os.listdir(folder):
         match = _TEMPORARY.search(name)
         if match and not is_alive(int(match.group(1))):
@@ -280,6 +284,11 @@ def _flush(path: str) -> None:
             _flush_one(parent)
     else:
         _flush_one(path)
+
+
+def _flush_folder_of(path: str) -> None:
+    """Puts the name of a file on disk."""
+    _flush_one(os.path.dirname(os.path.abspath(path)))
 
 
 def _flush_one(path: str) -> None:

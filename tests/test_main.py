@@ -330,11 +330,11 @@ def test_errors_of_the_program_keep_their_traceback(run, monkeypatch, tiny_run):
 
 def test_divergence_has_a_status_of_its_own(run, monkeypatch, tiny_run):
     def diverge(*args):
-        raise DivergenceError("Training diverged: at step 4 loss is not finite.")
+        raise DivergenceError("Training diverged at step 4: loss is not finite.")
 
     monkeypatch.setattr("compare_gan.training.schedules.run", diverge)
     status, _, err = run("train", "--model_dir", "x", *_bindings(tiny_run))
-    assert (status, err) == (3, "Error: Training diverged: at step 4 loss is not finite.\n")
+    assert (status, err) == (3, "Error: Training diverged at step 4: loss is not finite.\n")
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ import gin
 
 from compare_gan import registry
 from compare_gan.config import gin_internals
-from compare_gan.config.files import example_folder, find_config
 from compare_gan.config.messages import (
     ConfigError,
     check_parameter,

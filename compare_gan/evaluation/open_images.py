@@ -12,11 +12,11 @@ import numpy as np
 from compare_gan import registry
 from compare_gan.datasets import get_dataset
 from compare_gan.datasets.dataset import Dataset
+from compare_gan.engine.progress import ProgressLine
 from compare_gan.errors import UserError, nearest, unknown_name
 from compare_gan.evaluation import image_files
 from compare_gan.evaluation.image_sets import ImageSet, IndexedImages, SplitImages
 from compare_gan.evaluation.npz_files import GivenStatistics, open_npz
-from compare_gan.progress import ProgressLine
 
 _log = logging.getLogger(__name__)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 
 from compare_gan import files
+from compare_gan.engine.progress import ProgressLine
 from compare_gan.errors import UserError
 from compare_gan.evaluation.gather import gather
 from compare_gan.evaluation.image_sets import ImageSet, SplitImages
@@ -15,7 +16,6 @@ from compare_gan.evaluation.results import NOT_RECORDED
 from compare_gan.evaluation.set_checks import shape_text
 from compare_gan.metrics.base import ImageBatch, Metric
 from compare_gan.metrics.frechet import GaussianStatistics
-from compare_gan.progress import ProgressLine
 
 NONE = "none"
 

@@ -8,8 +8,8 @@ from collections.abc import Mapping, Sequence
 import gin
 
 from compare_gan import config, files, registry
-from compare_gan.checkpoints import Checkpoints
 from compare_gan.datasets import DataOptions, outline
+from compare_gan.engine.checkpoints import Checkpoints
 from compare_gan.errors import UserError
 from compare_gan.importing.inference import Inferred, infer
 from compare_gan.importing.source import EMA, Source, open_source
@@ -221,7 +221,7 @@ def _build_and_write(source: Source, folder: str, data: _Data) -> str:
             average.assign(source.read(_name(variable) + EMA))
     state.step.assign(source.step)
     model_dirs.write_description(folder, data)
-    Checkpoints(state, folder).save()
+    Checkpoints(state, os.path.join(folder, "checkpoints")).save()
     height, width, channels = data.image_shape
     return (
         f"{type(gan).__name__} of {options.architecture}, {height}x{width}x{channels}, "

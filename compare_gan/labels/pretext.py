@@ -4,10 +4,9 @@ Papers: https://arxiv.org/abs/1803.07728 (rotation), https://arxiv.org/abs/1905.
 cross-entropy of the labelled images).
 """
 
-import contextlib
 import dataclasses
-import logging
-import time
+import os
+from collections.abc import Sequence
 
 import gin
 import keras
@@ -15,20 +14,15 @@ import numpy as np
 import tensorflow as tf
 
 from compare_gan import engine
-from compare_gan.checkpoints import Checkpoints
 from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.layout import Layout
 from compare_gan.datasets.sources import with_fixed_threads
 from compare_gan.datasets.views import select
+from compare_gan.engine import ProgressLine, as_float
 from compare_gan.errors import DivergenceError, check_positive_integer, check_range
 from compare_gan.gans.tasks import NUM_ROTATIONS, rotate_90
 from compare_gan.labels.backbone import POOLED
-from compare_gan.loop import as_float, distributed_iterator, make_train_loop
-from compare_gan.progress import ProgressLine
-from compare_gan.signals import DelayedSignals
-
-_log = logging.getLogger(__name__)
 
 # Streams of random numbers of one seed.
 _IMAGES, _LABELLED, _SHIFTS = range(3)
@@ -85,6 +79,7 @@ class PretextTask:
 
     Attributes:
       step: The number of finished steps, a variable.
+      names: The names of the values that a step returns.
     """
 
     def __init__(
@@ -102,12 +97,12 @@ class PretextTask:
         self._supervised = supervised
         self._seed = seed
         self._strategy = strategy
-        self._names = ["rotation loss", "rotation accuracy"]
+        self.names = ["rotation loss", "rotation accuracy"]
         with strategy.scope():
             width = backbone.output[POOLED].shape[-1]
             self._heads = {"rotation": _make_head(NUM_ROTATIONS, width)}
             if supervised:
-                self._names += ["class loss", "class accuracy"]
+                self.names += ["class loss", "class accuracy"]
                 self._heads["class"] = _make_head(dataset.source.num_classes, width)
             schedule = keras.optimizers.schedules.CosineDecay(
                 0.0,
@@ -120,7 +115,7 @@ class PretextTask:
             self._trained = [*backbone.trainable_variables, *heads]
             self._optimizer.build(self._trained)
         self.step = self._optimizer.iterations.value
-        self._loop = make_train_loop(self._train_step, strategy, jit_compile=None)
+        self._loop = engine.Loop(self, self.batches, strategy)
 
     def variables(self) -> dict[str, tf.Variable]:
         """All variables by a stable name, as they are written to checkpoints."""
@@ -139,35 +134,18 @@ class PretextTask:
           DivergenceError: A loss was not finite.
           KeyboardInterrupt: SIGINT or SIGTERM ended it, after the running steps.
         """
-        checkpoints = Checkpoints(self, folder, keep_max=2)
-        restored = checkpoints.restore_newest()
-        if restored:
-            _log.info("Resuming from %s.", restored)
-        step, last = int(self.step.numpy()), self._options.training_steps
-        period = self._options.save_checkpoints_steps
-        iterator = distributed_iterator(self._strategy, self._make_batches)
-        line = ProgressLine("pretext step", step, last)
-        with contextlib.closing(line), DelayedSignals() as signals:
-            while step < last and not signals.received:
-                started = time.perf_counter()
-                count = min(_STEPS_PER_CALL, period - step % period, last - step)
-                history = self._loop(iterator, tf.constant(count)).numpy()
-                step = int(self.step.numpy())
-                values = dict(zip(self._names, history.mean(0), strict=True))
-                speed = len(history) * self._options.batch_size / (time.perf_counter() - started)
-                text = ", ".join(f"{name} {value:.3f}" for name, value in values.items())
-                line.update(step, f"{text}, {speed:.0f} images/s")
-                if not np.isfinite(history[-1]).all():
-                    raise DivergenceError(
-                        f"The pretext training diverged at step {step}: lower "
-                        "pretext.learning_rate."
-                    )
-                if step == last or step % period == 0 or signals.received:
-                    checkpoints.save()
-        if signals.received:
-            raise KeyboardInterrupt(f"stopped at pretext step {step}, checkpoint saved")
+        options = self._options
+        engine.fit(
+            self._loop,
+            engine.Checkpoints(self, os.path.join(folder, "checkpoints"), keep_max=2),
+            [_Progress(options)],
+            last_step=options.training_steps,
+            steps_per_call=_STEPS_PER_CALL,
+            save_every=options.save_checkpoints_steps,
+            unit="pretext step",
+        )
 
-    def _make_batches(self, num_replicas: int, replica_ids: list[int]) -> tf.data.Dataset:
+    def batches(self, num_replicas: int, replica_ids: list[int]) -> tf.data.Dataset:
         """Elements with `images` [n, H, W, C], `shifts` int32 [n, 2] and, where classes are
         learned, `labels` int32 [m], of the last m of the images.
         """
@@ -215,7 +193,8 @@ class PretextTask:
         batches = tf.data.Dataset.zip(tf.data.Dataset.zip(parts), shifts)
         return with_fixed_threads(batches.map(assemble).prefetch(2))
 
-    def _train_step(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
+    def __call__(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
+        """One training step; returns the values of `names`."""
         done = engine.update(lambda: self._loss(batch), self._trained, self._optimizer)
         return tf.stack(done.aux)
 
@@ -237,6 +216,31 @@ class PretextTask:
             loss += self._options.weight_class_loss * class_loss
             values += [class_loss, class_accuracy]
         return loss, values
+
+
+class _Progress(engine.Callback):
+    """The line of progress, and a sentence about divergence."""
+
+    def __init__(self, options: PretextOptions):
+        self._options = options
+
+    def on_begin(self, step: int) -> None:
+        self._line = ProgressLine("pretext step", step, self._options.training_steps)
+
+    def on_steps(self, step: int, history: dict[str, np.ndarray], seconds: float) -> None:
+        text = ", ".join(f"{name} {course.mean():.3f}" for name, course in history.items())
+        count = len(next(iter(history.values())))
+        self._line.update(
+            step, f"{text}, {count * self._options.batch_size / seconds:.0f} images/s"
+        )
+
+    def on_divergence(self, step: int, terms: Sequence[str]) -> None:
+        raise DivergenceError(
+            f"The pretext training diverged at step {step}: lower pretext.learning_rate."
+        )
+
+    def on_end(self) -> None:
+        self._line.close()
 
 
 def shifted(images: tf.Tensor, shifts: tf.Tensor, limit: int) -> tf.Tensor:

@@ -8,9 +8,9 @@ import tensorflow as tf
 from compare_gan import labels
 from compare_gan.config import told
 from compare_gan.datasets import DataOptions, get_dataset, outline
+from compare_gan.engine.distribution import make_strategy
 from compare_gan.errors import UserError
 from compare_gan.training.checks import check_bindings
-from compare_gan.training.distribution import make_strategy
 from compare_gan.training.options import RunConfig
 
 

@@ -17,13 +17,13 @@ import dataclasses
 import json
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import gin
 
 from compare_gan import config, files
-from compare_gan.checkpoints import Checkpoints, list_checkpoints, step_of
 from compare_gan.datasets import EvaluationLatents
+from compare_gan.engine.checkpoints import Checkpoints, list_checkpoints, step_of
 from compare_gan.errors import UserError
 from compare_gan.evaluation.results import upgrade_training_labels
 from compare_gan.sampling import Sampler, StandingStatistics
@@ -129,6 +129,11 @@ def write_operative_config(model_dir: str) -> None:
     files.write_text(os.path.join(model_dir, "operative_config.gin"), gin.operative_config_str())
 
 
+def write_divergence(model_dir: str, step: int, terms: Sequence[str]) -> None:
+    """Marks a run as diverged."""
+    files.write_json(os.path.join(model_dir, DIVERGED), {"step": step, "terms": list(terms)})
+
+
 def config_path(model_dir: str) -> str:
     """The config that a model directory was made with.
 
@@ -170,13 +175,18 @@ def refuse_unsuitable(model_dir: str) -> None:
                 )
 
 
+def checkpoint_dir(model_dir: str) -> str:
+    """The folder of the checkpoints."""
+    return os.path.join(model_dir, "checkpoints")
+
+
 def find_checkpoint(model_dir: str, checkpoint: str | int) -> str:
     """The path of a checkpoint that is given by its step or its path.
 
     Raises:
       UserError: There is none; the message lists the steps that there are.
     """
-    paths = list_checkpoints(model_dir)
+    paths = list_checkpoints(checkpoint_dir(model_dir))
     for path in paths:
         if str(checkpoint) in (path, str(step_of(path))):
             return path
@@ -224,7 +234,7 @@ def restore_trained(
     options = Options()
     gan = options.make_gan(tuple(model["image_shape"]), model["num_classes"])
     state = TrainState(gan, seed=0)
-    checkpoints = Checkpoints(state, model_dir)
+    checkpoints = Checkpoints(state, checkpoint_dir(model_dir))
     if checkpoint is not None:
         checkpoints.restore(checkpoint)
     elif checkpoints.restore_newest() is None:

@@ -1,48 +1,51 @@
-"""What a run leaves beside its checkpoints: scalars, pictures, its config, a line of progress."""
+"""The visible course of a run: scalars, pictures, its config, a line of progress."""
+
+from collections.abc import Sequence
 
 import gin
 import keras
 import numpy as np
 import tensorflow as tf
 
-from compare_gan.training.model_dir import write_operative_config
+from compare_gan import engine
+from compare_gan.training.experiment import Experiment
+from compare_gan.training.model_dir import write_divergence, write_operative_config
 from compare_gan.training.pictures import PictureTaker
 from compare_gan.training.state import TrainState
 from compare_gan.training.summaries import Progress, Summaries
 
 
-class Recorder:
-    """Writes what there is to see of a run to its directory, TensorBoard and standard error.
+class Recorder(engine.Callback):
+    """Writes the visible course of a run to its directory, TensorBoard and standard error.
 
     Args:
-      experiment: What is trained.
-      state: What the training steps change.
+      experiment: The experiment that is trained.
+      state: The state that the training steps change.
       model_dir: The run's directory.
     """
 
-    def __init__(self, experiment, state: TrainState, model_dir: str):
-        step = int(state.step.numpy())
-        options = experiment.options
-        self._batch_size = options.batch_size
+    def __init__(self, experiment: Experiment, state: TrainState, model_dir: str):
+        run_config = experiment.run_config
+        self.every = run_config.sample_steps or run_config.save_checkpoints_steps
+        self._experiment = experiment
         self._state = state
         self._model_dir = model_dir
-        self._summaries = Summaries(model_dir, step)
-        self._pictures = PictureTaker(experiment, state, model_dir, self._summaries)
-        self._progress = Progress(step, options.training_steps)
         self._config_written = False
+
+    def on_begin(self, step: int) -> None:
+        """Opens the files; draws real images where the run begins."""
+        self._summaries = Summaries(self._model_dir, step)
+        self._pictures = PictureTaker(
+            self._experiment, self._state, self._model_dir, self._summaries
+        )
+        self._progress = Progress(step, self._experiment.options.training_steps)
         if step == 0:
             self._pictures.real()
 
-    def steps(self, step: int, history: dict[str, np.ndarray], seconds: float) -> None:
-        """Records a call of the compiled loop.
-
-        Args:
-          step: The step reached.
-          history: By name, a value's course over the steps of the call, float32 [steps].
-          seconds: What the call took.
-        """
+    def on_steps(self, step: int, history: dict[str, np.ndarray], seconds: float) -> None:
+        """Records the means over a call of the compiled loop."""
         count = len(next(iter(history.values())))
-        images_per_second = count * self._batch_size / seconds
+        images_per_second = count * self._experiment.options.batch_size / seconds
         values = {name: float(np.mean(course)) for name, course in history.items()}
         rates = {
             "images_per_second": images_per_second,
@@ -52,16 +55,20 @@ class Recorder:
         self._summaries.scalars(step, values | rates)
         self._progress.update(step, images_per_second, values)
         if not self._config_written:
-            # Only what has been used is in the operative config: it is complete after a step.
+            # The operative config holds only what has been used: it is complete after a step.
             write_operative_config(self._model_dir)
             self._summaries.text("gin", gin.operative_config_str())
             self._config_written = True
 
-    def samples(self, step: int) -> None:
-        """Records a grid of samples."""
+    def on_due(self, step: int) -> None:
+        """Records a grid of samples; a run that is killed before its checkpoint draws it again."""
         self._pictures.fakes(step)
 
-    def close(self) -> None:
+    def on_divergence(self, step: int, terms: Sequence[str]) -> None:
+        """Marks the run as diverged."""
+        write_divergence(self._model_dir, step, terms or ["samples"])
+
+    def on_end(self) -> None:
         """Ends the line of progress, draws the curves, and puts everything on disk."""
         self._progress.close()
         self._pictures.curves()

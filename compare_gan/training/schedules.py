@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Iterable
 
-from compare_gan.checkpoints import DamagedCheckpointError, list_checkpoints, step_of
+from compare_gan.engine.checkpoints import DamagedCheckpointError, list_checkpoints, step_of
 from compare_gan.errors import UserError
 from compare_gan.evaluation import comparison
 from compare_gan.evaluation.evaluate import evaluate_generator
@@ -145,7 +145,11 @@ def _evaluate_continuously(experiment: Experiment, model_dir: str, plan: Evaluat
 
 def _selected(experiment: Experiment, model_dir: str, plan: EvaluationPlan) -> list[str]:
     last = experiment.options.training_steps
-    return [path for path in list_checkpoints(model_dir) if plan.selects(step_of(path), last)]
+    return [
+        path
+        for path in list_checkpoints(model_dirs.checkpoint_dir(model_dir))
+        if plan.selects(step_of(path), last)
+    ]
 
 
 def _not_scored(

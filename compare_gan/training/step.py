@@ -3,7 +3,7 @@
 import tensorflow as tf
 
 from compare_gan import engine
-from compare_gan.loop import as_float
+from compare_gan.engine.loop import as_float
 from compare_gan.training.state import TrainState
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from compare_gan import files
-from compare_gan.progress import ProgressLine
+from compare_gan.engine.progress import ProgressLine
 
 _LOG = "log.jsonl"
 

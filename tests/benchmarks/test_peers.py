@@ -74,7 +74,7 @@ def test_losses_of_three_steps_of_biggan_are_ours(tmp_path):
     ):
         count = sum(np.prod(v.shape) for v in ours.trainable_variables)
         assert count == sum(p.numel() for p in theirs.parameters())
-    batches = list(trainer._make_batches(1, [0]).take(3).as_numpy_iterator())
+    batches = list(trainer.batches().take(3).as_numpy_iterator())
     history = trainer.run_steps(3)
     for i, batch in enumerate(batches):
         for name, loss in peer.step(batch).items():
@@ -85,7 +85,7 @@ def test_losses_of_three_steps_of_biggan_are_ours(tmp_path):
 @pytest.mark.parametrize("precision", ("bfloat16", "float16"))
 def test_pytorch_in_mixed_precision_is_close_to_float32(tmp_path, precision):
     trainer = gpu_step.make_trainer(str(tmp_path), BIGGAN)
-    [batch] = trainer._make_batches(1, [0]).take(1).as_numpy_iterator()
+    [batch] = trainer.batches().take(1).as_numpy_iterator()
     exact, half = (
         TorchTrainer("resnet_biggan", trainer.gan, precision=p).step(batch)
         for p in ("float32", precision)

@@ -3,8 +3,9 @@
 import csv
 import dataclasses
 import json
-import multiprocessing
 import os
+import subprocess
+import sys
 
 import pytest
 
@@ -82,20 +83,20 @@ def test_a_lost_table_is_made_again(tmp_path):
     assert path.read_text() == whole
 
 
-def _write_many(folder, first):
-    for i in range(20):
-        write_results([_row(first + i)], folder)
+# In processes of its own: one that is forked from a process in which TensorFlow works may crash.
+_WRITE_MANY = """
+import dataclasses, sys
+from compare_gan.evaluation.results import ResultRow, write_results
+row, folder, first = ResultRow.from_json(sys.argv[1]), sys.argv[2], int(sys.argv[3])
+for i in range(20):
+    write_results([dataclasses.replace(row, step=first + i)], folder)
+"""
 
 
 def test_rows_of_two_processes_are_all_kept(tmp_path):
-    context = multiprocessing.get_context("fork")
-    processes = [
-        context.Process(target=_write_many, args=(str(tmp_path), first)) for first in (0, 100)
-    ]
-    for process in processes:
-        process.start()
-    for process in processes:
-        process.join()
+    command = [sys.executable, "-c", _WRITE_MANY, _row().to_json(), str(tmp_path)]
+    processes = [subprocess.Popen([*command, first]) for first in ("0", "100")]
+    assert [process.wait() for process in processes] == [0, 0]
     steps = {row.step for row in read_results(str(tmp_path))}
     assert steps == {*range(20), *range(100, 120)}
 

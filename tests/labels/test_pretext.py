@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from compare_gan.checkpoints import list_checkpoints, step_of
+from compare_gan.engine.checkpoints import list_checkpoints, step_of
 from compare_gan.errors import DivergenceError
 from compare_gan.labels.backbone import BackboneOptions, make_backbone
 from compare_gan.labels.pretext import PretextOptions, PretextTask, shifted
@@ -43,7 +43,7 @@ def test_the_loss_is_the_mean_over_four_rotations_and_the_labelled(make_task):
     rng = np.random.default_rng(1)
     for head in task._heads.values():  # They begin with zeros.
         head.set_weights([rng.normal(size=w.shape) for w in head.get_weights()])
-    batch = next(iter(task._make_batches(1, [0])))
+    batch = next(iter(task.batches(1, [0])))
     images, labels = batch["images"].numpy(), batch["labels"].numpy()
     assert images.shape == (10, 8, 8, 1) and labels.shape == (4,)
     turned = np.concatenate([np.rot90(images, k, axes=(1, 2)) for k in range(4)]) / 255
@@ -67,7 +67,7 @@ def test_labelled_images_come_with_their_labels(make_task, arrays):
     images, true = arrays
     label_of = {image.tobytes(): label for image, label in zip(images, true, strict=True)}
     seen = set()
-    for batch in make_task()._make_batches(1, [0]).take(12).as_numpy_iterator():
+    for batch in make_task().batches(1, [0]).take(12).as_numpy_iterator():
         few = batch["images"][6:]
         assert [label_of[image.tobytes()] for image in few] == batch["labels"].tolist()
         seen |= {image.tobytes() for image in few}
@@ -75,8 +75,8 @@ def test_labelled_images_come_with_their_labels(make_task, arrays):
 
 
 def test_replicas_share_the_batch(make_task):
-    whole = next(iter(make_task()._make_batches(1, [0])))
-    parts = list(make_task()._make_batches(2, [0, 1]).take(2).as_numpy_iterator())
+    whole = next(iter(make_task().batches(1, [0])))
+    parts = list(make_task().batches(2, [0, 1]).take(2).as_numpy_iterator())
     unlabelled = np.concatenate([part["images"][:3] for part in parts])
     np.testing.assert_array_equal(unlabelled, whole["images"][:6])
     np.testing.assert_array_equal(
@@ -117,7 +117,7 @@ def test_a_signal_ends_it_with_a_checkpoint(make_task, tmp_path, monkeypatch):
     monkeypatch.setattr("compare_gan.labels.pretext.ProgressLine.update", update)
     with pytest.raises(KeyboardInterrupt, match="stopped at pretext step 3, checkpoint saved"):
         make_task().train(str(tmp_path))
-    assert [step_of(path) for path in list_checkpoints(str(tmp_path))] == [3]
+    assert [step_of(path) for path in list_checkpoints(str(tmp_path / "checkpoints"))] == [3]
 
 
 def test_divergence_is_told(make_task, tmp_path):

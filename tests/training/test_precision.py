@@ -10,9 +10,9 @@ import tensorflow as tf
 from keras import ops
 
 from compare_gan import registry
+from compare_gan.engine.loop import make_train_loop
 from compare_gan.engine.precision import mixed_precision
 from compare_gan.gans.terms import LossTerms
-from compare_gan.loop import make_train_loop
 from compare_gan.sampling import Sampler
 from compare_gan.training.model_dir import load_trained, write_description
 from compare_gan.training.options import Options

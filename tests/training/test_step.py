@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from compare_gan.loop import make_train_loop
+from compare_gan.engine.loop import make_train_loop
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
 

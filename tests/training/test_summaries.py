@@ -51,7 +51,7 @@ def test_resuming_drops_the_rows_of_steps_that_will_be_done_again(tmp_path):
 @pytest.fixture(name="clock")
 def _clock(monkeypatch):
     now = [0.0]
-    monkeypatch.setattr("compare_gan.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("compare_gan.engine.progress.time.monotonic", lambda: now[0])
     return now
 
 

@@ -8,7 +8,7 @@ import gin
 import numpy as np
 import pytest
 
-from compare_gan.checkpoints import list_checkpoints, step_of
+from compare_gan.engine.checkpoints import list_checkpoints, step_of
 from compare_gan.errors import DivergenceError, UserError
 from compare_gan.training.recorder import Recorder
 from compare_gan.training.summaries import read_log
@@ -29,7 +29,7 @@ def test_any_number_of_steps_uses_one_trace_and_gives_the_same(tmp_path, make_tr
     cut, whole = make_trainer(tmp_path / "cut"), make_trainer(tmp_path / "whole")
     parts = [cut.run_steps(count) for count in (1, 3, 2)]
     history = whole.run_steps(6)
-    assert cut._train_loop.experimental_get_tracing_count() == 1
+    assert cut.loop.function.experimental_get_tracing_count() == 1
     _assert_same(cut, whole)
     for name, course in history.items():
         np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), course)
@@ -63,7 +63,7 @@ def test_a_resumed_run_ends_as_an_undisturbed_one(tmp_path, make_trainer):
 
 def test_what_a_run_leaves(tmp_path, finished_run):
     finished_run(tmp_path)
-    assert [step_of(path) for path in list_checkpoints(str(tmp_path))] == [0, 3, 6]
+    assert [step_of(path) for path in list_checkpoints(str(tmp_path / "checkpoints"))] == [0, 3, 6]
     pictures = {"real.png", "step_0000003.png", "step_0000006.png"}
     assert set(os.listdir(tmp_path / "samples")) == pictures
     found = set(os.listdir(tmp_path))
@@ -87,12 +87,12 @@ def test_divergence_is_marked_and_the_last_good_checkpoint_kept(tmp_path, make_t
     options = ("loss.fn = @wasserstein", "D.spectral_norm = False")
     broken = (*options, "S3GAN.d_lr = 1e38")
     make_trainer(tmp_path, *options, "options.training_steps = 3").train()
-    with pytest.raises(DivergenceError, match=r"at step [45] .*are not finite") as caught:
+    with pytest.raises(DivergenceError, match=r"at step [45]: .*are not finite") as caught:
         make_trainer(tmp_path, *broken).train()
     assert "gradient_norm/" in str(caught.value) or "loss/" in str(caught.value)
     note = json.loads((tmp_path / "DIVERGED").read_text())
     assert note["step"] in (4, 5) and note["terms"]
-    assert [step_of(path) for path in list_checkpoints(str(tmp_path))] == [0, 3]
+    assert [step_of(path) for path in list_checkpoints(str(tmp_path / "checkpoints"))] == [0, 3]
     with pytest.raises(UserError, match=r"diverged at step [45].*delete the file DIVERGED"):
         make_trainer(tmp_path, *broken)
     (tmp_path / "DIVERGED").unlink()
@@ -105,28 +105,28 @@ def test_samples_that_are_not_finite_are_divergence_too(tmp_path, make_trainer, 
     def fail(*args):
         raise DivergenceError("The generator made images that are not finite.")
 
-    monkeypatch.setattr(Recorder, "samples", fail)
+    monkeypatch.setattr(Recorder, "on_due", fail)
     with pytest.raises(DivergenceError, match="diverged at step 3: The generator made"):
         make_trainer(tmp_path).train()
     assert json.loads((tmp_path / "DIVERGED").read_text()) == {"step": 3, "terms": ["samples"]}
-    assert [step_of(path) for path in list_checkpoints(str(tmp_path))] == [0]
+    assert [step_of(path) for path in list_checkpoints(str(tmp_path / "checkpoints"))] == [0]
 
 
 @pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
 def test_a_signal_ends_the_run_with_a_checkpoint(tmp_path, make_trainer, monkeypatch, number):
     trainer = make_trainer(tmp_path)
-    record = Recorder.steps
+    record = Recorder.on_steps
 
     def kill_then_record(*args):
         os.kill(os.getpid(), number)
         record(*args)
 
-    monkeypatch.setattr(Recorder, "steps", kill_then_record)
+    monkeypatch.setattr(Recorder, "on_steps", kill_then_record)
     previous = signal.getsignal(number)
     with pytest.raises(KeyboardInterrupt, match="stopped at step 2, checkpoint saved"):
         trainer.train()
     assert signal.getsignal(number) is previous
-    assert step_of(list_checkpoints(str(tmp_path))[-1]) == 2
+    assert step_of(list_checkpoints(str(tmp_path / "checkpoints"))[-1]) == 2
 
 
 def test_a_seed_that_is_drawn_is_recorded(tmp_path, make_trainer):

@@ -64,6 +64,7 @@ def obtain(file: WeightsFile) -> str:
             )
         return path
     try:
+        os.makedirs(weights_dir(), exist_ok=True)  # Stays: the sentence below names it.
         with files.atomic(path) as temporary:
             _download(file.url, temporary)
             digest = files.file_digest(temporary)

@@ -1,4 +1,4 @@
-"""Where a run computes: the `tf.distribute` strategy."""
+"""The devices of a run: its `tf.distribute` strategy."""
 
 import os
 
@@ -8,11 +8,23 @@ from compare_gan.errors import UserError
 
 
 def make_strategy(distribution: str = "auto", single_core: bool = False) -> tf.distribute.Strategy:
-    """The strategy for a `run_config.distribution`; see `RunConfig`.
+    """The strategy for a `run_config.distribution`.
 
-    `auto` is `multi_worker` where TF_CONFIG names several workers, `tpu` where TPU_NAME is set,
+    `auto` means `multi_worker` where TF_CONFIG names several workers, `tpu` where TPU_NAME is set,
     `mirrored` where there are several GPUs, and one device otherwise. `multi_worker` must come
     before any other TensorFlow operation of the process.
+
+    Args:
+      distribution: `auto`, `one_device`, `mirrored`, `multi_worker` or `tpu`.
+      single_core: Use one device, whatever `distribution` says.
+
+    Raises:
+      UserError: No TPU answers.
+
+    Example:
+      >>> from compare_gan import engine
+      >>> engine.make_strategy("one_device").num_replicas_in_sync
+      1
     """
     if single_core:
         distribution = "one_device"
@@ -42,7 +54,7 @@ def make_strategy(distribution: str = "auto", single_core: bool = False) -> tf.d
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process is the one of several workers that writes files; True when alone."""
+    """Whether this process writes files: the only one, or the first of several workers."""
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return True
     resolver = strategy.cluster_resolver

@@ -1,8 +1,8 @@
 import pytest
 import tensorflow as tf
 
+from compare_gan.engine.distribution import is_chief, make_strategy
 from compare_gan.errors import UserError
-from compare_gan.training.distribution import is_chief, make_strategy
 
 
 def test_one_device_is_the_default_without_gpus(monkeypatch):

@@ -2,20 +2,32 @@
 
 import logging
 import signal
+import types
+from typing import Any
 
 _log = logging.getLogger(__name__)
 
 
 class DelayedSignals:
-    """Notes the first SIGINT or SIGTERM instead of dying of it; a second one interrupts.
+    """A context in which the first SIGINT or SIGTERM is only noted; a second one interrupts.
 
     Attributes:
-      received: Whether one has come.
+      received: Whether a signal has come.
+
+    Example:
+      >>> import os, signal
+      >>> from compare_gan import engine
+      >>> with engine.DelayedSignals() as signals:
+      ...     os.kill(os.getpid(), signal.SIGTERM)
+      ...     print("still running")
+      still running
+      >>> signals.received
+      True
     """
 
-    def __enter__(self):
+    def __enter__(self) -> "DelayedSignals":
         self.received = False
-        self._previous = {}
+        self._previous: dict[int, Any] = {}
         try:
             for number in (signal.SIGINT, signal.SIGTERM):
                 self._previous[number] = signal.signal(number, self._note)
@@ -23,13 +35,13 @@ class DelayedSignals:
             pass
         return self
 
-    def _note(self, number, frame):
+    def _note(self, number: int, frame: types.FrameType | None) -> None:
         if self.received:
             self.__exit__()
             raise KeyboardInterrupt
         self.received = True
         _log.warning("Signal %d: ending after the running steps, with a checkpoint.", number)
 
-    def __exit__(self, *exc_info):
+    def __exit__(self, *exc_info: object) -> None:
         for number, handler in self._previous.items():
             signal.signal(number, handler)

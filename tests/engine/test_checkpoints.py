@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from compare_gan.checkpoints import Checkpoints, list_checkpoints, step_of
+from compare_gan.engine.checkpoints import Checkpoints, list_checkpoints, step_of
 from compare_gan.errors import UserError
 
 
@@ -95,7 +95,7 @@ def test_a_damaged_newest_falls_back_and_is_written_anew(tmp_path, damage, caplo
 
 def test_checkpoints_are_found_without_tensorflows_list_of_them(tmp_path):
     _save(tmp_path, 5, 10)
-    (tmp_path / "checkpoints" / "checkpoint").unlink()
+    (tmp_path / "checkpoint").unlink()
     assert [step_of(path) for path in list_checkpoints(str(tmp_path))] == [5, 10]
     assert step_of(Checkpoints(_state(), str(tmp_path)).restore_newest()) == 10
 

@@ -1,4 +1,4 @@
-"""One line of progress for what takes minutes or days."""
+"""A line of progress for work that takes minutes or days."""
 
 import math
 import sys
@@ -11,24 +11,24 @@ class ProgressLine:
     """A tqdm bar on a terminal, otherwise a line at most every 10 s.
 
     Args:
-      what: What is counted, e.g. `step`.
-      first: Where the count begins.
-      last: Where it ends.
+      unit: The name of what is counted, e.g. `step`.
+      first: The count at the beginning.
+      last: The count at the end.
     """
 
     _SECONDS_BETWEEN_LINES = 10.0
 
-    def __init__(self, what: str, first: int, last: int):
-        self._what = what
+    def __init__(self, unit: str, first: int, last: int):
+        self._unit = unit
         self._last = last
         self._start = (time.monotonic(), first)
         self._last_line = -math.inf
-        self._bar = None
+        self._bar: tqdm.tqdm | None = None
         if sys.stderr.isatty():
-            self._bar = tqdm.tqdm(total=last, initial=first, unit=what, dynamic_ncols=True)
+            self._bar = tqdm.tqdm(total=last, initial=first, unit=unit, dynamic_ncols=True)
 
     def update(self, count: int, text: str) -> None:
-        """Tells the count reached, and what more there is to say."""
+        """Shows the count reached, and a text."""
         if self._bar is not None:
             self._bar.set_postfix_str(text, refresh=False)
             self._bar.update(count - self._bar.n)
@@ -40,7 +40,7 @@ class ProgressLine:
         started, first = self._start
         left = (now - started) / max(count - first, 1) * (self._last - count)
         print(
-            f"{self._what} {count}/{self._last}: {text}, {duration(left)} left",
+            f"{self._unit} {count}/{self._last}: {text}, {duration(left)} left",
             file=sys.stderr,
             flush=True,
         )

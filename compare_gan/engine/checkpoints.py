@@ -13,15 +13,13 @@ from compare_gan.errors import UserError
 
 _log = logging.getLogger(__name__)
 
-_DIRECTORY = "checkpoints"
-
 
 class DamagedCheckpointError(UserError):
     """A checkpoint's files cannot be read."""
 
 
 class State(Protocol):
-    """What is saved.
+    """The variables of a training.
 
     Attributes:
       step: Integer variable, the number of finished steps.
@@ -34,41 +32,70 @@ class State(Protocol):
 
 
 class Checkpoints:
-    """The checkpoints of one model directory.
+    """The checkpoints of one training.
 
     TensorFlow writes a checkpoint to temporary names, renames it, and only then lists it in the
     file `checkpoint`: a process killed at any moment leaves the ones before it intact.
+
+    Args:
+      state: The variables to save and restore.
+      folder: The folder of the checkpoints; made when one is saved.
+      keep_max: The number of newest checkpoints to keep; None = all.
+
+    Example:
+      >>> import tempfile, types, tensorflow as tf
+      >>> from compare_gan import engine
+      >>> step = tf.Variable(7, dtype=tf.int64)
+      >>> state = types.SimpleNamespace(step=step, variables=lambda: {"step": step})
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = engine.Checkpoints(state, folder).save()
+      ...     _ = step.assign(0)
+      ...     restored = engine.Checkpoints(state, folder).restore_newest()
+      >>> engine.step_of(restored), int(step)
+      (7, 7)
     """
 
-    def __init__(self, state: State, model_dir: str, keep_max: int | None = None):
-        self._model_dir = model_dir
+    def __init__(self, state: State, folder: str, keep_max: int | None = None):
+        self._folder = folder
         self._step = state.step
-        self._current: tuple[int, str] | None = (
-            None  # What the state was last saved to or read from.
-        )
+        # The step and path that the state was last saved to or restored from.
+        self._current: tuple[int, str] | None = None
         self._checkpoint = tf.train.Checkpoint(variables=dict(state.variables()))
         self._manager = tf.train.CheckpointManager(
-            self._checkpoint,
-            os.path.join(model_dir, _DIRECTORY),
-            max_to_keep=keep_max,
-            checkpoint_name="step",
+            self._checkpoint, folder, max_to_keep=keep_max, checkpoint_name="step"
         )
+
+    @property
+    def step(self) -> int:
+        """The number of finished steps of the state."""
+        return int(self._step.numpy())
 
     def save(self) -> str:
         """Saves the state under its step, unless that is done already; returns the path."""
-        step = int(self._step.numpy())
+        step = self.step
         if self._current is None or self._current[0] != step:
             # A damaged checkpoint of this step, from before a restart, is written anew.
             self._current = step, self._manager.save(checkpoint_number=step)
         return self._current[1]
 
-    def restore_newest(self) -> str | None:
-        """Restores the newest checkpoint that can be read; returns its path, None if none is.
+    def resume(self) -> None:
+        """Restores the newest checkpoint that can be read, unless one was saved or restored before.
 
         Raises:
-          UserError: There are checkpoints and not one can be read, or they are of another model.
+          UserError: See `restore_newest`.
         """
-        paths = list_checkpoints(self._model_dir)
+        if self._current is None:
+            restored = self.restore_newest()
+            if restored:
+                _log.info("Resuming from %s.", restored)
+
+    def restore_newest(self) -> str | None:
+        """Restores the newest checkpoint that can be read; returns its path, None without any.
+
+        Raises:
+          UserError: There are checkpoints and none can be read, or they are of another model.
+        """
+        paths = list_checkpoints(self._folder)
         for path in reversed(paths):
             try:
                 self.restore(path)
@@ -77,8 +104,9 @@ class Checkpoints:
                 continue
             return path
         if paths:
-            folder = os.path.dirname(paths[0])
-            raise UserError(f"None of the {len(paths)} checkpoints in '{folder}' can be read.")
+            raise UserError(
+                f"None of the {len(paths)} checkpoints in '{self._folder}' can be read."
+            )
         return None
 
     def restore(self, path: str) -> None:
@@ -90,10 +118,10 @@ class Checkpoints:
         """
         try:
             status = self._checkpoint.read(path)
-            # Nothing but TensorFlow's own count of saves is left unread.
+            # Only TensorFlow's own count of saves is left unread.
             status.assert_existing_objects_matched().expect_partial()
         except (tf.errors.OpError, OSError, IndexError) as error:
-            # IndexError is what TensorFlow's reader makes of a file that is too short.
+            # TensorFlow's reader raises IndexError for a file that is too short.
             first = str(error).split("\n", 1)[0]
             raise DamagedCheckpointError(f"Checkpoint '{path}' is damaged ({first}).") from error
         except (AssertionError, ValueError) as error:
@@ -102,19 +130,19 @@ class Checkpoints:
                 f"Checkpoint '{path}' does not fit this config (start with another --model_dir, or "
                 f"restore the config that made it): {first}"
             ) from error
-        self._current = int(self._step.numpy()), path
+        self._current = self.step, path
 
 
-def list_checkpoints(model_dir: str) -> list[str]:
-    """Paths of the finished checkpoints of a model directory, oldest first."""
+def list_checkpoints(folder: str) -> list[str]:
+    """Paths of the finished checkpoints in a folder, oldest first."""
     # By name, not by TensorFlow's list in the file `checkpoint`, which may be lost. The index is
     # written last.
-    found = glob.glob(os.path.join(glob.escape(model_dir), _DIRECTORY, "step-*.index"))
+    found = glob.glob(os.path.join(glob.escape(folder), "step-*.index"))
     return sorted((path.removesuffix(".index") for path in found), key=step_of)
 
 
 def step_of(path: str) -> int:
-    """The generator step that a checkpoint's name tells."""
+    """The number of finished steps in a checkpoint's name."""
     match = re.search(r"-(\d+)$", path)
     if not match:
         raise UserError(f"'{path}' is not the path of a checkpoint (…/step-<number>).")

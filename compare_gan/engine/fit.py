@@ -1,0 +1,171 @@
+"""The training loop: calls of the compiled loop, checkpoints, callbacks, signals, divergence."""
+
+import contextlib
+import time
+from collections.abc import Iterable, Sequence
+from typing import NoReturn
+
+import numpy as np
+
+from compare_gan.engine.checkpoints import Checkpoints
+from compare_gan.engine.loop import Loop
+from compare_gan.engine.signals import DelayedSignals
+from compare_gan.errors import DivergenceError
+
+
+class Callback:
+    """What happens next to the steps of a training: records, pictures, warnings.
+
+    Only the process that writes files calls these methods; with several workers the others do the
+    same steps without them.
+
+    Attributes:
+      every: `on_due` is called at multiples of this step; 0 = never.
+    """
+
+    every: int = 0
+
+    def on_begin(self, step: int) -> None:
+        """Runs before the first step of this process; `step` steps are done already."""
+
+    def on_steps(self, step: int, history: dict[str, np.ndarray], seconds: float) -> None:
+        """Runs after each call of the compiled loop.
+
+        Args:
+          step: The step reached.
+          history: Each value's course over the steps of the call, by name, float32 [steps].
+          seconds: The duration of the call.
+        """
+
+    def on_due(self, step: int) -> None:
+        """Runs at multiples of `every`, and at the last step, before the checkpoint is saved.
+
+        Raises:
+          DivergenceError: The training has diverged; every worker then ends.
+        """
+
+    def on_divergence(self, step: int, terms: Sequence[str]) -> None:
+        """Runs when values are not finite; may raise a DivergenceError of its own.
+
+        Args:
+          step: The step reached.
+          terms: Names of the values that are not finite; none if `on_due` found it.
+        """
+
+    def on_end(self) -> None:
+        """Runs at the end of the training, however it ends, if `on_begin` has run."""
+
+
+def fit(
+    loop: Loop,
+    checkpoints: Checkpoints,
+    callbacks: Iterable[Callback] = (),
+    *,
+    last_step: int,
+    steps_per_call: int = 50,
+    save_every: int = 1000,
+    save_first: bool = False,
+    unit: str = "step",
+) -> None:
+    """Trains to the last step, from the newest checkpoint if there is one.
+
+    The compiled loop is left at multiples of `steps_per_call`, of `save_every` and of each
+    callback's `every`. SIGINT and SIGTERM, to any worker, end the training after the running call,
+    with a checkpoint.
+
+    Args:
+      loop: The step and its batches.
+      checkpoints: The state that the step changes, and the folder that it is saved in.
+      callbacks: Records, pictures, warnings, in the order in which they are called.
+      last_step: The step at which the training ends.
+      steps_per_call: Most steps in one call of the compiled loop.
+      save_every: Steps between checkpoints. The last step is always saved.
+      save_first: Also save the state before the first step.
+      unit: The name of a step in messages.
+
+    Raises:
+      DivergenceError: A value was not finite, or a callback found that the training has diverged.
+        The last checkpoint remains.
+      KeyboardInterrupt: A signal ended the training.
+
+    Example:
+      >>> import tempfile, keras, tensorflow as tf
+      >>> from compare_gan import engine
+      >>> class Regression:  # Step and state in one.
+      ...     names = ("loss",)
+      ...     def __init__(self):
+      ...         self.weight = keras.Variable(0.0)
+      ...         self.optimizer = keras.optimizers.SGD(0.1)
+      ...         self.optimizer.build([self.weight])
+      ...         self.step = self.optimizer.iterations.value
+      ...     def variables(self):
+      ...         return {"step": self.step, "weight": self.weight.value}
+      ...     def __call__(self, x):
+      ...         loss = lambda: (tf.reduce_mean((self.weight.value * x - 2 * x) ** 2), None)
+      ...         return engine.update(loss, [self.weight], self.optimizer).loss[None]
+      >>> model = Regression()
+      >>> data = tf.data.Dataset.from_tensors(tf.constant([1.0, 2.0])).repeat()
+      >>> loop = engine.Loop(model, lambda num_replicas, replica_ids: data)
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     engine.fit(loop, engine.Checkpoints(model, folder), last_step=20)
+      ...     saved = engine.list_checkpoints(folder)
+      >>> round(float(model.weight), 3), [engine.step_of(path) for path in saved]
+      (2.0, [20])
+    """
+    callbacks = list(callbacks)
+    active = callbacks if loop.is_chief else []
+    checkpoints.resume()
+    step = checkpoints.step
+    periods = [steps_per_call, save_every, *(each.every for each in callbacks if each.every)]
+    ended = False
+    with DelayedSignals() as signals, contextlib.ExitStack() as stack:
+        for callback in active:
+            callback.on_begin(step)
+            stack.callback(callback.on_end)
+        # Every worker holds the same state: one of them writes it.
+        if save_first and step == 0 and loop.is_chief:
+            checkpoints.save()
+        while step < last_step and not ended:
+            count = min(*(period - step % period for period in periods), last_step - step)
+            started = time.perf_counter()
+            history = loop.run(count)
+            step, seconds = checkpoints.step, time.perf_counter() - started
+            for callback in active:
+                callback.on_steps(step, history, seconds)
+            terms = [name for name, course in history.items() if not np.isfinite(course[-1])]
+            if terms:
+                reason = f"{', '.join(terms)} {'is' if len(terms) == 1 else 'are'} not finite."
+                _raise_divergence(active, step, terms, f"at {unit} {step}: {reason}")
+            # All workers must leave the loop at the same step.
+            ended = loop.any_worker(signals.received)
+            last = ended or step == last_step
+            _call_due(loop, callbacks, step, last, unit)
+            if (last or step % save_every == 0) and loop.is_chief:
+                checkpoints.save()
+    if ended or signals.received:
+        raise KeyboardInterrupt(f"stopped at {unit} {step}, checkpoint saved")
+
+
+def _call_due(loop: Loop, callbacks: Sequence[Callback], step: int, last: bool, unit: str) -> None:
+    """Calls the callbacks that are due; all workers end if one of them finds divergence."""
+    due = [each for each in callbacks if each.every and (last or step % each.every == 0)]
+    if not due:
+        return
+    reason = ""
+    if loop.is_chief:
+        try:
+            for callback in due:
+                callback.on_due(step)
+        except DivergenceError as error:
+            reason = f": {error}"
+    if loop.any_worker(bool(reason)):
+        active = callbacks if loop.is_chief else []
+        _raise_divergence(active, step, (), f"at {unit} {step}{reason}")
+
+
+def _raise_divergence(
+    callbacks: Sequence[Callback], step: int, terms: Sequence[str], text: str
+) -> NoReturn:
+    for callback in callbacks:
+        callback.on_divergence(step, terms)
+    raise DivergenceError(f"Training diverged {text.rstrip('.')}. The last checkpoint is kept.")

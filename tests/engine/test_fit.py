@@ -1,0 +1,162 @@
+"""The loop under every training: where it is cut, resumed, ended and what it calls."""
+
+import os
+import signal
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from compare_gan import engine
+from compare_gan.errors import DivergenceError
+
+
+class _Model:
+    """Counts in a weight: after step n it has been increased by all numbers up to n."""
+
+    names = ("weight", "batch")
+
+    def __init__(self):
+        self.step = tf.Variable(0, dtype=tf.int64)
+        self.weight = tf.Variable(0.0)
+
+    def variables(self):
+        return {"step": self.step, "weight": self.weight}
+
+    def __call__(self, batch):
+        self.step.assign_add(1)
+        self.weight.assign_add(batch)
+        return tf.stack([self.weight, batch])
+
+    def batches(self, num_replicas, replica_ids):
+        assert (num_replicas, replica_ids) == (1, [0])
+        return tf.data.Dataset.range(int(self.step) + 1, 1000).map(lambda i: tf.cast(i, tf.float32))
+
+
+class _Log(engine.Callback):
+    def __init__(self, every=0):
+        self.every = every
+        self.calls = []
+
+    def on_begin(self, step):
+        self.calls.append(("begin", step))
+
+    def on_steps(self, step, history, seconds):
+        assert seconds > 0 and set(history) == {"weight", "batch"}
+        self.calls.append(("steps", step, history["batch"].tolist()))
+
+    def on_due(self, step):
+        self.calls.append(("due", step))
+
+    def on_divergence(self, step, terms):
+        self.calls.append(("divergence", step, list(terms)))
+
+    def on_end(self):
+        self.calls.append(("end",))
+
+
+def _fit(folder, *callbacks, model=None, **options):
+    model = model or _Model()
+    loop = engine.Loop(model, model.batches)
+    checkpoints = engine.Checkpoints(model, str(folder))
+    engine.fit(loop, checkpoints, callbacks, **dict(last_step=7, save_every=5) | options)
+    return model, loop
+
+
+def _saved(folder):
+    return [engine.step_of(path) for path in engine.list_checkpoints(str(folder))]
+
+
+def test_calls_end_where_something_is_due(tmp_path):
+    log, quiet = _Log(every=3), _Log()
+    model, loop = _fit(tmp_path, log, quiet, steps_per_call=4, save_first=True)
+    assert log.calls == [
+        ("begin", 0),
+        ("steps", 3, [1, 2, 3]), ("due", 3),
+        ("steps", 4, [4]),
+        ("steps", 5, [5]),
+        ("steps", 6, [6]), ("due", 6),
+        ("steps", 7, [7]), ("due", 7),
+        ("end",),
+    ]  # fmt: skip
+    assert not [call for call in quiet.calls if call[0] == "due"]
+    assert _saved(tmp_path) == [0, 5, 7]
+    assert float(model.weight) == sum(range(8))
+    assert loop.function.experimental_get_tracing_count() == 1
+
+
+def test_a_second_call_goes_on_from_the_newest_checkpoint(tmp_path):
+    _fit(tmp_path, last_step=5)
+    log = _Log()
+    model, _ = _fit(tmp_path, log)
+    assert log.calls[0] == ("begin", 5) and log.calls[1] == ("steps", 7, [6, 7])
+    assert float(model.weight) == sum(range(8))
+    _fit(tmp_path, log := _Log())
+    assert log.calls == [("begin", 7), ("end",)]
+
+
+@pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
+def test_a_signal_ends_it_with_pictures_and_a_checkpoint(tmp_path, number):
+    class Kill(engine.Callback):
+        def on_steps(self, step, history, seconds):
+            if step == 2:
+                os.kill(os.getpid(), number)
+
+    log, before = _Log(every=100), signal.getsignal(number)
+    with pytest.raises(KeyboardInterrupt, match="stopped at turn 2, checkpoint saved"):
+        _fit(tmp_path, Kill(), log, steps_per_call=1, unit="turn")
+    assert log.calls[-2:] == [("due", 2), ("end",)] and _saved(tmp_path) == [2]
+    assert signal.getsignal(number) is before
+
+
+def test_a_value_that_is_not_finite_ends_it_without_a_checkpoint(tmp_path):
+    class Broken(_Model):
+        def __call__(self, batch):
+            values = super().__call__(batch)
+            return tf.where(self.step == 6, tf.constant([1.0, np.nan]), values)
+
+    log = _Log()
+    with pytest.raises(DivergenceError, match=r"at step 6: batch is not finite\. The last check"):
+        _fit(tmp_path, log, model=Broken(), last_step=100)
+    assert log.calls[-2:] == [("divergence", 6, ["batch"]), ("end",)]
+    assert _saved(tmp_path) == [5]
+
+
+def test_a_callback_may_find_divergence(tmp_path):
+    class Picture(_Log):
+        def on_due(self, step):
+            raise DivergenceError("The picture is not finite.")
+
+    picture = Picture(every=2)
+    with pytest.raises(DivergenceError, match=r"at step 2: The picture is not finite\. The last"):
+        _fit(tmp_path, picture)
+    assert picture.calls[-2:] == [("divergence", 2, []), ("end",)]
+    assert _saved(tmp_path) == []
+
+
+def test_an_error_ends_what_has_begun(tmp_path):
+    class Fails(engine.Callback):
+        def on_begin(self, step):
+            raise OSError("disk full")
+
+    first, last = _Log(), _Log()
+    with pytest.raises(OSError, match="disk full"):
+        _fit(tmp_path, first, Fails(), last)
+    assert first.calls == [("begin", 0), ("end",)] and last.calls == []
+
+
+def test_an_update_is_the_gradient_step():
+    weights = [keras.Variable([1.0, 2.0]), keras.Variable(3.0)]
+    sgd = keras.optimizers.SGD(0.1)
+    sgd.build(weights)
+
+    def loss():
+        value = tf.reduce_sum(weights[0].value ** 2) * weights[1].value
+        return value, {"half": value / 2}
+
+    done = engine.update(loss, weights, sgd)
+    assert (float(done.loss), float(done.aux["half"]), done.loss_scale) == (15.0, 7.5, None)
+    np.testing.assert_allclose(done.gradient_norm, np.sqrt(6**2 + 12**2 + 5**2), rtol=1e-6)
+    np.testing.assert_allclose(weights[0], [1 - 0.6, 2 - 1.2], rtol=1e-6)
+    np.testing.assert_allclose(weights[1], 2.5, rtol=1e-6)
