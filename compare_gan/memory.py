@@ -15,8 +15,11 @@ class Memory:
     an assigned value is averaged over the replicas.
 
     Attributes:
+      name: Name in checkpoints; a subclass sets it.
       variables: The variables, in the order of their creation.
     """
+
+    name: str
 
     def __init__(self) -> None:
         self.variables: list[keras.Variable] = []

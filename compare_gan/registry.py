@@ -27,6 +27,7 @@ from compare_gan.errors import UserError, unknown_name
 # The room that holds the parts of each kind.
 _ROOMS = {
     "architecture": "compare_gan.architectures",
+    "augmentation": "compare_gan.augmentations",
     "dataset": "compare_gan.datasets",
     "extractor": "compare_gan.metrics.extractors",
     "gan": "compare_gan.gans",
@@ -36,6 +37,8 @@ _ROOMS = {
     "optimizer": "compare_gan.training.optimizers",
     "penalty": "compare_gan.penalties",
     "protocol": "compare_gan.evaluation.protocols",
+    "schedule": "compare_gan.schedules",
+    "task": "compare_gan.gans.tasks",
 }
 
 _INDEX = os.path.join(os.path.dirname(os.path.abspath(__file__)), "parts.json")

@@ -54,3 +54,12 @@ class Augmentation(Memory):
           Float [b, H, W, C]. Values outside [0, 1] are allowed.
         """
         raise NotImplementedError
+
+    def update(self, real_logits: Tensor, fake_logits: Tensor, step: Any) -> None:
+        """Adapts the variables: nothing unless overridden. Called once in a discriminator step.
+
+        Args:
+          real_logits: Float32 [b, 1], the discriminator's logits of this replica's real images.
+          fake_logits: Float32 [b, 1], its logits of generated images.
+          step: Number of finished generator steps.
+        """

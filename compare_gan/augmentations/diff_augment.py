@@ -58,9 +58,10 @@ class DiffAugment(Augmentation):
                 f"{policy!r}. Known: color, {', '.join(_OPERATIONS)}."
             )
         self.operations: list[str] = []
+        known = ["color", *_OPERATIONS]
         for name in names:
-            if name != "color" and name not in _OPERATIONS:
-                raise unknown_name("operation of diff_augment.policy", name, ["color", *_OPERATIONS])
+            if name not in known:
+                raise unknown_name("operation of diff_augment.policy", name, known)
             self.operations += _COLOR if name == "color" else [name]
 
     def __call__(

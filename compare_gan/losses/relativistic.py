@@ -1,4 +1,4 @@
-"""Relativistic losses: of each image the discriminator says how much more real it is than others."""
+"""Relativistic losses: they compare the logits of real and generated images."""
 
 from keras import ops
 

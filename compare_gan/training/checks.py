@@ -19,9 +19,10 @@ from keras import ops
 from compare_gan import registry
 from compare_gan.architectures.base import option_name
 from compare_gan.config import is_bound, told
-from compare_gan.config.gin_internals import short_name
+from compare_gan.config.gin_internals import short_name, values_under
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.gans import ModularGAN
+from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.optimizers import make_optimizers
 from compare_gan.training.options import Options
 
@@ -41,8 +42,18 @@ _PARTS_BY_NAME = {
     "g_optimizer_fn": "optimizer",
     "d_optimizer_fn": "optimizer",
 }
+# The same in the scope of a GAN, where most may be lists.
+_PARTS_OF_GANS = {
+    "loss": "loss",
+    "penalties": "penalty",
+    "augmentations": "augmentation",
+    "tasks": "task",
+}
+# Kinds of which a config may give several, and those whose parts are objects: a class is called.
+_LISTS = ("metric", "penalty", "augmentation", "task")
+_CALLED = ("penalty", "augmentation", "task")
 # What a GAN is given by `options`, whatever its own scope says.
-_OPTIONS = ("architecture", "disc_iters", "lamba", "z_dim")
+_OPTIONS = ("architecture", "disc_iters", "z_dim")
 _MAY_BE_NONE = ("normalization", "optimizer")
 _MACRO = "gin.macro"
 _TYPES = {
@@ -60,6 +71,8 @@ def check_bindings() -> None:
     for selector, name, value in _bindings():
         key = f"{short_name(selector)}.{name}"
         kind = _PARTS.get(key) or _PARTS_BY_NAME.get(name)
+        if _is_gan(selector):
+            kind = kind or _PARTS_OF_GANS.get(name)
         with told(key):
             _check_type(key, _allowed_types(selector, name), value)
             if name in _OPTIONS and _is_gan(selector):
@@ -67,9 +80,29 @@ def check_bindings() -> None:
             if name == "distribution_fn":
                 _refuse_result(key, value)
             if kind is not None:
-                several = kind == "metric" and isinstance(value, (list, tuple))
+                several = isinstance(value, (list, tuple)) and kind in _LISTS
+                several = several and key != "penalty.fn"
                 for part in value if several else [value]:
                     _check_part(key, kind, part)
+
+
+def check_spellings(options: Options) -> None:
+    """Raises UserError if gin chooses a part of the GAN in an old spelling and in the new one."""
+    gan_class = registry.get("gan", options.gan_class)
+    names = list(_PARTS_OF_GANS)
+    bound = values_under(gan_class, names) if inspect.isclass(gan_class) else {}
+    scope = getattr(gan_class, "__name__", "ModularGAN")
+    for old, is_used, new in (
+        ("loss.fn", not options.loss.is_default, "loss"),
+        ("penalty.fn", not options.penalty.is_default, "penalties"),
+        ("options.lamba", options.lamba != 1, "penalties"),
+        ("DiffAugment.policy", bool(options.diff_augment.policy), "augmentations"),
+    ):
+        if is_used and bound.get(new):
+            raise UserError(
+                f"{old} and {scope}.{new} are two spellings for the same part of the GAN: leave "
+                "out one of them."
+            )
 
 
 def check_gan(
@@ -101,7 +134,7 @@ def check_gan(
                 f"infer_labels.soft = True needs {name}.use_soft_labels = True: else {name} takes "
                 "the likeliest class of each."
             )
-        make_optimizers(gan)
+        make_optimizers(options.optimization)
     with told("options.batch_size"):
         if options.batch_size % num_replicas:
             raise UserError(
@@ -158,6 +191,8 @@ def _allowed_types(selector: str, name: str) -> set[type]:
     """The plain types that a parameter is annotated with; none if there are others among them."""
     part = gin.config._REGISTRY.get_match(selector).wrapped
     bases = [b for b in part.__mro__ if "__init__" in vars(b)] if inspect.isclass(part) else [part]
+    if name in getattr(part, "options_of_others", ()):
+        bases = [OptimizationOptions]
     for base in bases:
         parameter = inspect.signature(base).parameters.get(name)
         if parameter is not None:
@@ -194,7 +229,8 @@ def _check_part(key: str, kind: str, value: Any) -> None:
     if isinstance(value, ConfigurableReference):
         kinds = _kinds(value)
         if kind in kinds or _is_users_own(value):
-            _refuse_result(key, value)
+            if not (kind in _CALLED and inspect.isclass(value.configurable.wrapped)):
+                _refuse_result(key, value)
             return
         wrong = f"but {value!r} is of the kind '{kinds[0]}'" if kinds else f"received {value!r}"
     else:

@@ -56,7 +56,7 @@ class Trainer:
             experiment.check_labels(model_dir)
             keras.utils.set_random_seed(seed % 2**32)
             self.gan = experiment.make_gan()
-            self.state = TrainState(self.gan, seed)
+            self.state = TrainState(self.gan, seed, experiment.options.optimization)
         self.checkpoints = Checkpoints(self.state, model_dir, run_config.keep_checkpoint_max)
         restored = self.checkpoints.restore_newest()
         if restored:
