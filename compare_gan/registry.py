@@ -13,6 +13,7 @@ parts, which `python scripts/write_parts_index.py` writes.
 """
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import json
@@ -252,10 +253,13 @@ def call_with_requested(fn: Callable, /, **available: Any) -> Any:
     """
     # A Keras layer is called through __call__, but its parameters are those of call().
     signature = inspect.signature(fn.call if hasattr(fn, "call") else fn)
+    fixed = fn.keywords if isinstance(fn, functools.partial) else {}
     requested = {
         name: available[name]
         for name, parameter in signature.parameters.items()
-        if name in available and parameter.kind != inspect.Parameter.VAR_KEYWORD
+        if name in available
+        and name not in fixed
+        and parameter.kind != inspect.Parameter.VAR_KEYWORD
     }
     return fn(**requested)
 

@@ -4,6 +4,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from compare_gan.config.gin_internals import values_under
 from compare_gan.errors import UserError, nearest
 
 
@@ -32,6 +33,23 @@ def bindable_parameters(cls: type) -> list[str]:
     configs write under the same name: a class lists them in `options_of_others`.
     """
     return [*parameters(cls), *getattr(cls, "options_of_others", ())]
+
+
+def check_remaining_keywords(cls: type, keywords: Iterable[str]) -> None:
+    """Raises UserError unless gin added each keyword, for another part of the library.
+
+    Args:
+      cls: Class with a constructor that takes **keywords.
+      keywords: Names that the constructor has no parameters for.
+    """
+    others = set(getattr(cls, "options_of_others", ()))
+    check_keywords(cls, (name for name in keywords if name not in others))
+    for name in keywords:
+        if name not in values_under(cls, [name]):
+            raise UserError(
+                f"{cls.__name__} has no parameter '{name}': it is an option of the trainer "
+                "(training.optimization.OptimizationOptions)."
+            )
 
 
 def check_keywords(cls: type, keywords: Iterable[str]) -> None:

@@ -8,7 +8,7 @@ from keras import ops
 
 from compare_gan import registry
 from compare_gan.backend import num_replicas
-from compare_gan.config.keywords import check_keywords
+from compare_gan.config.keywords import check_remaining_keywords
 from compare_gan.errors import UserError
 from compare_gan.gans import networks, parts
 from compare_gan.gans.examples import Scores, forward_halves, mixes_examples
@@ -65,8 +65,8 @@ class ModularGAN:
       experimental_force_graph_unroll: Accepted for old configs: steps are always unrolled.
       deprecated_split_disc_calls: Show real and generated images to the discriminator in separate
         forwards (different batch statistics under batch norm) instead of one.
-      **options_of_others: Options that gin binds under the name of this class for the trainer (see
-        `options_of_others`); ignored. A caller cannot give them.
+      **options_of_others: Values that gin binds under the name of this class for the trainer; they
+        are ignored here. A caller cannot give them.
 
     Attributes:
       heads: Layers on the discriminator's features, by name: those of the tasks, and others.
@@ -98,17 +98,6 @@ class ModularGAN:
         "ema_start_step",
     )
 
-    def __new__(cls, *args: Any, **keywords: Any) -> "ModularGAN":
-        # Gin adds its bindings later, to the arguments of __init__: these are the caller's.
-        for name in keywords:
-            if name in cls.options_of_others:
-                raise UserError(
-                    f"{cls.__name__} has no parameter '{name}': it is an option of the trainer "
-                    "(training.options.OptimizationOptions)."
-                )
-        check_keywords(cls, keywords)
-        return super().__new__(cls)
-
     def __init__(
         self,
         image_shape: tuple[int, int, int],
@@ -130,7 +119,7 @@ class ModularGAN:
         deprecated_split_disc_calls: bool = False,
         **options_of_others: Any,
     ):
-        check_keywords(type(self), options_of_others.keys() - set(self.options_of_others))
+        check_remaining_keywords(type(self), options_of_others)
         self.image_shape = tuple(image_shape)
         self.num_classes = num_classes
         self.architecture = registry.get("architecture", architecture)

@@ -22,6 +22,7 @@ from compare_gan.config import is_bound, told
 from compare_gan.config.gin_internals import short_name, values_under
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.gans import ModularGAN
+from compare_gan.schedules import Schedule
 from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.optimizers import make_optimizers
 from compare_gan.training.options import Options
@@ -51,7 +52,7 @@ _PARTS_OF_GANS = {
 }
 # Kinds of which a config may give several, and those whose parts are objects: a class is called.
 _LISTS = ("metric", "penalty", "augmentation", "task")
-_CALLED = ("penalty", "augmentation", "task")
+_CALLED = ("penalty", "augmentation", "schedule", "task")
 # What a GAN is given by `options`, whatever its own scope says.
 _OPTIONS = ("architecture", "disc_iters", "z_dim")
 _MAY_BE_NONE = ("normalization", "optimizer")
@@ -188,7 +189,7 @@ def _is_macro(value: Any) -> bool:
 
 
 def _allowed_types(selector: str, name: str) -> set[type]:
-    """The plain types that a parameter is annotated with; none if there are others among them."""
+    """The plain types (and Schedule) of a parameter's annotation; none if there are others."""
     part = gin.config._REGISTRY.get_match(selector).wrapped
     bases = [b for b in part.__mro__ if "__init__" in vars(b)] if inspect.isclass(part) else [part]
     if name in getattr(part, "options_of_others", ()):
@@ -199,7 +200,7 @@ def _allowed_types(selector: str, name: str) -> set[type]:
             annotation = parameter.annotation
             union = typing.get_origin(annotation) in (types.UnionType, typing.Union)
             allowed = set(typing.get_args(annotation)) if union else {annotation}
-            return allowed if allowed <= set(_TYPES) else set()
+            return allowed if allowed <= {*_TYPES, Schedule} else set()
     return set()
 
 
@@ -213,8 +214,12 @@ def _check_type(key: str, allowed: set[type], value: Any) -> None:
         return
     if bool in allowed and value in (0, 1):
         return
-    if isinstance(value, ConfigurableReference) and value.evaluate:
-        return  # Known only when it is called.
+    if isinstance(value, ConfigurableReference):
+        if Schedule in allowed:
+            _check_part(key, "schedule", value)
+            return
+        if value.evaluate:
+            return  # Known only when it is called.
     words = " or ".join(words for kind, words in _TYPES.items() if kind in allowed)
     raise UserError(f"{key} must be {words}, received {value!r}.")
 
@@ -229,7 +234,10 @@ def _check_part(key: str, kind: str, value: Any) -> None:
     if isinstance(value, ConfigurableReference):
         kinds = _kinds(value)
         if kind in kinds or _is_users_own(value):
-            if not (kind in _CALLED and inspect.isclass(value.configurable.wrapped)):
+            is_class = inspect.isclass(value.configurable.wrapped)
+            if kind == "schedule" and is_class and not value.evaluate:
+                raise UserError(f"{key} = {value!r} is not a call: write {value!r}().")
+            if not (kind in _CALLED and is_class):
                 _refuse_result(key, value)
             return
         wrong = f"but {value!r} is of the kind '{kinds[0]}'" if kinds else f"received {value!r}"
