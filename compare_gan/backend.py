@@ -20,7 +20,6 @@ _conditional_part: contextvars.ContextVar[str | None] = contextvars.ContextVar(
 )
 
 
-
 def gradient(fn: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     """Returns the gradient of `sum(fn(x))` with respect to `x`, which is differentiable itself.
 

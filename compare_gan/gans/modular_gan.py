@@ -16,8 +16,8 @@ from compare_gan.gans.noise import Noise
 from compare_gan.gans.tasks import AuxiliaryTask
 from compare_gan.gans.terms import LossTerms, add_penalties
 from compare_gan.losses import non_saturating, sees_real
-from compare_gan.types import Tensor
 from compare_gan.registry import call_with_requested
+from compare_gan.types import Tensor
 
 TrainingBatch = dict[str, Tensor]
 

@@ -8,8 +8,8 @@ from keras import ops
 
 from compare_gan.errors import UserError
 from compare_gan.gans.tasks import AuxiliaryTask
-from compare_gan.types import Tensor
 from compare_gan.registry import call_with_requested
+from compare_gan.types import Tensor
 
 
 def built_generator(generator: keras.Model, z_dim: int, labels: Tensor | None) -> keras.Model:
