@@ -88,7 +88,7 @@ def compare(batch_size: int, precision: str, steps: int, rounds: int, peer: bool
         trainer.loop.iterator = iter(repeated.prefetch(2))
         runs = [lambda: trainer.run_steps(steps)]
         if peer:
-            runs.append(_torch_run(trainer.gan, batch, precision, steps))
+            runs.append(_torch_run(trainer, batch, precision, steps))
         speeds = [[] for _ in runs]
         for run in runs:
             run()  # Traces and compiles.
@@ -102,13 +102,20 @@ def compare(batch_size: int, precision: str, steps: int, rounds: int, peer: bool
     return speeds[0], speeds[1] if peer else [], work
 
 
-def _torch_run(gan, batch, precision: str, steps: int):
+def _torch_run(ours, batch, precision: str, steps: int):
     import torch
     from peers.torch_training import fastest_trainer
 
     device = "cuda" if torch.cuda.is_available() else "cpu"
     arrays = {name: value.numpy() for name, value in batch.items()}
-    trainer = fastest_trainer("resnet_biggan", gan, arrays, device=device, precision=precision)
+    trainer = fastest_trainer(
+        "resnet_biggan",
+        ours.gan,
+        arrays,
+        device=device,
+        precision=precision,
+        optimization=ours.experiment.options.optimization,
+    )
     tensors = trainer.to_device(arrays)
 
     def run():

@@ -9,6 +9,7 @@ turn, so that what else the machine does touches both; the median and the quarti
 """
 
 import cProfile
+import functools
 import pathlib
 import pstats
 import statistics
@@ -151,7 +152,9 @@ def compare_with_torch(
     with tempfile.TemporaryDirectory() as model_dir:
         trainer = make_trainer(name, model_dir, bindings)
         batches = list(trainer.batches().take(steps + 1).as_numpy_iterator())
-        peer = (make_peer or fastest_trainer)(name, trainer.gan, batches[0])
+        optimization = trainer.experiment.options.optimization
+        make_peer = make_peer or functools.partial(fastest_trainer, optimization=optimization)
+        peer = make_peer(name, trainer.gan, batches[0])
         seconds, peer_seconds, differences = [], [], []
         for batch in batches:
             started = time.perf_counter()

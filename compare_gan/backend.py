@@ -3,12 +3,21 @@
 The only module below `gans` that imports a backend, and only when one of its functions is called.
 """
 
+import contextvars
+import math
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 from keras import ops
 
+from compare_gan.errors import UserError
 from compare_gan.types import Tensor
+
+# The part that is computed in a conditional now, where replicas must not communicate; else None.
+_conditional_part: contextvars.ContextVar[str | None] = contextvars.ContextVar(
+    "conditional_part", default=None
+)
 
 
 def gradient(fn: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
@@ -75,6 +84,11 @@ def cross_replica_mean(values: Sequence[Tensor]) -> list[Tensor]:
 
     if not in_replicas():
         return list(values)
+    if part := _conditional_part.get():
+        raise UserError(
+            f"{part}.interval must be 1 on several replicas here: the term averages over replicas, "
+            "itself or by the discriminator's batch norm, which only works in every step."
+        )
     context = tf.distribute.get_replica_context()
     return list(context.all_reduce(tf.distribute.ReduceOp.MEAN, list(values)))
 
@@ -148,6 +162,65 @@ def batch_uniform(shape: Sequence[int], seed: Tensor | Sequence[int]) -> Tensor:
     # On every strategy the id is a tensor or an int; the slice is static in size.
     start = context.replica_id_in_sync_group * rows
     return tf.slice(draws, [start] + [0] * (len(shape) - 1), shape)
+
+
+def batch_normal(shape: Sequence[int], seed):
+    """Standard normal draws for a batch, made of those of `batch_uniform`.
+
+    Args:
+      shape: Static shape of this replica's draws, batch first.
+      seed: Two integers (tensor or sequence) from which the draws follow.
+
+    Returns:
+      float32 tensor of `shape`.
+    """
+    # Draws are multiples of 2**-23; half of one more keeps them off 0, which would be infinite.
+    centred = batch_uniform(shape, seed) + 2.0**-24
+    return math.sqrt(2.0) * ops.erfinv(2.0 * centred - 1.0)
+
+
+def computed_when(
+    due: Any, compute: Callable[[], Any], variables: Sequence[keras.Variable], part: str
+):
+    """`compute()` where `due` is true and zero elsewhere, then without its cost.
+
+    Updates of variables made by `compute` are dropped, but for those of `variables`, which are done
+    outside of the conditional: there replicas may communicate.
+
+    Args:
+      due: Whether to compute, a boolean or a boolean scalar tensor, the same on all replicas.
+      compute: Function that returns a float32 scalar.
+      variables: Variables whose updates count.
+      part: Name of the part that this computes, for the message if it communicates.
+
+    Returns:
+      A float32 scalar, differentiable.
+
+    Raises:
+      UserError: `compute` averages over replicas.
+    """
+
+    def isolated() -> tuple[Any, list[Any]]:
+        token = _conditional_part.set(part)
+        try:
+            with keras.StatelessScope() as scope:
+                if scope.original_scope is not None:
+                    scope.state_mapping.update(scope.original_scope.state_mapping)
+                value = compute()
+                return value, [ops.convert_to_tensor(v.value) for v in variables]
+        finally:
+            _conditional_part.reset(token)
+
+    def skipped() -> tuple[Any, list[Any]]:
+        return ops.zeros(()), [ops.convert_to_tensor(v.value) for v in variables]
+
+    if isinstance(due, bool):
+        value, updates = isolated() if due else skipped()
+    else:
+        value, updates = ops.cond(due, isolated, skipped)
+    for variable, update in zip(variables, updates, strict=True):
+        variable.assign(ops.stop_gradient(update))
+    return value
 
 
 def conv(x: Tensor, kernel: Tensor, strides: int = 1) -> Tensor:

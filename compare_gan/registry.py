@@ -13,6 +13,7 @@ parts, which `python scripts/write_parts_index.py` writes.
 """
 
 import dataclasses
+import functools
 import importlib
 import inspect
 import json
@@ -28,6 +29,7 @@ from compare_gan.errors import UserError, unknown_name
 # The room that holds the parts of each kind.
 _ROOMS = {
     "architecture": "compare_gan.architectures",
+    "augmentation": "compare_gan.augmentations",
     "dataset": "compare_gan.datasets",
     "extractor": "compare_gan.metrics.extractors",
     "gan": "compare_gan.gans",
@@ -37,6 +39,8 @@ _ROOMS = {
     "optimizer": "compare_gan.training.optimizers",
     "penalty": "compare_gan.penalties",
     "protocol": "compare_gan.evaluation.protocols",
+    "schedule": "compare_gan.schedules",
+    "task": "compare_gan.gans.tasks",
 }
 
 _INDEX = os.path.join(os.path.dirname(os.path.abspath(__file__)), "parts.json")
@@ -250,10 +254,13 @@ def call_with_requested(fn: Callable, /, **available: Any) -> Any:
     """
     # A Keras layer is called through __call__, but its parameters are those of call().
     signature = inspect.signature(fn.call if hasattr(fn, "call") else fn)
+    fixed = fn.keywords if isinstance(fn, functools.partial) else {}
     requested = {
         name: available[name]
         for name, parameter in signature.parameters.items()
-        if name in available and parameter.kind != inspect.Parameter.VAR_KEYWORD
+        if name in available
+        and name not in fixed
+        and parameter.kind != inspect.Parameter.VAR_KEYWORD
     }
     return fn(**requested)
 

@@ -157,8 +157,8 @@ def own_parts(tmp_path, monkeypatch):
 
 def test_a_part_of_the_users_own_comes_through_import_in_gin(own_parts):
     gin.parse_config(
-        "import my_compare_gan_parts\nmy_loss.margin = 2.0\nget_losses.fn = @my_loss",
-        skip_unknown=("get_losses",),
+        "import my_compare_gan_parts\nmy_loss.margin = 2.0\nloss.fn = @my_loss",
+        skip_unknown=("loss",),
     )
     assert registry.get("loss", "my_loss")(None, None) == 2.0
     assert "my_loss" in registry.names("loss")

@@ -11,6 +11,8 @@ import torch
 from peers import torch_biggan, torch_networks
 from torch.nn import functional
 
+from compare_gan.training.optimization import OptimizationOptions
+
 
 class TorchTrainer:
     """`disc_iters` discriminator updates and one generator update, with Adam.
@@ -21,11 +23,13 @@ class TorchTrainer:
     Args:
       name: `sndcgan`, `resnet_cifar` (both with the non-saturating loss), or `resnet_biggan`, which
         is conditional, with the hinge loss.
-      gan: Our GAN, whose sizes, weights and rates are taken over.
+      gan: Our GAN, whose sizes and weights are taken over.
       channels_last: Memory format of the networks and images.
       compiled: Whether the networks go through `torch.compile`.
       device: Where it computes.
       precision: `bfloat16` or `float16` (with a gradient scaler) for automatic mixed precision.
+      optimization: Our options of optimization, whose learning rates are taken over;
+        None = the defaults.
     """
 
     def __init__(
@@ -36,7 +40,9 @@ class TorchTrainer:
         compiled: bool = False,
         device: str = "cpu",
         precision: str = "float32",
+        optimization: OptimizationOptions | None = None,
     ):
+        optimization = optimization or OptimizationOptions()
         self.conditional = name == "resnet_biggan"
         if self.conditional:
             networks = torch_biggan.Generator(gan), torch_biggan.Discriminator(gan)
@@ -51,7 +57,7 @@ class TorchTrainer:
         self.g_optimizer, self.d_optimizer = (
             torch.optim.Adam(network.parameters(), rate, betas=_BETAS, fused=device == "cuda")
             for network, rate in zip(
-                networks, (gan.g_lr, gan.g_lr if gan.d_lr is None else gan.d_lr), strict=True
+                networks, (optimization.g_lr, optimization.discriminator_lr), strict=True
             )
         )
         self._updates = collections.Counter()  # Of each optimizer.

@@ -5,9 +5,10 @@ the search path of one `parse`. A release of gin that changes these names breaks
 """
 
 import contextlib
+import copy
 import inspect
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from gin import config as gin_config
@@ -99,6 +100,37 @@ def configurable_bases(cls: type) -> list[str]:
     """The short names of the configurable base classes of a class, nearest first."""
     found = (gin_config._INVERSE_REGISTRY.get(base) for base in inspect.getmro(cls)[1:])
     return [short_name(each.selector) for each in found if each is not None]
+
+
+def values_under(cls: type, names: Sequence[str]) -> dict[str, Any]:
+    """The values that are bound to some names under the name of a class or of its bases.
+
+    Args:
+      cls: Class, registered with gin or derived from one that is.
+      names: Names of parameters.
+
+    Returns:
+      By name the value, references resolved; of a class and its bases the nearest that binds the
+      name counts. Names that are not bound are left out.
+    """
+    found: dict[str, Any] = {}
+    for base in inspect.getmro(cls):
+        configurable = gin_config._INVERSE_REGISTRY.get(base)
+        if configurable is None:
+            continue
+        bound = gin_config._CONFIG.get(("", configurable.selector), {})
+        for name in names:
+            if name in bound and name not in found:
+                found[name] = copy.deepcopy(bound[name])  # Which resolves references.
+    return found
+
+
+def mark_as_used(cls: type, values: Mapping[str, Any]) -> None:
+    """Adds values to gin's operative config, under the name of a class."""
+    selector = gin_config._INVERSE_REGISTRY[cls].selector
+    operative = gin_config._OPERATIVE_CONFIG.setdefault(("", selector), {})
+    for name, value in values.items():
+        operative.setdefault(name, value)
 
 
 @contextlib.contextmanager

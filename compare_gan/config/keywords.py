@@ -1,13 +1,21 @@
 """Keyword arguments of classes, those of their base classes included, and the check of names."""
 
 import inspect
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from typing import Any
 
+from compare_gan.config.gin_internals import values_under
 from compare_gan.errors import UserError, nearest
 
 
-def parameters(cls: type) -> list[str]:
-    """Names of the parameters of a class, those that it passes on to its bases included."""
+def parameters(cls: Callable[..., Any]) -> list[str]:
+    """Names of the parameters of a class, those that it passes on to its bases included.
+
+    Args:
+      cls: A class, or any other callable: then the names of its own parameters.
+    """
+    if not inspect.isclass(cls):
+        return list(inspect.signature(cls).parameters)
     names = []
     for base in cls.__mro__[:-1]:
         if "__init__" in vars(base):
@@ -16,6 +24,32 @@ def parameters(cls: type) -> list[str]:
             if not any(p.kind == p.VAR_KEYWORD for p in signature):
                 break
     return [name for name in names if name != "self"]
+
+
+def bindable_parameters(cls: type) -> list[str]:
+    """Names that a config may bind under the name of a class.
+
+    They are its parameters and, in addition, the options of another part of the library that
+    configs write under the same name: a class lists them in `options_of_others`.
+    """
+    return [*parameters(cls), *getattr(cls, "options_of_others", ())]
+
+
+def check_remaining_keywords(cls: type, keywords: Iterable[str]) -> None:
+    """Raises UserError unless gin added each keyword, for another part of the library.
+
+    Args:
+      cls: Class with a constructor that takes **keywords.
+      keywords: Names that the constructor has no parameters for.
+    """
+    others = set(getattr(cls, "options_of_others", ()))
+    check_keywords(cls, (name for name in keywords if name not in others))
+    for name in keywords:
+        if name not in values_under(cls, [name]):
+            raise UserError(
+                f"{cls.__name__} has no parameter '{name}': it is an option of the trainer "
+                "(training.optimization.OptimizationOptions)."
+            )
 
 
 def check_keywords(cls: type, keywords: Iterable[str]) -> None:

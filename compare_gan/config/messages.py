@@ -4,7 +4,7 @@ import inspect
 import re
 
 from compare_gan.config import gin_internals
-from compare_gan.config.keywords import parameters
+from compare_gan.config.keywords import bindable_parameters
 from compare_gan.config.places import shown
 from compare_gan.errors import UserError, nearest
 
@@ -48,7 +48,7 @@ def check_parameter(selector: str, name: str) -> None:
       name: The parameter.
     """
     part = gin_internals.part(selector)
-    if inspect.isclass(part) and name not in parameters(part):
+    if inspect.isclass(part) and name not in bindable_parameters(part):
         raise UserError(_no_parameter(selector, name))
 
 
@@ -67,7 +67,7 @@ def required_missing(error: RuntimeError) -> str | None:
 def _no_parameter(selector: str, name: str) -> str:
     part = gin_internals.part(selector)
     if inspect.isclass(part):
-        known = parameters(part)
+        known = bindable_parameters(part)
     else:
         kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
         signature = inspect.signature(part).parameters.values()

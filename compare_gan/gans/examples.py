@@ -7,7 +7,6 @@ import keras
 from keras import ops
 
 from compare_gan.gans.tasks import AuxiliaryTask, Seen
-from compare_gan.layers import StandardizeBatch
 
 
 class Scores(NamedTuple):
@@ -34,17 +33,25 @@ class Half(NamedTuple):
 
     Attributes:
       logits: float32 [b, 1], without those of the examples that tasks added.
-      seen: By task, what its head says.
+      features: float32 [b, f], likewise.
+      seen: Output of each task's head, by task.
     """
 
     logits: Any
+    features: Any
     seen: dict[str, Seen]
 
 
 def mixes_examples(network: keras.Model) -> bool:
-    """Whether an example's output depends on the others in the batch."""
-    mixing = (StandardizeBatch, keras.layers.BatchNormalization)
-    return any(isinstance(layer, mixing) for layer in network._flatten_layers())
+    """Whether the output for an example depends on the others in the batch.
+
+    A layer that mixes examples says so by an attribute `mixes_examples = True`; for Keras's own
+    batch norm, which has no such attribute, it is known.
+    """
+    return any(
+        getattr(layer, "mixes_examples", isinstance(layer, keras.layers.BatchNormalization))
+        for layer in network._flatten_layers()
+    )
 
 
 def forward_halves(
@@ -77,7 +84,7 @@ def forward_halves(
         for name, output in score.predictions.items():
             extra = output[layout[name]] if name in layout else None
             seen[name] = Seen(output[:b], extra, y)
-        results.append(Half(score.logits[:b], seen))
+        results.append(Half(score.logits[:b], score.features[:b], seen))
     return results
 
 

@@ -1,4 +1,4 @@
-"""ModularGAN: joins two networks, a loss, a penalty and auxiliary tasks."""
+"""ModularGAN: joins two networks, a loss, penalties, augmentations and auxiliary tasks."""
 
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -6,46 +6,57 @@ from typing import Any
 import keras
 from keras import ops
 
-from compare_gan import backend, registry
-from compare_gan.errors import UserError, check_range
+from compare_gan import registry
+from compare_gan.backend import num_replicas
+from compare_gan.config.keywords import check_remaining_keywords
+from compare_gan.errors import UserError
+from compare_gan.gans import networks, parts
 from compare_gan.gans.examples import Scores, forward_halves, mixes_examples
+from compare_gan.gans.noise import Noise
 from compare_gan.gans.tasks import AuxiliaryTask
-from compare_gan.gans.terms import LossTerms
-from compare_gan.losses import get_losses
-from compare_gan.penalties import get_penalty
+from compare_gan.gans.terms import LossTerms, add_penalties
+from compare_gan.losses import non_saturating, sees_real
+from compare_gan.registry import call_with_requested
+from compare_gan.types import Tensor
 
-Batch = dict[str, Any]
+TrainingBatch = dict[str, Tensor]
+
+# The streams of a batch's draws.
+_PENALTIES, _REAL, _FAKE = range(3)
 
 
 @registry.register("gan", "ModularGAN", paper="https://arxiv.org/abs/1807.04720")
 class ModularGAN:
     """A GAN of interchangeable parts, conditional or not (Kurach et al., 2019).
 
-    It says what is minimised. It holds the networks, never an optimizer: the runner reads the
-    attributes that concern it (learning rates, optimizers, EMA, `disc_iters`).
+    It defines the losses. It holds the networks, never an optimizer: learning rates, optimizers and
+    moving averages are the trainer's, although configs write them under the name of the GAN
+    (`ModularGAN.g_lr`; see `training.options.OptimizationOptions`).
 
     A batch is a dict: `images` float [b, H, W, C] in [0, 1], `z` float [b, z_dim], `seed` int32 [2]
-    for what noise the losses need, and where the data has classes `labels` and `fake_labels`
-    float [b, num_classes], one-hot or soft, a row of zeros for no label.
+    for the draws of penalties and augmentations, and, where the data has classes, `labels` and
+    `fake_labels` float [b, num_classes], one-hot or soft, a row of zeros for no label.
+
+    Loss, penalties, augmentations and tasks are given as objects, functions or registered names; in
+    configs `ModularGAN.loss = @rp_gan`, `ModularGAN.penalties = [@r1(), @lecam()]`.
 
     Paper: https://arxiv.org/abs/1807.04720.
 
     Args:
-      image_shape: (H, W, C).
+      image_shape: Shape of images, (H, W, C).
       num_classes: Number of classes of the data; None if it has none.
       architecture: Name of a registered architecture, or an object with the classes `Generator`
-        and `Discriminator`.
+        and `Discriminator`; None if both networks are given.
       z_dim: Dimension of the latent.
       disc_iters: Discriminator steps before each generator step.
-      lamba: Weight of the penalty (`penalty.fn`).
-      g_lr: Learning rate of the generator.
-      d_lr: Learning rate of the discriminator; None = `g_lr`.
-      g_optimizer_fn: Optimizer of the generator: a function of the learning rate or a registered
-        name; None = Adam.
-      d_optimizer_fn: Optimizer of the discriminator; None = the generator's.
-      g_use_ema: Keep a moving average of the generator's weights, to sample with.
-      ema_decay: Decay of that average.
-      ema_start_step: Step before which the average copies the weights.
+      loss: Function of real and fake logits.
+      penalties: `Penalty` objects and functions (terms of the discriminator's loss with weight 1).
+      augmentations: `Augmentation` objects, applied in this order to all images that the
+        discriminator sees.
+      tasks: `AuxiliaryTask` objects, in addition to those of the class.
+      generator: Keras model from (z, y) to images in [0, 1]; None = the architecture's.
+      discriminator: Keras model from (x, y) to logits [b, 1] and features [b, f]; None = the
+        architecture's.
       conditional: Give labels to both networks.
       fit_label_distribution: Draw the labels of generated images as often as they occur among the
         labelled real ones; False = uniformly. Without effect unless conditional.
@@ -54,52 +65,85 @@ class ModularGAN:
       experimental_force_graph_unroll: Accepted for old configs: steps are always unrolled.
       deprecated_split_disc_calls: Show real and generated images to the discriminator in separate
         forwards (different batch statistics under batch norm) instead of one.
+      **options_of_others: Values that gin binds under the name of this class for the trainer; they
+        are ignored here. A caller cannot give them.
+
+    Attributes:
+      heads: Layers on the discriminator's features, by name: those of the tasks, and others.
 
     Raises:
-      UserError: Options contradict each other.
+      UserError: Options contradict each other, or a keyword is not known.
+
+    Example:
+      >>> from compare_gan.gans import ModularGAN
+      >>> from compare_gan.losses import hinge
+      >>> from compare_gan.penalties import R1
+      >>> gan = ModularGAN(
+      ...     (8, 8, 1), None, "dummy_arch", z_dim=4, loss=hinge, penalties=[R1(gamma=0.1)]
+      ... )
+      >>> [penalty.name for penalty in gan.penalties]
+      ['r1']
     """
 
     # The weight of the adversarial loss in both totals; a subclass without one sets it to 0.
     adversarial_weight = 1.0
+    # Configs bind these under the name of the GAN, the trainer reads them.
+    options_of_others: Sequence[str] = (
+        "g_lr",
+        "d_lr",
+        "g_optimizer_fn",
+        "d_optimizer_fn",
+        "g_use_ema",
+        "ema_decay",
+        "ema_start_step",
+    )
 
     def __init__(
         self,
         image_shape: tuple[int, int, int],
         num_classes: int | None,
-        architecture: Any,
+        architecture: Any = None,
         z_dim: int = 128,
         disc_iters: int = 1,
-        lamba: float = 1,
-        g_lr: float = 0.0002,
-        d_lr: float | None = None,
-        g_optimizer_fn: Callable | str | None = None,
-        d_optimizer_fn: Callable | str | None = None,
-        g_use_ema: bool = False,
-        ema_decay: float = 0.9999,
-        ema_start_step: int = 40000,
+        *,
+        loss: Callable[..., Any] | str = non_saturating,
+        penalties: Any = (),
+        augmentations: Any = (),
+        tasks: Any = (),
+        generator: Any = None,
+        discriminator: Any = None,
         conditional: bool = False,
         fit_label_distribution: bool = False,
         experimental_joint_gen_for_disc: bool = False,
         experimental_force_graph_unroll: bool = False,
         deprecated_split_disc_calls: bool = False,
+        **options_of_others: Any,
     ):
+        check_remaining_keywords(type(self), options_of_others)
         self.image_shape = tuple(image_shape)
         self.num_classes = num_classes
         self.architecture = registry.get("architecture", architecture)
         self.z_dim = z_dim
         self.disc_iters = disc_iters
-        self.lamba = lamba
-        self.g_lr, self.d_lr = g_lr, d_lr
-        self.g_optimizer_fn, self.d_optimizer_fn = g_optimizer_fn, d_optimizer_fn
-        self.g_use_ema = g_use_ema
-        self.ema_decay, self.ema_start_step = ema_decay, ema_start_step
         self.conditional = conditional
         self.fit_label_distribution = fit_label_distribution and conditional
         self.experimental_joint_gen_for_disc = experimental_joint_gen_for_disc
         self.deprecated_split_disc_calls = deprecated_split_disc_calls
         self.check_options()
-        self.tasks: list[AuxiliaryTask] = self.make_tasks()
-        self._build_networks()
+        self.loss = parts.make_loss(loss)
+        self.penalties = parts.make_penalties(penalties)
+        self.augmentations = parts.make_augmentations(augmentations)
+        self.tasks: list[AuxiliaryTask] = parts.unique_names(
+            "task", [*self.make_tasks(), *parts.make_parts("task", tasks)]
+        )
+        for task in self.tasks:
+            task.check(self.image_shape, self.num_classes if conditional else None)
+        self._build_networks(generator, discriminator)
+        # By kind and name of the part, the variables of the parts that have a memory.
+        self.memories: dict[str, list[keras.Variable]] = {
+            **parts.prepare("penalties", self.penalties),
+            **parts.prepare("augmentations", self.augmentations),
+        }
 
     # What subclasses override.
 
@@ -115,61 +159,76 @@ class ModularGAN:
                 f"{name} needs disc_iters and z_dim of at least 1, received "
                 f"{self.disc_iters!r} and {self.z_dim!r}."
             )
-        check_range(f"{name}.g_lr", self.g_lr)
-        check_range(f"{name}.d_lr", self.g_lr if self.d_lr is None else self.d_lr)
-        check_range(f"{name}.ema_decay", self.ema_decay, most=1)
 
     def check_batch_size(self, batch_size_per_replica: int) -> None:
         """Raises UserError if this GAN cannot train on batches of this size."""
+        if num_replicas() > 1 and mixes_examples(self.discriminator):
+            for penalty in self.penalties:
+                if penalty.interval > 1 and penalty.term("discriminator"):
+                    raise UserError(
+                        f"{penalty.name}.interval must be 1 on {num_replicas()} replicas: the "
+                        "discriminator has batch norm, which averages over them in every step."
+                    )
+        for task in self.tasks:
+            task.check_batch_size(batch_size_per_replica)
 
     def make_tasks(self) -> list[AuxiliaryTask]:
-        """The auxiliary tasks."""
+        """The auxiliary tasks of the class itself."""
         return []
 
     def make_heads(self, num_features: int, spectral_norm: bool) -> dict[str, keras.layers.Layer]:
         """Layers that belong to the discriminator's side, by name, built: the tasks' heads."""
-        heads = {task.name: task.make_head(spectral_norm) for task in self.tasks}
-        for head in heads.values():
-            head.build((None, num_features))
-        return heads
+        return networks.make_heads(self.tasks, num_features, spectral_norm, self.num_classes)
 
     def discriminator_options(self) -> dict[str, Any]:
         """Arguments for the discriminator beside the image shape; they win over gin's."""
         return {}
 
-    def labels(self, batch: Batch):
+    def labels(self, batch: TrainingBatch) -> Tensor | None:
         """The labels of the real images, float [b, num_classes]; None if unconditional."""
         return batch["labels"] if self.conditional else None
 
-    def conditioned_logits(self, logits, features, y, predictions: dict[str, Any]):
+    def conditioned_logits(
+        self, logits: Tensor, features: Tensor, y: Tensor | None, predictions: dict[str, Tensor]
+    ) -> Tensor:
         """The logits [n, 1], with what the GAN itself (not its discriminator) adds to them."""
         return logits
 
-    # What the runner uses.
-
-    def make_generator(self) -> keras.Model:
-        """A generator like this GAN's with weights of its own, for example to sample with."""
-        generator = self.architecture.Generator(image_shape=self.image_shape)
-        # Called once, without training, so that all variables exist.
-        generator((ops.zeros((2, self.z_dim)), self._no_labels()), training=False)
-        return generator
+    # State.
 
     @property
     def generator_variables(self) -> list[keras.Variable]:
-        """What the generator's loss is minimised over."""
+        """The variables over which the generator's loss is minimised."""
         return self.generator.trainable_variables
 
     @property
     def discriminator_variables(self) -> list[keras.Variable]:
-        """What the discriminator's loss is minimised over: its own variables, then the heads'."""
+        """The variables over which the discriminator's loss is minimised: its own, the heads'."""
         heads = [v for head in self.heads.values() for v in head.trainable_variables]
         return self.discriminator.trainable_variables + heads
 
-    def fakes(self, batch: Batch, generator: keras.Model | None = None):
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """All state: of networks, heads, penalties and augmentations."""
+        layers = (self.generator, self.discriminator, *self.heads.values())
+        memories = [v for variables in self.memories.values() for v in variables]
+        return [v for layer in layers for v in layer.variables] + memories
+
+    def make_generator(self) -> keras.Model:
+        """A generator like this GAN's with weights of its own, for example to sample with."""
+        if self._given_generator is not None:
+            generator = networks.clone(self._given_generator)
+        else:
+            generator = self.architecture.Generator(image_shape=self.image_shape)
+        return networks.built_generator(generator, self.z_dim, self._no_labels())
+
+    # Losses. From latents to the generator's loss: `generator_loss`.
+
+    def fakes(self, batch: TrainingBatch, generator: keras.Model | None = None) -> Tensor:
         """Generated images for a discriminator step; no gradient flows into the generator.
 
         Args:
-          batch: A batch; its `z` and `fake_labels` are used.
+          batch: Batch, of which `z` and `fake_labels` are used.
           generator: Another generator than this GAN's, called the same way.
 
         Returns:
@@ -179,7 +238,7 @@ class ModularGAN:
         images = generator((batch["z"], self._fake_labels(batch)), training=True)
         return ops.stop_gradient(images)
 
-    def joint_fakes(self, batches: Sequence[Batch]) -> list:
+    def joint_fakes(self, batches: Sequence[TrainingBatch]) -> list[Tensor]:
         """`fakes` of several batches, from one forward of the generator.
 
         Batch norm then sees all of them at once, and its moving averages move once.
@@ -191,84 +250,123 @@ class ModularGAN:
         images = self.fakes({k: ops.concatenate([batch[k] for batch in batches]) for k in names})
         return ops.split(images, len(batches))
 
-    def discriminator_loss(self, batch: Batch, fake_images) -> LossTerms:
-        """What a discriminator step minimises.
+    def discriminator_loss(
+        self, batch: TrainingBatch, fake_images: Tensor, step: Any = 0, iteration: int = 0
+    ) -> LossTerms:
+        """The loss that a discriminator step minimises.
 
         Args:
-          batch: A batch.
-          fake_images: What `fakes` gives for it.
+          batch: Batch.
+          fake_images: Result of `fakes` for the batch.
+          step: Number of finished generator steps.
+          iteration: Number of discriminator steps done since the last generator step.
 
         Returns:
-          LossTerms. Parts: d_loss, d_loss_real, d_loss_fake, penalty (before its weight) and those
-          of the tasks.
+          LossTerms. Parts: d_loss, d_loss_real, d_loss_fake, each penalty (before its weight) and
+          those of the tasks.
         """
         x, y = batch["images"], self.labels(batch)
+        fake_y = self._fake_labels(batch)
         fake_images = ops.cast(fake_images, x.dtype)
         # Added examples that no term reads are shown only where they are in the batch's statistics.
         fake_tasks = [t for t in self.tasks if t.learns_from_fakes]
         if mixes_examples(self.discriminator):
             fake_tasks = self.tasks
+        shown, shown_fakes = (
+            self._augmented(images, batch, stream, step)
+            for images, stream in ((x, _REAL), (fake_images, _FAKE))
+        )
         real, fake = forward_halves(
             self.discriminate,
-            [(x, y, self.tasks), (fake_images, self._fake_labels(batch), fake_tasks)],
+            [(shown, y, self.tasks), (shown_fakes, fake_y, fake_tasks)],
             self.deprecated_split_disc_calls,
         )
-        losses = get_losses(real.logits, fake.logits)
-        penalty = get_penalty(
-            discriminator=lambda images: self.discriminate(images, y).logits,
-            x=x,
+        for augmentation in self.augmentations:
+            augmentation.update(real.logits, fake.logits, step)
+        losses = self.loss(real.logits, fake.logits)
+        terms = add_penalties(
+            LossTerms(
+                self.adversarial_weight * losses.d_loss,
+                {
+                    "d_loss": losses.d_loss,
+                    "d_loss_real": losses.d_loss_real,
+                    "d_loss_fake": losses.d_loss_fake,
+                },
+            ),
+            self.penalties,
+            "discriminator",
+            update=step * self.disc_iters + iteration,
+            discriminator=lambda images: (
+                self.discriminate(self._augmented(images, batch, _REAL, step), y).logits
+            ),
             x_fake=fake_images,
-            y=y,
-            uniform=_uniform_from(batch["seed"]),
-            kernels=[v for v in self.discriminator_variables if v.name == "kernel"],
+            real_logits=real.logits,
+            fake_logits=fake.logits,
+            features=real.features,
+            kernels=_kernels(self.discriminator_variables),
+            **self._available(batch, step),
         )
-        total = self.adversarial_weight * losses.d_loss + self.lamba * penalty
-        parts = {
-            "d_loss": losses.d_loss,
-            "d_loss_real": losses.d_loss_real,
-            "d_loss_fake": losses.d_loss_fake,
-            "penalty": penalty,
-        }
         for task in self.tasks:
-            terms = task.discriminator_terms(real.seen[task.name], fake.seen[task.name])
-            total = total + terms.total
-            parts |= terms.parts
-        return LossTerms(total, parts)
+            seen = {"real": real.seen[task.name], "fake": fake.seen[task.name]}
+            terms = terms.plus(call_with_requested(task.discriminator_terms, **seen, step=step))
+        return terms
 
-    def generator_loss(self, batch: Batch) -> LossTerms:
-        """What a generator step minimises, from one forward of each network.
+    def generator_loss(self, batch: TrainingBatch, step: Any = 0) -> LossTerms:
+        """The loss that a generator step minimises, from one forward of each network.
 
-        The discriminator sees generated images only, unless its batch norm mixes examples: then the
-        real ones are in its batch as they are in a discriminator step.
+        The discriminator sees generated images only, except in two cases: its batch norm mixes
+        examples, or the loss compares with real images. Then the real ones are in its batch as they
+        are in a discriminator step.
 
         Args:
-          batch: A batch.
+          batch: Batch.
+          step: Number of finished generator steps.
 
         Returns:
-          LossTerms. Parts: g_loss and those of the tasks.
+          LossTerms. Parts: g_loss, penalties and those of the tasks.
         """
-        fake_y = self._fake_labels(batch)
+        x, y, fake_y = batch["images"], self.labels(batch), self._fake_labels(batch)
         images = self.generator((batch["z"], fake_y), training=True)
-        halves = [(images, fake_y, self.tasks)]
-        if mixes_examples(self.discriminator) and not self.deprecated_split_disc_calls:
-            x = batch["images"]
-            images = ops.cast(images, x.dtype)
-            halves = [(x, self.labels(batch), self.tasks), (images, fake_y, self.tasks)]
-        fake = forward_halves(self.discriminate, halves)[-1]
-        # A loss whose g_loss looked at the logits of real images would show itself by a NaN.
-        g_loss = get_losses(ops.full_like(fake.logits, float("nan")), fake.logits).g_loss
-        total, parts = self.adversarial_weight * g_loss, {"g_loss": g_loss}
+        shown = self._augmented(images, batch, _FAKE, step)
+        halves = [(shown, fake_y, self.tasks)]
+        mixes = mixes_examples(self.discriminator) and not self.deprecated_split_disc_calls
+        if mixes or sees_real(self.loss):
+            real_tasks = self.tasks if mixes else []
+            shown_real = self._augmented(x, batch, _REAL, step)
+            halves = [(shown_real, y, real_tasks), (ops.cast(shown, x.dtype), fake_y, self.tasks)]
+        *real, fake = forward_halves(
+            self.discriminate, halves, split=self.deprecated_split_disc_calls
+        )
+        # A loss that looks at the logits of real images without declaring it shows by a NaN.
+        real_logits = ops.full_like(fake.logits, float("nan"))
+        if sees_real(self.loss):
+            real_logits = real[0].logits
+        g_loss = self.loss(real_logits, fake.logits).g_loss
+        terms = add_penalties(
+            LossTerms(self.adversarial_weight * g_loss, {"g_loss": g_loss}),
+            self.penalties,
+            "generator",
+            update=step,
+            discriminator=lambda x: (
+                self.discriminate(self._augmented(x, batch, _FAKE, step), fake_y).logits
+            ),
+            x_fake=images,
+            real_logits=real_logits,
+            fake_logits=fake.logits,
+            features=fake.features,
+            kernels=_kernels(self.generator_variables),
+            **self._available(batch, step),
+        )
         for task in self.tasks:
-            terms = task.generator_terms(fake.seen[task.name])
-            total = total + terms.total
-            parts |= terms.parts
-        return LossTerms(total, parts)
+            seen = {"fake": fake.seen[task.name]}
+            terms = terms.plus(call_with_requested(task.generator_terms, **seen, step=step))
+        return terms
 
-    def discriminate(self, x, y) -> Scores:
+    def discriminate(self, x: Tensor, y: Tensor | None) -> Scores:
         """One forward of the discriminator and all heads, in training mode.
 
         Args:
-          x: Float [n, H, W, C] in [0, 1].
+          x: Float [n, H, W, C] in [0, 1], already augmented.
           y: Float [n, num_classes], or None if unconditional.
         """
         logits, features = self.discriminator((x, y), training=True)
@@ -279,24 +377,58 @@ class ModularGAN:
             self.conditioned_logits(logits, features, y, predictions), features, predictions
         )
 
-    def _fake_labels(self, batch: Batch):
+    def _augmented(self, images: Tensor, batch: TrainingBatch, stream: int, step: Any) -> Tensor:
+        """Images as the discriminator sees them; equal draws for equal batches and streams."""
+        if not self.augmentations:
+            return images
+        noise, images = Noise(batch["seed"], stream), ops.cast(images, batch["images"].dtype)
+        for augmentation in self.augmentations:
+            images = augmentation(images, noise.uniform, noise.normal, step)
+        return images
+
+    def _available(self, batch: TrainingBatch, step: Any) -> dict[str, Any]:
+        """The values that penalties of both networks may ask for."""
+        fake_y, noise = self._fake_labels(batch), Noise(batch["seed"], _PENALTIES)
+        return {
+            "generator": lambda z: self.generator((z, fake_y), training=True),
+            "x": batch["images"],
+            "y": self.labels(batch),
+            "fake_y": fake_y,
+            "z": batch["z"],
+            "uniform": noise.uniform,
+            "normal": noise.normal,
+            "step": step,
+        }
+
+    def _fake_labels(self, batch: TrainingBatch) -> Tensor | None:
         return batch["fake_labels"] if self.conditional else None
 
-    def _build_networks(self) -> None:
-        self.generator = self.make_generator()
-        self.discriminator = self.architecture.Discriminator(
-            image_shape=self.image_shape, **self.discriminator_options()
+    def _build_networks(self, generator: Any, discriminator: Any) -> None:
+        if self.architecture is None and (generator is None or discriminator is None):
+            raise UserError(
+                f"{type(self).__name__} needs an architecture, unless generator and discriminator "
+                "are both given."
+            )
+        self._given_generator = generator
+        if generator is None:
+            self.generator = self.make_generator()
+        else:
+            self.generator = networks.built_generator(generator, self.z_dim, self._no_labels())
+        options = self.discriminator_options()
+        if discriminator is None:
+            discriminator = self.architecture.Discriminator(image_shape=self.image_shape, **options)
+        else:
+            networks.refuse_options(discriminator, options)
+        self.discriminator = discriminator
+        _, features = discriminator(
+            (ops.zeros((2, *self.image_shape)), self._no_labels()), training=False
         )
-        x, y = ops.zeros((2, *self.image_shape)), self._no_labels()
-        _, features = self.discriminator((x, y), training=False)
-        spectral_norm = getattr(self.discriminator, "spectral_norm", False)
+        spectral_norm = getattr(discriminator, "spectral_norm", False)
         self.heads = self.make_heads(features.shape[-1], bool(spectral_norm))
 
-    def _no_labels(self):
+    def _no_labels(self) -> Tensor | None:
         return ops.zeros((2, self.num_classes)) if self.conditional else None
 
 
-def _uniform_from(seed) -> Callable[[Sequence[int]], Any]:
-    """A source of uniform draws that all follow from the batch's seed, each call other ones."""
-    calls = iter(range(2**31))
-    return lambda shape: backend.batch_uniform(tuple(shape), ops.add(seed, [0, next(calls)]))
+def _kernels(variables: Sequence[keras.Variable]) -> list[keras.Variable]:
+    return [v for v in variables if v.name == "kernel"]

@@ -6,9 +6,9 @@ import keras
 from keras import ops
 
 from compare_gan import registry
-from compare_gan.config.keywords import check_keywords, parameters
-from compare_gan.errors import UserError, check_range, unknown_name
-from compare_gan.gans.modular_gan import Batch, ModularGAN
+from compare_gan.config.keywords import parameters
+from compare_gan.errors import UserError, unknown_name
+from compare_gan.gans.modular_gan import ModularGAN, TrainingBatch
 from compare_gan.gans.tasks import (
     NUM_ROTATIONS,
     AuxiliaryTask,
@@ -18,6 +18,7 @@ from compare_gan.gans.tasks import (
     label_available,
 )
 from compare_gan.layers import Dense
+from compare_gan.schedules import Scheduled, check_range
 
 _SELF_SUPERVISION = ("rotation", "none")
 
@@ -57,20 +58,19 @@ class S3GAN(ModularGAN):
         self,
         image_shape: tuple[int, int, int],
         num_classes: int | None,
-        architecture: Any,
+        architecture: Any = None,
         *,
         self_supervision: str = "rotation",
         rotated_batch_fraction: int | None = None,
-        weight_rotation_loss_d: float = 1.0,
-        weight_rotation_loss_g: float = 0.2,
+        weight_rotation_loss_d: Scheduled = 1.0,
+        weight_rotation_loss_g: Scheduled = 0.2,
         project_y: bool = False,
         use_predictor: bool = False,
         use_soft_pred: bool = False,
-        weight_class_loss: float = 1.0,
+        weight_class_loss: Scheduled = 1.0,
         use_soft_labels: bool = False,
         **modular_gan_options,
     ):
-        check_keywords(type(self), modular_gan_options)
         self.self_supervision = self_supervision
         self.rotated_batch_fraction = rotated_batch_fraction
         self.weight_rotation_loss_d = weight_rotation_loss_d
@@ -106,6 +106,7 @@ class S3GAN(ModularGAN):
                 raise UserError(f"S3GAN.{option} = True needs S3GAN.{needed} = True.")
 
     def check_batch_size(self, batch_size_per_replica: int) -> None:
+        super().check_batch_size(batch_size_per_replica)
         if self.self_supervision == "none":
             return
         fraction = self.rotated_batch_fraction
@@ -144,7 +145,7 @@ class S3GAN(ModularGAN):
         own = "project_y" in parameters(self.architecture.Discriminator)
         return {"project_y": False} if self.project_y and own else {}
 
-    def labels(self, batch: Batch):
+    def labels(self, batch: TrainingBatch):
         y = super().labels(batch)
         if y is None or self.use_soft_labels:
             return y

@@ -4,10 +4,10 @@ from typing import Any
 
 from compare_gan import registry
 from compare_gan.backend import num_replicas
-from compare_gan.config.keywords import check_keywords
-from compare_gan.errors import UserError, check_range, unknown_name
+from compare_gan.errors import UserError, unknown_name
 from compare_gan.gans.modular_gan import ModularGAN
 from compare_gan.gans.tasks import NUM_ROTATIONS, AuxiliaryTask, RotationTask, check_square
+from compare_gan.schedules import Scheduled, check_range
 
 _SELF_SUPERVISION = ("rotation_gan", "rotation_only", "none")
 
@@ -36,15 +36,14 @@ class SSGAN(ModularGAN):
         self,
         image_shape: tuple[int, int, int],
         num_classes: int | None,
-        architecture: Any,
+        architecture: Any = None,
         *,
         self_supervision: str = "rotation_gan",
         rotated_batch_size: int | None = None,
-        weight_rotation_loss_d: float = 1.0,
-        weight_rotation_loss_g: float = 0.2,
+        weight_rotation_loss_d: Scheduled = 1.0,
+        weight_rotation_loss_g: Scheduled = 0.2,
         **modular_gan_options,
     ):
-        check_keywords(type(self), modular_gan_options)
         self.self_supervision = self_supervision
         self.rotated_batch_size = rotated_batch_size
         self.weight_rotation_loss_d = weight_rotation_loss_d
@@ -70,6 +69,7 @@ class SSGAN(ModularGAN):
         check_square(self.image_shape)
 
     def check_batch_size(self, batch_size_per_replica: int) -> None:
+        super().check_batch_size(batch_size_per_replica)
         if self.self_supervision == "none":
             return
         replicas = num_replicas()

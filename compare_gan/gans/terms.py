@@ -1,6 +1,11 @@
-"""What a GAN or an auxiliary task returns: a value to minimise, and what it is made of."""
+"""What a GAN or an auxiliary task returns, and how penalties are added to it."""
 
+from collections.abc import Iterable
 from typing import Any, NamedTuple
+
+from compare_gan.backend import computed_when
+from compare_gan.penalties import Penalty
+from compare_gan.registry import call_with_requested
 
 
 class LossTerms(NamedTuple):
@@ -13,3 +18,40 @@ class LossTerms(NamedTuple):
 
     total: Any
     parts: dict[str, Any]
+
+    def plus(self, other: "LossTerms") -> "LossTerms":
+        """The sum of both totals, with the parts of both."""
+        return LossTerms(self.total + other.total, self.parts | other.parts)
+
+
+def add_penalties(
+    terms: LossTerms, penalties: Iterable[Penalty], network: str, update: Any, **available: Any
+) -> LossTerms:
+    """The loss of a network with the terms of the penalties that join it.
+
+    Args:
+      terms: The loss without penalties.
+      penalties: All penalties of the GAN.
+      network: `discriminator` or `generator`.
+      update: Number of this network's finished updates. A penalty with `interval` k is computed
+        where k divides it, and is zero in `parts` elsewhere: means over steps come out right.
+      **available: By name, what a term may ask for; see `penalties.AVAILABLE`.
+    """
+    total, parts = terms.total, dict(terms.parts)
+    for penalty in penalties:
+        term = penalty.term(network)
+        if term is None:
+            continue
+        if penalty.interval == 1:
+            value = call_with_requested(term, **available)
+        else:
+            value = computed_when(
+                update % penalty.interval == 0,
+                lambda term=term, k=penalty.interval: k * call_with_requested(term, **available),
+                penalty.variables,
+                penalty.name,
+            )
+        total = total + penalty.weight_at(available["step"], available["x"]) * value
+        in_both = penalty.term("discriminator") and penalty.term("generator")
+        parts[f"{penalty.name}_{network}" if in_both else penalty.name] = value
+    return LossTerms(total, parts)

@@ -211,11 +211,12 @@ def _build_and_write(source: Source, folder: str, data: _Data) -> str:
     options = Options()
     gan = options.make_gan(data.image_shape, data.num_classes)
     targets = _targets(gan)
-    _check(source, targets, gan, options.architecture)
+    _check(source, targets, gan, options)
     for name, variable in targets.items():
         if name in source.shapes:
             variable.assign(source.read(name))
-    state = TrainState(gan, seed=0)  # Its averages start as the weights.
+    # Its averages start as the weights.
+    state = TrainState(gan, seed=0, optimization=options.optimization)
     for average, variable in zip(state.ema, gan.generator_variables, strict=False):
         if _name(variable) in source.averages:
             average.assign(source.read(_name(variable) + EMA))
@@ -241,11 +242,11 @@ def _targets(gan) -> dict[str, object]:
     return {_name(variable): variable for part in parts for variable in part.variables}
 
 
-def _check(source: Source, targets: Mapping[str, object], gan, architecture: str) -> None:
+def _check(source: Source, targets: Mapping[str, object], gan, options: Options) -> None:
     """Raises UserError unless the source has what the model has, in the same shapes."""
     wanted = {name: tuple(variable.shape) for name, variable in targets.items()}
     found = dict(source.shapes)
-    if source.averages and gan.g_use_ema:
+    if source.averages and options.optimization.g_use_ema:
         wanted |= {_name(v) + EMA: tuple(v.shape) for v in gan.generator_variables}
         found |= {name + EMA: shape for name, shape in source.averages.items()}
     missing = [name for name in wanted if name not in found]
@@ -273,7 +274,7 @@ def _check(source: Source, targets: Mapping[str, object], gan, architecture: str
                 _log.error("%d variables %s:\n  %s", len(names), kind, "\n  ".join(names))
         height, width = gan.image_shape[:2]
         raise UserError(
-            f"'{source.prefix}' does not fit {architecture} at {height}x{width}: "
+            f"'{source.prefix}' does not fit {options.architecture} at {height}x{width}: "
             + "; ".join(f"{_some(names)} {kind}" for kind, names in faults.items())
             + "."
         )

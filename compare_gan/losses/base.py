@@ -1,20 +1,55 @@
-"""What a loss returns."""
+"""What a loss returns, and how it says that its generator's part needs real logits."""
 
-from typing import Any, NamedTuple
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+from compare_gan.types import Tensor
+
+_Loss = TypeVar("_Loss", bound=Callable[..., Any])
 
 
 class Losses(NamedTuple):
     """The adversarial losses of both networks, scalars in the dtype of the logits.
 
     Attributes:
-      d_loss: What the discriminator minimises.
+      d_loss: Loss that the discriminator minimises.
       d_loss_real: Its part that stems from real examples.
       d_loss_fake: Its part that stems from generated examples.
-      g_loss: What the generator minimises. It follows from the logits of generated examples alone:
-        a generator step shows the discriminator no real ones.
+      g_loss: Loss that the generator minimises. It may depend on the logits of real examples only
+        if the loss is marked with `generator_sees_real`: otherwise a generator step shows the
+        discriminator no real examples.
     """
 
-    d_loss: Any
-    d_loss_real: Any
-    d_loss_fake: Any
-    g_loss: Any
+    d_loss: Tensor
+    d_loss_real: Tensor
+    d_loss_fake: Tensor
+    g_loss: Tensor
+
+
+def generator_sees_real(loss: _Loss) -> _Loss:
+    """Decorator that declares that the generator's loss depends on the logits of real images.
+
+    The generator's steps then also show the discriminator fresh real images. It works on functions
+    and on classes with a `__call__`; setting the attribute `generator_sees_real = True` does the
+    same. Below `registry.register`, so that the registered function has the mark.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.losses import Losses, generator_sees_real, sees_real
+      >>> @generator_sees_real
+      ... def difference(d_real_logits, d_fake_logits):
+      ...     gap = ops.mean(d_real_logits - d_fake_logits)
+      ...     return Losses(-gap, -gap / 2, -gap / 2, gap)
+      >>> sees_real(difference)
+      True
+    """
+    loss.generator_sees_real = True  # type: ignore[attr-defined]
+    return loss
+
+
+def sees_real(loss: Callable[..., Any]) -> bool:
+    """Whether a loss declares that its generator's part depends on the logits of real images."""
+    while isinstance(loss, functools.partial):
+        loss = loss.func
+    return bool(getattr(loss, "generator_sees_real", False))

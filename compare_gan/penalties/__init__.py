@@ -1,6 +1,8 @@
-"""Penalties on the discriminator, added to its loss with the weight `options.lamba`."""
+"""Penalties: terms that join the loss of the discriminator or of the generator."""
 
-from compare_gan.penalties.choice import get_penalty
+from compare_gan.penalties.base import AVAILABLE, FunctionPenalty, Penalty
+from compare_gan.penalties.lecam import LeCam
+from compare_gan.penalties.r1 import R1
 from compare_gan.penalties.regularizers import (
     dragan_penalty,
     l2_penalty,
@@ -8,4 +10,14 @@ from compare_gan.penalties.regularizers import (
     wgangp_penalty,
 )
 
-__all__ = ["dragan_penalty", "get_penalty", "l2_penalty", "no_penalty", "wgangp_penalty"]
+__all__ = [
+    "AVAILABLE",
+    "R1",
+    "FunctionPenalty",
+    "LeCam",
+    "Penalty",
+    "dragan_penalty",
+    "l2_penalty",
+    "no_penalty",
+    "wgangp_penalty",
+]

@@ -19,9 +19,11 @@ from keras import ops
 from compare_gan import registry
 from compare_gan.architectures.base import option_name
 from compare_gan.config import is_bound, told
-from compare_gan.config.gin_internals import short_name
+from compare_gan.config.gin_internals import short_name, values_under
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.gans import ModularGAN
+from compare_gan.schedules import Schedule
+from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.optimizers import make_optimizers
 from compare_gan.training.options import Options
 
@@ -41,8 +43,18 @@ _PARTS_BY_NAME = {
     "g_optimizer_fn": "optimizer",
     "d_optimizer_fn": "optimizer",
 }
+# The same in the scope of a GAN, where most may be lists.
+_PARTS_OF_GANS = {
+    "loss": "loss",
+    "penalties": "penalty",
+    "augmentations": "augmentation",
+    "tasks": "task",
+}
+# Kinds of which a config may give several, and those whose parts are objects: a class is called.
+_LISTS = ("metric", "penalty", "augmentation", "task")
+_CALLED = ("penalty", "augmentation", "schedule", "task")
 # What a GAN is given by `options`, whatever its own scope says.
-_OPTIONS = ("architecture", "disc_iters", "lamba", "z_dim")
+_OPTIONS = ("architecture", "disc_iters", "z_dim")
 _MAY_BE_NONE = ("normalization", "optimizer")
 _MACRO = "gin.macro"
 _TYPES = {
@@ -60,6 +72,8 @@ def check_bindings() -> None:
     for selector, name, value in _bindings():
         key = f"{short_name(selector)}.{name}"
         kind = _PARTS.get(key) or _PARTS_BY_NAME.get(name)
+        if _is_gan(selector):
+            kind = kind or _PARTS_OF_GANS.get(name)
         with told(key):
             _check_type(key, _allowed_types(selector, name), value)
             if name in _OPTIONS and _is_gan(selector):
@@ -67,9 +81,29 @@ def check_bindings() -> None:
             if name == "distribution_fn":
                 _refuse_result(key, value)
             if kind is not None:
-                several = kind == "metric" and isinstance(value, (list, tuple))
+                several = isinstance(value, (list, tuple)) and kind in _LISTS
+                several = several and key != "penalty.fn"
                 for part in value if several else [value]:
                     _check_part(key, kind, part)
+
+
+def check_spellings(options: Options) -> None:
+    """Raises UserError if gin chooses a part of the GAN in an old spelling and in the new one."""
+    gan_class = registry.get("gan", options.gan_class)
+    names = list(_PARTS_OF_GANS)
+    bound = values_under(gan_class, names) if inspect.isclass(gan_class) else {}
+    scope = getattr(gan_class, "__name__", "ModularGAN")
+    for old, is_used, new in (
+        ("loss.fn", not options.loss.is_default, "loss"),
+        ("penalty.fn", not options.penalty.is_default, "penalties"),
+        ("options.lamba", options.lamba != 1, "penalties"),
+        ("DiffAugment.policy", bool(options.diff_augment.policy), "augmentations"),
+    ):
+        if is_used and bound.get(new):
+            raise UserError(
+                f"{old} and {scope}.{new} are two spellings for the same part of the GAN: leave "
+                "out one of them."
+            )
 
 
 def check_gan(
@@ -101,7 +135,7 @@ def check_gan(
                 f"infer_labels.soft = True needs {name}.use_soft_labels = True: else {name} takes "
                 "the likeliest class of each."
             )
-        make_optimizers(gan)
+        make_optimizers(options.optimization)
     with told("options.batch_size"):
         if options.batch_size % num_replicas:
             raise UserError(
@@ -155,16 +189,18 @@ def _is_macro(value: Any) -> bool:
 
 
 def _allowed_types(selector: str, name: str) -> set[type]:
-    """The plain types that a parameter is annotated with; none if there are others among them."""
+    """The plain types (and Schedule) of a parameter's annotation; none if there are others."""
     part = gin.config._REGISTRY.get_match(selector).wrapped
     bases = [b for b in part.__mro__ if "__init__" in vars(b)] if inspect.isclass(part) else [part]
+    if name in getattr(part, "options_of_others", ()):
+        bases = [OptimizationOptions]
     for base in bases:
         parameter = inspect.signature(base).parameters.get(name)
         if parameter is not None:
             annotation = parameter.annotation
             union = typing.get_origin(annotation) in (types.UnionType, typing.Union)
             allowed = set(typing.get_args(annotation)) if union else {annotation}
-            return allowed if allowed <= set(_TYPES) else set()
+            return allowed if allowed <= {*_TYPES, Schedule} else set()
     return set()
 
 
@@ -178,8 +214,12 @@ def _check_type(key: str, allowed: set[type], value: Any) -> None:
         return
     if bool in allowed and value in (0, 1):
         return
-    if isinstance(value, ConfigurableReference) and value.evaluate:
-        return  # Known only when it is called.
+    if isinstance(value, ConfigurableReference):
+        if Schedule in allowed:
+            _check_part(key, "schedule", value)
+            return
+        if value.evaluate:
+            return  # Known only when it is called.
     words = " or ".join(words for kind, words in _TYPES.items() if kind in allowed)
     raise UserError(f"{key} must be {words}, received {value!r}.")
 
@@ -194,7 +234,11 @@ def _check_part(key: str, kind: str, value: Any) -> None:
     if isinstance(value, ConfigurableReference):
         kinds = _kinds(value)
         if kind in kinds or _is_users_own(value):
-            _refuse_result(key, value)
+            is_class = inspect.isclass(value.configurable.wrapped)
+            if kind == "schedule" and is_class and not value.evaluate:
+                raise UserError(f"{key} = {value!r} is not a call: write {value!r}().")
+            if not (kind in _CALLED and is_class):
+                _refuse_result(key, value)
             return
         wrong = f"but {value!r} is of the kind '{kinds[0]}'" if kinds else f"received {value!r}"
     else:

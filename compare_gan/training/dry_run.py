@@ -13,7 +13,7 @@ def describe(experiment: Experiment) -> str:
     experiment.check()
     experiment.check_labels(None)
     gan = experiment.make_gan()
-    state = TrainState(gan, seed=0)
+    state = TrainState(gan, seed=0, optimization=experiment.options.optimization)
     counts = {
         "generator": _count(gan.generator_variables),
         "discriminator": _count(gan.discriminator_variables),

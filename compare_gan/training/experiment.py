@@ -20,7 +20,7 @@ from compare_gan.engine.precision import mixed_precision
 from compare_gan.evaluation.options import EvaluationOptions
 from compare_gan.layers import ConditionalBatchNorm
 from compare_gan.sampling import StandingStatistics
-from compare_gan.training.checks import check_bindings, check_gan
+from compare_gan.training.checks import check_bindings, check_gan, check_spellings
 from compare_gan.training.options import Options, RunConfig
 
 _log = logging.getLogger(__name__)
@@ -66,8 +66,10 @@ class Experiment:
         """
         check_bindings()
         with told():
+            options = Options()
+            check_spellings(options)
             return cls(
-                options=Options(),
+                options=options,
                 run_config=RunConfig(),
                 data=DataOptions.from_gin(**dataset_overrides),
                 evaluation=EvaluationOptions(),
@@ -166,7 +168,7 @@ class Experiment:
         """The GAN of this experiment, networks built, to train as `run_config` says."""
         with told("options.architecture"), mixed_precision(self.run_config.mixed_precision):
             gan = self.options.make_gan(self.dataset.image_shape, self.dataset.num_classes)
-        norm = getattr(gan.generator.batch_norm_fn, "layer_class", None)
+        norm = getattr(getattr(gan.generator, "batch_norm_fn", None), "layer_class", None)
         if norm is ConditionalBatchNorm and not is_bound("conditional_batch_norm.centered"):
             _log.info(
                 "conditional_batch_norm.centered is not set: gamma is 1 + y·W, as in the papers; "

@@ -233,7 +233,7 @@ def restore_trained(
         model = json.load(file)
     options = Options()
     gan = options.make_gan(tuple(model["image_shape"]), model["num_classes"])
-    state = TrainState(gan, seed=0)
+    state = TrainState(gan, seed=0, optimization=options.optimization)
     checkpoints = Checkpoints(state, checkpoint_dir(model_dir))
     if checkpoint is not None:
         checkpoints.restore(checkpoint)

@@ -5,25 +5,37 @@ Keras optimizer. Keras's Adam updates as TensorFlow 1's did: epsilon is added to
 bias correction has gone into the learning rate.
 """
 
+from typing import Any
+
 import keras
 import tensorflow as tf
 
 from compare_gan import registry
 from compare_gan.errors import UserError, check_decay, check_range
+from compare_gan.schedules import Scheduled, is_schedule, value_at
+from compare_gan.schedules import check_decay as check_scheduled_decay
+from compare_gan.training.optimization import OptimizationOptions
 
 _DECAYS = ("beta1", "beta2", "decay", "momentum", "rho")
 
 
-def make_optimizers(gan) -> tuple[keras.optimizers.Optimizer, keras.optimizers.Optimizer]:
-    """The optimizers of the generator and the discriminator, as the GAN's options say; not built.
+def make_optimizers(
+    options: OptimizationOptions,
+) -> tuple[keras.optimizers.Optimizer, keras.optimizers.Optimizer]:
+    """The optimizers of the generator and the discriminator, not built.
+
+    A learning rate that follows a schedule has its first value.
 
     Raises:
       UserError: There is none of this name, or gin gives it a value out of range.
     """
-    g_fn = gan.g_optimizer_fn or "AdamOptimizer"
-    d_fn = gan.d_optimizer_fn or g_fn
-    d_lr = gan.g_lr if gan.d_lr is None else gan.d_lr
-    return registry.get("optimizer", g_fn)(gan.g_lr), registry.get("optimizer", d_fn)(d_lr)
+    g_fn = options.g_optimizer_fn or "AdamOptimizer"
+    d_fn = options.d_optimizer_fn or g_fn
+    g_lr, d_lr = (
+        float(value_at(rate, 0)) if is_schedule(rate) else rate
+        for rate in (options.g_lr, options.discriminator_lr)
+    )
+    return registry.get("optimizer", g_fn)(g_lr), registry.get("optimizer", d_fn)(d_lr)
 
 
 def _register(name: str, paper: str = ""):
@@ -32,7 +44,7 @@ def _register(name: str, paper: str = ""):
     )
 
 
-def _check(optimizer: str, **values: float) -> None:
+def _check(optimizer: str, **values: Any) -> None:
     for name, value in values.items():
         check = check_decay if name in _DECAYS else check_range
         check(f"tf.train.{optimizer}.{name}", value)
@@ -41,26 +53,45 @@ def _check(optimizer: str, **values: float) -> None:
 @_register("AdamOptimizer", paper="https://arxiv.org/abs/1412.6980")
 def adam(
     learning_rate: float = 0.001,
-    beta1: float = 0.9,
-    beta2: float = 0.999,
+    beta1: Scheduled = 0.9,
+    beta2: Scheduled = 0.999,
     epsilon: float = 1e-8,
 ) -> keras.optimizers.Optimizer:
-    """Adam: momentum and a per-weight step size from the gradients' moments."""
-    _check("AdamOptimizer", beta1=beta1, beta2=beta2, epsilon=epsilon)
+    """Adam: momentum and a per-weight step size from the gradients' moments.
+
+    `beta1` and `beta2` may be schedules; the bias is corrected with their present values.
+    """
+    for name, beta in (("beta1", beta1), ("beta2", beta2)):
+        check_scheduled_decay(f"tf.train.AdamOptimizer.{name}", beta)
+    _check("AdamOptimizer", epsilon=epsilon)
     return FusedAdam(learning_rate, beta_1=beta1, beta_2=beta2, epsilon=epsilon)
 
 
 class FusedAdam(keras.optimizers.Adam):
-    """Keras's Adam with one TensorFlow operation for each variable in place of some twenty."""
+    """Keras's Adam with one TensorFlow operation for each variable in place of some twenty.
+
+    Attributes:
+      training_step: Function that returns the number of finished generator steps, for betas that
+        follow a schedule; by default that of the updates done.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any):
+        super().__init__(*args, **kwargs)
+        self.training_step = lambda: self.iterations.value
 
     def update_step(self, gradient, variable, learning_rate):
         index = self._get_variable_index(variable)
+        now = self.training_step() if is_schedule(self.beta_1) or is_schedule(self.beta_2) else 0
         beta_1, beta_2, epsilon, learning_rate, step = (
             tf.cast(value, variable.dtype)
             for value in (
-                self.beta_1, self.beta_2, self.epsilon, learning_rate, self.iterations + 1
+                value_at(self.beta_1, now),
+                value_at(self.beta_2, now),
+                self.epsilon,
+                learning_rate,
+                self.iterations + 1,
             )
-        )  # fmt: skip
+        )
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
             m=self._momentums[index].value.handle,

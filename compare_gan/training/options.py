@@ -7,12 +7,17 @@ import gin
 
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer, check_range
+from compare_gan.gans import ModularGAN
+from compare_gan.schedules import Scheduled
+from compare_gan.schedules import check_range as check_scheduled_range
+from compare_gan.training.objective import DiffAugmentOptions, LossOptions, PenaltyOptions
+from compare_gan.training.optimization import OptimizationOptions
 
 PRECISIONS = ("bfloat16", "float16")
 DISTRIBUTIONS = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 
-@gin.configurable("options")
+@gin.configurable("options", denylist=["loss", "penalty", "diff_augment", "optimization"])
 @dataclasses.dataclass(frozen=True)
 class Options:
     """What is trained (gin scope `options`).
@@ -23,9 +28,14 @@ class Options:
       batch_size: Global batch size, over all replicas.
       training_steps: Generator steps to train.
       disc_iters: Discriminator steps before each generator step.
-      lamba: Weight of the penalty (spelled so since 2018).
+      lamba: Weight of the penalty function `penalty.fn` (spelled so since 2018).
       z_dim: Dimension of the latent.
       discriminator_normalization: Accepted for old configs; has no effect (use the scope `D`).
+      loss: The loss in the spelling of 2019; read from gin's scope `loss`.
+      penalty: The penalty in that spelling; read from gin's scope `penalty`.
+      diff_augment: An augmentation in the spelling of a descendant of the 2019 library; read from
+        gin's scope `DiffAugment`.
+      optimization: Learning rates, optimizers and moving average; read from gin's scope of the GAN.
     """
 
     gan_class: Any = gin.REQUIRED
@@ -33,17 +43,30 @@ class Options:
     batch_size: int = gin.REQUIRED
     training_steps: int = gin.REQUIRED
     disc_iters: int = 1
-    lamba: float = 1
+    lamba: Scheduled = 1
     z_dim: int = 128
     discriminator_normalization: Any = None
+    loss: LossOptions = dataclasses.field(default_factory=LossOptions)
+    penalty: PenaltyOptions = dataclasses.field(default_factory=PenaltyOptions)
+    diff_augment: DiffAugmentOptions = dataclasses.field(default_factory=DiffAugmentOptions)
+    optimization: OptimizationOptions = None  # type: ignore[assignment]  # Set below.
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("batch_size", "training_steps", "disc_iters", "z_dim"):
             check_positive_integer(f"options.{name}", getattr(self, name))
-        check_range("options.lamba", self.lamba)
+        check_scheduled_range("options.lamba", self.lamba)
+        if self.optimization is None:
+            optimization = OptimizationOptions.from_gin(registry.get("gan", self.gan_class))
+            object.__setattr__(self, "optimization", optimization)
 
-    def make_gan(self, image_shape: tuple[int, int, int], num_classes: int | None):
-        """Builds the GAN, both networks included, for images of this shape ([H, W, C])."""
+    def make_gan(self, image_shape: tuple[int, int, int], num_classes: int | None) -> ModularGAN:
+        """Builds the GAN, both networks included, for images of this shape ([H, W, C]).
+
+        What the old spellings say is handed over, what they leave at their defaults is not: then
+        gin's bindings of the GAN's own arguments (`ModularGAN.loss`) count.
+        """
+        objective = self.loss.arguments() | self.penalty.arguments(self.lamba)
+        objective |= self.diff_augment.arguments()
         gan_class = registry.get("gan", self.gan_class)
         return gan_class(
             image_shape=tuple(image_shape),
@@ -51,7 +74,7 @@ class Options:
             architecture=registry.get("architecture", self.architecture),
             z_dim=self.z_dim,
             disc_iters=self.disc_iters,
-            lamba=self.lamba,
+            **objective,
         )
 
 

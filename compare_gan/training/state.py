@@ -4,6 +4,9 @@ import keras
 import tensorflow as tf
 
 from compare_gan.engine.precision import with_loss_scale
+from compare_gan.gans import ModularGAN
+from compare_gan.schedules import is_schedule, value_at
+from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.optimizers import make_optimizers
 
 
@@ -12,41 +15,60 @@ class TrainState:
 
     Create it inside `strategy.scope()`.
 
+    Args:
+      gan: The GAN.
+      seed: Seed of batches and noise.
+      optimization: Learning rates, optimizers and the average of the generator.
+
     Attributes:
-      gan: The GAN with its two networks and heads.
+      gan: The GAN with its networks, heads, and variables of penalties and augmentations.
+      optimization: As given.
       g_optimizer, d_optimizer: Keras optimizers, built; with a loss scale for float16 networks.
       step: int64 variable, the number of finished generator steps.
       seed: int64 variable, the seed that batches and noise follow from.
       ema: One float32 variable per trainable variable of the generator, its moving average; empty
-        unless `gan.g_use_ema`.
+        unless `optimization.g_use_ema`.
     """
 
-    def __init__(self, gan, seed: int):
+    def __init__(self, gan: ModularGAN, seed: int, optimization: OptimizationOptions):
         self.gan = gan
+        self.optimization = optimization
         replicated = dict(trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
         self.step = tf.Variable(0, dtype=tf.int64, name="step", **replicated)
         self.seed = tf.Variable(seed, dtype=tf.int64, name="seed", **replicated)
-        g_optimizer, d_optimizer = make_optimizers(gan)
+        g_optimizer, d_optimizer = make_optimizers(optimization)
+        for optimizer in (g_optimizer, d_optimizer):
+            if hasattr(optimizer, "training_step"):
+                optimizer.training_step = lambda: self.step
         self.g_optimizer = with_loss_scale(g_optimizer, gan.generator)
         self.d_optimizer = with_loss_scale(d_optimizer, gan.discriminator)
         self.g_optimizer.build(gan.generator_variables)
         self.d_optimizer.build(gan.discriminator_variables)
         self.ema = []
-        if gan.g_use_ema:
+        if optimization.g_use_ema:
             self.ema = [
                 tf.Variable(keras.ops.convert_to_tensor(v), name=f"ema/{v.path}", **replicated)
                 for v in gan.generator_variables
             ]
 
+    def set_learning_rates(self) -> None:
+        """Gives the optimizers this step's learning rates, where they follow schedules."""
+        rates = self.optimization.g_lr, self.optimization.discriminator_lr
+        for optimizer, rate in zip((self.g_optimizer, self.d_optimizer), rates, strict=True):
+            if is_schedule(rate):
+                _inner(optimizer).learning_rate.assign(rate(self.step))
+
     def update_ema(self) -> None:
         """Moves the averages towards the generator; before `ema_start_step` they copy it."""
         if not self.ema:
             return
+        options = self.optimization
         with tf.name_scope("ema"):
-            started = self.step >= self.gan.ema_start_step
+            started = self.step >= options.ema_start_step
+            decay = value_at(options.ema_decay, self.step)
             for average, variable in zip(self.ema, self.gan.generator_variables, strict=True):
                 value = tf.cast(variable.value, tf.float32)
-                moved = average + (1.0 - self.gan.ema_decay) * (value - average)
+                moved = average + (1.0 - decay) * (value - average)
                 average.assign(tf.where(started, moved, value))
 
     def variables(self) -> dict[str, tf.Variable]:
@@ -61,11 +83,14 @@ class TrainState:
             for variable in network.variables:
                 path = variable.path.split("/", 1)[-1]
                 _add_unique(named, f"{prefix}/{path}", variable.value)
+        for part, variables in self.gan.memories.items():
+            for variable in variables:
+                _add_unique(named, f"{part}/{variable.name}", variable.value)
         for prefix, optimizer in (
             ("g_optimizer", self.g_optimizer),
             ("d_optimizer", self.d_optimizer),
         ):
-            inner = getattr(optimizer, "inner_optimizer", optimizer)
+            inner = _inner(optimizer)
             if inner is not optimizer:
                 named[f"{prefix}/loss_scale"] = optimizer.dynamic_scale.value
                 named[f"{prefix}/loss_scale_steps"] = optimizer.step_counter.value
@@ -89,6 +114,11 @@ class TrainState:
         if self.ema and use_ema:
             for target, average in zip(clone.trainable_variables, self.ema, strict=True):
                 target.assign(tf.convert_to_tensor(average))
+
+
+def _inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
+    """The optimizer without loss scale."""
+    return getattr(optimizer, "inner_optimizer", optimizer)
 
 
 def _add_unique(named: dict, name: str, variable) -> None:

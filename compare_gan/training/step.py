@@ -33,6 +33,8 @@ class TrainStep:
           under float16; in the order of `names`.
         """
         gan = self._state.gan
+        done = tf.convert_to_tensor(self._state.step)  # Generator steps, this one not included.
+        self._state.set_learning_rates()
         batch = dict(batch, images=as_float(batch["images"]))
         sub_batches = [
             {name: value[i] for name, value in batch.items()} for i in range(gan.disc_iters + 1)
@@ -42,10 +44,10 @@ class TrainStep:
             fakes = gan.joint_fakes(d_batches)
         else:
             fakes = [None] * gan.disc_iters
-        for d_batch, fake in zip(d_batches, fakes, strict=True):
+        for i, (d_batch, fake) in enumerate(zip(d_batches, fakes, strict=True)):
             fake = gan.fakes(d_batch) if fake is None else fake
             values = self._update(
-                lambda b=d_batch, f=fake: gan.discriminator_loss(b, f),
+                lambda b=d_batch, f=fake, i=i: gan.discriminator_loss(b, f, done, i),
                 gan.discriminator_variables,
                 self._state.d_optimizer,
                 "discriminator",
@@ -53,7 +55,7 @@ class TrainStep:
         # One non-finite pixel makes the mean non-finite: a cheap witness of a diverged generator.
         values["fake_image_mean"] = tf.reduce_mean(fake)
         values |= self._update(
-            lambda: gan.generator_loss(g_batch),
+            lambda: gan.generator_loss(g_batch, done),
             gan.generator_variables,
             self._state.g_optimizer,
             "generator",

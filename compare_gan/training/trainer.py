@@ -50,7 +50,7 @@ class Trainer:
             experiment.check_labels(model_dir)
             keras.utils.set_random_seed(seed % 2**32)
             self.gan = experiment.make_gan()
-            self.state = TrainState(self.gan, seed)
+            self.state = TrainState(self.gan, seed, experiment.options.optimization)
         self.checkpoints = engine.Checkpoints(
             self.state, model_dirs.checkpoint_dir(model_dir), run_config.keep_checkpoint_max
         )

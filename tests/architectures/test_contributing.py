@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from compare_gan import registry
 from compare_gan.gans import ModularGAN
+from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
 
@@ -48,7 +49,7 @@ def test_toy_family_trains_from_a_config(toy, tmp_path):
     assert component.summary == "Small residual networks for 16 x 16 images."
     keras.utils.set_random_seed(0)
     gan = ModularGAN(SHAPE, NUM_CLASSES, "toy_arch", z_dim=Z_DIM, conditional=True)
-    state = TrainState(gan, seed=0)
+    state = TrainState(gan, seed=0, optimization=OptimizationOptions())
     kernels = [
         v for v in gan.generator_variables + gan.discriminator_variables if v.name == "kernel"
     ]

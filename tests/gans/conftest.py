@@ -9,6 +9,7 @@ import tensorflow as tf
 from keras import ops
 
 from compare_gan.layers import BatchNorm, Dense
+from compare_gan.penalties import FunctionPenalty
 
 IMAGE_SHAPE = (4, 4, 1)
 NUM_CLASSES = 3
@@ -90,9 +91,22 @@ class Architecture:
         self.Generator, self.Discriminator = BoundGenerator, BoundDiscriminator
 
 
-def make_gan(gan_class, generator=(), discriminator=(), num_classes=NUM_CLASSES, **options):
-    """A GAN on the dummy networks, its weights moved off their (partly zero) starts."""
+def make_gan(
+    gan_class,
+    generator=(),
+    discriminator=(),
+    num_classes=NUM_CLASSES,
+    penalty=None,
+    lamba=1,
+    **options,
+):
+    """A GAN on the dummy networks, its weights moved off their (partly zero) starts.
+
+    `penalty` is the name of a penalty function, `lamba` its weight.
+    """
     keras.utils.set_random_seed(7)
+    if penalty:
+        options["penalties"] = [FunctionPenalty(penalty, lamba)]
     gan = gan_class(
         IMAGE_SHAPE, num_classes, Architecture(generator, discriminator), z_dim=Z_DIM, **options
     )
@@ -154,7 +168,7 @@ class Reference:
             + np.logaddexp(0, fake_scores["logits"][:b]).mean()
         )
         if self.penalty:
-            total += gan.lamba * getattr(self, f"_{self.penalty}")(x, fake, y)
+            total += gan.penalties[0].weight * getattr(self, f"_{self.penalty}")(x, fake, y)
         if self.n:
             total += gan.weight_rotation_loss_d * self._rotation_loss(real)
         if self.predictor:

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from compare_gan import losses
 from compare_gan.errors import UserError
 from compare_gan.gans import SSGAN, ModularGAN
 from compare_gan.losses import Losses
@@ -28,13 +29,12 @@ def _gradients(loss_fn, variables):
     ("norm", "penalty"), ((False, None), (False, "wgangp"), (False, "l2"), (True, None))
 )
 def test_losses_are_numpys(dummy, conditional, norm, split, penalty):
-    if penalty:
-        gin.parse_config(f"penalty.fn = @{penalty}_penalty")
     gan = dummy.make_gan(
         ModularGAN,
         discriminator={"batch_norm_fn": dummy.BatchNorm} if norm else {},
         conditional=conditional,
         deprecated_split_disc_calls=split,
+        penalty=penalty and f"{penalty}_penalty",
         lamba=10.0,
     )
     batch = dummy.make_batch(unlabelled=[2])
@@ -50,8 +50,8 @@ def test_losses_are_numpys(dummy, conditional, norm, split, penalty):
 
 
 def test_penalty_is_weighted_in_the_total_and_not_in_the_parts(dummy):
-    gin.parse_config("penalty.fn = @l2_penalty")
-    gan, batch = dummy.make_gan(ModularGAN, lamba=3), dummy.make_batch()
+    gan = dummy.make_gan(ModularGAN, penalty="l2_penalty", lamba=3)
+    batch = dummy.make_batch()
     terms = gan.discriminator_loss(batch, gan.fakes(batch))
     expected = terms.parts["d_loss"] + 3 * terms.parts["penalty"]
     np.testing.assert_allclose(terms.total, expected, **CLOSE)
@@ -60,8 +60,7 @@ def test_penalty_is_weighted_in_the_total_and_not_in_the_parts(dummy):
 
 @pytest.mark.parametrize("name", ("wgangp", "dragan"))
 def test_penalties_draw_by_the_seed_of_the_batch(dummy, name):
-    gin.parse_config(f"penalty.fn = @{name}_penalty")
-    gan, batch = dummy.make_gan(ModularGAN), dummy.make_batch()
+    gan, batch = dummy.make_gan(ModularGAN, penalty=f"{name}_penalty"), dummy.make_batch()
     fakes = gan.fakes(batch)
 
     def penalty(seed):
@@ -78,11 +77,8 @@ def test_the_forward_of_a_gradient_penalty_iterates_spectral_norm_once_more(
     dummy, penalty, iterations
 ):
     """As in the 2019 library."""
-    gin.parse_config(f"penalty.fn = @{penalty}")
-    gan, batch = (
-        dummy.make_gan(ModularGAN, discriminator={"spectral_norm": True}),
-        dummy.make_batch(),
-    )
+    gan = dummy.make_gan(ModularGAN, discriminator={"spectral_norm": True}, penalty=penalty)
+    batch = dummy.make_batch()
     hidden = gan.discriminator.hidden
     kernel, u = hidden.kernel.value.numpy(), hidden.u_var.value.numpy()
     gan.discriminator_loss(batch, gan.fakes(batch))
@@ -173,8 +169,8 @@ def test_a_loss_that_needs_real_logits_shows_itself_in_the_generator_step(dummy)
         g_loss = tf.reduce_mean(tf.nn.softplus(d_real_logits - d_fake_logits))
         return Losses(-g_loss, -g_loss, -g_loss, g_loss)
 
-    gin.bind_parameter("loss.fn", relativistic)
-    assert np.isnan(dummy.make_gan(ModularGAN).generator_loss(dummy.make_batch()).total)
+    gan = dummy.make_gan(ModularGAN, loss=relativistic)
+    assert np.isnan(gan.generator_loss(dummy.make_batch()).total)
 
 
 @pytest.mark.parametrize(
@@ -211,6 +207,19 @@ def test_gin_sets_every_parameter(dummy):
     gin.parse_config("""
         ModularGAN.g_lr = 0.25
         ModularGAN.conditional = True
+        ModularGAN.loss = @hinge
+        ModularGAN.penalties = [@r1(), @l2_penalty, "lecam"]
+        ModularGAN.augmentations = [@diff_augment()]
+        ModularGAN.tasks = ["class_prediction", @rotation()]
+        r1.gamma = 0.5
+        r1.interval = 4
+        diff_augment.policy = "translation"
+        rotation.num_rotated = 2
     """)
     gan = dummy.make_gan(ModularGAN)
-    assert (gan.g_lr, gan.d_lr, gan.conditional) == (0.25, None, True)
+    assert gan.conditional and gan.loss is losses.hinge
+    assert [p.name for p in gan.penalties] == ["r1", "penalty", "lecam"]
+    assert [(p.weight, p.interval) for p in gan.penalties] == [(0.5, 4), (1.0, 1), (0.3, 1)]
+    assert [a.operations for a in gan.augmentations] == [["translation"]]
+    assert list(gan.heads) == ["class_prediction", "rotation"]
+    assert not hasattr(gan, "g_lr")  # It is the trainer's.

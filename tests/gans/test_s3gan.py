@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from compare_gan.errors import UserError
 from compare_gan.gans import S3GAN
+from compare_gan.training.optimization import OptimizationOptions
 
 # Steps of the S3GAN paper: projection only, with hard and with soft predictions.
 LABELS = {
@@ -24,7 +25,8 @@ WEIGHTS = {
 }
 
 
-def _make(dummy, labels="hard", rotation=True, discriminator=(), **options):
+def _make(dummy, labels="hard", rotation=True, discriminator=(), penalty=None, **options):
+    options["penalty"] = penalty and f"{penalty}_penalty"
     options = {"conditional": True} | LABELS[labels] | WEIGHTS | options
     if rotation:
         options["rotated_batch_fraction"] = 1
@@ -38,9 +40,7 @@ def _make(dummy, labels="hard", rotation=True, discriminator=(), **options):
 @pytest.mark.parametrize("rotation", (False, True), ids=("upright", "rotation"))
 @pytest.mark.parametrize("labels", LABELS)
 def test_losses_are_numpys(dummy, labels, rotation, soft, penalty):
-    if penalty:
-        gin.parse_config(f"penalty.fn = @{penalty}_penalty")
-    gan = _make(dummy, labels, rotation, use_soft_labels=soft)
+    gan = _make(dummy, labels, rotation, use_soft_labels=soft, penalty=penalty)
     batch = dummy.make_batch(unlabelled=[1, 2, 7], soft=True)
     reference = dummy.Reference(gan, batch, num_rotated=2 if rotation else 0, penalty=penalty)
     fakes = gan.fakes(batch)
@@ -108,8 +108,7 @@ def _numeric_gradient(reference, total, path, step=1e-5):
 @pytest.mark.parametrize("network", ("discriminator", "generator"))
 def test_gradients_are_finite_differences(dummy, labels, network):
     """All terms at once, WGAN-GP included; predicted labels held constant."""
-    gin.parse_config("penalty.fn = @wgangp_penalty")
-    gan, batch = _make(dummy, labels), dummy.make_batch(unlabelled=[1, 2, 7])
+    gan, batch = _make(dummy, labels, penalty="wgangp"), dummy.make_batch(unlabelled=[1, 2, 7])
     reference = dummy.Reference(gan, batch, num_rotated=2, penalty="wgangp")
     fakes = gan.fakes(batch)
     variables = getattr(gan, f"{network}_variables")
@@ -135,8 +134,7 @@ def test_gradients_are_finite_differences(dummy, labels, network):
 
 @pytest.mark.parametrize("labels", ("hard", "soft"))
 def test_predictor_learns_from_its_cross_entropy_only(dummy, labels):
-    gin.parse_config("penalty.fn = @wgangp_penalty")
-    gan = _make(dummy, labels, weight_class_loss=0.0)
+    gan = _make(dummy, labels, penalty="wgangp", weight_class_loss=0.0)
     batch = dummy.make_batch(unlabelled=[1, 2, 7])
     with tf.GradientTape() as tape:
         total = gan.discriminator_loss(batch, gan.fakes(batch)).total
@@ -233,7 +231,8 @@ def test_soft_labels_with_fit_label_distribution(dummy):
             {"self_supervision": "rotations"},
             "Unknown S3GAN.self_supervision 'rotations'. Did you mean 'rotation'",
         ),
-        ({"g_learning_rate": 1}, "S3GAN has no parameter 'g_learning_rate'.* Known: .*g_lr"),
+        ({"g_learning_rate": 1}, "S3GAN has no parameter 'g_learning_rate'.* Known: .*generator"),
+        ({"g_lr": 1}, "S3GAN has no parameter 'g_lr': it is an option of the trainer"),
         ({"use_predictr": True}, "Did you mean 'use_predictor'"),
         ({"project_y": True}, "project_y = True needs S3GAN.conditional = True"),
         (
@@ -284,8 +283,9 @@ def test_bindings_of_modular_gan_hold_for_its_subclass(dummy):
         S3GAN.project_y = True
         S3GAN.rotated_batch_fraction = 2
     """)
-    gan = dummy.make_gan(S3GAN)
-    assert gan.g_lr == 0.25 and gan.conditional and gan.project_y and gan.g_use_ema
+    gan, options = dummy.make_gan(S3GAN), OptimizationOptions.from_gin(S3GAN)
+    assert gan.conditional and gan.project_y
+    assert options.g_lr == 0.25 and options.g_use_ema
 
 
 def test_misspelled_binding_is_told(dummy):

@@ -5,16 +5,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from compare_gan import losses
 from compare_gan.errors import UserError
 from compare_gan.gans import SSGAN, ModularGAN
+from compare_gan.training.optimization import OptimizationOptions
 
 
 @pytest.mark.parametrize("self_supervision", ("rotation_gan", "rotation_only", "none"))
 @pytest.mark.parametrize("conditional", (False, True))
 @pytest.mark.parametrize("penalty", (None, "wgangp", "l2"))
 def test_losses_are_numpys(dummy, self_supervision, conditional, penalty):
-    if penalty:
-        gin.parse_config(f"penalty.fn = @{penalty}_penalty")
     gan = dummy.make_gan(
         SSGAN,
         self_supervision=self_supervision,
@@ -22,6 +22,7 @@ def test_losses_are_numpys(dummy, self_supervision, conditional, penalty):
         weight_rotation_loss_d=0.7,
         weight_rotation_loss_g=0.3,
         conditional=conditional,
+        penalty=penalty and f"{penalty}_penalty",
         lamba=10.0,
     )
     batch = dummy.make_batch()
@@ -118,7 +119,12 @@ def test_gin_scopes_of_base_and_class(dummy):
         ModularGAN.d_lr = 0.5
         SSGAN.d_lr = 0.125
         SSGAN.rotated_batch_size = 8
+        ModularGAN.loss = @hinge
+        SSGAN.penalties = [@r1()]
     """)
     gan = dummy.make_gan(SSGAN)
-    assert (gan.g_lr, gan.d_lr, gan.rotated_batch_size) == (0.25, 0.125, 8)
-    assert dummy.make_gan(ModularGAN).d_lr == 0.5
+    assert gan.rotated_batch_size == 8 and gan.loss is losses.hinge
+    assert [penalty.name for penalty in gan.penalties] == ["r1"]
+    options = OptimizationOptions.from_gin(SSGAN)
+    assert (options.g_lr, options.d_lr, options.scope) == (0.25, 0.125, "SSGAN")
+    assert OptimizationOptions.from_gin(ModularGAN).d_lr == 0.5

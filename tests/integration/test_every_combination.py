@@ -10,11 +10,14 @@ import tensorflow as tf
 
 from compare_gan import registry
 from compare_gan.gans import ModularGAN
+from compare_gan.gans.parts import make_penalties
+from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
 
-LOSSES = ("non_saturating", "wasserstein", "least_squares", "hinge")
-PENALTIES = ("no_penalty", "wgangp_penalty", "dragan_penalty", "l2_penalty")
+LOSSES = ("non_saturating", "wasserstein", "least_squares", "hinge", "rp_gan")
+PENALTIES = ("no_penalty", "wgangp_penalty", "dragan_penalty", "l2_penalty", "r1")
+# LeCam has a memory: tests/gans/test_combination.py trains with it.
 # The smallest width and image that the family allows.
 ARCHITECTURES = {
     "dcgan_arch": ("dcgan", 2, (8, 8, 1)),
@@ -62,9 +65,10 @@ def state_of():
             for v in gan.discriminator_variables:
                 if v.name == "sigma":  # Else attention starts switched off, without gradients.
                     v.assign(0.5)
+            state = TrainState(gan, seed=0, optimization=OptimizationOptions())
             variables = gan.generator_variables + gan.discriminator_variables
             start = [v.numpy() for v in variables]
-            states[architecture] = TrainState(gan, seed=0), variables, start
+            states[architecture] = state, variables, start
             gin.clear_config()
         state, variables, start = states[architecture]
         for variable, value in zip(variables, start, strict=True):
@@ -92,7 +96,7 @@ def _batch(image_shape):
 def test_every_registered_part_is_here():
     assert {*ARCHITECTURES, "dummy_arch"} == set(registry.names("architecture"))
     assert set(LOSSES) == set(registry.names("loss"))
-    assert set(PENALTIES) == set(registry.names("penalty"))
+    assert {*PENALTIES, "lecam"} == set(registry.names("penalty"))
 
 
 def _combinations():
@@ -106,7 +110,8 @@ def _combinations():
 @pytest.mark.parametrize(("architecture", "loss", "penalty"), list(_combinations()))
 def test_one_step(state_of, architecture, loss, penalty):
     state = state_of(architecture)
-    gin.parse_config(f"loss.fn = @{loss}\npenalty.fn = @{penalty}")
+    state.gan.loss = registry.get("loss", loss)
+    state.gan.penalties = make_penalties(penalty)
     kernels = [
         v
         for v in state.gan.generator_variables + state.gan.discriminator_variables
@@ -120,7 +125,8 @@ def test_one_step(state_of, architecture, loss, penalty):
     values = dict(zip(step.names, result, strict=True))
     assert np.isfinite(result).all(), values
     assert int(state.step) == steps + 1
-    assert (values["loss/penalty"] > 0) == (penalty != "no_penalty")
+    name = "r1" if penalty == "r1" else "penalty"
+    assert (values[f"loss/{name}"] > 0) == (penalty != "no_penalty")
     assert values["gradient_norm/generator"] > 0 and values["gradient_norm/discriminator"] > 0
     unmoved = [
         v.path for v, old in zip(kernels, before, strict=True) if np.array_equal(v.numpy(), old)

@@ -14,8 +14,9 @@ import numpy as np
 import pytest
 
 from compare_gan import config, registry
-from compare_gan.config.keywords import parameters
+from compare_gan.config.keywords import bindable_parameters
 from compare_gan.datasets import write_label_file
+from compare_gan.training.optimization import OptimizationOptions
 
 _FILE = pathlib.Path(__file__).parents[1] / "data" / "gin_vocabulary.json"
 VOCABULARY = json.loads(_FILE.read_text())
@@ -235,8 +236,10 @@ def _used(key: str):
 def test_every_parameter_is_known_with_its_default(key):
     scope, name = key.rsplit(".", 1)
     part = _configurable(scope)
-    bases = [part] if not inspect.isclass(part) else part.__mro__[:-1]
-    known = parameters(part) if inspect.isclass(part) else inspect.signature(part).parameters
+    bases = [part] if not inspect.isclass(part) else [*part.__mro__[:-1], OptimizationOptions]
+    known = (
+        bindable_parameters(part) if inspect.isclass(part) else inspect.signature(part).parameters
+    )
     assert name in known
     if key in VOCABULARY["defaults"]:
         signatures = [inspect.signature(base).parameters for base in bases]

@@ -1,14 +1,15 @@
 """Penalties against the numbers of the 2019 library, finite differences and closed forms."""
 
+import functools
 import pathlib
 
-import gin
 import numpy as np
 import pytest
 import tensorflow as tf
 
 from compare_gan import penalties, registry
 from compare_gan.errors import UserError
+from compare_gan.registry import call_with_requested
 
 GOLDEN = np.load(pathlib.Path(__file__).parents[1] / "data" / "gans_golden.npz", allow_pickle=False)
 DRAWS = {"wgangp_penalty": "wgangp_alpha", "dragan_penalty": "dragan_uniform"}
@@ -28,8 +29,8 @@ class _Discriminator:
 
 
 def _golden_penalty(name, discriminator):
-    return penalties.get_penalty(
-        fn=name,
+    return call_with_requested(
+        registry.get("penalty", name),
         discriminator=discriminator,
         x=tf.constant(GOLDEN["penalty/in/x"]),
         x_fake=tf.constant(GOLDEN["penalty/in/x_fake"]),
@@ -93,8 +94,8 @@ def test_gradient_penalties_against_finite_differences(name):
     expected = np.square(np.sqrt(1e-4 + np.square(slopes).sum(axis=1)) - 1).mean()
 
     def penalty(kernel):
-        return penalties.get_penalty(
-            fn=name,
+        return call_with_requested(
+            registry.get("penalty", name),
             discriminator=_smooth((kernel, w2)),
             x=tf.constant(x),
             x_fake=tf.constant(x_fake),
@@ -157,19 +158,14 @@ def test_l2_is_the_mean_over_kernels_of_half_the_squared_norm():
     assert float(value) == (12.5 + 0.5) / 2
 
 
-def test_gin_chooses_and_none_is_the_default():
-    kernels = [tf.constant([2.0])]
-    assert float(penalties.get_penalty(kernels=kernels)) == 0.0
-    gin.parse_config("penalty.fn = @l2_penalty")
-    assert float(penalties.get_penalty(kernels=kernels)) == 2.0
-
-
 def test_a_penalty_of_the_users_own_asks_by_name():
-    value = penalties.get_penalty(fn=lambda x_fake, y: (x_fake, y), x=1, x_fake=2, y=3)
+    value = call_with_requested(lambda x_fake, y: (x_fake, y), x=1, x_fake=2, y=3)
     assert value == (2, 3)
+    fixed = functools.partial(lambda x, y: (x, y), y=4)
+    assert call_with_requested(fixed, x=1, y=3) == (1, 4)
 
 
 def test_all_are_registered_and_unknown_names_told():
     assert {"no_penalty", *DRAWS, "l2_penalty"} <= set(registry.names("penalty"))
     with pytest.raises(UserError, match="Did you mean 'wgangp_penalty'"):
-        penalties.get_penalty(fn="wgan_gp_penalty")
+        registry.get("penalty", "wgan_gp_penalty")

@@ -9,16 +9,17 @@ import pytest
 from compare_gan import config, registry
 from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.options import Options
+from compare_gan.training.state import TrainState
 from compare_gan.training.trainer import Experiment, Trainer
 
-for _kind in ("architecture", "gan", "normalization", "optimizer"):
+for _kind in ("architecture", "gan", "normalization", "optimizer", "schedule"):
     registry.load(_kind)  # So that gin knows their names.
 
 IMAGE_SHAPE, NUM_CLASSES, Z_DIM = (4, 4, 1), 3, 5
 
 
-def make_gan(disc_iters=2, num_classes=NUM_CLASSES):
-    """A GAN on `dummy_arch`, as the runner makes it; all else comes from gin."""
+def make_state(seed=0, disc_iters=2, num_classes=NUM_CLASSES):
+    """The state of a GAN on `dummy_arch`, as the runner makes it; all else comes from gin."""
     keras.utils.set_random_seed(5)
     options = Options(
         architecture="dummy_arch",
@@ -27,7 +28,9 @@ def make_gan(disc_iters=2, num_classes=NUM_CLASSES):
         disc_iters=disc_iters,
         z_dim=Z_DIM,
     )
-    return options.make_gan(IMAGE_SHAPE, num_classes)
+    return TrainState(
+        options.make_gan(IMAGE_SHAPE, num_classes), seed, optimization=options.optimization
+    )
 
 
 def make_batch(disc_iters=2, size=8, unlabelled=(), seed=0):
@@ -47,7 +50,7 @@ def make_batch(disc_iters=2, size=8, unlabelled=(), seed=0):
 
 
 class _Tools:
-    make_gan = staticmethod(make_gan)
+    make_state = staticmethod(make_state)
     make_batch = staticmethod(make_batch)
 
 

@@ -13,11 +13,12 @@ import pytest
 import tensorflow as tf
 
 from compare_gan import backend, registry
-from compare_gan.gans import S3GAN, ModularGAN
+from compare_gan.training.options import Options
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
 
-registry.load("optimizer")  # So that gin knows their names.
+for _kind in ("architecture", "gan", "optimizer"):
+    registry.load(_kind)  # So that gin knows their names.
 
 RUNS = 3
 FIRST, LATER = 1e-5, 1e-3  # Adam's first, sign-like updates amplify rounding.
@@ -31,32 +32,33 @@ BINDINGS = """
 """
 
 SHAPE = (32, 32, 3)
-# A maker, the batch size, and the tolerance in the first run of what follows D's first update. In
-# the WGAN-GP run starts that differ by 2e-6 of each weight spread g_out over 1.2e-3, theirs amid:
-# second-order gradients jump where a ReLU's input changes sign.
+# Arguments of `Options`, the number of classes, and the tolerance in the first run of what follows
+# D's first update. In the WGAN-GP run starts that differ by 2e-6 of each weight spread g_out over
+# 1.2e-3, theirs amid: second-order gradients jump where a ReLU's input changes sign.
 GANS = {
-    "sndcgan_ns_sn_d1": (lambda: ModularGAN(SHAPE, None, "sndcgan_arch", 16), 4, FIRST),
+    "sndcgan_ns_sn_d1": (
+        dict(gan_class="ModularGAN", architecture="sndcgan_arch", batch_size=4),
+        None,
+        FIRST,
+    ),
     "resnet_cifar_wgangp_d1": (
-        lambda: ModularGAN(SHAPE, None, "resnet_cifar_arch", 16, lamba=10),
-        4,
+        dict(gan_class="ModularGAN", architecture="resnet_cifar_arch", batch_size=4, lamba=10),
+        None,
         LATER,
     ),
     # One image of eight is turned, the last: the 2019 library's choice and ours.
     "s3gan32_rot_predictor_d1": (
-        lambda: S3GAN(
-            SHAPE,
-            10,
-            "resnet_biggan_arch",
-            z_dim=16,
-            rotated_batch_fraction=2,
-            conditional=True,
-            project_y=True,
-            use_predictor=True,
-        ),
-        8,
+        dict(gan_class="S3GAN", architecture="resnet_biggan_arch", batch_size=8),
+        10,
         FIRST,
     ),
 }
+S3GAN = """
+    S3GAN.rotated_batch_fraction = 2
+    S3GAN.conditional = True
+    S3GAN.project_y = True
+    S3GAN.use_predictor = True
+"""
 
 
 @pytest.fixture(scope="module", name="golden")
@@ -89,9 +91,10 @@ class Run(NamedTuple):
     variables: dict[str, np.ndarray]
 
 
-def _train(gan, batch_size, fill_by_name, last_bit):
+def _train(options, num_classes, fill_by_name, last_bit):
     """The three runs; with a `last_bit` seed kernels start up to one float32 rounding off."""
-    state = TrainState(gan, seed=0)
+    gan = options.make_gan(SHAPE, num_classes)
+    state = TrainState(gan, seed=0, optimization=options.optimization)
     heads = [v for head in gan.heads.values() for v in head.variables]
     variables = fill_by_name(gan.generator.variables + gan.discriminator.variables + heads)
     if last_bit:
@@ -101,7 +104,7 @@ def _train(gan, batch_size, fill_by_name, last_bit):
                 off = 2**-23 * random.uniform(-1, 1, variable.shape)
                 variable.assign(variable * (1 + off))
     step, runs = TrainStep(state), []
-    for batch in _sub_batches(batch_size):
+    for batch in _sub_batches(options.batch_size):
         values = step({k: tf.constant(np.stack([v, v])) for k, v in batch.items()}).numpy()
         values = dict(zip(step.names, values, strict=True))
         losses = [values["loss/discriminator"], values["loss/generator"]]
@@ -113,7 +116,7 @@ def _train(gan, batch_size, fill_by_name, last_bit):
     return runs
 
 
-def _train_like(losses, make_gan, *args):
+def _train_like(losses, *args):
     """The runs from the named weights, or from their neighbours if those come nearer to `losses`.
 
     A (leaky) ReLU whose input is zero but for rounding has one slope here and another one there.
@@ -123,7 +126,7 @@ def _train_like(losses, make_gan, *args):
     """
     best, distance = None, np.inf
     for last_bit in range(8):
-        runs = _train(make_gan(), *args, last_bit)
+        runs = _train(*args, last_bit)
         off = np.abs([run.losses for run in runs] / losses - 1).max()
         if off < distance:
             best, distance = runs, off
@@ -166,9 +169,11 @@ def _check_run(check, golden, name, number, run, updated):
 
 @pytest.mark.parametrize("name", GANS)
 def test_runs_are_those_of_2019(golden, assert_golden, fill_by_name, monkeypatch, name):
-    make_gan, batch_size, updated = GANS[name]
-    gin.parse_config([str(golden[f"train/{name}/gin"]), BINDINGS])
+    arguments, num_classes, updated = GANS[name]
+    gin.parse_config([str(golden[f"train/{name}/gin"]), BINDINGS, S3GAN])
+    options = Options(**arguments, training_steps=RUNS, z_dim=16)
     monkeypatch.setattr(backend, "batch_uniform", lambda *_: tf.constant(golden["train/alpha"]))
     losses = np.stack([golden[f"train/{name}/{key}"] for key in ("d_loss", "g_out")], axis=1)
-    for number, run in enumerate(_train_like(losses, make_gan, batch_size, fill_by_name)):
+    runs = _train_like(losses, options, num_classes, fill_by_name)
+    for number, run in enumerate(runs):
         _check_run(assert_golden, golden, name, number, run, updated)

@@ -10,7 +10,6 @@ import tensorflow as tf
 from compare_gan import registry
 from compare_gan.errors import UserError
 from compare_gan.training import optimizers
-from compare_gan.training.state import TrainState
 
 START = np.array([[1.0, -2.0, 0.5], [0.3, 4.0, -0.7]], np.float32)
 TARGET = np.array([[0.5, 1.0, -1.0], [2.0, 3.0, 0.1]], np.float32)
@@ -128,7 +127,7 @@ def test_gin_parameters_reach_the_optimizers_of_any_gan(tiny):
         tf.train.AdamOptimizer.beta2 = 0.875
         tf.train.AdamOptimizer.learning_rate = 7
     """)
-    state = TrainState(tiny.make_gan(), seed=0)
+    state = tiny.make_state(seed=0)
     for optimizer, learning_rate in ((state.g_optimizer, 0.25), (state.d_optimizer, 0.5)):
         assert (optimizer.beta_1, optimizer.beta_2) == (0.5, 0.875)
         assert float(optimizer.learning_rate) == learning_rate
@@ -141,7 +140,7 @@ def test_each_network_may_have_its_own(tiny):
         ModularGAN.d_optimizer_fn = @tf.train.MomentumOptimizer
         ModularGAN.g_lr = 0.25
     """)
-    state = TrainState(tiny.make_gan(), seed=0)
+    state = tiny.make_state(seed=0)
     assert type(state.g_optimizer) is type(optimizers.rmsprop())
     assert type(state.d_optimizer) is type(optimizers.momentum())
     assert float(state.d_optimizer.learning_rate) == 0.25
@@ -149,7 +148,7 @@ def test_each_network_may_have_its_own(tiny):
 
 def test_adam_is_the_default(tiny):
     gin.parse_config("options.gan_class = @ModularGAN")
-    state = TrainState(tiny.make_gan(), seed=0)
+    state = tiny.make_state(seed=0)
     for optimizer in (state.g_optimizer, state.d_optimizer):
         assert type(optimizer) is type(optimizers.adam())
         assert optimizer.epsilon == 1e-8

@@ -65,7 +65,9 @@ def _trained(precision):
         architecture="resnet_biggan_arch", batch_size=4, training_steps=9, z_dim=_Z_DIM
     )
     with mixed_precision(precision):
-        state = TrainState(options.make_gan(_IMAGE_SHAPE, _CLASSES), seed=0)
+        state = TrainState(
+            options.make_gan(_IMAGE_SHAPE, _CLASSES), seed=0, optimization=options.optimization
+        )
     for network in (state.gan.generator, state.gan.discriminator):
         for attention in network.attention.values():
             attention.sigma.assign(0.5)
@@ -150,7 +152,7 @@ TINY = """
 def _tiny_state(tiny):
     gin.parse_config(TINY)
     with mixed_precision("float16"):
-        return TrainState(tiny.make_gan(disc_iters=1), seed=0)
+        return tiny.make_state(disc_iters=1)
 
 
 def _loop(tiny, state, num_steps, jit_compile=False, change=lambda batch: batch):

@@ -4,8 +4,6 @@ import gin
 import numpy as np
 import pytest
 
-from compare_gan.training.state import TrainState
-
 S3GAN = """
     options.gan_class = @S3GAN
     S3GAN.conditional = True
@@ -23,7 +21,7 @@ S3GAN = """
 @pytest.fixture
 def state(tiny):
     gin.parse_config(S3GAN)
-    return TrainState(tiny.make_gan(), seed=12)
+    return tiny.make_state(seed=12)
 
 
 def test_average_copies_the_weights_before_its_start_and_decays_from_it_on(state):
@@ -46,7 +44,7 @@ def test_average_copies_the_weights_before_its_start_and_decays_from_it_on(state
 
 def test_no_average_unless_wanted(tiny):
     gin.parse_config("options.gan_class = @ModularGAN")
-    state = TrainState(tiny.make_gan(), seed=0)
+    state = tiny.make_state(seed=0)
     state.update_ema()
     assert state.ema == [] and not any(name.startswith("ema/") for name in state.variables())
 
@@ -76,7 +74,7 @@ def test_names_are_complete(state):
 
 def test_names_do_not_depend_on_what_the_process_made_before(state, tiny):
     """A run may be resumed or evaluated in the process that started it."""
-    assert list(TrainState(tiny.make_gan(), seed=0).variables()) == list(state.variables())
+    assert list(tiny.make_state(seed=0).variables()) == list(state.variables())
 
 
 def test_equal_names_are_refused(state):

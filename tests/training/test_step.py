@@ -6,7 +6,6 @@ import pytest
 import tensorflow as tf
 
 from compare_gan.engine.loop import make_train_loop
-from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
 
 CONFIG = """
@@ -23,7 +22,7 @@ CONFIG = """
 
 def _make(tiny, config="", **options):
     gin.parse_config(CONFIG + config)
-    return TrainState(tiny.make_gan(**options), seed=0)
+    return tiny.make_state(**options)
 
 
 def _descend(loss_fn, variables, learning_rate):

@@ -61,7 +61,9 @@ def test_a_compiled_step_is_the_same(family):
     )
     options = Options(architecture=f"{family}_arch", batch_size=4, training_steps=1, z_dim=_Z_DIM)
     keras.utils.set_random_seed(0)
-    state = TrainState(options.make_gan((side, side, 3), _CLASSES), seed=0)
+    state = TrainState(
+        options.make_gan((side, side, 3), _CLASSES), seed=0, optimization=options.optimization
+    )
     for attention in getattr(state.gan.discriminator, "attention", {}).values():
         attention.sigma.assign(0.5)
     start = {name: variable.numpy() for name, variable in state.variables().items()}

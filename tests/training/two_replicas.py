@@ -14,7 +14,6 @@ from compare_gan.engine.distribution import make_strategy
 from compare_gan.engine.precision import mixed_precision
 from compare_gan.labels.backbone import BackboneOptions, make_backbone
 from compare_gan.labels.pretext import PretextOptions, PretextTask
-from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
 
 _CPU = tf.config.list_physical_devices("CPU")[0]
@@ -83,7 +82,7 @@ def _half(batch, index):
 def _train(tiny, strategy, precision=None):
     """The values of one step and all variables after it."""
     with strategy.scope(), mixed_precision(precision):
-        state = TrainState(tiny.make_gan(disc_iters=1), seed=0)
+        state = tiny.make_state(disc_iters=1)
         state.gan.check_batch_size(8 // strategy.num_replicas_in_sync)
     # Unequally many labels on the replicas: one on the first, three on the second.
     batch = tiny.make_batch(disc_iters=1, unlabelled=[0, 1, 2, 6])

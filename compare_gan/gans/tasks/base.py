@@ -28,7 +28,8 @@ class AuxiliaryTask:
 
     A subclass sets `name` and overrides what it needs. The GAN shows the added examples to the
     discriminator in the same forward as the others and calls the head on all features; it never
-    lets them into the adversarial loss or the penalty.
+    lets them into the adversarial loss or the penalties. Terms may have a further parameter `step`,
+    the number of finished generator steps, for weights that follow a schedule.
 
     Attributes:
       name: Key of the head in `ModularGAN.heads`.
@@ -40,8 +41,21 @@ class AuxiliaryTask:
     name: str
     learns_from_fakes = False
 
+    def check(self, image_shape: tuple[int, int, int], num_classes: int | None) -> None:
+        """Raises UserError if the task cannot be learned from such images.
+
+        Args:
+          image_shape: Shape of images, (H, W, C).
+          num_classes: Number of classes; None if the GAN is unconditional.
+        """
+
+    def check_batch_size(self, batch_size_per_replica: int) -> None:
+        """Raises UserError if the task cannot be learned from batches of this size."""
+
     def make_head(self, spectral_norm: bool) -> keras.layers.Layer:
         """The head, a layer from features [n, f] to [n, units].
+
+        A head that depends on the number of classes has a second parameter, `num_classes`.
 
         Args:
           spectral_norm: Whether the discriminator normalizes its kernels: the head then does too.

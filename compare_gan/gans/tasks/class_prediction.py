@@ -1,11 +1,16 @@
 """Class prediction: what class does a real image show?"""
 
+from typing import Any
+
 import keras
 from keras import ops
 
+from compare_gan import registry
 from compare_gan.backend import cross_replica_mean
+from compare_gan.errors import UserError
 from compare_gan.gans.tasks.base import AuxiliaryTask, Head, Seen
 from compare_gan.gans.terms import LossTerms
+from compare_gan.schedules import Scheduled, check_range, value_at
 
 
 def label_available(labels):
@@ -20,6 +25,7 @@ def label_available(labels):
     return ops.cast(ops.sum(labels, axis=1, keepdims=True) > 0.5, labels.dtype)
 
 
+@registry.register("task", "class_prediction", paper="https://arxiv.org/abs/1903.02271")
 class ClassPredictionTask(AuxiliaryTask):
     """Predicts the class from the discriminator's features (Lucic et al., S3GAN, 2019).
 
@@ -29,22 +35,29 @@ class ClassPredictionTask(AuxiliaryTask):
     Paper: https://arxiv.org/abs/1903.02271.
 
     Args:
-      num_classes: Number of classes.
-      weight_d: Weight of the cross-entropy in the discriminator's loss.
+      num_classes: Number of classes; None = that of the GAN.
+      weight_d: Weight of the cross-entropy in the discriminator's loss, a number or a schedule.
+
+    Raises:
+      UserError: The weight is negative.
     """
 
     name = "class_prediction"
 
-    def __init__(self, num_classes: int, weight_d: float = 1.0):
+    def __init__(self, num_classes: int | None = None, weight_d: Scheduled = 1.0):
+        check_range("class_prediction.weight_d", weight_d)
         self.num_classes = num_classes
         self.weight_d = weight_d
 
-    def make_head(self, spectral_norm: bool) -> keras.layers.Layer:
-        return Head(
-            self.num_classes, "predictor_linear", spectral_norm, name="discriminator_predictor"
-        )
+    def check(self, image_shape: tuple[int, int, int], num_classes: int | None) -> None:
+        if num_classes is None:
+            raise UserError("The task 'class_prediction' needs a conditional GAN.")
 
-    def discriminator_terms(self, real: Seen, fake: Seen) -> LossTerms:
+    def make_head(self, spectral_norm: bool, num_classes: int | None = None) -> keras.layers.Layer:
+        units = self.num_classes or num_classes
+        return Head(units, "predictor_linear", spectral_norm, name="discriminator_predictor")
+
+    def discriminator_terms(self, real: Seen, fake: Seen, step: Any = 0) -> LossTerms:
         logits, labels = real.outputs, real.labels
         available = label_available(labels)[:, 0]
         cross_entropy = -ops.sum(labels * ops.log_softmax(logits), axis=1)
@@ -57,4 +70,5 @@ class ClassPredictionTask(AuxiliaryTask):
         count = ops.maximum(count, 1e-6)
         loss = ops.sum(available * cross_entropy) / count
         accuracy = ops.sum(available * correct) / count
-        return LossTerms(self.weight_d * loss, {"class_loss": loss, "class_accuracy": accuracy})
+        weight = value_at(self.weight_d, step)
+        return LossTerms(weight * loss, {"class_loss": loss, "class_accuracy": accuracy})

@@ -1,13 +1,17 @@
 """Rotation prediction: by which multiple of 90 degrees was an image turned?"""
 
 from collections.abc import Callable
+from typing import Any
 
 import keras
 from keras import ops
 
-from compare_gan.errors import UserError
+from compare_gan import registry
+from compare_gan.backend import num_replicas
+from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.gans.tasks.base import AuxiliaryTask, Head, Seen
 from compare_gan.gans.terms import LossTerms
+from compare_gan.schedules import Scheduled, check_range, value_at
 
 NUM_ROTATIONS = 4
 
@@ -31,6 +35,7 @@ def rotate_90(images, times: int):
     return images
 
 
+@registry.register("task", "rotation", paper="https://arxiv.org/abs/1803.07728")
 class RotationTask(AuxiliaryTask):
     """Predicts the rotation of turned images (Gidaris et al., 2018; Chen et al., SSGAN, 2019).
 
@@ -41,19 +46,54 @@ class RotationTask(AuxiliaryTask):
     Papers: https://arxiv.org/abs/1803.07728, https://arxiv.org/abs/1811.11212.
 
     Args:
-      num_rotated: From the number of images in a half to the number n of those to turn, at least 1.
-      weight_d: Weight of the cross-entropy on real images in the discriminator's loss.
-      weight_g: Weight of the cross-entropy on generated images in the generator's loss.
+      num_rotated: Number of images of the global batch to turn, or a function from the number of
+        images in a replica's half to the number n of those to turn, at least 1.
+      weight_d: Weight of the cross-entropy on real images in the discriminator's loss, a number or
+        a schedule.
+      weight_g: Weight of the cross-entropy on generated images in the generator's loss, likewise.
+
+    Raises:
+      UserError: A value is out of range.
     """
 
     name = "rotation"
 
     def __init__(
-        self, num_rotated: Callable[[int], int], weight_d: float = 1.0, weight_g: float = 0.2
+        self,
+        num_rotated: Callable[[int], int] | int = 16,
+        weight_d: Scheduled = 1.0,
+        weight_g: Scheduled = 0.2,
     ):
-        self.num_rotated = num_rotated
+        if not callable(num_rotated):
+            check_positive_integer("rotation.num_rotated", num_rotated)
+        check_range("rotation.weight_d", weight_d)
+        check_range("rotation.weight_g", weight_g)
+        self._num_rotated = num_rotated
         self.weight_d = weight_d
         self.weight_g = weight_g
+
+    def num_rotated(self, batch_size: int) -> int:
+        """The number of images to turn in a replica's half of `batch_size` images."""
+        if callable(self._num_rotated):
+            return self._num_rotated(batch_size)
+        return self._num_rotated // num_replicas()
+
+    def check(self, image_shape: tuple[int, int, int], num_classes: int | None) -> None:
+        check_square(image_shape)
+
+    def check_batch_size(self, batch_size_per_replica: int) -> None:
+        if callable(self._num_rotated):
+            return
+        if self._num_rotated % num_replicas():
+            raise UserError(
+                f"rotation.num_rotated is {self._num_rotated}: it must be a multiple of the "
+                f"number of replicas, {num_replicas()}."
+            )
+        if self._num_rotated > batch_size_per_replica * num_replicas():
+            raise UserError(
+                f"rotation.num_rotated is {self._num_rotated}: more than the batch size, "
+                f"{batch_size_per_replica * num_replicas()}."
+            )
 
     def make_head(self, spectral_norm: bool) -> keras.layers.Layer:
         return Head(NUM_ROTATIONS, "score_classify", spectral_norm, name="discriminator_rotation")
@@ -65,15 +105,15 @@ class RotationTask(AuxiliaryTask):
             labels = ops.tile(labels[rows], (NUM_ROTATIONS - 1, 1))
         return ops.concatenate(turned), labels
 
-    def discriminator_terms(self, real: Seen, fake: Seen) -> LossTerms:
+    def discriminator_terms(self, real: Seen, fake: Seen, step: Any = 0) -> LossTerms:
         loss, accuracy = _cross_entropy_and_accuracy(real)
         parts = {"rotation_loss_real": loss, "rotation_accuracy_real": accuracy}
-        return LossTerms(self.weight_d * loss, parts)
+        return LossTerms(value_at(self.weight_d, step) * loss, parts)
 
-    def generator_terms(self, fake: Seen) -> LossTerms:
+    def generator_terms(self, fake: Seen, step: Any = 0) -> LossTerms:
         loss, accuracy = _cross_entropy_and_accuracy(fake)
         parts = {"rotation_loss_fake": loss, "rotation_accuracy_fake": accuracy}
-        return LossTerms(self.weight_g * loss, parts)
+        return LossTerms(value_at(self.weight_g, step) * loss, parts)
 
 
 def _rows_to_turn(batch_size: int, n: int) -> slice:

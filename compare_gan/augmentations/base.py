@@ -1,0 +1,65 @@
+"""The interface of augmentations."""
+
+from collections.abc import Callable
+from typing import Any
+
+from compare_gan.memory import Memory
+from compare_gan.types import Tensor
+
+
+class Augmentation(Memory):
+    """A random, differentiable change of images before the discriminator sees them.
+
+    The GAN applies it to real and to generated images, in the steps of both networks. The draws
+    follow from the seed of the batch; they are independent for the real and the generated half, and
+    the same each time that a half is shown within one step. A gradient penalty differentiates
+    through it, with respect to the images before it.
+
+    A subclass sets `name` and defines `__call__`. It may own variables, which it creates in
+    `build`.
+
+    Attributes:
+      name: Name in checkpoints.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.augmentations import Augmentation
+      >>> class Fade(Augmentation):
+      ...     name = "fade"
+      ...
+      ...     def __call__(self, images, uniform, normal, step):
+      ...         return images * uniform((images.shape[0], 1, 1, 1))
+      >>> Fade()(np.ones((2, 4, 4, 1)), lambda shape: np.full(shape, 0.5), None, step=0).max()
+      0.5
+    """
+
+    name: str
+
+    def __call__(
+        self,
+        images: Tensor,
+        uniform: Callable[..., Any],
+        normal: Callable[..., Any],
+        step: Any,
+    ) -> Tensor:
+        """Changes images.
+
+        Args:
+          images: Float [b, H, W, C] in [0, 1].
+          uniform: Function from a static shape, batch first, to float32 draws in [0, 1).
+          normal: Function from a static shape, batch first, to standard normal float32 draws.
+          step: Number of finished generator steps.
+
+        Returns:
+          Float [b, H, W, C]. Values outside [0, 1] are allowed.
+        """
+        raise NotImplementedError
+
+    def update(self, real_logits: Tensor, fake_logits: Tensor, step: Any) -> None:
+        """Adapts the variables: nothing unless overridden. Called once in a discriminator step.
+
+        Args:
+          real_logits: Float32 [b, 1], the discriminator's logits of this replica's real images.
+          fake_logits: Float32 [b, 1], its logits of generated images.
+          step: Number of finished generator steps.
+        """

@@ -1,0 +1,49 @@
+"""The networks of a GAN: built, cloned, with heads."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import keras
+from keras import ops
+
+from compare_gan.errors import UserError
+from compare_gan.gans.tasks import AuxiliaryTask
+from compare_gan.registry import call_with_requested
+from compare_gan.types import Tensor
+
+
+def built_generator(generator: keras.Model, z_dim: int, labels: Tensor | None) -> keras.Model:
+    """The generator after one call without training, so that all its variables exist."""
+    generator((ops.zeros((2, z_dim)), labels), training=False)
+    return generator
+
+
+def clone(network: keras.Model) -> keras.Model:
+    """A network of the same kind with weights of its own."""
+    return type(network).from_config(network.get_config())
+
+
+def make_heads(
+    tasks: Sequence[AuxiliaryTask],
+    num_features: int,
+    spectral_norm: bool,
+    num_classes: int | None,
+) -> dict[str, keras.layers.Layer]:
+    """The heads of tasks by the task's name, built for features [b, num_features]."""
+    heads = {}
+    for task in tasks:
+        heads[task.name] = call_with_requested(
+            task.make_head, spectral_norm=spectral_norm, num_classes=num_classes
+        )
+        heads[task.name].build((None, num_features))
+    return heads
+
+
+def refuse_options(discriminator: keras.Model, options: Mapping[str, Any]) -> None:
+    """Raises UserError if a given discriminator has an option at another value than needed."""
+    for name, value in options.items():
+        if getattr(discriminator, name, value) != value:
+            raise UserError(
+                f"The discriminator that is given must have {name} = {value}, received "
+                f"{getattr(discriminator, name)!r}."
+            )

@@ -1,0 +1,103 @@
+"""Parts as users give them, made into the objects that a GAN works with."""
+
+import inspect
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
+
+import keras
+
+from compare_gan import registry
+from compare_gan.augmentations import Augmentation
+from compare_gan.errors import UserError
+from compare_gan.memory import Memory
+from compare_gan.penalties import FunctionPenalty, Penalty, no_penalty
+from compare_gan.penalties.base import function_name
+
+
+def make_parts(kind: str, given: Any) -> list[Any]:
+    """The parts of a kind, in the order given.
+
+    Args:
+      kind: Kind of part in the registry.
+      given: A part or a list of parts, each an object, a function, a class (which is called without
+        arguments) or a registered name.
+
+    Raises:
+      UserError: No part of this kind has the name.
+    """
+    entries = given if isinstance(given, (list, tuple)) else [given]
+    parts = [registry.get(kind, entry) for entry in entries]
+    return [part() if inspect.isclass(part) else part for part in parts]
+
+
+def make_loss(given: Any) -> Callable[..., Any]:
+    """The loss, given as a function, a callable object, a class of them or a registered name."""
+    [loss] = make_parts("loss", [given])
+    if not callable(loss):
+        raise UserError(f"The loss must be a function or a registered name, received {loss!r}.")
+    return loss
+
+
+def make_penalties(given: Any) -> list[Penalty]:
+    """The penalties; functions become terms of the discriminator's loss with weight 1.
+
+    A function that is the only one is named `penalty`, as ever; of several, each has its own name.
+    No penalty at all is the penalty `no_penalty`, which is zero.
+
+    Raises:
+      UserError: A penalty is unknown, joins no loss, or asks for something that there is not.
+    """
+    parts = make_parts("penalty", given) or [no_penalty]
+    functions = [part for part in parts if not isinstance(part, Penalty)]
+    penalties = []
+    for part in parts:
+        if not isinstance(part, Penalty):
+            if not callable(part):
+                raise UserError(
+                    "A penalty must be a function, a Penalty or a registered name, received "
+                    f"{part!r}."
+                )
+            name = None if len(functions) == 1 else function_name(part)
+            part = FunctionPenalty(part, name=name)
+        part.check()
+        penalties.append(part)
+    return unique_names("penalty", penalties)
+
+
+def unique_names(kind: str, parts: Sequence[Any]) -> list[Any]:
+    """The parts, if each has a name of its own: it is that in logs and checkpoints.
+
+    Raises:
+      UserError: Two parts have the same name.
+    """
+    names = [part.name for part in parts]
+    for name in names:
+        if names.count(name) > 1:
+            raise UserError(
+                f"Two parts of the kind '{kind}' are named '{name}': give one of them another "
+                "name (its attribute `name`)."
+            )
+    return list(parts)
+
+
+def make_augmentations(given: Any) -> list[Augmentation]:
+    """The augmentations.
+
+    Raises:
+      UserError: One is unknown, or is no Augmentation.
+    """
+    parts = make_parts("augmentation", given)
+    for part in parts:
+        if not isinstance(part, Augmentation):
+            raise UserError(
+                f"An augmentation must be an Augmentation or a registered name, received {part!r}."
+            )
+    return unique_names("augmentation", parts)
+
+
+def prepare(group: str, parts: Iterable[Memory]) -> dict[str, list[keras.Variable]]:
+    """Creates the variables of parts; returns them by `group/name` of the part, if it has any."""
+    parts = list(parts)
+    for part in parts:
+        part.prepare()
+    return {f"{group}/{part.name}": part.variables for part in parts if part.variables}

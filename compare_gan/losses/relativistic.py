@@ -1,0 +1,37 @@
+"""Relativistic losses: they compare the logits of real and generated images."""
+
+from keras import ops
+
+from compare_gan import registry
+from compare_gan.losses.base import Losses, generator_sees_real
+from compare_gan.types import Tensor
+
+
+@registry.register("loss", "rp_gan", paper="https://arxiv.org/abs/1807.00734")
+@generator_sees_real
+def rp_gan(d_real_logits: Tensor, d_fake_logits: Tensor) -> Losses:
+    """Cross-entropy of the difference of paired logits (Jolicoeur-Martineau, 2018).
+
+    The real and the generated image at the same place in the batch are a pair. D learns that the
+    real one has the higher logit, G, with other real images, that the generated one has it. This is
+    the loss of R3GAN (Huang et al., 2024), there together with penalties on both gradients.
+
+    Papers: https://arxiv.org/abs/1807.00734, https://arxiv.org/abs/2501.05441.
+
+    Args:
+      d_real_logits: Float [batch, 1], logits of real examples.
+      d_fake_logits: Float [batch, 1], logits of generated examples.
+
+    Returns:
+      Losses, all in [0, inf). The loss of D has no real and generated part: each is half of it.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.losses import rp_gan
+      >>> losses = rp_gan(np.float32([[2.0]]), np.float32([[-1.0]]))
+      >>> round(float(losses.d_loss), 4), round(float(losses.g_loss), 4)
+      (0.0486, 3.0486)
+    """
+    d_loss = ops.mean(ops.softplus(d_fake_logits - d_real_logits))
+    g_loss = ops.mean(ops.softplus(d_real_logits - d_fake_logits))
+    return Losses(d_loss, d_loss / 2, d_loss / 2, g_loss)

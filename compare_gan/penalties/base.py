@@ -1,0 +1,154 @@
+"""The interface of penalties: terms that join the loss of the discriminator or the generator."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Any
+
+from compare_gan import registry
+from compare_gan.errors import UserError, check_positive_integer, nearest
+from compare_gan.memory import Memory
+from compare_gan.schedules import Scheduled, check_range, value_at
+from compare_gan.types import Tensor
+
+# What a term may ask for, and how it is described where one asks for something else. All images are
+# float [b, H, W, C] in [0, 1], before augmentation; logits are float32 [b, 1].
+AVAILABLE = {
+    "discriminator": "function from images to logits [b, 1]: in training mode, with the labels and "
+    "augmentations of the real images (in the generator's loss: of the generated ones)",
+    "generator": "function from latents [b, z_dim] to images: in training mode, with `fake_y`",
+    "x": "real images",
+    "x_fake": "generated images; in the generator's loss with their gradient",
+    "y": "labels of the real images [b, k]; None if the GAN is unconditional",
+    "fake_y": "labels of the generated images [b, k]; None if the GAN is unconditional",
+    "real_logits": "logits of the real images; in the generator's loss NaN unless the loss sees "
+    "real images too",
+    "fake_logits": "logits of the generated images",
+    "features": "features of the generated images in the generator's loss, of the real ones in the "
+    "discriminator's, float32 [b, f]",
+    "z": "latents of the generated images [b, z_dim]",
+    "uniform": "function from a shape, batch first, to draws in [0, 1)",
+    "normal": "function from a shape, batch first, to standard normal draws",
+    "kernels": "kernels of the network that the loss is for",
+    "step": "number of finished generator steps",
+}
+
+
+class Penalty(Memory):
+    """A term that joins the loss of the discriminator, of the generator, or of both.
+
+    A subclass sets `name` and defines `discriminator_term`, `generator_term` or both. A term asks
+    for what it needs by the names of its parameters, which are those of `AVAILABLE`, and returns a
+    float scalar, a mean over the batch and not yet weighted. A subclass may own variables, which it
+    creates in `build` (see `Memory`) and assigns in its terms.
+
+    With `interval` k a term is computed in every k-th update of the network whose loss it joins,
+    and k times as strong (https://arxiv.org/abs/1912.04958); the other updates cost nothing. Then
+    it must not average over replicas itself, and updates that its forwards make to the networks'
+    own state (moving averages, spectral norm) are dropped.
+
+    Args:
+      weight: Weight of the term in the loss; a number or a schedule.
+      interval: Number of updates of the network between two evaluations.
+
+    Attributes:
+      name: Name in logs, in checkpoints and in messages.
+
+    Raises:
+      UserError: The weight is negative, or the interval is not a positive integer.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.penalties import Penalty
+      >>> class LogitSize(Penalty):
+      ...     name = "logit_size"
+      ...
+      ...     def discriminator_term(self, real_logits, fake_logits):
+      ...         return ops.mean(ops.square(real_logits)) + ops.mean(ops.square(fake_logits))
+      >>> LogitSize(weight=0.001, interval=4).interval
+      4
+    """
+
+    name: str
+
+    def __init__(self, weight: Scheduled = 1.0, interval: int = 1):
+        super().__init__()
+        check_range(f"{self.name}.weight", weight)
+        check_positive_integer(f"{self.name}.interval", interval)
+        self.weight = weight
+        self.interval = interval
+
+    def term(self, network: str) -> Callable[..., Tensor] | None:
+        """The term in the loss of `network` (`discriminator` or `generator`); None if none."""
+        return getattr(self, f"{network}_term", None)
+
+    def weight_at(self, step: Any, x: Tensor) -> Any:
+        """The weight at a generator step.
+
+        Args:
+          step: Number of finished generator steps.
+          x: Images of this replica's batch, float [b, H, W, C].
+        """
+        return value_at(self.weight, step)
+
+    def check(self) -> None:
+        """Raises UserError if a term asks for something that there is not, or there is no term."""
+        terms = [term for network in ("discriminator", "generator") if (term := self.term(network))]
+        if not terms:
+            raise UserError(
+                f"The penalty '{self.name}' joins no loss: it needs a method discriminator_term or "
+                "generator_term."
+            )
+        for term in terms:
+            for name in required_parameters(term):
+                if name not in AVAILABLE:
+                    guess = nearest(name, AVAILABLE)
+                    hint = f" Did you mean '{guess}'?" if guess else ""
+                    raise UserError(
+                        f"The penalty '{self.name}' asks for '{name}'.{hint} "
+                        f"Known: {', '.join(sorted(AVAILABLE))}."
+                    )
+
+
+@registry.gin_configurable("function_penalty")
+class FunctionPenalty(Penalty):
+    """A function as a term of the discriminator's loss.
+
+    Args:
+      fn: Function that returns the term, or the name of a registered one. It asks by parameter name
+        for what it needs, as a term of `Penalty` does.
+      weight: Weight of the term in the loss; a number or a schedule.
+      interval: Number of discriminator updates between two evaluations.
+      name: Name in logs and messages; `penalty` if None.
+
+    Example:
+      >>> from compare_gan.penalties import FunctionPenalty, wgangp_penalty
+      >>> FunctionPenalty(wgangp_penalty, weight=10, interval=4).name
+      'penalty'
+    """
+
+    def __init__(
+        self,
+        fn: Callable[..., Tensor] | str,
+        weight: Scheduled = 1.0,
+        interval: int = 1,
+        name: str | None = None,
+    ):
+        self.fn = registry.get("penalty", fn)
+        self.name = name or "penalty"
+        super().__init__(weight, interval)
+        self.discriminator_term = self.fn
+
+
+def required_parameters(term: Callable[..., Any]) -> list[str]:
+    """Names of the parameters of a term that have no default."""
+    parameters = inspect.signature(term).parameters.values()
+    kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.KEYWORD_ONLY)
+    return [p.name for p in parameters if p.default is p.empty and p.kind in kinds]
+
+
+def function_name(fn: Callable[..., Any]) -> str:
+    """A name for a function, a partial or a callable object."""
+    while isinstance(fn, functools.partial):
+        fn = fn.func
+    return getattr(fn, "__name__", type(fn).__name__)

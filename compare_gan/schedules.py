@@ -1,0 +1,125 @@
+"""Schedules: numbers that change while a run trains.
+
+Wherever training uses a number (a learning rate, Adam's betas, the weight of a penalty, the decay
+of a moving average) a config may give a schedule instead: `r1.gamma = @cosine_decay()`. A schedule
+is a function of the step, that is, of the number of finished generator steps. It is evaluated
+inside the compiled step. Numbers stay the Python numbers that they are.
+"""
+
+import dataclasses
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any, TypeGuard
+
+from keras import ops
+
+from compare_gan import errors, registry
+from compare_gan.errors import UserError, check_number, check_positive_integer
+from compare_gan.types import Tensor
+
+Schedule = Callable[[Any], Any]
+Scheduled = float | Schedule
+
+
+def is_schedule(value: object) -> TypeGuard[Schedule]:
+    """Whether `value` is a function of the step rather than a number."""
+    return callable(value)
+
+
+def value_at(value: Scheduled, step: Any) -> Any:
+    """The value at a step: a number as it is, a schedule evaluated.
+
+    Args:
+      value: A number or a schedule.
+      step: Number of finished generator steps, a Python integer or an integer tensor.
+
+    Returns:
+      The number itself, or the float32 scalar that the schedule returns.
+
+    Example:
+      >>> from compare_gan.schedules import CosineDecay, value_at
+      >>> value_at(0.5, step=3)
+      0.5
+      >>> round(float(value_at(CosineDecay(1.0, 0.0, steps=4), step=2)), 3)
+      0.5
+    """
+    return value(step) if is_schedule(value) else value
+
+
+def check_range(name: str, value: Any, least: float = 0, most: float = math.inf) -> None:
+    """Raises UserError unless `value` is a number in this range, or a schedule of such numbers.
+
+    Args:
+      name: Name of the option, for the message.
+      value: A number or a schedule.
+      least: Smallest allowed value.
+      most: Largest allowed value.
+    """
+    for each in _extremes(name, value):
+        errors.check_range(name, each, least, most)
+
+
+def check_decay(name: str, value: Any) -> None:
+    """Raises UserError unless `value` is a number in [0, 1), or a schedule of such numbers."""
+    for each in _extremes(name, value):
+        errors.check_decay(name, each)
+
+
+def _extremes(name: str, value: Any) -> list[Any]:
+    """The values that decide whether all values of an option are allowed."""
+    if not is_schedule(value):
+        return [value]
+    if inspect.isclass(value):
+        raise UserError(
+            f"{name} = {value.__name__} is a class of schedules, not a schedule: call it "
+            "(in a config with parentheses, `@cosine_decay()`)."
+        )
+    return list(getattr(value, "extremes", ()))
+
+
+@registry.register("schedule", "cosine_decay", paper="https://arxiv.org/abs/1608.03983")
+@dataclasses.dataclass(frozen=True)
+class CosineDecay:
+    """From one value to another along half a cosine, constant afterwards (Loshchilov, 2016).
+
+    At step t the value is `final + (initial - final) * (1 + cos(pi * min(t / steps, 1))) / 2`. The
+    value may also rise. Two of them in one config need gin scopes:
+    `r1.gamma = @gamma/cosine_decay()`, `gamma/cosine_decay.final = 0.01`.
+
+    Paper: https://arxiv.org/abs/1608.03983.
+
+    Attributes:
+      initial: Value at step 0.
+      final: Value from step `steps` on.
+      steps: Number of generator steps between the two.
+
+    Raises:
+      UserError: A value is not a number, or `steps` is not a positive integer.
+
+    Example:
+      >>> from compare_gan.schedules import CosineDecay
+      >>> decay = CosineDecay(initial=1.0, final=0.0, steps=100)
+      >>> [round(float(decay(step)), 2) for step in (0, 25, 50, 100, 1000)]
+      [1.0, 0.85, 0.5, 0.0, 0.0]
+    """
+
+    initial: float = 1.0
+    final: float = 0.0
+    steps: int = 1000
+
+    def __post_init__(self) -> None:
+        check_number("cosine_decay.initial", self.initial)
+        check_number("cosine_decay.final", self.final)
+        check_positive_integer("cosine_decay.steps", self.steps)
+
+    @property
+    def extremes(self) -> tuple[float, float]:
+        """Smallest and largest value, in either order."""
+        return self.initial, self.final
+
+    def __call__(self, step: Any) -> Tensor:
+        """The value at `step`, a float32 scalar."""
+        done = ops.minimum(ops.cast(step, "float32") / self.steps, 1.0)
+        share = 0.5 * (1.0 + ops.cos(math.pi * done))
+        return self.final + (self.initial - self.final) * share
