@@ -29,7 +29,7 @@ from compare_gan.startup import prepare_tensorflow
 
 def extraction(names: list[str], num: int, size: int, batch_size: int, rounds: int):
     """Rows (what, images/s) of each stage of each extractor."""
-    from compare_gan.evaluation.open_images import open_images
+    from compare_gan.evaluation.image_sets import open_images
 
     with tempfile.TemporaryDirectory() as folder:
         rng = np.random.default_rng(0)

@@ -112,7 +112,7 @@ def test_eval_by_a_protocol_warns_that_the_table_holds_others(run, model_dir, mo
     monkeypatch.setattr(
         protocols,
         "get",
-        lambda name: protocols.NamedProtocol(name, {"fid": {}}, 50, extractor="fashion_cnn",
+        lambda name: protocols.Protocol(name, {"fid": {}}, 50, extractor="fashion_cnn",
                                              resizer=""),
     )  # fmt: skip
     arguments = ("eval", "--model_dir", model_dir, "--num_eval_averaging_runs", "1")

@@ -170,7 +170,7 @@ def run(job: Job, settings: Settings, results: jobs.Results) -> None:
         results.add(job.key, {"diverged": True, **about})
     else:
         [*_, row] = [row for row in read_results(model_dir) if row.step == settings.steps]
-        about["protocol"] = {name: getattr(row.protocol, name) for name in _PROTOCOL}
+        about["protocol"] = {name: getattr(row.provenance, name) for name in _PROTOCOL}
         scores = {name: score.mean for name, score in row.scores.items()}
         grids = pathlib.Path(settings.runs, "grids")
         grids.mkdir(exist_ok=True)

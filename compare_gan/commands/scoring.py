@@ -85,7 +85,7 @@ def metrics(
     """  # noqa: D301
     prepare_tensorflow()
     from compare_gan import config, files
-    from compare_gan.evaluation import metric_pictures
+    from compare_gan.evaluation import pictures as metric_pictures
     from compare_gan.evaluation.score_sets import score_sets
 
     if output and os.path.isdir(output):

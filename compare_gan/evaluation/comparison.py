@@ -1,27 +1,23 @@
-"""Rows of scores beside each other, and what of their protocols forbids to compare them."""
+"""Comparison of result rows: a table, and a warning if they were not measured alike."""
 
 import json
 import os
 from collections.abc import Collection, Sequence
+from typing import Any
 
 from compare_gan.errors import UserError
-from compare_gan.evaluation.results import (
-    NOT_RECORDED,
-    ResultRow,
-    metric_of,
-    protocol_differences,
-    read_results,
-)
+from compare_gan.evaluation.provenance import NONE, NOT_RECORDED, metric_of
+from compare_gan.evaluation.results import ResultRow, provenance_differences, read_results
 
-_NONE = "–"
-_NO_HASH = ("none", NOT_RECORDED)
+_NO_VALUE = "–"
+_NO_HASH = (NONE, NOT_RECORDED)
 
 
 def read_rows(path: str) -> list[ResultRow]:
-    """The rows of a model directory, of a `results.jsonl`, or what `compare_gan metrics` wrote.
+    """The rows of a model directory, a `results.jsonl`, or an output of `compare_gan metrics`.
 
     Raises:
-      UserError: There is no such file or directory, it holds no rows, or something else.
+      UserError: There is no such file or directory, or it holds no rows.
     """
     if os.path.isdir(path):
         rows = read_results(path)
@@ -37,36 +33,39 @@ def read_rows(path: str) -> list[ResultRow]:
 def warning(
     rows: Sequence[ResultRow], names: Sequence[str], ignore: Collection[str] = ()
 ) -> str | None:
-    """One line that says in what the protocols of rows differ; None where they do not.
+    """One line on how the provenance of rows differs; None if it does not.
 
     Args:
       rows: The rows.
-      names: What each is called.
-      ignore: Fields of the protocol that may differ.
+      names: Name of each row.
+      ignore: Fields of the provenance that may differ.
     """
     # The first row may lack a metric whose options differ between others.
-    fields = {name for row in rows for name in protocol_differences(rows[0], row)}
-    if _options_that_differ([_protocol(row)["metric_options"] for row in rows]):
+    fields = {name for row in rows for name in provenance_differences(rows[0], row)}
+    if _options_that_differ([_provenance(row)["metric_options"] for row in rows]):
         fields.add("metric_options")
-    if "dataset_hash" not in fields and rows[0].protocol.dataset_hash not in _NO_HASH:
+    if "dataset_hash" not in fields and rows[0].provenance.dataset_hash not in _NO_HASH:
         fields -= {"dataset", "split"}  # The same images under other names.
-    told = [
+    differences = [
         f"{name} is {_values(name, rows, names)}"
-        for name in (field for field in _protocol(rows[0]) if field in fields - set(ignore))
+        for name in _provenance(rows[0])
+        if name in fields - set(ignore)
     ]
-    if not told:
+    if not differences:
         return None
-    return f"These scores were not measured alike, so they do not compare: {'; '.join(told)}."
+    return (
+        f"These scores were not measured alike, so they do not compare: {'; '.join(differences)}."
+    )
 
 
 def format_rows(rows: Sequence[ResultRow], names: Sequence[str]) -> str:
-    """A table to read: a line a row, a column for each score that one of them has."""
+    """A table as text: one line per row, one column for each score of any row."""
     scores = list(dict.fromkeys(name for row in rows for name in row.scores))
     cells = [["", "step", "protocol", *scores]]
     for row, name in zip(rows, names, strict=True):
-        step = _NONE if row.step is None else str(row.step)
+        step = _NO_VALUE if row.step is None else str(row.step)
         values = [_score(row, score) for score in scores]
-        cells.append([name, step, row.protocol_name or _NONE, *values])
+        cells.append([name, step, row.protocol_name or _NO_VALUE, *values])
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     lines = [
         "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
@@ -88,31 +87,31 @@ def _read_file(path: str) -> list[ResultRow]:
         ) from error
 
 
-def _protocol(row: ResultRow) -> dict[str, object]:
+def _provenance(row: ResultRow) -> dict[str, Any]:
     return json.loads(row.to_json())["protocol"]
 
 
 def _values(field: str, rows: Sequence[ResultRow], names: Sequence[str]) -> str:
-    """The values of a field, each with the rows that have it; of options those that differ."""
-    protocols = [_protocol(row)[field] for row in rows]
-    if field == "metric_options" and (keys := _options_that_differ(protocols)):
-        protocols = [{key: v[key] for key in sorted(keys & v.keys())} for v in protocols]
+    """The values of a field, each with the rows that have it; only options that differ."""
+    values = [_provenance(row)[field] for row in rows]
+    if field == "metric_options" and (keys := _options_that_differ(values)):
+        values = [{key: v[key] for key in sorted(keys & v.keys())} for v in values]
     having: dict[str, list[str]] = {}
-    for value, name in zip(protocols, names, strict=True):
-        if value == {}:  # Of a row without those metrics.
+    for value, name in zip(values, names, strict=True):
+        if value == {}:  # A row without those metrics.
             continue
         text = value if isinstance(value, str) else json.dumps(value)
         having.setdefault(text, []).append(name)
     return ", ".join(f"{text} ({_some(of_rows)})" for text, of_rows in having.items())
 
 
-def _options_that_differ(told: Sequence[object]) -> set[str]:
+def _options_that_differ(recorded: Sequence[object]) -> set[str]:
     """Names of options that differ among the rows that have scores of their metric."""
-    told = [options for options in told if isinstance(options, dict)]
-    keys = {key for options in told for key in options}
+    each_row = [options for options in recorded if isinstance(options, dict)]
+    keys = {key for options in each_row for key in options}
 
     def values(key: str) -> set[str]:
-        having = [options for options in told if metric_of(key) in map(metric_of, options)]
+        having = [options for options in each_row if metric_of(key) in map(metric_of, options)]
         return {json.dumps(options.get(key), sort_keys=True) for options in having}
 
     return {key for key in keys if len(values(key)) > 1}
@@ -126,7 +125,7 @@ def _some(names: Sequence[str]) -> str:
 
 def _score(row: ResultRow, name: str) -> str:
     if name not in row.scores:
-        return _NONE
+        return _NO_VALUE
     score = row.scores[name]
-    spread = f" ± {score.std:.4f}" if len(row.protocol.seeds) > 1 else ""
+    spread = f" ± {score.std:.4f}" if len(row.provenance.seeds) > 1 else ""
     return f"{score.mean:.4f}{spread}"

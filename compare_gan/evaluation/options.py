@@ -10,9 +10,11 @@ from compare_gan import registry
 from compare_gan.datasets import Dataset, LatentDistribution
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.evaluation import protocols
-from compare_gan.evaluation.metric_options import had_options
+from compare_gan.evaluation.image_sets import SplitImages
+from compare_gan.evaluation.provenance import has_options
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.metrics.base import Metric
+from compare_gan.metrics.extractors import Extractor
 
 
 @gin.configurable("evaluation")
@@ -21,16 +23,20 @@ class EvaluationOptions:
     """How generators are scored (gin scope `evaluation`).
 
     Attributes:
-      metrics: Registered names of metrics; one without meaning for a generator is left out for it.
+      metrics: Registered names of metrics; those without meaning for a generator are left out.
       extractor: Registered name, or `auto`: `fashion_cnn` for Fashion-MNIST, else `inception`.
       split: Reference split; None = the data set's.
       num_real: Number of reference images, at most; None = the whole split.
       num_fake: Images in each set of samples; None = as many as reference images.
       batch_size: Images in one forward of generator and extractor.
-      truncation: Of the latents.
-      seed: Of the first set of samples; the next ones count up.
+      truncation: Truncation of the latents.
+      seed: Seed of the first set of samples; those of the next sets count up.
       protocol: Name of a protocol, which sets metrics, extractor, split, num_real and num_fake.
-      pictures: Write what metrics draw (of the first set of samples) into the model directory.
+      pictures: Write pictures that metrics draw (of the first set of samples) into the model
+        directory.
+
+    Raises:
+      UserError: A value is not allowed.
     """
 
     metrics: Sequence[Any] = ("fid", "inception_score", "class_agreement")
@@ -53,7 +59,7 @@ class EvaluationOptions:
             value = getattr(self, name)
             if value is not None:
                 check_positive_integer(f"evaluation.{name}", value)
-        for name, value in (self._named.settings() if self._named else {}).items():
+        for name, value in (self._protocol.settings() if self._protocol else {}).items():
             given, default = getattr(self, name), getattr(type(self), name)
             given = tuple(given) if name == "metrics" else given
             if given not in (default, value):
@@ -69,31 +75,35 @@ class EvaluationOptions:
             )
 
     @property
-    def _named(self) -> protocols.NamedProtocol | None:
+    def _protocol(self) -> protocols.Protocol | None:
         return protocols.get(self.protocol) if self.protocol else None
 
     def make_metrics(self) -> list[Metric]:
-        """The metrics, built; UserError for a name that is not known."""
-        if self._named:
-            return self._named.make_metrics()
+        """Builds the metrics; UserError for an unknown name."""
+        if self._protocol:
+            return self._protocol.make_metrics()
         return [registry.get("metric", name)() for name in self.metrics]
 
-    def make_extractor(self, dataset_name: str) -> Any:
-        """The extractor, built; UserError if its name is not known or its weights not there."""
+    def make_extractor(self, dataset_name: str) -> Extractor:
+        """Builds the extractor; UserError if its name is unknown or its weights are missing."""
         extractor = registry.get("extractor", self._extractor_name(dataset_name))()
-        if self._named:
-            self._named.check_extractor(extractor)
+        if self._protocol:
+            self._protocol.check_extractor(extractor)
         return extractor
 
-    def reference_split(self, dataset: Dataset) -> str:
-        """The reference split; UserError if it is not there, or too small for the protocol."""
+    def reference(self, dataset: Dataset) -> SplitImages:
+        """The reference images.
+
+        Raises:
+          UserError: There is no such split, or it is too small for the protocol.
+        """
         split = self.split or dataset.eval_split
-        if self._named:
-            split = self._named.split_of(dataset.name, dataset.splits) or split
-        dataset.check_split(split)
-        if self._named:
-            self._named.check_count("real", f"{dataset.name}:{split}", dataset.splits[split])
-        return split
+        if self._protocol:
+            split = self._protocol.split_of(dataset.name, dataset.splits) or split
+        reference = SplitImages.of(dataset, split, self.num_real)
+        if self._protocol:
+            self._protocol.check_count("real", reference.name, dataset.splits[split])
+        return reference
 
     def check(self, dataset: Dataset, latents: LatentDistribution) -> None:
         """Raises UserError if a generator cannot be scored on this data set, before any work.
@@ -103,55 +113,55 @@ class EvaluationOptions:
           latents: Distribution of the generator's latents.
         """
         self.make_extractor(dataset.name)
-        num_real, num_fake = self._counts(dataset, self.reference_split(dataset))
+        num_real = self.reference(dataset).count
+        num_fake = self.num_fake or num_real
         for metric in self.make_metrics():
             if "labels" in metric.needs:  # It is left out for a generator without classes.
                 continue
             for count in {num_fake, num_real if metric.uses_real else num_fake}:
-                metric.statistics(count)  # Some cannot be had of so few.
+                metric.statistics(count)  # Raises an error if there are too few.
         latents.draw([1, 1], [self.seed, 0], self.truncation)
 
     def seeds(self, averaging_runs: int) -> list[int]:
-        """One for each set of samples."""
+        """Seeds of the sets of samples."""
         return [self.seed + i for i in range(averaging_runs)]
 
-    def produced(
+    def matches(
         self, row: ResultRow, dataset: Dataset, latents: LatentDistribution, averaging_runs: int
     ) -> bool:
-        """Whether a row was measured as these options say on this data set.
+        """Whether a row was measured with these options on this data set.
 
-        No image is read, so other images under the same name and in the same number are not
-        noticed; the extractor is built only if all else is as it should be.
+        No image is read, so different images under the same name and in the same number are not
+        noticed; the extractor is built only if all else matches.
+
+        Args:
+          row: The row.
+          dataset: The data set.
+          latents: Distribution of the generator's latents.
+          averaging_runs: Number of sets of samples.
         """
-        split = self.reference_split(dataset)
-        num_real, num_fake = self._counts(dataset, split)
-        expected = dict(
-            dataset=dataset.name,
-            split=split,
-            num_real=num_real,
-            num_fake=num_fake,
-            latents=latents.describe(),
-            truncation=float(self.truncation),
-            seeds=self.seeds(averaging_runs),
-        )
+        reference = self.reference(dataset)
+        expected = {
+            "dataset": dataset.name,
+            "split": reference.split,
+            "num_real": reference.count,
+            "num_fake": self.num_fake or reference.count,
+            "latents": latents.describe(),
+            "truncation": float(self.truncation),
+            "seeds": self.seeds(averaging_runs),
+        }
         return (
-            all(getattr(row.protocol, name) == value for name, value in expected.items())
+            all(getattr(row.provenance, name) == value for name, value in expected.items())
             and row.protocol_name == (self.protocol or "")
             and set(row.metrics) >= set(self.metric_names())
-            and had_options(row.protocol, self.make_metrics(), dataset.num_classes)
-            and self._has_extractor_and_scores(row, dataset)
+            and has_options(row.provenance, self.make_metrics(), dataset.num_classes)
+            and self._extractor_and_scores_match(row, dataset)
         )
 
-    def _counts(self, dataset: Dataset, split: str) -> tuple[int, int]:
-        """Numbers of reference images and of images in each set of samples."""
-        size = dataset.splits[split]
-        num_real = min(self.num_real or size, size)
-        return num_real, self.num_fake or num_real
-
-    def _has_extractor_and_scores(self, row: ResultRow, dataset: Dataset) -> bool:
-        extractor, protocol = self.make_extractor(dataset.name), row.protocol
+    def _extractor_and_scores_match(self, row: ResultRow, dataset: Dataset) -> bool:
+        extractor, provenance = self.make_extractor(dataset.name), row.provenance
         present = extractor.name, extractor.weights_hash, extractor.resizer
-        if present != (protocol.extractor, protocol.extractor_hash, protocol.resizer):
+        if present != (provenance.extractor, provenance.extractor_hash, provenance.resizer):
             return False
         return all(
             f"{metric.score_name(extractor)}_{suffix}" in row.scores
@@ -160,7 +170,7 @@ class EvaluationOptions:
         )
 
     def metric_names(self) -> tuple[str, ...]:
-        """The metrics asked for, classes by their names."""
+        """Names of the requested metrics."""
         return tuple(getattr(metric, "__name__", str(metric)) for metric in self.metrics)
 
     def _extractor_name(self, dataset_name: str) -> Any:

@@ -1,39 +1,42 @@
-"""Named protocols: all that two scores must have in common to be compared, under one name.
+"""Protocols: all that two scores must have in common to be compared, under one name.
 
 `fid50k_train` is the FID of 50,000 generated images against 50,000 of the training split, with the
 canonical Inception. `fid50k_train_fashion_cnn` is the same with the extractor `fashion_cnn` and its
-default resizer, as the names of scores have it: with a network of Keras `fid50k_train_resnet50`.
+default resizer; `fid50k_train_resnet50` is that of a Keras network.
 """
 
 import dataclasses
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 
 from compare_gan import registry
 from compare_gan.errors import UserError, unknown_name
+from compare_gan.metrics.base import Metric
+from compare_gan.metrics.extractors import Extractor
 from compare_gan.metrics.extractors.resizing import RESIZERS
 
-# What the split of a protocol may be called in a data set, the first that is there counts.
+# Names of a protocol's split in data sets; the first that exists is used.
+_Metrics = Mapping[str, Mapping[str, object]]
 _SPLITS = {"train": ("train",), "test": ("test", "validation", "val")}
 
 
 @dataclasses.dataclass(frozen=True)
-class NamedProtocol:
+class Protocol:
     """How a score is measured.
 
     Attributes:
-      name: What result rows call it.
-      metrics: Registered names of metrics, each with the options that it is given.
+      name: Name in result rows.
+      metrics: Registered names of metrics, each with its options.
       num_fake: Number of generated images.
       split: The reference split, `train` or `test` (also `validation`, `val`); None = there is no
         reference.
       num_real: Number of reference images; None = all of the split.
       extractor: Registered name.
-      resizer: How the extractor's line on resizing begins.
+      resizer: Beginning of the extractor's description of resizing.
     """
 
     name: str
-    metrics: Mapping[str, Mapping[str, object]]
+    metrics: _Metrics
     num_fake: int
     split: str | None = "train"
     num_real: int | None = None
@@ -41,7 +44,7 @@ class NamedProtocol:
     resizer: str = "TF1 bilinear, no antialiasing"
 
     def settings(self) -> dict[str, object]:
-        """What it sets of the options of the gin scope `evaluation`, by name."""
+        """The options of the gin scope `evaluation` that it sets, by name."""
         return {
             "metrics": tuple(self.metrics),
             "extractor": self.extractor,
@@ -50,12 +53,12 @@ class NamedProtocol:
             "num_fake": self.num_fake,
         }
 
-    def make_metrics(self) -> list:
-        """The metrics, built with their options, which win over gin's."""
+    def make_metrics(self) -> list[Metric]:
+        """Builds the metrics with their options, which win over gin's."""
         return [registry.get("metric", name)(**given) for name, given in self.metrics.items()]
 
-    def check_extractor(self, extractor) -> None:
-        """Raises UserError if the extractor is set otherwise than the protocol says."""
+    def check_extractor(self, extractor: Extractor) -> None:
+        """Raises UserError if the extractor has other options than the protocol requires."""
         if getattr(extractor, "logit_bias", False):
             raise UserError(
                 f"The protocol '{self.name}' takes logits without bias: leave "
@@ -68,8 +71,8 @@ class NamedProtocol:
                 f"by '{extractor.resizer}': leave its options out."
             )
 
-    def split_of(self, name: str, splits: Sequence[str]) -> str | None:
-        """The reference split, as the data set `name` calls it.
+    def split_of(self, name: str, splits: Collection[str]) -> str | None:
+        """The name of the reference split in the data set `name`; None if it has no reference.
 
         Raises:
           UserError: The data set has no such split.
@@ -81,7 +84,7 @@ class NamedProtocol:
                 return split
         raise UserError(
             f"The protocol '{self.name}' compares with the split '{self.split}', which '{name}' "
-            f"has not; it has {', '.join(splits)}."
+            f"lacks; it has {', '.join(splits)}."
         )
 
     def check_count(self, what: str, name: str, count: int) -> None:
@@ -89,8 +92,8 @@ class NamedProtocol:
 
         Args:
           what: `real` or `fake`.
-          name: Of the set.
-          count: How many it holds.
+          name: Name of the set.
+          count: Number of images in it.
         """
         needed = self.num_real if what == "real" else self.num_fake
         if needed is not None and count < needed:
@@ -100,11 +103,17 @@ class NamedProtocol:
             )
 
 
-def get(name: str) -> NamedProtocol:
-    """The protocol of this name, which may end in an extractor's, as scores bear it.
+def get(name: str) -> Protocol:
+    """The protocol of this name, which may end in an extractor's name, as names of scores do.
 
-    What such a protocol is called depends on the network that the gin bindings choose, not on how
-    it was asked for: `…_keras_application` is `…_resnet50`, `…_inception` has no ending.
+    The name of such a protocol follows from the network that the gin bindings choose, not from how
+    it was requested: `…_keras_application` is `…_resnet50`, `…_inception` has no ending.
+
+    Example:
+      >>> from compare_gan.evaluation import protocols
+      >>> protocol = protocols.get("fid10k_test_fashion_cnn")
+      >>> protocol.num_fake, protocol.split, protocol.extractor
+      (10000, 'test', 'fashion_cnn')
 
     Raises:
       UserError: There is no such protocol; the message names the nearest one.
@@ -123,14 +132,12 @@ def get(name: str) -> NamedProtocol:
     raise unknown_name("protocol", name, known)
 
 
-def _with_extractor(
-    protocol: NamedProtocol, extractor: str, bound: str, suffix: str
-) -> NamedProtocol:
+def _with_extractor(protocol: Protocol, extractor: str, bound: str, suffix: str) -> Protocol:
     if suffix == protocol.extractor:
         return protocol
     default = inspect.signature(registry.get("extractor", extractor)).parameters.get("resizer")
-    # The canonical network with another resizer bears another name.
-    resizer = "clean" if suffix == "inception_clean" else default and default.default
+    # The canonical network with another resizer has another name.
+    resizer = "clean" if suffix == "inception_clean" else getattr(default, "default", "")
     return dataclasses.replace(
         protocol,
         name=f"{protocol.name}_{bound}",
@@ -139,8 +146,8 @@ def _with_extractor(
     )
 
 
-def define(protocol: NamedProtocol, *, summary: str, paper: str = "") -> None:
-    """Makes a protocol known by its name; see `registry.add`.
+def define(protocol: Protocol, *, summary: str, paper: str = "") -> None:
+    """Registers a protocol; see `registry.add`.
 
     Raises:
       UserError: The name is taken, or the split is neither `train` nor `test`.
@@ -153,62 +160,64 @@ def define(protocol: NamedProtocol, *, summary: str, paper: str = "") -> None:
     registry.add("protocol", protocol.name, protocol, summary=summary, paper=paper)
 
 
-_FID = {"fid": {}}
-_KID = {"kid": dict(num_subsets=100, subset_size=1000, degree=3, gamma=None, coef0=1.0, seed=2020)}
-_PRECISION_RECALL = {"precision_recall": {"k": 3}}
+_FID: _Metrics = {"fid": {}}
+_KID: _Metrics = {
+    "kid": dict(num_subsets=100, subset_size=1000, degree=3, gamma=None, coef0=1.0, seed=2020)
+}
+_PRECISION_RECALL: _Metrics = {"precision_recall": {"k": 3}}
 _TTUR = "https://arxiv.org/abs/1706.08500"
 _MMD = "https://arxiv.org/abs/1801.01401"
 _IMPROVED = "https://arxiv.org/abs/1904.06991"
 
 define(
-    NamedProtocol("fid50k_train", _FID, 50_000, "train", 50_000),
+    Protocol("fid50k_train", _FID, 50_000, "train", 50_000),
     summary="FID, 50,000 generated images against 50,000 of the training split.",
     paper=_TTUR,
 )
 define(
-    NamedProtocol("fid50k_full", _FID, 50_000, "train"),
+    Protocol("fid50k_full", _FID, 50_000, "train"),
     summary="FID, 50,000 generated images against the whole training split.",
     paper=_TTUR,
 )
 define(
-    NamedProtocol("fid10k_train", _FID, 10_000, "train", 10_000),
+    Protocol("fid10k_train", _FID, 10_000, "train", 10_000),
     summary="FID, 10,000 generated images against 10,000 of the training split.",
     paper=_TTUR,
 )
 define(
-    NamedProtocol("fid10k_test", _FID, 10_000, "test", 10_000),
+    Protocol("fid10k_test", _FID, 10_000, "test", 10_000),
     summary="FID, 10,000 generated images against 10,000 of the test (validation) split.",
     paper=_TTUR,
 )
 define(
-    NamedProtocol("kid50k", _KID, 50_000, "train", 50_000),
+    Protocol("kid50k", _KID, 50_000, "train", 50_000),
     summary="KID, 50,000 generated images against 50,000 of the training split.",
     paper=_MMD,
 )
 define(
-    NamedProtocol("kid50k_full", _KID, 50_000, "train"),
+    Protocol("kid50k_full", _KID, 50_000, "train"),
     summary="KID, 50,000 generated images against the whole training split.",
     paper=_MMD,
 )
 define(
-    NamedProtocol("pr50k3", _PRECISION_RECALL, 50_000, "train", 50_000),
+    Protocol("pr50k3", _PRECISION_RECALL, 50_000, "train", 50_000),
     summary="Precision and recall, k = 3, 50,000 images against 50,000 of the training split, in "
     "Inception's features: not the published pr50k3, which is in VGG-16's.",
     paper=_IMPROVED,
 )
 define(
-    NamedProtocol("pr50k3_full", _PRECISION_RECALL, 50_000, "train"),
+    Protocol("pr50k3_full", _PRECISION_RECALL, 50_000, "train"),
     summary="Precision and recall, k = 3, 50,000 images against the whole training split, in "
     "Inception's features: not the published pr50k3_full, which is in VGG-16's.",
     paper=_IMPROVED,
 )
 define(
-    NamedProtocol("dc10k5", {"density_coverage": {"k": 5}}, 10_000, "train", 10_000),
+    Protocol("dc10k5", {"density_coverage": {"k": 5}}, 10_000, "train", 10_000),
     summary="Density and coverage, k = 5, 10,000 images against 10,000 of the training split.",
     paper="https://arxiv.org/abs/2002.09797",
 )
 define(
-    NamedProtocol("is50k", {"inception_score": {"splits": 10, "shuffle_seed": None}}, 50_000, None),
+    Protocol("is50k", {"inception_score": {"splits": 10, "shuffle_seed": None}}, 50_000, None),
     summary="Inception Score of 50,000 generated images in 10 splits.",
     paper="https://arxiv.org/abs/1606.03498",
 )

@@ -1,4 +1,4 @@
-"""Result rows: scores and the protocol that they were measured by; results.jsonl, scores.csv."""
+"""Result rows: scores with their provenance; the files results.jsonl and scores.csv."""
 
 import csv
 import dataclasses
@@ -7,10 +7,12 @@ import json
 import os
 from collections.abc import Iterable, Mapping, Sequence
 
+import PIL.Image
+
 from compare_gan import files
 from compare_gan.errors import UserError
+from compare_gan.evaluation.provenance import NOT_RECORDED, Provenance, metric_of
 
-NOT_RECORDED = "not recorded"
 _JSONL = "results.jsonl"
 # Names in `training_labels` of version 1, which has no `version`, and today's.
 _OLD_LABEL_NAMES = {
@@ -27,91 +29,64 @@ class Score:
     std: float
 
 
-@dataclasses.dataclass(frozen=True, kw_only=True)
-class Protocol:
-    """How scores were measured. Two scores are comparable only where all of this matches.
-
-    Attributes:
-      dataset: Name of the data set.
-      dataset_hash: Names the content of the reference images and labels.
-      split: The reference split.
-      num_real: Number of reference images.
-      num_fake: Number of generated images in each set.
-      resolution: Height x width x channels.
-      resizer: What happens to images before they reach the extractor.
-      extractor: Name of the extractor.
-      extractor_hash: Names its weights.
-      weights: Of the generator: `ema` or `raw`.
-      batch_norm: What it normalizes with: moving averages or standing statistics.
-      labels: `in turn` or `none` (unconditional).
-      latents: Their distribution.
-      truncation: Of the latents.
-      seeds: One for each set of samples that a score is averaged over.
-      metric_options: Options of the metrics, as `metric.option`.
-      code_version: Of this library.
-    """
-
-    dataset: str
-    dataset_hash: str
-    split: str
-    num_real: int
-    num_fake: int
-    resolution: str
-    resizer: str
-    extractor: str
-    extractor_hash: str
-    weights: str
-    batch_norm: str
-    labels: str
-    latents: str
-    truncation: float
-    seeds: Sequence[int]
-    metric_options: dict[str, object]
-    code_version: str
-
-
 @dataclasses.dataclass(frozen=True)
 class ResultRow:
     """The scores of one checkpoint.
 
     Attributes:
-      step: Its generator step; None for images that came from elsewhere.
-      scores: By name; the name bears the extractor.
-      protocol: How they were measured.
-      metrics: Names of the metrics asked for; one without meaning for the generator has no score.
-      protocol_name: Of the named protocol that they were measured by; empty if by none.
+      step: Generator step of the checkpoint; None for images from elsewhere.
+      scores: Scores by name, which contains the extractor's.
+      provenance: How they were measured.
+      metrics: Names of the requested metrics; one without meaning for the generator has no score.
+      protocol_name: Name of the protocol that they were measured by; empty if by none.
       training_labels: Description of the inferred labels that the generator was trained on (see
         `labels.files`); None without any.
+      fake_hash: Hash of the scored images, in any order; empty for those of a generator. Neither
+        this nor `pictures` is written to files or compared.
+      pictures: Pictures that metrics have drawn, by the names of scores.
     """
 
     step: int | None
     scores: dict[str, Score]
-    protocol: Protocol
+    provenance: Provenance
     metrics: Sequence[str] = ()
     protocol_name: str = ""
     training_labels: Mapping[str, object] | None = None
+    fake_hash: str = dataclasses.field(default="", compare=False)
+    pictures: Mapping[str, PIL.Image.Image] = dataclasses.field(
+        default_factory=dict, compare=False, repr=False
+    )
 
     def to_json(self) -> str:
-        """One line of results.jsonl."""
-        return json.dumps(dataclasses.asdict(self))
+        """One line of results.jsonl, where the provenance is the entry `protocol`."""
+        return json.dumps(
+            {
+                "step": self.step,
+                "scores": {name: dataclasses.asdict(score) for name, score in self.scores.items()},
+                "protocol": dataclasses.asdict(self.provenance),
+                "metrics": self.metrics,
+                "protocol_name": self.protocol_name,
+                "training_labels": self.training_labels,
+            }
+        )
 
     @classmethod
     def from_json(cls, line: str) -> "ResultRow":
-        """The inverse of `to_json`; what an older version did not record is `NOT_RECORDED`.
+        """The inverse of `to_json`; values that an older version left out are `NOT_RECORDED`.
 
-        Reads what `compare_gan metrics` prints as well, where scores are plain numbers.
+        Also reads the output of `compare_gan metrics`, where scores are plain numbers.
         """
         row = json.loads(line)
         scores = {
             name: Score(**score) if isinstance(score, dict) else Score(float(score), 0.0)
             for name, score in row["scores"].items()
         }
-        missing = {field.name: NOT_RECORDED for field in dataclasses.fields(Protocol)}
-        protocol = Protocol(**missing | row["protocol"])
+        missing = {field.name: NOT_RECORDED for field in dataclasses.fields(Provenance)}
+        provenance = Provenance(**missing | row["protocol"])
         return cls(
             row.get("step"),
             scores,
-            protocol,
+            provenance,
             tuple(row.get("metrics", ())),
             row.get("protocol_name", ""),
             upgrade_training_labels(row.get("training_labels")),
@@ -140,29 +115,24 @@ def upgrade_training_labels(
     return {"version": 1, **renamed}
 
 
-def protocol_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object, object]]:
-    """What differs between the protocols of two rows: field -> (a's value, b's value).
+def provenance_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object, object]]:
+    """Differences of provenance between two rows: field -> (a's value, b's value).
 
-    Options of metrics that only one of them has make no difference to the scores of the others.
+    Options of metrics that only one row has make no difference to the scores of the others.
     """
-    first, second = (json.loads(json.dumps(dataclasses.asdict(row.protocol))) for row in (a, b))
+    first, second = (json.loads(json.dumps(dataclasses.asdict(row.provenance))) for row in (a, b))
     options = first["metric_options"], second["metric_options"]
     if all(isinstance(each, dict) for each in options):
         shared = set.intersection(*({metric_of(option) for option in each} for each in options))
-        for protocol, each in zip((first, second), options, strict=True):
+        for fields, each in zip((first, second), options, strict=True):
             kept = {option: value for option, value in each.items() if metric_of(option) in shared}
-            protocol["metric_options"] = kept
+            fields["metric_options"] = kept
     return {name: (first[name], second[name]) for name in first if first[name] != second[name]}
-
-
-def metric_of(option: str) -> str:
-    """The metric that an entry of `Protocol.metric_options` belongs to."""
-    return option.split(".", 1)[0]
 
 
 def comparable(a: ResultRow, b: ResultRow) -> bool:
     """Whether scores of the same name in two rows may be compared."""
-    return not protocol_differences(a, b)
+    return not provenance_differences(a, b)
 
 
 def read_results(model_dir: str) -> list[ResultRow]:
@@ -184,15 +154,16 @@ def read_results(model_dir: str) -> list[ResultRow]:
 def write_results(
     rows: Iterable[ResultRow], model_dir: str, score_filename: str = "scores.csv"
 ) -> None:
-    """Appends rows to results.jsonl and makes the table of scores from all that is there.
+    """Appends rows to results.jsonl and writes the table of scores of all rows in it.
 
-    The table has one line a row and a column for each score, its standard deviation and each
-    entry of the protocol; a row leaves empty what it has not. Made from results.jsonl each time, it
-    is whole again after a kill between the two; lines that are not this library's stay.
+    The table has one line per row and a column for each score, its standard deviation and each
+    field of the provenance; cells are empty where a row has no such value. It is made from
+    results.jsonl each time, so it is complete again after a kill between the two; lines that are
+    not this library's stay.
 
     Args:
-      rows: What `evaluate_generator` returned.
-      model_dir: The model directory; made if absent.
+      rows: New rows, as `evaluate_generator` returns them.
+      model_dir: The model directory; created if absent.
       score_filename: Name of the table in it.
     """
     rows = list(rows)
@@ -206,10 +177,10 @@ def write_results(
 
 
 def format_scores(rows: Iterable[ResultRow]) -> str:
-    """A few lines to read: what was measured, then each score as mean ± standard deviation."""
+    """A few lines of text: how rows were measured, and each score as mean ± standard deviation."""
     lines = []
     for row in rows:
-        p = row.protocol
+        p = row.provenance
         lines.append(
             f"Step {row.step}: {len(p.seeds)} x {p.num_fake} samples ({p.weights} weights) against "
             f"{p.num_real} images of {p.dataset} ({p.split})"
@@ -238,7 +209,7 @@ def _table_line(row: ResultRow) -> dict[str, object]:
         line["protocol"] = row.protocol_name
     for name, score in row.scores.items():
         line |= {f"{name}_mean": score.mean, f"{name}_std": score.std}
-    for name, value in dataclasses.asdict(row.protocol).items():
+    for name, value in dataclasses.asdict(row.provenance).items():
         line[name] = json.dumps(value) if isinstance(value, (dict, list, tuple)) else value
     if row.training_labels:
         line["training_labels"] = json.dumps(row.training_labels)

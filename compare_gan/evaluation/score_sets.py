@@ -6,38 +6,33 @@ result.scores  # {"fid_fashion_cnn": 1.36}
 
 import dataclasses
 import json
-import types
 from collections.abc import Mapping, Sequence
+from typing import Any
 
+import numpy as np
 import PIL.Image
 
 from compare_gan import registry
+from compare_gan.datasets import Dataset
 from compare_gan.errors import UserError, check_positive_integer
-from compare_gan.evaluation import metric_pictures, protocols
-from compare_gan.evaluation.gather import statistics_name
-from compare_gan.evaluation.image_sets import ImageSet, SplitImages
-from compare_gan.evaluation.metric_options import metric_options
-from compare_gan.evaluation.npz_files import GivenStatistics
-from compare_gan.evaluation.open_images import open_images
-from compare_gan.evaluation.results import Protocol
-from compare_gan.evaluation.set_checks import ANY_NUMBER, check_sets, common_classes
-from compare_gan.evaluation.set_protocol import set_protocol
-from compare_gan.evaluation.set_statistics import (
-    NONE,
-    Gathered,
-    gather_reference,
-    gather_set,
+from compare_gan.evaluation import protocols
+from compare_gan.evaluation.checks import check_sets, common_classes
+from compare_gan.evaluation.image_sets import (
+    GivenStatistics,
+    ImageSet,
+    SplitImages,
+    open_images,
+    renumbered,
 )
+from compare_gan.evaluation.measure import measure
+from compare_gan.evaluation.no_extractor import NO_EXTRACTOR
+from compare_gan.evaluation.provenance import NONE, Provenance
+from compare_gan.evaluation.results import ResultRow
+from compare_gan.evaluation.statistics import Images
 from compare_gan.metrics.base import Metric
 from compare_gan.metrics.extractors import Extractor
-from compare_gan.metrics.tensor_float32 import without_tensor_float_32
-from compare_gan.registry import call_with_requested
 
 _METRICS = ("fid",)
-# Where no metric needs one.
-_NO_EXTRACTOR = types.SimpleNamespace(
-    name=NONE, resizer=NONE, weights_hash=NONE, class_names=None, has_logits=False, canonical=False
-)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -45,41 +40,57 @@ class SetScores:
     """Scores of a set of images.
 
     Attributes:
+      row: The scores with their provenance.
       real: Name of the reference; `none` if nothing is compared with one.
       fake: Name of the set that is scored.
-      scores: By name; the name bears the extractor.
-      protocol: How they were measured; what only the maker of the images knows is `not recorded`.
-      protocol_name: Of the named protocol; empty if there is none.
-      metrics: Names of the metrics.
-      fake_hash: Names the content of the set that is scored, in whatever order.
       left_out: Broken files of both sets, each with the reason.
-      pictures: What metrics draw, by the names of scores, if asked for.
     """
 
+    row: ResultRow
     real: str
     fake: str
-    scores: dict[str, float]
-    protocol: Protocol
-    protocol_name: str
-    metrics: Sequence[str]
-    fake_hash: str
     left_out: Sequence[str]
-    pictures: dict[str, PIL.Image.Image] = dataclasses.field(default_factory=dict, repr=False)
+
+    @property
+    def scores(self) -> dict[str, float]:
+        """Scores by name, which contains the extractor's."""
+        return {name: score.mean for name, score in self.row.scores.items()}
+
+    @property
+    def provenance(self) -> Provenance:
+        """How they were measured; values that only the maker of the images knows are missing."""
+        return self.row.provenance
+
+    @property
+    def pictures(self) -> Mapping[str, PIL.Image.Image]:
+        """Pictures that metrics have drawn, by the names of scores, if requested."""
+        return self.row.pictures
+
+    @property
+    def fake_hash(self) -> str:
+        """Hash of the content of the set that is scored, in any order."""
+        return self.row.fake_hash
 
     def to_json(self) -> str:
         """All but the pictures, indented; `ResultRow.from_json` reads it."""
-        values = {f.name: getattr(self, f.name) for f in dataclasses.fields(self)}
-        values["protocol"] = dataclasses.asdict(self.protocol)
-        del values["pictures"]
+        values = {
+            "real": self.real,
+            "fake": self.fake,
+            "scores": self.scores,
+            "protocol": dataclasses.asdict(self.provenance),
+            "protocol_name": self.row.protocol_name,
+            "metrics": list(self.row.metrics),
+            "fake_hash": self.fake_hash,
+            "left_out": list(self.left_out),
+        }
         return json.dumps(values, indent=2, ensure_ascii=False)
 
 
-@without_tensor_float_32()
 def score_sets(
-    real,
-    fake,
-    metrics: Sequence = (),
-    extractor="auto",
+    real: Any,
+    fake: Any,
+    metrics: Sequence[Any] = (),
+    extractor: Any = "auto",
     *,
     num_real: int | None = None,
     num_fake: int | None = None,
@@ -90,100 +101,105 @@ def score_sets(
     pictures: bool = False,
     progress: bool = False,
 ) -> SetScores:
-    """Scores a set of images against another one.
+    """Scores a set of images, on its own or against a reference.
 
-    Images are read batch by batch, in an order that `seed` shuffles (splits of data sets have one
-    of their own): memory grows with their number only for metrics that need all of them at once.
+    Images are read batch by batch, in an order that `seed` shuffles (splits of data sets have their
+    own order): memory grows with their number only for metrics that need all of them at once.
     Images of several sizes in a set are each resized by the extractor's rule; metrics that look at
     the images themselves refuse them.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.evaluation.score_sets import score_sets
+      >>> images = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 1), dtype=np.uint8)
+      >>> result = score_sets(images, images[:4], metrics=["memorization_pixels"])
+      >>> result.provenance.num_real, result.provenance.num_fake
+      (8, 4)
 
     Args:
       real: The reference, see `open_images`; None if no metric compares with one.
       fake: The images to score, see `open_images`.
       metrics: Registered names, classes or instances of `Metric`; FID if empty.
       extractor: A registered name, a class or an instance of `Extractor`; `auto` is `fashion_cnn`
-        where a set is Fashion-MNIST by name, else `inception`.
-      num_real: How many of the real images; None = all.
-      num_fake: How many of the others; None = all.
-      batch_size: Images in one forward of the extractor.
-      seed: Of the order, and so of which images are taken where not all are (of splits, the first
-        in the order that evaluation has).
+        if the name of a set is Fashion-MNIST, else `inception`.
+      num_real: Number of real images to use; None = all.
+      num_fake: Number of images to score; None = all.
+      batch_size: Images in one forward pass of the extractor.
+      seed: Seed of the order, and so of the images that are chosen if not all are used (of splits,
+        always the first in evaluation's order).
       protocol: Name of a protocol, which sets metrics, extractor, num_real and num_fake.
       on_error: What to do about a broken file: `stop` or `skip`, see `open_images`.
       pictures: Let metrics draw.
-      progress: Tell on standard error how far it is.
+      progress: Report progress on standard error.
 
     Raises:
       UserError: A name is not known, a set cannot be read, is too small, or does not suit a metric.
     """
-    named = protocols.get(protocol) if protocol else None
-    if named:
-        _refuse_beside(named, metrics, extractor, num_real, num_fake)
-        extractor, num_real, num_fake = named.extractor, named.num_real, named.num_fake
+    chosen = protocols.get(protocol) if protocol else None
+    if chosen:
+        _refuse_arguments(chosen, metrics, extractor, num_real, num_fake)
+        extractor, num_real, num_fake = chosen.extractor, chosen.num_real, chosen.num_fake
     check_positive_integer("batch_size", batch_size)
-    built = _build_metrics(named, metrics)
-    real_set, fake_set, left_out = _open(real, fake, named, on_error, progress)
-    real_set, fake_set = _take(real_set, num_real, seed), _take(fake_set, num_fake, seed)
+    built = _build_metrics(chosen, metrics)
+    real_set, fake_set, left_out = _open(real, fake, chosen, on_error, progress)
+    if real_set is not None:
+        real_set = _take(real_set, num_real, seed)
+    fake_set = _take(fake_set, num_fake, seed)
     check_sets(built, real_set, fake_set)
-    extractor = _build_extractor(extractor, built, named, real_set, fake_set)
-    renumber = _check_meaning(built, extractor, real_set, fake_set)
-
-    of_all = list(built.values())
-    of_real = gather_reference(real_set, of_all, extractor, batch_size, progress)
-    of_fake = gather_set(
-        fake_set, of_all, extractor, batch_size, renumber=renumber, progress=progress
+    extractor = _build_extractor(extractor, built, chosen, real_set, fake_set)
+    numbers = _check_meaning(built, extractor, real_set, fake_set)
+    if isinstance(fake_set, ImageSet):
+        fake_set = renumbered(fake_set, numbers)
+    if not any(metric.uses_real for metric in built.values()):
+        real_set = None
+    row = measure(
+        list(built.values()),
+        extractor,
+        real_set,
+        fake_set,
+        batch_size=batch_size,
+        pictures=pictures,
+        progress=progress,
     )
-    scores: dict[str, float] = {}
-    drawn: dict[str, PIL.Image.Image] = {}
-    for metric in of_all:
-        available = dict(real=_find(metric, of_real), fake=_find(metric, of_fake))
-        scores |= metric.named(extractor, call_with_requested(metric.value, **available))
-        if pictures:
-            drawn |= metric_pictures.draw(metric, extractor, available)
-    options = metric_options(of_all, getattr(fake_set, "num_classes", 1), of_real.labels_hash)
     return SetScores(
-        real=real_set.name if of_real.results else NONE,
+        row=dataclasses.replace(row, metrics=tuple(built), protocol_name=protocol or ""),
+        real=NONE if real_set is None else real_set.name,
         fake=fake_set.name,
-        scores=scores,
-        protocol=set_protocol((real_set, fake_set), of_real, of_fake, extractor, seed, options),
-        protocol_name=protocol or "",
-        metrics=list(built),
-        fake_hash=of_fake.labels_hash or of_fake.content_hash,
         left_out=left_out,
-        pictures=drawn,
     )
 
 
-def _find(metric: Metric, gathered: Gathered):
-    """A metric's statistics of a set; None if it has none."""
-    if not gathered.results:
-        return None
-    return gathered.results.get(statistics_name(metric, gathered.count or ANY_NUMBER))
-
-
-def _refuse_beside(named: protocols.NamedProtocol, metrics, extractor, num_real, num_fake) -> None:
-    given = dict(metrics=metrics, num_real=num_real, num_fake=num_fake)
-    if extractor not in ("auto", named.extractor):
+def _refuse_arguments(
+    protocol: protocols.Protocol,
+    metrics: Sequence[Any],
+    extractor: Any,
+    num_real: int | None,
+    num_fake: int | None,
+) -> None:
+    """Raises UserError if an argument is given that the protocol sets."""
+    given: dict[str, Any] = {"metrics": metrics, "num_real": num_real, "num_fake": num_fake}
+    if extractor not in ("auto", protocol.extractor):
         given["extractor"] = extractor
     for name, value in given.items():
         if value:
             raise UserError(
-                f"The protocol '{named.name}' says what {name} is: leave that out, received "
-                f"{value!r}."
+                f"The protocol '{protocol.name}' sets {name}: leave that out, received {value!r}."
             )
 
 
-def _build_metrics(named: protocols.NamedProtocol | None, metrics: Sequence) -> dict[str, Metric]:
-    """By the names that the user gave."""
-    if named:
-        return dict(zip(named.metrics, named.make_metrics(), strict=True))
+def _build_metrics(
+    protocol: protocols.Protocol | None, metrics: Sequence[Any]
+) -> dict[str, Metric]:
+    """The metrics by the names that the user gave."""
+    if protocol:
+        return dict(zip(protocol.metrics, protocol.make_metrics(), strict=True))
     if isinstance(metrics, str):
         raise UserError(f"metrics must be a list of names, received {metrics!r}.")
-    built = {}
+    built: dict[str, Metric] = {}
     for metric in metrics or _METRICS:
         is_built = isinstance(metric, Metric)
-        name = metric if isinstance(metric, str) else getattr(metric, "__name__", metric.name)
-        made = metric if is_built else registry.get("metric", metric)()
+        made = metric if isinstance(metric, Metric) else registry.get("metric", metric)()
+        name = metric if isinstance(metric, str) else getattr(metric, "__name__", made.name)
         # The same name twice is the same metric.
         if any(m.name == made.name for n, m in built.items() if is_built or n != name):
             raise UserError(
@@ -194,48 +210,60 @@ def _build_metrics(named: protocols.NamedProtocol | None, metrics: Sequence) -> 
     return built
 
 
-def _open(real, fake, named: protocols.NamedProtocol | None, on_error: str, progress: bool):
-    """Both sets, if `real` is not None, and the broken files in them."""
+def _open(
+    real: Any, fake: Any, protocol: protocols.Protocol | None, on_error: str, progress: bool
+) -> tuple[Images | None, Images, list[str]]:
+    """Both sets, if `real` is not None, and their broken files."""
 
-    def choose_split(dataset):
-        return named and named.split_of(dataset.name, dataset.splits)
+    def choose_split(dataset: Dataset) -> str | None:
+        return protocol.split_of(dataset.name, dataset.splits) if protocol else None
 
-    reading = dict(on_error=on_error, progress=progress)
-    real_set = None if real is None else open_images(real, choose_split=choose_split, **reading)
-    fake_set = open_images(fake, **reading)
-    for what, images in (("real", real_set), ("fake", fake_set)):
-        if named is None or images is None:
-            continue
-        if isinstance(images, GivenStatistics):
-            raise UserError(
-                f"The protocol '{named.name}' says how many images there are, which "
-                f"'{images.name}' (mu, sigma) does not tell."
-            )
-        named.check_count(what, images.name, images.count)
-    if named and isinstance(real_set, SplitImages):
-        split = choose_split(real_set.dataset)
-        if split not in (None, real_set.split):
-            raise UserError(
-                f"The protocol '{named.name}' compares with the split '{split}', received "
-                f"'{real_set.name}'."
-            )
+    real_set = None
+    if real is not None:
+        real_set = open_images(
+            real, on_error=on_error, progress=progress, choose_split=choose_split
+        )
+    fake_set = open_images(fake, on_error=on_error, progress=progress)
+    if protocol:
+        _check_suits(protocol, real_set, fake_set)
     left_out = [
         f"{images.name}: {text}"
         for images in (real_set, fake_set)
-        for text in getattr(images, "left_out", ())
+        if images is not None
+        for text in images.left_out
     ]
     return real_set, fake_set, left_out
 
 
-def _take(images, num: int | None, seed: int):
-    """So many of the images; statistics, and None, as they are."""
-    if isinstance(images, GivenStatistics) and num is not None:
+def _check_suits(protocol: protocols.Protocol, real: Images | None, fake: Images) -> None:
+    """Raises UserError if the protocol cannot be followed with these sets."""
+    for what, images in (("real", real), ("fake", fake)):
+        if images is None:
+            continue
+        if isinstance(images, GivenStatistics):
+            raise UserError(
+                f"The protocol '{protocol.name}' sets the number of images, which "
+                f"'{images.name}' (mu, sigma) does not record."
+            )
+        protocol.check_count(what, images.name, images.count)
+    if isinstance(real, SplitImages):
+        split = protocol.split_of(real.dataset.name, real.dataset.splits)
+        if split not in (None, real.split):
+            raise UserError(
+                f"The protocol '{protocol.name}' compares with the split '{split}', received "
+                f"'{real.name}'."
+            )
+
+
+def _take(images: Images, num: int | None, seed: int) -> Images:
+    """`num` of the images; given statistics as they are."""
+    if isinstance(images, GivenStatistics):
+        if num is None:
+            return images
         raise UserError(
             f"'{images.name}' holds statistics of images (mu, sigma), and {num} images cannot be "
             "taken of those: leave the number out."
         )
-    if not isinstance(images, ImageSet):
-        return images
     if num is None:
         return images.take(images.count, seed)
     check_positive_integer("The number of images", num)
@@ -244,31 +272,43 @@ def _take(images, num: int | None, seed: int):
     return images.take(num, seed)
 
 
-def _build_extractor(extractor, built: Mapping[str, Metric], named, *sets):
+def _build_extractor(
+    extractor: Any,
+    built: Mapping[str, Metric],
+    protocol: protocols.Protocol | None,
+    real: Images | None,
+    fake: Images,
+) -> Extractor:
     if not any(metric.needs & {"features", "logits"} for metric in built.values()):
-        return _NO_EXTRACTOR
+        return NO_EXTRACTOR
     if extractor == "auto":
-        names = [images.name.replace("-", "_") for images in sets if images is not None]
+        names = [images.name.replace("-", "_") for images in (real, fake) if images is not None]
         fashion = any(name.startswith("fashion_mnist") for name in names)
         extractor = "fashion_cnn" if fashion else "inception"
     if not isinstance(extractor, Extractor):
         extractor = registry.get("extractor", extractor)()
-    if named:
-        named.check_extractor(extractor)
+    if protocol:
+        protocol.check_extractor(extractor)
     return extractor
 
 
-def _check_meaning(built: Mapping[str, Metric], extractor, real_set, fake_set):
-    """From the labels of the fake set to those of the real one, if any metric needs them."""
+def _check_meaning(
+    built: Mapping[str, Metric], extractor: Extractor, real: Images | None, fake: Images
+) -> np.ndarray | None:
+    """Raises UserError if a metric has no meaning for these sets.
+
+    Returns:
+      The array from the labels of `fake` to those of `real`, if any metric needs it.
+    """
     labelled = [metric for metric in built.values() if "labels" in metric.needs]
-    class_names, renumber = None, None
+    class_names, numbers = None, None
     if labelled:
         compared = any(metric.uses_real for metric in labelled)
-        class_names, renumber = common_classes(real_set, fake_set, compared)
+        class_names, numbers = common_classes(real, fake, compared)
     for name, metric in built.items():
         reason = metric.inapplicable(extractor, class_names)
-        if not reason and fake_set.shape:
-            reason = metric.inapplicable_to(fake_set.shape)
+        if not reason and fake.shape:
+            reason = metric.inapplicable_to(fake.shape)
         if reason:
             raise UserError(f"'{name}' has no meaning here: {reason}.")
-    return renumber
+    return numbers

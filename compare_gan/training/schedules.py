@@ -96,7 +96,7 @@ def evaluate_checkpoints(
                 raise
             _log.warning("%s It is not scored.", error)
             continue
-        rows = evaluate_generator(
+        row = evaluate_generator(
             model.sampler,
             experiment.dataset,
             experiment.evaluation,
@@ -106,10 +106,9 @@ def evaluate_checkpoints(
             discriminator=model.state.gan.discriminator,
             pictures_dir=os.path.join(model_dir, "metrics"),
         )
-        labels = model_dirs.training_labels(model_dir)
-        rows = [dataclasses.replace(row, training_labels=labels) for row in rows]
-        write_results(rows, model_dir, plan.score_filename)
-        print(format_scores(rows))
+        row = dataclasses.replace(row, training_labels=model_dirs.training_labels(model_dir))
+        write_results([row], model_dir, plan.score_filename)
+        print(format_scores([row]))
         scored.append(path)
     if scored:
         _warn_of_differences(model_dir, plan.score_filename)
@@ -161,7 +160,7 @@ def _not_scored(
         row.step
         for row in read_results(model_dir)
         if row.step in steps
-        and experiment.evaluation.produced(
+        and experiment.evaluation.matches(
             row, experiment.dataset, experiment.eval_latents, plan.averaging_runs
         )
     }

@@ -7,16 +7,19 @@ import pytest
 
 from compare_gan.errors import UserError
 from compare_gan.evaluation import comparison
-from compare_gan.evaluation.results import Protocol, ResultRow, Score, write_results
+from compare_gan.evaluation.provenance import Provenance
+from compare_gan.evaluation.results import ResultRow, Score, write_results
 
-_FIELDS = {field.name: "same" for field in dataclasses.fields(Protocol)}
-_PROTOCOL = Protocol(**_FIELDS | dict(seeds=[0], metric_options={"is.splits": 1, "kid.degree": 3}))
+_FIELDS = {field.name: "same" for field in dataclasses.fields(Provenance)}
+_PROVENANCE = Provenance(
+    **_FIELDS | dict(seeds=[0], metric_options={"is.splits": 1, "kid.degree": 3})
+)
 
 
 def _row(step=10, name="", *, scores=None, **changes):
-    protocol = dataclasses.replace(_PROTOCOL, **changes)
+    provenance = dataclasses.replace(_PROVENANCE, **changes)
     scores = {k: Score(v, 0.25) for k, v in (scores or {"fid": 12.5}).items()}
-    return ResultRow(step, scores, protocol, ("fid",), name)
+    return ResultRow(step, scores, provenance, ("fid",), name)
 
 
 def test_rows_measured_alike_get_no_warning():

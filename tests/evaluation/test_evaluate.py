@@ -17,7 +17,8 @@ from compare_gan.errors import UserError
 from compare_gan.evaluation import protocols
 from compare_gan.evaluation.evaluate import evaluate_generator
 from compare_gan.evaluation.options import EvaluationOptions
-from compare_gan.evaluation.results import NOT_RECORDED, ResultRow, comparable
+from compare_gan.evaluation.provenance import NOT_RECORDED
+from compare_gan.evaluation.results import ResultRow, comparable
 from compare_gan.metrics import (
     KernelInceptionDistance,
     Metric,
@@ -71,8 +72,7 @@ def _bind(**values):
 
 
 def _evaluate(sampler, dataset, **kwargs):
-    (row,) = evaluate_generator(sampler, dataset, EvaluationOptions(), step=7, **kwargs)
-    return row
+    return evaluate_generator(sampler, dataset, EvaluationOptions(), step=7, **kwargs)
 
 
 def test_scores_are_those_of_the_metrics_over_the_runs(tiny_sampler, dataset, extractor):
@@ -94,12 +94,12 @@ def test_scores_are_those_of_the_metrics_over_the_runs(tiny_sampler, dataset, ex
         assert row.scores[name].mean == pytest.approx(np.mean(values), rel=1e-6)
         assert row.scores[name].std == pytest.approx(np.std(values), rel=1e-4, abs=1e-9)
     assert row.step == 7 and row.scores["fid_moments"].std > 0
-    protocol = row.protocol
-    assert (protocol.dataset, protocol.split, protocol.num_real) == ("noise", "train", 60)
-    assert (protocol.num_fake, protocol.resolution, protocol.weights) == (30, "8x8x1", "ema")
-    assert (protocol.extractor, protocol.batch_norm) == ("moments", "moving averages")
-    assert (protocol.seeds, protocol.labels) == ([4, 5], "in turn")
-    assert protocol.metric_options == {"is.splits": 1}
+    provenance = row.provenance
+    assert (provenance.dataset, provenance.split, provenance.num_real) == ("noise", "train", 60)
+    assert (provenance.num_fake, provenance.resolution, provenance.weights) == (30, "8x8x1", "ema")
+    assert (provenance.extractor, provenance.batch_norm) == ("moments", "moving averages")
+    assert (provenance.seeds, provenance.labels) == ([4, 5], "in turn")
+    assert provenance.metric_options == {"is.splits": 1}
 
 
 def test_metrics_on_features_share_one_pass(tiny_sampler, dataset, extractor):
@@ -133,7 +133,7 @@ def test_metrics_on_features_share_one_pass(tiny_sampler, dataset, extractor):
     assert {name: score.mean for name, score in row.scores.items()} == pytest.approx(
         expected, rel=1e-5
     )
-    assert row.protocol.metric_options["kid.subset_size"] == 15
+    assert row.provenance.metric_options["kid.subset_size"] == 15
 
 
 def test_the_batch_size_has_no_effect(tiny_sampler, dataset, extractor):
@@ -164,7 +164,7 @@ def test_real_statistics_are_computed_once_and_then_cached(tiny_sampler, dataset
 def test_class_agreement_is_left_out_where_it_has_no_meaning(tiny_sampler, dataset, extractor):
     unconditional = _evaluate(tiny_sampler(num_classes=None), dataset, averaging_runs=1)
     assert set(unconditional.scores) == {"fid_moments", "is_moments"}
-    assert unconditional.protocol.labels == "none"
+    assert unconditional.provenance.labels == "none"
     extractor.class_names = ("a", "b", "c")
     other_classes = _evaluate(tiny_sampler(), dataset, averaging_runs=1)
     assert set(other_classes.scores) == {"fid_moments", "is_moments"}
@@ -301,8 +301,8 @@ def test_metrics_of_images_and_of_the_generator_by_name(tiny_sampler, dataset, e
         "jacobian_conditioning_of_mean",
         "jacobian_conditioning_logdet_of_mean",
     }
-    assert row.protocol.metric_options["ppl.num_samples"] == 30
-    assert "ms_ssim.seed" not in row.protocol.metric_options
+    assert row.provenance.metric_options["ppl.num_samples"] == 30
+    assert "ms_ssim.seed" not in row.provenance.metric_options
 
 
 def test_mistakes_are_told_before_work_starts(tiny_sampler, dataset):
@@ -368,10 +368,10 @@ def test_rows_of_an_extractor_that_names_itself_are_known_again(tiny_sampler, da
     gin.bind_parameter("keras_model.path", path)
     gin.bind_parameter("keras_model.name", "mine")
     row = _evaluate(tiny_sampler(), dataset, averaging_runs=1)
-    assert list(row.scores) == ["fid_mine"] and row.protocol.extractor == "mine"
-    assert EvaluationOptions().produced(row, dataset, _LATENTS, 1)
+    assert list(row.scores) == ["fid_mine"] and row.provenance.extractor == "mine"
+    assert EvaluationOptions().matches(row, dataset, _LATENTS, 1)
     gin.bind_parameter("keras_model.name", "other")
-    assert not EvaluationOptions().produced(row, dataset, _LATENTS, 1)
+    assert not EvaluationOptions().matches(row, dataset, _LATENTS, 1)
 
 
 def test_a_split_that_does_not_exist_is_refused(tiny_sampler, dataset, extractor):
@@ -426,7 +426,7 @@ def test_pictures_of_the_first_set_of_samples_are_written_if_asked_for(
 
 def test_a_named_protocol_sets_the_options_and_is_in_the_row(tiny_sampler, dataset, monkeypatch):
     extractor = Moments()
-    tiny = protocols.NamedProtocol(
+    tiny = protocols.Protocol(
         "tiny", {"inception_score": {"splits": 2}}, 30, "train", 50,
         extractor=lambda: extractor, resizer="none",
     )  # fmt: skip
@@ -434,8 +434,8 @@ def test_a_named_protocol_sets_the_options_and_is_in_the_row(tiny_sampler, datas
     _bind(protocol="tiny")
     row = _evaluate(tiny_sampler(), dataset, averaging_runs=1)
     assert row.protocol_name == "tiny" and row.metrics == ("inception_score",)
-    assert (row.protocol.num_real, row.protocol.num_fake) == (50, 30)
-    assert row.protocol.metric_options["is.splits"] == 2
+    assert (row.provenance.num_real, row.provenance.num_fake) == (50, 30)
+    assert row.provenance.metric_options["is.splits"] == 2
     _bind(num_fake=20)
     with pytest.raises(UserError, match=r"'tiny' sets evaluation\.num_fake to 30: leave that out"):
         EvaluationOptions()
@@ -445,47 +445,45 @@ def test_a_named_protocol_sets_the_options_and_is_in_the_row(tiny_sampler, datas
     with pytest.raises(UserError, match="'tiny' needs 61 real images, but 'noise:train' holds 60"):
         EvaluationOptions().check(dataset, _LATENTS)
     monkeypatch.setattr(protocols, "get", lambda name: dataclasses.replace(tiny, split="test"))
-    with pytest.raises(UserError, match="compares with the split 'test', which 'noise' has not"):
+    with pytest.raises(UserError, match="compares with the split 'test', which 'noise' lacks"):
         EvaluationOptions().check(dataset, _LATENTS)
 
 
-def test_a_row_counts_as_produced_only_under_its_protocol(tiny_sampler, dataset, extractor):
+def test_a_row_matches_only_under_its_protocol(tiny_sampler, dataset, extractor):
     _bind(num_fake=20)
     row = _evaluate(tiny_sampler(), dataset, averaging_runs=1)
     options = EvaluationOptions()
-    assert options.produced(row, dataset, _LATENTS, 1)
-    assert not options.produced(dataclasses.replace(row, protocol_name="x"), dataset, _LATENTS, 1)
+    assert options.matches(row, dataset, _LATENTS, 1)
+    assert not options.matches(dataclasses.replace(row, protocol_name="x"), dataset, _LATENTS, 1)
 
 
-def test_a_row_counts_as_produced_only_with_the_same_options_and_extractor(
-    tiny_sampler, dataset, extractor
-):
+def test_a_row_matches_only_with_the_same_options_and_extractor(tiny_sampler, dataset, extractor):
     subsets = dict(subset_size=5, num_subsets=2)
     _bind(num_fake=20, metrics=["inception_score", lambda: KernelInceptionDistance(**subsets)])
     row = _evaluate(tiny_sampler(), dataset, averaging_runs=1)
     row = ResultRow.from_json(row.to_json())
 
-    def produced(row=row):
-        return EvaluationOptions().produced(row, dataset, _LATENTS, 1)
+    def matches(row=row):
+        return EvaluationOptions().matches(row, dataset, _LATENTS, 1)
 
-    assert produced()
+    assert matches()
     subsets["subset_size"] = 6
-    assert not produced()
+    assert not matches()
     subsets["subset_size"] = 5
     for name in ("name", "resizer", "weights_hash"):
         before = getattr(extractor, name)
         setattr(extractor, name, "other")
-        assert not produced()
+        assert not matches()
         setattr(extractor, name, before)
     subsets["full_set"] = True  # Another score, beside those that are there.
-    assert not produced()
+    assert not matches()
     subsets["full_set"] = False
-    assert produced()
+    assert matches()
     gin.bind_parameter("inception_score.splits", 2)
-    assert not produced()
+    assert not matches()
     # A metric that has no meaning for the generator has left no options in the row.
-    options = {k: v for k, v in row.protocol.metric_options.items() if not k.startswith("is.")}
-    without = dataclasses.replace(row.protocol, metric_options=options)
-    assert produced(dataclasses.replace(row, protocol=without))
-    old = dataclasses.replace(row.protocol, metric_options=NOT_RECORDED)
-    assert not produced(dataclasses.replace(row, protocol=old))
+    options = {k: v for k, v in row.provenance.metric_options.items() if not k.startswith("is.")}
+    without = dataclasses.replace(row.provenance, metric_options=options)
+    assert matches(dataclasses.replace(row, provenance=without))
+    old = dataclasses.replace(row.provenance, metric_options=NOT_RECORDED)
+    assert not matches(dataclasses.replace(row, provenance=old))

@@ -91,9 +91,7 @@ def test_the_test_split_may_have_another_name():
     protocol = protocols.get("fid10k_test")
     assert protocol.split_of("a", _SIZES) == "validation"
     assert protocol.split_of("a", _SIZES | {"test": 5}) == "test"
-    with pytest.raises(
-        UserError, match="compares with the split 'test', which 'a' has not; it has"
-    ):
+    with pytest.raises(UserError, match="compares with the split 'test', which 'a' lacks; it has"):
         protocol.split_of("a", {"train": 5})
     assert protocols.get("is50k").split_of("a", {"train": 5}) is None
 
@@ -114,15 +112,15 @@ def test_unknown_names_are_told_and_new_ones_defined():
         UserError, match=r"Unknown protocol 'fid50k_trian'\. Did you mean 'fid50k_tr"
     ):
         protocols.get("fid50k_trian")
-    own = protocols.NamedProtocol("fid2k_train", {"fid": {}}, 2000)
+    own = protocols.Protocol("fid2k_train", {"fid": {}}, 2000)
     try:
         protocols.define(own, summary="Mine.")
         assert protocols.get("fid2k_train") is own
         with pytest.raises(UserError, match="taken"):
             protocols.define(
-                protocols.NamedProtocol("fid2k_train", {"fid": {}}, 3000), summary="Another."
+                protocols.Protocol("fid2k_train", {"fid": {}}, 3000), summary="Another."
             )
     finally:
         registry._components["protocol"].pop("fid2k_train", None)
     with pytest.raises(UserError, match=r"Unknown split of x 'tran'\. Did you mean 'train'"):
-        protocols.define(protocols.NamedProtocol("x", {"fid": {}}, 5, "tran"), summary="Wrong.")
+        protocols.define(protocols.Protocol("x", {"fid": {}}, 5, "tran"), summary="Wrong.")

@@ -10,18 +10,18 @@ import sys
 import pytest
 
 from compare_gan.errors import UserError
+from compare_gan.evaluation.provenance import Provenance
 from compare_gan.evaluation.results import (
-    Protocol,
     ResultRow,
     Score,
     comparable,
     format_scores,
-    protocol_differences,
+    provenance_differences,
     read_results,
     write_results,
 )
 
-_PROTOCOL = Protocol(
+_PROVENANCE = Provenance(
     dataset="fashion_mnist_10k",
     dataset_hash="ab",
     split="train",
@@ -44,7 +44,7 @@ _PROTOCOL = Protocol(
 
 def _row(step=10, **scores):
     scores = scores or {"fid_fashion_cnn": 12.5}
-    return ResultRow(step, {name: Score(v, 0.25) for name, v in scores.items()}, _PROTOCOL)
+    return ResultRow(step, {name: Score(v, 0.25) for name, v in scores.items()}, _PROVENANCE)
 
 
 def test_rows_are_read_back_as_written(tmp_path):
@@ -109,19 +109,22 @@ def test_a_broken_line_is_named(tmp_path):
         read_results(str(tmp_path))
 
 
-def test_rows_are_comparable_unless_their_protocols_differ(tmp_path):
+def test_rows_are_comparable_unless_their_provenance_differs(tmp_path):
     write_results([_row(10)], str(tmp_path))
     (read,) = read_results(str(tmp_path))
     assert comparable(read, _row(20, is_fashion_cnn=1.0))
     assert comparable(read, _with(seeds=(0, 1, 2)))
     other = _with(num_fake=5000, weights="raw")
     assert not comparable(read, other)
-    assert protocol_differences(read, other) == {"num_fake": (50, 5000), "weights": ("ema", "raw")}
+    assert provenance_differences(read, other) == {
+        "num_fake": (50, 5000),
+        "weights": ("ema", "raw"),
+    }
 
 
-@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Protocol)])
-def test_every_entry_of_the_protocol_matters(field):
-    assert list(protocol_differences(_row(), _with(**{field: "other"}))) == [field]
+@pytest.mark.parametrize("field", [field.name for field in dataclasses.fields(Provenance)])
+def test_every_field_of_the_provenance_matters(field):
+    assert list(provenance_differences(_row(), _with(**{field: "other"}))) == [field]
 
 
 def test_a_row_of_an_older_version_is_read_but_not_comparable(tmp_path):
@@ -131,11 +134,11 @@ def test_a_row_of_an_older_version_is_read_but_not_comparable(tmp_path):
     del row["protocol"]["latents"], row["metrics"]
     path.write_text(json.dumps(row) + "\n")
     (read,) = read_results(str(tmp_path))
-    assert read.scores == _row().scores and read.protocol.latents == "not recorded"
-    assert list(protocol_differences(read, _row())) == ["latents"]
+    assert read.scores == _row().scores and read.provenance.latents == "not recorded"
+    assert list(provenance_differences(read, _row())) == ["latents"]
 
 
-def test_the_named_protocol_is_kept_and_told_but_makes_no_difference(tmp_path):
+def test_the_name_of_the_protocol_is_written_but_makes_no_difference(tmp_path):
     named = dataclasses.replace(_row(), protocol_name="fid10k_test")
     write_results([named, _row()], str(tmp_path))
     assert read_results(str(tmp_path)) == [named, _row()]
@@ -146,10 +149,10 @@ def test_the_named_protocol_is_kept_and_told_but_makes_no_difference(tmp_path):
 
 
 def _with(**changes):
-    return dataclasses.replace(_row(), protocol=dataclasses.replace(_PROTOCOL, **changes))
+    return dataclasses.replace(_row(), provenance=dataclasses.replace(_PROVENANCE, **changes))
 
 
-def test_formatted_scores_tell_what_was_measured():
+def test_formatted_scores_say_how_they_were_measured():
     text = format_scores([_row(1500)])
     assert text.splitlines() == [
         "Step 1500: 3 x 50 samples (ema weights) against 100 images of fashion_mnist_10k (train)",

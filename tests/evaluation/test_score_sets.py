@@ -16,8 +16,7 @@ from compare_gan import registry
 from compare_gan.datasets import as_arrays, get_dataset
 from compare_gan.errors import UserError
 from compare_gan.evaluation import comparison, protocols
-from compare_gan.evaluation.image_sets import IndexedImages
-from compare_gan.evaluation.open_images import open_images
+from compare_gan.evaluation.image_sets import IndexedImages, open_images
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.evaluation.score_sets import score_sets
 from compare_gan.metrics import (
@@ -94,11 +93,11 @@ def test_scores_are_those_of_the_functions(extractor, tmp_path):
     assert result.scores["fid_pixels"] == pytest.approx(_fid(real, fake), rel=1e-6)
     assert result.scores["is_pixels"] == pytest.approx(inception_score(logits)[0], rel=1e-6)
     assert result.scores["class_agreement_pixels"] == class_agreement(logits, _LABELS)
-    protocol = result.protocol
-    assert (protocol.num_real, protocol.num_fake, protocol.resolution) == (60, 40, "8x8x1")
-    assert (protocol.extractor, protocol.extractor_hash) == ("pixels", "0")
-    assert (protocol.seeds, protocol.weights) == ([0], "not recorded")
-    assert protocol.metric_options["is.splits"] == 1
+    provenance = result.provenance
+    assert (provenance.num_real, provenance.num_fake, provenance.resolution) == (60, 40, "8x8x1")
+    assert (provenance.extractor, provenance.extractor_hash) == ("pixels", "0")
+    assert (provenance.seeds, provenance.weights) == ([0], "not recorded")
+    assert provenance.metric_options["is.splits"] == 1
 
 
 def test_neither_batch_size_nor_place_nor_order_counts(extractor, tmp_path):
@@ -117,7 +116,7 @@ def test_neither_batch_size_nor_place_nor_order_counts(extractor, tmp_path):
             results[0].scores["fid_pixels"], rel=1e-6
         )
         assert result.fake_hash == results[0].fake_hash
-        assert result.protocol.dataset_hash == results[0].protocol.dataset_hash
+        assert result.provenance.dataset_hash == results[0].provenance.dataset_hash
     other = score_sets(_REAL, _FAKE, ["fid"], extractor, num_fake=39)
     assert other.fake_hash != results[0].fake_hash
 
@@ -127,8 +126,8 @@ def test_a_data_set_is_the_reference_that_evaluation_has(extractor, tmp_path):
     images, _ = as_arrays(get_dataset("fashion_mnist_10k"), num_examples=50)
     expected = _fid(extractor(images)[0], extractor(_FAKE)[0])
     assert result.scores["fid_pixels"] == pytest.approx(expected, rel=1e-6)
-    assert (result.real, result.protocol.split) == ("fashion_mnist_10k:train", "train")
-    assert result.protocol.resolution == "28x28x1 against 8x8x1"
+    assert (result.real, result.provenance.split) == ("fashion_mnist_10k:train", "train")
+    assert result.provenance.resolution == "28x28x1 against 8x8x1"
     [cached] = (tmp_path / "cache").iterdir()
     assert cached.name.startswith("fashion_mnist_10k_gaussian")
 
@@ -140,7 +139,7 @@ def test_images_of_several_sizes_are_each_resized_by_the_extractor(extractor, tm
     # Means of a batch and of one image differ in the last digits of float32.
     expected = _fid(extractor(_REAL)[0], features)
     assert result.scores["fid_pixels"] == pytest.approx(expected, rel=1e-5)
-    assert result.protocol.resolution == "8x8x1 against of several sizes"
+    assert result.provenance.resolution == "8x8x1 against of several sizes"
 
 
 def test_statistics_of_other_programs_stand_for_images(extractor, tmp_path, caplog):
@@ -149,15 +148,15 @@ def test_statistics_of_other_programs_stand_for_images(extractor, tmp_path, capl
     result = score_sets(tmp_path / "real.npz", _FAKE, ["fid"], extractor)
     expected = _fid(extractor(_REAL)[0], extractor(_FAKE)[0])
     assert result.scores["fid_pixels"] == pytest.approx(expected, rel=1e-6)
-    assert result.protocol.num_real == "not recorded" and result.protocol.split == "statistics"
+    assert result.provenance.num_real == "not recorded" and result.provenance.split == "statistics"
     swapped = score_sets(_FAKE, tmp_path / "real.npz", ["fid"], extractor)
     assert swapped.scores["fid_pixels"] == pytest.approx(expected, rel=1e-6)
-    assert swapped.protocol.num_fake == "not recorded"
-    assert swapped.fake_hash == result.protocol.dataset_hash
-    # What they do not tell is asked for.
-    assert caplog.text.count(f"'{tmp_path / 'real.npz'}' does not tell how its images were") == 2
+    assert swapped.provenance.num_fake == "not recorded"
+    assert swapped.fake_hash == result.provenance.dataset_hash
+    # What they do not record is pointed out.
+    assert caplog.text.count(f"'{tmp_path / 'real.npz'}' does not record how its images were") == 2
     expected = f"means of quarters; of '{tmp_path / 'real.npz'}' not recorded"
-    assert result.protocol.resizer == swapped.protocol.resizer == expected
+    assert result.provenance.resizer == swapped.provenance.resizer == expected
     np.savez(tmp_path / "wide.npz", mu=np.zeros(5), sigma=np.eye(5))
     with pytest.raises(UserError, match="statistics of 5 features, but 'pixels' yields 3"):
         score_sets(tmp_path / "wide.npz", _FAKE, ["fid"], extractor)
@@ -174,7 +173,7 @@ def test_labels_of_folders_are_matched_by_class_name(extractor, tmp_path):
     expected = class_agreement(extractor(_FAKE)[1], _LABELS)
     assert result.scores["class_agreement_pixels"] == expected
     other = dataclasses.replace(numbered, class_names=("dark", "middle", "light"))
-    with pytest.raises(UserError, match="has the class 'BRIGHT', which 'array' has not"):
+    with pytest.raises(UserError, match="has the class 'BRIGHT', which 'array' lacks"):
         score_sets(other, tmp_path / "fake", ["class_agreement"], extractor)
 
 
@@ -198,27 +197,27 @@ class Difference(Metric):
 def test_metrics_of_images_need_no_extractor_and_may_draw():
     result = score_sets(_REAL, _FAKE, [Difference()], "no such extractor", pictures=True)
     assert result.scores == {"difference": pytest.approx(_REAL.mean() - _FAKE.mean())}
-    assert result.protocol.extractor == "none"
+    assert result.provenance.extractor == "none"
     assert result.pictures["difference_first"].size == (8, 8)
     assert not score_sets(_REAL, _FAKE, [Difference], "no such extractor").pictures
 
 
-def test_ms_ssim_tells_of_how_many_classes_the_pairs_are(tmp_path):
+def test_the_number_of_classes_of_ms_ssims_pairs_is_recorded(tmp_path):
     images = np.repeat(np.repeat(_FAKE[:8], 2, axis=1), 2, axis=2)
     flat = score_sets(None, _save(images, tmp_path / "flat"), ["ms_ssim"])
     for i in range(2):
         _save(images[i::2], tmp_path / "shards" / f"0000{i}")
     shards = score_sets(None, tmp_path / "shards", ["ms_ssim"])
     assert flat.scores != shards.scores and flat.fake_hash != shards.fake_hash
-    classes = [result.protocol.metric_options["ms_ssim.classes"] for result in (flat, shards)]
+    classes = [result.provenance.metric_options["ms_ssim.classes"] for result in (flat, shards)]
     assert classes == [1, 2]
     # Where some images have no label, none count.
     some = score_sets(None, (images, np.arange(8) % 2 - 1), ["ms_ssim"])
     assert some.fake_hash == flat.fake_hash
-    assert some.protocol.metric_options["ms_ssim.classes"] == 1
+    assert some.provenance.metric_options["ms_ssim.classes"] == 1
 
 
-def test_rows_tell_what_scores_depend_on_and_no_more(extractor, tmp_path):
+def test_rows_record_what_scores_depend_on_and_no_more(extractor, tmp_path):
     _save(_FAKE, tmp_path / "fake" / "only")
     for i in range(2):
         _save(_REAL[i::2], tmp_path / "real" / "ab"[i])
@@ -232,12 +231,12 @@ def test_rows_tell_what_scores_depend_on_and_no_more(extractor, tmp_path):
     rows = [ResultRow.from_json(result.to_json()) for result in (few, more, other)]
     assert comparison.warning(rows[:2], "ab") is None
     # The same images with other labels.
-    assert few.protocol.dataset_hash == other.protocol.dataset_hash
+    assert few.provenance.dataset_hash == other.provenance.dataset_hash
     assert comparison.warning(rows[1:], "ab").count("intra_fid.real_labels") == 2
     # Splits have one order: their seed is none.
-    assert few.protocol.seeds == [0]
+    assert few.provenance.seeds == [0]
     splits = score_sets(None, "fashion_mnist_10k", [InceptionScore()], extractor, num_fake=9)
-    assert splits.protocol.seeds == []
+    assert splits.provenance.seeds == []
 
 
 def test_two_of_one_name_are_refused(extractor):
@@ -266,24 +265,24 @@ def test_the_json_can_be_read_as_a_row(extractor):
     values = json.loads(result.to_json())
     assert values["scores"] == result.scores and values["real"] == "none"
     row = ResultRow.from_json(result.to_json())
-    assert row.step is None and row.protocol == result.protocol
+    assert row.step is None and row.provenance == result.provenance
     assert {name: score.mean for name, score in row.scores.items()} == result.scores
 
 
 def test_a_protocol_fixes_numbers_split_and_metrics(extractor, monkeypatch):
     monkeypatch.setattr(Pixels, "resizer", "means of quarters")
-    named = protocols.NamedProtocol(
+    named = protocols.Protocol(
         "tiny", {"inception_score": {"splits": 2}, "fid": {}}, 30, "train", 50,
         extractor=lambda: extractor, resizer="means",
     )  # fmt: skip
     monkeypatch.setattr(protocols, "get", lambda name: {"tiny": named}[name])
     result = score_sets("fashion_mnist_10k", _FAKE, protocol="tiny")
-    assert result.protocol_name == "tiny" and set(result.scores) >= {"is_pixels", "fid_pixels"}
-    assert (result.protocol.num_real, result.protocol.num_fake) == (50, 30)
-    assert result.protocol.metric_options["is.splits"] == 2
+    assert result.row.protocol_name == "tiny" and set(result.scores) >= {"is_pixels", "fid_pixels"}
+    assert (result.provenance.num_real, result.provenance.num_fake) == (50, 30)
+    assert result.provenance.metric_options["is.splits"] == 2
     with pytest.raises(UserError, match="'tiny' needs 30 fake images, but 'array' holds 20"):
         score_sets("fashion_mnist_10k", _FAKE[:20], protocol="tiny")
-    with pytest.raises(UserError, match="says what num_fake is: leave that out, received 5"):
+    with pytest.raises(UserError, match="sets num_fake: leave that out, received 5"):
         score_sets("fashion_mnist_10k", _FAKE, protocol="tiny", num_fake=5)
     monkeypatch.setattr(Pixels, "resizer", "clean")
     with pytest.raises(UserError, match="'tiny' resizes by 'means', but 'pixels' by 'clean'"):
@@ -306,7 +305,7 @@ def test_a_protocol_fixes_numbers_split_and_metrics(extractor, monkeypatch):
         (dict(metrics=[InceptionScore(splits=50)]), "no more splits than images"),
     ),
 )  # fmt: skip
-def test_mistakes_are_told_before_images_are_read(extractor, monkeypatch, arguments, sentence):
+def test_mistakes_are_found_before_images_are_read(extractor, monkeypatch, arguments, sentence):
     def read(*args):
         raise AssertionError("Images were read.")
 
@@ -327,7 +326,7 @@ def test_given_statistics_serve_no_other_metric(extractor, tmp_path):
         sets = [tmp_path / images if isinstance(images, str) else images for images in sets]
         with pytest.raises(UserError, match="2 images cannot be taken of those"):
             score_sets(*sets, ["fid"], extractor, **{number: 2})
-    with pytest.raises(UserError, match="'fid10k_train' says how many images there are"):
+    with pytest.raises(UserError, match="'fid10k_train' sets the number of images"):
         score_sets(tmp_path / "a.npz", _FAKE, protocol="fid10k_train")
 
 

@@ -1,4 +1,4 @@
-"""What .npz files hold: images, which stay on the disk, or statistics as other programs write them.
+"""Contents of .npz files: images, which stay on disk, or statistics that other programs wrote.
 
 Nothing is unpickled.
 """
@@ -9,7 +9,8 @@ import shutil
 import struct
 import tempfile
 import zipfile
-from typing import ClassVar
+from collections.abc import Iterator, Mapping
+from typing import IO, Any, ClassVar
 
 import numpy as np
 
@@ -27,30 +28,52 @@ class GivenStatistics:
       name: The file.
       mean: float64 [f].
       covariance: float64 [f, f].
-      shape: None: that of the images is not known.
+
+    The other attributes are those of an `ImageSet`, as far as they are known.
     """
 
     name: str
     mean: np.ndarray
     covariance: np.ndarray
+    count: ClassVar[int] = 0
     shape: ClassVar[None] = None
+    shape_text: ClassVar[str] = ""
+    split: ClassVar[str] = "statistics"
+    num_classes: ClassVar[int] = 1
+    has_labels: ClassVar[bool] = False
+    class_names: ClassVar[None] = None
+    left_out: ClassVar[tuple[str, ...]] = ()
+    seed: ClassVar[None] = None
+
+    @property
+    def dataset_name(self) -> str:
+        """Name of the file."""
+        return self.name
+
+    def networks(self, extractor: object) -> dict[str, Any]:
+        """No networks: see `ImageSet.networks`."""
+        return {}
+
+    def origin(self) -> Mapping[str, Any]:
+        """Nothing is known: see `ImageSet.origin`."""
+        return {}
 
     @property
     def content_hash(self) -> str:
-        """Names the numbers."""
+        """Hash of the numbers."""
         return files.digest(self.mean, self.covariance)[:16]
 
 
 def open_npz(path: str) -> GivenStatistics | tuple[np.ndarray, np.ndarray | None]:
-    """Images and labels of an .npz file or, where it holds no images, `mu` and `sigma`.
+    """Opens an .npz file of images, or of `mu` and `sigma` if it holds no images.
 
     Args:
-      path: A file with `images`, `arr_0` or `samples`, and perhaps `labels`; or with `mu` and
+      path: File with `images`, `arr_0` or `samples`, and optionally `labels`; or with `mu` and
         `sigma`, as pytorch-fid and clean-fid write them.
 
     Returns:
-      The images as they are stored, mapped into memory (those that are compressed are unpacked
-      into a temporary file before), and the labels or None; or the statistics.
+      The images as they are stored, mapped into memory (compressed ones are unpacked into a
+      temporary file first), and the labels or None; or the statistics.
 
     Raises:
       UserError: The file holds neither, or Python objects.
@@ -81,7 +104,7 @@ def _statistics(path: str, mean: np.ndarray, covariance: np.ndarray) -> GivenSta
 
 
 def _map(path: str, archive: zipfile.ZipFile, key: str) -> np.ndarray:
-    """One array of the file, read when it is looked at."""
+    """One array of the file, read when it is accessed."""
     with _opened(path, archive, key) as file:
         try:
             version = np.lib.format.read_magic(file)
@@ -98,12 +121,12 @@ def _map(path: str, archive: zipfile.ZipFile, key: str) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _opened(path: str, archive: zipfile.ZipFile, key: str):
-    """A file, not a part of one, that stands where the array begins."""
+def _opened(path: str, archive: zipfile.ZipFile, key: str) -> Iterator[IO[bytes]]:
+    """A file of its own on disk, positioned where the array begins."""
     info = archive.getinfo(f"{key}.npy")
     if info.compress_type == zipfile.ZIP_STORED:
         with open(path, "rb") as file:
-            file.seek(info.header_offset + 26)  # Two lengths: of what comes before the array.
+            file.seek(info.header_offset + 26)  # The lengths of two fields before the array.
             file.seek(sum(struct.unpack("<HH", file.read(4))), 1)
             yield file
         return

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.evaluation.open_images import open_images
-from compare_gan.evaluation.set_checks import common_classes
+from compare_gan.evaluation.checks import common_classes
+from compare_gan.evaluation.image_sets import open_images
 
 _IMAGES = np.zeros([4, 2, 2, 1], np.uint8)
 
@@ -45,9 +45,9 @@ def test_integers_as_names_are_labels():
     numbered = _labelled([0, 1, 10, 2])
     assert _matched(numbered, named) == [0, 1, 10, 2]
     assert _matched(named, numbered) == [0, 1, 2, 3]
-    with pytest.raises(UserError, match="'numbered' has the class '3', which 'named' has not"):
+    with pytest.raises(UserError, match="'numbered' has the class '3', which 'named' lacks"):
         common_classes(named, _labelled([0, 1, 2, 3]))
-    with pytest.raises(UserError, match="'named' has the class '10', which 'numbered' has not"):
+    with pytest.raises(UserError, match="'named' has the class '10', which 'numbered' lacks"):
         common_classes(_labelled([0, 1, 2, 3]), named)
     with pytest.raises(UserError, match="'1' and '01' of 'named' are the same as numbers"):
         common_classes(numbered, _labelled([0, 1, 0, 1], ("1", "01")))

@@ -1,10 +1,11 @@
-"""Image files of any usual format: which there are, their sizes, their pixels."""
+"""Image files of any common format: finding them, their sizes, their pixels."""
 
 import io
 import os
 import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import IO, TypeVar
 
 import numpy as np
 from PIL import Image
@@ -15,18 +16,22 @@ EXTENSIONS = (
 _GRAY = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
-Open = Callable[[], object]  # A new binary file to read.
+Open = Callable[[], IO[bytes]]  # A new binary file to read.
 Shape = tuple[int, int, int]
+_T = TypeVar("_T")
 
 
 class BrokenImageError(Exception):
-    """A file that cannot be read as an image; the message says why."""
+    """A file that cannot be read as an image; the message is the reason."""
 
 
 def find_images(folder: str) -> list[str]:
-    """Paths of the images in a folder and its subfolders, relative to it, with `/`, sorted.
+    """Finds the images in a folder and its subfolders.
 
-    Links are followed, except to a folder that they lie in.
+    Links are followed, except to a folder that contains them.
+
+    Returns:
+      Their paths relative to the folder, with `/`, sorted.
     """
     found = []
     lineages = {folder: {os.path.realpath(folder)}}
@@ -48,28 +53,28 @@ def find_images(folder: str) -> list[str]:
 
 
 def is_image_name(path: str) -> bool:
-    """Whether a path has an image's ending and is no hidden file or one of macOS's shadows."""
+    """Whether a path has an image's ending and is neither hidden nor a copy made by macOS."""
     hidden = any(part.startswith((".", "__MACOSX")) for part in path.split("/"))
     return path.lower().endswith(EXTENSIONS) and not hidden
 
 
 def open_in_folder(folder: str, name: str) -> Open:
-    """How to open a file of a folder."""
+    """A function that opens a file of a folder."""
     path = os.path.join(folder, name)
     return lambda: open(path, "rb")
 
 
 def open_in_zip(archive: zipfile.ZipFile, name: str) -> Open:
-    """How to open a file of a zip archive; several threads may."""
+    """A function that opens a file of a zip archive; several threads may call it."""
     return lambda: io.BytesIO(archive.read(name))
 
 
 def look(open_file: Open, whole: bool) -> Shape:
-    """The shape (H, W, C) of an image, C = 1 for gray and 3 for colour.
+    """Reads the shape (H, W, C) of an image, C = 1 for gray and 3 for colour.
 
     Args:
-      open_file: Opens the file.
-      whole: Decode all of it, to see whether that can be done; False = read the header only.
+      open_file: Function that opens the file.
+      whole: Decode all of it, to find out whether it is broken; False = read the header only.
 
     Raises:
       BrokenImageError: It cannot be read.
@@ -78,11 +83,14 @@ def look(open_file: Open, whole: bool) -> Shape:
 
 
 def decode(open_file: Open, channels: int) -> np.ndarray:
-    """The pixels, uint8 [H, W, channels]: transparency is dropped, of 16 bits the upper 8 are kept.
+    """Reads the pixels of an image; drops transparency, and the lower 8 of 16 bits.
 
     Args:
-      open_file: Opens the file.
+      open_file: Function that opens the file.
       channels: 1, or 3, to which gray is repeated.
+
+    Returns:
+      uint8 [H, W, channels].
 
     Raises:
       BrokenImageError: It cannot be read.
@@ -93,23 +101,23 @@ def decode(open_file: Open, channels: int) -> np.ndarray:
 def look_at_all(
     opens: Sequence[Open], whole: bool, progress: Callable[[int], None] = lambda count: None
 ) -> list[Shape | BrokenImageError]:
-    """`look` at many files, in threads; an error takes the place of a shape.
+    """Calls `look` for many files, in threads; an error takes the place of a shape.
 
     Args:
-      opens: How to open each.
+      opens: Functions that open the image_files.
       whole: See `look`.
-      progress: Told how many have been looked at.
+      progress: Called with the number of files that have been read.
     """
 
-    def look_or_error(open_file):
+    def look_or_error(open_file: Open) -> Shape | BrokenImageError:
         try:
             return look(open_file, whole)
         except BrokenImageError as error:
             return error
 
-    found = []
+    found: list[Shape | BrokenImageError] = []
     with ThreadPoolExecutor(threads(), "look") as pool:
-        # In pieces, for a task has a price, too.
+        # In pieces, because each task has a cost.
         pieces = [opens[start : start + 64] for start in range(0, len(opens), 64)]
         for shapes in pool.map(lambda piece: [look_or_error(each) for each in piece], pieces):
             found += shapes
@@ -118,15 +126,15 @@ def look_at_all(
 
 
 def threads() -> int:
-    """How many threads decode: Pillow lets others run while it does."""
+    """Number of threads that decode: Pillow releases the interpreter while it does."""
     return min(16, os.cpu_count() or 1)
 
 
-def _read(open_file: Open, use: Callable[[Image.Image], object]):
+def _read(open_file: Open, use: Callable[[Image.Image], _T]) -> _T:
     try:
         with open_file() as file, Image.open(file) as image:
             return use(image)
-    except Exception as error:  # Pillow raises many kinds for damaged files.
+    except Exception as error:  # Pillow raises many kinds for damaged image_files.
         reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
         if isinstance(error, Image.UnidentifiedImageError):
             reason = "it is of no known format"  # Pillow's text names an object in memory.

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compare_gan.evaluation import image_files
+from compare_gan.evaluation.image_sets import image_files
 
 _RNG = np.random.default_rng(0)
 _GRAY = _RNG.integers(0, 256, (5, 7), dtype=np.uint8)

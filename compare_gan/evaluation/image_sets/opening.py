@@ -1,4 +1,4 @@
-"""What a path or a name stands for: folders, zip files, .npz, arrays, splits of data sets."""
+"""From a path, a name or an array to a set of images."""
 
 import logging
 import os
@@ -6,6 +6,7 @@ import re
 import time
 import zipfile
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -14,43 +15,52 @@ from compare_gan.datasets import get_dataset
 from compare_gan.datasets.dataset import Dataset
 from compare_gan.engine.progress import ProgressLine
 from compare_gan.errors import UserError, nearest, unknown_name
-from compare_gan.evaluation import image_files
-from compare_gan.evaluation.image_sets import ImageSet, IndexedImages, SplitImages
-from compare_gan.evaluation.npz_files import GivenStatistics, open_npz
+from compare_gan.evaluation.image_sets import image_files
+from compare_gan.evaluation.image_sets.npz import GivenStatistics, open_npz
+from compare_gan.evaluation.image_sets.sets import ImageSet, IndexedImages
+from compare_gan.evaluation.image_sets.split import SplitImages
 
 _log = logging.getLogger(__name__)
 
 ON_ERROR = ("stop", "skip")
 _TFDS = "tfds:"
-_PATIENCE = 2.0  # Seconds without a word.
+_PATIENCE = 2.0  # Seconds before progress is shown.
 _PATH_LIKE = re.compile(r"[/\\]|\.(npz|zip)$")
 # As `compare_gan sample --num` calls them: <number>_<class>.png.
 _NUMBERED = re.compile(r"\d{6,}_(\d+)\.png")
 
 
 def open_images(
-    source,
+    source: Any,
     *,
     on_error: str = "stop",
     progress: bool = False,
     choose_split: Callable[[Dataset], str | None] = lambda dataset: None,
 ) -> ImageSet | GivenStatistics:
-    """What a path, a name or an array stands for.
+    """Opens a set of images.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.evaluation.image_sets import open_images
+      >>> images = open_images((np.zeros([6, 8, 8, 3], np.uint8), np.arange(6) % 2))
+      >>> images.count, images.shape, images.num_classes
+      (6, (8, 8, 3), 2)
 
     Args:
       source: A folder, read with its subfolders; a `.zip` of images; an `.npz` with `images`,
-        `arr_0` or `samples` (uint8 [n, H, W, C]) and perhaps `labels`, or with `mu` and `sigma`
+        `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels`, or with `mu` and `sigma`
         alone; a data set `NAME` or `NAME:SPLIT`; an array uint8 [n, H, W, C], or a pair of it and
         labels int [n]; an `ImageSet`. Labels of a folder or zip are the names of the folders that
-        the images lie in, or the classes in the names that `compare_gan sample` gives. What is
-        there as a file or folder is taken as that, not as a data set.
-      on_error: `stop`: a broken file is a UserError; `skip`: it is left out, which a warning tells.
-        Then all files are decoded once before, since statistics need to know the number of images.
-      progress: Tell on standard error how many files have been looked at.
-      choose_split: The split of a data set that is named without one; None = its `eval_split`.
+        contain the images, or the classes in the file names of `compare_gan sample`. A file or
+        folder takes precedence over a data set of the same name.
+      on_error: `stop`: a broken file is a UserError; `skip`: it is left out with a warning. Then
+        all files are decoded once beforehand, since statistics depend on the number of images.
+      progress: Report on standard error how many files have been read.
+      choose_split: Function that chooses the split of a data set named without one; where it
+        returns None, the data set's `eval_split` is used.
 
     Raises:
-      UserError: There is no such thing, it holds no images, or a file of it is broken.
+      UserError: There is no such file, folder or data set, it holds no images, or a file is broken.
     """
     if on_error not in ON_ERROR:
         raise unknown_name("on_error", on_error, ON_ERROR)
@@ -110,12 +120,12 @@ def _from_files(
     kept = [i for i, name in enumerate(names) if name not in broken]
     if not kept:
         raise UserError(f"None of the {len(names)} images in '{place}' can be read.")
-    kept_shapes = {shapes[i] for i in kept}
+    kept_shapes = {s for s in shapes if not isinstance(s, image_files.BrokenImageError)}
     channels = max(shape[-1] for shape in kept_shapes)
     sizes = {shape[:2] for shape in kept_shapes}
     labels, class_names = _labels_in([names[i] for i in kept])
 
-    def read(index):
+    def read(index: int) -> np.ndarray:
         i = kept[index]
         try:
             return image_files.decode(opens[i], channels)
@@ -136,11 +146,11 @@ def _from_files(
 
 
 def _slowly(place: str, count: int) -> Callable[[int], None]:
-    """Tells how many files have been looked at, if that takes a while."""
+    """A function that reports how many files have been read, if that takes a while."""
     started = time.monotonic()
     lines: list[ProgressLine] = []
 
-    def tell(done: int) -> None:
+    def report(done: int) -> None:
         if not lines and time.monotonic() - started > _PATIENCE and done < count:
             lines.append(ProgressLine(f"look at {place}:", done, count))
         for line in lines:
@@ -148,21 +158,22 @@ def _slowly(place: str, count: int) -> Callable[[int], None]:
             if done == count:
                 line.close()
 
-    return tell
+    return report
 
 
 def _broken(place: str, name: str, error: Exception, more: str = "") -> UserError:
     return UserError(
-        f"'{name}' in '{place}' cannot be read as an image: {error}.{more} With on_error skip what "
-        "is broken is left out."
+        f"'{name}' in '{place}' cannot be read as an image: {error}.{more} With on_error skip, "
+        "broken files are left out."
     )
 
 
 def _labels_in(names: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, ...] | None]:
-    """Labels and class names that the paths of images tell, if they do."""
+    """Labels and class names in the paths of images, if there are any."""
     numbered = [_NUMBERED.fullmatch(name.rsplit("/", 1)[-1]) for name in names]
-    if all(numbered):
-        return np.array([int(match[1]) for match in numbered], np.int32), None
+    classes = [int(match[1]) for match in numbered if match]
+    if len(classes) == len(names):
+        return np.array(classes, np.int32), None
     if not all("/" in name for name in names):
         return None, None
     folders = [name.split("/")[-2] for name in names]
@@ -170,12 +181,12 @@ def _labels_in(names: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, ...]
     return labels.astype(np.int32), tuple(map(str, class_names))
 
 
-def _from_arrays(source) -> ImageSet:
+def _from_arrays(source: Any) -> ImageSet:
     images, labels = source if isinstance(source, tuple) else (source, None)
     return _indexed("array", np.asarray(images), labels)
 
 
-def _indexed(name: str, images: np.ndarray, labels) -> ImageSet:
+def _indexed(name: str, images: np.ndarray, labels: Any) -> ImageSet:
     if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
         raise UserError(
             f"The images of '{name}' must be uint8 [n, H, W, C], received {images.dtype} "
@@ -198,7 +209,7 @@ def _indexed(name: str, images: np.ndarray, labels) -> ImageSet:
     return IndexedImages(
         name=name,
         count=len(images),
-        shape=tuple(map(int, images.shape[1:])),
+        shape=(int(images.shape[1]), int(images.shape[2]), int(images.shape[3])),
         has_labels=labels is not None and bool((labels >= 0).all()),
         read=lambda i: np.asarray(images[i]),
         labels=None if labels is None else labels.astype(np.int32),
@@ -217,14 +228,4 @@ def _from_dataset(text: str, choose_split: Callable[[Dataset], str | None]) -> I
         raise UserError(f"'{text}' is no file, no folder and no data set.{hint}")
     dataset = get_dataset(prefix + name)
     split = own_split or choose_split(dataset) or dataset.eval_split
-    dataset.check_split(split)
-    names = dataset.class_names or tuple(map(str, range(dataset.num_classes or 0)))
-    return SplitImages(
-        name=f"{prefix}{name}:{split}",
-        count=dataset.splits[split],
-        shape=dataset.image_shape,
-        has_labels=dataset.num_classes is not None,
-        class_names=names or None,
-        dataset=dataset,
-        split=split,
-    )
+    return SplitImages.of(dataset, split, name=f"{prefix}{name}:{split}")

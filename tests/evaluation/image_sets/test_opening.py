@@ -10,8 +10,7 @@ from PIL import Image
 
 from compare_gan.datasets import as_arrays, eval_batches, get_dataset
 from compare_gan.errors import UserError
-from compare_gan.evaluation.npz_files import GivenStatistics
-from compare_gan.evaluation.open_images import open_images
+from compare_gan.evaluation.image_sets import GivenStatistics, open_images
 
 _RNG = np.random.default_rng(0)
 _IMAGES = _RNG.integers(0, 256, (23, 6, 5, 3), dtype=np.uint8)

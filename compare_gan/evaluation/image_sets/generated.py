@@ -1,0 +1,97 @@
+"""Images of a sampler."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, ClassVar
+
+from compare_gan.evaluation.image_sets.sets import ImageSet
+from compare_gan.metrics.base import ImageBatch
+from compare_gan.metrics.extractors import Extractor
+from compare_gan.sampling import Sampler, labels_in_turn
+
+
+@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
+class GeneratedImages(ImageSet):
+    """Images that a sampler draws, all classes in turn; drawn anew whenever they are read.
+
+    Attributes:
+      sampler: The sampler, prepared (see `Sampler.prepare`).
+      batch_norm: What its network normalizes with, in words.
+      weights: Kind of its weights: `ema` or `raw`.
+      discriminator: Discriminator of the same GAN, for metrics that look at it.
+    """
+
+    sampler: Sampler
+    batch_norm: str
+    weights: str
+    discriminator: Any = None
+    # Seed and provenance identify them.
+    hashed: ClassVar[bool] = False
+
+    @classmethod
+    def of(
+        cls, sampler: Sampler, count: int, seeds: Sequence[int], **attributes: Any
+    ) -> list["GeneratedImages"]:
+        """Prepares a sampler and makes one set of images for each seed.
+
+        Args:
+          sampler: The sampler.
+          count: Number of images in each set.
+          seeds: Seeds of the latents.
+          **attributes: Further attributes of the sets.
+        """
+        batch_norm = sampler.prepare()
+        return [
+            cls(
+                name="generated images",
+                count=count,
+                shape=sampler.image_shape,
+                has_labels=sampler.num_classes is not None,
+                class_names=None if sampler.class_names is None else tuple(sampler.class_names),
+                seed=seed,
+                sampler=sampler,
+                batch_norm=batch_norm,
+                **attributes,
+            )
+            for seed in seeds
+        ]
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes of the generator; 1 for an unconditional one."""
+        return self.sampler.num_classes or 1
+
+    def take(self, num: int, seed: int) -> "GeneratedImages":
+        """A set of `num` images from other latents."""
+        return dataclasses.replace(self, count=num, seed=seed)
+
+    def batches(self, batch_size: int) -> Iterator[ImageBatch]:
+        """See `ImageSet.batches`.
+
+        Raises:
+          DivergenceError: An image is not finite.
+        """
+        z = self.sampler.draw_z(self.count, self.seed or 0)
+        labels = labels_in_turn(self.count, self.sampler.num_classes)
+        start = 0
+        for images in self.sampler.generate_batches(z, labels, batch_size):
+            stop = start + len(images)
+            yield ImageBatch(images, None if labels is None else labels[start:stop])
+            start = stop
+
+    def networks(self, extractor: Extractor) -> dict[str, Any]:
+        """The sampler, with the extractor's features, and the discriminator."""
+        features = extractor.features_of if extractor.takes_floats else None
+        sampler = dataclasses.replace(self.sampler, features=features, seed=self.seed or 0)
+        return {"generator": sampler, "discriminator": self.discriminator}
+
+    def origin(self) -> Mapping[str, Any]:
+        """See `ImageSet.origin`."""
+        sampler = self.sampler
+        return {
+            "weights": self.weights,
+            "batch_norm": self.batch_norm,
+            "labels": "none" if sampler.num_classes is None else "in turn",
+            "latents": sampler.distribution.describe(),
+            "truncation": float(sampler.truncation),
+        }

@@ -1,0 +1,101 @@
+"""One measurement: scores of images, on their own or against a reference."""
+
+import dataclasses
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import PIL.Image
+
+from compare_gan.evaluation import pictures as metric_pictures
+from compare_gan.evaluation.provenance import make_provenance
+from compare_gan.evaluation.results import ResultRow, Score
+from compare_gan.evaluation.statistics import (
+    Images,
+    SetStatistics,
+    reference_statistics,
+    set_statistics,
+)
+from compare_gan.metrics.base import Metric
+from compare_gan.metrics.extractors import Extractor
+from compare_gan.metrics.tensor_float32 import without_tensor_float_32
+from compare_gan.registry import call_with_requested
+
+
+@without_tensor_float_32()
+def measure(
+    metrics: Sequence[Metric],
+    extractor: Extractor,
+    real: Images | None,
+    fake: Images | Sequence[Images],
+    *,
+    batch_size: int = 100,
+    pictures: bool = False,
+    progress: bool = False,
+) -> ResultRow:
+    """Scores images.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.evaluation.image_sets import open_images
+      >>> from compare_gan.evaluation.measure import measure
+      >>> from compare_gan.evaluation.no_extractor import NO_EXTRACTOR
+      >>> from compare_gan.metrics import PixelMemorization
+      >>> images = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 1), dtype=np.uint8)
+      >>> real, fake = open_images(images), open_images(images[:4])
+      >>> row = measure([PixelMemorization()], NO_EXTRACTOR, real, fake)
+      >>> row.scores["memorization_pixels"].std, row.provenance.num_fake
+      (0.0, 4)
+
+    Args:
+      metrics: The metrics; all must be applicable to these images.
+      extractor: Extractor of features and logits; `NO_EXTRACTOR` if no metric needs any.
+      real: The reference; None if no metric compares with one.
+      fake: The images to score; or several sets of them, drawn from different seeds, that scores
+        are averaged over.
+      batch_size: Images in one forward pass.
+      pictures: Let metrics draw (the first set).
+      progress: Report progress on standard error.
+
+    Returns:
+      The scores and their provenance; neither a step nor the name of a protocol.
+
+    Raises:
+      UserError: A file cannot be read, or a score cannot be computed.
+      DivergenceError: A generated image is not finite.
+    """
+    of_real = reference_statistics(real, metrics, extractor, batch_size, progress)
+    fakes = list(fake) if isinstance(fake, Sequence) else [fake]
+    runs: list[dict[str, float]] = []
+    measured: list[tuple[Images, SetStatistics]] = []
+    drawn: dict[str, PIL.Image.Image] = {}
+    for images in fakes:
+        of_fake = set_statistics(images, metrics, extractor, batch_size, progress)
+        scores: dict[str, float] = {}
+        for metric in metrics:
+            available: dict[str, Any] = {
+                "real": of_real.of(metric),
+                "fake": of_fake.of(metric),
+                **images.networks(extractor),
+            }
+            values = call_with_requested(metric.value, **available)
+            scores |= metric.named(extractor, values)
+            if pictures and not runs:
+                drawn |= metric_pictures.draw(metric, extractor, available)
+        runs.append(scores)
+        # Without the statistics, which may hold all images.
+        measured.append((images, dataclasses.replace(of_fake, results={})))
+    hashes = measured[0][1]
+    return ResultRow(
+        step=None,
+        scores=_mean_and_std(runs),
+        provenance=make_provenance(metrics, extractor, (real, of_real), measured),
+        metrics=tuple(metric.name for metric in metrics),
+        fake_hash=hashes.labels_hash or hashes.content_hash or "",
+        pictures=drawn,
+    )
+
+
+def _mean_and_std(runs: Sequence[dict[str, float]]) -> dict[str, Score]:
+    values = {name: np.array([run[name] for run in runs]) for name in runs[0]}
+    return {name: Score(float(v.mean()), float(v.std())) for name, v in values.items()}

@@ -1,0 +1,170 @@
+"""How scores were measured: two scores may be compared only if their provenance matches."""
+
+import dataclasses
+import json
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+from compare_gan.evaluation.image_sets import GivenStatistics
+from compare_gan.evaluation.statistics import Images, SetStatistics
+from compare_gan.metrics.base import Metric
+from compare_gan.metrics.extractors import Extractor
+from compare_gan.version import code_version
+
+_log = logging.getLogger(__name__)
+
+NOT_RECORDED = "not recorded"
+NONE = "none"
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Provenance:
+    """How scores were measured. Two scores are comparable only if all of this matches.
+
+    A value that is not known is `NOT_RECORDED`.
+
+    Attributes:
+      dataset: Name of the data set, or of the place that the reference comes from.
+      dataset_hash: Hash of the content of the reference images and labels.
+      split: The reference split.
+      num_real: Number of reference images.
+      num_fake: Number of generated images in each set.
+      resolution: Height x width x channels.
+      resizer: How images are resized for the extractor.
+      extractor: Name of the extractor.
+      extractor_hash: Hash of its weights.
+      weights: Kind of the generator's weights: `ema` or `raw`.
+      batch_norm: What the generator normalizes with: moving averages or standing statistics.
+      labels: `in turn` or `none` (unconditional).
+      latents: Distribution of the latents.
+      truncation: Truncation of the latents.
+      seeds: One for each set of samples that a score is averaged over.
+      metric_options: Options of the metrics, as `metric.option`.
+      code_version: Version of this library.
+    """
+
+    dataset: str
+    dataset_hash: str
+    split: str
+    num_real: int | str
+    num_fake: int | str
+    resolution: str
+    resizer: str
+    extractor: str
+    extractor_hash: str
+    weights: str
+    batch_norm: str
+    labels: str
+    latents: str
+    truncation: float | str
+    seeds: Sequence[int]
+    metric_options: dict[str, object]
+    code_version: str
+
+
+def make_provenance(
+    metrics: Sequence[Metric],
+    extractor: Extractor,
+    real: tuple[Images | None, SetStatistics],
+    fakes: Sequence[tuple[Images, SetStatistics]],
+) -> Provenance:
+    """Assembles the provenance of scores.
+
+    Args:
+      metrics: The metrics.
+      extractor: The extractor.
+      real: The reference, if there is one, and its statistics.
+      fakes: The sets of images that are scored, which differ in their seed, and their statistics.
+    """
+    (real_images, real_statistics), (fake_images, fake_statistics) = real, fakes[0]
+    sets = [images for images in (real_images, fake_images) if images is not None]
+    seeds = [images.seed for images in (*(fake for fake, _ in fakes), *sets)]
+    not_recorded = dict.fromkeys(
+        ("weights", "batch_norm", "labels", "latents", "truncation"), NOT_RECORDED
+    )
+    origin: dict[str, Any] = not_recorded | dict(fake_images.origin())
+    return Provenance(
+        dataset=NONE if real_images is None else real_images.dataset_name,
+        dataset_hash=real_statistics.content_hash or NONE,
+        split=NONE if real_images is None else real_images.split,
+        num_real=real_statistics.count or NOT_RECORDED,
+        num_fake=fake_statistics.count or NOT_RECORDED,
+        resolution=" against ".join(dict.fromkeys(s.shape_text for s in sets if s.shape_text)),
+        resizer=_resizer(extractor, sets),
+        extractor=extractor.name,
+        extractor_hash=extractor.weights_hash,
+        seeds=list(dict.fromkeys(seed for seed in seeds if seed is not None)),
+        metric_options=_metric_options(
+            metrics, fake_images.num_classes, real_statistics.labels_hash
+        ),
+        code_version=code_version(),
+        **origin,
+    )
+
+
+def has_options(provenance: Provenance, metrics: Sequence[Metric], num_classes: int | None) -> bool:
+    """Whether scores were measured with the options that these metrics have.
+
+    Args:
+      provenance: The scores' provenance. A metric without options there had no meaning for the
+        generator, and is not compared.
+      metrics: The metrics.
+      num_classes: Number of classes of the data set.
+    """
+    if provenance.metric_options == NOT_RECORDED:
+        return False
+    num_classes = num_classes or 1 if provenance.labels == "in turn" else 1
+    for metric in metrics:
+        recorded = {
+            name: value
+            for name, value in provenance.metric_options.items()
+            if metric_of(name) == metric.name
+        }
+        if recorded and _as_json(recorded) != _as_json(_metric_options([metric], num_classes)):
+            return False
+    return True
+
+
+def metric_of(option: str) -> str:
+    """The metric that an entry of `Provenance.metric_options` belongs to."""
+    return option.split(".", 1)[0]
+
+
+def _metric_options(
+    metrics: Sequence[Metric], num_classes: int, real_labels: str = ""
+) -> dict[str, object]:
+    """Options of metrics, as `metric.option`.
+
+    Args:
+      metrics: The metrics.
+      num_classes: Number of classes of the set that is scored, 1 without labels: `metric.classes`
+        of those metrics that use labels if there are any.
+      real_labels: Hash of the reference with its labels, if the hash of its images does not cover
+        them: `metric.real_labels` of those metrics that compare with them.
+    """
+    named: dict[str, object] = {}
+    for metric in metrics:
+        options = metric.options() | ({"classes": num_classes} if metric.uses_labels else {})
+        if real_labels and metric.uses_real and "labels" in metric.needs:
+            options["real_labels"] = real_labels
+        named |= {f"{metric.name}.{name}": value for name, value in options.items()}
+    return named
+
+
+def _as_json(options: dict[str, object]) -> str:
+    """As results.jsonl has them, which knows no tuples."""
+    return json.dumps(options, sort_keys=True)
+
+
+def _resizer(extractor: Extractor, sets: Sequence[Images]) -> str:
+    """Warns about given statistics: they do not record how images were resized."""
+    given = [images.name for images in sets if isinstance(images, GivenStatistics)]
+    for name in given:
+        _log.warning(
+            "'%s' does not record how its images were resized: the score is right only if they "
+            "were resized as here (%s).",
+            name,
+            extractor.resizer,
+        )
+    return "; ".join([extractor.resizer, *(f"of '{name}' {NOT_RECORDED}" for name in given)])

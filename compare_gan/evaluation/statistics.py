@@ -1,0 +1,245 @@
+"""Statistics of a set of images for metrics: one pass for all of them, or from the cache."""
+
+import dataclasses
+import functools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from compare_gan import files
+from compare_gan.engine.progress import ProgressLine
+from compare_gan.errors import UserError
+from compare_gan.evaluation.image_sets import GivenStatistics, ImageSet
+from compare_gan.metrics import cache
+from compare_gan.metrics.base import ImageBatch, Metric, Statistics
+from compare_gan.metrics.extractors import Extractor
+from compare_gan.metrics.extractors.base import stream
+from compare_gan.metrics.frechet import GaussianStatistics
+
+Images = ImageSet | GivenStatistics
+# In place of the number of images where it is not known: enough for all statistics.
+ANY_NUMBER = 1_000_000
+_EXTRACTED = frozenset({"features", "logits"})
+_Arrays = dict[str, np.ndarray]
+
+
+@dataclasses.dataclass(frozen=True)
+class SetStatistics:
+    """Statistics of one set of images.
+
+    Attributes:
+      results: Results of the statistics by name, see `statistics_name`.
+      count: Number of images; 0 if it is not known.
+      content_hash: Hash of the images; for a split of a data set of their order and labels, too.
+        None if they are not hashed.
+      labels_hash: Hash of the images with their labels, in any order; empty if no metric looks at
+        labels, and for a split.
+    """
+
+    results: dict[str, _Arrays]
+    count: int = 0
+    content_hash: str | None = None
+    labels_hash: str = ""
+
+    def of(self, metric: Metric) -> _Arrays | None:
+        """The statistics of one metric; None if it has none."""
+        if not self.results:
+            return None
+        name = statistics_name(metric, self.count or ANY_NUMBER)
+        return None if name is None else self.results.get(name)
+
+
+def statistics_name(metric: Metric, num_images: int) -> str | None:
+    """The name of a metric's statistics of `num_images` images; None if it has none."""
+    made = metric.statistics(num_images)
+    return None if made is None else made.name
+
+
+def set_statistics(
+    images: Images,
+    metrics: Sequence[Metric],
+    extractor: Extractor,
+    batch_size: int,
+    progress: bool = False,
+) -> SetStatistics:
+    """Computes the statistics of metrics over a set of images, in one pass.
+
+    Args:
+      images: The images.
+      metrics: The metrics; those with the same statistics share its computation.
+      extractor: Extracts features from every batch once, if any metric needs them.
+      batch_size: Images in one forward pass.
+      progress: Report progress on standard error.
+
+    Raises:
+      UserError: A file cannot be read, statistics cannot be computed from these images, or given
+        statistics are of another extractor.
+    """
+    if isinstance(images, GivenStatistics):
+        return _given(images, extractor)
+    digest, digest_with_labels = _Digest(), _Digest()
+    labelled = images.has_labels and any(
+        "labels" in metric.needs or metric.uses_labels for metric in metrics
+    )
+
+    def hashed(batches: Iterator[ImageBatch]) -> Iterator[ImageBatch]:
+        for batch in batches:
+            digest.add(batch.images)
+            if labelled:
+                digest_with_labels.add(batch.images, batch.labels)
+            yield batch
+
+    batches = images.batches(batch_size)
+    if images.hashed:
+        batches = hashed(batches)
+    each_size = extractor if images.shape else _EachSize(extractor)
+    results = gather(metrics, each_size, _reported(batches, images, progress), images.count)
+    return SetStatistics(
+        results,
+        images.count,
+        digest.text() if images.hashed else None,
+        digest_with_labels.text() if images.hashed and labelled else "",
+    )
+
+
+def reference_statistics(
+    images: Images | None,
+    metrics: Sequence[Metric],
+    extractor: Extractor,
+    batch_size: int,
+    progress: bool = False,
+) -> SetStatistics:
+    """Computes the statistics of those metrics that compare with real images.
+
+    As `set_statistics`, but those of a split of a data set are cached on disk.
+    """
+    metrics = [metric for metric in metrics if metric.uses_real]
+    key = images.cached_under() if isinstance(images, ImageSet) else None
+    if images is None or (key is None and not metrics):
+        return SetStatistics({})
+    if key is None or isinstance(images, GivenStatistics):
+        return set_statistics(images, metrics, extractor, batch_size, progress)
+    count, content_hash = int(str(key["count"])), str(key["content"])
+    wanted = {statistics_name(metric, count): metric for metric in metrics}
+    wanted.pop(None, None)
+
+    @functools.cache
+    def compute() -> dict[str, _Arrays]:
+        batches = _reported(images.batches(batch_size), images, progress)
+        return gather(list(wanted.values()), extractor, batches, count)
+
+    keys = {
+        name: {
+            **key,
+            "resizer": extractor.resizer,
+            "extractor": extractor.name,
+            "weights": extractor.weights_hash,
+            "statistics": name,
+        }
+        for name in wanted
+        if name is not None
+    }
+
+    def cached(name: str) -> _Arrays:
+        return cache.cached(keys[name], lambda: compute()[name])
+
+    results = {name: cached(name) for name in keys}
+    return SetStatistics(results, count, content_hash)
+
+
+def gather(
+    metrics: Sequence[Metric],
+    extractor: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]],
+    batches: Iterable[ImageBatch],
+    num_images: int,
+) -> dict[str, _Arrays]:
+    """Passes batches once to the statistics of all metrics.
+
+    Args:
+      metrics: The metrics.
+      extractor: The extractor, or a function like one.
+      batches: Images in order and, if there are any, labels.
+      num_images: Number of images.
+
+    Returns:
+      Results of the statistics by name.
+
+    Raises:
+      UserError: Statistics cannot be computed from these images.
+    """
+    statistics: dict[str, Statistics] = {}
+    extracts = False
+    for metric in metrics:
+        made = metric.statistics(num_images)
+        if made is not None:
+            statistics.setdefault(made.name, made)
+            extracts = extracts or bool(metric.needs & _EXTRACTED)
+    if not statistics:
+        return {}
+    for batch in stream(extractor, batches) if extracts else batches:
+        for each in statistics.values():
+            each.update(batch)
+    return {name: each.result() for name, each in statistics.items()}
+
+
+def _reported(
+    batches: Iterator[ImageBatch], images: ImageSet, progress: bool
+) -> Iterator[ImageBatch]:
+    """The same batches; reports on standard error how many images have been read."""
+    line = ProgressLine(images.name, 0, images.count) if progress else None
+    done = 0
+    for batch in batches:
+        yield batch
+        done += 0 if batch.images is None else len(batch.images)
+        if line:
+            line.update(done, "images")
+    if line:
+        line.close()
+
+
+def _given(given: GivenStatistics, extractor: Extractor) -> SetStatistics:
+    features, _ = extractor(np.zeros([1, 32, 32, 3], np.uint8))
+    if features.shape[1] != len(given.mean):
+        raise UserError(
+            f"'{given.name}' holds statistics of {len(given.mean)} features, but "
+            f"'{extractor.name}' yields {features.shape[1]}: they are of another extractor."
+        )
+    results = {"mean": given.mean, "covariance": given.covariance}
+    return SetStatistics({GaussianStatistics.name: results}, content_hash=given.content_hash)
+
+
+class _EachSize:
+    """An extractor for lists of images that differ in size; images of one size share a pass."""
+
+    def __init__(self, extractor: Extractor):
+        self._extractor = extractor
+
+    def __call__(self, images: Any) -> tuple[np.ndarray, np.ndarray | None]:
+        places: dict[tuple[int, ...], list[int]] = {}
+        for i, image in enumerate(images):
+            places.setdefault(image.shape, []).append(i)
+        order = np.argsort(np.concatenate(list(places.values())))
+        outputs = [
+            self._extractor(np.stack([images[i] for i in of_size])) for of_size in places.values()
+        ]
+        features, logits = zip(*outputs, strict=True)
+        return (
+            np.concatenate(features)[order],
+            None if logits[0] is None else np.concatenate(logits)[order],
+        )
+
+
+class _Digest:
+    """Hash of a set of images, or of images with labels, in any order: the sum of hashes."""
+
+    def __init__(self) -> None:
+        self._sum = 0
+
+    def add(self, images: Any, labels: Any = None) -> None:
+        for i, image in enumerate(images):
+            label = "" if labels is None else int(labels[i])
+            self._sum += int(files.digest(f"{image.shape}{label}", image), 16)
+
+    def text(self) -> str:
+        return f"{self._sum % 2**256:064x}"[:16]
