@@ -122,15 +122,16 @@ def read_json(path: str) -> Any:
 
 
 @contextlib.contextmanager
-def locked(path: str, waiting: str = "") -> Iterator[None]:
+def locked(path: str, waiting: str = "", *, folder: bool = False) -> Iterator[None]:
     """Lets one process at a time enter; others wait.
 
     The lock is advisory, and ends with the process however that ends. Where the system or the file
     system knows no locks, there is a warning and no lock.
 
     Args:
-      path: A folder, or a file, which is made if need be and remains.
+      path: The file to lock, which is made if need be and remains.
       waiting: A sentence to log before waiting.
+      folder: Lock the folder of the file instead, which leaves no file behind.
 
     Example:
       >>> import os, tempfile
@@ -140,10 +141,11 @@ def locked(path: str, waiting: str = "") -> Iterator[None]:
       ...         print("alone")
       alone
     """
-    if os.path.isdir(path):
-        descriptor = os.open(path, os.O_RDONLY)
+    parent = os.path.dirname(os.path.abspath(path))
+    os.makedirs(parent, exist_ok=True)
+    if folder:
+        descriptor = os.open(parent, os.O_RDONLY)
     else:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         if fcntl is not None:

@@ -10,8 +10,8 @@ from compare_gan.evaluation.results import (
     ResultRow,
     metric_of,
     protocol_differences,
-    read_results,
 )
+from compare_gan.evaluation.results_file import ResultsFile
 
 _NONE = "–"
 _NO_HASH = ("none", NOT_RECORDED)
@@ -24,7 +24,7 @@ def read_rows(path: str) -> list[ResultRow]:
       UserError: There is no such file or directory, it holds no rows, or something else.
     """
     if os.path.isdir(path):
-        rows = read_results(path)
+        rows = ResultsFile(os.path.join(path, "results.jsonl")).read()
     elif os.path.isfile(path):
         rows = _read_file(path)
     else:
