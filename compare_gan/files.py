@@ -278,26 +278,24 @@ def _remove(path: str) -> None:
 
 
 def _flush(path: str) -> None:
-    """Puts a file, or all that is in a folder, on disk."""
+    """Puts a file, or everything in a folder, on disk."""
     if os.path.isdir(path):
         for parent, _, names in os.walk(path):
-            for name in names:
-                _flush_one(os.path.join(parent, name))
-            _flush_one(parent)
+            for name in (*names, ""):
+                _flush_descriptor(os.open(os.path.join(parent, name), os.O_RDONLY))
     else:
-        _flush_one(path)
+        _flush_descriptor(os.open(path, os.O_RDONLY))
 
 
 def _flush_folder_of(path: str) -> None:
     """Puts the name of a file on disk."""
-    _flush_one(os.path.dirname(os.path.abspath(path)))
+    _flush_descriptor(os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY))
 
 
-def _flush_one(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _flush_descriptor(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
-    except OSError:  # Some file systems know no flush, of folders above all.
-        _log.debug("'%s' cannot be flushed.", path)
+    except OSError as error:  # Some file systems know no flush, of folders above all.
+        _log.debug("A file cannot be flushed: %s.", error)
     finally:
         os.close(descriptor)
