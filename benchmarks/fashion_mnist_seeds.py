@@ -16,7 +16,7 @@ import click
 import numpy as np
 
 from compare_gan.evaluation import comparison
-from compare_gan.evaluation.results import read_results
+from compare_gan.training.run_dir import RunDir
 
 _EXAMPLES = pathlib.Path(__file__).parents[1] / "example_configs"
 CONFIGS = {
@@ -41,7 +41,9 @@ def _run(config: str, seed: int, model_dir: str, bindings: tuple[str, ...]):
         stdout=sys.stderr,
     )  # fmt: skip
     # The last that was written of the last step.
-    return max(enumerate(read_results(model_dir)), key=lambda each: (each[1].step, each[0]))[1]
+    return max(
+        enumerate(RunDir(model_dir).results().read()), key=lambda each: (each[1].step, each[0])
+    )[1]
 
 
 def _mean_and_std(rows, score: str) -> str:

@@ -63,10 +63,11 @@ _PEAKS = {
 def make_trainer(model_dir: str, bindings=()):
     """The trainer of BigGAN-128, changed by gin bindings."""
     from compare_gan import config
+    from compare_gan.training.run_dir import RunDir
     from compare_gan.training.trainer import Experiment, Trainer
 
     config.parse([], [*BINDINGS, *bindings])
-    return Trainer(Experiment.from_gin(), model_dir)
+    return Trainer(Experiment.from_gin(), RunDir(model_dir))
 
 
 def compare(batch_size: int, precision: str, steps: int, rounds: int, peer: bool, bindings=()):

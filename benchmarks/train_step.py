@@ -84,11 +84,12 @@ PEERS = ("sndcgan", "resnet_cifar")  # Those of which `peers/` has the like in P
 
 def make_trainer(name: str, model_dir: str, bindings=()):
     from compare_gan import config
+    from compare_gan.training.run_dir import RunDir
     from compare_gan.training.trainer import Experiment, Trainer
 
     files, own = CONFIGS[name]
     config.parse(files, [*own, *bindings])
-    return Trainer(Experiment.from_gin(), model_dir)
+    return Trainer(Experiment.from_gin(), RunDir(model_dir))
 
 
 def _matmul_rate(size: int = 2048) -> float:

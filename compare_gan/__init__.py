@@ -109,9 +109,9 @@ def load_generator(
     Raises:
       UserError: The directory or the checkpoint is missing, or they do not fit each other.
     """
-    from compare_gan.training.model_dir import load_trained
+    from compare_gan.training.run_dir import RunDir
 
-    return load_trained(run, checkpoint, use_ema).sampler
+    return RunDir(run).load(checkpoint, use_ema).sampler
 
 
 def score(

@@ -122,15 +122,16 @@ def read_json(path: str) -> Any:
 
 
 @contextlib.contextmanager
-def locked(path: str, waiting: str = "") -> Iterator[None]:
+def locked(path: str, waiting: str = "", *, folder: bool = False) -> Iterator[None]:
     """Lets one process at a time enter; others wait.
 
     The lock is advisory, and ends with the process however that ends. Where the system or the file
     system knows no locks, there is a warning and no lock.
 
     Args:
-      path: A folder, or a file, which is made if need be and remains.
+      path: The file to lock, which is made if need be and remains.
       waiting: A sentence to log before waiting.
+      folder: Lock the folder of the file instead, which leaves no file behind.
 
     Example:
       >>> import os, tempfile
@@ -140,10 +141,11 @@ def locked(path: str, waiting: str = "") -> Iterator[None]:
       ...         print("alone")
       alone
     """
-    if os.path.isdir(path):
-        descriptor = os.open(path, os.O_RDONLY)
+    parent = os.path.dirname(os.path.abspath(path))
+    os.makedirs(parent, exist_ok=True)
+    if folder:
+        descriptor = os.open(parent, os.O_RDONLY)
     else:
-        os.makedirs(os.path.dirname(os.path.abspath(path)), exist_ok=True)
         descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
     try:
         if fcntl is not None:
@@ -276,26 +278,24 @@ def _remove(path: str) -> None:
 
 
 def _flush(path: str) -> None:
-    """Puts a file, or all that is in a folder, on disk."""
+    """Puts a file, or everything in a folder, on disk."""
     if os.path.isdir(path):
         for parent, _, names in os.walk(path):
-            for name in names:
-                _flush_one(os.path.join(parent, name))
-            _flush_one(parent)
+            for name in (*names, ""):
+                _flush_descriptor(os.open(os.path.join(parent, name), os.O_RDONLY))
     else:
-        _flush_one(path)
+        _flush_descriptor(os.open(path, os.O_RDONLY))
 
 
 def _flush_folder_of(path: str) -> None:
     """Puts the name of a file on disk."""
-    _flush_one(os.path.dirname(os.path.abspath(path)))
+    _flush_descriptor(os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY))
 
 
-def _flush_one(path: str) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
+def _flush_descriptor(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
-    except OSError:  # Some file systems know no flush, of folders above all.
-        _log.debug("'%s' cannot be flushed.", path)
+    except OSError as error:  # Some file systems know no flush, of folders above all.
+        _log.debug("A file cannot be flushed: %s.", error)
     finally:
         os.close(descriptor)

@@ -153,11 +153,12 @@ def _tiny_run():
 def _make_trainer():
     """From a model directory and bindings beside those of the tiny run to a trainer."""
     from compare_gan import config
+    from compare_gan.training.run_dir import RunDir
     from compare_gan.training.trainer import Experiment, Trainer
 
     def make(model_dir, *bindings) -> Trainer:
         config.parse([], [*_TINY_RUN, *bindings])
-        return Trainer(Experiment.from_gin(), str(model_dir))
+        return Trainer(Experiment.from_gin(), RunDir(str(model_dir)))
 
     return make
 

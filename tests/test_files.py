@@ -89,19 +89,20 @@ _ADDER = """
 import sys
 from compare_gan import files
 for _ in range(50):
-    with files.locked(sys.argv[1]):
+    with files.locked(sys.argv[1], folder=bool(sys.argv[3])):
         count = int(files.read_text(sys.argv[2]) or 0)
         files.write_text(sys.argv[2], str(count + 1))
 """
 
 
-@pytest.mark.parametrize("lock", ("folder", "folder/lock"))
-def test_a_lock_lets_one_process_enter(tmp_path, lock):
-    (tmp_path / "folder").mkdir()
-    command = [sys.executable, "-c", _ADDER, str(tmp_path / lock), str(tmp_path / "folder/count")]
+@pytest.mark.parametrize("folder", ("", "folder"))
+def test_a_lock_lets_one_process_enter(tmp_path, folder):
+    paths = [str(tmp_path / "folder" / name) for name in ("lock", "count")]
+    command = [sys.executable, "-c", _ADDER, *paths, folder]
     others = [subprocess.Popen(command) for _ in range(3)]
     assert [other.wait() for other in others] == [0, 0, 0]
     assert (tmp_path / "folder/count").read_text() == "150"
+    assert os.listdir(tmp_path / "folder") == ["count"] or not folder
 
 
 def test_a_lock_of_a_dead_process_does_not_hold(tmp_path):

@@ -125,6 +125,7 @@ def test_layers_use_it(layer_class):
 
 def test_training_uses_it_where_channels_are_many(tmp_path, monkeypatch):
     """Whole steps, with the losses of direct convolutions; one of them has enough channels."""
+    from compare_gan.training.run_dir import RunDir
     from compare_gan.training.trainer import Experiment, Trainer
 
     monkeypatch.setattr(winograd, "_MIN_CHANNELS", 16)
@@ -146,7 +147,7 @@ def test_training_uses_it_where_channels_are_many(tmp_path, monkeypatch):
         """)
         calls = []
         monkeypatch.setattr(winograd._Scheme, "convolve", _noting(calls))
-        losses[on] = Trainer(Experiment.from_gin(), str(tmp_path / str(on))).run_steps(2)
+        losses[on] = Trainer(Experiment.from_gin(), RunDir(tmp_path / str(on))).run_steps(2)
         assert {shape[1:] for shape in calls} == ({(4, 4, 16)} if on else set())
     for name, values in losses[False].items():
         # Adam's first steps turn rounding in small gradients into steps: 1e-3 after two of them.

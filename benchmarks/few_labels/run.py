@@ -139,7 +139,7 @@ def _jobs_of(settings: Settings, row: str, fractions, seed: int) -> Iterator[Job
 
 def run(job: Job, settings: Settings, results: jobs.Results) -> None:
     """Infers the labels that the run needs, trains, evaluates, writes the line, cleans up."""
-    from compare_gan.evaluation.results import read_results
+    from compare_gan.training.run_dir import RunDir
     from compare_gan.version import code_version
 
     version = code_version()  # Before the run: of the code that runs.
@@ -169,7 +169,9 @@ def run(job: Job, settings: Settings, results: jobs.Results) -> None:
     if status == _DIVERGED:
         results.add(job.key, {"diverged": True, **about})
     else:
-        [*_, row] = [row for row in read_results(model_dir) if row.step == settings.steps]
+        [*_, row] = [
+            row for row in RunDir(model_dir).results().read() if row.step == settings.steps
+        ]
         about["protocol"] = {name: getattr(row.provenance, name) for name in _PROTOCOL}
         scores = {name: score.mean for name, score in row.scores.items()}
         grids = pathlib.Path(settings.runs, "grids")

@@ -1,7 +1,6 @@
 """`compare_gan sample | export | import-weights`."""
 
 import dataclasses
-import os
 from typing import Any
 
 import click
@@ -56,23 +55,24 @@ def sample(
     """
     prepare_tensorflow()
     from compare_gan import sampling
-    from compare_gan.training.model_dir import load_trained
+    from compare_gan.training.run_dir import RunDir
 
     if num and interpolations:
         raise UserError("--num and --interpolate exclude each other.")
     if not num and out and out.endswith(".npz"):
         raise UserError("--out with the ending .npz needs --num: a grid is written as PNG.")
-    sampler = load_trained(model_dir, checkpoint, use_ema=not raw).sampler
+    run = RunDir(model_dir)
+    sampler = run.load(checkpoint, use_ema=not raw).sampler
     sampler = dataclasses.replace(sampler, truncation=truncation)
     chosen: dict[str, Any] = dict(seed=seed, label=sampling.find_class(sampler, label))
     if num:
-        out = out or os.path.join(model_dir, "images")
+        out = out or run.file("images")
         path = sampling.write_images(sampler, out, num, **chosen)
     elif interpolations:
-        out = out or os.path.join(model_dir, "interpolation.png")
+        out = out or run.file("interpolation.png")
         path = sampling.write_interpolation(sampler, out, interpolations, columns, **chosen)
     else:
-        out = out or os.path.join(model_dir, "grid.png")
+        out = out or run.file("grid.png")
         path = sampling.write_grid(sampler, out, columns, **chosen)
     click.echo(path)
 
@@ -98,9 +98,9 @@ def export(
     """
     prepare_tensorflow()
     from compare_gan.training.export import export as write
-    from compare_gan.training.model_dir import load_trained
+    from compare_gan.training.run_dir import RunDir
 
-    model = load_trained(model_dir, checkpoint, use_ema=not raw)
+    model = RunDir(model_dir).load(checkpoint, use_ema=not raw)
     for path in write(model, out, discriminator):
         click.echo(path)
 

@@ -54,7 +54,8 @@ def train(
     prepare_tensorflow()
     from compare_gan import config
     from compare_gan.training import schedules
-    from compare_gan.training.trainer import Experiment
+    from compare_gan.training.experiment import Experiment
+    from compare_gan.training.run_dir import RunDir
 
     if not model_dir and not dry_run:
         raise UserError("--model_dir is needed: the directory that the run is written to.")
@@ -72,7 +73,7 @@ def train(
         every_steps=eval_every_steps,
         score_filename=score_filename,
     )
-    schedules.run(mode, experiment, model_dir, evaluation)
+    schedules.run(mode, experiment, RunDir(model_dir), evaluation)
 
 
 @click.command()
@@ -126,14 +127,15 @@ def evaluate(
     """
     prepare_tensorflow()
     from compare_gan import config
-    from compare_gan.training import model_dir as model_dirs
     from compare_gan.training import schedules
-    from compare_gan.training.trainer import Experiment
+    from compare_gan.training.experiment import Experiment
+    from compare_gan.training.run_dir import RunDir
 
-    config.parse([model_dirs.config_path(model_dir)], gin_bindings)
-    path = None if checkpoint is None else model_dirs.find_checkpoint(model_dir, checkpoint)
+    run = RunDir(model_dir)
+    config.parse([run.config], gin_bindings)
+    path = None if checkpoint is None else run.find_checkpoint(checkpoint)
     experiment = Experiment.from_gin(**dataset_overrides(tfds_data_dir, data_fake_dataset))
     plan = schedules.EvaluationPlan(
         averaging_runs=num_eval_averaging_runs, score_filename=score_filename
     )
-    schedules.evaluate_checkpoints(experiment, model_dir, [path], plan)
+    schedules.evaluate_checkpoints(experiment, run, [path], plan)

@@ -7,7 +7,8 @@ from typing import Any
 
 from compare_gan.errors import UserError
 from compare_gan.evaluation.provenance import NONE, NOT_RECORDED, metric_of
-from compare_gan.evaluation.results import ResultRow, provenance_differences, read_results
+from compare_gan.evaluation.results import ResultRow, provenance_differences
+from compare_gan.evaluation.results_file import ResultsFile
 
 _NO_VALUE = "–"
 _NO_HASH = (NONE, NOT_RECORDED)
@@ -20,7 +21,7 @@ def read_rows(path: str) -> list[ResultRow]:
       UserError: There is no such file or directory, or it holds no rows.
     """
     if os.path.isdir(path):
-        rows = read_results(path)
+        rows = ResultsFile(os.path.join(path, "results.jsonl")).read()
     elif os.path.isfile(path):
         rows = _read_file(path)
     else:

@@ -1,19 +1,13 @@
-"""Result rows: scores with their provenance; the files results.jsonl and scores.csv."""
+"""Result rows: scores with their provenance."""
 
-import csv
 import dataclasses
-import io
 import json
-import os
 from collections.abc import Iterable, Mapping, Sequence
 
 import PIL.Image
 
-from compare_gan import files
-from compare_gan.errors import UserError
 from compare_gan.evaluation.provenance import NOT_RECORDED, Provenance, metric_of
 
-_JSONL = "results.jsonl"
 # Names in `training_labels` of version 1, which has no `version`, and today's.
 _OLD_LABEL_NAMES = {
     "accuracy on hidden labels": "hidden_accuracy",
@@ -135,47 +129,6 @@ def comparable(a: ResultRow, b: ResultRow) -> bool:
     return not provenance_differences(a, b)
 
 
-def read_results(model_dir: str) -> list[ResultRow]:
-    """The rows of a model directory, oldest first; none if nothing has been evaluated.
-
-    Raises:
-      UserError: A line of results.jsonl cannot be read.
-    """
-    path = os.path.join(model_dir, _JSONL)
-    rows = []
-    for number, line in enumerate(files.read_text(path).splitlines(), start=1):
-        try:
-            rows.append(ResultRow.from_json(line))
-        except (ValueError, KeyError, TypeError) as error:
-            raise UserError(f"Line {number} of '{path}' is no result row: {error}.") from error
-    return rows
-
-
-def write_results(
-    rows: Iterable[ResultRow], model_dir: str, score_filename: str = "scores.csv"
-) -> None:
-    """Appends rows to results.jsonl and writes the table of scores of all rows in it.
-
-    The table has one line per row and a column for each score, its standard deviation and each
-    field of the provenance; cells are empty where a row has no such value. It is made from
-    results.jsonl each time, so it is complete again after a kill between the two; lines that are
-    not this library's stay.
-
-    Args:
-      rows: New rows, as `evaluate_generator` returns them.
-      model_dir: The model directory; created if absent.
-      score_filename: Name of the table in it.
-    """
-    rows = list(rows)
-    os.makedirs(model_dir, exist_ok=True)
-    with files.locked(model_dir):
-        lines = "".join(row.to_json() + "\n" for row in rows)
-        path = os.path.join(model_dir, _JSONL)
-        files.write_text(path, files.read_text(path) + lines)
-        table = os.path.join(model_dir, score_filename)
-        files.write_text(table, _table(read_results(model_dir), files.read_text(table)))
-
-
 def format_scores(rows: Iterable[ResultRow]) -> str:
     """A few lines of text: how rows were measured, and each score as mean ± standard deviation."""
     lines = []
@@ -190,27 +143,3 @@ def format_scores(rows: Iterable[ResultRow]) -> str:
         for name, score in row.scores.items():
             lines.append(f"  {name:<{width}}  {score.mean:.4f} ± {score.std:.4f}")
     return "\n".join(lines)
-
-
-def _table(rows: Sequence[ResultRow], before: str) -> str:
-    foreign = [line for line in csv.DictReader(io.StringIO(before)) if not line.get("dataset_hash")]
-    lines = [*foreign, *(_table_line(row) for row in rows)]
-    columns = list(dict.fromkeys(name for line in lines for name in line))
-    out = io.StringIO()
-    writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(lines)
-    return out.getvalue()
-
-
-def _table_line(row: ResultRow) -> dict[str, object]:
-    line: dict[str, object] = {"step": row.step}
-    if row.protocol_name:
-        line["protocol"] = row.protocol_name
-    for name, score in row.scores.items():
-        line |= {f"{name}_mean": score.mean, f"{name}_std": score.std}
-    for name, value in dataclasses.asdict(row.provenance).items():
-        line[name] = json.dumps(value) if isinstance(value, (dict, list, tuple)) else value
-    if row.training_labels:
-        line["training_labels"] = json.dumps(row.training_labels)
-    return line

@@ -13,9 +13,9 @@ from compare_gan.engine.checkpoints import Checkpoints
 from compare_gan.errors import UserError
 from compare_gan.importing.inference import Inferred, infer
 from compare_gan.importing.source import EMA, Source, open_source
-from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.checks import check_bindings
 from compare_gan.training.options import Options
+from compare_gan.training.run_dir import RunDir
 from compare_gan.training.state import TrainState
 
 _log = logging.getLogger(__name__)
@@ -81,7 +81,7 @@ def import_weights(
             config.parse([worked_out, *gin_configs], gin_bindings)
             os.remove(worked_out)
             data = _Data(_query("dataset.name"), inferred.image_shape, num_classes)
-            summary = _build_and_write(source, staging, data)
+            summary = _build_and_write(source, RunDir(staging), data)
     _tell_assumptions(source, inferred, told)
     return summary
 
@@ -207,7 +207,7 @@ def _tell_assumptions(source: Source, inferred: Inferred, told: _Told) -> None:
 # The model itself.
 
 
-def _build_and_write(source: Source, folder: str, data: _Data) -> str:
+def _build_and_write(source: Source, run: RunDir, data: _Data) -> str:
     options = Options()
     gan = options.make_gan(data.image_shape, data.num_classes)
     targets = _targets(gan)
@@ -221,8 +221,8 @@ def _build_and_write(source: Source, folder: str, data: _Data) -> str:
         if _name(variable) in source.averages:
             average.assign(source.read(_name(variable) + EMA))
     state.step.assign(source.step)
-    model_dirs.write_description(folder, data)
-    Checkpoints(state, os.path.join(folder, "checkpoints")).save()
+    run.write_description(data)
+    Checkpoints(state, run.checkpoints).save()
     height, width, channels = data.image_shape
     return (
         f"{type(gan).__name__} of {options.architecture}, {height}x{width}x{channels}, "

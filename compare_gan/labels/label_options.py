@@ -1,7 +1,6 @@
 """Options of label inference: the gin scope `infer_labels`, bundled with `backbone`, `pretext`."""
 
 import dataclasses
-import os
 from typing import Any
 
 import gin
@@ -100,7 +99,7 @@ class LabelOptions:
       ...     BackboneOptions, InferOptions, LabelOptions, PretextOptions
       ... )
       >>> options = LabelOptions(InferOptions(), BackboneOptions(), PretextOptions())
-      >>> options.label_folder("runs/s2gan")
+      >>> options.label_folder("runs/s2gan/labels")
       'runs/s2gan/labels'
 
     Attributes:
@@ -123,15 +122,13 @@ class LabelOptions:
         """Number of clusters; None where labels are classes."""
         return self.infer.num_clusters if self.infer.clusters else None
 
-    def label_folder(self, model_dir: str | None) -> str | None:
+    def label_folder(self, default: str | None) -> str | None:
         """The directory of the labels; None = there is none yet.
 
         Args:
-          model_dir: Directory of the run; None = there is no run.
+          default: Directory for labels in that of the run; None = there is no run.
         """
-        if self.infer.label_dir or model_dir is None:
-            return self.infer.label_dir
-        return os.path.join(model_dir, "labels")
+        return self.infer.label_dir or default
 
     def check(self, dataset: Dataset) -> None:
         """Raises UserError if labels cannot be inferred for this data set; reads no data."""

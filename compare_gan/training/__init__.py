@@ -2,5 +2,5 @@
 
 `options` and `config` read what is wanted, `state` holds what is trained, `step` trains it one
 generator step, `trainer` runs the loop around it, `schedules` combine training with evaluation,
-`model_dir` reads the result back.
+`run_dir` reads the result back.
 """

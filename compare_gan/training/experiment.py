@@ -99,11 +99,11 @@ class Experiment:
             return dataset
         return labels.with_pending_labels(dataset, self.label_options)
 
-    def with_labels(self, model_dir: str, strategy: tf.distribute.Strategy) -> "Experiment":
+    def with_labels(self, label_dir: str, strategy: tf.distribute.Strategy) -> "Experiment":
         """The experiment with the labels that its data set asks for, inferred if need be.
 
         Args:
-          model_dir: Directory of the run; it holds the labels unless the config names a folder.
+          label_dir: Directory of the labels, unless the config names one.
           strategy: Distribution strategy for the training of the network.
 
         Raises:
@@ -111,7 +111,7 @@ class Experiment:
         """
         if self.dataset.inferred is None or self.dataset.inferred.labels is not None:
             return self
-        folder = self.label_options.label_folder(model_dir)
+        folder = self.label_options.label_folder(label_dir)
         assert folder is not None
         with told("dataset.inferred_labels"):
             prepared = labels.infer(
@@ -123,25 +123,26 @@ class Experiment:
             )
         return dataclasses.replace(self, prepared=prepared)
 
-    def check_labels(self, model_dir: str | None) -> None:
+    def check_labels(self, label_dir: str | None) -> None:
         """Raises UserError if labels are to be inferred, but cannot be; reads no images.
 
         Args:
-          model_dir: Directory of the run; None = there is none.
+          label_dir: See `with_labels`; None = there is no run.
         """
         if self.dataset.inferred is not None and self.dataset.inferred.labels is None:
             with told("dataset.inferred_labels"):
                 options = self.label_options
-                labels.check_given_labels(self.dataset, options.label_folder(model_dir), options)
+                folder = options.label_folder(label_dir)
+                labels.check_given_labels(self.dataset, folder, options)
 
-    def check(self, num_replicas: int = 1, model_dir: str | None = None) -> None:
+    def check(self, num_replicas: int = 1, label_dir: str | None = None) -> None:
         """Raises UserError for what the run would stumble over, before data is read.
 
         Only where files alone tell what the images are like, they are read.
 
         Args:
           num_replicas: How many share a batch.
-          model_dir: Where the run is; None = it is not to be trained.
+          label_dir: See `with_labels`; None = nothing is to be trained.
         """
         from compare_gan.datasets import outline
 
@@ -153,8 +154,8 @@ class Experiment:
                 options = self.label_options
                 options.check(dataset)
                 soft = options.infer.soft
-                if model_dir is not None:
-                    folder = options.label_folder(model_dir)
+                if label_dir is not None:
+                    folder = options.label_folder(label_dir)
                     labels.check_batch_sizes(folder, options, num_replicas)
                 dataset = labels.with_pending_labels(dataset, options)
         with told("evaluation.metrics"):

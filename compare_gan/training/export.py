@@ -6,7 +6,7 @@ import tensorflow as tf
 
 from compare_gan import files
 from compare_gan.errors import UserError
-from compare_gan.training.model_dir import RestoredModel
+from compare_gan.training.restored import RestoredModel
 
 _KERAS = ".keras"
 
@@ -17,7 +17,7 @@ def export(model: RestoredModel, path: str, discriminator: bool = False) -> list
     Standing statistics are accumulated first where the generator has none to keep.
 
     Args:
-      model: What `model_dir.load_trained` gives.
+      model: The model, as `RunDir.load` returns it.
       path: With the ending `.keras` a Keras file, which loads where `compare_gan` is installed. A
         directory otherwise: a SavedModel, for which TensorFlow suffices. Its signature
         `serving_default` takes `z` [n, z_dim] and, if the model is conditional, `labels`

@@ -8,8 +8,10 @@ import numpy as np
 from compare_gan.report import curves, grids
 from compare_gan.sampling import Sampler, sample_grid
 from compare_gan.sampling.classes import row_names
+from compare_gan.training.experiment import Experiment
+from compare_gan.training.run_dir import RunDir
 from compare_gan.training.state import TrainState
-from compare_gan.training.summaries import read_log
+from compare_gan.training.summaries import Summaries
 
 _log = logging.getLogger(__name__)
 
@@ -24,16 +26,18 @@ class PictureTaker:
     samples. Samples come from the averaged weights where the model has them.
     """
 
-    def __init__(self, experiment, state: TrainState, model_dir: str, summaries):
+    def __init__(
+        self, experiment: Experiment, state: TrainState, run: RunDir, summaries: Summaries
+    ):
         self._dataset = dataset = experiment.dataset
         self._state = state
-        self._folder = os.path.join(model_dir, "samples")
-        self._model_dir = model_dir
+        self._run = run
         self._summaries = summaries
+        height, width, channels = dataset.image_shape
         self._sampler = Sampler(
             state.make_sampling_generator(),
             experiment.options.z_dim,
-            tuple(dataset.image_shape),
+            (height, width, channels),
             num_classes=state.gan.num_classes if state.gan.conditional else None,
             class_names=dataset.class_names,
             distribution=experiment.eval_latents,
@@ -44,8 +48,8 @@ class PictureTaker:
         """The grid of samples at this step, also as `samples.png` of the model directory."""
         self._state.update_sampling_generator(self._sampler.network)
         picture = sample_grid(self._sampler, columns=_COLUMNS, seed=_SEED)
-        grids.save_png(picture, os.path.join(self._folder, f"step_{step:07}.png"))
-        grids.save_png(picture, os.path.join(self._model_dir, "samples.png"))
+        grids.save_png(picture, os.path.join(self._run.samples, f"step_{step:07}.png"))
+        grids.save_png(picture, self._run.file("samples.png"))
         self._summaries.grid(step, "samples", picture)
 
     def real(self) -> None:
@@ -76,12 +80,12 @@ class PictureTaker:
             picture = grids.class_grid(rows, row_names(self._dataset.class_names, classes))
         else:
             picture = grids.image_grid(np.stack(found[0]), _COLUMNS)
-        grids.save_png(picture, os.path.join(self._folder, "real.png"))
+        grids.save_png(picture, os.path.join(self._run.samples, "real.png"))
         self._summaries.grid(0, "real", picture)
 
     def curves(self) -> None:
         """`losses.png`: every loss over the steps."""
-        rows = read_log(self._model_dir)
+        rows = self._summaries.read()
         if not rows:
             return
         steps = [row["step"] for row in rows]
@@ -90,4 +94,4 @@ class PictureTaker:
             for name in rows[-1]
             if name.startswith("loss/")
         }
-        curves.plot_curves(series, os.path.join(self._model_dir, "losses.png"), ylabel="loss")
+        curves.plot_curves(series, self._run.file("losses.png"), ylabel="loss")

@@ -9,8 +9,8 @@ import tensorflow as tf
 
 from compare_gan import engine
 from compare_gan.training.experiment import Experiment
-from compare_gan.training.model_dir import write_divergence, write_operative_config
 from compare_gan.training.pictures import PictureTaker
+from compare_gan.training.run_dir import RunDir
 from compare_gan.training.state import TrainState
 from compare_gan.training.summaries import Progress, Summaries
 
@@ -21,23 +21,21 @@ class Recorder(engine.Callback):
     Args:
       experiment: The experiment that is trained.
       state: The state that the training steps change.
-      model_dir: The run's directory.
+      run: The run's directory.
     """
 
-    def __init__(self, experiment: Experiment, state: TrainState, model_dir: str):
+    def __init__(self, experiment: Experiment, state: TrainState, run: RunDir):
         run_config = experiment.run_config
         self.every = run_config.sample_steps or run_config.save_checkpoints_steps
         self._experiment = experiment
         self._state = state
-        self._model_dir = model_dir
+        self._run = run
         self._config_written = False
 
     def on_begin(self, step: int) -> None:
         """Opens the files; draws real images where the run begins."""
-        self._summaries = Summaries(self._model_dir, step)
-        self._pictures = PictureTaker(
-            self._experiment, self._state, self._model_dir, self._summaries
-        )
+        self._summaries = Summaries(self._run.log, self._run.tensorboard, step)
+        self._pictures = PictureTaker(self._experiment, self._state, self._run, self._summaries)
         self._progress = Progress(step, self._experiment.options.training_steps)
         if step == 0:
             self._pictures.real()
@@ -56,7 +54,7 @@ class Recorder(engine.Callback):
         self._progress.update(step, images_per_second, values)
         if not self._config_written:
             # The operative config holds only what has been used: it is complete after a step.
-            write_operative_config(self._model_dir)
+            self._run.write_operative_config()
             self._summaries.text("gin", gin.operative_config_str())
             self._config_written = True
 
@@ -66,7 +64,7 @@ class Recorder(engine.Callback):
 
     def on_divergence(self, step: int, terms: Sequence[str]) -> None:
         """Marks the run as diverged."""
-        write_divergence(self._model_dir, step, terms or ["samples"])
+        self._run.mark_diverged(step, terms or ["samples"])
 
     def on_end(self) -> None:
         """Ends the line of progress, draws the curves, and puts everything on disk."""
@@ -74,7 +72,7 @@ class Recorder(engine.Callback):
         self._pictures.curves()
         self._summaries.flush()
         if self._config_written:
-            write_operative_config(self._model_dir)  # With what pictures used.
+            self._run.write_operative_config()  # With what pictures used.
 
 
 def _learning_rate(optimizer: keras.optimizers.Optimizer) -> float:

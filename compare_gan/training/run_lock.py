@@ -64,6 +64,7 @@ class RunLock:
 
     def _acquire(self) -> None:
         folder = os.path.dirname(self._path)
+        self._made = not os.path.isdir(folder)
         os.makedirs(folder, exist_ok=True)
         self._mine = {
             "version": _VERSION,
@@ -72,7 +73,9 @@ class RunLock:
             "process_started": _process_start(os.getpid()),
             "time": time.strftime("%Y-%m-%d %H:%M:%S"),
         }
-        with files.locked(folder):  # Of two that find it free at once, one is second.
+        with files.locked(
+            self._path, folder=True
+        ):  # Of two that find it free at once, one is second.
             other = self._read()
             if other is not None and self._is_held(other):
                 raise UserError(self._refusal(other))
@@ -91,6 +94,8 @@ class RunLock:
         if self._read() == self._mine:
             with contextlib.suppress(OSError):
                 os.remove(self._path)
+                if self._made:  # And nothing was written there.
+                    os.rmdir(os.path.dirname(self._path))
 
     def _read(self) -> dict[str, Any] | None:
         """The content of the file; None if there is none, or none that can be read."""

@@ -1,18 +1,20 @@
 """What a `--schedule` does: train, train and evaluate, or evaluate what another process trains."""
 
+import contextlib
 import dataclasses
 import logging
-import os
 import time
 from collections.abc import Iterable
 
-from compare_gan.engine.checkpoints import DamagedCheckpointError, list_checkpoints, step_of
+from compare_gan import engine
+from compare_gan.engine import DamagedCheckpointError, step_of
 from compare_gan.errors import UserError
 from compare_gan.evaluation import comparison
 from compare_gan.evaluation.evaluate import evaluate_generator
-from compare_gan.evaluation.results import format_scores, read_results, write_results
-from compare_gan.training import model_dir as model_dirs
-from compare_gan.training.trainer import Experiment, Trainer
+from compare_gan.evaluation.results import ResultRow, format_scores
+from compare_gan.training.experiment import Experiment
+from compare_gan.training.run_dir import RunDir
+from compare_gan.training.trainer import Trainer, make_strategy
 from compare_gan.version import code_version
 
 _log = logging.getLogger(__name__)
@@ -25,9 +27,9 @@ class EvaluationPlan:
     """Which checkpoints are evaluated and how often each is sampled.
 
     Attributes:
-      averaging_runs: Sets of samples that each score is averaged over.
-      every_steps: Checkpoints at multiples of this are evaluated, and the last.
-      score_filename: The table of scores in the model directory.
+      averaging_runs: Number of sets of samples that each score is averaged over.
+      every_steps: Checkpoints at multiples of this step are evaluated, and the last.
+      score_filename: Name of the table of scores in the directory of the run.
     """
 
     averaging_runs: int = 3
@@ -39,33 +41,48 @@ class EvaluationPlan:
         return step == last_step or (step > 0 and step % self.every_steps == 0)
 
 
-def run(schedule: str, experiment: Experiment, model_dir: str, plan: EvaluationPlan) -> None:
-    """Runs `train`, `eval_after_train` or `continuous_eval` on a model directory."""
-    code_version()  # Remembered: what runs is the code of now, also if a commit comes meanwhile.
-    if schedule == "continuous_eval":
+def run(mode: str, experiment: Experiment, run_dir: RunDir, plan: EvaluationPlan) -> None:
+    """Trains, trains and evaluates, or evaluates what another process trains.
+
+    Args:
+      mode: `train`, `eval_after_train` or `continuous_eval`.
+      experiment: The experiment.
+      run_dir: The directory of the run.
+      plan: Which checkpoints are evaluated, and how.
+
+    Raises:
+      UserError: Another process trains in the directory; see also `Trainer`.
+    """
+    code_version()  # Cached: it names the code that runs now, even if a commit comes meanwhile.
+    if mode == "continuous_eval":
         experiment.check()
-        experiment.check_labels(model_dir)
+        experiment.check_labels(run_dir.labels)
         experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
-        _evaluate_continuously(experiment, model_dir, plan)
+        _evaluate_continuously(experiment, run_dir, plan)
         return
-    trainer = Trainer(experiment, model_dir)
-    if schedule == "eval_after_train":
-        # What cannot be evaluated is told now, not after the training.
-        experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
-        read_results(model_dir)
-    trainer.provide_labels()  # Before anything is written: other labels are refused.
-    if trainer.is_chief:
-        model_dirs.write_description(model_dir, experiment.dataset)
-    trainer.train()
-    if schedule == "eval_after_train" and trainer.is_chief:
-        paths = _not_scored(_selected(experiment, model_dir, plan), experiment, model_dir, plan)
-        evaluate_checkpoints(experiment, model_dir, paths, plan, skip_damaged=True)
-        write_results([], model_dir, plan.score_filename)  # Whole again after a kill.
+    run_dir.refuse_unsuitable()
+    strategy = make_strategy(experiment.run_config)
+    is_chief = engine.is_chief(strategy)
+    with run_dir.lock if is_chief else contextlib.nullcontext():
+        trainer = Trainer(experiment, run_dir, strategy)
+        if mode == "eval_after_train":
+            # What cannot be evaluated is said now, not after the training.
+            experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
+            run_dir.results().read()
+        trainer.provide_labels()  # Before anything is written: other labels are refused.
+        if is_chief:
+            run_dir.write_description(experiment.dataset)
+        trainer.train()
+    if mode == "eval_after_train" and is_chief:
+        paths = _selected(run_dir.list_checkpoints(), experiment, plan)
+        paths = _not_scored(paths, run_dir.results().read(), experiment, plan)
+        evaluate_checkpoints(experiment, run_dir, paths, plan, skip_damaged=True)
+        run_dir.results(plan.score_filename).add([])  # Complete again after a kill.
 
 
 def evaluate_checkpoints(
     experiment: Experiment,
-    model_dir: str,
+    run_dir: RunDir,
     paths: Iterable[str | None],
     plan: EvaluationPlan,
     skip_damaged: bool = False,
@@ -75,8 +92,8 @@ def evaluate_checkpoints(
     Models are built from the bindings that gin holds, which must be those of the run.
 
     Args:
-      experiment: What was trained.
-      model_dir: Its directory.
+      experiment: The experiment that was trained.
+      run_dir: The directory of the run.
       paths: Checkpoints; None is the newest that can be read.
       plan: How often each is sampled, and the name of the table.
       skip_damaged: Pass over, with a warning, a checkpoint that cannot be read.
@@ -88,9 +105,11 @@ def evaluate_checkpoints(
       DamagedCheckpointError: A checkpoint cannot be read, and `skip_damaged` is False.
     """
     scored = []
+    results = run_dir.results(plan.score_filename)
     for path in paths:
+        known = results.read()
         try:
-            model = model_dirs.restore_trained(model_dir, path)
+            model = run_dir.restore(path)
         except DamagedCheckpointError as error:
             if not skip_damaged:
                 raise
@@ -104,61 +123,53 @@ def evaluate_checkpoints(
             averaged_weights=model.averaged,
             step=model.step,
             discriminator=model.state.gan.discriminator,
-            pictures_dir=os.path.join(model_dir, "metrics"),
+            pictures_dir=run_dir.pictures,
         )
-        row = dataclasses.replace(row, training_labels=model_dirs.training_labels(model_dir))
-        write_results([row], model_dir, plan.score_filename)
+        row = dataclasses.replace(row, training_labels=run_dir.training_labels())
+        results.add([row], known)
         print(format_scores([row]))
         scored.append(path)
     if scored:
-        _warn_of_differences(model_dir, plan.score_filename)
+        rows = results.read()
+        warning = comparison.warning(rows, [f"step {row.step}" for row in rows])
+        if warning:
+            _log.warning("%s: %s", plan.score_filename, warning)
     return scored
 
 
-def _warn_of_differences(model_dir: str, score_filename: str) -> None:
-    rows = read_results(model_dir)
-    warning = comparison.warning(rows, [f"step {row.step}" for row in rows])
-    if warning:
-        _log.warning("%s: %s", score_filename, warning)
-
-
-def _evaluate_continuously(experiment: Experiment, model_dir: str, plan: EvaluationPlan) -> None:
+def _evaluate_continuously(experiment: Experiment, run_dir: RunDir, plan: EvaluationPlan) -> None:
     """Evaluates checkpoints as they appear, until that of the last training step is done."""
-    done: set[str] = set()
+    done: set[str | None] = set()
     while True:
-        diverged = os.path.exists(os.path.join(model_dir, model_dirs.DIVERGED))
-        found = _selected(experiment, model_dir, plan)
+        diverged = run_dir.diverged
+        found = _selected(run_dir.list_checkpoints(), experiment, plan)
         found = [path for path in found if path not in done]
-        new = _not_scored(found, experiment, model_dir, plan)
+        new = _not_scored(found, run_dir.results().read(), experiment, plan)
         # One that cannot be read may be half written: it is tried again.
-        scored = evaluate_checkpoints(experiment, model_dir, new, plan, skip_damaged=True)
+        scored = evaluate_checkpoints(experiment, run_dir, new, plan, skip_damaged=True)
         done.update(set(found) - set(new), scored)
-        if any(step_of(path) == experiment.options.training_steps for path in done):
+        if any(step_of(path) == experiment.options.training_steps for path in done if path):
             return
         if diverged:
-            raise UserError(f"The run in '{model_dir}' has diverged; nothing more will come.")
+            raise UserError(f"The run in '{run_dir}' has diverged; nothing more will come.")
         if not scored:
-            _log.info("Waiting for checkpoints in %s.", model_dir)
+            _log.info("Waiting for checkpoints in %s.", run_dir)
             time.sleep(_POLL_SECONDS)
 
 
-def _selected(experiment: Experiment, model_dir: str, plan: EvaluationPlan) -> list[str]:
+def _selected(paths: list[str], experiment: Experiment, plan: EvaluationPlan) -> list[str]:
     last = experiment.options.training_steps
-    return [
-        path
-        for path in list_checkpoints(model_dirs.checkpoint_dir(model_dir))
-        if plan.selects(step_of(path), last)
-    ]
+    return [path for path in paths if plan.selects(step_of(path), last)]
 
 
 def _not_scored(
-    paths: list[str], experiment: Experiment, model_dir: str, plan: EvaluationPlan
+    paths: list[str], rows: list[ResultRow], experiment: Experiment, plan: EvaluationPlan
 ) -> list[str]:
-    """Those of the checkpoints that have no row measured as it would be measured now."""
+    """Those of the checkpoints without a row that was measured as it would be measured now."""
     steps = {step_of(path) for path in paths}
     scored = {
         row.step
-        for row in read_results(model_dir)
+        for row in rows
         if row.step in steps
         and experiment.evaluation.matches(
             row, experiment.dataset, experiment.eval_latents, plan.averaging_runs

@@ -1,9 +1,9 @@
-"""What a run tells while it trains: TensorBoard, log.jsonl, a line of progress."""
+"""Scalars and pictures of a run as it trains: TensorBoard, log.jsonl, a line of progress."""
 
 import contextlib
 import json
 import math
-import os
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -11,27 +11,26 @@ import tensorflow as tf
 from compare_gan import files
 from compare_gan.engine.progress import ProgressLine
 
-_LOG = "log.jsonl"
-
 
 class Summaries:
     """Writes the scalars, texts and image grids of one run to TensorBoard, scalars also to a file.
 
-    `log.jsonl` gets one line a call of the compiled loop (step, images per second, the mean of
-    each value over the steps of that call).
+    The log gets one line of JSON for each call of the compiled loop: step, images per second, the
+    mean of each value over the steps of that call.
 
     Args:
-      model_dir: The run's directory.
-      first_step: Where the run goes on: rows of later steps, which a killed process wrote after its
-        last checkpoint, are dropped from `log.jsonl`.
+      log: The file of those lines.
+      tensorboard: The folder of the TensorBoard events.
+      first_step: The step at which the run begins or resumes: lines of later steps, which a killed
+        process wrote after its last checkpoint, are dropped from the log.
     """
 
-    def __init__(self, model_dir: str, first_step: int = 0):
-        self._model_dir = model_dir
-        self._writer = tf.summary.create_file_writer(os.path.join(model_dir, "tensorboard"))
-        rows = [row for row in read_log(model_dir) if row["step"] <= first_step]
+    def __init__(self, log: str, tensorboard: str, first_step: int = 0):
+        self._log = log
+        self._writer = tf.summary.create_file_writer(tensorboard)
+        rows = [row for row in read_log(log) if row["step"] <= first_step]
         lines = "".join(json.dumps(row) + "\n" for row in rows)
-        files.write_text(os.path.join(model_dir, _LOG), lines)
+        files.write_text(log, lines)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Writes scalars of one step; values that are not finite become null in log.jsonl."""
@@ -41,7 +40,7 @@ class Summaries:
         row = {"step": step} | {
             name: float(value) if math.isfinite(value) else None for name, value in values.items()
         }
-        with open(os.path.join(self._model_dir, _LOG), "a") as log:
+        with open(self._log, "a") as log:
             log.write(json.dumps(row) + "\n")
 
     def text(self, name: str, content: str) -> None:
@@ -54,31 +53,38 @@ class Summaries:
         with self._writer.as_default(step):
             tf.summary.image(name, picture[None])
 
+    def read(self) -> list[dict[str, Any]]:
+        """The rows of the log, oldest first."""
+        return read_log(self._log)
+
     def flush(self) -> None:
         """Makes sure that everything written so far is on disk."""
         self._writer.flush()
 
 
-def read_log(model_dir: str) -> list[dict[str, float | None]]:
+def read_log(path: str) -> list[dict[str, Any]]:
     """The rows of `log.jsonl`, oldest first; without a last line that was cut off by a kill."""
     rows = []
-    path = os.path.join(model_dir, _LOG)
     with contextlib.suppress(FileNotFoundError, json.JSONDecodeError), open(path) as log:
         for line in log:
             rows.append(json.loads(line))
     return rows
 
 
-class Progress(ProgressLine):
+class Progress:
     """The line of progress of a GAN's training."""
 
     def __init__(self, first_step: int, last_step: int):
-        super().__init__("step", first_step, last_step)
+        self._line = ProgressLine("step", first_step, last_step)
 
     def update(self, step: int, images_per_second: float, values: dict[str, float]) -> None:
-        """Tells the step reached, the speed and the two losses."""
-        super().update(
+        """Shows the step reached, the two losses and the speed."""
+        self._line.update(
             step,
             f"D {values['loss/discriminator']:.3f}, G {values['loss/generator']:.3f}, "
             f"{images_per_second:.0f} images/s",
         )
+
+    def close(self) -> None:
+        """Ends the line."""
+        self._line.close()

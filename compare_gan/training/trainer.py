@@ -1,5 +1,6 @@
-"""The training loop: from a config in gin to a model directory."""
+"""The trainer of a GAN: from an experiment to a run directory."""
 
+import contextlib
 import functools
 import logging
 import secrets
@@ -11,9 +12,10 @@ import tensorflow as tf
 
 from compare_gan import engine
 from compare_gan.backend import on_cpu
-from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.experiment import Experiment
+from compare_gan.training.options import RunConfig
 from compare_gan.training.recorder import Recorder
+from compare_gan.training.run_dir import RunDir
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
 from compare_gan.winograd import winograd_convolutions
@@ -21,38 +23,49 @@ from compare_gan.winograd import winograd_convolutions
 _log = logging.getLogger(__name__)
 
 
+def make_strategy(run_config: RunConfig) -> tf.distribute.Strategy:
+    """The devices of a run; must come before any other TensorFlow operation of the process."""
+    if run_config.deterministic:
+        tf.config.experimental.enable_op_determinism()
+    return engine.make_strategy(run_config.distribution, run_config.single_core)
+
+
 class Trainer:
-    """Trains one experiment in one model directory, resuming from what is there.
+    """Trains one experiment in the directory of a run, from its newest checkpoint if there is one.
 
     Args:
-      experiment: What to train.
-      model_dir: Where checkpoints, pictures and logs go; made if absent.
+      experiment: The experiment to train.
+      run: The directory of checkpoints, pictures and logs; made if absent.
+      strategy: The devices to train on; those of the config if None.
 
     Raises:
       UserError: The directory holds a run that diverged or that has another config's shapes, or
         the batch size does not suit the GAN or the number of replicas.
     """
 
-    def __init__(self, experiment: Experiment, model_dir: str):
+    def __init__(
+        self,
+        experiment: Experiment,
+        run: RunDir,
+        strategy: tf.distribute.Strategy | None = None,
+    ):
         self.experiment = experiment
-        self.model_dir = model_dir
+        self.run = run
         run_config = experiment.run_config
-        model_dirs.refuse_unsuitable(model_dir)
+        run.refuse_unsuitable()
         seed = run_config.tf_random_seed
         seed = secrets.randbelow(2**31) if seed is None else seed
-        if run_config.deterministic:
-            tf.config.experimental.enable_op_determinism()
-        self.strategy = engine.make_strategy(run_config.distribution, run_config.single_core)
+        self.strategy = strategy or make_strategy(run_config)
         self.is_chief = engine.is_chief(self.strategy)
         replicas = self.strategy.num_replicas_in_sync
         with self.strategy.scope():
-            experiment.check(replicas, model_dir)
-            experiment.check_labels(model_dir)
+            experiment.check(replicas, run.labels)
+            experiment.check_labels(run.labels)
             keras.utils.set_random_seed(seed % 2**32)
             self.gan = experiment.make_gan()
             self.state = TrainState(self.gan, seed, experiment.options.optimization)
         self.checkpoints = engine.Checkpoints(
-            self.state, model_dirs.checkpoint_dir(model_dir), run_config.keep_checkpoint_max
+            self.state, run.checkpoints, run_config.keep_checkpoint_max
         )
         self.checkpoints.resume()
         self.train_step = TrainStep(self.state)
@@ -89,6 +102,7 @@ class Trainer:
         SIGINT and SIGTERM, to any worker, end it after the running call, with a checkpoint.
 
         Raises:
+          UserError: Another process trains in the directory.
           DivergenceError: A loss or an image was not finite. The run is marked as diverged and its
             last checkpoint kept.
           KeyboardInterrupt: A signal ended it.
@@ -97,16 +111,18 @@ class Trainer:
         if self.step >= options.training_steps:
             _log.info("Step %d is reached already.", self.step)
             return
-        self._provide_labels()
-        engine.fit(
-            self.loop,
-            self.checkpoints,
-            [Recorder(self.experiment, self.state, self.model_dir)],
-            last_step=options.training_steps,
-            steps_per_call=run_config.iterations_per_loop,
-            save_every=run_config.save_checkpoints_steps,
-            save_first=True,
-        )
+        # `training.schedules` holds the lock already, from before the checkpoint was restored.
+        with self.run.lock if self.is_chief else contextlib.nullcontext():
+            self._provide_labels()
+            engine.fit(
+                self.loop,
+                self.checkpoints,
+                [Recorder(self.experiment, self.state, self.run)],
+                last_step=options.training_steps,
+                steps_per_call=run_config.iterations_per_loop,
+                save_every=run_config.save_checkpoints_steps,
+                save_first=True,
+            )
 
     def provide_labels(self) -> None:
         """Infers the labels that the data set asks for, if steps remain that need them.
@@ -119,12 +135,12 @@ class Trainer:
 
     def _provide_labels(self) -> None:
         # Checked before they are inferred, which may take long, and again with their hash.
-        model_dirs.check_training_labels(self.model_dir, self._label_description)
-        self.experiment = self.experiment.with_labels(self.model_dir, self.strategy)
+        self.run.check_training_labels(self._label_description)
+        self.experiment = self.experiment.with_labels(self.run.labels, self.strategy)
         description = self._label_description
-        model_dirs.check_training_labels(self.model_dir, description)
+        self.run.check_training_labels(description)
         if self.is_chief:
-            model_dirs.write_training_labels(self.model_dir, description)
+            self.run.write_training_labels(description)
 
     @property
     def _label_description(self) -> Mapping[str, object] | None:

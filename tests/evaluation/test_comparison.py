@@ -8,7 +8,8 @@ import pytest
 from compare_gan.errors import UserError
 from compare_gan.evaluation import comparison
 from compare_gan.evaluation.provenance import Provenance
-from compare_gan.evaluation.results import ResultRow, Score, write_results
+from compare_gan.evaluation.results import ResultRow, Score
+from compare_gan.evaluation.results_file import ResultsFile
 
 _FIELDS = {field.name: "same" for field in dataclasses.fields(Provenance)}
 _PROVENANCE = Provenance(
@@ -73,7 +74,7 @@ def test_the_table_has_a_column_for_each_score():
 
 
 def test_rows_are_read_from_directories_and_files(tmp_path):
-    write_results([_row(10), _row(20)], str(tmp_path))
+    ResultsFile(str(tmp_path / "results.jsonl")).add([_row(10), _row(20)])
     assert comparison.read_rows(str(tmp_path)) == [_row(10), _row(20)]
     assert comparison.read_rows(str(tmp_path / "results.jsonl")) == [_row(10), _row(20)]
     values = json.loads(_row().to_json()) | {"scores": {"fid": 12.5}}

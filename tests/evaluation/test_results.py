@@ -17,9 +17,8 @@ from compare_gan.evaluation.results import (
     comparable,
     format_scores,
     provenance_differences,
-    read_results,
-    write_results,
 )
+from compare_gan.evaluation.results_file import ResultsFile
 
 _PROVENANCE = Provenance(
     dataset="fashion_mnist_10k",
@@ -42,6 +41,10 @@ _PROVENANCE = Provenance(
 )
 
 
+def _file(folder):
+    return ResultsFile(str(folder / "results.jsonl"))
+
+
 def _row(step=10, **scores):
     scores = scores or {"fid_fashion_cnn": 12.5}
     return ResultRow(step, {name: Score(v, 0.25) for name, v in scores.items()}, _PROVENANCE)
@@ -49,21 +52,21 @@ def _row(step=10, **scores):
 
 def test_rows_are_read_back_as_written(tmp_path):
     rows = [_row(10), _row(20, is_fashion_cnn=1 / 3)]
-    write_results(rows[:1], str(tmp_path), "scores.csv")
-    write_results(rows[1:], str(tmp_path), "scores.csv")
-    assert read_results(str(tmp_path)) == rows
+    _file(tmp_path).add(rows[:1])
+    _file(tmp_path).add(rows[1:])
+    assert _file(tmp_path).read() == rows
     assert sorted(os.listdir(tmp_path)) == ["results.jsonl", "scores.csv"]
 
 
 def test_nothing_evaluated_is_no_rows(tmp_path):
-    assert read_results(str(tmp_path)) == []
+    assert _file(tmp_path).read() == []
 
 
 def test_the_table_has_a_line_a_row_and_gains_columns(tmp_path):
     path = tmp_path / "scores.csv"
     path.write_text('step,fid_score_mean,note\n5,80.5,"old, by hand"\n')
-    write_results([_row(10)], str(tmp_path), "scores.csv")
-    write_results([_row(20, is_fashion_cnn=2.0)], str(tmp_path), "scores.csv")
+    _file(tmp_path).add([_row(10)])
+    _file(tmp_path).add([_row(20, is_fashion_cnn=2.0)])
     with open(path, newline="") as file:
         lines = list(csv.DictReader(file))
     assert [line["step"] for line in lines] == ["5", "10", "20"]
@@ -75,21 +78,22 @@ def test_the_table_has_a_line_a_row_and_gains_columns(tmp_path):
 
 
 def test_a_lost_table_is_made_again(tmp_path):
-    write_results([_row(10), _row(20)], str(tmp_path))
+    _file(tmp_path).add([_row(10), _row(20)])
     path = tmp_path / "scores.csv"
     whole = path.read_text()
     path.write_text(whole.splitlines()[0])  # As a kill before the second file would leave it.
-    write_results([], str(tmp_path))
+    _file(tmp_path).add([])
     assert path.read_text() == whole
 
 
 # In processes of its own: one that is forked from a process in which TensorFlow works may crash.
 _WRITE_MANY = """
 import dataclasses, sys
-from compare_gan.evaluation.results import ResultRow, write_results
+from compare_gan.evaluation.results import ResultRow
+from compare_gan.evaluation.results_file import ResultsFile
 row, folder, first = ResultRow.from_json(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 for i in range(20):
-    write_results([dataclasses.replace(row, step=first + i)], folder)
+    ResultsFile(folder + "/results.jsonl").add([dataclasses.replace(row, step=first + i)])
 """
 
 
@@ -97,21 +101,45 @@ def test_rows_of_two_processes_are_all_kept(tmp_path):
     command = [sys.executable, "-c", _WRITE_MANY, _row().to_json(), str(tmp_path)]
     processes = [subprocess.Popen([*command, first]) for first in ("0", "100")]
     assert [process.wait() for process in processes] == [0, 0]
-    steps = {row.step for row in read_results(str(tmp_path))}
+    steps = {row.step for row in _file(tmp_path).read()}
     assert steps == {*range(20), *range(100, 120)}
 
 
+def test_a_row_that_another_process_has_added_meanwhile_is_not_added_again(tmp_path):
+    results = _file(tmp_path)
+    results.add([_row(10)])
+    known = results.read()  # Here two processes begin to measure.
+    results.add([_row(10, fid_fashion_cnn=12.0), _row(20)], known)
+    assert [row.step for row in results.read()] == [10, 10, 20]  # Measured again on purpose.
+    otherwise = dataclasses.replace(_PROVENANCE, num_fake=60)
+    other = [_row(10, fid_fashion_cnn=12.5), dataclasses.replace(_row(20), provenance=otherwise)]
+    results.add(other, known)
+    assert [(row.step, row.provenance.num_fake) for row in results.read()] == [
+        (10, 50), (10, 50), (20, 50), (20, 60),
+    ]  # fmt: skip
+    assert len((tmp_path / "scores.csv").read_text().splitlines()) == 5
+
+
+def test_lines_have_a_version_and_older_ones_are_read(tmp_path):
+    results = _file(tmp_path)
+    (tmp_path / "results.jsonl").write_text(_row(10).to_json() + "\n")
+    results.add([_row(20)])
+    assert results.read() == [_row(10), _row(20)]
+    lines = (tmp_path / "results.jsonl").read_text().splitlines()
+    assert [json.loads(line).get("version") for line in lines] == [None, 1]
+
+
 def test_a_broken_line_is_named(tmp_path):
-    write_results([_row()], str(tmp_path))
+    _file(tmp_path).add([_row()])
     with open(tmp_path / "results.jsonl", "a") as file:
         file.write('{"step": 3}\n')
     with pytest.raises(UserError, match=r"Line 2 of .*results\.jsonl"):
-        read_results(str(tmp_path))
+        _file(tmp_path).read()
 
 
 def test_rows_are_comparable_unless_their_provenance_differs(tmp_path):
-    write_results([_row(10)], str(tmp_path))
-    (read,) = read_results(str(tmp_path))
+    _file(tmp_path).add([_row(10)])
+    (read,) = _file(tmp_path).read()
     assert comparable(read, _row(20, is_fashion_cnn=1.0))
     assert comparable(read, _with(seeds=(0, 1, 2)))
     other = _with(num_fake=5000, weights="raw")
@@ -128,20 +156,20 @@ def test_every_field_of_the_provenance_matters(field):
 
 
 def test_a_row_of_an_older_version_is_read_but_not_comparable(tmp_path):
-    write_results([_row()], str(tmp_path))
+    _file(tmp_path).add([_row()])
     path = tmp_path / "results.jsonl"
     row = json.loads(path.read_text())
     del row["protocol"]["latents"], row["metrics"]
     path.write_text(json.dumps(row) + "\n")
-    (read,) = read_results(str(tmp_path))
+    (read,) = _file(tmp_path).read()
     assert read.scores == _row().scores and read.provenance.latents == "not recorded"
     assert list(provenance_differences(read, _row())) == ["latents"]
 
 
 def test_the_name_of_the_protocol_is_written_but_makes_no_difference(tmp_path):
     named = dataclasses.replace(_row(), protocol_name="fid10k_test")
-    write_results([named, _row()], str(tmp_path))
-    assert read_results(str(tmp_path)) == [named, _row()]
+    _file(tmp_path).add([named, _row()])
+    assert _file(tmp_path).read() == [named, _row()]
     with open(tmp_path / "scores.csv", newline="") as file:
         assert [line["protocol"] for line in csv.DictReader(file)] == ["fid10k_test", ""]
     assert comparable(named, _row())

@@ -12,7 +12,7 @@ from compare_gan import sampling
 from compare_gan.errors import UserError
 from compare_gan.importing import import_weights
 from compare_gan.importing.source import EMA
-from compare_gan.training.model_dir import load_trained
+from compare_gan.training.run_dir import RunDir
 
 _DATA = pathlib.Path(__file__).parent.parent / "data"
 _GOLDEN = _DATA / "importing_golden.npz"
@@ -83,7 +83,7 @@ def test_a_checkpoint_gives_the_images_and_logits_of_2019(old, dcgan, golden, co
     )
     assert "images of 28 pixels as well" in err
 
-    model = load_trained(path)
+    model = RunDir(path).load()
     assert (model.step, model.sampler.z_dim, model.averaged) == (70, 16, False)
     images = model.sampler.network((golden["dcgan32/z"], None), training=False)
     _assert_close(images[:, ::8, ::8], golden["dcgan32/images_eval"])
@@ -111,7 +111,7 @@ def test_a_hub_module_gives_the_images_and_logits_of_2019(old, biggan, golden, c
     assert "resnet_biggan_arch, 32x32x3, 10 classes, step 0" in out and "averaged weights" in out
     assert "eval_z.distribution_fn = @tf.random.normal." in err and "epsilon" not in err
 
-    model = load_trained(path)
+    model = RunDir(path).load()
     y = np.eye(10, dtype=np.float32)[golden["biggan32_ch8/labels"]]
     z = golden["biggan32_ch8/z"]
     assert model.averaged and model.sampler.num_classes == 10
@@ -154,7 +154,7 @@ def test_heads_and_standing_statistics_come_along(old, biggan, command, tmp_path
     status, out, err = command("import-weights", str(tmp_path), "--model_dir", path)
     assert status == 0 and out.startswith("S3GAN of resnet_biggan_arch"), err
 
-    model = load_trained(path)
+    model = RunDir(path).load()
     heads = model.state.gan.heads
     assert set(heads) == {"rotation", "class_prediction", "projection"}
     for head in heads.values():
@@ -174,7 +174,7 @@ def test_a_generator_alone_is_enough(old, narrow, tmp_path, caplog):
     with caplog.at_level("WARNING", logger="compare_gan"):
         import_weights(prefix, str(tmp_path / "run"))
     assert "holds no discriminator: it is left as initialized" in caplog.text
-    for variable in load_trained(tmp_path / "run").sampler.network.variables:
+    for variable in RunDir(tmp_path / "run").load().sampler.network.variables:
         np.testing.assert_array_equal(variable.value, variables[variable.path])
 
 
@@ -192,7 +192,7 @@ def test_a_config_wins(old, narrow, tmp_path):
     path = str(tmp_path / "run")
     out = import_weights(prefix, path, [str(tmp_path / "old.gin")], ["options.batch_size = 16"])
     assert out.startswith("SSGAN of dcgan_arch, 32x32x3")
-    model = load_trained(path)
+    model = RunDir(path).load()
     assert type(model.state.gan).__name__ == "SSGAN"
     assert model.sampler.network.norms[0].statistics.epsilon == 1e-3
     config = (tmp_path / "run" / "config.gin").read_text()
@@ -216,7 +216,7 @@ def test_a_config_of_2019_needs_neither_its_data_nor_its_label_files(old, comman
     assert out.startswith("S3GAN of resnet_biggan_arch, 128x128x3, 1000 classes")
 
     # What `sample` and `export` do.
-    images = sampling.write_images(load_trained(run).sampler, str(tmp_path / "images"), 1, seed=0)
+    images = sampling.write_images(RunDir(run).load().sampler, str(tmp_path / "images"), 1, seed=0)
     assert len(os.listdir(images)) == 1
 
 
@@ -252,7 +252,7 @@ def test_bindings_win_in_whichever_scope(old, tmp_path):
         out = import_weights(prefix, path, [], [_SSGAN, f"{scope}.g_use_ema = {averaged}"])
         assert out.startswith("SSGAN of dcgan_arch, 32x32x3")
         assert out.endswith(", averaged weights") == averaged
-        assert load_trained(path).averaged == averaged
+        assert RunDir(path).load().averaged == averaged
 
 
 def _spoil(variables, change):
@@ -322,7 +322,7 @@ def test_every_variable_that_does_not_fit_is_listed(old, narrow, command, tmp_pa
 def test_a_new_folder_may_lie_in_new_ones(old, narrow, tmp_path):
     prefix = old.write_checkpoint(tmp_path / "old", narrow)
     import_weights(prefix, str(tmp_path / "new" / "deep" / "run"))
-    assert load_trained(tmp_path / "new" / "deep" / "run").step == 7
+    assert RunDir(tmp_path / "new" / "deep" / "run").load().step == 7
     assert sorted(os.listdir(tmp_path)) == ["new", "old"]
 
 

@@ -15,7 +15,7 @@ from compare_gan.labels import LabelOptions
 from compare_gan.labels.files import read_manifest
 from compare_gan.labels.inputs import InferenceInputs, digest_of_key
 from compare_gan.labels.network import network_path
-from compare_gan.training.model_dir import check_training_labels, training_labels
+from compare_gan.training.run_dir import RunDir
 
 _DATA = pathlib.Path(__file__).parent / "data"
 _RAW = "infer_labels.features = 'raw'"
@@ -158,10 +158,11 @@ def test_descriptions_of_version_1_are_read(tmp_path):
     today = {name: old[name] for name in ("method", "features", "soft", "labeled_fraction")}
     today |= {"version": 1, "hidden_accuracy": 0.9, "hash": "afd3"}
     (tmp_path / "training_labels.json").write_text(json.dumps(old))
-    assert training_labels(str(tmp_path)) == today
-    check_training_labels(str(tmp_path), today | {"version": 2})
+    run = RunDir(tmp_path)
+    assert run.training_labels() == today
+    run.check_training_labels(today | {"version": 2})
     with pytest.raises(UserError, match=r"inferred from raw features \(classifier, hash afd3\)"):
-        check_training_labels(str(tmp_path), today | {"version": 2, "hash": "0"})
+        run.check_training_labels(today | {"version": 2, "hash": "0"})
     row = {"step": 1, "scores": {}, "protocol": {}, "training_labels": old}
     assert ResultRow.from_json(json.dumps(row)).training_labels == today
     new = today | {"version": 2}

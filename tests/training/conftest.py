@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from compare_gan import config, registry
-from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.options import Options
+from compare_gan.training.run_dir import RunDir
 from compare_gan.training.state import TrainState
 from compare_gan.training.trainer import Experiment, Trainer
 
@@ -64,8 +64,8 @@ def tiny():
 def _finished(tmp_path_factory, tiny_run):
     path = str(tmp_path_factory.mktemp("finished"))
     config.parse([], tiny_run)
-    trainer = Trainer(Experiment.from_gin(), path)
-    model_dirs.write_description(path, trainer.experiment.dataset)
+    trainer = Trainer(Experiment.from_gin(), RunDir(path))
+    trainer.run.write_description(trainer.experiment.dataset)
     trainer.train()
     return path
 

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.training import model_dir as model_dirs
 from compare_gan.training.export import export
+from compare_gan.training.run_dir import RunDir
 
 # Loads the SavedModel first: TensorFlow must suffice for it.
 _RELOAD = """
@@ -41,9 +41,9 @@ _UNCONDITIONAL = (
 
 def _trained(tmp_path, make_trainer, *bindings):
     trainer = make_trainer(tmp_path / "run", "options.training_steps = 3", *bindings)
-    model_dirs.write_description(str(tmp_path / "run"), trainer.experiment.dataset)
+    trainer.run.write_description(trainer.experiment.dataset)
     trainer.train()
-    return model_dirs.load_trained(str(tmp_path / "run"))
+    return RunDir(str(tmp_path / "run")).load()
 
 
 @pytest.mark.parametrize("bindings", ((), _UNCONDITIONAL), ids=("conditional", "unconditional"))

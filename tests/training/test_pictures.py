@@ -24,8 +24,9 @@ def _draw(tmp_path, make_trainer, monkeypatch):
             return batches.take(num_examples).batch(batch_size)
 
         monkeypatch.setattr("compare_gan.datasets.eval_batches", eval_batches)
-        summaries = Summaries(str(tmp_path))
-        PictureTaker(trainer.experiment, trainer.state, str(tmp_path), summaries).real()
+        run = trainer.run
+        summaries = Summaries(run.log, run.tensorboard)
+        PictureTaker(trainer.experiment, trainer.state, run, summaries).real()
         path = tmp_path / "samples" / "real.png"
         return np.asarray(Image.open(path)) if path.exists() else None
 

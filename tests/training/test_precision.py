@@ -14,8 +14,8 @@ from compare_gan.engine.loop import make_train_loop
 from compare_gan.engine.precision import mixed_precision
 from compare_gan.gans.terms import LossTerms
 from compare_gan.sampling import Sampler
-from compare_gan.training.model_dir import load_trained, write_description
 from compare_gan.training.options import Options
+from compare_gan.training.run_dir import RunDir
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
 
@@ -264,7 +264,7 @@ def test_losses_that_are_not_finite_are_divergence(tiny):
 def test_a_run_resumes_with_its_loss_scale(tmp_path, make_trainer):
     precision = "run_config.mixed_precision = 'float16'"
     trainer = make_trainer(tmp_path, precision, "options.training_steps = 3")
-    write_description(str(tmp_path), trainer.experiment.dataset)
+    trainer.run.write_description(trainer.experiment.dataset)
     trainer.state.d_optimizer.dynamic_scale.assign(2.0**9)
     trainer.train()
     resumed = make_trainer(tmp_path, precision)
@@ -273,5 +273,5 @@ def test_a_run_resumes_with_its_loss_scale(tmp_path, make_trainer):
     assert float(resumed.state.g_optimizer.dynamic_scale) == 2.0**15
     assert int(resumed.state.d_optimizer.step_counter) == 6  # Two of them in each step.
     resumed.train()
-    model = load_trained(str(tmp_path))  # Into a state without loss scales.
+    model = RunDir(str(tmp_path)).load()  # Into a state without loss scales.
     assert model.step == 6 and model.sampler.network.compute_dtype == "float32"

@@ -1,14 +1,16 @@
 """Which checkpoints are evaluated when; the scores themselves are tested in tests/evaluation."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 
 from compare_gan import config
 from compare_gan.errors import UserError
-from compare_gan.evaluation.results import read_results
 from compare_gan.training import schedules
-from compare_gan.training.trainer import Experiment
+from compare_gan.training.experiment import Experiment
+from compare_gan.training.run_dir import RunDir
 
 _PLAN = schedules.EvaluationPlan(averaging_runs=1, every_steps=3)
 
@@ -19,8 +21,9 @@ def _run(tmp_path, tiny_run, monkeypatch):
 
     def run(schedule, *bindings, plan=_PLAN):
         config.parse([], [*tiny_run, *bindings])
-        schedules.run(schedule, Experiment.from_gin(), str(tmp_path / "run"), plan)
-        return [row.step for row in read_results(str(tmp_path / "run"))]
+        run_dir = RunDir(str(tmp_path / "run"))
+        schedules.run(schedule, Experiment.from_gin(), run_dir, plan)
+        return [row.step for row in run_dir.results().read()]
 
     return run
 
@@ -108,4 +111,32 @@ def test_continuous_eval_of_a_diverged_run_ends(run, tmp_path, finished_run):
     with pytest.raises(UserError, match="has diverged; nothing more will come"):
         run("continuous_eval", "options.training_steps = 9")
     # What it had reached before is scored.
-    assert [row.step for row in read_results(str(tmp_path / "run"))] == [3, 6]
+    assert [row.step for row in RunDir(str(tmp_path / "run")).results().read()] == [3, 6]
+
+
+_HOLDER = """
+import sys, time
+from compare_gan.training.run_lock import RunLock
+with RunLock(sys.argv[1]):
+    print("held", flush=True)
+    time.sleep(300)
+"""
+
+
+def test_one_process_trains_and_others_read_along(run, tmp_path, finished_run):
+    finished_run(tmp_path / "run")
+    command = [sys.executable, "-c", _HOLDER, str(tmp_path / "run" / "training.lock")]
+    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
+        assert other.stdout.readline() == b"held\n"
+        before = (tmp_path / "run" / "config.gin").read_text()
+        for mode in ("train", "eval_after_train"):
+            with pytest.raises(UserError, match=f"run' is in use: process {other.pid} on "):
+                run(mode, "options.training_steps = 7")
+        assert (tmp_path / "run" / "config.gin").read_text() == before
+        assert run("continuous_eval") == [3, 6]
+        assert RunDir(tmp_path / "run").load().step == 6
+        other.kill()  # As SIGKILL leaves it.
+    assert (tmp_path / "run" / "training.lock").exists()
+    assert run("train", "options.training_steps = 7") == [3, 6]
+    assert RunDir(tmp_path / "run").load().step == 7
+    assert not (tmp_path / "run" / "training.lock").exists()

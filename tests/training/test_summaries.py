@@ -10,13 +10,14 @@ from compare_gan.training.summaries import Progress, Summaries, read_log
 
 
 def test_scalars_and_grids_reach_tensorboard_and_the_log(tmp_path):
-    summaries = Summaries(str(tmp_path))
+    log = str(tmp_path / "log.jsonl")
+    summaries = Summaries(log, str(tmp_path / "tensorboard"))
     summaries.scalars(10, {"loss/g_loss": 0.5, "loss/d_loss": float("nan")})
     summaries.scalars(20, {"loss/g_loss": 0.25, "loss/d_loss": 1.0})
     summaries.grid(20, "samples", np.zeros((4, 6, 1), np.uint8))
     summaries.text("gin", "options.batch_size = 4")
     summaries.flush()
-    assert read_log(str(tmp_path)) == [
+    assert read_log(log) == [
         {"step": 10, "loss/g_loss": 0.5, "loss/d_loss": None},
         {"step": 20, "loss/g_loss": 0.25, "loss/d_loss": 1.0},
     ]
@@ -34,12 +35,13 @@ def test_scalars_and_grids_reach_tensorboard_and_the_log(tmp_path):
 
 
 def test_resuming_drops_the_rows_of_steps_that_will_be_done_again(tmp_path):
-    first = Summaries(str(tmp_path))
+    log = str(tmp_path / "log.jsonl")
+    first = Summaries(log, str(tmp_path / "tensorboard"))
     for step in (10, 20, 30):
         first.scalars(step, {"loss": 1.0})
-    with open(tmp_path / "log.jsonl", "a") as log:
-        log.write('{"step": 40, "lo')  # A kill in the middle of a line.
-    Summaries(str(tmp_path), first_step=20).scalars(30, {"loss": 2.0})
+    with open(log, "a") as file:
+        file.write('{"step": 40, "lo')  # A kill in the middle of a line.
+    Summaries(log, str(tmp_path / "tensorboard"), first_step=20).scalars(30, {"loss": 2.0})
     lines = (tmp_path / "log.jsonl").read_text().splitlines()
     assert [(row["step"], row["loss"]) for row in map(json.loads, lines)] == [
         (10, 1.0),

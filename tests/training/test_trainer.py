@@ -57,7 +57,7 @@ def test_a_resumed_run_ends_as_an_undisturbed_one(tmp_path, make_trainer):
     assert resumed.step == 3
     resumed.train()
     _assert_same(resumed, whole)
-    rows = [read_log(str(tmp_path / name)) for name in ("cut", "whole")]
+    rows = [read_log(str(tmp_path / name / "log.jsonl")) for name in ("cut", "whole")]
     assert [row["loss/generator"] for row in rows[0]] == [row["loss/generator"] for row in rows[1]]
 
 
@@ -72,7 +72,7 @@ def test_what_a_run_leaves(tmp_path, finished_run):
     operative = (tmp_path / "operative_config.gin").read_text()
     assert "S3GAN.weight_rotation_loss_g = 0.2" in operative  # A default.
     # Calls end where pictures or checkpoints are due: at 2, 3, 4 and 6.
-    assert [row["step"] for row in read_log(str(tmp_path))] == [2, 3, 4, 6]
+    assert [row["step"] for row in read_log(str(tmp_path / "log.jsonl"))] == [2, 3, 4, 6]
 
 
 def test_a_finished_run_is_left_alone(tmp_path, make_trainer, finished_run):
@@ -108,7 +108,11 @@ def test_samples_that_are_not_finite_are_divergence_too(tmp_path, make_trainer, 
     monkeypatch.setattr(Recorder, "on_due", fail)
     with pytest.raises(DivergenceError, match="diverged at step 3: The generator made"):
         make_trainer(tmp_path).train()
-    assert json.loads((tmp_path / "DIVERGED").read_text()) == {"step": 3, "terms": ["samples"]}
+    assert json.loads((tmp_path / "DIVERGED").read_text()) == {
+        "version": 1,
+        "step": 3,
+        "terms": ["samples"],
+    }
     assert [step_of(path) for path in list_checkpoints(str(tmp_path / "checkpoints"))] == [0]
 
 

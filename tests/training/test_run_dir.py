@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.training import model_dir as model_dirs
+from compare_gan.training.run_dir import RunDir
 
 
 @pytest.fixture(name="trainer")
@@ -27,7 +27,7 @@ def test_a_trained_generator_comes_back_without_its_data(trainer, tmp_path, use_
         raise AssertionError("training data is read")
 
     monkeypatch.setattr("compare_gan.datasets.get_dataset", no_data)
-    model = model_dirs.load_trained(str(tmp_path), use_ema=use_ema)
+    model = RunDir(str(tmp_path)).load(use_ema=use_ema)
     np.testing.assert_array_equal(model.sampler.network((z, y), training=False), expected)
     sampler = model.sampler
     assert (model.step, sampler.z_dim, sampler.num_classes, model.averaged) == (6, 4, 4, use_ema)
@@ -35,21 +35,21 @@ def test_a_trained_generator_comes_back_without_its_data(trainer, tmp_path, use_
 
 
 def test_checkpoints_are_found_by_step_and_by_path(trainer, tmp_path):
-    find = model_dirs.find_checkpoint
-    assert find(str(tmp_path), "3").endswith("step-3")
-    assert find(str(tmp_path), 3) == find(str(tmp_path), find(str(tmp_path), 3))
+    find = RunDir(str(tmp_path)).find_checkpoint
+    assert find("3").endswith("step-3")
+    assert find(3) == find(find(3))
     with pytest.raises(UserError, match="no checkpoint 4; its steps are 0, 3, 6"):
-        find(str(tmp_path), 4)
+        find(4)
 
 
 def test_a_damaged_newest_is_passed_over_unless_it_is_asked_for(trainer, tmp_path, caplog):
     with open(tmp_path / "checkpoints" / "step-6.data-00000-of-00001", "r+b") as file:
         file.truncate(100)
     with caplog.at_level("WARNING", logger="compare_gan"):
-        assert model_dirs.load_trained(str(tmp_path)).step == 3
+        assert RunDir(str(tmp_path)).load().step == 3
     assert "step-6' is damaged" in caplog.text
     with pytest.raises(UserError, match="step-6' is damaged"):
-        model_dirs.load_trained(str(tmp_path), 6)
+        RunDir(str(tmp_path)).load(6)
 
 
 def test_another_config_than_before_is_told(trainer, tmp_path, make_trainer, caplog):
@@ -57,7 +57,7 @@ def test_another_config_than_before_is_told(trainer, tmp_path, make_trainer, cap
         caplog.clear()
         with caplog.at_level("WARNING", logger="compare_gan"):
             dataset = make_trainer(tmp_path, *bindings).experiment.dataset
-            model_dirs.write_description(str(tmp_path), dataset)
+            RunDir(str(tmp_path)).write_description(dataset)
         return caplog.text
 
     assert changes("options.training_steps = 9") == ""
@@ -67,12 +67,33 @@ def test_another_config_than_before_is_told(trainer, tmp_path, make_trainer, cap
 
 def test_the_description_is_plain_json(trainer, tmp_path):
     described = json.loads((tmp_path / "model.json").read_text())
+    assert described["version"] == 1
     assert described["image_shape"] == [8, 8, 3] and described["num_classes"] == 4
     assert "batch_size = 8" in (tmp_path / "config.gin").read_text()
 
 
 def test_what_is_no_model_directory_is_told(tmp_path):
     with pytest.raises(UserError, match=r"is not a model directory: it has no config\.gin"):
-        model_dirs.load_trained(str(tmp_path))
+        RunDir(str(tmp_path)).load()
     with pytest.raises(UserError, match="holds no checkpoint"):
-        model_dirs.find_checkpoint(str(tmp_path), 1)
+        RunDir(str(tmp_path)).find_checkpoint(1)
+
+
+def test_files_from_before_versions_are_read(trainer, tmp_path):
+    run, old = RunDir(tmp_path), {"soft": True, "accuracy on hidden labels": 0.5}
+    assert run.training_labels() is None  # From the run.
+    for content, read in (
+        (old, {"version": 1, "soft": True, "hidden_accuracy": 0.5}),
+        (None, None),
+    ):
+        (tmp_path / "training_labels.json").write_text(json.dumps(content))
+        assert run.training_labels() == read
+        run.write_training_labels(read)
+        assert run.training_labels() == read
+    described = json.loads((tmp_path / "model.json").read_text())
+    del described["version"]
+    (tmp_path / "model.json").write_text(json.dumps(described))
+    assert run.load().step == 6
+    (tmp_path / "DIVERGED").write_text(json.dumps({"step": 6, "terms": ["loss"]}))
+    with pytest.raises(UserError, match=r"diverged at step 6 \(loss\)"):
+        run.refuse_unsuitable()

@@ -1,0 +1,103 @@
+"""The files of scores: results.jsonl, and a table of the same rows for spreadsheets."""
+
+import csv
+import dataclasses
+import io
+import json
+import os
+from collections.abc import Iterable, Sequence
+
+from compare_gan import files
+from compare_gan.errors import UserError
+from compare_gan.evaluation.results import ResultRow
+
+_VERSION = 1  # Of a line; lines from before have none.
+
+
+class ResultsFile:
+    """Result rows on disk: a line of JSON for each, and a table (CSV) made from them.
+
+    The table has one line per row and a column for each score, its standard deviation and each
+    field of the provenance; cells are empty where a row has no such value. It is made from the
+    rows each time, so it is complete again after a kill between the two; lines in it that are not
+    this library's stay.
+
+    Args:
+      path: The file of rows, `results.jsonl`.
+      table: The table; `scores.csv` in the same folder if None.
+
+    Example:
+      >>> from compare_gan.evaluation.results_file import ResultsFile
+      >>> ResultsFile("runs/s3gan/results.jsonl").read()
+      []
+    """
+
+    def __init__(self, path: str, table: str | None = None):
+        self._path = path
+        self._table = table or os.path.join(os.path.dirname(path), "scores.csv")
+
+    def read(self) -> list[ResultRow]:
+        """The rows, oldest first; none if nothing has been evaluated.
+
+        Raises:
+          UserError: A line cannot be read.
+        """
+        rows = []
+        for number, line in enumerate(files.read_text(self._path).splitlines(), start=1):
+            try:
+                rows.append(ResultRow.from_json(line))
+            except (ValueError, KeyError, TypeError) as error:
+                raise UserError(
+                    f"Line {number} of '{self._path}' is no result row: {error}."
+                ) from error
+        return rows
+
+    def add(self, rows: Iterable[ResultRow], known: Sequence[ResultRow] | None = None) -> None:
+        """Appends rows and makes the table anew; processes that do so at once wait for each other.
+
+        Args:
+          rows: The rows to append; none to make the table only.
+          known: The rows that were there when measuring began. A row that another process has
+            added since, for the same step with the same provenance, is not added once more.
+        """
+        with files.locked(self._path, folder=True):
+            present = self.read()
+            others = [] if known is None else [_measured(row) for row in present[len(known) :]]
+            new = [row for row in rows if _measured(row) not in others]
+            lines = "".join(_line(row) + "\n" for row in new)
+            files.write_text(self._path, files.read_text(self._path) + lines)
+            table = _table([*present, *new], files.read_text(self._table))
+            files.write_text(self._table, table)
+
+
+def _line(row: ResultRow) -> str:
+    return json.dumps({"version": _VERSION, **json.loads(row.to_json())})
+
+
+def _measured(row: ResultRow) -> dict[str, object]:
+    """Everything in a row but its scores, which may differ in the last digits between machines."""
+    return {**json.loads(row.to_json()), "scores": None}
+
+
+def _table(rows: Sequence[ResultRow], before: str) -> str:
+    foreign = [line for line in csv.DictReader(io.StringIO(before)) if not line.get("dataset_hash")]
+    lines = [*foreign, *(_table_line(row) for row in rows)]
+    columns = list(dict.fromkeys(name for line in lines for name in line))
+    out = io.StringIO()
+    writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(lines)
+    return out.getvalue()
+
+
+def _table_line(row: ResultRow) -> dict[str, object]:
+    line: dict[str, object] = {"step": row.step}
+    if row.protocol_name:
+        line["protocol"] = row.protocol_name
+    for name, score in row.scores.items():
+        line |= {f"{name}_mean": score.mean, f"{name}_std": score.std}
+    for name, value in dataclasses.asdict(row.provenance).items():
+        line[name] = json.dumps(value) if isinstance(value, (dict, list, tuple)) else value
+    if row.training_labels:
+        line["training_labels"] = json.dumps(row.training_labels)
+    return line

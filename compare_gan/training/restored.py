@@ -1,0 +1,79 @@
+"""Models read back from the checkpoints of a run."""
+
+import dataclasses
+
+from compare_gan.datasets import EvaluationLatents
+from compare_gan.engine import Checkpoints
+from compare_gan.sampling import Sampler, StandingStatistics
+from compare_gan.training.options import Options
+from compare_gan.training.state import TrainState
+
+
+@dataclasses.dataclass(frozen=True)
+class Description:
+    """The properties of a run's data set that sampling needs (`model.json`).
+
+    Attributes:
+      dataset: Name of the data set; None if it is not known.
+      image_shape: [H, W, C].
+      num_classes: Number of classes; None without labels.
+      class_names: Names of the classes, or None.
+    """
+
+    dataset: str | None
+    image_shape: tuple[int, int, int]
+    num_classes: int | None
+    class_names: list[str] | None
+
+
+@dataclasses.dataclass(frozen=True)
+class RestoredModel:
+    """A model read from a checkpoint of a run.
+
+    Attributes:
+      sampler: Its generator, ready to draw from.
+      step: Generator step of the checkpoint.
+      averaged: Whether the sampler's weights are the moving average (EMA).
+      state: Everything else: the GAN with its discriminator, optimizers, seed.
+    """
+
+    sampler: Sampler
+    step: int
+    averaged: bool
+    state: TrainState
+
+
+def restore(
+    description: Description, folder: str, checkpoint: str | None = None, use_ema: bool = True
+) -> RestoredModel:
+    """Rebuilds a model under the bindings that gin holds, and reads a checkpoint into it.
+
+    Args:
+      description: Image shape and classes.
+      folder: The folder of the checkpoints, which holds at least one.
+      checkpoint: A path; None for the newest that can be read.
+      use_ema: Use the averaged generator weights if the run has them.
+
+    Raises:
+      UserError: The checkpoint is damaged or belongs to another model.
+    """
+    options = Options()
+    gan = options.make_gan(description.image_shape, description.num_classes)
+    state = TrainState(gan, seed=0, optimization=options.optimization)
+    checkpoints = Checkpoints(state, folder)
+    if checkpoint is not None:
+        checkpoints.restore(checkpoint)
+    else:
+        checkpoints.restore_newest()
+    generator = state.make_sampling_generator()
+    state.update_sampling_generator(generator, use_ema)
+    sampler = Sampler(
+        generator,
+        options.z_dim,
+        description.image_shape,
+        num_classes=description.num_classes if gan.conditional else None,
+        class_names=description.class_names,
+        distribution=EvaluationLatents(),
+        standing_statistics=StandingStatistics(),
+    )
+    return RestoredModel(sampler, checkpoints.step, bool(state.ema) and use_ema, state)

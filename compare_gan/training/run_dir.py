@@ -1,0 +1,275 @@
+"""The directory of a run: which files it holds, and how they are written and read.
+
+config.gin             every binding of the run, as parsed
+operative_config.gin   the bindings that were used, defaults included
+model.json             image shape, classes, data set: what sampling must know without data
+checkpoints/           step-<n>: networks, optimizers, averaged weights, step, seed
+labels/                inferred labels, if the config asks for them (see labels/files.py)
+training_labels.json   description of the inferred labels of the run, see labels/files.py, or null
+samples/, samples.png  grids with fixed latents; real.png
+metrics/               pictures of metrics, if evaluation.pictures asks for them
+log.jsonl              a line for each call of the compiled loop: step and values by name
+tensorboard/, losses.png
+results.jsonl          scores with their provenance (see evaluation/results.py); scores.csv
+DIVERGED               present if training ended in a value that was not finite
+training.lock          present while a process trains here (see run_lock.py)
+"""
+
+import dataclasses
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import gin
+
+from compare_gan import config, engine, files
+from compare_gan.errors import UserError
+from compare_gan.evaluation.results import upgrade_training_labels
+from compare_gan.evaluation.results_file import ResultsFile
+from compare_gan.training import restored
+from compare_gan.training.run_lock import RunLock
+
+_log = logging.getLogger(__name__)
+
+_CONFIG, _LABELS, _DIVERGED = "config.gin", "training_labels.json", "DIVERGED"
+_VERSION = 1  # Of the JSON files; files from before have none.
+
+
+class DataProperties(Protocol):
+    """The properties of a data set that sampling needs."""
+
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def image_shape(self) -> tuple[int, int, int]: ...
+    @property
+    def num_classes(self) -> int | None: ...
+    @property
+    def class_names(self) -> Sequence[str] | None: ...
+
+
+class RunDir:
+    """The directory of a run, which `--model_dir` names. Need not exist.
+
+    Args:
+      path: The directory.
+
+    Attributes:
+      path: The directory.
+      lock: A context manager: the process that holds it trains here; see `RunLock`.
+      checkpoints: Folder of the checkpoints.
+      labels: Folder of inferred labels, unless the config names another.
+      samples: Folder of the sample grids.
+      pictures: Folder of the metrics' pictures.
+      tensorboard: Folder of the TensorBoard events.
+      log: The file `log.jsonl`.
+
+    Example:
+      >>> from compare_gan.training.run_dir import RunDir
+      >>> run = RunDir("runs/s3gan")
+      >>> run.file("grid.png"), run.list_checkpoints(), run.results().read()
+      ('runs/s3gan/grid.png', [], [])
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = os.fspath(path)
+        self.lock = RunLock(self.file("training.lock"))
+        self.checkpoints = self.file("checkpoints")
+        self.labels = self.file("labels")
+        self.samples = self.file("samples")
+        self.pictures = self.file("metrics")
+        self.tensorboard = self.file("tensorboard")
+        self.log = self.file("log.jsonl")
+
+    def __str__(self) -> str:
+        return self.path
+
+    def file(self, name: str) -> str:
+        """The path of a file of this name."""
+        return os.path.join(self.path, name)
+
+    def results(self, table: str = "scores.csv") -> ResultsFile:
+        """The scores, with the name of their table."""
+        return ResultsFile(self.file("results.jsonl"), self.file(table))
+
+    def refuse_unsuitable(self) -> None:
+        """Raises UserError if no run can be written, or resumed, here.
+
+        That is so if a file has the directory's name, or if its run has diverged or has other
+        networks than the config that gin holds.
+        """
+        if os.path.exists(self.path) and not os.path.isdir(self.path):
+            raise UserError(f"--model_dir '{self}' is a file, not a directory.")
+        if self.diverged:
+            note = files.read_json(self.file(_DIVERGED))
+            raise UserError(
+                f"The run in '{self}' diverged at step {note['step']} "
+                f"({', '.join(note['terms'])}); delete the file {_DIVERGED} there to resume from "
+                "its last checkpoint all the same."
+            )
+        before, now = _values(files.read_text(self.file(_CONFIG))), _values(gin.config_str())
+        for key in ("options.gan_class", "options.architecture", "options.z_dim"):
+            if key in before and key in now and before[key] != now[key]:
+                raise UserError(
+                    f"{key} is {now[key]}, but the run in '{self}' has {before[key]}: choose "
+                    "another --model_dir."
+                )
+
+    @property
+    def diverged(self) -> bool:
+        """Whether training ended in a value that was not finite."""
+        return os.path.exists(self.file(_DIVERGED))
+
+    def mark_diverged(self, step: int, terms: Sequence[str]) -> None:
+        """Notes that training ended at a step in these values, which were not finite."""
+        note = {"version": _VERSION, "step": step, "terms": list(terms)}
+        files.write_json(self.file(_DIVERGED), note)
+
+    @property
+    def config(self) -> str:
+        """The file with the config of the run.
+
+        Raises:
+          UserError: There is none.
+        """
+        path = self.file(_CONFIG)
+        if not os.path.isfile(path):
+            raise UserError(f"'{self}' is not a model directory: it has no {_CONFIG}.")
+        return path
+
+    def write_description(self, dataset: DataProperties) -> None:
+        """Saves the parsed config and the properties of the data set that sampling needs.
+
+        Warns if a run is resumed with another config.
+        """
+        bindings, before = gin.config_str(), files.read_text(self.file(_CONFIG))
+        changed = [
+            line
+            for line in sorted(_lines(before) ^ _lines(bindings))
+            if before and "training_steps" not in line
+        ]
+        if changed:
+            _log.warning("This run was begun with another config: %s.", "; ".join(changed))
+        files.write_text(self.file(_CONFIG), bindings)
+        names = dataset.class_names
+        description = restored.Description(
+            dataset.name,
+            _shape(dataset.image_shape),
+            None if dataset.num_classes is None else int(dataset.num_classes),
+            None if names is None else [str(name) for name in names],
+        )
+        values = {"version": _VERSION, **dataclasses.asdict(description)}
+        files.write_json(self.file("model.json"), values)
+
+    def write_operative_config(self) -> None:
+        """Saves the bindings that have been used until now, defaults included."""
+        files.write_text(self.file("operative_config.gin"), gin.operative_config_str())
+
+    def check_training_labels(self, description: Mapping[str, object] | None) -> None:
+        """Raises UserError if the run has been trained on other inferred labels, or on given ones.
+
+        Args:
+          description: `InferredLabels.description` of its data set, whose labels may be pending;
+            None without inferred labels.
+        """
+        if not os.path.exists(self.file(_LABELS)):
+            return
+        before = self.training_labels()
+        if before is not None and description is not None and "hash" not in description:
+            del before["hash"]  # The other hash is not known yet.
+        earlier, now = _in_words(before), _in_words(description)
+        if earlier != now:
+            raise UserError(
+                f"The run in '{self}' was trained on {earlier} until now, the config asks for "
+                f"{now}: choose another --model_dir, or delete {_LABELS} there to go on all the "
+                "same."
+            )
+
+    def write_training_labels(self, description: Mapping[str, object] | None) -> None:
+        """Saves the description of the inferred labels that the run is trained on, or None."""
+        files.write_json(self.file(_LABELS), description)
+
+    def training_labels(self) -> dict[str, object] | None:
+        """The description of the inferred labels that the run is trained on; None without any."""
+        if not os.path.exists(self.file(_LABELS)):
+            return None
+        return upgrade_training_labels(files.read_json(self.file(_LABELS)))
+
+    def list_checkpoints(self) -> list[str]:
+        """Paths of the finished checkpoints, oldest first."""
+        return engine.list_checkpoints(self.checkpoints)
+
+    def find_checkpoint(self, checkpoint: str | int) -> str:
+        """The path of a checkpoint that is given by its step or its path.
+
+        Raises:
+          UserError: There is none; the message lists the steps that there are.
+        """
+        paths = self._any_checkpoints()
+        for path in paths:
+            if str(checkpoint) in (path, str(engine.step_of(path))):
+                return path
+        steps = ", ".join(str(engine.step_of(path)) for path in paths)
+        raise UserError(f"'{self}' has no checkpoint {checkpoint}; its steps are {steps}.")
+
+    def load(
+        self, checkpoint: str | int | None = None, use_ema: bool = True
+    ) -> restored.RestoredModel:
+        """Rebuilds the trained model from this directory alone; reads no training data.
+
+        Gin's bindings are replaced by those of the run.
+
+        Args:
+          checkpoint: A step, a path, or None for the newest.
+          use_ema: Use the averaged generator weights if the run has them.
+
+        Raises:
+          UserError: The directory or checkpoint is missing, or they do not fit each other.
+        """
+        config.parse([self.config])
+        return self.restore(checkpoint, use_ema)
+
+    def restore(
+        self, checkpoint: str | int | None = None, use_ema: bool = True
+    ) -> restored.RestoredModel:
+        """`load` under the bindings that gin holds now."""
+        values = files.read_json(self.file("model.json"))
+        description = restored.Description(
+            values["dataset"],
+            _shape(values["image_shape"]),
+            values["num_classes"],
+            values["class_names"],
+        )
+        self._any_checkpoints()
+        path = None if checkpoint is None else self.find_checkpoint(checkpoint)
+        return restored.restore(description, self.checkpoints, path, use_ema)
+
+    def _any_checkpoints(self) -> list[str]:
+        paths = self.list_checkpoints()
+        if not paths:
+            raise UserError(f"'{self}' holds no checkpoint.")
+        return paths
+
+
+def _in_words(description: Mapping[str, object] | None) -> str:
+    if description is None:
+        return "given labels"
+    kind = "soft" if description["soft"] else "hard"
+    details = str(description["method"])
+    if "hash" in description:
+        details += f", hash {description['hash']}"
+    return f"{kind} labels inferred from {description['features']} features ({details})"
+
+
+def _shape(values: Sequence[int]) -> tuple[int, int, int]:
+    height, width, channels = values
+    return int(height), int(width), int(channels)
+
+
+def _lines(bindings: str) -> set[str]:
+    return {line for line in bindings.splitlines() if line and not line.startswith("#")}
+
+
+def _values(bindings: str) -> dict[str, str]:
+    return dict(line.split(" = ", 1) for line in _lines(bindings) if " = " in line)
