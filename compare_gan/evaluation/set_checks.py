@@ -8,7 +8,7 @@ from compare_gan.errors import UserError
 from compare_gan.evaluation.image_sets import ImageSet, SplitImages
 from compare_gan.evaluation.npz_files import GivenStatistics
 from compare_gan.metrics.base import Metric
-from compare_gan.metrics.frechet import GaussianStatistics
+from compare_gan.metrics.gaussian import GaussianStatistics
 
 Set = ImageSet | GivenStatistics
 # Stands for the number of images where that is not known: enough for all statistics.

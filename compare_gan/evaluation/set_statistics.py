@@ -15,7 +15,7 @@ from compare_gan.evaluation.reference import Reference
 from compare_gan.evaluation.results import NOT_RECORDED
 from compare_gan.evaluation.set_checks import shape_text
 from compare_gan.metrics.base import ImageBatch, Metric
-from compare_gan.metrics.frechet import GaussianStatistics
+from compare_gan.metrics.gaussian import GaussianStatistics
 
 NONE = "none"
 

@@ -22,11 +22,11 @@ def test_batches_are_added_up():
 
 
 def test_what_cannot_be_scored_is_refused():
-    with pytest.raises(UserError, match="needs the labels"):
+    with pytest.raises(UserError, match="needs the requested class"):
         class_agreement(np.zeros([2, 2]), None)
     with pytest.raises(UserError, match="at least 1 image"):
         class_agreement(np.zeros([0, 2]), [])
-    with pytest.raises(UserError, match="not all finite"):
+    with pytest.raises(UserError, match="must be finite"):
         class_agreement(np.array([[np.nan, 1.0]]), [1])
 
 

@@ -76,7 +76,11 @@ def test_an_unconditional_generator_and_mistakes_are_told():
     with pytest.raises(UserError, match=r"gan_test\.width must be a positive integer"):
         GanTest(width=0)
     images, labels = _stripes(6, 0)
-    with pytest.raises(UserError, match="classifier needs images with labels, received 6 without"):
+    with pytest.raises(
+        UserError, match="classifier needs images with labels, received 6 images without"
+    ):
         classifier_accuracy(images, labels - 3, images, labels)
-    with pytest.raises(UserError, match="accuracy needs images with labels, received 6 without"):
+    with pytest.raises(
+        UserError, match="accuracy needs images with labels, received 6 images without"
+    ):
         classifier_accuracy(images, labels, images, labels - 3, steps=1, batch_size=2, width=1)

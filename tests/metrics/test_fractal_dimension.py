@@ -66,11 +66,11 @@ def test_the_metric_tells_both_sets():
 @pytest.mark.parametrize(
     ("points", "message"),
     [
-        (np.ones([5, 2]), "received 5 points without"),
-        (np.zeros([0, 2]), "received 0 points without"),
-        (np.arange(2.0)[:, None], "received 2 points without"),
-        (np.arange(-1.0, 2.0)[:, None], "cannot be had from 3 points"),
-        (np.array([[np.inf], [0.0]]), "not all finite"),
+        (np.ones([5, 2]), "received 5 points with fewer"),
+        (np.zeros([0, 2]), "received 0 points with fewer"),
+        (np.arange(2.0)[:, None], "received 2 points with fewer"),
+        (np.arange(-1.0, 2.0)[:, None], "needs more points, received 3"),
+        (np.array([[np.inf], [0.0]]), "must be finite"),
     ],
 )
 def test_sets_without_a_dimension_are_refused(points, message):

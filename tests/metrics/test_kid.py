@@ -136,15 +136,15 @@ def test_what_cannot_be_is_refused():
         kernel_distance_of_subsets(x, y, 5, 14)
     with pytest.raises(UserError, match="at most the number of images, 900; received 1000"):
         KernelInceptionDistance().statistics(900)
-    with pytest.raises(UserError, match="one size, received 20 and 13"):
+    with pytest.raises(UserError, match="same size, received 20 and 13"):
         kernel_distance(x, y, estimator="u_statistic")
     with pytest.raises(UserError, match="Did you mean 'unbiased'"):
         kernel_distance(x, y, estimator="unbiassed")
-    with pytest.raises(UserError, match="generated features of at least 2 images"):
+    with pytest.raises(UserError, match="generated features must cover at least 2 images"):
         kernel_distance(x, y[:1])
     with pytest.raises(UserError, match="7 blocks needs at least 2"):
         kernel_distance_of_blocks(x, y, max_block_size=3)
-    with pytest.raises(UserError, match="not all finite"):
+    with pytest.raises(UserError, match="must be finite"):
         kernel_distance(x, np.where(y > 1, np.nan, y))
     for make in (lambda: PolynomialKernel(degree=0), lambda: RbfKernel(0.0)):
         with pytest.raises(UserError, match="received 0"):

@@ -138,13 +138,15 @@ def test_colour_and_few_references():
 
 
 def test_mistakes_are_told():
-    with pytest.raises(UserError, match="3 neighbours cannot be found among 2"):
+    with pytest.raises(
+        UserError, match="3 nearest neighbours need at least 3 references, received 2"
+    ):
         nearest_neighbours(np.zeros([1, 2]), np.zeros([2, 2]), 3)
-    with pytest.raises(UserError, match="one length, received 2 and 3"):
+    with pytest.raises(UserError, match="same length, received 2 and 3"):
         nearest_neighbours(np.zeros([1, 2]), np.zeros([2, 3]), 1)
     with pytest.raises(UserError, match="received none"):
         nearest_neighbours(np.zeros([0, 2]), np.zeros([2, 2]), 1)
-    with pytest.raises(UserError, match="not all finite"):
+    with pytest.raises(UserError, match="must be finite"):
         nearest_neighbours(np.full([1, 2], np.nan), np.zeros([2, 2]), 1)
     with pytest.raises(UserError, match=r"memorization\.threshold must be within"):
         Memorization(threshold=2.0)

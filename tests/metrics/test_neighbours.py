@@ -101,11 +101,11 @@ def test_metrics_name_their_values(metric, function):
 
 def test_what_cannot_be_is_refused():
     real, fake = _sets()
-    with pytest.raises(UserError, match="number 3 needs at least 4 generated images, received 3"):
+    with pytest.raises(UserError, match="k = 3 needs at least 4 generated images, received 3"):
         precision_recall(real, fake[:3])
-    with pytest.raises(UserError, match="number 5 needs at least 6 real images, received 5"):
+    with pytest.raises(UserError, match="k = 5 needs at least 6 real images, received 5"):
         density_coverage(real[:5], fake)
-    with pytest.raises(UserError, match="not all finite"):
+    with pytest.raises(UserError, match="must be finite"):
         density_coverage(real, np.where(fake > 1, np.inf, fake))
     with pytest.raises(UserError, match="k must be a positive integer, received 0"):
         precision_recall(real, fake, k=0)

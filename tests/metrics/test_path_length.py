@@ -95,5 +95,5 @@ def test_mistakes_are_told(make_sampler):
     sampler = make_sampler(_images, 4, features=lambda images: np.nan * _pixels(images))
     extractor = types.SimpleNamespace(name="x", takes_floats=False)
     assert "'x' takes only" in PerceptualPathLength().inapplicable(extractor, None)
-    with pytest.raises(UserError, match="not all finite"):
+    with pytest.raises(UserError, match="must be finite"):
         PerceptualPathLength(5).value(sampler)

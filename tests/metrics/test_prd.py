@@ -85,9 +85,9 @@ def test_what_cannot_be_is_refused():
         prd_curve(np.eye(3), np.eye(3), num_clusters=7)
     with pytest.raises(UserError, match="add up to 1"):
         prd_from_distributions([0.5, 0.4], [0.5, 0.5])
-    with pytest.raises(UserError, match="same events, received 2 and 1"):
+    with pytest.raises(UserError, match="same number of events, received 2 and 1"):
         prd_from_distributions([0.5, 0.5], [1.0])
-    with pytest.raises(UserError, match="not all finite"):
+    with pytest.raises(UserError, match="must be finite"):
         prd_curve(np.eye(3), np.full([3, 3], np.nan))
     with pytest.raises(UserError, match=r"prd\.num_runs must be a positive integer"):
         PrecisionRecallOfDistributions(num_runs=0)

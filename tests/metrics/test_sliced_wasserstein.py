@@ -56,7 +56,7 @@ def test_levels_and_repeatability():
 
 def test_patches_of_one_colour_need_noise():
     real, fake = np.zeros([2, 4, _SIDE, _SIDE, 3], np.uint8)
-    with pytest.raises(UserError, match="one colour throughout; dequantize = True"):
+    with pytest.raises(UserError, match="single colour: set dequantize = True"):
         sliced_wasserstein_distance(real, fake, dequantize=False)
     distance, least = sliced_wasserstein_distance(real, fake)[_SIDE]
     assert 0 < distance < 2 * least
@@ -67,7 +67,7 @@ def test_images_in_0_to_1_are_refused():
     real, fake = (_noise(2, seed).astype(np.float32) for seed in range(2))
     options = {"patches_per_image": 2}
     for name, pair in (("real", (real / 255, fake)), ("fake", (real, fake / 255))):
-        message = rf"The {name} images are floats in \[0, 1\]: give them as 0 to 255"
+        message = rf"The {name} images must be in \[0, 255\], received floats in \[0, 1\]"
         with pytest.raises(UserError, match=message):
             sliced_wasserstein_distance(*pair, **options)
     # Bytes may be as dark, and a black image is one in either range.
