@@ -155,8 +155,8 @@ def loaded(monkeypatch):
 
 def test_without_network_and_cache_one_sentence_says_what_to_do(cache):
     expected = (
-        rf"Inception is missing: 'pt_inception-2015-12-05-6726825d.pth' cannot be had from .* "
-        rf"\(no route to host\): put it into {cache}, or set inception.path; "
+        r"Inception is missing: 'pt_inception-2015-12-05-6726825d.pth' cannot be downloaded from "
+        rf".* \(no route to host\): put it into {cache}, or set inception.path; "
         r'evaluation.extractor = "efficientnet_lite0" needs no download beyond'
     )
     with pytest.raises(UserError, match=expected):
@@ -208,7 +208,7 @@ def test_its_name_is_known_before_it_is_built():
 def test_wrong_options_are_refused(folder):
     with pytest.raises(UserError, match=r"Unknown inception\.resizer 'claen'. Did you mean"):
         Inception(folder, resizer="claen")
-    with pytest.raises(UserError, match=r"inception\.logit_bias is not to be had with a TF-Hub"):
+    with pytest.raises(UserError, match=r"inception\.logit_bias must be False with a TF-Hub"):
         Inception(folder, logit_bias=True)
 
 
@@ -219,15 +219,15 @@ def test_an_address_that_cannot_be_reached(monkeypatch):
         raise OSError("no route to host\nlong story")
 
     monkeypatch.setattr(tensorflow_hub, "resolve", unreachable)
-    with pytest.raises(UserError, match=r"cannot be had .*no route to host\); .*inception.path"):
+    with pytest.raises(UserError, match=r"cannot be loaded .*no route to host\): .*inception.path"):
         Inception("https://example.org/module")
 
 
 def test_a_wrong_path_is_refused(tmp_path):
-    with pytest.raises(UserError, match="holds no TF-Hub module"):
+    with pytest.raises(UserError, match="does not contain a TF-Hub module"):
         Inception(path=str(tmp_path))
     (tmp_path / "saved_model.pb").write_bytes(b"damaged")
-    with pytest.raises(UserError, match="cannot be had"):
+    with pytest.raises(UserError, match="cannot be loaded"):
         Inception(path=str(tmp_path))
 
 

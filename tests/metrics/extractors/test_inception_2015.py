@@ -211,14 +211,14 @@ def test_gammas_that_the_graph_does_not_use_and_logits_without_bias(tmp_path, co
 def test_other_files_are_refused(tmp_path, write_torch_file):
     for name, content, message in (
         ("x.pb", b"", "it has no 'softmax/weights'"),
-        ("x.pb", b"no graph", "it holds no TensorFlow graph"),
+        ("x.pb", b"no graph", "it is not a TensorFlow graph"),
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UserError, match=f"is not the Inception of 2015: {message}"):
             inception_2015.load_inception_2015(str(tmp_path / name))
     with tarfile.open(tmp_path / "x.tgz", "w:gz") as archive:
         archive.addfile(tarfile.TarInfo("LICENSE"), io.BytesIO())
-    with pytest.raises(UserError, match=r"there is no classify_image_graph_def\.pb in it"):
+    with pytest.raises(UserError, match=r"it does not contain classify_image_graph_def\.pb"):
         inception_2015.load_inception_2015(str(tmp_path / "x.tgz"))
     write_torch_file(str(tmp_path / "x.pth"), {"fc.weight": np.zeros((1000, 2048), np.float32)})
     with pytest.raises(UserError, match=r"has no 'fc.bias'"):

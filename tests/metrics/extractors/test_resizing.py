@@ -40,5 +40,5 @@ def test_channels():
     luma = resizing.to_channels(colour, 1)
     np.testing.assert_allclose(luma[..., 0], colour @ [0.299, 0.587, 0.114], rtol=1e-5)
     assert resizing.to_channels(colour, 3) is colour
-    with pytest.raises(UserError, match="takes 3 channels, the images have 4"):
+    with pytest.raises(UserError, match="needs images with 3 channels, received 4"):
         resizing.to_channels(_images(channels=4), 3)

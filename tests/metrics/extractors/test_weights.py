@@ -35,7 +35,7 @@ def test_a_download_is_kept(published, cache, tmp_path):
 
 def test_a_wrong_download_is_not_kept(published, cache, tmp_path):
     (tmp_path / "published.bin").write_bytes(b"other")
-    with pytest.raises(UserError, match=r"'w.bin' cannot be had .*its SHA-256 is .*, not "):
+    with pytest.raises(UserError, match=r"'w.bin' cannot be downloaded .*its SHA-256 is .*, not "):
         weights.obtain(published)
     assert os.listdir(cache) == []
 
@@ -52,7 +52,7 @@ def test_without_network_the_sentence_says_what_to_put_where(published, cache, t
 def test_a_damaged_file_in_the_cache_is_named(published, cache):
     weights.obtain(published)
     (cache / "w.bin").write_bytes(b"damaged")
-    with pytest.raises(UserError, match=r"w.bin' is damaged: its SHA-256 .* Remove it"):
+    with pytest.raises(UserError, match=r"w.bin' is damaged and must be removed: its SHA-256 "):
         weights.obtain(published)
 
 
@@ -65,7 +65,7 @@ def test_a_download_that_breaks_off_is_not_kept(published, cache, monkeypatch):
         return answer
 
     monkeypatch.setattr(weights.urllib.request, "urlopen", shortened)
-    with pytest.raises(UserError, match="broke off after 7 of 100 bytes"):
+    with pytest.raises(UserError, match="stopped after 7 of 100 bytes"):
         weights.obtain(published)
     assert os.listdir(cache) == []
 
