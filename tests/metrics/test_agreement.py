@@ -21,7 +21,7 @@ def test_batches_are_added_up():
     assert ClassAgreement().value(statistics.result()) == {"": 0.5}
 
 
-def test_what_cannot_be_scored_is_refused():
+def test_invalid_input_is_refused():
     with pytest.raises(UserError, match="needs the requested class"):
         class_agreement(np.zeros([2, 2]), None)
     with pytest.raises(UserError, match="at least 1 image"):
@@ -30,7 +30,7 @@ def test_what_cannot_be_scored_is_refused():
         class_agreement(np.array([[np.nan, 1.0]]), [1])
 
 
-def test_it_applies_only_where_the_classes_are_the_same():
+def test_it_applies_only_if_the_classes_are_the_same():
     extractor = types.SimpleNamespace(name="x", class_names=("T-shirt/top", "Bag"), has_logits=True)
     metric = ClassAgreement()
     assert metric.inapplicable(extractor, ["t_shirt_top", "bag"]) is None

@@ -8,7 +8,7 @@ from compare_gan.metrics.base import ImageBatch
 from compare_gan.metrics.collected import CollectedFields
 
 
-def test_any_batches_give_the_whole_set_in_order():
+def test_batches_are_joined_in_order():
     features = np.random.default_rng(0).normal(size=[10, 3]).astype(np.float32)
     labels = np.arange(10)
     statistics = CollectedFields("features", "labels")
@@ -19,7 +19,7 @@ def test_any_batches_give_the_whole_set_in_order():
     np.testing.assert_array_equal(result["labels"], labels)
 
 
-def test_parts_are_not_kept_beside_the_whole():
+def test_parts_are_freed_when_they_are_joined():
     parts = [np.full([2, 3], i, np.float32) for i in range(3)]
     kept = [weakref.ref(part) for part in parts]
     statistics = CollectedFields("features")
@@ -30,7 +30,7 @@ def test_parts_are_not_kept_beside_the_whole():
     assert statistics.result()["features"] is whole
 
 
-def test_what_is_missing_or_not_finite_is_told():
+def test_missing_and_non_finite_values_are_refused():
     with pytest.raises(UserError, match="needs labels"):
         CollectedFields("labels").update(ImageBatch(features=np.zeros([1, 2])))
     with pytest.raises(UserError, match="features must be finite"):

@@ -1,4 +1,4 @@
-"""Vendi score against closed forms and its other form; stored values are in test_golden.py."""
+"""Vendi score against closed forms and between its forms; stored values are in test_golden.py."""
 
 import math
 
@@ -43,7 +43,7 @@ def test_the_metric():
     assert metric.options() == {"order": 2.0} and not metric.uses_real
 
 
-def test_what_cannot_be_is_refused():
+def test_invalid_input_is_refused():
     with pytest.raises(UserError, match="all zeros"):
         vendi_score(np.eye(3)[[0, 1, 2, 0]] * [1, 1, 0])
     with pytest.raises(UserError, match="features must cover at least 1 image,"):

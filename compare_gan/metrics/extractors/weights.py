@@ -74,7 +74,7 @@ def obtain(file: WeightsFile) -> str:
             )
         return path
     try:
-        os.makedirs(weights_dir(), exist_ok=True)  # Stays: the sentence below names it.
+        os.makedirs(weights_dir(), exist_ok=True)  # Kept on errors: the message names it.
         with files.atomic(path) as temporary:
             _download(file.url, temporary)
             digest = files.file_digest(temporary)
