@@ -78,10 +78,10 @@ def check_levels(name: str, images: np.ndarray) -> None:
 
 
 class GeneratorSampler(Protocol):
-    """A generator that is ready to draw from: what a metric that needs `generator` gets.
+    """Interface of the argument `generator` of metrics; implemented by `sampling.Sampler`.
 
-    `compare_gan.sampling.Sampler` is one. Its weights are those that are being scored, its standing
-    statistics are filled, and its latents have the truncation of the images being scored.
+    The generator has the weights that are being scored, its standing statistics are up to date, and
+    its latents have the truncation of the images being scored.
 
     Attributes:
       z_dim: Dimension of the latent.
@@ -90,7 +90,7 @@ class GeneratorSampler(Protocol):
         float32 [n, f]; None if there is no extractor that takes such images.
       seed: Seed of the set of images being scored; metrics that draw derive theirs from it.
       marginal: Distribution of each coordinate of a latent, all independent, as a frozen
-        distribution of `scipy.stats`; None where its density is not known.
+        distribution of `scipy.stats`; None if its density is not known.
     """
 
     @property
@@ -109,18 +109,18 @@ class GeneratorSampler(Protocol):
     def marginal(self) -> Any: ...
 
     def __call__(self, z: Any, y: Any = None) -> Any:
-        """Images float32 [n, H, W, C] in [0, 1], which can be differentiated.
+        """Generates differentiable images, float32 [n, H, W, C] in [0, 1].
 
         Args:
-          z: float32 [n, z_dim].
-          y: float32 [n, num_classes], one-hot; None for an unconditional generator.
+          z: Latents, float32 [n, z_dim].
+          y: One-hot labels, float32 [n, num_classes]; None for an unconditional generator.
         """
 
     def latents(self, num: int, *stream: int) -> np.ndarray:
-        """Latents float32 [num, z_dim]; different streams (integers from 0) are independent."""
+        """Draws latents float32 [num, z_dim]; streams, named by integers, are independent."""
 
     def labels(self, num: int) -> np.ndarray | None:
-        """One-hot labels float32 [num, num_classes], the classes in turn; None without classes."""
+        """Returns one-hot labels float32 [num, num_classes]; classes take turns. None without."""
 
 
 class Statistics(abc.ABC):
