@@ -1,6 +1,14 @@
-"""Metrics: features -> statistics -> value. Functions of arrays, and what evaluation runs.
+"""Metrics: features -> statistics -> value.
 
-frechet_distance(real_features, fake_features)
+Each metric exists as a function of NumPy arrays (`frechet_distance`) and as a class that the
+evaluation runs and gin configures (`FrechetInceptionDistance`).
+
+Example:
+  >>> import numpy as np
+  >>> from compare_gan import metrics
+  >>> real_features, fake_features = np.eye(4), np.eye(4) + 1.0
+  >>> round(metrics.frechet_distance(real_features, fake_features), 6)
+  4.0
 """
 
 from compare_gan.metrics.agreement import ClassAgreement, class_agreement
@@ -17,8 +25,8 @@ from compare_gan.metrics.frechet import (
     FrechetInceptionDistance,
     frechet_distance,
     frechet_distance_from_statistics,
-    gaussian_statistics,
 )
+from compare_gan.metrics.gaussian import gaussian_statistics
 from compare_gan.metrics.gilbo import Gilbo, gilbo
 from compare_gan.metrics.intra import IntraFrechetInceptionDistance, intra_frechet_distance
 from compare_gan.metrics.jacobian import (

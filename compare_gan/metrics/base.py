@@ -1,33 +1,55 @@
-"""What every metric is: features -> statistics -> value.
+"""Base classes of metrics: features -> statistics -> value.
 
-One pass over a set of images serves all metrics: each batch, with what the extractor says about it,
-is shown to the statistics of every metric, and what they hold at the end is turned into values.
-Metrics that name the same statistics share them.
+One pass over a set of images serves all metrics. Each batch, with its features and logits, updates
+the statistics of every metric; at the end the statistics are turned into values. Metrics whose
+statistics have the same name share them.
 """
 
 import abc
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 import numpy as np
 import PIL.Image
 
 from compare_gan.errors import UserError, unknown_name
 
-# What a metric may declare that it needs. The first four come batch by batch, the others whole.
+# The inputs that a metric may ask for. The first four arrive in batches, the others once.
 NEEDS = ("images", "labels", "features", "logits", "generator", "discriminator")
+
+# The result of `Statistics.result`, by name.
+Arrays: TypeAlias = Mapping[str, np.ndarray]
+
+
+class ExtractorInfo(Protocol):
+    """Properties of an extractor that metrics look at; see `extractors.Extractor`."""
+
+    name: str
+    class_names: Sequence[str] | None
+    has_logits: bool
+    canonical: bool
+    takes_floats: bool
 
 
 @dataclasses.dataclass(frozen=True)
 class ImageBatch:
-    """Some images, and what is known about them; what no metric needs is None.
+    """A batch of images with their labels, features and logits.
+
+    Fields that no metric needs are None.
 
     Attributes:
-      images: uint8 [n, H, W, C] in [0, 255].
-      labels: int [n], the classes of real images or those requested of generated ones.
-      features: float32 [n, f], from the extractor.
-      logits: float32 [n, k], from the extractor.
+      images: Images, uint8 [n, H, W, C] in [0, 255].
+      labels: Classes, int [n]: true ones of real images, requested ones of generated images.
+      features: Features from the extractor, float32 [n, f].
+      logits: Logits from the extractor, float32 [n, k].
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics import ImageBatch
+      >>> batch = ImageBatch(np.zeros([2, 8, 8, 3], np.uint8), labels=np.array([0, 1]))
+      >>> batch.images.shape, batch.features is None
+      ((2, 8, 8, 3), True)
     """
 
     images: np.ndarray | None = None
@@ -37,26 +59,29 @@ class ImageBatch:
 
 
 def check_levels(name: str, images: np.ndarray) -> None:
-    """Raises UserError where images are not in [0, 255] as metrics take them, but in [0, 1].
+    """Checks that images are in [0, 255], the range that metrics expect, and not in [0, 1].
 
-    Floats that all lie in [0, 1] are taken for what a generator yields. Images that are all 0 are
-    black in either range, so they pass.
+    Floats that all lie in [0, 1] are assumed to be the output of a generator. Images that are all 0
+    are black in either range and pass.
 
     Args:
-      name: What the message calls the images.
-      images: Of any shape and type.
+      name: Name of the images in the error message.
+      images: Array of any shape and type.
+
+    Raises:
+      UserError: The images are in [0, 1].
     """
     if images.dtype.kind in "biu" or not images.any():
         return
     if images.min() >= 0 and images.max() <= 1:
-        raise UserError(f"{name} are floats in [0, 1]: give them as 0 to 255.")
+        raise UserError(f"{name} must be in [0, 255], received floats in [0, 1].")
 
 
 class GeneratorSampler(Protocol):
-    """A generator that is ready to draw from: what a metric that needs `generator` gets.
+    """Interface of the argument `generator` of metrics; implemented by `sampling.Sampler`.
 
-    `compare_gan.sampling.Sampler` is one. Its weights are those that are being scored, its standing
-    statistics are filled, and its latents have the truncation of the images being scored.
+    The generator has the weights that are being scored, its standing statistics are up to date, and
+    its latents have the truncation of the images being scored.
 
     Attributes:
       z_dim: Dimension of the latent.
@@ -65,7 +90,7 @@ class GeneratorSampler(Protocol):
         float32 [n, f]; None if there is no extractor that takes such images.
       seed: Seed of the set of images being scored; metrics that draw derive theirs from it.
       marginal: Distribution of each coordinate of a latent, all independent, as a frozen
-        distribution of `scipy.stats`; None where its density is not known.
+        distribution of `scipy.stats`; None if its density is not known.
     """
 
     @property
@@ -84,40 +109,56 @@ class GeneratorSampler(Protocol):
     def marginal(self) -> Any: ...
 
     def __call__(self, z: Any, y: Any = None) -> Any:
-        """Images float32 [n, H, W, C] in [0, 1], which can be differentiated.
+        """Generates differentiable images, float32 [n, H, W, C] in [0, 1].
 
         Args:
-          z: float32 [n, z_dim].
-          y: float32 [n, num_classes], one-hot; None for an unconditional generator.
+          z: Latents, float32 [n, z_dim].
+          y: One-hot labels, float32 [n, num_classes]; None for an unconditional generator.
         """
 
     def latents(self, num: int, *stream: int) -> np.ndarray:
-        """Latents float32 [num, z_dim]; different streams (integers from 0) are independent."""
+        """Draws latents float32 [num, z_dim]; streams, named by integers, are independent."""
 
     def labels(self, num: int) -> np.ndarray | None:
-        """One-hot labels float32 [num, num_classes], the classes in turn; None without classes."""
+        """Returns one-hot labels float32 [num, num_classes]; classes take turns. None without."""
 
 
 class Statistics(abc.ABC):
-    """What is kept of one set of images, added batch by batch in order.
+    """Summary of one set of images, updated with one batch after another, in order.
 
     Attributes:
-      name: Says what is computed, options and version included: statistics of the same name are
+      name: Name of the computation, with its options and version. Statistics of the same name are
         computed once for all metrics, and are cached under it.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics import ImageBatch, Statistics
+      >>> class MeanLevel(Statistics):
+      ...     name = "mean-level-1"
+      ...     def __init__(self):
+      ...         self._levels = []
+      ...     def update(self, batch):
+      ...         self._levels += batch.images.mean(axis=(1, 2, 3)).tolist()
+      ...     def result(self):
+      ...         return {"mean": np.mean(self._levels)}
+      >>> statistics = MeanLevel()
+      >>> statistics.update(ImageBatch(np.full([2, 4, 4, 1], 7, np.uint8)))
+      >>> float(statistics.result()["mean"])
+      7.0
     """
 
     name: str
 
     @abc.abstractmethod
     def update(self, batch: ImageBatch) -> None:
-        """Adds a batch. How the set is cut into batches has no effect beyond rounding."""
+        """Adds a batch. The division of a set into batches changes nothing but rounding."""
 
     @abc.abstractmethod
     def result(self) -> dict[str, np.ndarray]:
-        """What has been gathered, as arrays that can be saved.
+        """Returns the summary as arrays that can be saved.
 
         Raises:
-          UserError: There is too little of it, or it is not finite.
+          UserError: There are too few images, or a value is not finite.
         """
 
 
@@ -126,10 +167,24 @@ class Metric(abc.ABC):
 
     Attributes:
       name: Short name, without the extractor's.
-      canonical_name: The name where the extractor is the canonical Inception; `name` if empty.
-      needs: Some of `NEEDS`.
-      uses_real: Whether it compares with real images.
-      uses_labels: Whether its value depends on labels where there are any, though it needs none.
+      canonical_name: Name of the score with the canonical Inception; `name` if empty.
+      needs: Required inputs, a subset of `NEEDS`.
+      uses_real: Whether generated images are compared with real ones.
+      uses_labels: Whether labels, which are not required, change the value if they are available.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics import Metric
+      >>> from compare_gan.metrics.collected import CollectedFields
+      >>> class Brightness(Metric):
+      ...     name = "brightness"
+      ...     needs = frozenset({"images"})
+      ...     def statistics(self, num_images):
+      ...         return CollectedFields("images")
+      ...     def value(self, fake):
+      ...         return {"": float(fake["images"].mean())}
+      >>> Brightness().value(fake={"images": np.full([2, 4, 4, 1], 7, np.uint8)})
+      {'': 7.0}
     """
 
     name: str
@@ -138,7 +193,7 @@ class Metric(abc.ABC):
     uses_real: bool = False
     uses_labels: bool = False
 
-    def __init_subclass__(cls, **kwargs):
+    def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for need in cls.needs:
             if need not in NEEDS:
@@ -146,38 +201,40 @@ class Metric(abc.ABC):
 
     @abc.abstractmethod
     def statistics(self, num_images: int) -> Statistics | None:
-        """New, empty statistics for a set of so many images; None if none are needed."""
+        """Returns new, empty statistics for a set of `num_images`; None if none are needed."""
 
+    # With `*_: Any`, subclasses may declare any parameters; see the docstring.
     @abc.abstractmethod
-    def value(self, **available) -> dict[str, float]:
-        """The score; a metric of several values has a suffix for each (`""` for the main one).
+    def value(self, *_: Any, **available: Any) -> dict[str, float]:
+        """Returns the score by suffix: `""` for the main value, a word for each further one.
 
-        Declares as parameters what it takes of `fake` and `real` (results of `statistics`) and of
-        the needs that come whole: `generator`, a `GeneratorSampler`, and `discriminator`, the
-        network.
+        A subclass declares as parameters the inputs that it uses: `fake` and `real` (results of
+        `statistics`), `generator` (a `GeneratorSampler`) and `discriminator` (the network).
         """
 
-    def pictures(self, **available) -> dict[str, PIL.Image.Image]:
-        """Pictures of what the score hides, by a suffix of its name; none where there are none.
+    def pictures(self, *_: Any, **available: Any) -> dict[str, PIL.Image.Image]:
+        """Returns pictures that illustrate the score, by suffix of its name.
 
-        Declares parameters as `value` does.
+        A subclass declares parameters as for `value`.
         """
         return {}
 
     def options(self) -> dict[str, object]:
-        """Options that make two values of this metric incomparable where they differ."""
+        """Returns the options that change the value: scores compare only if these are equal."""
         return {}
 
     def added_scores(self) -> Sequence[str]:
-        """Suffixes of the scores that options add to the usual ones."""
+        """Returns the suffixes of scores that exist only because of an option."""
         return ()
 
-    def inapplicable(self, extractor, class_names) -> str | None:
-        """Why this metric has no meaning here, in words; None where it has one.
+    def inapplicable(
+        self, extractor: ExtractorInfo, class_names: Sequence[str] | None
+    ) -> str | None:
+        """Returns the reason why this metric cannot be applied, or None if it can.
 
         Args:
-          extractor: The extractor.
-          class_names: Names of the classes that the generator is asked for; None if unconditional.
+          extractor: Extractor of the features and logits.
+          class_names: Names of the classes of the generator; None if it is unconditional.
         """
         if "labels" in self.needs and class_names is None:
             return "the generator is unconditional"
@@ -186,17 +243,17 @@ class Metric(abc.ABC):
         return None
 
     def inapplicable_to(self, image_shape: Sequence[int]) -> str | None:
-        """Why images of this shape, [H, W, C], cannot be scored, in words; None where they can."""
+        """Returns the reason why images [H, W, C] cannot be scored, or None if they can."""
         return None
 
     def inapplicable_to_generator(self, generator: GeneratorSampler) -> str | None:
-        """Why this generator cannot be scored, in words; None where it can."""
+        """Returns the reason why this generator cannot be scored, or None if it can."""
         return None
 
-    def score_name(self, extractor) -> str:
-        """The name of its score: what comes from an extractor bears the extractor's name.
+    def score_name(self, extractor: ExtractorInfo) -> str:
+        """Returns the name of the score, which includes the extractor's name if one is used.
 
-        The plain `fid` and `inception_score` are kept for the canonical Inception.
+        The plain names `fid` and `inception_score` are reserved for the canonical Inception.
         """
         if not self.needs & {"features", "logits"}:
             return self.name
@@ -204,7 +261,7 @@ class Metric(abc.ABC):
             return self.canonical_name
         return f"{self.name}_{extractor.name}"
 
-    def named(self, extractor, values: Mapping[str, float]) -> dict[str, float]:
-        """What `value` gave, under the names that result rows give it."""
+    def named(self, extractor: ExtractorInfo, values: Mapping[str, float]) -> dict[str, float]:
+        """Renames the results of `value` as they appear in result rows."""
         name = self.score_name(extractor)
         return {f"{name}_{suffix}" if suffix else name: float(v) for suffix, v in values.items()}

@@ -1,4 +1,4 @@
-"""Statistics of real images, kept on disk under a key that names all that they depend on."""
+"""Cache of the statistics of real images, on disk, keyed by everything that they depend on."""
 
 import json
 import logging
@@ -6,6 +6,7 @@ import os
 import re
 import zipfile
 from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
@@ -13,29 +14,30 @@ from compare_gan import files
 
 _log = logging.getLogger(__name__)
 
-Arrays = dict[str, np.ndarray]
-_KEY = "key"  # The entry of a file that holds its key, to tell damage and collisions.
+_KEY = "key"  # The entry of a file that holds its key, to detect damage and collisions.
 
 
 def cache_dir() -> str:
-    """$COMPARE_GAN_CACHE, else compare_gan in the user's cache folder."""
+    """Returns $COMPARE_GAN_CACHE, or else `compare_gan` in the user's cache folder."""
     return os.environ.get("COMPARE_GAN_CACHE") or os.path.join(
         os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "compare_gan"
     )
 
 
-def cached(key: Mapping[str, object], compute: Callable[[], Arrays]) -> Arrays:
-    """What is cached under `key`; computed and cached if nothing is, or if it is damaged.
+def cached(
+    key: Mapping[str, object], compute: Callable[[], dict[str, np.ndarray]]
+) -> dict[str, np.ndarray]:
+    """Returns the arrays cached under `key`; computes and caches them if missing or damaged.
 
-    Arrays with `images` are not cached: they would be a second copy of the data set.
+    Arrays that include `images` are not cached: they would be a second copy of the data set.
 
     Args:
-      key: All that the arrays depend on, as JSON knows it. Its `dataset` and `statistics`, if any,
-        begin the file's name.
-      compute: Makes the arrays.
+      key: Everything that the arrays depend on, serializable as JSON. The values of `dataset` and
+        `statistics`, if present, begin the file name.
+      compute: Function that computes the arrays.
 
     Returns:
-      The arrays by name. If the cache cannot be written they are returned all the same.
+      The arrays by name, even if the cache cannot be written.
     """
     text = json.dumps(key, sort_keys=True)
     path = os.path.join(cache_dir(), _file_name(key, text))
@@ -53,23 +55,24 @@ def _file_name(key: Mapping[str, object], text: str) -> str:
     return f"{readable}_{files.digest(text)[:20]}.npz"
 
 
-def _read(path: str, text: str) -> Arrays | None:
+def _read(path: str, text: str) -> dict[str, np.ndarray] | None:
     if not os.path.exists(path):
         return None
     try:
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         if str(arrays.pop(_KEY)) != text:
-            raise ValueError("it is of another key")
+            raise ValueError("it has another key")
         return arrays
     except (OSError, EOFError, KeyError, ValueError, zipfile.BadZipFile) as error:
-        _log.warning("The cached statistics %s are damaged (%s): computed anew.", path, error)
+        _log.warning("Recomputing the cached statistics %s, which are damaged: %s", path, error)
         return None
 
 
-def _write(path: str, text: str, arrays: Arrays) -> None:
+def _write(path: str, text: str, arrays: Mapping[str, np.ndarray]) -> None:
+    entries: dict[str, Any] = {_KEY: np.array(text), **arrays}
     try:
         with files.atomic(path) as temporary, open(temporary, "wb") as file:
-            np.savez(file, **{_KEY: np.array(text)}, **arrays)
+            np.savez(file, **entries)
     except OSError as error:
         _log.warning("The statistics of the real images cannot be cached: %s", error)

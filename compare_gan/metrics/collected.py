@@ -1,4 +1,4 @@
-"""Statistics that keep a whole set: for metrics that compare images one by one."""
+"""Statistics that keep a whole set, for metrics that compare single images."""
 
 import numpy as np
 
@@ -6,11 +6,21 @@ from compare_gan.errors import UserError
 from compare_gan.metrics.base import ImageBatch, Statistics
 
 
-class Collected(Statistics):
+class CollectedFields(Statistics):
     """Fields of `ImageBatch` for every image of a set, in order.
 
     Args:
-      *fields: Which: of `images`, `labels`, `features`, `logits`.
+      *fields: Names of the fields: `images`, `labels`, `features` or `logits`.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics import ImageBatch
+      >>> from compare_gan.metrics.collected import CollectedFields
+      >>> statistics = CollectedFields("labels")
+      >>> for labels in ([0, 1], [2]):
+      ...     statistics.update(ImageBatch(labels=np.array(labels)))
+      >>> statistics.result()["labels"].tolist()
+      [0, 1, 2]
     """
 
     def __init__(self, *fields: str):
@@ -21,20 +31,20 @@ class Collected(Statistics):
         for field, parts in self._parts.items():
             values = getattr(batch, field)
             if values is None:
-                raise UserError(f"This metric needs {field}, and the images come without.")
+                raise UserError(f"This metric needs {field}, but the images come without them.")
             values = np.asarray(values)
             if field in ("features", "logits") and not np.isfinite(values).all():
-                raise UserError(f"The {field} are not all finite.")
+                raise UserError(f"The {field} must be finite, received NaN or inf.")
             parts.append(values)
 
     def result(self) -> dict[str, np.ndarray]:
         if not all(self._parts.values()):
-            raise UserError("The set holds no images.")
-        return {field: _joined(parts) for field, parts in self._parts.items()}
+            raise UserError("The set must hold at least 1 image, received none.")
+        return {field: _concatenate(parts) for field, parts in self._parts.items()}
 
 
-def _joined(parts: list[np.ndarray]) -> np.ndarray:
-    """The parts in one array, which takes their place: they are let go one after another."""
+def _concatenate(parts: list[np.ndarray]) -> np.ndarray:
+    """Joins the parts and replaces them by the whole; each is freed as soon as it is copied."""
     if len(parts) > 1:
         length = sum(map(len, parts))
         whole = np.empty([length, *parts[0].shape[1:]], np.result_type(*parts))

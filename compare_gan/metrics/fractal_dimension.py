@@ -1,40 +1,53 @@
-"""Fractal dimension of features: of how many parameters they seem to be functions."""
+"""Fractal dimension of features: the number of parameters that seem to generate them."""
 
 import numpy as np
+import numpy.typing as npt
 import scipy.spatial.distance
 import scipy.stats
 
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer
-from compare_gan.metrics.base import Metric
-from compare_gan.metrics.collected import Collected
+from compare_gan.metrics.base import Arrays, Metric
+from compare_gan.metrics.collected import CollectedFields
 
 _RADII = 1000
 _BLOCK = 4096
-_HALF_WIDTH = 0.1  # Of the part of the curve that a line is fitted to, as a share of its height.
+_HALF_WIDTH = 0.1  # Half of the fitted part of the curve, as a share of the curve's height.
 
 
-def fractal_dimension(points, num_seeds: int = 100, seed: int = 0, seed_indices=None) -> float:
-    """The correlation dimension of a set of points.
+def fractal_dimension(
+    points: npt.ArrayLike,
+    num_seeds: int = 100,
+    seed: int = 0,
+    seed_indices: npt.ArrayLike | None = None,
+) -> float:
+    """Correlation dimension of a set of points.
 
-    Around some of them, the seeds, points within radius r are counted. The dimension is the slope
-    of the log of the count over log r, by least squares over the middle fifth of the log counts.
+    Points within radius r of a few of them, the seeds, are counted. The dimension is the slope of
+    the log count over log r, fitted by least squares to the middle fifth of the log counts.
 
     Paper: Grassberger and Procaccia, 1983, Measuring the strangeness of strange attractors.
 
     Args:
-      points: [n, …], n at least 2; taken as vectors.
-      num_seeds: How many seeds, n at most.
-      seed: Of their choice.
-      seed_indices: int [m]: the seeds themselves, instead.
+      points: Points [n, …], n at least 2; flattened to vectors.
+      num_seeds: Number of seeds; at most n are used.
+      seed: Random seed of the choice of the seeds.
+      seed_indices: Indices of the seeds, int [m], which replace the random choice.
 
     Raises:
-      UserError: A value is not finite, or the points lie too close together or are too few.
+      UserError: A value is not finite, or the points are too few or too close together.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics import fractal_dimension
+      >>> line = np.linspace([0.0, 0.0], [1.0, 2.0], 500)
+      >>> round(fractal_dimension(line), 1)
+      1.0
     """
     points = np.asarray(points)
     points = points.reshape(len(points), int(np.prod(points.shape[1:])))
     if not np.isfinite(points).all():
-        raise UserError("The points are not all finite, so they have no fractal dimension.")
+        raise UserError("The points of a fractal dimension must be finite, received NaN or inf.")
     if seed_indices is None:
         rng = np.random.default_rng(seed)
         seed_indices = rng.choice(len(points), min(num_seeds, len(points)), replace=False)
@@ -46,19 +59,19 @@ def fractal_dimension(points, num_seeds: int = 100, seed: int = 0, seed_indices=
     positive = distances[distances > 0]
     if not len(positive) or positive[0] == positive[-1]:
         raise UserError(
-            f"A fractal dimension needs points at different distances, received {len(points)} "
-            "points without."
+            "A fractal dimension needs points at two or more different distances, received "
+            f"{len(points)} points with fewer."
         )
     radii = np.geomspace(positive[0], positive[-1], _RADII)[1:]
     log_counts = np.log(np.searchsorted(distances, radii, side="left"))
     low, high = np.log(len(seeds)), np.log(len(distances))
     middle, reach = (low + high) / 2, _HALF_WIDTH * (high - low)
-    # Both ends are the first radius beyond: counts never fall.
+    # Each end is the first radius beyond its level: counts never decrease.
     start, stop = np.searchsorted(log_counts, [middle - reach, middle + reach], side="right")
     if stop - start < 2:
         raise UserError(
-            f"A fractal dimension cannot be had from {len(points)} points: no two radii have "
-            "between them counts in the middle of their range."
+            f"A fractal dimension needs more points, received {len(points)}: fewer than two radii "
+            "have counts in the middle of the range."
         )
     return float(scipy.stats.linregress(np.log(radii[start:stop]), log_counts[start:stop]).slope)
 
@@ -71,11 +84,20 @@ def fractal_dimension(points, num_seeds: int = 100, seed: int = 0, seed_indices=
 class FractalDimension(Metric):
     """Correlation dimension of the features of generated images, and of real ones (`_real`).
 
-    Lower than that of real images where samples lack variety.
+    A value below that of real images means that samples lack variety.
 
     Args:
-      num_seeds: Points around which the others are counted.
-      seed: Of their choice.
+      num_seeds: Number of points around which the others are counted.
+      seed: Random seed of the choice of these points.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics import FractalDimension
+      >>> line = {"features": np.linspace([0.0, 0.0], [1.0, 2.0], 500)}
+      >>> plane = {"features": np.random.default_rng(0).uniform(size=[500, 2])}
+      >>> values = FractalDimension().value(real=plane, fake=line)
+      >>> values[""] < values["real"]
+      True
     """
 
     name = "fractal_dimension"
@@ -86,14 +108,14 @@ class FractalDimension(Metric):
         check_positive_integer("fractal_dimension.num_seeds", num_seeds)
         self.num_seeds, self.seed = num_seeds, seed
 
-    def statistics(self, num_images):
-        return Collected("features")
+    def statistics(self, num_images: int) -> CollectedFields:
+        return CollectedFields("features")
 
-    def value(self, real, fake):
+    def value(self, real: Arrays, fake: Arrays) -> dict[str, float]:
         return {
             suffix: fractal_dimension(points["features"], self.num_seeds, self.seed)
             for suffix, points in (("", fake), ("real", real))
         }
 
-    def options(self):
+    def options(self) -> dict[str, object]:
         return {"num_seeds": self.num_seeds, "seed": self.seed}

@@ -1,191 +1,88 @@
 """Fréchet distance between Gaussians fitted to features: FID, with the canonical Inception.
 
-Error budget: within 1e-6 (relative) of a float64 reference, in any order of the images; how they
-are cut into batches changes no bit. Covariances without full rank (fewer images than features,
-constant features) keep that.
+Error budget: within 1e-6 (relative) of a float64 reference for any order of the images, also for
+covariances without full rank (fewer images than features, constant features). The division into
+batches changes no bit.
 """
 
-from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
+import numpy.typing as npt
 import scipy.linalg
 from scipy.linalg import blas, lapack
 from threadpoolctl import threadpool_limits
 
 from compare_gan import registry
 from compare_gan.errors import UserError
-from compare_gan.metrics.arrays import as_feature_pair, as_matrix
-from compare_gan.metrics.base import ImageBatch, Metric, Statistics
+from compare_gan.metrics.arrays import as_feature_pair
+from compare_gan.metrics.base import Arrays, Metric
+from compare_gan.metrics.gaussian import GaussianStatistics, gaussian_statistics
 from compare_gan.startup import available_cores
 
 _EPS = np.finfo(np.float64).eps
-_BLOCK = 2048  # Rows that are multiplied at once: with fewer, sums are read and written too often.
 
 
-class GaussianStatistics(Statistics):
-    """Mean and covariance (ddof 1) of features, in float64, in one pass.
-
-    Blocks of rows are merged by Chan's update of means and centred products, which does not cancel
-    where means are large (Chan et al., 1979, Updating formulae and a pairwise algorithm).
-    """
-
-    name = "gaussian-1"
-
-    def __init__(self):
-        self._count = self._waiting = 0  # Images in the sums, and rows of the block not yet in.
-        self._block = None
-
-    def update(self, batch: ImageBatch) -> None:
-        features = as_matrix(batch.features)
-        if self._block is None:
-            self._reserve(features.shape[1])
-        if features.shape[1] != len(self._mean):
-            raise UserError(
-                f"All features must be equally wide, received {len(self._mean)} and "
-                f"{features.shape[1]}."
-            )
-        start = 0
-        while start < len(features):
-            rows = features[start : start + _BLOCK - self._waiting]
-            self._block[self._waiting : self._waiting + len(rows)] = rows
-            self._waiting += len(rows)
-            start += len(rows)
-            if self._waiting == _BLOCK:
-                self._flush()
-
-    def merge(self, other: "GaussianStatistics") -> None:
-        """Adds the images that another object has seen, as if this one had seen them too.
-
-        Raises:
-          UserError: Its features are not as wide, or not finite.
-        """
-        state = other.state()
-        if not state["count"]:
-            return
-        if self._block is None:
-            self._reserve(len(state["mean"]))
-        if len(self._mean) != len(state["mean"]):
-            raise UserError(
-                f"Statistics of {len(self._mean)} and of {len(state['mean'])} features do not "
-                "merge."
-            )
-        self._flush()
-        self._products += state["products"]
-        self._add(int(state["count"]), state["mean"], self._block[:0])
-
-    def state(self) -> dict[str, np.ndarray]:
-        """All that has been seen, as arrays that can be sent to another process or host."""
-        if self._block is None:
-            return {"count": np.array(0)}
-        self._flush()
-        arrays = {"mean": self._mean.copy(), "products": self._products.copy()}
-        return {"count": np.array(self._count)} | arrays
-
-    @classmethod
-    def from_state(cls, state: Mapping[str, np.ndarray]) -> "GaussianStatistics":
-        """The inverse of `state`."""
-        statistics = cls()
-        if state["count"]:
-            statistics._reserve(len(state["mean"]))
-            statistics._count = int(state["count"])
-            statistics._mean[:] = state["mean"]
-            statistics._products[:] = state["products"]
-        return statistics
-
-    def result(self) -> dict[str, np.ndarray]:
-        if self._block is not None:
-            self._flush()
-        if self._count < 2:
-            raise UserError(f"A covariance needs at least 2 images, received {self._count}.")
-        if not np.isfinite(self._products).all():
-            raise UserError("The features are so large that their covariance overflows.")
-        return {"mean": self._mean.copy(), "covariance": self._products / (self._count - 1)}
-
-    def _reserve(self, width: int) -> None:
-        self._mean = np.zeros(width)
-        self._products = np.zeros([width, width])
-        self._scratch = np.empty([width, width])
-        self._block = np.empty([_BLOCK + 1, width])
-
-    def _flush(self) -> None:
-        count = self._waiting
-        if not count:
-            return
-        block = self._block[:count]
-        mean = block.mean(axis=0)
-        if not np.isfinite(mean).all():
-            raise UserError("The features are not all finite, so they have no covariance.")
-        block -= mean
-        self._add(count, mean, block)
-        self._waiting = 0
-
-    def _add(self, count: int, mean: np.ndarray, centred: np.ndarray) -> None:
-        """Adds `count` images: their mean, and those of their centred rows that are not added."""
-        total = self._count + count
-        delta = mean - self._mean
-        # One more row adds the product that comes from the distance of the means.
-        rows = self._block[: len(centred) + 1]
-        rows[-1] = delta * np.sqrt(self._count / total * count)
-        self._products += np.matmul(rows.T, rows, out=self._scratch)  # BLAS's syrk: symmetric.
-        self._mean += delta * (count / total)
-        self._count = total
-
-
-def gaussian_statistics(features) -> tuple[np.ndarray, np.ndarray]:
-    """Mean float64 [f] and covariance float64 [f, f] (ddof 1) of features [n, f], n at least 2.
-
-    Raises:
-      UserError: There are fewer than 2 rows, or a value is not finite.
-    """
-    statistics = GaussianStatistics()
-    statistics.update(ImageBatch(features=features))
-    result = statistics.result()
-    return result["mean"], result["covariance"]
-
-
-def frechet_distance(real_features, fake_features) -> float:
-    """The squared Fréchet distance of the Gaussians fitted to two sets of features.
+def frechet_distance(real_features: npt.ArrayLike, fake_features: npt.ArrayLike) -> float:
+    """Squared Fréchet distance between the Gaussians fitted to two sets of features.
 
     Paper: https://arxiv.org/abs/1706.08500.
 
     Args:
-      real_features: [n, f], n at least 2.
-      fake_features: [m, f], m at least 2.
+      real_features: Features of real images, [n, f], n at least 2.
+      fake_features: Features of generated images, [m, f], m at least 2.
 
     Returns:
       The distance, at least 0; see `frechet_distance_from_statistics`.
 
     Raises:
-      UserError: Too few rows, unequal widths, or a value is not finite.
+      UserError: There are too few rows, the widths differ, or a value is not finite.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics import frechet_distance
+      >>> features = np.random.default_rng(0).normal(size=[50, 4])
+      >>> round(frechet_distance(features, features + 0.5), 6)  # 4 · 0.5²
+      1.0
     """
-    real, fake = as_feature_pair(real_features, fake_features, least=2)
-    # Side by side: on a busy machine the threads of one matrix product wait for each other.
+    real, fake = as_feature_pair(real_features, fake_features, min_rows=2)
+    # In parallel: on a busy machine, the threads of one matrix product wait for each other.
     with threadpool_limits(max(1, available_cores() // 2)), ThreadPoolExecutor(2) as pool:
         (mean1, factor1), (mean2, factor2) = pool.map(_fit, (real, fake))
     return _distance(mean1, factor1, mean2, factor2)
 
 
-def frechet_distance_from_statistics(mean1, covariance1, mean2, covariance2) -> float:
-    """|m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½), the squared Fréchet distance of two Gaussians.
+def frechet_distance_from_statistics(
+    mean1: npt.ArrayLike,
+    covariance1: npt.ArrayLike,
+    mean2: npt.ArrayLike,
+    covariance2: npt.ArrayLike,
+) -> float:
+    """|m1 - m2|² + tr(C1 + C2 - 2 (C1 C2)^½), the squared Fréchet distance between two Gaussians.
 
-    The trace of the square root is the sum of the singular values of F1ᵀ F2, where Ci = Fi Fiᵀ: a
-    real number by construction, and right for covariances without full rank (fewer images than
-    features), which lose half of the digits in other forms.
+    The trace of the square root is computed as the sum of the singular values of F1ᵀ F2, where
+    Ci = Fi Fiᵀ. This is real by construction and accurate for covariances without full rank (fewer
+    images than features), for which other forms lose half of the digits.
 
     Paper: https://arxiv.org/abs/1706.08500.
 
     Args:
-      mean1: [f].
-      covariance1: [f, f], symmetric, positive semi-definite.
-      mean2: [f].
-      covariance2: [f, f].
+      mean1: Mean of the first Gaussian, [f].
+      covariance1: Its covariance, [f, f], symmetric, positive semi-definite.
+      mean2: Mean of the second Gaussian, [f].
+      covariance2: Its covariance, [f, f], symmetric, positive semi-definite.
 
     Returns:
       The distance, at least 0.
 
     Raises:
-      UserError: Shapes differ, a value is not finite or not real, or a matrix is no covariance.
+      UserError: Shapes differ, a value is not finite or not real, or a matrix is not a covariance.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics import frechet_distance_from_statistics
+      >>> frechet_distance_from_statistics([0.0], [[1.0]], [3.0], [[4.0]])  # 3² + (2 - 1)²
+      10.0
     """
     if any(map(np.iscomplexobj, (mean1, covariance1, mean2, covariance2))):
         raise UserError("Means and covariances must be real numbers, received complex ones.")
@@ -193,16 +90,17 @@ def frechet_distance_from_statistics(mean1, covariance1, mean2, covariance2) -> 
     factor1, factor2 = _factor(_checked(covariance1)), _factor(_checked(covariance2))
     if not mean1.shape == mean2.shape == factor1.shape[:1] == factor2.shape[:1]:
         raise UserError(
-            f"The means and covariances do not fit each other: {mean1.shape}, {factor1.shape[:1]} "
-            f"and {mean2.shape}, {factor2.shape[:1]} features."
+            "The means and covariances must have the same number of features, received means "
+            f"{mean1.shape} and {mean2.shape} and covariances of {factor1.shape[0]} and "
+            f"{factor2.shape[0]} features."
         )
     if not (np.isfinite(mean1).all() and np.isfinite(mean2).all()):
-        raise UserError("A mean is not finite, so there is no Fréchet distance.")
+        raise UserError("A mean must be finite, received NaN or inf.")
     return _distance(mean1, factor1, mean2, factor2)
 
 
 def _fit(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """The mean [f] of features [n, f], and F [f, rank] with F Fᵀ = their covariance."""
+    """Computes the mean [f] of features [n, f], and F [f, rank] with F Fᵀ = their covariance."""
     n, width = features.shape
     if n > width:
         mean, covariance = gaussian_statistics(features)
@@ -213,14 +111,19 @@ def _fit(features: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return mean, centred.T / np.sqrt(n - 1)
 
 
-def _checked(covariance) -> np.ndarray:
+def _checked(covariance: npt.ArrayLike) -> np.ndarray:
     covariance = np.asarray(covariance, np.float64)
     if covariance.ndim != 2 or covariance.shape[0] != covariance.shape[1]:
-        raise UserError(f"A covariance is a square matrix, received {list(covariance.shape)}.")
+        raise UserError(
+            f"A covariance must be a square matrix, received shape {list(covariance.shape)}."
+        )
     if not np.isfinite(covariance).all():
-        raise UserError("A covariance is not finite, so there is no Fréchet distance.")
-    if np.abs(covariance - covariance.T).max(initial=0.0) > 1e-6 * _largest(covariance):
-        raise UserError("A covariance is not symmetric.")
+        raise UserError("A covariance must be finite, received NaN or inf.")
+    asymmetry = np.abs(covariance - covariance.T).max(initial=0.0)
+    if asymmetry > 1e-6 * _largest(covariance):
+        raise UserError(
+            f"A covariance must be symmetric, received one that is off by {asymmetry:.1g}."
+        )
     return covariance
 
 
@@ -228,37 +131,39 @@ def _largest(array: np.ndarray) -> float:
     return max(array.max(initial=0.0), -array.min(initial=0.0))
 
 
-# These decompositions are thousands of small products: threads that wait for each other on a busy
-# machine make them ten times as slow as one thread is.
+# These decompositions are thousands of small products. On a busy machine, threads that wait for
+# each other make them ten times slower than a single thread.
 def _factor(covariance: np.ndarray) -> np.ndarray:
-    """F [f, rank] with F Fᵀ = covariance."""
+    """Computes F [f, rank] with F Fᵀ = covariance."""
     with threadpool_limits(1):
-        # Far from singular, a triangle is as good as eigenvectors, which take 20 times as long.
+        # Far from singular, a triangle is as accurate as eigenvectors, which take 20 times as long.
         if covariance.any():
-            # Transposed, which changes nothing, it lies in memory as LAPACK has it.
+            # Transposing changes nothing but the memory order, to the one that LAPACK expects.
             factor, failed = lapack.dpotrf(covariance.T, lower=True, clean=True)
             norm = scipy.linalg.norm(covariance, 1, check_finite=False)
             if not failed and lapack.dpocon(factor, norm, uplo="L")[0] > 1e-10:
                 return factor
         values, vectors = scipy.linalg.eigh(covariance, driver="evd")
     largest = values.max(initial=0.0)
-    # Statistics computed elsewhere in float32 have eigenvalues of about -1e-7 of the largest.
+    # Statistics computed elsewhere in float32 have eigenvalues of about -1e-7 times the largest.
     if values.min(initial=0.0) < -1e-5 * max(largest, _largest(covariance)):
         raise UserError(
-            f"A covariance has no negative eigenvalue; received one with {values.min():.3g}."
+            f"A covariance must not have negative eigenvalues, received one of {values.min():.3g}."
         )
     kept = values > len(values) * _EPS * largest
     return vectors[:, kept] * np.sqrt(values[kept])
 
 
 def _transposed_product(factor1: np.ndarray, factor2: np.ndarray) -> np.ndarray:
-    """factor1ᵀ factor2, in half the time where factor1 is a lower triangle."""
+    """Computes factor1ᵀ factor2, in half the time if factor1 is a lower triangle."""
     if factor1.shape[0] == factor1.shape[1] and not np.triu(factor1, 1).any():
         return blas.dtrmm(1.0, factor1, factor2, lower=1, trans_a=1)
     return factor1.T @ factor2
 
 
-def _distance(mean1, factor1, mean2, factor2) -> float:
+def _distance(
+    mean1: np.ndarray, factor1: np.ndarray, mean2: np.ndarray, factor2: np.ndarray
+) -> float:
     apart = np.sum((mean1 - mean2) ** 2) + np.sum(factor1**2) + np.sum(factor2**2)
     product = _transposed_product(factor1, factor2)
     if not product.any():
@@ -266,7 +171,7 @@ def _distance(mean1, factor1, mean2, factor2) -> float:
     wide = product.shape[0] < product.shape[1]
     squares = product @ product.T if wide else product.T @ product
     with threadpool_limits(1):
-        # Their eigenvalues take an eighth of the time of singular values; small ones lose digits.
+        # Eigenvalues take an eighth of the time of singular values, but small ones lose digits.
         squares = np.maximum(scipy.linalg.eigvalsh(squares), 0.0)
         roots = np.sqrt(squares)
         rounding = 8 * _EPS * squares[-1]
@@ -274,22 +179,33 @@ def _distance(mean1, factor1, mean2, factor2) -> float:
         distance = apart - 2 * roots.sum()
         if lost > 1e-9 * distance + 1e-13 * apart:
             distance = apart - 2 * scipy.linalg.svdvals(product).sum()
-    return max(float(distance), 0.0)  # Equal sets end within rounding of 0, on either side.
+    return max(float(distance), 0.0)  # Rounding makes equal sets end just above or below 0.
 
 
 @registry.register("metric", "fid", paper="https://arxiv.org/abs/1706.08500")
 class FrechetInceptionDistance(Metric):
-    """Fréchet distance between real and generated features; lower is better, 0 at best."""
+    """Fréchet distance between real and generated features; lower is better, 0 at best.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics import FrechetInceptionDistance, ImageBatch
+      >>> metric = FrechetInceptionDistance()
+      >>> real, fake = metric.statistics(num_images=4), metric.statistics(num_images=4)
+      >>> real.update(ImageBatch(features=np.eye(4)))
+      >>> fake.update(ImageBatch(features=np.eye(4) + 1.0))
+      >>> round(metric.value(real=real.result(), fake=fake.result())[""], 6)
+      4.0
+    """
 
     name = "fid"
     canonical_name = "fid"
     needs = frozenset({"features"})
     uses_real = True
 
-    def statistics(self, num_images):
+    def statistics(self, num_images: int) -> GaussianStatistics:
         return GaussianStatistics()
 
-    def value(self, real, fake):
+    def value(self, real: Arrays, fake: Arrays) -> dict[str, float]:
         return {
             "": frechet_distance_from_statistics(
                 real["mean"], real["covariance"], fake["mean"], fake["covariance"]

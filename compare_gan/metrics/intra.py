@@ -1,41 +1,52 @@
 """Intra-FID: the Fréchet distance within each class."""
 
 import numpy as np
+import numpy.typing as npt
 
 from compare_gan import registry
 from compare_gan.errors import UserError
 from compare_gan.metrics.arrays import as_feature_pair
-from compare_gan.metrics.base import Metric
-from compare_gan.metrics.collected import Collected
+from compare_gan.metrics.base import Arrays, Metric
+from compare_gan.metrics.collected import CollectedFields
 from compare_gan.metrics.frechet import frechet_distance
 
 
 def intra_frechet_distance(
-    real_features, real_labels, fake_features, fake_labels
+    real_features: npt.ArrayLike,
+    real_labels: npt.ArrayLike,
+    fake_features: npt.ArrayLike,
+    fake_labels: npt.ArrayLike,
 ) -> dict[int, float]:
-    """The Fréchet distance between the real and the generated images of each class.
+    """Fréchet distance between the real and the generated images of each class.
 
     Papers: https://arxiv.org/abs/1802.05637, https://arxiv.org/abs/1706.08500.
 
     Args:
-      real_features: [n, f].
-      real_labels: int [n]; images with a negative one have no label and are left out.
-      fake_features: [m, f].
-      fake_labels: int [m], likewise.
+      real_features: Features of real images, [n, f].
+      real_labels: Their classes, int [n]; images with a negative label are left out.
+      fake_features: Features of generated images, [m, f].
+      fake_labels: Their classes, int [m]; images with a negative label are left out.
 
     Returns:
-      By class, in ascending order; intra-FID is the mean of the values.
+      The distance by class, in ascending order of the classes; intra-FID is the mean.
 
     Raises:
-      UserError: A class has fewer than 2 images in either set, no image has a label, labels do not
-        fit the features, unequal widths, or a value that is not finite.
+      UserError: A class has fewer than 2 images in either set, no image has a label, the labels do
+        not match the features, the widths differ, or a value is not finite.
+
+    Example:
+      >>> from compare_gan.metrics import intra_frechet_distance
+      >>> real, fake = [[0.0], [2.0], [10.0], [12.0]], [[1.0], [3.0], [10.0], [12.0]]
+      >>> distances = intra_frechet_distance(real, [0, 0, 1, 1], fake, [0, 0, 1, 1])
+      >>> {c: round(distance, 6) for c, distance in distances.items()}
+      {0: 1.0, 1: 0.0}
     """
     real, fake = as_feature_pair(real_features, fake_features)
     real_labels = _checked_labels(real_labels, len(real), "real")
     fake_labels = _checked_labels(fake_labels, len(fake), "generated")
     classes = [int(c) for c in np.union1d(real_labels, fake_labels) if c >= 0]
     if not classes:
-        raise UserError("Intra-FID needs labels, and no image has one.")
+        raise UserError("Intra-FID needs labels, but no image has one.")
     for name, labels in (("real", real_labels), ("generated", fake_labels)):
         for c in classes:
             count = np.count_nonzero(labels == c)
@@ -47,7 +58,7 @@ def intra_frechet_distance(
     return {c: frechet_distance(real[real_labels == c], fake[fake_labels == c]) for c in classes}
 
 
-def _checked_labels(labels, count: int, name: str) -> np.ndarray:
+def _checked_labels(labels: npt.ArrayLike, count: int, name: str) -> np.ndarray:
     labels = np.asarray(labels)
     if labels.shape != (count,) or labels.dtype.kind not in "iu":
         raise UserError(
@@ -59,10 +70,20 @@ def _checked_labels(labels, count: int, name: str) -> np.ndarray:
 
 @registry.register("metric", "intra_fid", paper="https://arxiv.org/abs/1802.05637")
 class IntraFrechetInceptionDistance(Metric):
-    """Mean over classes of the FID within each (and each, `_class_N`); lower is better.
+    """Mean over classes of the FID within each class (`_class_N`); lower is better.
 
-    Each class must have 2 real and 2 generated images at least. The fewer there are, the farther
-    apart even equal distributions come out: compare only equal numbers of images.
+    Each class needs at least 2 real and 2 generated images. With few images, the distance between
+    equal distributions is biased upwards, so compare only scores from equal numbers of images.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics import IntraFrechetInceptionDistance
+      >>> labels = np.array([0, 0, 1, 1])
+      >>> real = {"features": np.array([[0.0], [2.0], [10.0], [12.0]]), "labels": labels}
+      >>> fake = {"features": np.array([[1.0], [3.0], [10.0], [12.0]]), "labels": labels}
+      >>> values = IntraFrechetInceptionDistance().value(real=real, fake=fake)
+      >>> {suffix: round(value, 6) for suffix, value in values.items()}
+      {'': 0.5, 'class_0': 1.0, 'class_1': 0.0}
     """
 
     name = "intra_fid"
@@ -70,10 +91,10 @@ class IntraFrechetInceptionDistance(Metric):
     needs = frozenset({"features", "labels"})
     uses_real = True
 
-    def statistics(self, num_images):
-        return Collected("features", "labels")
+    def statistics(self, num_images: int) -> CollectedFields:
+        return CollectedFields("features", "labels")
 
-    def value(self, real, fake):
+    def value(self, real: Arrays, fake: Arrays) -> dict[str, float]:
         distances = intra_frechet_distance(
             real["features"], real["labels"], fake["features"], fake["labels"]
         )

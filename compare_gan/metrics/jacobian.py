@@ -1,33 +1,52 @@
-"""Jacobian conditioning: how evenly a generator's images move with its latent."""
+"""Jacobian conditioning: how evenly a generator's images change with its latent."""
+
+from collections.abc import Iterator
 
 import numpy as np
+import numpy.typing as npt
 
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.metrics.base import GeneratorSampler, Metric
+from compare_gan.types import Tensor
 
 
-def generator_jacobians(sampler: GeneratorSampler, z, y=None, batch_size: int = 64):
-    """The derivatives of images by latents, one latent after the other.
+def generator_jacobians(
+    sampler: GeneratorSampler, z: npt.ArrayLike, y: np.ndarray | None = None, batch_size: int = 64
+) -> Iterator[np.ndarray]:
+    """Derivatives of images with respect to latents, one latent after another.
 
-    In forward mode: a batch holds copies of one latent, each with the tangent of a direction of its
-    own. So at most `batch_size` images are differentiated at a time, and one Jacobian is held.
+    In forward mode: a batch holds copies of one latent, each with the tangent of another direction.
+    Thus at most `batch_size` images are differentiated at a time, and one Jacobian is in memory.
 
     Args:
-      sampler: The generator; its images must not depend on the others of their batch.
-      z: float [n, z_dim].
-      y: float [n, num_classes]; None for an unconditional generator.
-      batch_size: Images in one forward.
+      sampler: Generator whose images do not depend on the other images of their batch.
+      z: Latents, float [n, z_dim].
+      y: One-hot labels, float [n, num_classes]; None for an unconditional generator.
+      batch_size: Images in one forward pass.
 
     Yields:
-      float32 [H · W · C, z_dim], n times.
+      The Jacobian of each latent, float32 [H · W · C, z_dim].
+
+    Example:
+      >>> import numpy as np
+      >>> import tensorflow as tf
+      >>> from compare_gan.metrics import generator_jacobians
+      >>> from compare_gan.sampling import Sampler
+      >>> def network(inputs, training):  # Images of one row with two pixels.
+      ...     z, _ = inputs
+      ...     return tf.reshape(z * [1.0, 2.0], [-1, 1, 2, 1])
+      >>> sampler = Sampler(network, z_dim=2, image_shape=(1, 2, 1))
+      >>> [jacobian] = generator_jacobians(sampler, np.zeros([1, 2]))
+      >>> jacobian.tolist()
+      [[1.0, 0.0], [0.0, 2.0]]
     """
     import tensorflow as tf
 
     size = min(batch_size, sampler.z_dim)
 
     @tf.function(autograph=False)
-    def pushed_forward(z, y, tangents):
+    def pushed_forward(z: Tensor, y: Tensor | None, tangents: Tensor) -> Tensor:
         copies = tf.repeat(z[None], size, axis=0)
         with tf.autodiff.ForwardAccumulator(copies, tangents) as accumulator:
             images = sampler(copies, None if y is None else tf.repeat(y[None], size, axis=0))
@@ -45,37 +64,58 @@ def generator_jacobians(sampler: GeneratorSampler, z, y=None, batch_size: int = 
         yield np.concatenate(parts)[: sampler.z_dim].T
 
 
-def metric_tensors(jacobians) -> np.ndarray:
-    """JᵀJ in float64, [n, d, d], of Jacobians [n, p, d]: lengths of images' steps by latents'."""
+def metric_tensors(jacobians: npt.ArrayLike) -> np.ndarray:
+    """Metric tensors JᵀJ, which measure how far images move for a step of the latent.
+
+    Args:
+      jacobians: Jacobians [n, p, d].
+
+    Returns:
+      The tensors, float64 [n, d, d].
+
+    Example:
+      >>> from compare_gan.metrics import metric_tensors
+      >>> metric_tensors([[[1.0, 0.0], [0.0, 2.0]]]).tolist()
+      [[[1.0, 0.0], [0.0, 4.0]]]
+    """
     jacobians = np.asarray(jacobians, np.float64)
     return jacobians.swapaxes(-1, -2) @ jacobians
 
 
-def conditioning(tensors, rounding: float = 0.0) -> dict[str, np.ndarray]:
+def conditioning(tensors: npt.ArrayLike, rounding: float = 0.0) -> dict[str, np.ndarray]:
     """Spectra of metric tensors.
 
     Paper: https://arxiv.org/abs/1802.08768.
 
     Args:
-      tensors: [n, d, d], symmetric, positive semi-definite.
-      rounding: Eigenvalues below this share of the largest are taken to be that: what is less is
-        not known of tensors that come from rounded Jacobians. With 0 a singular tensor has an
+      tensors: Metric tensors [n, d, d], symmetric, positive semi-definite.
+      rounding: Lower limit of the eigenvalues as a share of the largest; smaller ones, which
+        rounded Jacobians do not determine, are raised to it. With 0, a singular tensor has an
         infinite condition number.
 
     Returns:
       `eigenvalues` float64 [n, d], ascending; `logdet` [n], the logarithm of their product;
-      `log_condition_number` [n], that of the ratio of the largest to the smallest.
+      `log_condition_number` [n], the logarithm of the ratio of the largest to the smallest.
 
     Raises:
       UserError: A value is not finite, or a tensor is all zeros.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics import conditioning
+      >>> spectra = conditioning(np.diag([1.0, 4.0])[None])
+      >>> spectra["eigenvalues"].tolist(), np.exp(spectra["log_condition_number"]).round(6).tolist()
+      ([[1.0, 4.0]], [4.0])
     """
     tensors = np.asarray(tensors, np.float64)
     if not np.isfinite(tensors).all():
-        raise UserError("The Jacobians of the generator are not all finite.")
+        raise UserError("The Jacobians of the generator must be finite, received NaN or inf.")
     eigenvalues = np.linalg.eigvalsh(tensors)
     largest = eigenvalues[:, -1:]
     if (largest <= 0).any():
-        raise UserError("The generator's images do not depend on its latent: a Jacobian is zero.")
+        raise UserError(
+            "The images of the generator must depend on its latent, received a Jacobian of zeros."
+        )
     eigenvalues = np.maximum(eigenvalues, rounding * largest)
     with np.errstate(divide="ignore"):
         logs = np.log(eigenvalues)
@@ -90,14 +130,26 @@ def conditioning(tensors, rounding: float = 0.0) -> dict[str, np.ndarray]:
 class JacobianConditioning(Metric):
     """Log condition number of the metric tensor JᵀJ of the generator, averaged over latents.
 
-    The score is 0 where all directions of the latent change the image alike. Beside it: `logdet`,
-    the mean log determinant, and the same two of the tensors' mean, `of_mean` and `logdet_of_mean`.
-    A singular value of J below float32's rounding of the largest counts as that, so that log
-    condition numbers end at 31.9.
+    The score is 0 if all directions of the latent change the image equally. Further values are
+    `logdet`, the mean log determinant, and `of_mean` and `logdet_of_mean`, the same two values for
+    the mean of the tensors. Singular values of J below the float32 rounding of the largest are
+    raised to it, so log condition numbers are at most 31.9.
 
     Args:
-      num_samples: Latents that are looked at, classes in turn.
-      batch_size: Images in one forward.
+      num_samples: Number of latents; classes take turns.
+      batch_size: Images in one forward pass.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from compare_gan.metrics import JacobianConditioning
+      >>> from compare_gan.sampling import Sampler
+      >>> def network(inputs, training):  # The second coordinate moves the image twice as far.
+      ...     z, _ = inputs
+      ...     return tf.reshape(z * [1.0, 2.0], [-1, 1, 2, 1])
+      >>> sampler = Sampler(network, z_dim=2, image_shape=(1, 2, 1))
+      >>> values = JacobianConditioning(num_samples=3).value(generator=sampler)
+      >>> round(values[""], 4)  # log(2²)
+      1.3863
     """
 
     name = "jacobian_conditioning"
@@ -108,10 +160,10 @@ class JacobianConditioning(Metric):
         check_positive_integer("jacobian_conditioning.batch_size", batch_size)
         self.num_samples, self.batch_size = num_samples, batch_size
 
-    def statistics(self, num_images):
+    def statistics(self, num_images: int) -> None:
         return None
 
-    def value(self, generator):
+    def value(self, generator: GeneratorSampler) -> dict[str, float]:
         z, y = generator.latents(self.num_samples), generator.labels(self.num_samples)
         jacobians = generator_jacobians(generator, z, y, self.batch_size)
         tensors = np.concatenate([metric_tensors(jacobian[None]) for jacobian in jacobians])
@@ -119,11 +171,11 @@ class JacobianConditioning(Metric):
         each = conditioning(tensors, rounding)
         mean = conditioning(tensors.mean(axis=0, keepdims=True), rounding)
         return {
-            "": each["log_condition_number"].mean(),
-            "logdet": each["logdet"].mean(),
-            "of_mean": mean["log_condition_number"][0],
-            "logdet_of_mean": mean["logdet"][0],
+            "": float(each["log_condition_number"].mean()),
+            "logdet": float(each["logdet"].mean()),
+            "of_mean": float(mean["log_condition_number"][0]),
+            "logdet_of_mean": float(mean["logdet"][0]),
         }
 
-    def options(self):
+    def options(self) -> dict[str, object]:
         return {"num_samples": self.num_samples}

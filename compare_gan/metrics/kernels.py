@@ -1,4 +1,4 @@
-"""Kernels of kernel distances."""
+"""Kernels for kernel distances."""
 
 import dataclasses
 from collections.abc import Callable
@@ -12,19 +12,31 @@ Kernel = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclasses.dataclass(frozen=True)
 class PolynomialKernel:
-    """(gamma x·y + coef0)^degree of float64 [n, f] and [m, f].
+    """Polynomial kernel (gamma x·y + coef0)^degree.
+
+    Called with float64 [n, f] and [m, f], it returns float64 [n, m].
 
     Attributes:
-      degree: A positive integer.
-      gamma: None = 1/f.
-      coef0: A number.
+      degree: Degree, a positive integer.
+      gamma: Factor of the inner product; None = 1/f.
+      coef0: Constant term.
+
+    Raises:
+      UserError: A value is not a number, or the degree is not a positive integer.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics import PolynomialKernel
+      >>> kernel = PolynomialKernel(degree=2, gamma=0.5)
+      >>> kernel(np.array([[2.0, 0.0]]), np.array([[1.0, 1.0], [0.0, 3.0]])).tolist()
+      [[4.0, 1.0]]
     """
 
     degree: int = 3
     gamma: float | None = None
     coef0: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_positive_integer("degree", self.degree)
         check_number("coef0", self.coef0)
         if self.gamma is not None:
@@ -35,22 +47,34 @@ class PolynomialKernel:
         base *= 1.0 / x.shape[1] if self.gamma is None else self.gamma
         base += self.coef0
         power = base
-        for _ in range(self.degree - 1):  # NumPy's own power takes longer than the product.
+        for _ in range(self.degree - 1):  # NumPy's power takes longer than the matrix product.
             power = power * base if power is base else np.multiply(power, base, out=power)
         return power
 
 
 @dataclasses.dataclass(frozen=True)
 class RbfKernel:
-    """exp(-|x - y|² / (2 sigma²)) of float64 [n, f] and [m, f].
+    """Gaussian kernel exp(-|x - y|² / (2 sigma²)).
+
+    Called with float64 [n, f] and [m, f], it returns float64 [n, m].
 
     Attributes:
-      sigma: Above 0.
+      sigma: Width of the kernel, above 0.
+
+    Raises:
+      UserError: `sigma` is not a number above 0.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics import RbfKernel
+      >>> x = np.array([[0.0], [1.0]])
+      >>> RbfKernel(sigma=1.0)(x, x).round(4).tolist()
+      [[1.0, 0.6065], [0.6065, 1.0]]
     """
 
     sigma: float = 10.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         check_number("sigma", self.sigma)
         if not self.sigma > 0:
             raise UserError(f"sigma must be above 0, received {self.sigma!r}.")

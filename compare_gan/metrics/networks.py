@@ -1,46 +1,62 @@
-"""The small networks that some metrics train, and their training."""
+"""Small networks that some metrics train, and their training."""
 
 import itertools
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
+from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
 from compare_gan.errors import UserError
+from compare_gan.types import Tensor
 
 _COARSEST = 4  # Strides halve the image while it is larger than this.
-_EXACT = {"dtype": "float32"}  # Also where the GAN is trained in mixed precision.
+_EXACT = {"dtype": "float32"}  # Even if the GAN is trained in mixed precision.
 
 
 def build_cnn(
-    image_shape, outputs: int, *, width: int, seed: int, num_classes: int | None = None, norm: bool
+    image_shape: Sequence[int],
+    outputs: int,
+    *,
+    width: int,
+    seed: int,
+    num_classes: int | None = None,
+    norm: bool,
 ) -> keras.Model:
-    """A convolutional network whose weights follow from the seed; its outputs begin at 0.
+    """Builds a convolutional network, with weights that depend on the seed and zero outputs.
 
-    A 3x3 convolution; then, while the image is larger than 4 pixels, one of stride 2 to twice the
-    channels (8 · `width` at most); then two dense layers, the first of 8 · `width` units.
+    The network consists of a 3x3 convolution, of convolutions with stride 2 that double the
+    channels (up to 8 · `width`) while the image is larger than 4 pixels, and of two dense layers,
+    the first with 8 · `width` units.
 
     Args:
-      image_shape: (H, W, C).
-      outputs: How many.
+      image_shape: Shape (H, W, C) of the images.
+      outputs: Number of outputs.
       width: Channels of the first convolution.
-      seed: Of the weights.
-      num_classes: The network also sees one-hot labels; None = it does not.
-      norm: Batch norm after convolutions, which helps in classification.
+      seed: Seed of the weights.
+      num_classes: Number of classes of one-hot labels, a second input; None = no labels.
+      norm: Whether batch norm follows each convolution, which helps in classification.
 
     Returns:
       A model from images float [n, H, W, C] in [0, 1], or from (images, labels float
       [n, num_classes]), to float32 [n, outputs].
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics.networks import build_cnn
+      >>> model = build_cnn((8, 8, 3), outputs=10, width=2, seed=0, norm=False)
+      >>> tuple(model(np.zeros([5, 8, 8, 3])).shape)
+      (5, 10)
     """
     layers = keras.layers
     seeds = itertools.count(1000 * seed + 1)
 
-    def he_normal():
+    def he_normal() -> keras.Initializer:
         return keras.initializers.HeNormal(seed=next(seeds))
 
-    def activated(x):
+    def activated(x: Tensor) -> Tensor:
         x = layers.BatchNormalization(momentum=0.9, **_EXACT)(x) if norm else x
         return layers.LeakyReLU(0.2, **_EXACT)(x)
 
@@ -66,18 +82,18 @@ def build_cnn(
 def train(
     model: keras.Model,
     loss: Callable[..., tf.Tensor],
-    batches: Iterable[tuple],
+    batches: Iterable[tuple[Any, ...]],
     steps: int,
     learning_rate: float,
 ) -> None:
-    """Minimizes `loss(*batch)` by Adam; the learning rate falls to 0 along a cosine.
+    """Minimizes `loss(*batch)` by Adam, with a learning rate that decays to 0 along a cosine.
 
     Args:
-      model: What is trained; `loss` calls it with `training=True`.
-      loss: From the tensors of a batch to a scalar.
-      batches: At least `steps` tuples of arrays, all of one shape.
-      steps: How many updates.
-      learning_rate: Of the first update.
+      model: Model to train; `loss` calls it with `training=True`.
+      loss: Function from the tensors of a batch to a scalar.
+      batches: At least `steps` tuples of arrays, all with the same shapes.
+      steps: Number of updates.
+      learning_rate: Initial learning rate.
 
     Raises:
       UserError: The loss does not stay finite.
@@ -88,7 +104,7 @@ def train(
     optimizer.build(variables)
 
     @tf.function(autograph=False)
-    def step(*batch):
+    def step(*batch: Tensor) -> Tensor:
         with tf.GradientTape() as tape:
             value = loss(*batch)
         optimizer.apply(tape.gradient(value, variables), variables)
@@ -99,6 +115,6 @@ def train(
         value = step(*(tf.convert_to_tensor(part) for part in batch))
     if not np.isfinite(value.numpy()):
         raise UserError(
-            "The loss of a network that a metric trains is not finite: its learning_rate is too "
+            "The loss of the network that a metric trains is not finite: its learning_rate is too "
             "high, or an image is not finite."
         )

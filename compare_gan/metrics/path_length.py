@@ -1,40 +1,63 @@
-"""Perceptual path length: how far images move in feature space as the latent moves."""
+"""Perceptual path length: the distance that images move in feature space as the latent moves."""
+
+from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer, check_range, unknown_name
-from compare_gan.metrics.base import GeneratorSampler, Metric
+from compare_gan.metrics.base import ExtractorInfo, GeneratorSampler, Metric
+from compare_gan.types import Tensor
 
 _STARTS, _ENDS = 0, 1  # Streams of latents.
 _INTERPOLATIONS = ("slerp", "lerp")
 _PERCENTILES = (1, 99)
 
 
-def lerp(z0, z1, t) -> np.ndarray:
-    """Points z0 + t · (z1 - z0) of straight lines: float64 [n, d] for z0, z1 [n, d] and t [n]."""
+def lerp(z0: npt.ArrayLike, z1: npt.ArrayLike, t: npt.ArrayLike) -> np.ndarray:
+    """Points z0 + t · (z1 - z0) on straight lines.
+
+    Args:
+      z0: Start points, [n, d].
+      z1: End points, [n, d].
+      t: Positions between them, [n].
+
+    Returns:
+      The points, float64 [n, d].
+
+    Example:
+      >>> from compare_gan.metrics import lerp
+      >>> lerp([[0.0, 2.0]], [[4.0, 2.0]], [0.25]).tolist()
+      [[1.0, 2.0]]
+    """
     z0, z1, t = np.asarray(z0, float), np.asarray(z1, float), np.asarray(t, float)[:, None]
     return z0 + t * (z1 - z0)
 
 
-def slerp(z0, z1, t) -> np.ndarray:
-    """Points of arcs: the direction turns evenly from z0's to z1's, the length goes along a line.
+def slerp(z0: npt.ArrayLike, z1: npt.ArrayLike, t: npt.ArrayLike) -> np.ndarray:
+    """Points on arcs: the direction turns from z0 to z1 at a constant rate, the length is linear.
 
-    Between latents of one length these are the great circles of the paper on StyleGAN, whose
+    Between latents of the same length, these are the great circles of the paper on StyleGAN, whose
     generator, unlike others, ignores the length.
 
     Args:
-      z0: [n, d], none of them 0.
-      z1: [n, d].
-      t: [n].
+      z0: Start points, [n, d], not 0.
+      z1: End points, [n, d], not 0.
+      t: Positions between them, [n].
 
     Returns:
-      float64 [n, d].
+      The points, float64 [n, d].
+
+    Example:
+      >>> from compare_gan.metrics import slerp
+      >>> slerp([[2.0, 0.0]], [[0.0, 2.0]], [0.5]).round(4).tolist()
+      [[1.4142, 1.4142]]
     """
     z0, z1, t = np.asarray(z0, float), np.asarray(z1, float), np.asarray(t, float)[:, None]
     length0, length1 = (np.linalg.norm(z, axis=1, keepdims=True) for z in (z0, z1))
     start, end = z0 / length0, z1 / length1
-    # By halves, which is exact for small angles, as the arc cosine is not.
+    # Twice the half angle, which is accurate for small angles, unlike the arc cosine.
     angle = 2 * np.arctan2(
         np.linalg.norm(end - start, axis=1, keepdims=True),
         np.linalg.norm(end + start, axis=1, keepdims=True),
@@ -53,26 +76,45 @@ def path_distances(
     interpolation: str = "slerp",
     batch_size: int = 64,
 ) -> np.ndarray:
-    """Squared distances in feature space of steps of the latent, over the squared step.
+    """Squared distances in feature space for steps of the latent, divided by the squared step.
 
-    Each step is from t to t + epsilon on the way between two latents, t uniform in [0, 1). Pairs
-    keep their class.
+    Each step goes from t to t + epsilon on the path between two latents, with t uniform in [0, 1).
+    The class is the same along a path.
 
     Args:
-      sampler: The generator, with `features`.
-      num_samples: How many.
-      epsilon: Size of the step.
+      sampler: Generator with the features of an extractor.
+      num_samples: Number of steps.
+      epsilon: Size of a step.
       interpolation: `slerp` or `lerp`.
-      batch_size: Pairs in one forward of generator and extractor.
+      batch_size: Pairs in one forward pass of generator and extractor.
 
     Returns:
-      float64 [num_samples].
+      The distances, float64 [num_samples].
 
     Raises:
-      UserError: A feature is not finite.
+      UserError: There are no features, or a feature is not finite.
+
+    Example:
+      >>> import numpy as np
+      >>> import tensorflow as tf
+      >>> from compare_gan.metrics import path_distances
+      >>> from compare_gan.sampling import Sampler
+      >>> def network(inputs, training):  # Images of one pixel.
+      ...     z, _ = inputs
+      ...     return tf.reshape(z, [-1, 1, 1, 1])
+      >>> def features(images):
+      ...     return 2.0 * tf.reshape(images, [-1, 1])
+      >>> sampler = Sampler(network, z_dim=1, image_shape=(1, 1, 1), features=features)
+      >>> distances = path_distances(sampler, num_samples=3, epsilon=0.01, interpolation="lerp")
+      >>> z0, z1 = sampler.latents(3, 0), sampler.latents(3, 1)
+      >>> np.allclose(distances, (2.0 * (z1 - z0)[:, 0]) ** 2, rtol=1e-3)
+      True
     """
     import tensorflow as tf
 
+    features_of = sampler.features
+    if features_of is None:
+        raise UserError("A path length needs an extractor that takes floats, received none.")
     between = {"slerp": slerp, "lerp": lerp}[interpolation]
     z0, z1 = sampler.latents(num_samples, _STARTS), sampler.latents(num_samples, _ENDS)
     t = np.random.default_rng(sampler.seed % 2**32).uniform(size=num_samples)
@@ -81,26 +123,35 @@ def path_distances(
     size = min(batch_size, num_samples)
 
     @tf.function(autograph=False)
-    def squared_distances(z, y):
-        # Both ends in one batch, so that the same operations round them.
+    def squared_distances(z: Tensor, y: Tensor | None) -> Tensor:
+        # Both ends in one batch, so that they are rounded by the same operations.
         y = None if y is None else tf.concat([y, y], axis=0)
-        features = sampler.features(sampler(tf.concat(tf.unstack(z), axis=0), y))
+        features = features_of(sampler(tf.concat(tf.unstack(z), axis=0), y))
         start, end = tf.split(tf.cast(features, tf.float64), 2)
         return tf.reduce_sum(tf.square(end - start), axis=1)
 
-    distances = []
+    parts = []
     for first in range(0, num_samples, size):
-        rows = np.arange(first, first + size) % num_samples  # The last batch begins again.
+        rows = np.arange(first, first + size) % num_samples  # The last batch wraps around.
         y = None if labels is None else tf.constant(labels[rows])
-        distances.append(squared_distances(tf.constant(pair[:, rows]), y).numpy())
-    distances = np.concatenate(distances)[:num_samples] / epsilon**2
+        parts.append(squared_distances(tf.constant(pair[:, rows]), y).numpy())
+    distances = np.concatenate(parts)[:num_samples] / epsilon**2
     if not np.isfinite(distances).all():
-        raise UserError("The features along a path are not all finite, so it has no length.")
+        raise UserError("The features along a path must be finite, received NaN or inf.")
     return distances
 
 
-def trimmed_mean(distances) -> float:
-    """The mean of what is between the 1st and the 99th percentile, both included."""
+def trimmed_mean(distances: npt.ArrayLike) -> float:
+    """Mean of the values between the 1st and the 99th percentile, both included.
+
+    Args:
+      distances: Values [n], n at least 1.
+
+    Example:
+      >>> from compare_gan.metrics import trimmed_mean
+      >>> trimmed_mean([1000.0] + [1.0, 3.0] * 100)
+      2.0
+    """
     distances = np.asarray(distances, float)
     low = np.percentile(distances, _PERCENTILES[0], method="lower")
     high = np.percentile(distances, _PERCENTILES[1], method="higher")
@@ -109,18 +160,31 @@ def trimmed_mean(distances) -> float:
 
 @registry.register("metric", "ppl", paper="https://arxiv.org/abs/1812.04948")
 class PerceptualPathLength(Metric):
-    """Mean squared speed of features along ways between latents; lower means smoother.
+    """Mean squared speed of features along paths between latents; lower means smoother.
 
-    As in the papers on StyleGAN (in Z, whole paths, ends of the distribution trimmed), but of the
-    extractor's features, by their squared Euclidean distance: not of LPIPS with VGG, and so not
-    comparable with values published for that.
+    Computed as in the papers on StyleGAN (in Z, on whole paths, with the tails of the distribution
+    trimmed), but by the squared Euclidean distance between the extractor's features instead of
+    LPIPS with VGG; values are therefore not comparable with published ones.
 
     Args:
-      num_samples: How many steps are measured.
-      epsilon: Size of a step, of a way of 1.
-      interpolation: `slerp` (along arcs) or `lerp` (along lines); None = lines for latents of
+      num_samples: Number of steps to measure.
+      epsilon: Size of a step as a share of the path.
+      interpolation: `slerp` (arcs) or `lerp` (straight lines); None = lines for latents with
         bounded range, which arcs would leave, else arcs.
-      batch_size: Steps in one forward of generator and extractor.
+      batch_size: Steps in one forward pass of generator and extractor.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from compare_gan.metrics import PerceptualPathLength
+      >>> from compare_gan.sampling import Sampler
+      >>> def network(inputs, training):  # Ignores the latent: nothing moves.
+      ...     z, _ = inputs
+      ...     return tf.zeros([tf.shape(z)[0], 4, 4, 1])
+      >>> def features(images):
+      ...     return tf.reduce_mean(images, [1, 2])
+      >>> sampler = Sampler(network, z_dim=2, image_shape=(4, 4, 1), features=features)
+      >>> PerceptualPathLength(num_samples=4).value(generator=sampler)
+      {'': 0.0}
     """
 
     name = "ppl"
@@ -141,10 +205,10 @@ class PerceptualPathLength(Metric):
         self.num_samples, self.epsilon = num_samples, epsilon
         self.interpolation, self.batch_size = interpolation, batch_size
 
-    def statistics(self, num_images):
+    def statistics(self, num_images: int) -> None:
         return None
 
-    def value(self, generator):
+    def value(self, generator: GeneratorSampler) -> dict[str, float]:
         bounded = generator.marginal is not None and np.isfinite(generator.marginal.support()).all()
         distances = path_distances(
             generator,
@@ -155,12 +219,14 @@ class PerceptualPathLength(Metric):
         )
         return {"": trimmed_mean(distances)}
 
-    def inapplicable(self, extractor, class_names):
+    def inapplicable(
+        self, extractor: ExtractorInfo, class_names: Sequence[str] | None
+    ) -> str | None:
         if not extractor.takes_floats:
             return f"'{extractor.name}' takes only images that are rounded to bytes"
         return super().inapplicable(extractor, class_names)
 
-    def options(self):
+    def options(self) -> dict[str, object]:
         return {
             "num_samples": self.num_samples,
             "epsilon": self.epsilon,

@@ -1,4 +1,4 @@
-"""Float32 that is float32, also where GPUs would round it."""
+"""Full float32 precision on GPUs that would otherwise round to TensorFloat-32."""
 
 import contextlib
 from collections.abc import Iterator
@@ -8,11 +8,18 @@ import tensorflow as tf
 
 @contextlib.contextmanager
 def without_tensor_float_32() -> Iterator[None]:
-    """Matrix products and convolutions inside round float32 to no fewer bits; a decorator, too.
+    """Context manager, or decorator, that turns off TensorFloat-32.
 
-    On NVIDIA's GPUs since Ampere TensorFlow lets them round their inputs to 10 bits of mantissa
-    (TensorFloat-32). Training bears that; scores would hang on the device, and differences of
-    images whose latents are 1e-4 apart would be those of the rounding.
+    On NVIDIA GPUs since Ampere, TensorFlow lets matrix products and convolutions round their inputs
+    to 10 bits of mantissa (TensorFloat-32). Training tolerates that. Scores would depend on the
+    device, and the difference of two images whose latents are 1e-4 apart would be mostly rounding.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from compare_gan.metrics.tensor_float32 import without_tensor_float_32
+      >>> with without_tensor_float_32():
+      ...     tf.config.experimental.tensor_float_32_execution_enabled()
+      False
     """
     config = tf.config.experimental
     before = config.tensor_float_32_execution_enabled()

@@ -1,8 +1,9 @@
-"""TF-GAN, made importable on the TensorFlow of today."""
+"""TF-GAN, made importable with current TensorFlow."""
 
 import functools
 import sys
 import types
+from types import ModuleType
 
 import tensorflow as tf
 
@@ -12,15 +13,15 @@ _ESTIMATOR = "tensorflow_gan.python.estimator"
 
 
 @functools.cache
-def load():
-    """The module `tensorflow_gan`; takes seconds the first time, so call it where it is needed.
+def load() -> ModuleType:
+    """Imports `tensorflow_gan`, which takes seconds the first time; call it only if needed.
 
-    TF-GAN 2.1 reaches for `tf.estimator`, which left TensorFlow with 2.16: its own estimator
-    subpackage is kept from loading, and `tf.estimator` gets the one name that its train module
-    subclasses. Its `eval` and `losses` need neither.
+    TF-GAN 2.1 uses `tf.estimator`, which TensorFlow 2.16 removed. This function prevents TF-GAN's
+    estimator subpackage from loading and gives `tf.estimator` the one name that its train module
+    subclasses. TF-GAN's `eval` and `losses` need neither.
 
     Raises:
-      UserError: TF-GAN is not installed, or cannot be imported in this way either.
+      UserError: TF-GAN is not installed, or cannot be imported even so.
     """
     if _ESTIMATOR not in sys.modules:
         sys.modules[_ESTIMATOR] = types.ModuleType(_ESTIMATOR)
@@ -30,7 +31,7 @@ def load():
         import tensorflow_gan
     except (ImportError, AttributeError) as error:
         raise UserError(
-            f"TF-GAN cannot be imported ({error}); "
-            "'pip install tensorflow-gan tf-keras \"setuptools<81\"' provides it."
+            f"TF-GAN cannot be imported ({error}): "
+            "install it with 'pip install tensorflow-gan tf-keras \"setuptools<81\"'."
         ) from error
     return tensorflow_gan

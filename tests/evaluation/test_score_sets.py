@@ -29,7 +29,7 @@ from compare_gan.metrics import (
     gaussian_statistics,
     inception_score,
 )
-from compare_gan.metrics.collected import Collected
+from compare_gan.metrics.collected import CollectedFields
 from compare_gan.metrics.extractors import Extractor
 
 _RNG = np.random.default_rng(0)
@@ -185,7 +185,7 @@ class Difference(Metric):
     uses_real = True
 
     def statistics(self, num_images):
-        return Collected("images")
+        return CollectedFields("images")
 
     def value(self, real, fake):
         return {"": real["images"].mean() - fake["images"].mean()}

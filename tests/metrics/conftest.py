@@ -1,4 +1,4 @@
-"""Generators that are known in closed form."""
+"""Generators in closed form."""
 
 import numpy as np
 import pytest

@@ -21,16 +21,16 @@ def test_batches_are_added_up():
     assert ClassAgreement().value(statistics.result()) == {"": 0.5}
 
 
-def test_what_cannot_be_scored_is_refused():
-    with pytest.raises(UserError, match="needs the labels"):
+def test_invalid_input_is_refused():
+    with pytest.raises(UserError, match="needs the requested class"):
         class_agreement(np.zeros([2, 2]), None)
     with pytest.raises(UserError, match="at least 1 image"):
         class_agreement(np.zeros([0, 2]), [])
-    with pytest.raises(UserError, match="not all finite"):
+    with pytest.raises(UserError, match="must be finite"):
         class_agreement(np.array([[np.nan, 1.0]]), [1])
 
 
-def test_it_applies_only_where_the_classes_are_the_same():
+def test_it_applies_only_if_the_classes_are_the_same():
     extractor = types.SimpleNamespace(name="x", class_names=("T-shirt/top", "Bag"), has_logits=True)
     metric = ClassAgreement()
     assert metric.inapplicable(extractor, ["t_shirt_top", "bag"]) is None

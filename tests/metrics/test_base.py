@@ -1,4 +1,4 @@
-"""What a metric declares, and how its scores are named."""
+"""Declarations of metrics, and the names of their scores."""
 
 import types
 
@@ -11,7 +11,7 @@ _CANONICAL = types.SimpleNamespace(name="inception", canonical=True)
 _OTHER = types.SimpleNamespace(name="other", canonical=False)
 
 
-def test_scores_bear_the_extractors_name_except_the_canonical_ones():
+def test_names_of_scores_include_the_extractor_except_canonical_ones():
     metrics = [FrechetInceptionDistance(), InceptionScore(), ClassAgreement()]
     plain = [metric.score_name(_CANONICAL) for metric in metrics]
     assert plain == ["fid", "inception_score", "class_agreement_inception"]
@@ -38,7 +38,7 @@ def test_scores_without_an_extractor_have_their_own_name():
     assert metric.named(_OTHER, {"": 1, "tail": 2}) == {"made": 1.0, "made_tail": 2.0}
 
 
-def test_a_need_that_does_not_exist_is_refused():
+def test_an_unknown_need_is_refused():
     with pytest.raises(UserError, match=r"Unknown need of Made 'feature'.*'features'"):
         _metric("feature")
 

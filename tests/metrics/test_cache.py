@@ -26,7 +26,7 @@ class Computation:
         return {"mean": np.array([self.value, np.pi]), "count": np.array(3)}
 
 
-def test_what_was_computed_is_found_again(folder):
+def test_cached_statistics_are_found(folder):
     first, second = Computation(), Computation(9.0)
     computed = cache.cached(_KEY, first)
     found = cache.cached(dict(reversed(_KEY.items())), second)
@@ -37,7 +37,7 @@ def test_what_was_computed_is_found_again(folder):
     assert name.startswith("fashion-mnist-10k_gaussian-1_") and name.endswith(".npz")
 
 
-def test_images_are_not_kept(folder):
+def test_images_are_not_cached(folder):
     arrays = cache.cached(_KEY, lambda: {"images": np.zeros([2, 4, 4, 1]), "features": np.ones(2)})
     assert set(arrays) == {"images", "features"} and not folder.exists()
 
@@ -60,7 +60,7 @@ def _flip(content):
 
 
 @pytest.mark.parametrize("damage", [_cut, _flip, lambda content: b"", lambda content: b"x" * 99])
-def test_a_damaged_file_is_computed_anew_and_said(folder, damage, caplog):
+def test_a_damaged_file_is_recomputed_with_a_warning(folder, damage, caplog):
     cache.cached(_KEY, Computation())
     (name,) = os.listdir(folder)
     content = (folder / name).read_bytes()
@@ -73,7 +73,7 @@ def test_a_damaged_file_is_computed_anew_and_said(folder, damage, caplog):
     assert cache.cached(_KEY, Computation(5.0))["mean"][0] == 4.0
 
 
-def test_a_file_of_another_key_is_not_taken(folder):
+def test_a_file_with_another_key_is_not_used(folder):
     cache.cached(_KEY, Computation())
     (name,) = os.listdir(folder)
     cache.cached(_KEY | {"count": 11}, Computation(2.0))

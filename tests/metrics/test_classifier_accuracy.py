@@ -13,7 +13,7 @@ from compare_gan.metrics import (
 
 
 def _stripes(num, seed, classes=3):
-    """Noise with a bright stripe of the class's width; labels in turn."""
+    """Draws noise with a bright stripe, as wide as the class says; the classes take turns."""
     rng = np.random.default_rng(seed)
     images = rng.integers(0, 100, [num, 8, 8, 1], dtype=np.uint8)
     labels = np.arange(num, dtype=np.int32) % classes
@@ -23,7 +23,7 @@ def _stripes(num, seed, classes=3):
     return images, labels
 
 
-def test_what_can_be_told_is_told_and_images_without_labels_do_not_count():
+def test_classes_are_learned_and_images_without_labels_are_ignored():
     images, labels = _stripes(300, 0)
     test_images, test_labels = _stripes(150, 1)
     accuracy = classifier_accuracy(
@@ -57,10 +57,10 @@ def test_the_metrics_train_on_one_set_and_test_on_the_other(monkeypatch):
     (images, labels), (others, _) = _stripes(90, 0), _stripes(60, 1)
     real = _statistics(cas, images, labels)
     fake = _statistics(cas, others, np.array([2] * 15 + [0] * 45))
-    # The first label is 2 of the fakes, 0 of the real ones.
+    # The first label of the generated images is 2, that of the real ones 0.
     assert cas.value(real, fake) == {"": 1 / 3}
     assert gan_test.value(real, fake) == {"": 3 / 4}
-    # The second set of samples meets the same classifier, another real set a new one.
+    # A second set of samples reuses the classifier; another real set needs a new one.
     gan_test.value(real, fake)
     gan_test.value(dict(real), fake)
     assert [len(images) for images, _ in trained] == [60, 90, 90]
@@ -69,14 +69,18 @@ def test_the_metrics_train_on_one_set_and_test_on_the_other(monkeypatch):
     assert (options[0]["steps"], options[1]["width"]) == (20, 7)
 
 
-def test_an_unconditional_generator_and_mistakes_are_told():
+def test_an_unconditional_generator_and_invalid_input_are_refused():
     assert (
         ClassificationAccuracyScore().inapplicable(None, None) == "the generator is unconditional"
     )
     with pytest.raises(UserError, match=r"gan_test\.width must be a positive integer"):
         GanTest(width=0)
     images, labels = _stripes(6, 0)
-    with pytest.raises(UserError, match="classifier needs images with labels, received 6 without"):
+    with pytest.raises(
+        UserError, match="classifier needs images with labels, received 6 images without"
+    ):
         classifier_accuracy(images, labels - 3, images, labels)
-    with pytest.raises(UserError, match="accuracy needs images with labels, received 6 without"):
+    with pytest.raises(
+        UserError, match="accuracy needs images with labels, received 6 images without"
+    ):
         classifier_accuracy(images, labels, images, labels - 3, steps=1, batch_size=2, width=1)

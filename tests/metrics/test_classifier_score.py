@@ -84,9 +84,9 @@ def test_merged_statistics_are_those_of_the_whole(shuffle_seed):
     assert values == pytest.approx(
         {"": np.mean(scores), "std_over_splits": np.std(scores)}, rel=1e-12
     )
-    with pytest.raises(UserError, match="do not merge"):
+    with pytest.raises(UserError, match="merged only with the same options"):
         merged.merge(EntropyStatistics(103, 5, shuffle_seed))
-    with pytest.raises(UserError, match="Received 102 images, announced were 103"):
+    with pytest.raises(UserError, match="Expected 103 images, received 102"):
         parts[0].merge(parts[3])
         parts[0].result()
 
@@ -99,7 +99,7 @@ def test_bounds():
 
 
 @pytest.mark.parametrize(("n", "splits"), [(0, 1), (3, 4), (3, 0)])
-def test_splits_that_hold_no_image_are_refused(n, splits):
+def test_empty_splits_are_refused(n, splits):
     with pytest.raises(UserError, match=f"received {splits} splits of {n} images"):
         inception_score(np.zeros([n, 4]), splits)
 
@@ -108,20 +108,20 @@ def test_splits_that_hold_no_image_are_refused(n, splits):
 def test_logits_that_are_not_finite_are_refused(value):
     logits = _logits()
     logits[3, 2] = value
-    with pytest.raises(UserError, match="not all finite"):
+    with pytest.raises(UserError, match="must be finite"):
         inception_score(logits)
 
 
-def test_another_number_of_images_than_announced_is_refused():
+def test_an_unexpected_number_of_images_is_refused():
     statistics = EntropyStatistics(5)
     statistics.update(ImageBatch(logits=np.zeros([4, 2])))
-    with pytest.raises(UserError, match="Received 4 images, announced were 5"):
+    with pytest.raises(UserError, match="Expected 5 images, received 4"):
         statistics.result()
-    with pytest.raises(UserError, match="more than the 5"):
+    with pytest.raises(UserError, match="Expected 5 images, received more"):
         statistics.update(ImageBatch(logits=np.zeros([2, 2])))
 
 
-def test_splits_are_part_of_the_protocol():
+def test_splits_are_part_of_the_provenance():
     assert InceptionScore(10).options() == {"splits": 10}
     assert InceptionScore(10, 3).options() == {"splits": 10, "shuffle_seed": 3}
     names = {EntropyStatistics(100, *args).name for args in ((1,), (10,), (10, 3), (10, 4))}

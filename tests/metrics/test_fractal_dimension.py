@@ -1,4 +1,4 @@
-"""Fractal dimension against recorded numbers of the 2019 library, and of sets with a known one."""
+"""Fractal dimension against recorded numbers of the 2019 library and for known sets."""
 
 import os
 
@@ -34,19 +34,19 @@ def test_sets_of_known_dimension():
     angle = rng.uniform(0, 2 * np.pi, [4000, 2])
     circle = np.concatenate([np.cos(angle[:, :1]), np.sin(angle[:, :1])], axis=1)
     torus = np.concatenate([np.cos(angle), np.sin(angle)], axis=1)
-    # Curvature and the number of points leave a few per cent.
+    # Curvature and the number of points cause errors of a few per cent.
     assert fractal_dimension(circle) == pytest.approx(1.0, abs=0.08)
     assert fractal_dimension(torus) == pytest.approx(2.0, abs=0.15)
 
 
-def test_scale_and_shape_have_no_effect_and_seeds_are_chosen_by_the_seed():
+def test_scale_and_shape_have_no_effect_and_the_seed_has():
     points = np.random.default_rng(0).normal(size=[300, 2, 2])
     value = fractal_dimension(points, 50)
     assert fractal_dimension(1e3 * points.reshape(300, 4), 50) == pytest.approx(value, rel=1e-9)
     assert fractal_dimension(points, 50, seed=1) != value
 
 
-def test_the_metric_tells_both_sets():
+def test_the_metric_scores_both_sets():
     rng = np.random.default_rng(0)
     metric = FractalDimension(num_seeds=20, seed=3)
     sets = [rng.normal(size=[200, d]) @ np.eye(d, 5) for d in (4, 2)]
@@ -66,11 +66,11 @@ def test_the_metric_tells_both_sets():
 @pytest.mark.parametrize(
     ("points", "message"),
     [
-        (np.ones([5, 2]), "received 5 points without"),
-        (np.zeros([0, 2]), "received 0 points without"),
-        (np.arange(2.0)[:, None], "received 2 points without"),
-        (np.arange(-1.0, 2.0)[:, None], "cannot be had from 3 points"),
-        (np.array([[np.inf], [0.0]]), "not all finite"),
+        (np.ones([5, 2]), "received 5 points with fewer"),
+        (np.zeros([0, 2]), "received 0 points with fewer"),
+        (np.arange(2.0)[:, None], "received 2 points with fewer"),
+        (np.arange(-1.0, 2.0)[:, None], "needs more points, received 3"),
+        (np.array([[np.inf], [0.0]]), "must be finite"),
     ],
 )
 def test_sets_without_a_dimension_are_refused(points, message):

@@ -13,7 +13,7 @@ from compare_gan.metrics import (
     frechet_distance_from_statistics,
     gaussian_statistics,
 )
-from compare_gan.metrics.frechet import GaussianStatistics
+from compare_gan.metrics.gaussian import GaussianStatistics
 
 _GOLDEN = os.path.join(os.path.dirname(__file__), "..", "data", "metrics_golden.npz")
 
@@ -35,7 +35,7 @@ def _by_sqrtm(m1, c1, m2, c2):
 
 
 def _by_data(x, y):
-    """The distance from the data themselves: exact for any rank, no covariance is formed."""
+    """Computes the distance from the data, without covariances: exact for any rank."""
     a, b = (v - v.mean(0) for v in (x, y))
     a, b = a / np.sqrt(len(x) - 1), b / np.sqrt(len(y) - 1)
     root = np.linalg.svd(a @ b.T, compute_uv=False).sum()
@@ -54,7 +54,7 @@ def test_stored_distance_with_fewer_images_than_features(golden):
     distance = frechet_distance_from_statistics(
         *gaussian_statistics(real), *gaussian_statistics(fake)
     )
-    # The peers scatter by 1e-7 here (their square roots of rounding errors); the data do not.
+    # The peers scatter by 1e-7 here (square roots of rounding errors); the reference does not.
     assert distance == pytest.approx(golden["fid_small"], rel=5e-7)
     assert distance == pytest.approx(_by_data(real, fake), rel=1e-12)
     assert frechet_distance(real, fake) == pytest.approx(_by_data(real, fake), rel=1e-12)
@@ -101,26 +101,26 @@ def test_equal_images_have_the_distance_of_their_means():
 @pytest.mark.parametrize("sizes", [(300, 200), (300, 10), (10, 200), (10, 8)])
 @pytest.mark.parametrize("scales", [(1.0,), (1.0, 1e-3), (1.0, 1e-7), (1.0, 0.0)])
 def test_features_of_any_number_scale_and_rank(sizes, scales):
-    """Ill-conditioned, constant and linearly dependent ones, in both forms."""
+    """Covers ill-conditioned, constant and linearly dependent features, in both forms."""
     scale = np.resize(scales, 12)
     x, y = (_features(i, n, 12, shift=i) * scale for i, n in enumerate(sizes))
     y[:, 3] = y[:, 4]
     expected = _by_data(x, y)
     assert frechet_distance(x, y) == pytest.approx(expected, rel=1e-10)
     statistics = *gaussian_statistics(x), *gaussian_statistics(y)
-    # A covariance holds the directions whose share of it is above 1e-15: their roots above 3e-8.
+    # A covariance resolves directions with a share above 1e-15, and so roots above 3e-8.
     assert frechet_distance_from_statistics(*statistics) == pytest.approx(expected, rel=1e-7)
 
 
 def test_small_singular_values_keep_their_digits():
-    """Where squares would lose them, and the distance is a small difference of large traces."""
+    """Squares would lose them here: the distance is a small difference of large traces."""
     x = _features(0, 60, 12) * np.resize([1.0, 1e-6], 12)
     y = x * (1 + 1e-4 * np.resize([0.0, 1.0], 12))
     assert frechet_distance(x, y) == pytest.approx(_by_data(x, y), abs=1e-13 * np.sum(x**2))
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64, 1000, 2500])
-def test_how_the_set_is_cut_changes_no_bit(batch_size):
+def test_the_division_into_batches_changes_no_bit(batch_size):
     x = _features(0, 2500, 5, shift=3.0).astype(np.float32)
     whole = gaussian_statistics(x)
     statistics = GaussianStatistics()
@@ -152,7 +152,7 @@ def test_merged_statistics_are_those_of_the_whole(tmp_path):
     mean, covariance = merged.result().values()
     np.testing.assert_allclose(mean, x.mean(axis=0), rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose(covariance, np.cov(x, rowvar=False), rtol=1e-12)
-    with pytest.raises(UserError, match="of 5 and of 2 features do not merge"):
+    with pytest.raises(UserError, match="same width, received 5 and 2"):
         other = GaussianStatistics()
         other.update(ImageBatch(features=np.ones([3, 2])))
         merged.merge(other)
@@ -160,7 +160,7 @@ def test_merged_statistics_are_those_of_the_whole(tmp_path):
 
 @pytest.mark.parametrize("batch_size", [1, 7, 64, 1000])
 def test_statistics_are_those_of_numpy_for_any_batch_size(batch_size):
-    # Means of 1000 standard deviations: sums of squares would lose six digits here.
+    # With means of 1000 standard deviations, sums of squares would lose six digits.
     x = (_features(0, 1000, 6) + 1000.0).astype(np.float32)
     statistics = GaussianStatistics()
     for i in range(0, len(x), batch_size):
@@ -178,7 +178,9 @@ def test_statistics_are_those_of_numpy_for_any_batch_size(batch_size):
 def test_too_few_images_are_refused(n):
     with pytest.raises(UserError, match=f"at least 2 images, received {n}"):
         gaussian_statistics(np.zeros([n, 3]))
-    with pytest.raises(UserError, match=f"real features of at least 2 images .* those of {n}"):
+    with pytest.raises(
+        UserError, match=f"real features must cover at least 2 images, received {n}"
+    ):
         frechet_distance(np.zeros([n, 3]), np.zeros([5, 3]))
 
 
@@ -186,25 +188,25 @@ def test_too_few_images_are_refused(n):
 def test_features_that_are_not_finite_are_refused(value):
     x = _features(0, 10, 3)
     x[4, 1] = value
-    with pytest.raises(UserError, match="not all finite"):
+    with pytest.raises(UserError, match="must be finite"):
         gaussian_statistics(x)
-    with pytest.raises(UserError, match="generated features are not all finite"):
+    with pytest.raises(UserError, match="generated features must be finite"):
         frechet_distance(_features(0, 10, 3), x)
-    with pytest.raises(UserError, match="not finite"):
+    with pytest.raises(UserError, match="must be finite"):
         frechet_distance_from_statistics(np.zeros(1), np.eye(1), np.array([value]), np.eye(1))
-    with pytest.raises(UserError, match="not finite"):
+    with pytest.raises(UserError, match="must be finite"):
         frechet_distance_from_statistics(np.zeros(1), np.eye(1), np.zeros(1), np.array([[value]]))
 
 
-def test_what_is_no_covariance_is_refused():
+def test_invalid_covariances_are_refused():
     zero = np.zeros(2)
-    with pytest.raises(UserError, match="negative eigenvalue; received one with -1"):
+    with pytest.raises(UserError, match="negative eigenvalues, received one of -1"):
         frechet_distance_from_statistics(zero, np.diag([1.0, -1.0]), zero, np.eye(2))
-    with pytest.raises(UserError, match="not symmetric"):
+    with pytest.raises(UserError, match="must be symmetric"):
         frechet_distance_from_statistics(zero, np.array([[1.0, 0.5], [0.0, 1.0]]), zero, np.eye(2))
     with pytest.raises(UserError, match="square"):
         frechet_distance_from_statistics(zero, np.ones([2, 3]), zero, np.eye(2))
-    with pytest.raises(UserError, match="do not fit"):
+    with pytest.raises(UserError, match="same number of features"):
         frechet_distance_from_statistics(zero, np.eye(2), np.zeros(3), np.eye(3))
     with pytest.raises(UserError, match="complex"):
         frechet_distance_from_statistics(zero, np.eye(2) + 0j, zero, np.eye(2))
@@ -217,11 +219,11 @@ def test_what_is_no_covariance_is_refused():
         (np.array([["a"], ["b"]]), "must be numbers, received <U1"),
         (np.zeros([4, 2, 2]), r"must be \[n, f\] with f at least 1, received shape \[4, 2, 2\]"),
         (np.zeros([4, 0]), "f at least 1"),
-        (np.zeros([4, 2]), "equally wide, received 3 and 2"),
-        (np.full([4, 3], -1e60), r"features reach 1e\+60; above 1e\+50 products overflow"),
+        (np.zeros([4, 2]), "same width, received 3 and 2"),
+        (np.full([4, 3], -1e60), r"must stay below 1e\+50, .* received 1e\+60"),
     ],
 )
-def test_what_are_no_features_is_refused(features, message):
+def test_invalid_features_are_refused(features, message):
     with pytest.raises(UserError, match=message):
         frechet_distance(np.zeros([4, 3]), features)
 
@@ -229,7 +231,7 @@ def test_what_are_no_features_is_refused(features, message):
 def test_batches_of_other_widths_are_refused():
     statistics = GaussianStatistics()
     statistics.update(ImageBatch(features=np.zeros([4, 3])))
-    with pytest.raises(UserError, match="equally wide, received 3 and 2"):
+    with pytest.raises(UserError, match="same width, received 3 and 2"):
         statistics.update(ImageBatch(features=np.zeros([4, 2])))
 
 

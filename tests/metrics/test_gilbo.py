@@ -1,4 +1,4 @@
-"""GILBO of generators where the best encoder of the family is known."""
+"""GILBO of generators for which the best encoder of the family is known."""
 
 import numpy as np
 import pytest
@@ -16,7 +16,7 @@ _SMALL = dict(steps=200, learning_rate=3e-3, num_samples=20_000, width=4)
 
 
 def _images(values):
-    """Images of one value each."""
+    """Makes constant images."""
     return 0.5 + 0.1 * tf.reshape(values, [-1, 1, 1, 1]) * tf.ones([1, 6, 6, 1])
 
 
@@ -25,14 +25,14 @@ def _projection(z, y):
 
 
 def test_a_linear_generator_of_normal_latents(make_sampler):
-    # Given the mean, each coordinate has half of its variance left: ½ log 2 nats each.
+    # Given the mean, each coordinate keeps half of its variance: ½ log 2 nats each.
     value = gilbo(make_sampler(_projection, 2), **_SMALL)
     assert value == pytest.approx(np.log(2), abs=0.02)
 
 
 def test_a_generator_that_shows_the_sign_of_a_uniform_latent(make_sampler):
     sampler = make_sampler(lambda z, y: _images(tf.sign(z[:, 0])), 2, latents="uniform")
-    # A Beta distribution has no edge in the middle, so that the best one is worth less than log 2.
+    # A Beta distribution has no edge in the middle, so the best one gains less than log 2.
     half = 0.5 + (np.arange(20_000) + 0.5) / 40_000
     best = scipy.optimize.minimize(
         lambda logs: -scipy.stats.beta.logpdf(half, *np.exp(logs)).mean(), [1.0, 0.0]
@@ -42,7 +42,7 @@ def test_a_generator_that_shows_the_sign_of_a_uniform_latent(make_sampler):
 
 
 def test_the_encoder_knows_the_class(make_sampler):
-    # An image of class 1 says nothing: without its class it would pass for a projection of 0.
+    # Images of class 1 hold no information; without the class, they look like projections of 0.
     sampler = make_sampler(
         lambda z, y: 0.5 + (_projection(z, y) - 0.5) * y[:, :1, None, None], 2, 2
     )
@@ -51,7 +51,7 @@ def test_the_encoder_knows_the_class(make_sampler):
 
 def test_a_generator_that_ignores_the_latent(make_sampler):
     sampler = make_sampler(lambda z, y: _images(0 * z[:, 0]), 2, latents="uniform")
-    # Less than 0 by what the noise of the encoder's training costs.
+    # Noise in the encoder's training makes the bound slightly negative.
     assert gilbo(sampler, **_SMALL | {"steps": 50}) == pytest.approx(0.0, abs=0.02)
 
 
@@ -73,7 +73,7 @@ def test_latents_without_a_known_density(make_sampler):
         gilbo(sampler)
 
 
-def test_mistakes_are_told(make_sampler):
+def test_invalid_options_are_refused(make_sampler):
     with pytest.raises(UserError, match=r"gilbo\.steps must be a positive integer"):
         Gilbo(steps=0)
     with pytest.raises(UserError, match=r"gilbo\.learning_rate must be at least 0"):

@@ -1,4 +1,4 @@
-"""Every value that peers gave for recorded features and logits: none is left out."""
+"""All recorded values of peers for recorded features and logits."""
 
 import functools
 import math
@@ -12,7 +12,7 @@ from threadpoolctl import threadpool_limits
 from compare_gan import metrics
 
 
-# Their matrices are so small that threads wait for each other longer than they work.
+# The matrices are so small that threads wait for each other longer than they work.
 @pytest.fixture(scope="module", autouse=True)
 def _one_thread():
     with threadpool_limits(1):
@@ -71,20 +71,20 @@ def _vendi_orders(prefix, features):
 
 
 def _table():
-    """Name -> (how we compute it, allowed relative difference)."""
+    """Returns, by name, the function that computes a value and the allowed relative difference."""
     table = {}
 
     def add(rtol, **ours):
         table.update({name.replace("__", "/"): (value, rtol) for name, value in ours.items()})
 
-    # The general method's rounding. Peers lose half of the digits where ranks are not full.
+    # Rounding of the general method. Peers lose half of the digits without full rank.
     for name in ("own_symmetric_eigh", "pytorch_fid", "pytorch_fid_asis"):
         add(1e-11, **{f"fid__{name}_f64": lambda: _fid(False)})
     add(1e-11, fid__torch_fidelity_f64_features=lambda: _fid(False))
     for name in ("own_symmetric_eigh_small", "pytorch_fid_small_40x64_30x64"):
         add(5e-7, **{f"fid__{name}_f64": lambda: _fid(True)})
     add(5e-7, fid__torch_fidelity_small_40x64_30x64_f64=lambda: _fid(True))
-    # Means and their distance are float32 there, which moves the seventh digit: so here.
+    # torch-fidelity computes means in float32, which changes the seventh digit; so does this.
     add(1e-11, fid__torch_fidelity_f32_features=_fid_with_means_in_float32)
     add(None, fid__torch_fidelity_self_f64=lambda: metrics.frechet_distance(_REAL, _REAL))
 
@@ -98,7 +98,7 @@ def _table():
             add(rtol, **{name: lambda args=args, part=part: getattr(_kid(**args), part)})
     name = "kid__torch_fidelity_100x1000_f32__kernel_inception_distance_"
     add(1e-6, **{f"{name}mean": lambda: _kid().mean})
-    add(1e-5, **{f"{name}std": lambda: _kid().std})  # Their float32 kernel; differences cancel.
+    add(1e-5, **{f"{name}std": lambda: _kid().std})  # The kernel is float32, and digits cancel.
 
     for estimator in ("biased", "unbiased", "u_statistic"):
         name = estimator.replace("u_statistic", "ustat")
@@ -119,7 +119,7 @@ def _table():
 
     for run, k in (("k3_f32", 3), ("k3_f64", 3), ("k3_f64_saveram_bs512", 3), ("k5_f64", 5)):
         for part in ("precision", "recall", "f_score"):
-            # Their shares are float32, whatever the features are.
+            # torch-fidelity computes shares in float32 for any features.
             add(
                 1e-7,
                 **{f"prc__torch_fidelity_{run}__{part}": lambda k=k, p=part: _neighbours(k)[p]},
@@ -139,7 +139,7 @@ def _table():
     for name, value in _vendi_orders("score_K_cosine", _FAKE[:300]).items():
         vendi[f"{name}_first300"] = value
     for name, value in vendi.items():
-        # The [n, n] form has n - f eigenvalues of rounding errors, whose roots it adds for q = 0.5.
+        # The [n, n] form has n - f eigenvalues of rounding errors; for q = 0.5 it adds their roots.
         rounding = name == "score_K_cosine_q0.5_first300"
         add(1e-6 if rounding else 1e-11, **{f"vendi__{name}_f64": value})
     return table
@@ -178,7 +178,7 @@ def test_recorded_prd_of_features(assert_golden):
     curve = metrics.prd_curve(real, fake, num_clusters=5)
     for name in ("precision", "recall"):
         expected = _GOLDEN[f"prd/from_embedding_k5_{name}"]
-        # Theirs exceeds 1 by rounding, where its F-scores raise.
+        # The 2019 library exceeds 1 by rounding, and its F-scores then raise an error.
         assert getattr(curve, name).max() <= 1
         assert_golden("prd", f"features/{name}", getattr(curve, name), expected, 1e-14)
     excess = _GOLDEN["prd/from_embedding_k5_max_recall_minus_1"]

@@ -1,4 +1,4 @@
-"""Intra-FID against FIDs of each class by itself."""
+"""Intra-FID against the FID of each class."""
 
 import numpy as np
 import pytest
@@ -37,7 +37,7 @@ def test_each_class_and_their_mean():
     assert values == {"": np.mean(list(expected.values()))} | expected
 
 
-def test_exchanged_classes_are_seen_where_fid_sees_nothing():
+def test_swapped_classes_are_detected_although_fid_is_zero():
     rng = np.random.default_rng(0)
     labels = np.repeat([0, 1], 50)
     x = rng.normal(size=(100, 3)) + 10 * labels[:, None]
@@ -57,7 +57,7 @@ def test_images_without_a_label_are_left_out():
     assert some == {c: whole[c] for c in some}
 
 
-def test_what_cannot_be_is_refused():
+def test_invalid_input_is_refused():
     (real, real_labels), (fake, fake_labels) = _sets().values()
     few = np.where(np.arange(60) == 3, 5, real_labels)
     with pytest.raises(UserError, match="2 real images of each class, received 1 of class 5"):

@@ -24,7 +24,7 @@ def _sets(n, m, width=6):
 
 
 def _by_definition(x, y, kernel):
-    """Unbiased MMD², pair by pair."""
+    """Computes unbiased MMD² pair by pair."""
     x, y = x.astype(np.float64), y.astype(np.float64)
     within = [
         np.mean([kernel(a, b) for i, a in enumerate(s) for j, b in enumerate(s) if i != j])
@@ -109,12 +109,12 @@ def test_the_standard_error_is_the_spread_over_sets():
             for x, y in rng.normal(size=(150, 2, 200, 6))
         ]
     )
-    # The spread of 150 values is known to 6 %; blocks have a little more than overlapping subsets.
+    # 150 values determine the spread to 6 %; blocks vary slightly more than overlapping subsets.
     assert np.sqrt(np.mean(found[:, 2] ** 2)) == pytest.approx(found[:, 0].std(ddof=1), rel=0.2)
 
 
 def test_the_standard_error_does_not_depend_on_the_order_in_the_sets():
-    # Of one class after another consecutive blocks would differ far more than sets do.
+    # Consecutive blocks of images sorted by class would differ far more than random sets.
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2, 200, 6))
     y = y[np.argsort(y[:, 0])]
@@ -123,28 +123,28 @@ def test_the_standard_error_does_not_depend_on_the_order_in_the_sets():
     assert error < 2 * shuffled < kernel_distance_of_blocks(x, y, 20).standard_error
 
 
-def test_of_one_block_there_is_no_standard_error():
+def test_one_block_has_no_standard_error():
     x, y = _sets(60, 39)
     assert math.isnan(kernel_distance_of_subsets(x, y, 2, 20).standard_error)
     value = KernelInceptionDistance(2, 20).value({"features": x}, {"features": y})
     assert list(value) == [""]
 
 
-def test_what_cannot_be_is_refused():
+def test_invalid_input_is_refused():
     x, y = _sets(20, 13)
     with pytest.raises(UserError, match="at most the number of images, 13; received 14"):
         kernel_distance_of_subsets(x, y, 5, 14)
     with pytest.raises(UserError, match="at most the number of images, 900; received 1000"):
         KernelInceptionDistance().statistics(900)
-    with pytest.raises(UserError, match="one size, received 20 and 13"):
+    with pytest.raises(UserError, match="same size, received 20 and 13"):
         kernel_distance(x, y, estimator="u_statistic")
     with pytest.raises(UserError, match="Did you mean 'unbiased'"):
         kernel_distance(x, y, estimator="unbiassed")
-    with pytest.raises(UserError, match="generated features of at least 2 images"):
+    with pytest.raises(UserError, match="generated features must cover at least 2 images"):
         kernel_distance(x, y[:1])
     with pytest.raises(UserError, match="7 blocks needs at least 2"):
         kernel_distance_of_blocks(x, y, max_block_size=3)
-    with pytest.raises(UserError, match="not all finite"):
+    with pytest.raises(UserError, match="must be finite"):
         kernel_distance(x, np.where(y > 1, np.nan, y))
     for make in (lambda: PolynomialKernel(degree=0), lambda: RbfKernel(0.0)):
         with pytest.raises(UserError, match="received 0"):

@@ -1,4 +1,4 @@
-"""MS-SSIM against recorded numbers of the 2019 library and against TensorFlow's."""
+"""MS-SSIM against recorded numbers of the 2019 library and against TensorFlow."""
 
 import os
 
@@ -41,12 +41,12 @@ def _pairs(shape, noise=40.0):
     return first, np.clip(first + noise * rng.normal(size=shape), 0, 255)
 
 
-def test_tensorflows_where_it_takes_the_images():
+def test_tensorflow_for_images_that_it_supports():
     import tensorflow as tf
 
     first, second = _pairs([2, 187, 178, 3])
     theirs = tf.image.ssim_multiscale(first.astype(np.float32), second.astype(np.float32), 255.0)
-    # TensorFlow's is float32.
+    # TensorFlow computes in float32.
     np.testing.assert_allclose(ms_ssim(first, second), theirs, rtol=1e-5)
 
 
@@ -54,10 +54,10 @@ def test_bounds():
     first, second = _pairs([3, 16, 29, 1])
     np.testing.assert_allclose(ms_ssim(first, first), 1.0, rtol=1e-12)
     assert (ms_ssim(first, second) < 0.99).all()
-    assert ms_ssim(first, 255 - first).max() == 0.0  # Structure is reversed: counted as 0.
+    assert ms_ssim(first, 255 - first).max() == 0.0  # Structure is reversed, which counts as 0.
 
 
-def test_the_score_is_of_pairs_within_classes_and_each_class_counts_alike():
+def test_pairs_are_within_classes_and_classes_have_equal_weight():
     first, second = _pairs([3, 16, 16, 1])
     images = np.concatenate([first[:1], first[:1], first[1:2], second[1:2], first[2:]])
     one = ms_ssim(first[1:2], second[1:2])[0]
@@ -67,7 +67,7 @@ def test_the_score_is_of_pairs_within_classes_and_each_class_counts_alike():
     assert ms_ssim_score(*many) == pytest.approx((1 + one) / 2, rel=1e-12)
 
 
-def test_pairs_are_disjoint_and_follow_from_the_seed(monkeypatch):
+def test_pairs_are_disjoint_and_depend_on_the_seed(monkeypatch):
     images = np.arange(20.0)[:, None, None, None] * np.ones([1, 16, 16, 1])
     seen = []
 
@@ -75,7 +75,7 @@ def test_pairs_are_disjoint_and_follow_from_the_seed(monkeypatch):
         seen.append(np.concatenate([first[:, 0, 0, 0], second[:, 0, 0, 0]]))
         return np.ones(len(first))
 
-    monkeypatch.setitem(ms_ssim_score.__globals__, "_of_pairs", record)
+    monkeypatch.setitem(ms_ssim_score.__globals__, "_ms_ssim_in_blocks", record)
     for seed in (0, 0, 1):
         ms_ssim_score(images, pairs_per_class=8, seed=seed)
     np.testing.assert_array_equal(seen[0], seen[1])
@@ -97,18 +97,18 @@ def test_the_metric_scores_the_first_images_of_each_class(labels):
     assert metric.value(result) == {"": pytest.approx(expected, rel=1e-12)}
 
 
-def test_what_has_no_score_is_refused():
+def test_unsuitable_images_are_refused():
     with pytest.raises(UserError, match="at least 16x16 pixels, these have 15x40"):
         ms_ssim(*_pairs([1, 15, 40, 1]))
     assert "at least 16x16 pixels" in MultiscaleSsim().inapplicable_to((8, 8, 3))
     assert MultiscaleSsim().inapplicable_to((16, 16, 3)) is None
     with pytest.raises(UserError, match=r"\[1, 16, 16, 1\] and \[2, 16, 16, 1\]"):
         ms_ssim(np.zeros([1, 16, 16, 1]), np.zeros([2, 16, 16, 1]))
-    with pytest.raises(UserError, match="not all finite"):
+    with pytest.raises(UserError, match="must be finite"):
         ms_ssim(np.full([1, 16, 16, 1], np.nan), np.zeros([1, 16, 16, 1]))
-    with pytest.raises(UserError, match=r"images \[n, H, W, C\], received \[2, 16, 16\]"):
+    with pytest.raises(UserError, match=r"images \[n, H, W, C\], received shape \[2, 16, 16\]"):
         ms_ssim_score(np.zeros([2, 16, 16]))
-    with pytest.raises(UserError, match="2 images have no pair"):
+    with pytest.raises(UserError, match="received 2 images without a pair"):
         ms_ssim_score(np.zeros([2, 16, 16, 1]), [0, 1])
     with pytest.raises(UserError, match="received none"):
         MultiscaleSsim().statistics(0).result()
@@ -117,11 +117,11 @@ def test_what_has_no_score_is_refused():
 def test_images_in_0_to_1_are_refused():
     first, second = _pairs([2, 16, 16, 1])
     for pair in ((first / 255, second), (first, np.float32(second / 255)), (first, 0 * second + 1)):
-        with pytest.raises(UserError, match=r"are floats in \[0, 1\]: give them as 0 to 255"):
+        with pytest.raises(UserError, match=r"must be in \[0, 255\], received floats in \[0, 1\]"):
             ms_ssim(*pair)
-    with pytest.raises(UserError, match=r"are floats in \[0, 1\]"):
+    with pytest.raises(UserError, match=r"received floats in \[0, 1\]"):
         ms_ssim_score(first / 255)
-    # Bytes may be as dark, a black image is one in either range, and so is a class within a set.
+    # Bytes may be as dark; an image, or a class within a set, can be black in either range.
     dark = (first > 127).astype(np.uint8)
     np.testing.assert_array_equal(ms_ssim(dark, 0 * dark), ms_ssim(dark, 0.0 * dark))
     np.testing.assert_allclose(ms_ssim(first / 255 + 1, first / 255 + 1), 1.0, rtol=1e-12)

@@ -1,4 +1,4 @@
-"""Nearest training images against scikit-learn, memorization of sets where it is known."""
+"""Nearest training images against scikit-learn, and memorization of sets with a known share."""
 
 import tracemalloc
 
@@ -33,7 +33,7 @@ def test_neighbours_are_scikit_learns(dtype):
     peer = sklearn.neighbors.NearestNeighbors(n_neighbors=4, algorithm="brute")
     flat = [x.reshape(len(x), -1).astype(float) for x in (references, queries)]
     expected, expected_index = peer.fit(flat[0]).kneighbors(flat[1])
-    # Theirs is rounded where neighbours are near.
+    # scikit-learn's distances are rounded if neighbours are near.
     np.testing.assert_allclose(distances, expected, rtol=1e-9, atol=1e-5)
     if dtype == np.float32:  # Bytes have ties.
         np.testing.assert_array_equal(index, expected_index)
@@ -50,7 +50,7 @@ def test_the_memory_of_wide_vectors_is_bounded():
     finally:
         tracemalloc.stop()
     assert index.item() == 0
-    # Two blocks, one being made while the last is still there; all references take 169 MiB.
+    # Two blocks, the next one and the last one; all references would take 169 MiB.
     assert peak < 140 << 20
 
 
@@ -58,25 +58,25 @@ def test_near_copies_of_long_vectors_are_measured_exactly():
     references = 1e4 + np.random.default_rng(0).normal(size=[20, 50])
     distances, index = nearest_neighbours(references + 1e-6, references, 1)
     np.testing.assert_array_equal(index[:, 0], np.arange(20))
-    # Float64 at 1e4 has 2e-12.
+    # The resolution of float64 at 1e4 is 2e-12.
     np.testing.assert_allclose(distances, 1e-6 * np.sqrt(50), rtol=1e-5)
 
 
 def test_memorization_on_a_line():
-    references = np.array([[0.0], [1.0], [3.0], [10.0]])  # Own distances 1, 1, 2 and 7.
+    references = np.array([[0.0], [1.0], [3.0], [10.0]])  # Distances to each other: 1, 1, 2 and 7.
     samples = np.array([[0.0], [-0.4], [-0.9], [-1.1], [2.9], [6.6], [13.0], [18.0]])
-    # d of the samples 0, .4, .9, 1.1, .1, 3.4 (to 10), 3, 8; d' 1, 1, 1, 1, 2, 7, 7, 7.
+    # d is 0, .4, .9, 1.1, .1, 3.4 (to 10), 3, 8; d' is 1, 1, 1, 1, 2, 7, 7, 7.
     assert memorization(samples, references) == (5 / 8, 2 / 8)
     assert memorization(samples, references, 0.1) == (2 / 8, 2 / 8)
     assert memorization(samples, references, 1.0) == (6 / 8, 2 / 8)
 
 
-def test_copies_of_a_training_image_that_is_there_twice_are_copies():
+def test_copies_of_a_repeated_training_image_are_copies():
     references = np.array([[0.0], [0.0], [0.0], [5.0]])
     assert memorization([[0.0], [1e-3]], references) == (0.5, 0.5)
 
 
-def test_samples_of_the_same_distribution_are_no_copies():
+def test_samples_from_the_same_distribution_are_not_copies():
     rng = np.random.default_rng(0)
     share, authentic = memorization(rng.normal(size=[300, 20]), rng.normal(size=[300, 20]))
     assert share == 0.0 and 0.35 < authentic < 0.75
@@ -137,14 +137,16 @@ def test_colour_and_few_references():
     assert (picture.mode, picture.size) == ("RGB", (3 * 60 + 4, 2 * 60))
 
 
-def test_mistakes_are_told():
-    with pytest.raises(UserError, match="3 neighbours cannot be found among 2"):
+def test_invalid_options_are_refused():
+    with pytest.raises(
+        UserError, match="3 nearest neighbours need at least 3 references, received 2"
+    ):
         nearest_neighbours(np.zeros([1, 2]), np.zeros([2, 2]), 3)
-    with pytest.raises(UserError, match="one length, received 2 and 3"):
+    with pytest.raises(UserError, match="same length, received 2 and 3"):
         nearest_neighbours(np.zeros([1, 2]), np.zeros([2, 3]), 1)
     with pytest.raises(UserError, match="received none"):
         nearest_neighbours(np.zeros([0, 2]), np.zeros([2, 2]), 1)
-    with pytest.raises(UserError, match="not all finite"):
+    with pytest.raises(UserError, match="must be finite"):
         nearest_neighbours(np.full([1, 2], np.nan), np.zeros([2, 2]), 1)
     with pytest.raises(UserError, match=r"memorization\.threshold must be within"):
         Memorization(threshold=2.0)

@@ -1,4 +1,4 @@
-"""Neighbour metrics against distances taken pair by pair; stored values are in test_golden.py."""
+"""Neighbour metrics against pairwise distances; stored values are in test_golden.py."""
 
 import numpy as np
 import pytest
@@ -46,7 +46,7 @@ def test_definition(monkeypatch, block, k, dtype):
 @pytest.mark.parametrize("block", [16, 2048])
 @pytest.mark.parametrize("scale", [1, 1 / 3, 1e3 / 7])
 def test_ties_and_copies(monkeypatch, block, scale):
-    """On a lattice most distances are equal to others, and many images are there twice."""
+    """On a lattice, many distances are equal, and many images occur twice."""
     monkeypatch.setattr("compare_gan.metrics.neighbours._BLOCK", block)
     rng = np.random.default_rng(1)
     real, fake = (rng.integers(0, 4, size=(n, 3)) for n in (60, 50))
@@ -56,7 +56,7 @@ def test_ties_and_copies(monkeypatch, block, scale):
 
 
 def test_images_far_from_the_origin():
-    """Squared norms are 1e14 times the distances here: without centring no digit would be right."""
+    """Squared norms are 1e14 times the distances: without centring, no digit would be correct."""
     real, fake = _sets()
     shares, densities = _by_definition(real, fake, k=3)
     assert precision_recall(real + 1e7, fake + 1e7) == pytest.approx(shares, rel=1e-15)
@@ -67,7 +67,7 @@ def test_copies_of_the_real_images_are_precise_and_cover():
     real = np.random.default_rng(2).normal(size=(40, 300)).astype(np.float32)
     assert precision_recall(real, real[::-1]) == (1.0, 1.0)
     assert density_coverage(real, real).coverage == 1.0
-    # Balls of radius 0, in which the same image lies all the same.
+    # Balls of radius 0 contain their own image.
     copies = np.repeat(real[:2], 6, axis=0)
     assert precision_recall(copies, copies) == (1.0, 1.0)
     assert density_coverage(copies, copies) == (6 / 5, 1.0)
@@ -99,13 +99,13 @@ def test_metrics_name_their_values(metric, function):
         metric.statistics(2)
 
 
-def test_what_cannot_be_is_refused():
+def test_invalid_input_is_refused():
     real, fake = _sets()
-    with pytest.raises(UserError, match="number 3 needs at least 4 generated images, received 3"):
+    with pytest.raises(UserError, match="k = 3 needs at least 4 generated images, received 3"):
         precision_recall(real, fake[:3])
-    with pytest.raises(UserError, match="number 5 needs at least 6 real images, received 5"):
+    with pytest.raises(UserError, match="k = 5 needs at least 6 real images, received 5"):
         density_coverage(real[:5], fake)
-    with pytest.raises(UserError, match="not all finite"):
+    with pytest.raises(UserError, match="must be finite"):
         density_coverage(real, np.where(fake > 1, np.inf, fake))
     with pytest.raises(UserError, match="k must be a positive integer, received 0"):
         precision_recall(real, fake, k=0)

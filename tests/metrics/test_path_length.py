@@ -1,4 +1,4 @@
-"""Perceptual path length of generators whose paths are known in closed form."""
+"""Perceptual path length of generators with paths in closed form."""
 
 import types
 
@@ -13,7 +13,7 @@ _SCALES = np.float32([0.1, 0.3, 0.2, 0.4])
 
 
 def _images(z, y):
-    """Linear: images [n, 2, 2, 1]."""
+    """Maps latents linearly to images [n, 2, 2, 1]."""
     scaled = z * _SCALES if y is None else z * _SCALES * (1 + y[:, 1:])
     return tf.reshape(scaled, [-1, 2, 2, 1])
 
@@ -23,11 +23,11 @@ def _pixels(images):
 
 
 def _ends(sampler, num):
-    """The latents between which `path_distances` goes."""
+    """Returns the latents at the ends of the paths of `path_distances`."""
     return sampler.latents(num, 0).astype(float), sampler.latents(num, 1).astype(float)
 
 
-# Float32 rounds z and pixels by 1e-8, steps are of 1e-5.
+# Float32 rounds z and pixels by 1e-8; steps are about 1e-5.
 _ROUNDING = 5e-3
 
 
@@ -50,12 +50,12 @@ def test_along_arcs(make_sampler):
     angle = np.arccos(np.sum(z0 * z1, axis=1) / (length0 * length1))
     t = np.random.default_rng(0).uniform(size=50)
     length = length0 + t * (length1 - length0)
-    # Polar coordinates: the speed along the radius, and the radius times that of the angle.
+    # In polar coordinates: speed along the radius, and radius times angular speed.
     expected = 0.1**2 * ((length1 - length0) ** 2 + (length * angle) ** 2)
     np.testing.assert_allclose(distances, expected, rtol=_ROUNDING)
 
 
-def test_ways_between_latents():
+def test_paths_between_latents():
     rng = np.random.default_rng(0)
     z0, z1 = rng.normal(size=[2, 6, 3])
     for between in (lerp, slerp):
@@ -83,11 +83,11 @@ def test_the_metric(make_sampler, latents, usual):
     }
     assert values[None] == values[usual] != values["lerp" if usual == "slerp" else "slerp"]
     distances = path_distances(sampler, num_samples=200, epsilon=1e-3, interpolation=usual)
-    # The number of pairs in a batch differs.
+    # The batch sizes differ.
     assert values[None] == pytest.approx(trimmed_mean(distances), rel=1e-4)
 
 
-def test_mistakes_are_told(make_sampler):
+def test_invalid_options_are_refused(make_sampler):
     with pytest.raises(UserError, match=r"Unknown ppl\.interpolation 'slurp'"):
         PerceptualPathLength(interpolation="slurp")
     with pytest.raises(UserError, match=r"ppl\.epsilon must be within"):
@@ -95,5 +95,5 @@ def test_mistakes_are_told(make_sampler):
     sampler = make_sampler(_images, 4, features=lambda images: np.nan * _pixels(images))
     extractor = types.SimpleNamespace(name="x", takes_floats=False)
     assert "'x' takes only" in PerceptualPathLength().inapplicable(extractor, None)
-    with pytest.raises(UserError, match="not all finite"):
+    with pytest.raises(UserError, match="must be finite"):
         PerceptualPathLength(5).value(sampler)

@@ -14,7 +14,7 @@ from compare_gan.metrics import (
 
 
 def _clouds(counts, seed=0):
-    """So many points around each corner of a wide square."""
+    """Draws the given number of points around each corner of a wide square."""
     rng = np.random.default_rng(seed)
     corners = 100.0 * np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
     return np.concatenate(
@@ -28,7 +28,7 @@ def test_distributions_with_a_closed_form():
     assert equal.f_beta(8) == equal.f_beta(1 / 8) == pytest.approx(1, rel=1e-12)
     apart = prd_from_distributions([1, 0], [0, 1])
     assert not apart.precision.any() and apart.f_beta(8) == 0
-    # One of two modes is missing: precision may be 1, recall 1/2.
+    # One of two modes is missing: precision can reach 1, recall 1/2.
     half = prd_from_distributions([0.5, 0.5], [1, 0])
     assert half.precision.max() == pytest.approx(1, rel=1e-12)
     assert half.recall.max() == pytest.approx(0.5, rel=1e-12)
@@ -46,12 +46,12 @@ def test_a_missing_and_an_invented_mode():
 def test_sets_of_unequal_size_are_balanced():
     real, fake = _clouds((90, 90, 90, 90)), _clouds((10, 10, 10, 10), seed=1)
     curve = prd_curve(real, fake, num_clusters=4, num_runs=4)
-    # Of 360 real images 40 are drawn, in shares that differ by chance.
+    # 40 of 360 real images are drawn, with random shares of the clusters.
     assert min(curve.f_beta(8), curve.f_beta(1 / 8)) > 0.8
     assert max(curve.precision.max(), curve.recall.max()) <= 1
 
 
-def test_the_seed_decides():
+def test_the_seed_determines_the_curve():
     real, fake = _clouds((30, 20, 10, 0)), _clouds((10, 20, 30, 0), seed=1)
     curves = [prd_curve(real, fake, 8, num_runs=2, seed=seed) for seed in (0, 0, 1)]
     np.testing.assert_array_equal(curves[0].precision, curves[1].precision)
@@ -73,21 +73,21 @@ def test_the_metric_clusters_once_for_scores_and_picture(monkeypatch):
     monkeypatch.setattr("compare_gan.metrics.prd.prd_curve", None)
     (picture,) = metric.pictures(**results).values()
     assert picture.size == (480, 480) and picture.mode == "RGB"
-    # The curve is drawn in a colour; all else is gray.
+    # The curve has a colour; everything else is gray.
     pixels = np.asarray(picture).astype(int)
     assert (np.ptp(pixels, axis=-1) > 50).sum() > 200
     assert picture == draw_prd_curve(curve)
     assert picture != draw_prd_curve(prd_from_distributions([1.0], [1.0]))
 
 
-def test_what_cannot_be_is_refused():
+def test_invalid_input_is_refused():
     with pytest.raises(UserError, match="2 x 3 images for 7 clusters"):
         prd_curve(np.eye(3), np.eye(3), num_clusters=7)
     with pytest.raises(UserError, match="add up to 1"):
         prd_from_distributions([0.5, 0.4], [0.5, 0.5])
-    with pytest.raises(UserError, match="same events, received 2 and 1"):
+    with pytest.raises(UserError, match="same number of events, received 2 and 1"):
         prd_from_distributions([0.5, 0.5], [1.0])
-    with pytest.raises(UserError, match="not all finite"):
+    with pytest.raises(UserError, match="must be finite"):
         prd_curve(np.eye(3), np.full([3, 3], np.nan))
     with pytest.raises(UserError, match=r"prd\.num_runs must be a positive integer"):
         PrecisionRecallOfDistributions(num_runs=0)

@@ -19,12 +19,12 @@ def _noise(num, seed, side=_SIDE):
 
 
 def _specks(num, seed):
-    """Black, but for every fiftieth pixel."""
+    """Draws black images in which every fiftieth pixel is white."""
     return np.where(_noise(num, seed) < 5, 255, 0).astype(np.uint8)
 
 
 def _patches(images, num, rng):
-    """As TF-GAN does: patches of 7 x 7, of mean 0 and standard deviation 1 each, three channels."""
+    """Cuts patches as TF-GAN does: 7 x 7, normalized to mean 0 and deviation 1, three channels."""
     images = images + rng.uniform(-0.5, 0.5, images.shape)
     places = rng.integers(0, _SIDE - 6, [num, 2])
     patches = [images[i % len(images), y : y + 7, x : x + 7, 0] for i, (y, x) in enumerate(places)]
@@ -40,7 +40,7 @@ def test_a_computation_in_numpy():
     directions /= np.linalg.norm(directions, axis=0)
     expected = np.abs(np.sort(a @ directions, axis=0) - np.sort(b @ directions, axis=0)).mean()
     distance, least = sliced_wasserstein_distance(real, fake, patches_per_image=20)[_SIDE]
-    # Both are estimates: from seed to seed they spread by 4 %.
+    # Both are estimates that vary by 4 % from seed to seed.
     assert distance == pytest.approx(expected, rel=0.12)
     assert least < 0.6 * distance
 
@@ -56,7 +56,7 @@ def test_levels_and_repeatability():
 
 def test_patches_of_one_colour_need_noise():
     real, fake = np.zeros([2, 4, _SIDE, _SIDE, 3], np.uint8)
-    with pytest.raises(UserError, match="one colour throughout; dequantize = True"):
+    with pytest.raises(UserError, match="single colour: set dequantize = True"):
         sliced_wasserstein_distance(real, fake, dequantize=False)
     distance, least = sliced_wasserstein_distance(real, fake)[_SIDE]
     assert 0 < distance < 2 * least
@@ -67,10 +67,10 @@ def test_images_in_0_to_1_are_refused():
     real, fake = (_noise(2, seed).astype(np.float32) for seed in range(2))
     options = {"patches_per_image": 2}
     for name, pair in (("real", (real / 255, fake)), ("fake", (real, fake / 255))):
-        message = rf"The {name} images are floats in \[0, 1\]: give them as 0 to 255"
+        message = rf"The {name} images must be in \[0, 255\], received floats in \[0, 1\]"
         with pytest.raises(UserError, match=message):
             sliced_wasserstein_distance(*pair, **options)
-    # Bytes may be as dark, and a black image is one in either range.
+    # Bytes may be as dark, and an image can be black in either range.
     dark, black = (real > 127).astype(np.uint8), np.zeros_like(real)
     assert sliced_wasserstein_distance(dark, black, **options)[_SIDE][0] > 0
 
@@ -93,7 +93,7 @@ def test_the_metric_compares_equally_many_images():
     assert metric.options()["num_images"] == 9
 
 
-def test_what_cannot_be_compared_is_told(monkeypatch):
+def test_unsuitable_images_are_refused(monkeypatch):
     metric = SlicedWasserstein()
     assert metric.inapplicable(None, None) is None
     for shape in ((16, 16, 1), (28, 28, 1), (48, 48, 3), (256, 256, 3)):

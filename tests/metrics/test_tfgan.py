@@ -1,4 +1,4 @@
-"""What this library wants of TF-GAN; a failure here says what TF-GAN has changed."""
+"""The parts of TF-GAN that this library uses; a failure here means that TF-GAN has changed."""
 
 import builtins
 import sys
@@ -9,7 +9,7 @@ from compare_gan.errors import UserError
 from compare_gan.metrics import tfgan
 
 
-def test_it_imports_and_has_what_is_used():
+def test_it_imports_and_has_the_names_that_are_used():
     module = tfgan.load()
     for name in (
         "INCEPTION_TFHUB",
@@ -26,12 +26,12 @@ def test_it_imports_and_has_what_is_used():
     assert callable(module.losses.wasserstein_generator_loss)
 
 
-def test_its_estimators_are_kept_from_loading():
+def test_its_estimators_are_not_loaded():
     tfgan.load()
     assert not [name for name in sys.modules if name.startswith("tensorflow_gan.python.estimator.")]
 
 
-def test_its_absence_is_told_in_one_sentence(monkeypatch):
+def test_one_sentence_reports_that_it_is_missing(monkeypatch):
     real_import = builtins.__import__
 
     def without(name, *args, **kwargs):

@@ -1,4 +1,4 @@
-"""Vendi score against closed forms and its other form; stored values are in test_golden.py."""
+"""Vendi score against closed forms and between its forms; stored values are in test_golden.py."""
 
 import math
 
@@ -43,16 +43,16 @@ def test_the_metric():
     assert metric.options() == {"order": 2.0} and not metric.uses_real
 
 
-def test_what_cannot_be_is_refused():
+def test_invalid_input_is_refused():
     with pytest.raises(UserError, match="all zeros"):
         vendi_score(np.eye(3)[[0, 1, 2, 0]] * [1, 1, 0])
-    with pytest.raises(UserError, match="features of at least 1 images"):
+    with pytest.raises(UserError, match="features must cover at least 1 image,"):
         vendi_score(np.zeros([0, 3]))
     with pytest.raises(UserError, match="order must be at least 0, received -1"):
         vendi_score(np.eye(3), -1)
     with pytest.raises(UserError, match="square matrix"):
         vendi_score_from_similarities(np.ones([2, 3]))
-    with pytest.raises(UserError, match="1 on the diagonal; these are 1 off"):
+    with pytest.raises(UserError, match=r"1 on the diagonal, .* off by 1"):
         vendi_score_from_similarities(2 * np.eye(3))
-    with pytest.raises(UserError, match="no negative eigenvalue"):
+    with pytest.raises(UserError, match="not have negative eigenvalues"):
         vendi_score_from_similarities([[1.0, 2.0], [2.0, 1.0]])

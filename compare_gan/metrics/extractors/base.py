@@ -1,4 +1,4 @@
-"""What every extractor is, and a stream of batches through one."""
+"""Base class of extractors, and a stream of batches through an extractor."""
 
 import abc
 import collections
@@ -7,15 +7,16 @@ import functools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from compare_gan.metrics.base import ImageBatch
 
-# Batches of `stream` that are prepared or in the network, besides the one that is being fetched.
+# Batches of `stream` that are being prepared or in the network, besides the one being fetched.
 _IN_FLIGHT = 2
-# Two networks at once would only fight over the same cores.
+# Two networks at once would only compete for the same cores.
 _network_lock = threading.Lock()
 
 
@@ -23,13 +24,25 @@ class Extractor(abc.ABC):
     """A fixed network that turns images into features and class logits.
 
     Attributes:
-      name: What the scores that it yields bear.
-      weights_hash: Names its weights: sha256, first 16 hexadecimal digits.
-      resizer: One line on what happens to images before they reach the network.
-      class_names: What its logits stand for, in their order; None if they have no names here.
-      has_logits: Whether it yields logits.
-      canonical: Whether scores from it may bear the plain names `fid`, `inception_score`.
-      takes_floats: Whether `features_of` works: whether nothing is done to images before `forward`.
+      name: Name, which becomes part of the names of scores.
+      weights_hash: Identifier of the weights: the first 16 hexadecimal digits of their SHA-256.
+      resizer: One line about the preprocessing of images.
+      class_names: Names of the classes, in the order of the logits; None if they are not known.
+      has_logits: Whether there are logits.
+      canonical: Whether scores have the plain names `fid` and `inception_score`.
+      takes_floats: Whether `features_of` works, which requires that `prepare` does nothing.
+
+    Example:
+      >>> import numpy as np
+      >>> import tensorflow as tf
+      >>> from compare_gan.metrics.extractors import Extractor
+      >>> class MeanColour(Extractor):
+      ...     name, weights_hash, resizer, has_logits = "mean_colour", "", "none", False
+      ...     def forward(self, images):
+      ...         return tf.reduce_mean(tf.cast(images, tf.float32), [1, 2]), None
+      >>> features, logits = MeanColour()(np.full([2, 8, 8, 3], 7, np.uint8))
+      >>> features.tolist(), logits
+      ([[7.0, 7.0, 7.0], [7.0, 7.0, 7.0]], None)
     """
 
     name: str
@@ -42,36 +55,40 @@ class Extractor(abc.ABC):
 
     @classmethod
     def bound_name(cls) -> str:
-        """What `name` will be with the present gin bindings, told without building it."""
+        """Returns the `name` that the current gin bindings result in, without an instance."""
         return cls.name
 
     def prepare(self, images: np.ndarray) -> np.ndarray:
-        """What is to be done outside of TensorFlow; called from several threads at once.
+        """Preprocesses images outside of TensorFlow; called from several threads at once.
 
         Args:
-          images: uint8 [n, H, W, C].
+          images: Images, uint8 [n, H, W, C].
 
         Returns:
-          What `forward` takes, uint8 or float32 [n, h, w, C]; as it is given, the images.
+          The input of `forward`, uint8 or float32 [n, h, w, C]; by default the images.
         """
         return images
 
     @abc.abstractmethod
     def forward(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """From what `prepare` returns to features float32 [n, f] and logits float32 [n, k].
+        """Computes features and logits; traced once for each image shape, with unknown n.
 
-        Where `prepare` does nothing, also from float32 in [0, 255]. Traced once for each image
-        shape; n is not known then. Logits are None where there are none.
+        Args:
+          images: Result of `prepare`. If `prepare` does nothing, images may also be float32 in
+            [0, 255].
+
+        Returns:
+          Features float32 [n, f] and logits float32 [n, k]; None if there are no logits.
         """
 
     def __call__(self, images: np.ndarray) -> tuple[np.ndarray, np.ndarray | None]:
-        """Features and logits of images.
+        """Computes features and logits of images.
 
         Args:
-          images: uint8 [n, H, W, C] in [0, 255], C = 1 or 3.
+          images: Images, uint8 [n, H, W, C] in [0, 255], C = 1 or 3.
 
         Returns:
-          Features float32 [n, f] and logits float32 [n, k] (or None).
+          Features float32 [n, f] and logits float32 [n, k]; None if there are no logits.
 
         Raises:
           TypeError: The images are not uint8.
@@ -89,29 +106,29 @@ class Extractor(abc.ABC):
         return features.numpy()[:count], None if logits is None else logits.numpy()[:count]
 
     def features_of(self, images: tf.Tensor) -> tf.Tensor:
-        """Features of images that are not rounded to levels; can be differentiated.
+        """Computes differentiable features of images that are not rounded to 8 bits.
 
         Args:
-          images: float32 [n, H, W, C] in [0, 1].
+          images: Images, float32 [n, H, W, C] in [0, 1].
 
         Returns:
-          float32 [n, f].
+          The features, float32 [n, f].
         """
         return self.forward(255.0 * images)[0]
 
     @functools.cached_property
-    def _compiled(self):
+    def _compiled(self) -> Callable[..., Any]:
         @functools.cache
-        def compiled(image_shape, dtype):
+        def compiled(image_shape: tuple[int, ...], dtype: np.dtype) -> Any:
             spec = tf.TensorSpec([None, *image_shape], dtype)
             return tf.function(self.forward, input_signature=[spec], autograph=False)
 
         return compiled
 
     def _filled_up(self, images: np.ndarray) -> np.ndarray:
-        """On a GPU a smaller batch gets zeros, for cuDNN searches anew for each batch size.
+        """Fills up small batches with zeros on a GPU, where cuDNN tunes itself for each batch size.
 
-        It is filled up to the next power of two, or to the largest batch so far.
+        The size becomes the next power of two, or that of the largest batch so far.
         """
         if not tf.config.list_physical_devices("GPU"):
             return images
@@ -129,14 +146,28 @@ def stream(
     extractor: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]],
     batches: Iterable[ImageBatch],
 ) -> Iterator[ImageBatch]:
-    """Batches with their features and logits, in order.
+    """Adds features and logits to batches, in order.
 
-    While the network looks at one batch, the next is resized and the one after it fetched from
-    `batches`, which happens in the caller's thread.
+    While the network processes one batch, the next is resized, and the one after it is fetched from
+    `batches` in the caller's thread.
 
     Args:
-      extractor: An `Extractor`.
-      batches: With images.
+      extractor: Extractor, or a function from images to features and logits.
+      batches: Batches with images.
+
+    Yields:
+      The batches with features and logits.
+
+    Raises:
+      TypeError: A batch has no images, or they are not uint8.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics import ImageBatch
+      >>> from compare_gan.metrics.extractors import FashionCnn, stream
+      >>> batches = [ImageBatch(np.zeros([n, 28, 28, 1], np.uint8)) for n in (3, 2)]
+      >>> [batch.features.shape for batch in stream(FashionCnn(), batches)]
+      [(3, 96), (2, 96)]
     """
     waiting: collections.deque = collections.deque()
 
@@ -147,6 +178,8 @@ def stream(
 
     with ThreadPoolExecutor(_IN_FLIGHT, "extract") as executor:
         for batch in batches:
+            if batch.images is None:
+                raise TypeError("An extractor needs batches with images, received one without.")
             waiting.append((batch, executor.submit(extractor, batch.images)))
             if len(waiting) > _IN_FLIGHT:
                 yield next_one()

@@ -1,7 +1,9 @@
-"""The canonical Inception network, which published FID and Inception Scores come from."""
+"""The canonical Inception network, with which published FID and Inception Scores are measured."""
 
 import hashlib
 import os
+from collections.abc import Callable
+from typing import Any
 
 import gin
 import tensorflow as tf
@@ -13,7 +15,7 @@ from compare_gan.metrics.extractors import inception_2015, resizing, weights
 
 _SIZE = (inception_2015.SIZE, inception_2015.SIZE)
 _OUTPUTS = {"pool_3": inception_2015.NUM_FEATURES, "logits": inception_2015.NUM_CLASSES}
-# The beginning of a file's SHA-256 is the end of its name, as PyTorch has it.
+# By PyTorch's convention, the file name ends with the first digits of the file's SHA-256.
 _FILE = weights.WeightsFile(
     "pt_inception-2015-12-05-6726825d.pth",
     "https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
@@ -25,24 +27,35 @@ _OTHER_FILES = ("inception-2015-12-05.tgz", inception_2015.GRAPH)
 
 @registry.register("extractor", "inception", paper="https://arxiv.org/abs/1512.00567")
 class Inception(resizing.ResizingExtractor):
-    """The TF-Slim Inception of 2015, which the first FID and Inception Scores were measured with.
+    """The TF-Slim Inception of 2015, with which FID and the Inception Score were introduced.
 
-    Features: `pool_3` [n, 2048]; logits [n, 1008]. Images are resized, then (x - 128) / 128.
+    Features are `pool_3` [n, 2048]; logits are [n, 1008]. Images are resized and normalized to
+    (x - 128) / 128.
 
     Args:
-      path: Its weights: the graph `classify_image_graph_def.pb` or the `inception-2015-12-05.tgz`
-        that holds it, PyTorch's conversion `pt_inception-2015-12-05-6726825d.pth`, or TF-GAN's
-        TF-Hub module, unpacked or by its address. None = one of those files in the cache
-        (`weights/` in $COMPARE_GAN_CACHE), else the module that TF-Hub has cached in
-        $TFHUB_CACHE_DIR, if that is set, else PyTorch's conversion, downloaded. A file that is
-        given is not compared with the published ones: its scores bear the plain names all the same,
-        and only the extractor's hash in result rows tells.
-      resizer: `tf1_bilinear`, as in the first FID code; or `clean`, as in clean-fid, whose scores
-        bear other names (`fid_inception_clean`).
-      logit_bias: Whether logits have the classifier's bias; Inception Scores are published without.
+      path: Weights: the graph `classify_image_graph_def.pb`, the `inception-2015-12-05.tgz` that
+        contains it, PyTorch's conversion `pt_inception-2015-12-05-6726825d.pth`, or the TF-Hub
+        module of TF-GAN, as a folder or URL. None = one of these files in the cache (`weights/` in
+        $COMPARE_GAN_CACHE), else the module that TF-Hub has cached in $TFHUB_CACHE_DIR (if set),
+        else PyTorch's conversion, which is downloaded. A given file is not compared with the
+        published ones: its scores have the plain names, and only the extractor's hash in result
+        rows shows the difference.
+      resizer: `tf1_bilinear`, as in the first FID code, or `clean`, as in clean-fid, which changes
+        the names of scores (`fid_inception_clean`).
+      logit_bias: Whether logits include the classifier's bias; published Inception Scores do not.
 
     Raises:
-      UserError: The weights cannot be had, or are not those of this network.
+      UserError: The weights cannot be found or downloaded, or belong to another network.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics.extractors import Inception
+      >>> Inception.bound_name()  # Without an instance, and so without weights.
+      'inception'
+      >>> extractor = Inception()  # doctest: +SKIP
+      >>> features, logits = extractor(np.zeros([2, 32, 32, 3], np.uint8))  # doctest: +SKIP
+      >>> features.shape, logits.shape  # doctest: +SKIP
+      ((2, 2048), (2, 1008))
     """
 
     name = "inception"
@@ -57,17 +70,19 @@ class Inception(resizing.ResizingExtractor):
         path = path or _find()
         if os.path.isdir(path) or "://" in path:
             if logit_bias:
-                raise UserError("inception.logit_bias is not to be had with a TF-Hub module.")
+                raise UserError(
+                    "inception.logit_bias must be False with a TF-Hub module, received True."
+                )
             self._network, self.weights_hash = _load_hub_module(path)
         else:
             path = weights.given_file(path, "inception.path")
             self._network, self.weights_hash = inception_2015.load_inception_2015(path, logit_bias)
 
     @classmethod
-    def bound_name(cls):
+    def bound_name(cls) -> str:
         return _name(gin.get_bindings("inception").get("resizer"))
 
-    def forward(self, images):
+    def forward(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return self._network((self.resized(images) - 128.0) / 128.0)
 
 
@@ -76,7 +91,11 @@ def _name(resizer: str | None) -> str:
 
 
 def _find() -> str:
-    """Where the weights are; UserError if they are nowhere and cannot be downloaded."""
+    """Returns the path of the weights.
+
+    Raises:
+      UserError: They cannot be found or downloaded.
+    """
     if path := weights.cached_file(_OTHER_FILES):
         return path
     if not weights.cached_file([_FILE.name]) and (folder := _hub_cached()):
@@ -92,10 +111,10 @@ def _find() -> str:
 
 
 def _hub_cached() -> str | None:
-    """The folder where TF-Hub keeps TF-GAN's module; None if it has not been downloaded.
+    """Returns the folder of TF-GAN's module in the cache of TF-Hub; None if it is not there.
 
-    Only the cache that the user has set: TF-Hub's default is a folder of fixed name in /tmp, where
-    any user of the machine can put what they like, and a module is code.
+    Only a cache that the user has set is searched. The default of TF-Hub is a fixed folder in /tmp,
+    where any user of the machine can write, and a module is code.
     """
     cache = os.environ.get("TFHUB_CACHE_DIR", "")
     if not os.path.isdir(cache):
@@ -105,33 +124,38 @@ def _hub_cached() -> str | None:
     return folder if os.path.isdir(folder) else None
 
 
-def _load_hub_module(path: str):
-    """A function as `inception_2015`'s networks, and the module's hash."""
+def _load_hub_module(path: str) -> tuple[Callable[[tf.Tensor], tuple[tf.Tensor, ...]], str]:
+    """Returns a function like the networks of `inception_2015`, and the module's hash."""
     import tensorflow_hub
 
     if "://" not in path and not os.path.isfile(os.path.join(path, "saved_model.pb")):
-        raise UserError(f"inception.path: '{path}' holds no TF-Hub module (saved_model.pb).")
+        raise UserError(
+            f"inception.path: '{path}' does not contain a TF-Hub module (saved_model.pb)."
+        )
     try:
         folder = tensorflow_hub.resolve(path)
         module = tensorflow_hub.load(folder)
     except Exception as error:  # The network, the disk and TF-Hub raise many kinds.
         raise UserError(
-            f"The canonical Inception cannot be had from '{path}' ({type(error).__name__}: "
-            f"{_first_line(error)}); unpack the module elsewhere and set inception.path."
+            f"The canonical Inception cannot be loaded from '{path}' ({type(error).__name__}: "
+            f"{_first_line(error)}): unpack the module elsewhere and set inception.path."
         ) from error
     _check_outputs(module, folder)
 
-    def network(x):
+    def network(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
         outputs = module(x)
         rows = tf.shape(x)[0]
         return tuple(tf.reshape(outputs[name], [rows, width]) for name, width in _OUTPUTS.items())
 
-    # The other files (assets, fingerprints) do not change what it computes.
-    counts = lambda name: name == "saved_model.pb" or name.startswith("variables.")  # noqa: E731
-    return network, weights.files_hash(folder, counts)
+    return network, weights.files_hash(folder, _is_relevant)
 
 
-def _check_outputs(module, folder: str) -> None:
+def _is_relevant(name: str) -> bool:
+    """Whether a file of a module changes its outputs, unlike assets and fingerprints."""
+    return name == "saved_model.pb" or name.startswith("variables.")
+
+
+def _check_outputs(module: Callable[[tf.Tensor], dict[str, Any]], folder: str) -> None:
     try:
         outputs = module(tf.zeros([1, *_SIZE, 3]))
         found = {name: int(tf.size(value)) for name, value in outputs.items()}
@@ -141,8 +165,8 @@ def _check_outputs(module, folder: str) -> None:
         ) from error
     if any(found.get(name) != width for name, width in _OUTPUTS.items()):
         raise UserError(
-            f"'{folder}' is not the canonical Inception: its outputs are {found}, which must "
-            f"hold {_OUTPUTS}."
+            f"'{folder}' is not the canonical Inception: its outputs are {found}, but must include "
+            f"{_OUTPUTS}."
         )
 
 

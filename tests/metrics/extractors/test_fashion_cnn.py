@@ -1,4 +1,4 @@
-"""The packaged classifier of Fashion-MNIST: its accuracy, what it does to images, its weights."""
+"""The packaged classifier of Fashion-MNIST: accuracy, preprocessing and weights."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ def extractor():
 
 @pytest.fixture(scope="module")
 def test_images():
-    """2,000 of the 10,000 test images."""
+    """The first 2,000 of the 10,000 test images."""
     dataset = get_dataset(name="fashion_mnist_10k")
     batches = eval_batches(dataset, dataset.eval_split, batch_size=500, num_examples=2000)
     parts = zip(*batches.as_numpy_iterator(), strict=True)
@@ -29,12 +29,12 @@ def test_images():
     return images, labels
 
 
-def test_accuracy_on_images_that_it_has_not_seen(extractor):
+def test_accuracy_on_unseen_images(extractor):
     dataset, correct = get_dataset(name="fashion_mnist_10k"), 0
     for images, labels in eval_batches(dataset, "train", batch_size=500).as_numpy_iterator():
         _, logits = extractor(images)
         correct += np.sum(logits.argmax(1) == labels)
-    assert 9100 <= correct <= 9300  # The script reports 92.1 %; more than 93 % would be a leak.
+    assert 9100 <= correct <= 9300  # The script reports 92.1 %; above 93 % means a leak.
 
 
 def test_features_and_logits_have_their_shapes(extractor, test_images):
@@ -80,7 +80,7 @@ def test_the_batch_size_has_no_effect(extractor, test_images):
     images = test_images[0][:20]
     whole, _ = extractor(images)
     parts = [extractor(images[i : i + 7])[0] for i in (0, 7, 14)]
-    # oneDNN sums in another order for another batch size.
+    # oneDNN's order of summation depends on the batch size.
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-5)
 
 
@@ -111,7 +111,7 @@ def test_saved_weights_are_those_of_the_model(tmp_path):
             np.testing.assert_array_equal(weights[variable.path], variable.numpy())
 
 
-def test_its_scores_bear_its_name(extractor):
+def test_its_name_is_part_of_the_names_of_scores(extractor):
     names = [
         registry.get("metric", name)().score_name(extractor) for name in registry.names("metric")
     ]

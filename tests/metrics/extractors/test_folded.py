@@ -1,4 +1,4 @@
-"""Folded convolutions: against Keras's convolution and batch norm, one after the other."""
+"""Folded convolutions against Keras's convolution followed by batch norm."""
 
 import keras
 import numpy as np

@@ -1,4 +1,4 @@
-"""Where the canonical Inception comes from, and its interface, on modules made here."""
+"""Sources and interface of the canonical Inception, tested with tiny modules."""
 
 import dataclasses
 import hashlib
@@ -17,7 +17,7 @@ from compare_gan.metrics.extractors import Inception, inception, inception_2015,
 
 
 class _Module(tf.Module):
-    """Features: mean colour in [-1, 1], then zeros; logits: the first pixel, then zeros."""
+    """Computes features (mean colour in [-1, 1], zeros) and logits (first pixel, zeros)."""
 
     def __init__(self, features=2048, scale=1.0):
         super().__init__()
@@ -28,7 +28,7 @@ class _Module(tf.Module):
     def __call__(self, x):
         mean = self.scale * tf.reduce_mean(x, [1, 2])
         return {
-            # The canonical module's final pooling keeps two axes of size 1.
+            # The final pooling of the canonical module keeps two axes of size 1.
             "pool_3": tf.pad(mean, [[0, 0], [0, self.features - 3]])[:, None, None],
             "logits": tf.pad(x[:, 0, 0], [[0, 0], [0, 1005]]),
         }
@@ -49,7 +49,7 @@ def test_outputs_and_preprocessing(folder):
     features, logits = Inception(path=folder)(_images())
     assert features.shape == (5, 2048) and features.dtype == np.float32
     assert logits.shape == (5, 1008) and logits.dtype == np.float32
-    # TensorFlow 1 resized without half-pixel centres: the first pixel stays what it was.
+    # TensorFlow 1 resized without half-pixel centres: the first pixel does not change.
     np.testing.assert_allclose(logits[:, :3], (_images()[:, 0, 0] - 128.0) / 128.0, atol=1e-6)
 
 
@@ -71,7 +71,7 @@ def test_resizing_is_that_of_tensorflow_1(folder):
     np.testing.assert_allclose(features[:, 0], expected, atol=1e-4)
 
 
-def test_gray_images_are_shown_as_colour(folder):
+def test_gray_images_are_converted_to_rgb(folder):
     extractor = Inception(path=folder)
     gray = _images(1)
     np.testing.assert_allclose(
@@ -86,13 +86,13 @@ def test_the_batch_size_has_no_effect(folder):
     np.testing.assert_allclose(np.concatenate(parts), whole, atol=1e-5)
 
 
-def test_it_bears_the_plain_names(folder):
+def test_its_scores_have_the_plain_names(folder):
     extractor = Inception(path=folder)
     names = {name: registry.get("metric", name)() for name in ("fid", "inception_score")}
     assert all(metric.score_name(extractor) == name for name, metric in names.items())
 
 
-def test_the_hash_tells_weights_apart(folder, tmp_path):
+def test_the_hash_distinguishes_weights(folder, tmp_path):
     other = str(tmp_path / "other")
     tf.saved_model.save(_Module(scale=2.0), other)
     first, again, second = (Inception(path=p).weights_hash for p in (folder, folder, other))
@@ -117,7 +117,7 @@ def test_the_cache_of_tf_hub_is_used(tmp_path, monkeypatch):
 
 @pytest.fixture
 def cache(tmp_path, monkeypatch):
-    """The folder where weights are looked for; empty, without network, without TF-Hub's cache."""
+    """The empty folder of weights, without network access and without a cache of TF-Hub."""
     monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("TFHUB_CACHE_DIR", str(tmp_path / "nowhere"))
 
@@ -130,7 +130,7 @@ def cache(tmp_path, monkeypatch):
 
 
 @pytest.mark.usefixtures("cache")
-def test_the_default_cache_of_tf_hub_which_all_can_write_to_is_not_used(tmp_path, monkeypatch):
+def test_the_world_writable_default_cache_of_tf_hub_is_not_used(tmp_path, monkeypatch):
     handle = tfgan.load().eval.INCEPTION_TFHUB
     folder = tmp_path / "tfhub_modules" / hashlib.sha1(handle.encode()).hexdigest()
     folder.mkdir(parents=True)
@@ -142,7 +142,7 @@ def test_the_default_cache_of_tf_hub_which_all_can_write_to_is_not_used(tmp_path
 
 @pytest.fixture
 def loaded(monkeypatch):
-    """What files of weights were asked for; nothing is loaded."""
+    """The list of requested files of weights; nothing is loaded."""
     loaded = []
 
     def load(path, logit_bias):
@@ -153,10 +153,10 @@ def loaded(monkeypatch):
     return loaded
 
 
-def test_without_network_and_cache_one_sentence_says_what_to_do(cache):
+def test_without_network_and_cache_the_message_says_what_to_do(cache):
     expected = (
-        rf"Inception is missing: 'pt_inception-2015-12-05-6726825d.pth' cannot be had from .* "
-        rf"\(no route to host\): put it into {cache}, or set inception.path; "
+        r"Inception is missing: 'pt_inception-2015-12-05-6726825d.pth' cannot be downloaded from "
+        rf".* \(no route to host\): put it into {cache}, or set inception.path; "
         r'evaluation.extractor = "efficientnet_lite0" needs no download beyond'
     )
     with pytest.raises(UserError, match=expected):
@@ -171,7 +171,7 @@ def test_files_in_the_cache_are_found(cache, loaded, monkeypatch):
         assert loaded[-1] == (str(cache / name), False)
 
 
-def test_a_file_that_is_given(loaded, tmp_path):
+def test_a_given_file(loaded, tmp_path):
     path = str(tmp_path / "weights.pth")
     with pytest.raises(UserError, match=r"inception.path: there is no file '.*weights.pth'"):
         Inception(path)
@@ -208,7 +208,7 @@ def test_its_name_is_known_before_it_is_built():
 def test_wrong_options_are_refused(folder):
     with pytest.raises(UserError, match=r"Unknown inception\.resizer 'claen'. Did you mean"):
         Inception(folder, resizer="claen")
-    with pytest.raises(UserError, match=r"inception\.logit_bias is not to be had with a TF-Hub"):
+    with pytest.raises(UserError, match=r"inception\.logit_bias must be False with a TF-Hub"):
         Inception(folder, logit_bias=True)
 
 
@@ -219,15 +219,15 @@ def test_an_address_that_cannot_be_reached(monkeypatch):
         raise OSError("no route to host\nlong story")
 
     monkeypatch.setattr(tensorflow_hub, "resolve", unreachable)
-    with pytest.raises(UserError, match=r"cannot be had .*no route to host\); .*inception.path"):
+    with pytest.raises(UserError, match=r"cannot be loaded .*no route to host\): .*inception.path"):
         Inception("https://example.org/module")
 
 
 def test_a_wrong_path_is_refused(tmp_path):
-    with pytest.raises(UserError, match="holds no TF-Hub module"):
+    with pytest.raises(UserError, match="does not contain a TF-Hub module"):
         Inception(path=str(tmp_path))
     (tmp_path / "saved_model.pb").write_bytes(b"damaged")
-    with pytest.raises(UserError, match="cannot be had"):
+    with pytest.raises(UserError, match="cannot be loaded"):
         Inception(path=str(tmp_path))
 
 

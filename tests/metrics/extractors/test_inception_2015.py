@@ -1,4 +1,4 @@
-"""The Inception of 2015: against plain TensorFlow, and against PyTorch's conversions."""
+"""The Inception of 2015 against plain TensorFlow and against PyTorch's conversions."""
 
 import io
 import tarfile
@@ -10,7 +10,7 @@ import tensorflow as tf
 from compare_gan.errors import UserError
 from compare_gan.metrics.extractors import Inception, inception_2015
 
-# Height, width, input and output channels, as the graph has them.
+# Height, width, input and output channels of the kernels in the graph.
 _KERNELS = {
     "conv": (3, 3, 3, 32),
     "conv_1": (3, 3, 32, 32),
@@ -79,7 +79,7 @@ _VALID = (*_STRIDED, "conv_1", "conv_3", "conv_4")
 
 @pytest.fixture(scope="module")
 def constants():
-    """By their names in the graph, with variances and gammas away from 1."""
+    """Random weights by their names in the graph, with variances and gammas different from 1."""
     rng, made = np.random.default_rng(0), {}
     for name, shape in _KERNELS.items():
         filters = shape[-1]
@@ -95,7 +95,7 @@ def constants():
 
 
 def _plain_tensorflow(constants, x, scaled):
-    """The network, operation by operation."""
+    """Computes the network with plain TensorFlow operations."""
 
     def conv(x, name):
         c = {key: constants[f"{name}/batchnorm/{key}"] for key in ("beta", "gamma")}
@@ -185,10 +185,10 @@ def test_both_files_give_the_network(files, constants):
     assert first_hash == second_hash and len(first_hash) == 16
     for ours, theirs in zip(first.weights, second.weights, strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    # 139 is the smallest size whose last blocks have pixels without padding around them.
+    # 139 is the smallest size for which the last blocks have pixels that do not touch the padding.
     x = np.random.default_rng(1).uniform(-1, 1, (2, 139, 139, 3)).astype(np.float32)
     for actual, expected in zip(first(x), _plain_tensorflow(constants, x, True), strict=True):
-        # Float32 through 94 layers, in another order.
+        # Float32 over 94 layers, with another order of summation.
         assert np.abs(actual - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
@@ -211,14 +211,14 @@ def test_gammas_that_the_graph_does_not_use_and_logits_without_bias(tmp_path, co
 def test_other_files_are_refused(tmp_path, write_torch_file):
     for name, content, message in (
         ("x.pb", b"", "it has no 'softmax/weights'"),
-        ("x.pb", b"no graph", "it holds no TensorFlow graph"),
+        ("x.pb", b"no graph", "it is not a TensorFlow graph"),
     ):
         (tmp_path / name).write_bytes(content)
         with pytest.raises(UserError, match=f"is not the Inception of 2015: {message}"):
             inception_2015.load_inception_2015(str(tmp_path / name))
     with tarfile.open(tmp_path / "x.tgz", "w:gz") as archive:
         archive.addfile(tarfile.TarInfo("LICENSE"), io.BytesIO())
-    with pytest.raises(UserError, match=r"there is no classify_image_graph_def\.pb in it"):
+    with pytest.raises(UserError, match=r"it does not contain classify_image_graph_def\.pb"):
         inception_2015.load_inception_2015(str(tmp_path / "x.tgz"))
     write_torch_file(str(tmp_path / "x.pth"), {"fc.weight": np.zeros((1000, 2048), np.float32)})
     with pytest.raises(UserError, match=r"has no 'fc.bias'"):
@@ -237,7 +237,7 @@ def test_torchvisions_inception_is_refused(tmp_path, constants, write_torch_file
 
 @pytest.fixture(scope="module")
 def peer(tmp_path_factory, constants):
-    """torch-fidelity's network with the constants, saved by PyTorch; and the file's path."""
+    """The network of torch-fidelity with the constants, and the path of the file with them."""
     fidelity = pytest.importorskip("torch_fidelity.feature_extractor_inceptionv3")
     import torch
 

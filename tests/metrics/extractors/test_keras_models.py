@@ -1,4 +1,4 @@
-"""Keras's networks and users' own: features and logits against the models called by hand."""
+"""Networks of Keras and of users: features and logits against direct calls of the models."""
 
 import gin
 import keras
@@ -17,7 +17,7 @@ def _images(size=20, channels=3):
 
 @pytest.fixture(scope="module")
 def mobilenet(tmp_path_factory):
-    """The path of its weights, and the network as Keras makes it for features."""
+    """Path of the weights, and the network that Keras builds for features."""
     path = str(tmp_path_factory.mktemp("keras") / "mobilenet.weights.h5")
     keras.utils.set_random_seed(0)
     whole = keras.applications.MobileNet(weights=None)
@@ -30,7 +30,7 @@ def mobilenet(tmp_path_factory):
     return path, headless
 
 
-def test_a_network_of_keras(mobilenet):
+def test_a_keras_application(mobilenet):
     path, headless = mobilenet
     keras.config.set_dtype_policy("mixed_bfloat16")  # Has no effect.
     try:
@@ -47,7 +47,7 @@ def test_a_network_of_keras(mobilenet):
     assert registry.get("metric", "fid")().score_name(extractor) == "fid_mobilenet"
 
 
-def test_a_layer_of_it_and_its_name_in_gin(mobilenet):
+def test_a_layer_of_a_keras_application_chosen_in_gin(mobilenet):
     path, _ = mobilenet
     assert KerasApplication.bound_name() == "resnet50"
     gin.bind_parameter("keras_application.name", "MobileNet")
@@ -59,12 +59,12 @@ def test_a_layer_of_it_and_its_name_in_gin(mobilenet):
     assert features.shape == (3, 64) and features.min() >= 0
 
 
-def test_features_are_what_the_network_averages(tmp_path):
-    # ConvNeXt's blocks end in an addition that is no layer, and its head norms the mean.
+def test_features_are_the_average_that_the_network_computes(tmp_path):
+    # ConvNeXt's blocks end in an addition that is not a layer, and its head normalizes the mean.
     path = str(tmp_path / "convnext.weights.h5")
     whole = keras.applications.ConvNeXtTiny(weights=None)
     for layer in whole.layers:
-        if "layer_scale" in layer.name:  # 1e-6 at first: blocks would be but what they add to.
+        if "layer_scale" in layer.name:  # 1e-6 at first, so blocks would be close to identity.
             layer.gamma.assign(keras.ops.ones_like(layer.gamma))
     whole.save_weights(path)
     headless = keras.applications.ConvNeXtTiny(
@@ -76,13 +76,13 @@ def test_features_are_what_the_network_averages(tmp_path):
     maps = until_its_norm(resizing.clean(_images()[:1], (224, 224)), training=False).numpy()
     features, logits = KerasApplication("ConvNeXtTiny", weights=path)(_images()[:1])
     assert features.shape == (1, 768) and logits.shape == (1, 1000)
-    # Through 18 blocks float32 loses a few of its seven digits.
+    # Over 18 blocks, float32 loses a few of its seven digits.
     expected = maps.mean((1, 2))
     np.testing.assert_allclose(features, expected, atol=1e-4 * np.abs(expected).max())
 
 
 def test_the_hash_is_the_same_in_every_build(tmp_path):
-    # As NASNet's, what it averages has no name of its own: Keras counts it on from build to build.
+    # As in NASNet, the averaged layer has no name; Keras numbers it consecutively over builds.
     path = str(tmp_path / "mobilenet_v3.weights.h5")
     keras.applications.MobileNetV3Small(weights=None).save_weights(path)
     first, second = (KerasApplication("MobileNetV3Small", weights=path) for _ in range(2))
@@ -92,13 +92,13 @@ def test_the_hash_is_the_same_in_every_build(tmp_path):
 
 
 @pytest.mark.filterwarnings("ignore:Skipping nested container")
-def test_networks_that_cannot_be_had(mobilenet, monkeypatch, tmp_path):
+def test_networks_that_cannot_be_loaded(mobilenet, monkeypatch, tmp_path):
     path, _ = mobilenet
     with pytest.raises(UserError, match=r"keras_application.name 'ResNet5'. Did you mean 'ResNet"):
         KerasApplication("ResNet5")
     with pytest.raises(UserError, match=r"keras_application.weights: there is no file"):
         KerasApplication("MobileNet", weights=str(tmp_path / "none.h5"))
-    with pytest.raises(UserError, match=r"does not hold the weights of MobileNetV2"):
+    with pytest.raises(UserError, match=r"does not contain the weights of MobileNetV2"):
         KerasApplication("MobileNetV2", weights=path)
     with pytest.raises(UserError, match=r"Unknown keras_application.layer 'conv_pw_1_rel'. Did"):
         KerasApplication("MobileNet", weights=path, layer="conv_pw_1_rel")
@@ -107,7 +107,7 @@ def test_networks_that_cannot_be_had(mobilenet, monkeypatch, tmp_path):
         raise OSError("URL fetch failure on https://example.org/w.h5\nlong story")
 
     monkeypatch.setattr(keras.applications, "ResNet50", unreachable)
-    with pytest.raises(UserError, match=r"Keras cannot have .*w.h5\): put the file .* into .*mod"):
+    with pytest.raises(UserError, match=r"Keras cannot download .*w.h5\): put the file into .*mod"):
         KerasApplication("ResNet50")
 
 
@@ -131,7 +131,7 @@ def test_a_model_file_with_two_outputs(tmp_path):
     assert extractor.weights_hash != KerasModel(model).weights_hash
 
 
-def test_the_hash_tells_graphs_of_equal_weights_apart(tmp_path):
+def test_the_hash_distinguishes_graphs_with_equal_weights(tmp_path):
     keras.utils.set_random_seed(0)
     weights = None
 
@@ -150,7 +150,7 @@ def test_the_hash_tells_graphs_of_equal_weights_apart(tmp_path):
     models = [build(None), build("relu"), build(None, "tanh"), build(None, first_to_add=1)]
     hashes = [KerasModel(model).weights_hash for model in models]
     assert len(set(hashes)) == 4
-    # Keras has counted on its names of layers, and a file keeps those that it was saved with.
+    # Keras has numbered the new layers differently, and a file keeps the names it was saved with.
     assert KerasModel(build(None)).weights_hash == hashes[0]
     models[0].save(tmp_path / "a.keras")
     assert KerasModel(str(tmp_path / "a.keras")).weights_hash == hashes[0]
@@ -177,7 +177,7 @@ def test_the_hash_tells_graphs_of_equal_weights_apart(tmp_path):
 
     inputs = keras.Input((8, 8, 3))
     outputs = Secretive(lambda x: x[:, 0, 0])(inputs)
-    with pytest.raises(UserError, match=r"does not tell its options, .* give it get_config"):
+    with pytest.raises(UserError, match=r"without get_config, .*: implement get_config"):
         KerasModel(keras.Model(inputs, outputs))
 
 
@@ -195,7 +195,7 @@ def test_layers_of_a_model():
     np.testing.assert_allclose(both(_images())[1], expected[1], rtol=1e-4, atol=1e-3)
 
 
-def test_channels_and_sizes_are_the_models():
+def test_channels_and_size_are_those_of_the_model():
     extractor = KerasModel(_model(channels=1, size=None))
     gray, _ = extractor(_images(channels=1))
     np.testing.assert_allclose(
@@ -210,13 +210,15 @@ def test_models_that_are_refused(tmp_path):
     for path, message in (
         (str(tmp_path / "none.keras"), r"keras_model.path: there is no file"),
         (str(tmp_path / "x.keras"), r"keras_model.path: '.*' cannot be loaded: "),
-        (keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]), "must take images"),
+        (keras.Sequential([keras.Input((3,)), keras.layers.Dense(2)]), "must be images"),
     ):
         with pytest.raises(UserError, match=message):
             KerasModel(path)
     with pytest.raises(UserError, match=r"Unknown keras_model.layer 'map'. Did you mean 'maps'"):
         KerasModel(_model(), layer="map")
-    with pytest.raises(UserError, match=r"value_range must be two numbers, received \(1,\)"):
+    with pytest.raises(
+        UserError, match=r"value_range must be two different numbers, received \(1,\)"
+    ):
         KerasModel(_model(), value_range=(1,))
 
 
@@ -256,7 +258,7 @@ def test_a_saved_model(saved):
 def test_saved_models_that_are_refused(saved, tmp_path):
     (tmp_path / "saved_model.pb").write_bytes(b"damaged")
     for options, message in (
-        ((str(tmp_path / "none"),), "holds no SavedModel"),
+        ((str(tmp_path / "none"),), "does not contain a SavedModel"),
         ((str(tmp_path),), r"saved_model.path: '.*' cannot be loaded: "),
         ((saved,), "Unknown saved_model.signature 'serving_default'. .*Known: describe"),
         ((saved, "describe"), "Unknown saved_model.features 'features'. Known: maps, scores"),

@@ -1,4 +1,4 @@
-"""Resizers, against TensorFlow's own bicubic and clean-fid."""
+"""Resizers against TensorFlow's bicubic filter and clean-fid."""
 
 import numpy as np
 import pytest
@@ -16,18 +16,18 @@ def _images(height=40, width=24, channels=3):
 def test_clean_is_an_antialiased_bicubic(size):
     images = _images()
     expected = tf.image.resize(images, size, "bicubic", antialias=True).numpy()
-    # Pillow's positions are float64, TensorFlow's float32.
+    # Positions are float64 in Pillow and float32 in TensorFlow.
     np.testing.assert_allclose(resizing.clean(images, size), expected.clip(0, 255), atol=2e-2)
 
 
-def test_clean_is_cut_off_and_not_rounded():
+def test_clean_is_clipped_and_not_rounded():
     resized = resizing.clean(_images() // 128 * 255, (99, 75))
     assert resized.dtype == np.float32
     assert resized.min() == 0 and resized.max() == 255
     assert np.any(resized != np.round(resized))
 
 
-def test_clean_is_that_of_clean_fid():
+def test_clean_equals_clean_fid():
     reference = pytest.importorskip("cleanfid.resize").build_resizer("clean")
     for images in (_images(32, 32), _images(500, 330)):
         expected = np.stack([reference(image) for image in images])
@@ -40,5 +40,5 @@ def test_channels():
     luma = resizing.to_channels(colour, 1)
     np.testing.assert_allclose(luma[..., 0], colour @ [0.299, 0.587, 0.114], rtol=1e-5)
     assert resizing.to_channels(colour, 3) is colour
-    with pytest.raises(UserError, match="takes 3 channels, the images have 4"):
+    with pytest.raises(UserError, match="needs images with 3 channels, received 4"):
         resizing.to_channels(_images(channels=4), 3)

@@ -1,4 +1,4 @@
-"""PyTorch's files: what is read, and what is refused before it does anything."""
+"""PyTorch files: tensors are read, and everything else is refused before it can run."""
 
 import os
 import pickle
@@ -19,7 +19,7 @@ def legacy(request):
     return request.param
 
 
-def test_arrays_come_back(tmp_path, write_torch_file, legacy):
+def test_arrays_are_read_as_written(tmp_path, write_torch_file, legacy):
     arrays = {"x": _X, "a.b": _X[0, :, 0], "scalar": np.float32(3), "empty": _X[:0]}
     if not legacy:
         arrays["whole"] = np.array([2**40, -1])
@@ -52,7 +52,7 @@ class _Malicious:
         return self.call
 
 
-def test_nothing_that_a_pickle_asks_for_is_called(tmp_path, torch_format, legacy):
+def test_calls_in_a_pickle_are_not_run(tmp_path, torch_format, legacy):
     path, touched = str(tmp_path / "w.pth"), str(tmp_path / "touched")
     for what in (
         _Malicious(os.mkdir, touched),
@@ -77,9 +77,9 @@ def test_a_plain_pickle_is_refused(tmp_path):
 @pytest.mark.parametrize(
     ("value", "received"),
     [
-        ({"x": 1}, "'x', which is no tensor but of type int"),
-        ([1.5], "list where dict belongs"),
-        (os.mkdir, "received Global where dict belongs"),
+        ({"x": 1}, "'x', which is not a tensor but of type int"),
+        ([1.5], "list instead of dict"),
+        (os.mkdir, "received Global instead of dict"),
         ({"x": b"bytes"}, "the instruction|a call of"),
         ({1, 2}, "a call of"),
     ],
@@ -87,7 +87,7 @@ def test_a_plain_pickle_is_refused(tmp_path):
 def test_other_values_are_refused(tmp_path, torch_format, legacy, value, received):
     path = str(tmp_path / "w.pth")
     torch_format.write(path, pickle.dumps(value, 2), {}, legacy)
-    with pytest.raises(UserError, match=f"names and tensors only, .*({received})"):
+    with pytest.raises(UserError, match=f"only names and tensors, .*({received})"):
         read_torch_tensors(path)
 
 
@@ -124,14 +124,14 @@ def test_numbers_of_an_unknown_type_are_refused(tmp_path, torch_format, legacy):
     path = str(tmp_path / "w.pth")
     pickled = torch_format.state(x=torch_format.tensor("0", (2,), (1,), 2, kind="BFloat16Storage"))
     torch_format.write(path, pickled, {"0": np.zeros(2, np.int16)}, legacy)
-    with pytest.raises(UserError, match=r"received numbers of the type 'torch.BFloat16Storage'"):
+    with pytest.raises(UserError, match=r"received numbers of type 'torch.BFloat16Storage'"):
         read_torch_tensors(path)
 
 
-# A tuple of two tuples of two tuples ...: 2^27 in 136 bytes, each remembered as number 0. Were it
-# printed or hashed, that would take seconds, but not all memory.
+# A tuple of two tuples of two tuples ...: 2^27 in 136 bytes, each memoized as number 0. Printing or
+# hashing it would take seconds, but not all memory.
 _HUGE = b")" + 27 * b"q\x00h\x00\x86"
-_ALLOWED = 0.5  # Seconds of this thread's time, whatever else runs; reading takes milliseconds.
+_ALLOWED = 0.5  # Seconds of this thread's CPU time; reading takes milliseconds.
 _NAME = b"X\x01\x00\x00\x00a"
 
 
@@ -176,30 +176,30 @@ def _in_a_tensor(**places):
         ),
     ],
 )
-def test_what_is_too_large_to_write_out_is_refused(tmp_path, torch_format, legacy, pickled):
+def test_values_that_are_too_large_to_print_are_refused(tmp_path, torch_format, legacy, pickled):
     path = str(tmp_path / "w.pth")
     torch_format.write(path, pickled, {"0": _X}, legacy)
     start = time.thread_time()
-    with pytest.raises(UserError, match=r"names and tensors only|is damaged"):
+    with pytest.raises(UserError, match=r"only names and tensors|is damaged"):
         read_torch_tensors(path)
     assert time.thread_time() - start < _ALLOWED
 
 
-def test_such_tuples_among_an_old_files_marks_are_refused(tmp_path):
+def test_such_tuples_in_the_header_of_an_old_file_are_refused(tmp_path):
     path, huge = tmp_path / "w.pth", b"\x80\x02" + _HUGE + b"."
     marks = [pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001)]
-    about, empty = pickle.dumps({"little_endian": True}, 2), pickle.dumps({}, 2)
+    header, empty = pickle.dumps({"little_endian": True}, 2), pickle.dumps({}, 2)
     keys = b"\x80\x02](" + _HUGE + b"e."
     start = time.thread_time()
     for parts in (
         [huge, huge],
         [*marks, huge],
-        [*marks, about, huge],
-        [*marks, about, empty, huge],
-        [*marks, about, empty, keys],
+        [*marks, header, huge],
+        [*marks, header, empty, huge],
+        [*marks, header, empty, keys],
     ):
         path.write_bytes(b"".join(parts))
-        with pytest.raises(UserError, match=r"names and tensors only|is damaged"):
+        with pytest.raises(UserError, match=r"only names and tensors|is damaged"):
             read_torch_tensors(str(path))
     assert time.thread_time() - start < _ALLOWED
 
@@ -212,7 +212,7 @@ def test_a_compressed_archive_is_refused(tmp_path, torch_format):
         read_torch_tensors(path)
 
 
-def test_fewer_numbers_than_announced_are_refused(tmp_path, torch_format, legacy):
+def test_missing_numbers_are_refused(tmp_path, torch_format, legacy):
     path = str(tmp_path / "w.pth")
     pickled = torch_format.state(x=torch_format.tensor("0", (24,), (1,), 24))
     torch_format.write(path, pickled, {"0": _X[0]}, legacy)
@@ -220,19 +220,19 @@ def test_fewer_numbers_than_announced_are_refused(tmp_path, torch_format, legacy
         read_torch_tensors(path)
 
 
-def test_damage_is_told(tmp_path, write_torch_file, legacy):
+def test_damaged_files_are_refused(tmp_path, write_torch_file, legacy):
     path = tmp_path / "w.pth"
     write_torch_file(str(path), {"x": _X, "y": _X}, legacy)
     content = path.read_bytes()
     halves = (content[:20], content[: len(content) // 2], content[:-50])
-    # "P" and a line is an instruction of pickles: the archive's time or checksum may end that line.
+    # "P" starts an instruction of pickles, whose line the archive's time or checksum may end.
     for broken in (b"", b"text", b"PK\x03\x04\n", *halves):
         path.write_bytes(broken)
-        with pytest.raises(UserError, match="is damaged, or no PyTorch file"):
+        with pytest.raises(UserError, match="is damaged or not a PyTorch file"):
             read_torch_tensors(str(path))
 
 
-def test_a_missing_file_is_told(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     with pytest.raises(UserError, match="cannot be read: No such file"):
         read_torch_tensors(str(tmp_path / "w.pth"))
 
@@ -251,5 +251,5 @@ def test_files_that_pytorch_writes(tmp_path, legacy):
     for name, value in tensors.items():
         np.testing.assert_array_equal(read[name], value.detach().numpy())
     torch.save(network, path, _use_new_zipfile_serialization=not legacy)
-    with pytest.raises(UserError, match="names and tensors only"):
+    with pytest.raises(UserError, match="only names and tensors"):
         read_torch_tensors(path)

@@ -1,4 +1,4 @@
-"""Where weights come from: the cache, or a download that is right or leaves nothing."""
+"""Sources of weights: the cache, or a download that is correct or leaves nothing behind."""
 
 import hashlib
 import os
@@ -35,12 +35,12 @@ def test_a_download_is_kept(published, cache, tmp_path):
 
 def test_a_wrong_download_is_not_kept(published, cache, tmp_path):
     (tmp_path / "published.bin").write_bytes(b"other")
-    with pytest.raises(UserError, match=r"'w.bin' cannot be had .*its SHA-256 is .*, not "):
+    with pytest.raises(UserError, match=r"'w.bin' cannot be downloaded .*its SHA-256 is .*, not "):
         weights.obtain(published)
     assert os.listdir(cache) == []
 
 
-def test_without_network_the_sentence_says_what_to_put_where(published, cache, tmp_path):
+def test_without_network_the_message_names_the_file_and_its_folder(published, cache, tmp_path):
     (tmp_path / "published.bin").unlink()
     with pytest.raises(UserError, match=rf"No such file.*\): put it into {cache}\.$"):
         weights.obtain(published)
@@ -52,11 +52,11 @@ def test_without_network_the_sentence_says_what_to_put_where(published, cache, t
 def test_a_damaged_file_in_the_cache_is_named(published, cache):
     weights.obtain(published)
     (cache / "w.bin").write_bytes(b"damaged")
-    with pytest.raises(UserError, match=r"w.bin' is damaged: its SHA-256 .* Remove it"):
+    with pytest.raises(UserError, match=r"w.bin' is damaged and must be removed: its SHA-256 "):
         weights.obtain(published)
 
 
-def test_a_download_that_breaks_off_is_not_kept(published, cache, monkeypatch):
+def test_an_incomplete_download_is_not_kept(published, cache, monkeypatch):
     open_url = weights.urllib.request.urlopen
 
     def shortened(*args, **kwargs):
@@ -65,24 +65,24 @@ def test_a_download_that_breaks_off_is_not_kept(published, cache, monkeypatch):
         return answer
 
     monkeypatch.setattr(weights.urllib.request, "urlopen", shortened)
-    with pytest.raises(UserError, match="broke off after 7 of 100 bytes"):
+    with pytest.raises(UserError, match="stopped after 7 of 100 bytes"):
         weights.obtain(published)
     assert os.listdir(cache) == []
 
 
-def test_the_first_file_that_the_cache_has(cache):
+def test_the_first_file_in_the_cache(cache):
     assert weights.cached_file(["a", "b"]) is None
     cache.mkdir(parents=True)
     (cache / "b").touch()
     assert weights.cached_file(["a", "b"]) == str(cache / "b")
 
 
-def test_a_given_file_must_be_there(tmp_path):
+def test_a_given_file_must_exist(tmp_path):
     with pytest.raises(UserError, match=r"inception.path: there is no file '.*missing'"):
         weights.given_file(str(tmp_path / "missing"), "inception.path")
 
 
-def test_hashes_tell_arrays_apart():
+def test_hashes_distinguish_arrays():
     x = np.arange(6, dtype=np.float32)
     hashes = {
         weights.arrays_hash(arrays)
