@@ -152,8 +152,10 @@ class PretextTask:
         )
 
     def batches(self, num_replicas: int, replica_ids: list[int]) -> tf.data.Dataset:
-        """Elements with `images` [n, H, W, C], `shifts` int32 [n, 2] and, where classes are
-        learned, `labels` int32 [m], of the last m of the images.
+        """Endless batches, one for each of `replica_ids` in each step, from the current step on.
+
+        Each is a dict with `images` [n, H, W, C], `shifts` int32 [n, 2] and, with `supervised`,
+        `labels` int32 [m] of the last m images.
         """
         options, step = self._options, int(self.step.numpy())
         layout = Layout(options.batch_size, 1, num_replicas, tuple(replica_ids), step)

@@ -24,7 +24,7 @@ _TINY = (
 
 @pytest.fixture
 def arrays():
-    """Images uint8 [48, 8, 8, 1] of three classes, each bright in its own third, and their labels."""
+    """Images uint8 [48, 8, 8, 1] of three classes, bright in one third each, and labels."""
     rng = np.random.default_rng(0)
     true = np.arange(48) % 3
     images = rng.integers(0, 100, [48, 8, 8, 1], np.uint8)
