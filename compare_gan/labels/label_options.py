@@ -114,7 +114,7 @@ class LabelOptions:
 
     @classmethod
     def from_gin(cls) -> "LabelOptions":
-        """The options as gin binds them now."""
+        """Makes the options from the bindings that gin holds."""
         return cls(InferOptions(), BackboneOptions(), PretextOptions())
 
     @property

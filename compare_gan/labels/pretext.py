@@ -1,4 +1,4 @@
-"""Representation from images without labels: the network learns how an image was turned.
+"""Features from images without labels: a network learns by which angle images were rotated.
 
 Papers: https://arxiv.org/abs/1803.07728 (rotation), https://arxiv.org/abs/1905.03670 (with the
 cross-entropy of the labelled images).
@@ -33,20 +33,26 @@ _plain = tf.autograph.experimental.do_not_convert
 @gin.configurable("pretext")
 @dataclasses.dataclass(frozen=True)
 class PretextOptions:
-    """How the representation is trained (gin scope `pretext`).
+    """Options of the pretext training (gin scope `pretext`).
+
+    Example:
+      >>> from compare_gan.labels import PretextOptions
+      >>> PretextOptions(training_steps=200).batch_size
+      64
 
     Attributes:
-      training_steps: Steps of AdamW.
-      batch_size: Images a step, over all replicas; each is seen in its four rotations.
-      labeled_batch_size: Labelled images that `semi_supervised` adds to each step.
-      learning_rate: At its highest: it rises over the first tenth of the steps and falls as a
-        cosine.
-      weight_decay: Of AdamW.
-      weight_class_loss: Weight of the labelled images' cross-entropy, over all four rotations, in
-        `semi_supervised`.
-      max_shift: Pixels by which images are moved at most, up or down and left or right, the
-        nearest edge filling in.
-      save_checkpoints_steps: Steps between checkpoints.
+      training_steps: Number of steps of AdamW.
+      batch_size: Number of images in each step, over all replicas; the network sees each image in
+        four rotations.
+      labeled_batch_size: Number of labelled images that `semi_supervised` adds to each step.
+      learning_rate: Greatest learning rate: it rises over the first tenth of the steps and then
+        falls along a cosine.
+      weight_decay: Weight decay of AdamW.
+      weight_class_loss: Weight of the cross-entropy of the labelled images, over all four
+        rotations, in `semi_supervised`.
+      max_shift: Greatest number of pixels by which images are shifted, vertically and
+        horizontally; the nearest edge pixels fill in.
+      save_checkpoints_steps: Number of steps between checkpoints.
     """
 
     training_steps: int = 1000
@@ -58,7 +64,7 @@ class PretextOptions:
     max_shift: int = 2
     save_checkpoints_steps: int = 200
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         for name in ("training_steps", "batch_size", "labeled_batch_size"):
             check_positive_integer(f"pretext.{name}", getattr(self, name))
         check_positive_integer("pretext.save_checkpoints_steps", self.save_checkpoints_steps)
@@ -67,19 +73,19 @@ class PretextOptions:
 
 
 class PretextTask:
-    """The backbone with its heads and optimizer, and the step that trains them.
+    """The pretext training: a backbone, its heads and optimizer, and the step that trains them.
 
     Args:
-      backbone: See `backbone.make_backbone`; its variables are trained.
-      dataset: The images; of their labels only those that training may see.
-      options: How.
-      supervised: Learn the classes of the labelled images too (`semi_supervised`).
-      seed: What batches follow from, with the step.
-      strategy: Where; the backbone was made in its scope.
+      backbone: A network that `make_backbone` made in the scope of `strategy`.
+      dataset: Images and given labels to learn from.
+      options: Options of the training.
+      supervised: Learn the classes of the labelled images as well (`semi_supervised`).
+      seed: Seed of the batches, which follow from it and the step.
+      strategy: Distribution strategy.
 
     Attributes:
-      step: The number of finished steps, a variable.
-      names: The names of the values that a step returns.
+      step: Number of finished steps, a variable.
+      names: Names of the values that a step returns.
     """
 
     def __init__(
@@ -103,7 +109,7 @@ class PretextTask:
             self._heads = {"rotation": _make_head(NUM_ROTATIONS, width)}
             if supervised:
                 self.names += ["class loss", "class accuracy"]
-                self._heads["class"] = _make_head(dataset.source.num_classes, width)
+                self._heads["class"] = _make_head(dataset.source.num_classes or 0, width)
             schedule = keras.optimizers.schedules.CosineDecay(
                 0.0,
                 options.training_steps,
@@ -118,7 +124,7 @@ class PretextTask:
         self._loop = engine.Loop(self, self.batches, strategy)
 
     def variables(self) -> dict[str, tf.Variable]:
-        """All variables by a stable name, as they are written to checkpoints."""
+        """All variables by the stable names that checkpoints use."""
         named = {"step": self.step}
         groups = {"backbone": self._backbone, **self._heads, "optimizer": self._optimizer}
         for group, owner in groups.items():
@@ -128,7 +134,7 @@ class PretextTask:
         return named
 
     def train(self, folder: str) -> None:
-        """Trains to the last step, from the newest checkpoint in `folder` if there is one.
+        """Trains to the last step, resuming from the newest checkpoint in `folder` if there is one.
 
         Raises:
           DivergenceError: A loss was not finite.
@@ -146,8 +152,10 @@ class PretextTask:
         )
 
     def batches(self, num_replicas: int, replica_ids: list[int]) -> tf.data.Dataset:
-        """Elements with `images` [n, H, W, C], `shifts` int32 [n, 2] and, where classes are
-        learned, `labels` int32 [m], of the last m of the images.
+        """Endless batches, one for each of `replica_ids` in each step, from the current step on.
+
+        Each is a dict with `images` [n, H, W, C], `shifts` int32 [n, 2] and, with `supervised`,
+        `labels` int32 [m] of the last m images.
         """
         options, step = self._options, int(self.step.numpy())
         layout = Layout(options.batch_size, 1, num_replicas, tuple(replica_ids), step)
@@ -156,18 +164,18 @@ class PretextTask:
         rows = layout.rows
         if self._supervised:
             few = dataclasses.replace(layout, batch_size=options.labeled_batch_size)
-            shown = labels >= 0
-            parts["labelled"] = select(source, shown).training(
-                few, (self._seed, _LABELLED), labels[shown]
+            given_mask = labels >= 0
+            parts["labelled"] = select(source, given_mask).training(
+                few, (self._seed, _LABELLED), labels[given_mask]
             )
             rows += few.rows
         limit = options.max_shift
         seed = tf.constant([self._seed, _SHIFTS], tf.int64)
 
         @_plain
-        def draw(step, replica):
+        def draw(step: tf.Tensor, replica: tf.Tensor) -> tf.Tensor:
             key = tf.random.experimental.stateless_fold_in(seed, step)
-            # Of the whole batch: an image's is the same whatever the number of replicas.
+            # Drawn for the whole batch, so that they do not depend on the number of replicas.
             shifts = tf.random.stateless_uniform(
                 [num_replicas * rows, 2], key, 0, 2 * limit + 1, tf.int32
             )
@@ -177,13 +185,15 @@ class PretextTask:
             return tf.concat([images, few], axis=0)
 
         @_plain
-        def assemble(examples, shifts):
+        def assemble(
+            examples: dict[str, tuple[tf.Tensor, tf.Tensor]], shifts: tf.Tensor
+        ) -> dict[str, tf.Tensor]:
             images, _ = examples["images"]
             element = {"images": images, "shifts": shifts}
             if "labelled" in examples:
                 more, element["labels"] = examples["labelled"]
                 element["images"] = tf.concat([images, more], axis=0)
-            # Some sources leave the number open.
+            # Some sources leave the number of images open.
             element["images"] = tf.ensure_shape(element["images"], [rows, *source.image_shape])
             if "labels" in element:
                 element["labels"] = tf.ensure_shape(element["labels"], [rows - layout.rows])
@@ -199,7 +209,7 @@ class PretextTask:
         return tf.stack(done.aux)
 
     def _loss(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
-        images = as_float(batch["images"])  # Here: oneDNN turns no bytes, and says so each time.
+        images = as_float(batch["images"])  # First: oneDNN cannot rotate bytes and logs that.
         images = shifted(images, batch["shifts"], self._options.max_shift)
         count = images.shape[0]
         turned = tf.concat([rotate_90(images, times) for times in range(NUM_ROTATIONS)], axis=0)
@@ -219,7 +229,7 @@ class PretextTask:
 
 
 class _Progress(engine.Callback):
-    """The line of progress, and a sentence about divergence."""
+    """A progress line, and the message about a divergence."""
 
     def __init__(self, options: PretextOptions):
         self._options = options
@@ -244,15 +254,23 @@ class _Progress(engine.Callback):
 
 
 def shifted(images: tf.Tensor, shifts: tf.Tensor, limit: int) -> tf.Tensor:
-    """Each image moved by its own number of pixels, its edge filling in.
+    """Shifts each image by its own number of pixels; the nearest edge pixels fill in.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from compare_gan.labels.pretext import shifted
+      >>> image = tf.reshape([1, 2, 3], [1, 1, 3, 1])
+      >>> shifted(image, tf.constant([[1, 2]]), limit=1).numpy().ravel().tolist()
+      [2, 3, 3]
 
     Args:
       images: [n, H, W, C], any dtype.
-      shifts: int32 [n, 2], within 0 and 2 · limit; `limit` is no move.
-      limit: The most that an image is moved, down, up, right or left.
+      shifts: int32 [n, 2], from 0 to 2 · limit, vertically and horizontally; `limit` leaves the
+        image in place.
+      limit: Greatest number of pixels by which an image is shifted in each direction.
 
     Returns:
-      [n, H, W, C]; the pixel (i, j) of image k is that of (i, j) + shifts[k] - limit before.
+      [n, H, W, C]: pixel (i, j) of image k is its former pixel (i, j) + shifts[k] - limit.
     """
     if not limit:
         return images

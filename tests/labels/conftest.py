@@ -1,4 +1,4 @@
-"""Small data sets, and labels inferred in a second."""
+"""Small data sets, and label inference that takes a second."""
 
 import gin
 import numpy as np
@@ -24,7 +24,7 @@ _TINY = (
 
 @pytest.fixture
 def arrays():
-    """Images uint8 [48, 8, 8, 1] of three classes, light in one third each, and their labels."""
+    """Images uint8 [48, 8, 8, 1] of three classes, bright in one third each, and labels."""
     rng = np.random.default_rng(0)
     true = np.arange(48) % 3
     images = rng.integers(0, 100, [48, 8, 8, 1], np.uint8)
@@ -35,7 +35,7 @@ def arrays():
 
 @pytest.fixture
 def make_dataset(arrays):
-    """From true labels to a data set in which every fourth image is labelled."""
+    """A function from true labels to a data set in which every fourth image is labelled."""
 
     def make(true=None, source=None, fraction=4, train_crop=None):
         images, labels = arrays
@@ -78,7 +78,7 @@ def tiny():
 
 @pytest.fixture
 def infer(tmp_path):
-    """`infer(dataset, *bindings, folder=…)`: with the tiny network."""
+    """`infer(dataset, *bindings, folder=…)`: label inference with the tiny network."""
 
     def run(dataset, *bindings, folder="labels"):
         gin.clear_config()

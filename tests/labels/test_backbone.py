@@ -23,13 +23,13 @@ def test_resnet_50_v2():
     model = make_backbone(options, (64, 64, 3), seed=0)
     assert model.output["block1"].shape[1:] == (16, 16, 256)
     assert model.output["pooled"].shape[1:] == (2048,)
-    # 23.5 million, as published; Keras's has biases in its convolutions beside.
+    # 23.5 million, as published; Keras's ResNet has additional biases in its convolutions.
     assert model.count_params() == pytest.approx(23_564_800, rel=0.003)
     kernels = [v for v in model.trainable_variables if v.path.endswith("kernel")]
     assert len(kernels) == 1 + 3 * 16 + 4  # Stem, units, shortcuts.
 
 
-def test_weights_follow_from_the_seed():
+def test_initial_weights_follow_from_the_seed():
     def weights(seed):
         model = make_backbone(BackboneOptions(width=4, units=(1,)), (8, 8, 1), seed)
         return np.concatenate([np.ravel(v) for v in model.get_weights()])

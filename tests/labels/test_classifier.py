@@ -16,7 +16,7 @@ def _blobs(n, d=12, classes=3, noise=2.0, seed=0):
     return features.astype(np.float32), labels
 
 
-def test_it_is_logistic_regression():
+def test_the_linear_classifier_is_logistic_regression():
     x, y = _blobs(200)
     strength = 1e-2
     classifier = train_classifier(x, y, 3, strengths=[strength])
@@ -25,19 +25,19 @@ def test_it_is_logistic_regression():
     reference.fit((x - mean) * scale, y)
     new, _ = _blobs(50, seed=1)
     expected = reference.predict_proba((new - mean) * scale)
-    # Both stop where the gradient is small; float32 here.
+    # Both stop at a small gradient; this one computes in float32.
     np.testing.assert_allclose(classifier.probabilities(new), expected, atol=2e-3)
 
 
-def test_features_in_any_units():
+def test_the_units_of_features_have_no_effect():
     x, y = _blobs(100)
-    x[:, 0] = 7  # Constant: no information, and no division by zero.
+    x[:, 0] = 7  # A constant feature must not divide by zero.
     units = (10.0 ** np.linspace(-3, 3, 12)).astype(np.float32)
     a, b = train_classifier(x, y, 3), train_classifier(x * units, y, 3)
     np.testing.assert_allclose(a.probabilities(x), b.probabilities(x * units), atol=2e-3)
 
 
-def test_noise_takes_more_regularization_than_signal():
+def test_noise_needs_more_regularization_than_signal():
     x, y = _blobs(300, noise=0.2)
     rng = np.random.default_rng(5)
     signal = train_classifier(x, y, 3)
@@ -54,7 +54,7 @@ def test_a_hidden_layer_learns_what_a_linear_one_cannot():
     assert linear.held_out_accuracy < 0.7 < 0.9 < deep.held_out_accuracy
 
 
-def test_a_loss_that_is_not_finite_is_told():
+def test_a_loss_that_is_not_finite_raises_a_divergence_error():
     x, y = _blobs(30)
     x[0, 0] = np.nan
     with pytest.raises(DivergenceError, match="classifier that infers labels diverged"):

@@ -3,7 +3,7 @@ import numpy as np
 from compare_gan.labels.clustering import fit_clusters
 
 
-def test_it_finds_what_is_apart():
+def test_separate_groups_become_clusters():
     rng = np.random.default_rng(0)
     centers = np.array([[0, 0, 0], [9, 0, 0], [0, 9, 0], [0, 0, 9]])
     true = rng.integers(4, size=300)
@@ -11,7 +11,7 @@ def test_it_finds_what_is_apart():
     nearest = fit_clusters(x, 4, seed=1)
     found = nearest(x)
     assert found.dtype == np.int32
-    # Each cluster is one group.
+    # Each cluster is exactly one group.
     assert len(set(zip(found, true, strict=True))) == 4
     np.testing.assert_array_equal(found, fit_clusters(x, 4, seed=1)(x))
     assert (nearest(centers.astype(np.float32)) == [found[true == i][0] for i in range(4)]).all()

@@ -47,7 +47,7 @@ def _manifest(tmp_path, folder="labels"):
     ("features", "soft"), [("self_supervised", False), ("semi_supervised", True)]
 )
 def test_hidden_labels_cannot_leak(infer, make_dataset, arrays, tmp_path, features, soft):
-    """Other hidden labels, in fact any: the same inferred labels and GAN batches, in every bit."""
+    """Whatever the hidden labels are, inferred labels and GAN batches are the same to the bit."""
     _, true = arrays
     hidden = ~make_dataset().given_mask
     permuted = true.copy()
@@ -68,7 +68,7 @@ def test_hidden_labels_cannot_leak(infer, make_dataset, arrays, tmp_path, featur
     with np.load(tmp_path / "a/labels.npz") as a, np.load(tmp_path / "b/labels.npz") as b:
         for name in ("hard", "soft", "given"):
             np.testing.assert_array_equal(a[name], b[name])
-    # Only what is reported of them differs.
+    # Only the reported quality differs.
     a, b = _manifest(tmp_path, "a"), _manifest(tmp_path, "b")
     assert a.pop("reported_only") != b.pop("reported_only")
     for manifest in (a, b):
@@ -76,7 +76,7 @@ def test_hidden_labels_cannot_leak(infer, make_dataset, arrays, tmp_path, featur
     assert a == b
 
 
-def test_given_labels_stay_and_the_others_are_inferred(infer, make_dataset, arrays, caplog):
+def test_given_labels_stay_and_hidden_ones_are_inferred(infer, make_dataset, arrays, caplog):
     _, true = arrays
     dataset = make_dataset()
     with caplog.at_level(logging.INFO):
@@ -91,7 +91,7 @@ def test_given_labels_stay_and_the_others_are_inferred(infer, make_dataset, arra
     assert (soft[dataset.given_mask].max(1) == 1).all() and soft[~dataset.given_mask].max(
         1
     ).min() < 1
-    # What evaluation sees of the images stays: their true labels.
+    # Evaluation still sees the true labels.
     ((_, labels),) = eval_batches(result, "train", 48).as_numpy_iterator()
     ((_, shown),) = eval_batches(result, "train", 48, shown_only=True).as_numpy_iterator()
     assert sorted(labels) == sorted(true)
@@ -129,7 +129,7 @@ def test_two_runs_that_share_a_folder_infer_once(infer, make_dataset, monkeypatc
 
     def waiting(message, *args):
         if (message % args).startswith("Waiting"):
-            go_on.set()  # The second run has come while the first was at work.
+            go_on.set()  # The second run waits while the first one works.
 
     monkeypatch.setattr("compare_gan.labels.pipeline.train_classifier", slow)
     monkeypatch.setattr("compare_gan.files._log.info", waiting)
@@ -143,7 +143,7 @@ def test_two_runs_that_share_a_folder_infer_once(infer, make_dataset, monkeypatc
     np.testing.assert_array_equal(*results)
 
 
-def test_hashes_are_those_of_the_files(infer, make_dataset, tmp_path):
+def test_the_manifest_has_the_hashes_of_the_files(infer, make_dataset, tmp_path):
     infer(make_dataset(), _RAW)
     for name, digest in _manifest(tmp_path)["files"].items():
         content = (tmp_path / "labels" / name).read_bytes()
@@ -163,7 +163,7 @@ def test_the_files_serve_replace_labels(infer, make_dataset, tmp_path):
 
 
 def test_label_files_of_other_images_are_refused(infer, make_dataset, arrays, tmp_path):
-    """As many of them, and numbers for names: only their images tell the data sets apart."""
+    """Equal counts, and indices for names: the data sets differ only in their images."""
     images, true = arrays
     infer(make_dataset(), _RAW)
     pattern = f"{tmp_path}/labels/hard/{{split}}.tfrecord"
@@ -186,10 +186,8 @@ def test_soft_labels_that_do_not_sum_to_one_are_refused(infer, make_dataset, tmp
 
 
 @pytest.mark.parametrize("kind", ["in memory", "stream"])
-def test_what_is_iterated_over_has_fixed_threads(
-    infer, make_dataset, make_stream, monkeypatch, kind
-):
-    """Else the end of each stage waits for TensorFlow's autotuning, which may sleep a minute."""
+def test_every_pipeline_has_fixed_threads(infer, make_dataset, make_stream, monkeypatch, kind):
+    """Otherwise each stage waits at its end for TensorFlow's autotuning, up to a minute."""
     original, iterated = tf.data.Dataset.__iter__, []
 
     def iterate(dataset):
@@ -215,17 +213,17 @@ def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch, caplo
     assert made[0].endswith(".lock") and made[1].endswith(".npz")
 
     def forbidden(*args, **kwargs):
-        raise AssertionError("This was done already.")
+        raise AssertionError("This has been done before.")
 
     with monkeypatch.context() as patch:
         patch.setattr("compare_gan.labels.network.PretextTask", forbidden)
-        # The network is there: only the classifier is trained again; also where locks are unknown.
+        # The network exists: only the classifier is trained again, also without file locks.
         os.remove(tmp_path / "labels" / "manifest.json")
         patch.setattr("compare_gan.files.fcntl.flock", _no_locks)
         np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)
         patch.setattr("compare_gan.labels.pipeline.train_classifier", forbidden)
         np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)
-    # A damaged network is trained anew, to the same.
+    # A damaged network is trained anew, with the same result.
     os.remove(tmp_path / "labels" / "manifest.json")
     path = tmp_path / "labels" / made[1]
     whole = path.read_bytes()
@@ -250,8 +248,8 @@ def test_labels_of_two_fractions_share_a_network(infer, make_dataset, tmp_path, 
     assert [network] == list((tmp_path / "networks").glob("*.npz"))
 
 
-def test_the_network_does_not_learn_the_labels_held_out(infer, tmp_path):
-    """Random labels of noise: learned by heart, but those held out are right by chance alone."""
+def test_the_network_does_not_learn_held_out_labels(infer, tmp_path):
+    """Random labels of noise can be memorized, but held-out ones are right only by chance."""
     rng = np.random.default_rng(3)
     images, true = rng.integers(0, 256, [120, 8, 8, 1], np.uint8), rng.integers(3, size=120)
     source = ArraySource.from_arrays({"train": (images, true)}, num_classes=3)
@@ -269,11 +267,11 @@ def test_the_network_does_not_learn_the_labels_held_out(infer, tmp_path):
         "pretext.max_shift = 0",
     )
     classifier = _manifest(tmp_path)["classifier"]
-    # A third, of 21 images: 4 standard deviations. With those labels learned it is 1.
+    # A third of 21 images, plus 4 standard deviations. A network that has seen them reaches 1.
     assert classifier["held_out_accuracy"] < 1 / 3 + 4 * 0.1
 
 
-def test_features_that_are_not_finite_are_told(infer, make_dataset, arrays):
+def test_features_that_are_not_finite_raise_a_divergence_error(infer, make_dataset, arrays):
     images, true = arrays
     images = images.astype(np.float32) / 255
     images[5, 0, 0, 0] = np.nan
@@ -307,11 +305,11 @@ def test_a_network_of_other_images_is_not_used(make_dataset, arrays):
 
 
 def test_a_stream_gets_the_labels_of_the_same_images_in_memory(infer, make_dataset, make_stream):
-    # A trained network has seen the images in another order.
+    # Untrained: in training the stream has another order.
     bindings = ("infer_labels.features = 'untrained'", "infer_labels.soft = True")
     datasets = make_dataset(), make_dataset(source=make_stream())
     results = [infer(d, *bindings, folder=f"{i}").shown_labels for i, d in enumerate(datasets)]
-    # Features of the same images, in other batches.
+    # The same features, computed in other batches.
     np.testing.assert_allclose(*results, atol=1e-4)
     trained = infer(datasets[1], _SEMI, folder="trained").shown_labels
     assert (trained >= 0).all()
@@ -326,7 +324,7 @@ def test_clusters(infer, make_dataset, arrays, tmp_path, caplog):
     for result in results:
         assert (result.num_classes, result.class_names) == (5, None)
         assert set(result.shown_labels) == set(range(5))
-    # No label takes part.
+    # No label is used.
     np.testing.assert_array_equal(results[0].shown_labels, results[1].shown_labels)
     (batch,) = _batches(results[1], 1)
     assert batch["labels"].shape == batch["fake_labels"].shape == (2, 8, 5)
@@ -334,7 +332,7 @@ def test_clusters(infer, make_dataset, arrays, tmp_path, caplog):
     assert "5 clusters; " in caplog.text
 
 
-def test_labels_that_have_not_been_inferred_are_not_taken_for_given_ones(make_dataset):
+def test_pending_labels_are_not_replaced_by_given_ones(make_dataset):
     dataset = labels.with_pending_labels(make_dataset(), LabelOptions.from_gin())
     with pytest.raises(UserError, match="has not been given its inferred labels"):
         _batches(dataset)

@@ -29,7 +29,7 @@ def _values(task):
     return {name: variable.numpy() for name, variable in task.variables().items()}
 
 
-def test_images_are_moved_and_their_edges_fill_in():
+def test_images_are_shifted_and_their_edges_fill_in():
     images = np.random.default_rng(0).integers(0, 256, [9, 5, 6, 2], np.uint8)
     moves = np.array([(i, j) for i in (-2, 0, 1) for j in (-1, 0, 2)])
     padded = np.pad(images, ((0, 0), (2, 2), (2, 2), (0, 0)), mode="edge")
@@ -38,16 +38,16 @@ def test_images_are_moved_and_their_edges_fill_in():
     np.testing.assert_array_equal(moved, expected)
 
 
-def test_the_loss_is_the_mean_over_four_rotations_and_the_labelled(make_task):
+def test_the_loss_is_a_mean_over_four_rotations_and_labelled_images(make_task):
     task = make_task(weight_class_loss=0.5, max_shift=0)
     rng = np.random.default_rng(1)
-    for head in task._heads.values():  # They begin with zeros.
+    for head in task._heads.values():  # Their initial weights are zeros.
         head.set_weights([rng.normal(size=w.shape) for w in head.get_weights()])
     batch = next(iter(task.batches(1, [0])))
     images, labels = batch["images"].numpy(), batch["labels"].numpy()
     assert images.shape == (10, 8, 8, 1) and labels.shape == (4,)
     turned = np.concatenate([np.rot90(images, k, axes=(1, 2)) for k in range(4)]) / 255
-    # Batch norm sees them all together.
+    # Batch norm sees all of them together.
     pooled = task._backbone(turned.astype(np.float32), training=True)["pooled"].numpy()
 
     def cross_entropy(head, features, targets):
@@ -71,7 +71,7 @@ def test_labelled_images_come_with_their_labels(make_task, arrays):
         few = batch["images"][6:]
         assert [label_of[image.tobytes()] for image in few] == batch["labels"].tolist()
         seen |= {image.tobytes() for image in few}
-    assert len(seen) == 12  # All that are labelled, no other.
+    assert len(seen) == 12  # All labelled images and no others.
 
 
 def test_replicas_share_the_batch(make_task):
@@ -84,7 +84,7 @@ def test_replicas_share_the_batch(make_task):
     )
 
 
-def test_killed_and_resumed_it_ends_in_the_same_bits(make_task, tmp_path, monkeypatch):
+def test_a_resumed_training_ends_in_the_same_bits(make_task, tmp_path, monkeypatch):
     whole = make_task()
     start = _values(whole)
     whole.train(str(tmp_path / "whole"))
@@ -108,7 +108,7 @@ def test_killed_and_resumed_it_ends_in_the_same_bits(make_task, tmp_path, monkey
     assert len(changed) > 0.9 * len(start)
 
 
-def test_a_signal_ends_it_with_a_checkpoint(make_task, tmp_path, monkeypatch):
+def test_a_signal_ends_the_training_with_a_checkpoint(make_task, tmp_path, monkeypatch):
     def update(line, step, text):
         if step == 3:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -120,7 +120,7 @@ def test_a_signal_ends_it_with_a_checkpoint(make_task, tmp_path, monkeypatch):
     assert [step_of(path) for path in list_checkpoints(str(tmp_path / "checkpoints"))] == [3]
 
 
-def test_divergence_is_told(make_task, tmp_path):
+def test_divergence_is_reported(make_task, tmp_path):
     task = make_task(supervised=False)
     task._backbone.trainable_variables[0].assign(
         keras.ops.full(task._backbone.trainable_variables[0].shape, np.nan)
