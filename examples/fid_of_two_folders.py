@@ -5,7 +5,6 @@ python examples/fid_of_two_folders.py real/ generated/ --image_size 28
 
 import argparse
 
-import gin
 import numpy as np
 
 from compare_gan import registry
@@ -13,7 +12,7 @@ from compare_gan.datasets import eval_batches, get_dataset
 from compare_gan.errors import UserError
 from compare_gan.metrics import frechet_distance
 
-# What messages of the library call the arguments of this script.
+# The arguments of this script for the names in messages of the library.
 _ARGUMENTS = {
     "dataset.data_dir": "FOLDER",
     "dataset.image_size": "--image_size",
@@ -21,9 +20,9 @@ _ARGUMENTS = {
 }
 
 
-def folder_features(folder: str, extractor, image_size: int | None) -> np.ndarray:
+def folder_features(folder: str, extractor, **options) -> np.ndarray:
     """The features [n, f] of all images of a folder, of all splits."""
-    dataset = get_dataset("image_folder", data_dir=folder, image_size=image_size)
+    dataset = get_dataset("image_folder", data_dir=folder, **options)
     batches = (b for split in dataset.splits for b in eval_batches(dataset, split, batch_size=100))
     return np.concatenate([extractor(images.numpy())[0] for images, _ in batches])
 
@@ -35,10 +34,10 @@ def main():
     parser.add_argument("--image_size", type=int, help="crop to squares and resize first")
     parser.add_argument("--channels", type=int, help="1 or 3: make all gray or coloured first")
     args = parser.parse_args()
-    gin.bind_parameter("image_folder.channels", args.channels)
+    options = dict(image_size=args.image_size, channels=args.channels)
     try:
         extractor = registry.get("extractor", args.extractor)()
-        first, second = (folder_features(f, extractor, args.image_size) for f in args.folders)
+        first, second = (folder_features(f, extractor, **options) for f in args.folders)
         distance = frechet_distance(first, second)
     except UserError as error:
         message = str(error).split("\n", 1)[0]  # Gin appends lines where an error passes it.

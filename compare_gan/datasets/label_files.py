@@ -22,7 +22,7 @@ from compare_gan import files
 from compare_gan.datasets.sources import with_fixed_threads
 from compare_gan.errors import UserError
 
-# Names of the hash of some images in the manifest of `labels.files`: today's, and of version 1.
+# Names of the hash of some images in the manifest of `labels.files`: current and of version 1.
 _IMAGES_HASH_NAMES = ("images_hash", "some images (hash)")
 _BATCH = 1024
 
@@ -69,7 +69,7 @@ def _hash(path: str) -> str:
 
 
 def _manifest_of(path: str) -> tuple[str, str | None, str | None]:
-    """Of inferred labels: their manifest, the file's hash there and the hash of their images."""
+    """For inferred labels: their manifest, the file's hash in it, and the hash of their images."""
     folder, name = os.path.split(path)
     parent, kind = os.path.split(folder)
     manifest = os.path.join(parent, "manifest.json")
@@ -82,7 +82,7 @@ def _manifest_of(path: str) -> tuple[str, str | None, str | None]:
             hashes = [key[name] for name in _IMAGES_HASH_NAMES if name in key]
             return manifest, digest, hashes[0] if hashes else None
         except (ValueError, KeyError, TypeError, AttributeError):
-            pass  # Of something else.
+            pass  # A manifest of something else.
     return manifest, None, None
 
 

@@ -1,4 +1,4 @@
-"""Small data sets on disk, in the formats of others."""
+"""Small data sets on disk, in the format of TensorFlow Datasets."""
 
 import numpy as np
 import pytest
@@ -10,7 +10,7 @@ def random_images(n, height=6, width=6, channels=3, seed=0):
 
 @pytest.fixture
 def store_tfds(tmp_path):
-    """Writes a data set as TensorFlow Datasets does; returns its data_dir."""
+    """A function that writes a data set for TensorFlow Datasets and returns its data_dir."""
     tfds = pytest.importorskip("tensorflow_datasets")
 
     def store(
@@ -23,7 +23,7 @@ def store_tfds(tmp_path):
         file_names=None,
         encoding="png",
     ):
-        """`splits`: from split to (list of images, labels or None)."""
+        """`splits`: (list of images, labels or None) for each split."""
         features = {"image": tfds.features.Image(shape=shape, encoding_format=encoding)}
         if num_classes:
             features["label"] = tfds.features.ClassLabel(num_classes=num_classes)

@@ -13,7 +13,7 @@ _OPTIONS = dict(batch_size=8, disc_iters=2, z_dim=5, seed=3)
 
 
 def _numbered(n=40, classes=4, **changes):
-    """Images whose every pixel is the example's index, so that batches tell what they hold."""
+    """Images in which every pixel is the example's index, to identify examples in batches."""
     images = np.broadcast_to(np.arange(n, dtype=np.uint8)[:, None, None, None], [n, 3, 2, 1])
     labels = None if classes is None else np.arange(n) % classes
     return Dataset("numbered", ArraySource.from_arrays({"train": (images, labels)}), **changes)
@@ -52,7 +52,7 @@ def test_labels_belong_to_their_images():
 
 
 @pytest.mark.parametrize("replicas", [2, 4, 8])
-def test_replicas_share_out_the_numbers_of_one(replicas):
+def test_replicas_share_the_numbers_of_one_replica(replicas):
     whole = _take(_numbered(), 3)
     parts = _take(_numbered(), 3 * replicas, num_replicas=replicas, replica_ids=range(replicas))
     for step, batch in enumerate(whole):
@@ -63,21 +63,21 @@ def test_replicas_share_out_the_numbers_of_one(replicas):
             np.testing.assert_array_equal(np.concatenate([p[name] for p in own], 1), batch[name])
 
 
-def test_a_pipeline_feeds_its_own_replicas_only():
+def test_a_pipeline_feeds_only_its_own_replicas():
     every = _take(_numbered(), 8, num_replicas=4, replica_ids=range(4))
     some = _take(_numbered(), 4, num_replicas=4, replica_ids=[2, 3])
     for got, expected in zip(some, [every[2], every[3], every[6], every[7]], strict=True):
         _assert_same(got, expected)
 
 
-def test_any_step_can_be_had_without_those_before():
+def test_a_run_can_start_at_any_step():
     for got, expected in zip(
         _take(_numbered(), 3, start_step=7), _take(_numbered(), 10)[7:], strict=True
     ):
         _assert_same(got, expected)
 
 
-def test_each_epoch_is_a_permutation_of_its_own():
+def test_each_epoch_is_a_different_permutation():
     # 5 steps of 24 examples are 3 epochs of 40.
     order = np.concatenate([_indices(batch).ravel() for batch in _take(_numbered(), 5)])
     epochs = order.reshape(3, 40)
@@ -88,7 +88,7 @@ def test_each_epoch_is_a_permutation_of_its_own():
 
 
 def test_shuffling_leaves_no_trace_of_the_order():
-    """Permutations of successive epochs are unrelated: correlations as of independent ones."""
+    """Permutations of successive epochs are correlated no more than independent ones."""
     n = 2000
     images = np.arange(n, dtype=np.float32).reshape(n, 1, 1, 1)
     dataset = Dataset("indices", ArraySource.from_arrays({"train": (images, None)}))
@@ -98,7 +98,7 @@ def test_shuffling_leaves_no_trace_of_the_order():
     with_file = [np.corrcoef(epoch, np.arange(n))[0, 1] for epoch in epochs]
     with_next = [np.corrcoef(a, b)[0, 1] for a, b in itertools.pairwise(epochs)]
     for correlations in (with_file, with_next):
-        # 100 of them: the mean within 4 of its deviations, their spread within 30 %.
+        # About 100 values: their mean within 4 standard deviations, their spread within 30 %.
         assert abs(np.mean(correlations)) * np.sqrt(n) < 4 / np.sqrt(len(correlations))
         assert np.std(correlations) * np.sqrt(n) == pytest.approx(1, abs=0.3)
 
@@ -113,7 +113,7 @@ def test_other_seeds_give_other_batches(change):
     (a,) = _take(_numbered(), 1)
     if change == "dataset":
         (b,) = _take(_numbered(seed=1), 1)
-        np.testing.assert_array_equal(a["z"], b["z"])  # The run's seed alone.
+        np.testing.assert_array_equal(a["z"], b["z"])  # Depends only on the run's seed.
     else:
         (b,) = _take(_numbered(), 1, **change)
         assert not np.array_equal(a["z"], b["z"])
@@ -131,7 +131,7 @@ def test_latents_and_seeds_differ_between_sub_batches_and_steps():
 
 
 @pytest.mark.parametrize("fit", [False, True])
-def test_fake_labels_have_the_frequencies_asked_for(fit):
+def test_fake_labels_have_the_requested_frequencies(fit):
     labels = np.repeat(np.arange(4), [40, 30, 20, 10])
     images = np.zeros([100, 1, 1, 1], np.uint8)
     dataset = Dataset("skewed", ArraySource.from_arrays({"train": (images, labels)}))
@@ -172,7 +172,7 @@ def test_padding_is_black_and_symmetric():
     assert images.sum() == images[:, :, 1:4, 2:4].sum()
 
 
-def test_a_batch_that_replicas_cannot_share_is_refused():
+def test_a_batch_size_that_replicas_cannot_share_is_refused():
     with pytest.raises(UserError, match="8 cannot be shared equally by 3 replicas"):
         train_batches(_numbered(), **_OPTIONS, num_replicas=3, replica_ids=[0, 1, 2])
 
@@ -180,7 +180,7 @@ def test_a_batch_that_replicas_cannot_share_is_refused():
 class TestHiddenLabels:
     @pytest.mark.parametrize("fit", [False, True])
     def test_training_never_depends_on_a_hidden_label(self, fit):
-        """Any change of the hidden labels leaves every batch as it is, bit for bit."""
+        """A change of the hidden labels leaves every batch unchanged, bit for bit."""
         rng = np.random.default_rng(0)
         images = rng.integers(0, 256, [60, 2, 2, 1], np.uint8)
         labels = rng.permutation(np.arange(60) % 3)
@@ -220,7 +220,7 @@ class TestHiddenLabels:
         share = np.mean([batch["fake_labels"][..., 1].mean() for batch in batches])
         assert share == pytest.approx(0.75, abs=4 * np.sqrt(0.75 * 0.25 / 2400))
 
-    def test_evaluation_has_true_labels_unless_told_otherwise(self):
+    def test_evaluation_has_true_labels_by_default(self):
         given_mask = np.arange(40) < 10
         dataset = dataclasses.replace(_numbered(), given_mask=given_mask)
         for images, labels in eval_batches(dataset, "train", 7).as_numpy_iterator():
@@ -237,19 +237,19 @@ class TestEvalBatches:
         pairs = list(eval_batches(*args, **kwargs).as_numpy_iterator())
         return [len(images) for images, _ in pairs], np.concatenate([x for x, _ in pairs])
 
-    def test_each_example_comes_once(self):
+    def test_each_example_is_yielded_once(self):
         sizes, images = self._read(_numbered(), "train", 16)
         assert sizes == [16, 16, 8]
         np.testing.assert_array_equal(np.sort(images[:, 0, 0, 0]), np.arange(40))
 
-    def test_the_first_ones_are_always_the_same_and_mixed(self):
+    def test_the_first_examples_are_always_the_same_and_mixed(self):
         _, every = self._read(_numbered(), "train", 16)
         sizes, some = self._read(_numbered(seed=1), "train", 6, 15)
         assert sizes == [6, 6, 3]
         np.testing.assert_array_equal(some, every[:15])
         assert some[:, 0, 0, 0].max() > 20  # Not the first 15 of the file.
 
-    def test_more_than_there_are_is_all(self):
+    def test_too_many_examples_are_limited_to_the_split(self):
         _, images = self._read(_numbered(pad_to=8), "train", 100, 1000)
         assert images.shape == (40, 8, 8, 1)
 

@@ -89,7 +89,7 @@ def test_files_without_subfolders_have_no_classes(tmp_path):
         _get(tmp_path)
 
 
-def test_odd_sizes_are_refused_unless_resized(tmp_path):
+def test_different_sizes_are_refused_unless_resized(tmp_path):
     _save(tmp_path / "a" / "0.png", size=(8, 4))
     _save(tmp_path / "a" / "1.png", size=(5, 9))
     with pytest.raises(UserError, match=r"differ in size .*8x4.*5x9.*dataset.image_size"):
@@ -130,14 +130,14 @@ def test_transparency_is_dropped(tmp_path):
     np.testing.assert_array_equal(images[0], pixels[..., :3])
 
 
-def test_a_file_that_is_no_image_is_told(tmp_path):
+def test_a_file_that_is_not_an_image_is_reported(tmp_path):
     _save(tmp_path / "a" / "0.png")
     (tmp_path / "a" / "1.png").write_bytes(b"text")
     with pytest.raises(UserError, match=r"1.png' is not a readable image"):
         _get(tmp_path)
 
 
-def test_a_truncated_image_is_told_by_name(tmp_path):
+def test_a_truncated_image_is_reported_by_name(tmp_path):
     for i in range(3):
         _save(tmp_path / "a" / f"{i}.png")
     path = tmp_path / "a" / "1.png"
@@ -146,7 +146,7 @@ def test_a_truncated_image_is_told_by_name(tmp_path):
         list(eval_batches(_get(tmp_path), "train", 3))
 
 
-def test_missing_folders_and_images_are_told(tmp_path):
+def test_missing_folders_and_images_are_reported(tmp_path):
     with pytest.raises(UserError, match=r"needs dataset.data_dir"):
         get_dataset(name="image_folder")
     with pytest.raises(UserError, match="nowhere' is not a folder"):

@@ -52,7 +52,7 @@ def test_without_test_files_training_images_are_the_reference(folder):
     assert _get(folder).eval_split == "train"
 
 
-def test_a_missing_file_is_told(folder):
+def test_a_missing_file_is_reported(folder):
     next(folder.glob("t10k-labels*")).unlink()
     with pytest.raises(UserError, match=r"no file 't10k-labels-idx1-ubyte' \(or"):
         _get(folder)
@@ -60,7 +60,7 @@ def test_a_missing_file_is_told(folder):
         _get(folder / "nowhere")
 
 
-def test_another_format_is_told(tmp_path, folder):
+def test_another_format_is_reported(tmp_path, folder):
     _write(
         folder,
         "train-images-idx3-ubyte",
@@ -74,14 +74,14 @@ def test_another_format_is_told(tmp_path, folder):
         _get(folder)
 
 
-def test_a_file_cut_short_is_told(folder):
+def test_a_truncated_file_is_reported(folder):
     path = _write(folder, "train-images-idx3-ubyte", np.zeros([20, 5, 4], np.uint8), False)
     path.write_bytes(path.read_bytes()[:-1])
     with pytest.raises(UserError, match="declares 20x5x4 bytes, but 399 follow"):
         _get(folder)
 
 
-def test_a_damaged_archive_is_told(folder):
+def test_a_damaged_archive_is_reported(folder):
     for path in folder.glob("train-images*"):
         path.unlink()
     (folder / "train-images-idx3-ubyte.gz").write_bytes(b"no archive")
@@ -89,7 +89,7 @@ def test_a_damaged_archive_is_told(folder):
         _get(folder)
 
 
-def test_as_many_labels_as_images_are_needed(folder):
+def test_the_number_of_labels_must_be_that_of_the_images(folder):
     for path in folder.glob("train-labels*"):
         path.unlink()
     _write(folder, "train-labels-idx1-ubyte", np.zeros([19], np.uint8))
@@ -97,7 +97,7 @@ def test_as_many_labels_as_images_are_needed(folder):
         _get(folder)
 
 
-def test_a_class_without_images_is_told(folder):
+def test_a_class_without_images_is_reported(folder):
     for path in folder.glob("train-labels*"):
         path.unlink()
     _write(folder, "train-labels-idx1-ubyte", np.full([20], 2, np.uint8))
@@ -107,13 +107,13 @@ def test_a_class_without_images_is_told(folder):
 
 @pytest.mark.skipif(not os.path.isdir(DEBIAN_FASHION_MNIST), reason="dataset-fashion-mnist absent")
 class TestFashionMnist:
-    def test_debians_files(self):
+    def test_the_files_of_debian(self):
         dataset = get_dataset(name="fashion_mnist_idx")
         assert dataset.splits == {"train": 60_000, "test": 10_000}
         assert dataset.class_names[9] == "Ankle boot"
         assert np.bincount(dataset.shown_labels).tolist() == [6000] * 10
 
-    def test_the_packaged_images_are_its_test_images(self):
+    def test_the_packaged_images_are_the_test_images(self):
         original = get_dataset(name="fashion_mnist_idx")
         packaged = get_dataset(name="fashion_mnist_10k")
         pairs = zip(

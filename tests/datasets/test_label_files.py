@@ -12,7 +12,7 @@ _SOFT = np.array([[0.2, 0.8], [0, 0], [1, 0]], np.float32)
 
 
 @pytest.mark.parametrize("labels", [np.array([2, -1, 0]), _SOFT], ids=["hard", "soft"])
-def test_what_is_written_is_read(tmp_path, labels):
+def test_labels_are_read_as_they_were_written(tmp_path, labels):
     paths = [str(tmp_path / "new" / name) for name in ("0.tfrecord", "1.tfrecord")]
     write_label_file(paths[0], _KEYS[:1], labels[:1])
     write_label_file(paths[1], _KEYS[1:], labels[1:])
@@ -85,14 +85,14 @@ def _no_records(folder):
     ],
     ids=lambda value: getattr(value, "__name__", None),
 )
-def test_files_of_another_kind_are_told(tmp_path, make, message):
+def test_files_of_another_kind_are_reported(tmp_path, make, message):
     paths = make(tmp_path)
     with pytest.raises(UserError, match=message) as caught:
         read_label_files(paths)
     assert "\n" not in str(caught.value)
 
 
-def test_a_file_that_its_manifest_does_not_know_is_refused(tmp_path):
+def test_a_file_with_another_hash_than_in_its_manifest_is_refused(tmp_path):
     path = str(tmp_path / "hard" / "train.tfrecord")
     digest = write_label_file(path, ["0", "1"], np.array([1, 0]))
     (tmp_path / "manifest.json").write_text(json.dumps({"files": {"hard/train.tfrecord": digest}}))

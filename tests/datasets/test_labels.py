@@ -13,12 +13,12 @@ def test_each_class_keeps_its_fraction():
     assert np.bincount(_LABELS[chosen]).tolist() == [2, 5, 10]
 
 
-def test_all_labels_are_kept_at_one_and_absent_ones_never():
+def test_a_fraction_of_one_keeps_all_labels_that_exist():
     labels = np.array([0, -1, 1, -1, 0])
     assert choose_given(labels, 1.0, 0, "ab").tolist() == [True, False, True, False, True]
 
 
-def test_the_choice_is_random_by_seed_and_grows_with_the_fraction():
+def test_the_choice_depends_on_the_seed_and_grows_with_the_fraction():
     few, many = (choose_given(_LABELS, fraction, 547, "abc") for fraction in (0.2, 0.6))
     assert not (few & ~many).any()
     assert (choose_given(_LABELS, 0.2, 547, "abc") == few).all()
@@ -31,7 +31,7 @@ def test_hidden_labels_are_minus_one():
     assert hidden.dtype == np.int32
 
 
-def test_soft_labels_sum_to_one_but_for_rounding_or_are_none():
+def test_soft_labels_sum_to_one_up_to_rounding_or_are_absent():
     check_soft(np.array([[0.3, 0.7], [0, 0], [0.5, 0.495], [0.505, 0.5]]), "'file'")
     for wrong in ([0.5, 0.48], [0.52, 0.5], [0.001, 0]):
         with pytest.raises(UserError, match=r"in 'file' must sum to one .* those of 1 do not"):
@@ -39,7 +39,7 @@ def test_soft_labels_sum_to_one_but_for_rounding_or_are_none():
 
 
 @pytest.mark.parametrize("fraction", [0, -0.1, 1.01, float("nan")])
-def test_a_fraction_outside_is_refused(fraction):
+def test_a_fraction_out_of_range_is_refused(fraction):
     with pytest.raises(UserError, match="labeled_fraction must be above 0 and at most 1, received"):
         choose_given(_LABELS, fraction, 0, "abc")
 

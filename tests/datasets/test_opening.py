@@ -44,7 +44,7 @@ def test_the_packaged_images():
     assert "Zalando" in licence.read_text()
 
 
-def test_gin_chooses():
+def test_gin_chooses_a_data_set():
     gin.parse_config("""
         dataset.name = 'synthetic'
         dataset.image_size = 12
@@ -61,7 +61,7 @@ def test_gin_chooses():
 
 
 @pytest.mark.parametrize("name", [*_NAMES, "tfds:stanford_dogs"])
-def test_every_name_has_a_fake_that_reads_no_file(name, tmp_path):
+def test_every_data_set_has_a_fake_that_reads_no_file(name, tmp_path):
     dataset = get_dataset(name=name, fake=True, data_dir=str(tmp_path / "nowhere"))
     assert dataset.name == f"{name} (fake)"
     options = dict(batch_size=4, disc_iters=1, z_dim=2, seed=0)
@@ -69,7 +69,7 @@ def test_every_name_has_a_fake_that_reads_no_file(name, tmp_path):
     if dataset.image_shape[0] <= 64:
         batch, again = (next(batches.as_numpy_iterator()) for _ in range(2))
         np.testing.assert_array_equal(batch["images"], again["images"])
-        # Uniform on 0…255: the mean of at least 6,272 pixels is within four of its deviations.
+        # Uniform on 0…255: the mean of at least 6,272 pixels is within four standard deviations.
         assert abs(batch["images"].mean() - 127.5) < 4 * 73.9 / np.sqrt(batch["images"].size)
     assert batches.element_spec["images"].shape == [2, 4, *dataset.image_shape]
     assert dataset.eval_split in dataset.splits
@@ -81,7 +81,7 @@ def test_the_names_of_2019_are_known():
     assert set(expected.split()) <= {*_NAMES, *aliases}
 
 
-def test_a_data_set_of_ones_own():
+def test_a_data_set_can_be_defined():
     def load(data_dir):
         images = np.full([2, 4, 4, 1], len(data_dir), np.uint8)
         return ArraySource.from_arrays({"train": (images, None)})
@@ -102,7 +102,7 @@ def test_a_data_set_of_ones_own():
         (dict(name="celeb_a", fake=True, labeled_fraction=0.5), "'celeb_a .* has no labels"),
     ],
 )
-def test_mistakes_are_told(options, message):
+def test_mistakes_are_reported(options, message):
     with pytest.raises(UserError, match=message):
         get_dataset(**options)
 
@@ -135,7 +135,7 @@ def _outline(name, *bindings, need_classes=True):
             [_FILES, "replace_labels.num_classes = 2", "dataset.labeled_fraction = 0.5"],
             ((64, 64, 3), 2),
         ),
-        # Only files tell.
+        # Only files determine shape or classes.
         ("celeb_a", [_FILES], None),
         ("image_folder", [], None),
         ("image_folder", [_FILES, "replace_labels.num_classes = 2"], None),
@@ -145,7 +145,7 @@ def test_an_outline_is_known_without_reading(name, bindings, expected):
     assert _outline(name, *bindings) == expected
 
 
-def test_an_outline_may_do_without_classes_that_only_files_tell():
+def test_an_outline_may_lack_classes_that_only_files_determine():
     assert _outline("celeb_a", _FILES, need_classes=False) == ((64, 64, 3), None)
     gin.clear_config()
     assert _outline("imagenet_64", _FILES, need_classes=False) == ((64, 64, 3), 1000)
@@ -171,7 +171,7 @@ def test_an_outline_may_do_without_classes_that_only_files_tell():
         ("celeb_a", ["dataset.labeled_fraction = 0.5"], "'celeb_a' has no labels"),
     ],
 )
-def test_mistakes_in_labels_are_told_before_anything_is_read(name, bindings, message):
+def test_mistakes_in_labels_are_reported_before_anything_is_read(name, bindings, message):
     with pytest.raises(UserError, match=message):
         _outline(name, *bindings)
 
@@ -264,7 +264,7 @@ class TestOptions:
 
     @pytest.mark.parametrize("name", ["imagenet_64", "mnist"])
     def test_crop_methods_are_those_that_are_bound(self, name):
-        """Even where nothing is cropped, and if the default is bound: keys of labels hold them."""
+        """Also if nothing is cropped or the default is bound, for the keys of inferred labels."""
         scopes = "train_imagenet_transform", "eval_imagenet_transform"
         dataset = get_dataset(name, fake=True)
         assert dataset.crop_methods == dict.fromkeys(scopes)

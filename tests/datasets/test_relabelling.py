@@ -1,4 +1,4 @@
-"""Labels from files for every kind of source; labels that are made up; images left out."""
+"""Labels from files for every kind of source, made-up labels, and images that are left out."""
 
 import gin
 import numpy as np
@@ -22,7 +22,7 @@ _N = 12
 
 
 def _numbered(height=6, width=6, channels=3):
-    """Images whose every pixel is 20 times the example's index."""
+    """Images in which every pixel is 20 times the example's index."""
     return [np.full([height, width, channels], 20 * i, np.uint8) for i in range(_N)]
 
 
@@ -36,7 +36,7 @@ def _own(i):
 
 @pytest.fixture(params=["arrays", "decoded folder", "in memory", "streamed with names"])
 def numbered(request, tmp_path, store_tfds, monkeypatch):
-    """A data set of 12 numbered images: from options to it, and the keys of the images."""
+    """A function from options to a data set of 12 numbered images, and the keys of the images."""
     kind, images = request.param, _numbered()
     keys = [str(i) for i in range(_N)]
     labels = [_own(i) for i in range(_N)]
@@ -77,7 +77,7 @@ def _replace_by(tmp_path, keys, labels, split="train", **more):
 
 
 def _training(dataset, steps=3, **options):
-    """Numbers of the images of some steps, and their labels."""
+    """The indices of the images in some steps, and their labels."""
     batches = train_batches(
         dataset, **(dict(batch_size=4, disc_iters=1, z_dim=2, seed=0) | options)
     )
@@ -92,7 +92,7 @@ _SOFT = np.random.default_rng(0).dirichlet(np.ones(3), _N).astype(np.float32)
 _SOFT[5] = 0
 
 
-def test_hard_labels_of_files_belong_to_their_images(numbered, tmp_path):
+def test_hard_labels_from_files_belong_to_their_images(numbered, tmp_path):
     get, keys = numbered
     assert sorted(get().source.keys("train")) == sorted(keys)
     _replace_by(tmp_path, keys, _HARD)
@@ -103,7 +103,7 @@ def test_hard_labels_of_files_belong_to_their_images(numbered, tmp_path):
         np.testing.assert_array_equal(hard, _HARD[_indices(images)])
 
 
-def test_soft_labels_of_files_come_as_they_are_or_hidden(numbered, tmp_path):
+def test_soft_labels_from_files_are_unchanged_or_hidden(numbered, tmp_path):
     get, keys = numbered
     _replace_by(tmp_path, keys, _SOFT)
     dataset = get()
@@ -126,7 +126,7 @@ def test_soft_labels_of_files_come_as_they_are_or_hidden(numbered, tmp_path):
     assert np.bincount(hard_labels[list(seen)], minlength=3).tolist() == expected
 
 
-def test_a_missing_image_is_told(numbered, tmp_path):
+def test_a_missing_image_is_reported(numbered, tmp_path):
     get, keys = numbered
     _replace_by(tmp_path, keys[:-1], _HARD[:-1])
     with pytest.raises(
@@ -135,7 +135,7 @@ def test_a_missing_image_is_told(numbered, tmp_path):
         get()
 
 
-def test_labels_of_more_images_that_have_but_numbers_are_told(tmp_path):
+def test_labels_for_too_many_images_without_names_are_reported(tmp_path):
     arrays = {"train": (np.stack(_numbered()), np.arange(_N) % 3)}
     source = ArraySource.from_arrays(arrays)
     keys = [str(i) for i in range(_N + 1)]
@@ -169,11 +169,11 @@ class TestFiles:
         np.testing.assert_array_equal(source.labels("train"), _HARD)
         np.testing.assert_array_equal(source.labels("test"), own)
 
-    def test_they_may_be_of_other_classes(self, tmp_path):
+    def test_they_may_have_other_classes(self, tmp_path):
         _replace_by(tmp_path, _PLACES, np.arange(_N), num_classes=20)
         dataset = _synthetic()
         assert (dataset.num_classes, dataset.class_names) == (20, None)
-        assert (dataset.source.labels("test") == -1).all()  # Its own are of other classes.
+        assert (dataset.source.labels("test") == -1).all()  # Its own labels have other classes.
         assert _training(dataset)[1].shape[1] == 20
 
     def test_a_data_set_without_classes_gets_some(self, tmp_path):
@@ -193,7 +193,7 @@ class TestFiles:
 
     @pytest.mark.parametrize("labels", [_HARD, _SOFT], ids=["hard", "soft"])
     def test_fake_labels_fit_them(self, tmp_path, labels):
-        if labels.ndim == 2:  # Of four classes.
+        if labels.ndim == 2:  # There are four classes.
             labels = np.pad(labels, [(0, 0), (0, 1)])
         _replace_by(tmp_path, _PLACES, labels)
         batches = train_batches(
@@ -228,20 +228,20 @@ class TestFiles:
             (np.full([_N, 4], 0.2), "must sum to one for each image; those of 12 do not, .* 0.8"),
         ],
     )
-    def test_labels_that_do_not_fit_are_told(self, tmp_path, labels, message):
+    def test_labels_that_do_not_fit_are_reported(self, tmp_path, labels, message):
         _replace_by(tmp_path, _PLACES, labels)
         with pytest.raises(UserError, match=message):
             _synthetic()
 
     @pytest.mark.parametrize("fake", [False, True])
-    def test_a_pattern_without_files_is_told(self, tmp_path, fake):
+    def test_a_pattern_without_files_is_reported(self, tmp_path, fake):
         gin.parse_config(f"replace_labels.file_pattern = '{tmp_path}/{{split}}-*'")
         with pytest.raises(UserError, match=r"-\*' matches no file for the split 'train'"):
             get_dataset(name="synthetic", fake=fake)
 
 
 class TestVariantsOfImagenet:
-    """Of which the labels of 12 images are at hand; those in files are of three classes."""
+    """ImageNet with 12 images; label files have three classes."""
 
     _NAMES = tuple(f"n{i}.JPEG" for i in range(_N))
 
@@ -266,7 +266,7 @@ class TestVariantsOfImagenet:
             for i, label in zip(index, labels.argmax(1), strict=True):
                 assert labels_of.setdefault(int(i), int(label)) == label
         drawn = [labels_of[i] for i in range(_N)]
-        assert len(set(drawn)) > 9 and max(drawn) > 500  # Of a thousand.
+        assert len(set(drawn)) > 9 and max(drawn) > 500  # There are 1,000 classes.
         other = get("random_class_imagenet_64", seed=1).source.labels("train")
         assert other.tolist() != drawn
 
@@ -304,14 +304,14 @@ class TestVariantsOfImagenet:
         index, labels = _training(get("soft_labeled_imagenet_64"))
         np.testing.assert_array_equal(labels, _SOFT[index])
 
-    def test_soft_labels_are_needed_where_the_name_says_so(self, get, tmp_path):
+    def test_soft_labels_are_needed_if_the_name_implies_them(self, get, tmp_path):
         with pytest.raises(UserError, match="_64' needs soft labels: set repl"):
             get("soft_labeled_imagenet_64")
         _replace_by(tmp_path, self._NAMES, _HARD)
         with pytest.raises(UserError, match="_64' needs soft labels: set repl"):
             get("soft_labeled_imagenet_64")
 
-    def test_noise_has_soft_labels_of_its_own(self, get):
+    def test_noise_has_its_own_soft_labels(self, get):
         dataset = get("soft_labeled_imagenet_64", fake=True)
         labels = dataset.shown_labels[:5]
         np.testing.assert_allclose(labels.sum(1), 1, rtol=1e-5)
@@ -324,7 +324,7 @@ class TestVariantsOfImagenet:
             get(name)
 
 
-def test_labels_are_made_up_for_any_data_set():
+def test_labels_can_be_made_up_for_any_data_set():
     dataset = get_dataset(name="synthetic", labels="single")
     assert (dataset.num_classes, dataset.class_names) == (1, None)
     assert (dataset.shown_labels == 0).all()
@@ -333,7 +333,7 @@ def test_labels_are_made_up_for_any_data_set():
     )
     np.testing.assert_array_equal(drawn, again)
     assert set(drawn) == {0, 1, 2, 3} and (drawn != others).any()
-    # As for the names of ImageNet that say it.
+    # The same as under the names of ImageNet that imply the labels.
     named, asked = (
         get_dataset(fake=True, **options).shown_labels
         for options in (
@@ -349,7 +349,7 @@ def test_random_labels_need_classes():
         get_dataset(name="celeb_a", labels="random", fake=True)
 
 
-def test_hq400_without_such_images_is_told(store_tfds):
+def test_hq400_without_large_images_is_reported(store_tfds):
     splits = {split: (_numbered(399, 401)[:1], [0]) for split in ("train", "validation")}
     data_dir = store_tfds("imagenet2012", splits, 2, version="5.1.0")
     with pytest.raises(UserError, match=r"No image of the split '\w+' is 400x400 or larger"):
@@ -371,7 +371,7 @@ def test_hq400_keeps_images_of_400_pixels_and_more(store_tfds, encoding):
     assert dataset.shown_labels.tolist() == [0, 1]
 
 
-def test_a_typo_in_a_transform_is_told_for_noise_too():
+def test_a_typo_in_a_transform_is_reported_for_noise_too():
     gin.parse_config("train_imagenet_transform.crop_method = 'midle'")
     with pytest.raises(UserError, match="Did you mean 'middle'"):
         get_dataset(name="imagenet_64", fake=True)

@@ -12,8 +12,8 @@ def _read(split, **options):
 
 
 @pytest.mark.parametrize("channels", [1, 3])
-def test_classes_can_be_told_apart(channels):
-    """The nearest class mean, of colour and area over training images, tells the class."""
+def test_classes_can_be_distinguished(channels):
+    """The nearest class mean, in colour and area, of the training images predicts the class."""
     gin.parse_config(f"synthetic.channels = {channels}")
 
     def describe(images):
@@ -28,5 +28,5 @@ def test_classes_can_be_told_apart(channels):
 
 def test_images_of_a_class_vary_and_splits_differ():
     (images, labels), (test_images, _) = _read("train"), _read("test")
-    assert len(np.unique(images[labels == 1], axis=0)) > 150  # Of 250.
+    assert len(np.unique(images[labels == 1], axis=0)) > 150  # There are 250.
     assert not np.array_equal(images, test_images)

@@ -11,7 +11,7 @@ _OPTIONS = dict(batch_size=4, disc_iters=1, z_dim=2, seed=3)
 
 
 def _numbered(n, *shape):
-    """Images whose every pixel is 10 times the example's index."""
+    """Images in which every pixel is 10 times the example's index."""
     return [np.full(shape, 10 * i, np.uint8) for i in range(n)]
 
 
@@ -37,7 +37,7 @@ def digits(store_tfds):
     return store_tfds("mnist", splits, 10, (28, 28, 1), version="3.0.1")
 
 
-def test_mnist_is_kept_in_memory(digits):
+def test_mnist_is_held_in_memory(digits):
     dataset = get_dataset(name="mnist", data_dir=digits)
     assert isinstance(dataset.source, sources.ArraySource)
     assert dataset.image_shape == (28, 28, 1)
@@ -72,7 +72,7 @@ class TestStream:
         labels = np.stack([batch["labels"].argmax(-1) for batch in taken])
         np.testing.assert_array_equal(labels, index % 10)
 
-    def test_epochs_that_no_block_divides_are_shuffled_without_loss(
+    def test_epochs_that_are_no_multiple_of_a_block_are_shuffled_without_loss(
         self, digits, streamed, monkeypatch
     ):
         monkeypatch.setattr(streams, "_BLOCK", 7)
@@ -88,7 +88,7 @@ class TestStream:
             runs.append(np.stack([batch["images"] for batch in self._take(dataset, 2)]))
         np.testing.assert_array_equal(*runs)
 
-    def test_replicas_share_out_the_examples_of_one(self, digits, streamed):
+    def test_replicas_share_the_examples_of_one_replica(self, digits, streamed):
         dataset = self._get(digits)
         whole = self._take(dataset, 4)
         parts = self._take(dataset, 8, num_replicas=2, replica_ids=[0, 1])
@@ -99,7 +99,7 @@ class TestStream:
                 np.testing.assert_array_equal(joined, batch[name])
                 np.testing.assert_array_equal(second[step][name], batch[name][:, 2:])
 
-    def test_a_resumed_run_goes_on_where_it_was(self, digits, streamed):
+    def test_a_resumed_run_continues_where_it_stopped(self, digits, streamed):
         dataset = self._get(digits)
         whole = self._take(dataset, 6)
         for start in (2, 5):  # In the first epoch, in the second.
@@ -119,7 +119,7 @@ class TestStream:
     def test_hidden_labels_stay_hidden(self, digits, streamed):
         dataset = self._get(digits, labeled_fraction=0.5)
         assert np.bincount(dataset.shown_labels[dataset.shown_labels >= 0]).tolist() == (
-            # Classes 0 to 3 have three images, of which round(1.5) = 2 are shown; the others two.
+            # Classes 0 to 3 have three images, the others two: round(1.5) = 2 and 1 are shown.
             [2] * 4 + [1] * 6
         )
         for batch in self._take(dataset, 6):
@@ -145,7 +145,7 @@ def test_lsun_is_cropped_to_the_middle(store_tfds):
     assert result[1].sum() == 100 * 128 * 3 * 50
 
 
-def test_celeb_a_is_cropped_and_made_smaller(store_tfds):
+def test_celeb_a_is_cropped_and_downsized(store_tfds):
     image = np.zeros([218, 178, 3], np.uint8)
     image[29:189, 9:169] = 100  # Its middle 160x160 pixels.
     splits = {"train": ([image], None), "test": ([image], None)}
@@ -166,13 +166,13 @@ class TestImagenet:
         return get_dataset(name="imagenet_64", data_dir=data_dir)
 
     def _bright(self, dataset, **options):
-        """The share of bright pixels of each training image of a step."""
+        """The share of bright pixels in each training image of a step."""
         (batch,) = train_batches(dataset, **(_OPTIONS | options)).take(1).as_numpy_iterator()
         assert batch["images"].shape[2:] == (64, 64, 3)
         return (batch["images"] > 125).mean((2, 3, 4))
 
     @pytest.mark.parametrize("crop_method", ["", "distorted", "random"])
-    def test_random_crops_differ_and_follow_from_the_seed(self, store_tfds, crop_method):
+    def test_random_crops_differ_and_depend_on_the_seed(self, store_tfds, crop_method):
         dataset = self._get(store_tfds, crop_method)
         bright = self._bright(dataset)
         assert len(np.unique(bright)) > 4
@@ -183,17 +183,17 @@ class TestImagenet:
         assert not np.array_equal(bright, self._bright(dataset, seed=4))
 
     @pytest.mark.parametrize("crop_method", ["middle", "none"])
-    def test_other_crops_are_the_same_for_all(self, store_tfds, crop_method):
+    def test_other_crops_are_the_same_for_all_images(self, store_tfds, crop_method):
         np.testing.assert_allclose(self._bright(self._get(store_tfds, crop_method)), 0.5, atol=0.02)
 
-    def test_evaluation_takes_the_middle(self, store_tfds):
+    def test_evaluation_crops_the_middle(self, store_tfds):
         dataset = self._get(store_tfds)
         assert dataset.eval_split == "validation"
         image = _images(eval_batches(dataset, "validation", 1))[0]
         assert (image > 125).mean() == pytest.approx(0.5, abs=0.02)
 
     @pytest.mark.parametrize("crop_method", ["distorted", "random", "middle", "none"])
-    def test_evaluation_crops_as_its_scope_says(self, store_tfds, crop_method):
+    def test_evaluation_crops_by_the_method_of_its_scope(self, store_tfds, crop_method):
         gin.parse_config(f"eval_imagenet_transform.crop_method = '{crop_method}'")
         dataset = self._get(store_tfds)
         image = _images(eval_batches(dataset, "validation", 1))[0]
@@ -216,7 +216,7 @@ class TestAnyDataSet:
         assert (dataset.image_shape, dataset.eval_split) == ((9, 7, 3), "train")
         assert dataset.num_classes == 2
 
-    def test_images_of_any_size_need_one(self, store_tfds):
+    def test_images_of_different_sizes_need_an_image_size(self, store_tfds):
         images = [np.full([9 + i, 7, 3], 50, np.uint8) for i in range(3)]
         data_dir = store_tfds("my_photos", {"train": (images, None)})
         with pytest.raises(UserError, match=r"'my_photos' differ in size: set dataset.image_size"):
@@ -241,13 +241,13 @@ class TestAnyDataSet:
 
 
 class TestMistakes:
-    def test_gray_images_where_colour_is_expected(self, store_tfds):
+    def test_gray_images_instead_of_colour(self, store_tfds):
         images = _numbered(4, 32, 32, 1), _labels(4, 2)
         data_dir = store_tfds("my_photos", {"train": images, "test": images}, 2, (32, 32, 1))
         with pytest.raises(UserError, match="the shape 32x32x1; 32x32x3 is expected"):
             TfdsData("my_photos", (32, 32, 3)).load(data_dir)
 
-    def test_a_split_that_is_not_there(self, store_tfds):
+    def test_a_missing_split(self, store_tfds):
         splits = {"train": (_numbered(4, 28, 28, 1), _labels(4, 2))}
         data_dir = store_tfds("mnist", splits, 2, (28, 28, 1), version="3.0.1")
         with pytest.raises(UserError, match="has no split 'test', only train"):
@@ -267,6 +267,6 @@ class TestMistakes:
         assert "tfds build cifar10" in str(caught.value)
 
     @pytest.mark.parametrize("name", ["tfds:mnits", "tfds:lsun/bedrom"])
-    def test_a_name_that_is_not_known(self, tmp_path, name):
+    def test_an_unknown_name(self, tmp_path, name):
         with pytest.raises(UserError, match=r"TensorFlow Datasets .*(Did you mean|cannot open)"):
             get_dataset(name=name, data_dir=str(tmp_path))

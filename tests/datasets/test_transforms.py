@@ -8,12 +8,12 @@ _SEED = tf.constant([1, 2], tf.int64)
 
 
 def _ramp(height, width):
-    """Brightness grows from left to right by one a pixel, and from top to bottom by two."""
+    """Brightness grows from left to right by one per pixel, and from top to bottom by two."""
     image = np.arange(width)[None, :] + 2 * np.arange(height)[:, None]
     return tf.constant(image[..., None].astype(np.uint8))
 
 
-def test_middle_square_of_wide_and_of_high_images():
+def test_middle_square_of_wide_and_of_tall_images():
     wide = transforms.middle_square(4)(_ramp(4, 10), _SEED).numpy()
     np.testing.assert_array_equal(wide, _ramp(4, 10)[:, 3:7])
     high = transforms.middle_square(4)(_ramp(9, 4), _SEED).numpy()
@@ -29,7 +29,7 @@ def test_resizing_averages():
 
 
 def test_distorted_crops_keep_half_of_the_area_at_least():
-    """The scale of a crop shows in the slope of the ramp: crop side / size a pixel."""
+    """The scale of a crop shows in the slope of the ramp: crop side / size per pixel."""
     transform = transforms.imagenet_transform(20, "distorted")
     sides = []
     for number in range(60):
@@ -51,7 +51,7 @@ def test_random_crops_reach_both_ends():
 
 
 @pytest.mark.parametrize("method", ["distorted", "random", "middle", "none"])
-def test_all_crops_give_the_size_asked_for(method):
+def test_all_crops_have_the_requested_size(method):
     result = transforms.imagenet_transform(8, method)(_ramp(30, 17), _SEED)
     assert result.shape == (8, 8, 1)
     assert result.dtype == tf.uint8
@@ -61,8 +61,8 @@ def test_all_crops_give_the_size_asked_for(method):
     ("method", "random"),
     [("distorted", True), ("random", True), ("middle", False), ("none", False)],
 )
-def test_crops_follow_from_the_seed_alone(method, random):
-    """Pixels are means of those of the image, 50 to 200: no border is added, nothing overshoots."""
+def test_crops_depend_only_on_the_seed(method, random):
+    """All pixels stay in the image's range, 50 to 200: no border is added, nothing overshoots."""
     image = np.random.default_rng(0).integers(50, 201, [40, 25, 3], np.uint8)
     transform = transforms.imagenet_transform(16, method)
 
