@@ -1,4 +1,4 @@
-"""What `keras.ops` lacks, on one replica; `two_replicas.py` has it on two."""
+"""The operations that `keras.ops` lacks, on one replica; `two_replicas.py` tests two."""
 
 import numpy as np
 import tensorflow as tf
@@ -20,7 +20,7 @@ def test_gradient_is_the_derivative_and_differentiable_itself():
     np.testing.assert_allclose(tape.gradient(value, x), 6 * x, rtol=1e-5)
 
 
-def test_gradient_of_what_ignores_its_input_is_zero():
+def test_gradient_of_a_function_that_ignores_its_input_is_zero():
     x = tf.constant(_inputs())
     np.testing.assert_array_equal(backend.gradient(lambda v: tf.ones([3, 1]), x), np.zeros((3, 4)))
 
@@ -30,7 +30,7 @@ def test_gradient_inside_a_compiled_function():
     np.testing.assert_allclose(compiled(_inputs()), np.cos(_inputs()), rtol=1e-5, atol=1e-6)
 
 
-def test_outside_of_replicas_the_mean_is_the_value():
+def test_the_mean_over_one_replica_is_the_value():
     values = [tf.constant(1.0), tf.constant([2.0, 3.0])]
     assert not backend.in_replicas()
     for value, mean in zip(values, backend.cross_replica_mean(values), strict=True):
@@ -38,7 +38,7 @@ def test_outside_of_replicas_the_mean_is_the_value():
 
 
 def test_batch_uniform_is_the_same_compiled_by_xla():
-    """Unlike TensorFlow's own draws, of which these are those on CPU."""
+    """Unlike TensorFlow's draws, to which these are equal on CPU."""
     seed = tf.constant([3, 4])
 
     @tf.function(jit_compile=True)
@@ -50,7 +50,7 @@ def test_batch_uniform_is_the_same_compiled_by_xla():
     np.testing.assert_array_equal(tf.random.stateless_uniform((1000, 2), seed), draws)
 
 
-def test_batch_uniform_follows_from_the_seed_alone():
+def test_batch_uniform_depends_only_on_the_seed():
     draws = backend.batch_uniform((1000, 2), (3, 4))
     assert draws.dtype == "float32" and draws.shape == (1000, 2)
     np.testing.assert_array_equal(draws, backend.batch_uniform((1000, 2), tf.constant([3, 4])))

@@ -19,7 +19,7 @@ RNG = np.random.default_rng(0)
 
 
 @pytest.fixture(autouse=True)
-def small_ones_too(monkeypatch):
+def for_small_convolutions_too(monkeypatch):
     monkeypatch.setattr(winograd, "_MIN_CHANNELS", 1)
     monkeypatch.setattr(winograd, "_MIN_OPERATIONS", 0)
 
@@ -39,7 +39,7 @@ def _graph_of(x, kernel, strides, transpose) -> set[str]:
 
 
 def _with_gradients(x, kernel, strides, transpose, orders):
-    """The result, the gradients of its squares' sum, and, of order two, of the squares of those."""
+    """Returns the result, the gradients of the sum of its squares, and optionally theirs."""
     with tf.GradientTape() as outer:
         outer.watch([x, kernel])
         with tf.GradientTape() as tape:
@@ -54,7 +54,7 @@ def _with_gradients(x, kernel, strides, transpose, orders):
 
 
 @pytest.mark.parametrize("case", CASES)
-def test_results_and_gradients_are_those_of_the_direct_convolution(case):
+def test_results_and_gradients_equal_those_of_the_direct_convolution(case):
     x_shape, kernel_shape, strides, transpose = CASES[case]
     x, kernel = _tensor(x_shape), _tensor(kernel_shape)
     orders = 1 if transpose else 2
@@ -63,7 +63,7 @@ def test_results_and_gradients_are_those_of_the_direct_convolution(case):
         assert winograd.scheme_for(x, kernel, strides, transpose)
         found = _with_gradients(x, kernel, strides, transpose, orders)
     for a, b in zip(expected, found, strict=True):
-        # Rounding of float32, relative to the greatest value: a sum of few products each.
+        # Float32 rounding of a few products, relative to the largest value.
         np.testing.assert_allclose(b, a, rtol=0, atol=3e-6 * np.abs(a).max())
 
 
@@ -82,8 +82,8 @@ def test_no_convolution_is_left_in_the_graph(case):
 @pytest.mark.parametrize(
     ("x_shape", "kernel_shape", "strides", "transpose"),
     (
-        ((2, 5, 4, 3), (3, 3, 3, 3), 1, False),  # An odd side.
-        ((2, 4, 6, 3), (4, 4, 3, 3), 2, False),  # Half of it odd.
+        ((2, 5, 4, 3), (3, 3, 3, 3), 1, False),  # One side is odd.
+        ((2, 4, 6, 3), (4, 4, 3, 3), 2, False),  # Half of one side is odd.
         ((2, 3, 4, 3), (4, 4, 3, 3), 2, True),
         ((2, 4, 4, 3), (5, 5, 3, 3), 1, False),
         ((2, 4, 4, 3), (3, 3, 3, 3), 2, False),
@@ -98,7 +98,7 @@ def test_other_shapes_are_convolved_directly(x_shape, kernel_shape, strides, tra
         np.testing.assert_array_equal(_convolve(x, kernel, strides, transpose), expected)
 
 
-def test_half_precision_little_work_and_unknown_batch_sizes_too(monkeypatch):
+def test_so_are_half_precision_little_work_and_unknown_batch_sizes(monkeypatch):
     x, kernel = _tensor((2, 4, 4, 8)), _tensor((3, 3, 8, 8))
     with winograd_convolutions():
         assert winograd.scheme_for(x, kernel, 1)
@@ -124,7 +124,7 @@ def test_layers_use_it(layer_class):
 
 
 def test_training_uses_it_where_channels_are_many(tmp_path, monkeypatch):
-    """Whole steps, with the losses of direct convolutions; one of them has enough channels."""
+    """Whole steps, with the losses of direct convolutions; one layer has enough channels."""
     from compare_gan.training.run_dir import RunDir
     from compare_gan.training.trainer import Experiment, Trainer
 
@@ -150,7 +150,7 @@ def test_training_uses_it_where_channels_are_many(tmp_path, monkeypatch):
         losses[on] = Trainer(Experiment.from_gin(), RunDir(tmp_path / str(on))).run_steps(2)
         assert {shape[1:] for shape in calls} == ({(4, 4, 16)} if on else set())
     for name, values in losses[False].items():
-        # Adam's first steps turn rounding in small gradients into steps: 1e-3 after two of them.
+        # Adam's first steps amplify rounding in small gradients: to 1e-3 after two of them.
         np.testing.assert_allclose(losses[True][name], values, rtol=1e-3, atol=1e-3, err_msg=name)
 
 

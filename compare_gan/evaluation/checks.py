@@ -13,7 +13,7 @@ from compare_gan.evaluation.image_sets import (
 )
 from compare_gan.evaluation.statistics import ANY_NUMBER, Images
 from compare_gan.metrics.base import Metric
-from compare_gan.metrics.frechet import GaussianStatistics
+from compare_gan.metrics.gaussian import GaussianStatistics
 
 
 def check_sets(metrics: Mapping[str, Metric], real: Images | None, fake: Images) -> None:

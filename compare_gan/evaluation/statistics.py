@@ -15,7 +15,7 @@ from compare_gan.metrics import cache
 from compare_gan.metrics.base import ImageBatch, Metric, Statistics
 from compare_gan.metrics.extractors import Extractor
 from compare_gan.metrics.extractors.base import stream
-from compare_gan.metrics.frechet import GaussianStatistics
+from compare_gan.metrics.gaussian import GaussianStatistics
 
 Images = ImageSet | GivenStatistics
 # In place of the number of images where it is not known: enough for all statistics.

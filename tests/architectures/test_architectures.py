@@ -1,4 +1,4 @@
-"""The contract that every family keeps."""
+"""The contract of every family."""
 
 import contextlib
 import functools
@@ -15,9 +15,9 @@ from compare_gan import registry
 from compare_gan.errors import UserError
 from compare_gan.layers import BatchNorm, ConditionalBatchNorm, LayerNorm, SelfModulatedBatchNorm
 
-registry.load("architecture")  # So that gin knows their names.
+registry.load("architecture")  # Makes their names known to gin.
 
-# What makes them small.
+# Options that make the networks small.
 FAMILIES = {
     "dcgan": {"ch": 2},
     "infogan": {"ch": 4},
@@ -85,10 +85,10 @@ EVERY_CASE = pytest.mark.parametrize("case", CASES)
 
 @functools.cache
 def _run(family, case):
-    """Both networks after one forward in training mode, and its outputs; for looking at only."""
+    """Both networks after a forward pass in training mode, and its outputs; shared: read-only."""
     channels, has_labels, generator_norm, discriminator_norm = CASES[case]
     norm = {"batch_norm_fn": discriminator_norm}
-    if family == "sndcgan":  # Its discriminator has none.
+    if family == "sndcgan":  # Its discriminator has no normalization.
         norm = {}
     elif discriminator_norm is LayerNorm:
         norm = {"layer_norm": True}
@@ -126,7 +126,7 @@ def test_norms(family, case):
 @EVERY_CASE
 @EVERY_FAMILY
 def test_kernels_start_as_in_2019(family, case):
-    """From N(0, 0.02), those of norms and embeddings too; projections: see test_resnets.py."""
+    """From N(0, 0.02), also in norms and embeddings; for projections see test_resnets.py."""
     for network in _run(family, case)[:2]:
         layers = [
             layer
@@ -136,7 +136,7 @@ def test_kernels_start_as_in_2019(family, case):
         for layer in layers:
             assert isinstance(layer.kernel_initializer, keras.initializers.RandomNormal), layer.path
         draws = np.concatenate([np.ravel(layer.kernel) for layer in layers])
-        # The standard error of a deviation is that over sqrt(2 n), five of them.
+        # Five times the standard error of a deviation, which is the deviation over sqrt(2 n).
         assert draws.std() == pytest.approx(0.02, rel=5 / np.sqrt(2 * draws.size))
 
 
@@ -155,7 +155,7 @@ def test_any_size(family, shape):
     + [("dcgan", BatchNorm), ("dcgan", SelfModulatedBatchNorm)],
     ids=lambda value: getattr(value, "__name__", value),
 )
-def test_saved_and_loaded_whatever_gin_says_by_then(family, norm, tmp_path):
+def test_saved_networks_load_independently_of_gin(family, norm, tmp_path):
     gin.parse_config(
         """
         standardize_batch.epsilon = 0.01
@@ -169,7 +169,7 @@ def test_saved_and_loaded_whatever_gin_says_by_then(family, norm, tmp_path):
     generator, discriminator = _pair(family, generator={"batch_norm_fn": norm})
     z, x, y = _inputs(_shape(family))
     for network, inputs in ((generator, (z, y)), (discriminator, (x, y))):
-        network(inputs, training=True)  # Moves statistics and singular vectors.
+        network(inputs, training=True)  # Updates statistics and singular vectors.
         expected = network(inputs, training=False)
         network.save(tmp_path / "network.keras")
         bindings = gin.config_str()
@@ -197,7 +197,7 @@ def test_config_is_json_and_complete(family):
 
 
 def test_config_of_a_scoped_reference():
-    """`@a/batch_norm` is a wrapper of gin's, not the class that Keras knows."""
+    """`@a/batch_norm` is a wrapper by gin, not the class that Keras knows."""
     gin.parse_config(
         "G.batch_norm_fn = @a/conditional_batch_norm\na/conditional_batch_norm.use_bias = True"
     )
@@ -221,7 +221,7 @@ def test_summary_after_build(family, capsys):
 
 @pytest.fixture
 def mixed_precision():
-    """A context manager, for part of a test."""
+    """Context manager that makes networks compute in bfloat16."""
 
     @contextlib.contextmanager
     def policy():
@@ -241,9 +241,9 @@ def _rms(x):
 
 @EVERY_FAMILY
 def test_mixed_precision_is_close_to_full(family, mixed_precision, fill_by_name):
-    """Close as measured by how much the outputs for different inputs differ."""
+    """Measured against the differences between the outputs for different inputs."""
     z, x, y = _inputs(_shape(family), seed=1)
-    # Coarse and of unlike brightness: of fine noise a discriminator sees but the mean.
+    # Coarse, with different brightness: of fine noise a discriminator sees only the mean.
     x = x[:, ::8, ::8].repeat(8, axis=1).repeat(8, axis=2) * np.reshape([0.1, 0.5, 1], (3, 1, 1, 1))
     x = x.astype(np.float32)
     norm = {} if family == "sndcgan" else {"layer_norm": True}
@@ -263,10 +263,10 @@ def test_mixed_precision_is_close_to_full(family, mixed_precision, fill_by_name)
             assert keras.backend.standardize_dtype(actual.dtype) == "bfloat16"
             actual = ops.convert_to_numpy(ops.cast(actual, "float32"))
             spread = _rms(expected - np.mean(expected, axis=0))
-            # Much against the last of bfloat16's 8 bits, which is lost from the largest values.
+            # Large compared with the last of bfloat16's 8 bits in the largest values.
             assert spread > 5 * 2**-8 * np.abs(expected).max()
-            # The error of 5 to 30 layers was up to 0.09 for most, 0.16 for BigGAN-deep's images and
-            # BigGAN's logits; outputs that follow from nothing would be off by 1.
+            # The error after 5 to 30 layers was up to 0.09 for most families, up to 0.16 for
+            # BigGAN's logits and BigGAN-deep's images; unrelated outputs would have an error of 1.
             assert _rms(actual - expected) < 0.3 * spread
 
 
@@ -281,7 +281,7 @@ class TestGin:
         assert generator.spectral_norm is True and discriminator.spectral_norm is True
         assert discriminator.batch_norm_fn is None
 
-    def test_an_argument_wins(self):
+    def test_an_argument_takes_precedence(self):
         gin.parse_config(
             """
             G.batch_norm_fn = @batch_norm
@@ -297,7 +297,7 @@ class TestGin:
         assert not module.Discriminator((32, 32, 3), ch=4).project_y
         assert module.Discriminator((32, 32, 3), ch=4, project_y=True).project_y
 
-    def test_defaults_are_those_of_the_vocabulary(self):
+    def test_defaults_equal_those_of_the_vocabulary(self):
         biggan = registry.get("architecture", "resnet_biggan_arch")
         config = biggan.Generator((128, 128, 3)).get_config()
         expected = dict(
@@ -326,7 +326,7 @@ class TestGin:
         ("sndcgan", "Discriminator", "layer_norm"),
     ],
 )
-def test_an_option_without_effect_is_told(family, network, option, caplog):
+def test_an_option_without_effect_is_reported(family, network, option, caplog):
     module = registry.get("architecture", f"{family}_arch")
     getattr(module, network)((32, 32, 3), ch=2, **{option: True})
     assert f"{network[0]}.{option} has no effect on {family}." in caplog.text
@@ -334,7 +334,7 @@ def test_an_option_without_effect_is_told(family, network, option, caplog):
 
 @pytest.mark.parametrize("norm", [ConditionalBatchNorm, SelfModulatedBatchNorm])
 @pytest.mark.parametrize("family", ["dcgan", "infogan", "sndcgan"])
-def test_spectral_norm_that_reaches_only_norms_is_told(family, norm, caplog):
+def test_spectral_norm_that_affects_only_norms_is_reported(family, norm, caplog):
     generator, _ = _pair(family, generator={"batch_norm_fn": norm, "spectral_norm": True})
     assert (
         f"G.spectral_norm has no effect on the layers of {family}, only on its conditional or "
@@ -345,7 +345,7 @@ def test_spectral_norm_that_reaches_only_norms_is_told(family, norm, caplog):
     assert normalized and {p.rsplit("/", 1)[1] for p in normalized} <= {"condition", "sbn"}
 
 
-def test_infogan_has_batch_norm_of_its_own(caplog):
+def test_infogan_has_its_own_default_of_batch_norm(caplog):
     module = registry.get("architecture", "infogan_arch")
     gin.parse_config("G.batch_norm_fn = @batch_norm")
     assert module.Generator((32, 32, 3), ch=2).batch_norm_fn.layer_class is BatchNorm
@@ -430,7 +430,7 @@ class TestMistakes:
             ("resnet_biggan_deep", "Discriminator", 512, 2, 4),
         ],
     )
-    def test_width_that_blocks_divide(self, family, network, size, ch, factor):
+    def test_width_that_blocks_can_divide(self, family, network, size, ch, factor):
         make = getattr(registry.get("architecture", f"{family}_arch"), network)
         with pytest.raises(
             UserError,

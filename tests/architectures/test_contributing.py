@@ -1,4 +1,4 @@
-"""The family that CONTRIBUTING.md shows needs nothing but its own file."""
+"""The family in CONTRIBUTING.md needs nothing but its own file."""
 
 import pathlib
 import re
@@ -21,7 +21,7 @@ BATCH, SHAPE, Z_DIM, NUM_CLASSES = 4, (16, 16, 3), 6, 3
 
 @pytest.fixture
 def toy(monkeypatch, tmp_path):
-    """Text of the file, which `import toy` finds; the registry forgets it afterwards."""
+    """Text of the file, which `import toy` finds; afterwards it is no longer registered."""
     section = _GUIDE.read_text().split("## Add an architecture\n")[1].split("\n## ")[0]
     (text,) = re.findall(r"```python\n(.*?)```", section, flags=re.DOTALL)
     (tmp_path / "toy.py").write_text(text)

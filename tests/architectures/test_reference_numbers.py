@@ -33,7 +33,7 @@ def _row_id(row):
 
 @functools.cache
 def _counts(old_name, network, arch, image_shape, inputs_shape, num_classes, bindings):
-    """Numbers of trainable and other parameters, and a checksum of the names of all variables.
+    """Counts trainable and other parameters, and computes a checksum of all variables' names.
 
     Nothing is allocated: the largest network has 538 million parameters.
     """
@@ -45,7 +45,7 @@ def _counts(old_name, network, arch, image_shape, inputs_shape, num_classes, bin
             model = cls(image_shape=image_shape)
             model.build(((2, *inputs_shape), y_shape))
     finally:
-        # Else Keras would allocate the variables later, together with those of another model.
+        # Otherwise Keras would allocate the variables later, with those of another model.
         keras.utils.clear_session(free_memory=False)
     counts = [
         sum(math.prod(v.shape) for v in variables)
@@ -71,10 +71,10 @@ def _counts_of_row(old_name, row, network):
 
 @pytest.mark.parametrize("network", ["Generator", "Discriminator"])
 @pytest.mark.parametrize("row", _ROWS, ids=_row_id)
-def test_counts_and_names_are_those_of_2019(
+def test_counts_and_names_equal_those_of_2019(
     row, network, monkeypatch, old_name, assert_golden, record_property
 ):
-    # Only shapes are asked for: most of the time would go into tracing how values are computed.
+    # Only shapes matter: most of the time would go into tracing the computation of values.
     for initializer in (keras.initializers.RandomNormal, keras.initializers.Orthogonal):
         monkeypatch.setattr(initializer, "__call__", _zeros)
     monkeypatch.setattr(SpectralNorm, "__call__", lambda self, w, u: (w, u))
@@ -85,7 +85,7 @@ def test_counts_and_names_are_those_of_2019(
         assert_golden("param_counts", _row_id(row), counts, expected[:2], rtol=0)
         assert names == expected[2]
     elif row["arch"] == "sndcgan":
-        # The 2019 library failed here: a modulated norm after a dense layer. Ours works.
+        # The 2019 library failed here, at a modulated norm after a dense layer; this one works.
         assert _counts_of_row(old_name, row, network)[0] == _sndcgan_generator_count(row)
     else:
         size = "x".join(map(str, row["image_shape"][:2]))
@@ -138,7 +138,7 @@ _NETS = {
 
 
 @pytest.mark.parametrize("name", _NETS)
-def test_outputs_are_those_of_2019(golden, assert_golden, fill_by_name, name):
+def test_outputs_equal_those_of_2019(golden, assert_golden, fill_by_name, name):
     architecture, bindings = _NETS[name]
     gin.parse_config([*bindings, "standardize_batch.epsilon = 1e-5", "D.spectral_norm = True"])
     size = 64 if name.endswith("64") else 32
@@ -167,6 +167,6 @@ def test_outputs_are_those_of_2019(golden, assert_golden, fill_by_name, name):
 
     keys = [key for key in golden if key.startswith(f"{name}/")]
     assert len(keys) >= 5
-    # Float32 through up to ten layers, summed in another order than TensorFlow 1.15's.
+    # Float32 through up to ten layers, summed in a different order than by TensorFlow 1.15.
     for key in keys:
         assert_golden("net", f"net/{key}", found[key.split("/")[1]], golden[key])

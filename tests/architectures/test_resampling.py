@@ -1,4 +1,4 @@
-"""Networks with folded resampling against the same ones with plain resampling, all ResNets."""
+"""All ResNets with folded resampling against the same networks with plain resampling."""
 
 from typing import NamedTuple
 
@@ -17,7 +17,7 @@ from compare_gan.architectures import (
 )
 from compare_gan.layers import ConditionalBatchNorm
 
-# By family the image's side and what makes it small.
+# By family, the side of the image and options that make the networks small.
 FAMILIES = {
     resnet_cifar: (32, {"ch": 4}),
     resnet_stl: (48, {"ch": 1}),
@@ -34,7 +34,7 @@ def _inputs(shape):
 
 
 class Result(NamedTuple):
-    """What a network computes in a training step: by name, so that a difference has one."""
+    """Results of a network's training step, by name, for messages about differences."""
 
     shapes: dict
     values: dict
@@ -42,11 +42,11 @@ class Result(NamedTuple):
 
 
 def _train(network, x) -> Result:
-    """One forward and backward, one step of gradient descent; the power iterations of both."""
+    """Runs a forward and a backward pass, one step of gradient descent, and power iterations."""
     inputs = tf.constant(x)
     network.build((inputs.shape, Y.shape))
     for i, v in enumerate(network.trainable_variables):
-        # Large enough that everything matters, attention's sigma included; no dead ReLUs.
+        # Large enough that everything matters, including attention's sigma; no dead ReLUs.
         value = 0.3 * np.random.RandomState(i).normal(size=v.shape)
         v.assign(np.abs(value) if v.name in ("bias", "gamma") else value)
     variables = network.trainable_variables
@@ -76,7 +76,7 @@ def _assert_equal(folded: Result, plain: Result):
     assert folded.shapes == plain.shapes
     assert folded.values.keys() == plain.values.keys()
     for name, expected in plain.values.items():
-        # Other orders of summing, 7 to 25 layers deep.
+        # Different orders of summation, 7 to 25 layers deep.
         tolerance = 1e-10 * _scale(name, plain.values)
         assert tolerance > 0, name
         np.testing.assert_allclose(folded.values[name], expected, atol=tolerance, err_msg=name)
@@ -95,19 +95,19 @@ def _compare(make_result):
 
 @pytest.fixture(autouse=True)
 def float64(monkeypatch):
-    """In float32, rounding may move a value over a ReLU's edge, and gradients by 1e-4."""
+    """In float32, rounding may move a value across a ReLU's kink, and gradients by 1e-4."""
     before = keras.config.floatx(), keras.config.dtype_policy()
     keras.config.set_floatx("float64")
-    keras.config.set_dtype_policy("float64")  # One that a test has set wins over floatx.
+    keras.config.set_dtype_policy("float64")  # A policy set by a test takes precedence over floatx.
     yield
     keras.config.set_floatx(before[0])
     keras.config.set_dtype_policy(before[1])
 
 
 def _scale(name: str, values: dict) -> float:
-    """The largest entry; for what is a sum over all pixels, of any gradient of the block.
+    """Returns the largest entry; for sums over all pixels, that of all gradients of the block.
 
-    Such sums may cancel, and that of a bias before batch norm does so but for rounding.
+    Such sums may cancel; the sum for a bias before batch norm vanishes up to rounding.
     """
     block = [name]
     if name.endswith(("/bias", "/gamma", "/beta")) or "/condition/" in name:
@@ -117,7 +117,7 @@ def _scale(name: str, values: dict) -> float:
 
 
 def _generators():
-    """All with zeros; with nearest those that take under a second (each block has its own test)."""
+    """All families with zeros; those under a second also with nearest (blocks have own tests)."""
     slow = (resnet30, resnet_biggan_deep)
     yield from ((family, "zeros") for family in FAMILIES)
     yield from ((family, "nearest") for family in FAMILIES if family not in slow)

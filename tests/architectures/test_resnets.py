@@ -39,7 +39,7 @@ def _weights(network):
 
 
 def _randomize(network):
-    """Weights large enough that everything matters, attention's sigma included; always the same."""
+    """Sets weights, always the same, so large that everything matters, including attention."""
     for i, v in enumerate(network.trainable_variables):
         v.assign((v.name == "gamma") + 0.1 * np.random.RandomState(i).normal(size=v.shape))
 
@@ -51,7 +51,7 @@ def _copy(source, target):
 
 
 @MODULES
-def test_embeddings_are_linear_maps_before_all_else(module):
+def test_embeddings_are_linear_maps_of_the_inputs(module):
     options = {"ch": SMALL[module], "batch_norm_fn": ConditionalBatchNorm, "hierarchical_z": True}
     embedding = module.Generator((32, 32, 3), embed_z=True, embed_y=True, **options)
     plain = module.Generator((32, 32, 3), embed_z=False, embed_y=False, **options)
@@ -68,7 +68,7 @@ def test_embeddings_are_linear_maps_before_all_else(module):
 
 @MODULES
 def test_hierarchical_z_gives_each_block_its_part(module):
-    """The first quarter makes the seed, each other one modulates one block."""
+    """The first quarter determines the seed; each of the others modulates one block."""
     generator = module.Generator(
         (32, 32, 3), ch=SMALL[module], batch_norm_fn=SelfModulatedBatchNorm, hierarchical_z=True
     )
@@ -103,7 +103,7 @@ def test_projection_adds_an_inner_product(module):
 
 @EVERY_MODULE
 def test_projection_starts_as_in_2019(module):
-    """BigGAN's from Glorot's normal; resnet_cifar's, and those not known then, as all kernels."""
+    """BigGAN's from Glorot's normal; those of the other families like all kernels."""
     keras.utils.set_random_seed(0)
     shape, small = ALL[module]
     embedding = module.Discriminator(shape, project_y=True, **small).embedding
@@ -114,7 +114,7 @@ def test_projection_starts_as_in_2019(module):
     else:
         initializer, stddev = keras.initializers.RandomNormal, 0.02
     assert isinstance(embedding.kernel_initializer, initializer)
-    # At least 8,000 draws: the standard error of the deviation is 0.8 %, five of them.
+    # At least 8,000 draws: five times the standard error of the deviation, which is 0.8 %.
     assert np.std(embedding.kernel) == pytest.approx(stddev, rel=0.04)
 
 
@@ -132,7 +132,7 @@ def test_zeros_and_nearest_differ(module):
 
 
 @pytest.mark.parametrize("blocks", ["B1, B3", ["B1", "B3"]])
-def test_attention_comes_after_the_blocks_named(blocks):
+def test_attention_follows_the_named_blocks(blocks):
     discriminator = resnet_biggan.Discriminator((32, 32, 3), ch=4, blocks_with_attention=blocks)
     discriminator((X, Y))
     _randomize(discriminator)
@@ -148,7 +148,7 @@ def test_attention_comes_after_the_blocks_named(blocks):
     assert sum(isinstance(layer, NonLocalBlock) for layer in discriminator._flatten_layers()) == 2
 
 
-# BigGAN-deep's other sizes are among the reference numbers.
+# The reference numbers cover BigGAN-deep's other sizes.
 @pytest.mark.parametrize(
     ("module", "size"),
     [(resnet_biggan, 64), (resnet_biggan, 512), (resnet_biggan_deep, 256)],
@@ -170,7 +170,7 @@ def test_larger_sizes(module, size):
 
 
 def test_identity_skip_of_biggan():
-    """With its second convolution at zero, only its shortcut is left of a block."""
+    """If its second convolution is zero, a block computes only its shortcut."""
     features = []
     for identity_skip in (False, True):
         discriminator = resnet_biggan.Discriminator((32, 32, 3), ch=4, identity_skip=identity_skip)
@@ -217,7 +217,7 @@ class TestDeep:
             variable.assign(source[path][..., : variable.shape[-1]] if variable.shape else 0)
         np.testing.assert_allclose(fast((Z, Y)), plain((Z, Y)), atol=1e-6)
 
-    def test_blocks_with_attention_is_told_to_have_no_effect(self, caplog):
+    def test_blocks_with_attention_is_reported_to_have_no_effect(self, caplog):
         resnet_biggan_deep.Discriminator((32, 32, 3), ch=4, blocks_with_attention="B1")
         assert not caplog.text
         resnet_biggan_deep.Discriminator((32, 32, 3), ch=4, blocks_with_attention="B2")

@@ -1,4 +1,4 @@
-"""The 2019 library's numbers for layers, and the checks that every layer has to pass."""
+"""Numbers of the 2019 library for layers, and the checks that every layer must pass."""
 
 import contextlib
 import json
@@ -23,7 +23,7 @@ def _same_initial_weights():
 
 @pytest.fixture(scope="session")
 def golden():
-    """Arrays by key, see README.md of the reference numbers; read once."""
+    """Arrays by key (see README.md of the reference numbers), read once."""
     return {key: _GOLDEN[key] for key in _GOLDEN.files}
 
 
@@ -42,7 +42,7 @@ def load_golden(old_name):
 
 @pytest.fixture
 def randomize():
-    """`randomize(layer)` gives every weight a value unlike its start, the same each time."""
+    """`randomize(layer)` gives every weight a value unlike its initial one, always the same."""
 
     def draw(layer):
         random = np.random.RandomState(5)
@@ -58,10 +58,10 @@ def randomize():
 
 @pytest.fixture
 def check_layer(randomize, tmp_path):
-    """`check_layer(make, inputs, gin_config="")`: what every layer has to keep.
+    """`check_layer(make, inputs, gin_config="")`: the contract of every layer.
 
-    `make` returns a fresh layer, `inputs` maps the parameters of its call to arrays. With
-    `gin_config` the layers are made under those bindings, and restored without them.
+    `make` returns a new layer; `inputs` maps the parameters of its call to arrays. Layers are made
+    under the bindings of `gin_config`, then built and restored without them.
     """
 
     def check(make, inputs, gin_config=""):
@@ -91,7 +91,7 @@ def _check_config(layer):
 
 
 def _check_save(make, inputs, gin_config, randomize, path):
-    """A saved model computes the same in both modes; returns what it computes in training."""
+    """Checks that a saved model computes the same in both modes; returns its training output."""
     with _bindings(gin_config):
         layer = make()
     tensors = {key: keras.Input(value.shape[1:], name=key) for key, value in inputs.items()}
@@ -112,7 +112,7 @@ def _check_graph(make, inputs, randomize):
         randomize(layer)
     traced_call = tf.function(lambda **kwargs: traced(training=True, **kwargs))
     for _ in range(2):
-        # Other fusions, same arithmetic: a few float32 roundings.
+        # Different fusions of the same arithmetic: a few float32 roundings.
         expected = eager(training=True, **inputs)
         np.testing.assert_allclose(traced_call(**inputs), expected, rtol=1e-5, atol=1e-5)
     for a, b in zip(eager.weights, traced.weights, strict=True):
@@ -120,7 +120,7 @@ def _check_graph(make, inputs, randomize):
 
 
 def _check_mixed_precision(make, inputs, randomize, policy, expected, tolerance):
-    """Tolerance relative to the largest output: some roundings of the half type."""
+    """The tolerance is relative to the largest output: some roundings of the half type."""
     keras.config.set_dtype_policy(policy)
     try:
         layer = make()

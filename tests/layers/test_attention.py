@@ -8,7 +8,7 @@ from compare_gan.layers import NonLocalBlock
 
 
 @pytest.mark.parametrize("use_sn", (False, True))
-def test_output_and_gradient_are_those_of_the_2019_library(
+def test_output_and_gradient_equal_those_of_the_2019_library(
     golden, load_golden, assert_golden, use_sn
 ):
     prefix = f"nonlocal/use_sn={use_sn}"

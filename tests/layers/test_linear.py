@@ -1,4 +1,4 @@
-"""Dense, convolution, transposed convolution: the 2019 library's numbers and TensorFlow's ops."""
+"""Dense, convolution, transposed convolution against the 2019 library and TensorFlow's ops."""
 
 import gin
 import numpy as np
@@ -15,7 +15,7 @@ def _inputs(shape):
 
 @pytest.mark.parametrize("x", ("x4", "x5"))
 @pytest.mark.parametrize(("kernel_size", "strides"), ((3, 1), (4, 2), (5, 2)))
-def test_convolutions_are_those_of_the_2019_library(
+def test_convolutions_equal_those_of_the_2019_library(
     golden, load_golden, assert_golden, kernel_size, strides, x
 ):
     prefix = f"op/k{kernel_size}_s{strides}/{x}"
@@ -27,7 +27,7 @@ def test_convolutions_are_those_of_the_2019_library(
         assert_golden("op", f"{prefix}/{key}", layer(inputs), golden[f"{prefix}/{key}"])
 
 
-def test_dense_is_a_matrix_product_and_its_bias_starts_as_told():
+def test_dense_is_a_matrix_product_plus_a_bias_with_the_given_start():
     layer, x = Dense(3, bias_start=2.0), _inputs((4, 5))
     expected = layer(x)
     np.testing.assert_allclose(expected, x @ layer.kernel.numpy() + 2, rtol=1e-6, atol=1e-6)
@@ -38,7 +38,7 @@ def test_dense_is_a_matrix_product_and_its_bias_starts_as_told():
 
 @pytest.mark.parametrize("kernel_size", (1, 2, 3, 4, 5, 6))
 @pytest.mark.parametrize(("size", "strides"), ((7, 2), (8, 2), (7, 3), (8, 3), (9, 3), (4, 1)))
-def test_output_size_is_that_of_conv2d_transpose(kernel_size, size, strides):
+def test_output_size_equals_that_of_conv2d_transpose(kernel_size, size, strides):
     h = w = -(-size // strides)
     x = _inputs((2, h, w, 3))
     layer = Conv2DTranspose(5, kernel_size, strides=strides, output_size=(size, h * strides))

@@ -39,7 +39,7 @@ def _standardized(x, epsilon=1e-3):
 
 
 @pytest.mark.parametrize("x", ("x0", "x_2d"))
-def test_batch_norm_is_that_of_the_2019_library(golden, assert_golden, x):
+def test_batch_norm_equals_that_of_the_2019_library(golden, assert_golden, x):
     layer, x, key = BatchNorm(), golden[f"bn/in/{x}"], f"bn/batch_norm/train_out_{x}"
     layer.build(x.shape)
     layer.gamma.assign(golden["bn/in/gamma"])
@@ -50,7 +50,7 @@ def test_batch_norm_is_that_of_the_2019_library(golden, assert_golden, x):
 @pytest.mark.parametrize("labels", ("onehot", "soft"))
 @pytest.mark.parametrize("use_bias", (False, True))
 @pytest.mark.parametrize("use_sn", (False, True))
-def test_conditional_is_that_of_the_2019_library(
+def test_conditional_batch_norm_equals_that_of_the_2019_library(
     golden, load_golden, assert_golden, use_sn, use_bias, labels
 ):
     gin.parse_config("conditional_batch_norm.centered = False")
@@ -65,7 +65,7 @@ def test_conditional_is_that_of_the_2019_library(
 
 @pytest.mark.parametrize("num_hidden", (0, 32))
 @pytest.mark.parametrize("use_sn", (False, True))
-def test_self_modulation_is_that_of_the_2019_library(
+def test_self_modulation_equals_that_of_the_2019_library(
     golden, load_golden, assert_golden, use_sn, num_hidden
 ):
     prefix = f"bn/self_modulated_batch_norm/use_sn={use_sn},num_hidden={num_hidden}"
@@ -80,7 +80,7 @@ def test_self_modulation_is_that_of_the_2019_library(
     assert_golden("bn", f"{prefix}/out", layer(x, z, training=True), golden[f"{prefix}/out"])
 
 
-def test_layer_norm_is_that_of_the_2019_library(golden, assert_golden):
+def test_layer_norm_equals_that_of_the_2019_library(golden, assert_golden):
     layer, x = LayerNorm(name="ln"), golden["bn/in/x0"]
     layer.build(x.shape)
     assert sorted(w.path for w in layer.weights) == list(golden["layer_norm/variable_names"])
@@ -89,7 +89,7 @@ def test_layer_norm_is_that_of_the_2019_library(golden, assert_golden):
     assert_golden("layer_norm", "layer_norm/out_x0", layer(x), golden["layer_norm/out_x0"])
 
 
-def test_layer_norm_by_hand(randomize):
+def test_layer_norm_against_numpy(randomize):
     x = _inputs()
     layer = LayerNorm()
     layer(x)
@@ -107,7 +107,7 @@ def test_no_batch_norm_is_the_identity():
 
 @pytest.mark.parametrize("shape", ((4, 3, 3, 5), (4, 5)))
 @pytest.mark.parametrize("centered", (True, False))
-def test_conditional_by_hand(centered, shape):
+def test_conditional_batch_norm_against_numpy(centered, shape):
     layer, x, y = ConditionalBatchNorm(centered=centered), _inputs(shape), _inputs((4, 6), seed=1)
     found = layer(x, y, training=True)
     gamma, beta = (y @ kernel.numpy() for kernel in layer.trainable_weights)
@@ -116,14 +116,14 @@ def test_conditional_by_hand(centered, shape):
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-5)
 
 
-def test_no_label_is_a_plain_batch_norm_where_centered():
+def test_without_a_label_centered_conditional_batch_norm_is_plain():
     x = _inputs()
     found = ConditionalBatchNorm()(x, np.zeros((4, 6), np.float32), training=True)
     np.testing.assert_allclose(found, _standardized(x), rtol=1e-4, atol=1e-5)
 
 
 def test_moving_averages_move_in_half_precision():
-    """In bfloat16, 0.999 of an average plus 0.001 of a value is that average."""
+    """In bfloat16, 0.999 · average + 0.001 · value rounds to the average."""
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
         layer, x = BatchNorm(), np.full((8, 5), 3, np.float32)
@@ -135,7 +135,7 @@ def test_moving_averages_move_in_half_precision():
     np.testing.assert_allclose(layer.moving_mean, np.full(5, expected), rtol=1e-4)
 
 
-def test_missing_label_or_latent_is_told():
+def test_a_missing_label_or_latent_is_reported():
     x = _inputs()
     with pytest.raises(UserError, match="conditional_batch_norm needs labels, received None"):
         call_with_requested(ConditionalBatchNorm(), inputs=x, z=None, y=None, training=True)
@@ -159,7 +159,7 @@ def test_a_registered_name_means_its_class():
 
 @gin.configurable
 def _network(batch_norm_fn=None):
-    """What `G.batch_norm_fn` is given to."""
+    """Returns its argument, which gin provides as it provides `G.batch_norm_fn`."""
     return batch_norm_fn
 
 
@@ -226,3 +226,35 @@ def test_every_layer_check(check_layer, make, condition, use_moving_averages):
 @pytest.mark.parametrize("make", (LayerNorm, NoBatchNorm))
 def test_every_layer_check_without_statistics(check_layer, make):
     check_layer(make, {"inputs": _inputs()})
+
+
+def test_layers_that_mix_examples_say_so():
+    for name in NAMES:
+        layer = registry.get("normalization", name)()
+        mixes = getattr(layer, "mixes_examples", False)
+        assert mixes == (name not in ("layer_norm", "no_batch_norm"))
+    assert StandardizeBatch.mixes_examples
+
+
+class _Shifted(BatchNorm):
+    """A user's normalization, which adds to the config in the way of Keras."""
+
+    def __init__(self, name=None, spectral_norm=False, shift=1.0, **kwargs):
+        super().__init__(name, spectral_norm, **kwargs)
+        self.shift = shift
+
+    def get_config(self):
+        return super().get_config() | {"shift": self.shift}
+
+
+def test_settings_of_a_normalization_are_its_own_constructor_arguments():
+    gin.parse_config("standardize_batch.decay = 0.5\nconditional_batch_norm.use_bias = True")
+    norm = Normalization(ConditionalBatchNorm)
+    gin.clear_config()
+    assert norm.settings.keys() == {"statistics", "weight_options", "use_bias", "centered"}
+    layer = norm("bn")
+    assert layer.use_bias and layer.statistics.decay == 0.5
+    assert Normalization(LayerNorm).settings == {}
+    shifted = Normalization(lambda **kwargs: _Shifted(shift=2.0, **kwargs))
+    assert shifted.settings.keys() == {"statistics", "shift"}
+    assert shifted("bn").shift == 2.0

@@ -11,12 +11,12 @@ def _inputs(shape, seed=0):
     return np.random.RandomState(seed).normal(size=shape).astype(np.float32)
 
 
-def test_unpool_is_that_of_the_2019_library(golden, assert_golden):
+def test_unpool_equals_that_of_the_2019_library(golden, assert_golden):
     key = "op/unpool/x4"
     assert_golden("op", key, unpool(golden["op/in/x4"]), golden[key], rtol=0)
 
 
-def test_nearest_and_mean_pool_by_hand():
+def test_nearest_and_mean_pool_against_numpy():
     x = _inputs((2, 4, 6, 3))
     np.testing.assert_array_equal(upsample_nearest(x), x.repeat(2, axis=1).repeat(2, axis=2))
     expected = x.reshape(2, 2, 2, 3, 2, 3).mean(axis=(2, 4))
@@ -38,6 +38,6 @@ def test_folded_equals_plain_with_all_gradients(resample, kernel_size, shape):
             value = tf.reduce_sum(y * _inputs(y.shape, seed=2))
         results.append((y, *tape.gradient(value, (x, kernel))))
     for plain, folded in zip(*results, strict=True):
-        # Another order of summing up to 300 float32 products.
+        # Up to 300 float32 products, summed in a different order.
         scale = np.abs(plain).max()
         np.testing.assert_allclose(folded, plain, rtol=1e-5, atol=1e-5 * scale)

@@ -21,7 +21,7 @@ def _inputs(shape=(2, 4, 4, 6)):
 @pytest.mark.parametrize("case", ("G_bn_up", "G_bn_none", "D_sn_down", "D_sn_none"))
 @pytest.mark.parametrize("name", BLOCKS)
 @pytest.mark.parametrize("resample", ("folded", "plain"))
-def test_blocks_are_those_of_the_2019_library(
+def test_blocks_equal_those_of_the_2019_library(
     golden, load_golden, assert_golden, name, case, out_channels, resample
 ):
     is_gen_block = case.startswith("G")
@@ -68,11 +68,11 @@ def test_folded_equals_plain_with_all_gradients(randomize, make, scale, upsample
         results.append((names, (y, *tape.gradient(value, sources))))
     (names, folded), (_, plain) = results
     for name, a, b in zip(names, folded, plain, strict=True):
-        # Other orders of summing, through two normalizations.
+        # Different orders of summation, through two normalizations.
         np.testing.assert_allclose(a, b, atol=1e-5 * np.abs(b).max() + 1e-4, err_msg=name)
 
 
-def test_nearest_upsampling_by_hand(randomize):
+def test_nearest_upsampling_against_numpy(randomize):
     block, x = ResNetBlock(6, 8, "up", True, upsample="nearest"), _inputs()
     block(x)
     randomize(block)
@@ -90,7 +90,7 @@ def test_nearest_upsampling_by_hand(randomize):
 
 @pytest.mark.parametrize("make", (ResNetBlock, BigGanResNetBlock))
 def test_odd_sizes_round_up(make):
-    """The means at the border are those of the pixels that there are."""
+    """The means at the border are over the pixels inside the image."""
     block, x = make(6, 8, "down", is_gen_block=False), _inputs((2, 3, 1, 6))
     down, same = block(x), make(6, 8, "none", is_gen_block=False)
     assert down.shape == (2, 2, 1, 8)
@@ -116,7 +116,7 @@ def test_identity_skip_adds_the_input(randomize, scale):
     np.testing.assert_allclose(blocks[1](x), blocks[0](x) + shortcut, rtol=1e-5, atol=1e-6)
 
 
-def test_identity_skip_leaves_other_blocks_alone():
+def test_identity_skip_does_not_change_other_blocks():
     for options in ({"is_gen_block": True}, {"out_channels": 8}):
         options = {"out_channels": 6, "is_gen_block": False, "identity_skip": True} | options
         block, x = BigGanResNetBlock(6, scale="none", **options), _inputs()
@@ -126,7 +126,7 @@ def test_identity_skip_leaves_other_blocks_alone():
         np.testing.assert_array_equal(block(x), np.zeros((2, 4, 4, options["out_channels"])))
 
 
-def test_layer_norm_takes_the_place_of_batch_norm():
+def test_layer_norm_replaces_batch_norm():
     block = ResNetBlock(6, 8, "down", False, batch_norm_fn=BatchNorm, layer_norm=True)
     block.build((None, 4, 4, 6))
     assert isinstance(block.norm1, layers.LayerNorm) and isinstance(block.norm2, layers.LayerNorm)
@@ -139,13 +139,13 @@ def test_layer_norm_takes_the_place_of_batch_norm():
     ("option", "value", "nearest"),
     (("scale", "downn", "down"), ("upsample", "zero", "zeros"), ("resample", "fold", "folded")),
 )
-def test_unknown_options_are_told_with_the_nearest(option, value, nearest):
+def test_unknown_options_are_reported_with_the_nearest(option, value, nearest):
     options = {"scale": "up", option: value}
     with pytest.raises(UserError, match=f"{option} '{value}'. Did you mean '{nearest}'"):
         ResNetBlock(6, 8, is_gen_block=True, **options)
 
 
-def test_wrong_number_of_channels_is_told():
+def test_a_wrong_number_of_channels_is_reported():
     with pytest.raises(ValueError, match=r"in_channels=5, received .* shape \(2, 4, 4, 6\)"):
         ResNetBlock(5, 8, "up", True)(_inputs())
 

@@ -32,7 +32,7 @@ def _inputs(channels=8):
 
 @pytest.mark.parametrize("case", ("up_8to8", "up_8to4", "none_8to8", "down_8to8", "down_8to12"))
 @pytest.mark.parametrize("resample", ("folded", "plain"))
-def test_block_is_that_of_the_2019_library(blocks, assert_golden, old_name, case, resample):
+def test_block_equals_that_of_the_2019_library(blocks, assert_golden, old_name, case, resample):
     scale, channels = case.split("_")
     block = BigGanDeepResNetBlock(
         *map(int, channels.split("to")),
@@ -46,7 +46,7 @@ def test_block_is_that_of_the_2019_library(blocks, assert_golden, old_name, case
     block.build(blocks["in/x"].shape)
     stored = {key for key in blocks if key.startswith(f"{case}/var/")}
     for weight in block.weights:
-        if not weight.name.startswith("moving_"):  # The golden variables leave them out.
+        if not weight.name.startswith("moving_"):  # Not among the golden variables.
             key = f"{case}/var/{old_name(weight)}"
             weight.assign(blocks[key])
             stored.remove(key)
@@ -56,7 +56,7 @@ def test_block_is_that_of_the_2019_library(blocks, assert_golden, old_name, case
 
 
 @pytest.mark.parametrize("channels", ((6, 4), (1, 1), (4, 7)))
-def test_channels_that_have_no_quarter(channels):
+def test_channels_must_be_a_multiple_of_four(channels):
     with pytest.raises(UserError, match="multiple of 4, received {} to {}".format(*channels)):
         BigGanDeepResNetBlock(*channels, "up", True)
 
@@ -81,12 +81,12 @@ def test_folded_equals_plain_with_all_gradients(randomize, scale, out_channels, 
             value = tf.reduce_sum(y * np.random.RandomState(1).normal(size=y.shape))
         results.append((y, *tape.gradient(value, [x, *(w.value for w in block.trainable_weights)])))
     for folded, plain in zip(*results, strict=True):
-        # Other orders of summing, four layers deep.
+        # Different orders of summation, four layers deep.
         np.testing.assert_allclose(folded, plain, atol=1e-5 * np.abs(plain).max())
 
 
 @pytest.mark.parametrize("upsample", ("zeros", "nearest"))
-def test_channels_added_going_up_come_from_the_small_side(upsample):
+def test_channels_added_on_the_way_up_are_computed_before_upsampling(upsample):
     block, x = BigGanDeepResNetBlock(8, 12, "up", True, upsample=upsample), _inputs()
     block(x)
     last, added = block.stages[-1].conv.kernel, block.shortcut.add_channels
@@ -105,7 +105,7 @@ def test_nearest_upsampling_repeats_the_shortcut():
     np.testing.assert_array_equal(block(x), x[..., :4].repeat(2, axis=1).repeat(2, axis=2))
 
 
-def test_layer_norm_takes_the_place_of_batch_norm():
+def test_layer_norm_replaces_batch_norm():
     block = BigGanDeepResNetBlock(8, 8, "down", False, batch_norm_fn=BatchNorm, layer_norm=True)
     block.build((None, 4, 4, 8))
     for i, stage in enumerate(block.stages, start=1):

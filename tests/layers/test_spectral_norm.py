@@ -1,4 +1,4 @@
-"""Spectral normalization against NumPy's SVD and the numbers of the 2019 library."""
+"""Spectral normalization against NumPy's SVD and numbers of the 2019 library."""
 
 import gin
 import keras
@@ -30,7 +30,7 @@ def _as_matrix(kernel):
 
 @pytest.mark.parametrize("side", SIDES)
 @pytest.mark.parametrize("kernel", ("conv", "lin_wide", "lin_tall", "lin_sq"))
-def test_iterations_are_those_of_the_2019_library(golden, assert_golden, kernel, side):
+def test_iterations_equal_those_of_the_2019_library(golden, assert_golden, kernel, side):
     key = f"sn/{kernel}"
     w = tf.constant(golden[f"{key}/w"])
     shape = SpectralNorm(singular_value=side).u_shape(w.shape)
@@ -61,7 +61,7 @@ def test_layers_converge_to_the_largest_singular_value(name, side):
     layer, x = make(), _inputs(shape)
     layer(x)
     left, values, right = np.linalg.svd(_as_matrix(layer.kernel), full_matrices=False)
-    # A gap between the first two values: 30 iterations leave 0.5^60 of the second vector.
+    # With this gap between the first two values, 30 iterations leave 0.5^60 of the second vector.
     values[0] = 2 * values[1]
     layer.kernel.assign(np.reshape(left * values @ right, layer.kernel.shape))
     for _ in range(30):
@@ -77,7 +77,7 @@ def test_layers_converge_to_the_largest_singular_value(name, side):
 
 
 @pytest.mark.parametrize("name", MAKERS)
-def test_one_iteration_in_a_training_forward_none_at_inference(name):
+def test_one_iteration_per_training_step_and_none_at_inference(name):
     make, shape = MAKERS[name]
     layer, x = make(), _inputs(shape)
     layer(x, training=False)
@@ -85,7 +85,7 @@ def test_one_iteration_in_a_training_forward_none_at_inference(name):
     inference = layer(x, training=False)
     np.testing.assert_array_equal(layer.u_var, start)
     training = layer(x, training=True)
-    # Inference looks one iteration ahead of the stored vector, as the training step does.
+    # Inference computes one iteration from the stored vector, as the training step does.
     np.testing.assert_array_equal(inference, training)
     matrix = _as_matrix(layer.kernel)
     expected = matrix @ (matrix.T @ start)
@@ -101,7 +101,7 @@ def test_epsilon_bounds_the_squared_norms():
     np.testing.assert_allclose(SpectralNorm()(w, u)[1], new_u)
 
 
-def test_a_kernel_of_zeros_stays_and_can_learn():
+def test_a_kernel_of_zeros_is_unchanged_and_has_a_gradient():
     w = tf.zeros([3, 2])
     with tf.GradientTape() as tape:
         tape.watch(w)
@@ -111,7 +111,7 @@ def test_a_kernel_of_zeros_stays_and_can_learn():
     np.testing.assert_array_equal(tape.gradient(value, w), np.ones([3, 2]))
 
 
-def test_unknown_side_is_told_with_the_nearest():
+def test_an_unknown_side_is_reported_with_the_nearest():
     with pytest.raises(UserError, match=r"singular_value 'rigt'. Did you mean 'right'"):
         SpectralNorm(singular_value="rigt")
 
@@ -121,7 +121,7 @@ def test_a_negative_epsilon_is_refused():
         SpectralNorm(epsilon=-1)
 
 
-def test_meaning_of_the_argument():
+def test_values_of_the_argument():
     gin.parse_config("spectral_norm.singular_value = 'auto'")
     assert SpectralNorm.of(False) is SpectralNorm.of(None) is None
     assert SpectralNorm.of(True).get_config() == {"epsilon": 1e-12, "singular_value": "auto"}
@@ -147,5 +147,5 @@ def test_half_precision_estimates_in_float32():
     finally:
         keras.config.set_dtype_policy("float32")
     left = np.linalg.svd(layer.kernel.numpy())[0][:, :1]
-    # A kernel or a vector rounded to bfloat16 would be off by some 1e-3.
+    # A kernel or a vector rounded to bfloat16 would have an error of about 1e-3.
     np.testing.assert_allclose(layer.u_var * np.sign(left.T @ layer.u_var), left, atol=5e-5)

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from compare_gan.layers import StandardizeBatch
+from compare_gan.layers import BatchStatistics, StandardizeBatch
 
 
 def _inputs(shape=(4, 3, 3, 5), seed=0):
@@ -19,7 +19,7 @@ def _inputs(shape=(4, 3, 3, 5), seed=0):
         ("decay0.9_eps1e-5", "standardize_batch.decay = 0.9\nstandardize_batch.epsilon = 1e-5"),
     ),
 )
-def test_standardization_is_that_of_the_2019_library(golden, assert_golden, case, config):
+def test_standardization_equals_that_of_the_2019_library(golden, assert_golden, case, config):
     gin.parse_config(config)
     layer, prefix = StandardizeBatch(), f"bn/standardize/{case}"
     x0, x1, x2, x_2d = (golden[f"bn/in/{name}"] for name in ("x0", "x1", "x2", "x_2d"))
@@ -36,8 +36,8 @@ def test_standardization_is_that_of_the_2019_library(golden, assert_golden, case
     check(StandardizeBatch()(x_2d, training=True), "train_out_x_2d")
 
 
-def test_accumulated_statistics_are_those_of_the_2019_library(golden, assert_golden):
-    # The reference was made with this epsilon.
+def test_accumulated_statistics_equal_those_of_the_2019_library(golden, assert_golden):
+    # The reference numbers were computed with this epsilon.
     gin.parse_config(
         "standardize_batch.use_moving_averages = False\nstandardize_batch.epsilon = 1e-5"
     )
@@ -61,7 +61,7 @@ def test_accumulated_statistics_are_those_of_the_2019_library(golden, assert_gol
 
 
 def test_gradients_flow_through_the_moments():
-    """Against TensorFlow's own moments."""
+    """Against the moments of TensorFlow."""
     x = tf.constant(_inputs())
     weights = _inputs(seed=3)
     gradients = []
@@ -77,10 +77,21 @@ def test_gradients_flow_through_the_moments():
 
 
 def test_a_constant_channel_stays_finite():
-    """The difference of the rounded mean squares is below zero here, beyond a small epsilon."""
+    """Here the difference of the rounded mean squares is below zero, by more than epsilon."""
     gin.parse_config("standardize_batch.epsilon = 1e-9")
     values = np.linspace(100, 101, 400, dtype=np.float32)
     x = np.broadcast_to(values, (50, 400))
     mean, mean_square = tf.reduce_mean(x, axis=0), tf.reduce_mean(tf.square(x), axis=0)
     assert np.any(mean_square - tf.square(mean) < -1e-9)
     assert np.all(np.isfinite(StandardizeBatch()(x, training=True)))
+
+
+def test_settings_as_an_object_a_dictionary_or_from_gin():
+    settings = BatchStatistics(decay=0.5)
+    assert StandardizeBatch(statistics=settings).statistics is settings
+    gin.parse_config("standardize_batch.epsilon = 0.1")
+    layer = StandardizeBatch(statistics={"decay": 0.5})
+    assert layer.statistics == BatchStatistics(decay=0.5, epsilon=0.1)
+    gin.clear_config()
+    assert StandardizeBatch.from_config(layer.get_config()).statistics == layer.statistics
+    assert StandardizeBatch().statistics == BatchStatistics(0.999, 1e-3, True, None)

@@ -1,4 +1,4 @@
-"""Standing statistics: means of batch moments that only accumulate when told to."""
+"""Standing statistics: means of batch moments, which accumulate only on request."""
 
 import gin
 import keras
@@ -27,10 +27,10 @@ def standing():
     gin.parse_config("standardize_batch.use_moving_averages = False")
 
 
-def test_moving_averages_are_not_standing():
+def test_moving_averages_are_not_standing_statistics():
     model, _ = _model()
     assert not uses_standing_statistics(model)
-    reset_standing_statistics(model)  # Nothing to do.
+    reset_standing_statistics(model)  # Does nothing.
 
 
 def test_mean_of_the_moments_of_all_batches(standing):
@@ -47,7 +47,7 @@ def test_mean_of_the_moments_of_all_batches(standing):
     np.testing.assert_allclose(model(x, training=False), expected, rtol=1e-4, atol=1e-4)
 
 
-def test_only_inside_and_only_at_inference(standing):
+def test_they_accumulate_only_inside_the_context_and_at_inference(standing):
     model, accu = _model()
     x = _batches()[0]
     model(x, training=False)
@@ -59,7 +59,7 @@ def test_only_inside_and_only_at_inference(standing):
     assert float(accu.update_accus) == 0
 
 
-def test_reset_is_the_start_again(standing):
+def test_reset_restores_the_initial_state(standing):
     model, _ = _model()
     x = _batches()[0]
     before = model(x, training=False)
@@ -71,7 +71,7 @@ def test_reset_is_the_start_again(standing):
     np.testing.assert_array_equal(after, before)
 
 
-def test_counts_on_in_half_precision(standing):
+def test_they_accumulate_in_half_precision(standing):
     """A bfloat16 counter stops at 256."""
     keras.config.set_dtype_policy("mixed_bfloat16")
     try:
