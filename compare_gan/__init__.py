@@ -5,7 +5,9 @@ Keras, and `compare_gan.losses.hinge` works after it.
 
 Parts to use in your own code
   losses          from real and fake logits to the losses of both networks
-  penalties       gradient penalties and weight decay
+  penalties       gradient penalties, weight decay, LeCam
+  augmentations   differentiable changes of the images that the discriminator sees
+  schedules       numbers of training as functions of the step
   layers          Keras layers: spectral normalization, batch norms, attention, residual blocks
   architectures   generators and discriminators, from DCGAN to BigGAN-deep
   gans            what is minimised: ModularGAN, SSGAN, S3GAN
@@ -22,7 +24,7 @@ From a config to a trained model and its scores
   importing       models of the 2019 library
 
 Under them
-  engine          one update of any training, mixed precision
+  engine          the loop of every training: one update, checkpoints, devices, precision
   registry        parts by kind and name, and how to add your own
   files           whole files, locks, hashes
   errors          UserError: a user's mistake in one sentence
@@ -42,6 +44,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from compare_gan import (
         architectures,
+        augmentations,
         config,
         datasets,
         engine,
@@ -58,6 +61,7 @@ if TYPE_CHECKING:
         registry,
         report,
         sampling,
+        schedules,
         training,
     )
     from compare_gan.evaluation.score_sets import SetScores
@@ -67,6 +71,7 @@ __version__ = "4.0.0.dev0"
 __all__ = [
     "__version__",
     "architectures",
+    "augmentations",
     "config",
     "datasets",
     "engine",
@@ -84,6 +89,7 @@ __all__ = [
     "registry",
     "report",
     "sampling",
+    "schedules",
     "score",
     "training",
 ]
