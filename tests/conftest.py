@@ -52,6 +52,14 @@ def assert_golden(record_property):
 
 
 @pytest.fixture(scope="session")
+def modern_golden():
+    """Numbers of modern parts, recorded of their authors' programs, by key."""
+    path = os.path.join(os.path.dirname(__file__), "data", "modern_golden.npz")
+    with np.load(path, allow_pickle=False) as arrays:
+        return dict(arrays)
+
+
+@pytest.fixture(scope="session")
 def old_name():
     """`old_name(variable)`: what the 2019 library called it."""
     return lambda variable: variable.path.replace("/u_var", "/kernel/u_var")
