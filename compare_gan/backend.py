@@ -14,7 +14,7 @@ from keras import ops
 from compare_gan.errors import UserError
 from compare_gan.types import Tensor
 
-# The part that is computed in a conditional now, where replicas must not communicate; else None.
+# Part that is being computed inside a conditional, where replicas must not communicate, or None.
 _conditional_part: contextvars.ContextVar[str | None] = contextvars.ContextVar(
     "conditional_part", default=None
 )
@@ -164,40 +164,54 @@ def batch_uniform(shape: Sequence[int], seed: Tensor | Sequence[int]) -> Tensor:
     return tf.slice(draws, [start] + [0] * (len(shape) - 1), shape)
 
 
-def batch_normal(shape: Sequence[int], seed):
-    """Standard normal draws for a batch, made of those of `batch_uniform`.
+def batch_normal(shape: Sequence[int], seed: Tensor | Sequence[int]) -> Tensor:
+    """Draws standard normal numbers for a batch, computed from those of `batch_uniform`.
 
     Args:
-      shape: Static shape of this replica's draws, batch first.
-      seed: Two integers (tensor or sequence) from which the draws follow.
+      shape: Static shape of this replica's draws; the first axis is the batch.
+      seed: Two integers (tensor or sequence) that determine the draws.
 
     Returns:
-      float32 tensor of `shape`.
+      float32 tensor of shape `shape`.
+
+    Example:
+      >>> from compare_gan import backend
+      >>> tuple(backend.batch_normal((2, 3), seed=(0, 7)).shape)
+      (2, 3)
     """
-    # Draws are multiples of 2**-23; half of one more keeps them off 0, which would be infinite.
+    # Uniform draws are multiples of 2**-23; adding half of that avoids 0, which maps to infinity.
     centred = batch_uniform(shape, seed) + 2.0**-24
     return math.sqrt(2.0) * ops.erfinv(2.0 * centred - 1.0)
 
 
 def computed_when(
-    due: Any, compute: Callable[[], Any], variables: Sequence[keras.Variable], part: str
-):
-    """`compute()` where `due` is true and zero elsewhere, then without its cost.
+    due: Any, compute: Callable[[], Tensor], variables: Sequence[keras.Variable], part: str
+) -> Tensor:
+    """Returns `compute()` if `due` is true, else zero, without the cost of computing it.
 
-    Updates of variables made by `compute` are dropped, but for those of `variables`, which are done
-    outside of the conditional: there replicas may communicate.
+    Of the updates of variables in `compute`, only those of `variables` take effect; they happen
+    outside of the conditional, where replicas may communicate.
 
     Args:
-      due: Whether to compute, a boolean or a boolean scalar tensor, the same on all replicas.
+      due: Whether to compute: a boolean or a boolean scalar tensor, equal on all replicas.
       compute: Function that returns a float32 scalar.
-      variables: Variables whose updates count.
-      part: Name of the part that this computes, for the message if it communicates.
+      variables: Variables that `compute` may update.
+      part: Gin name of the part that this computes, for error messages.
 
     Returns:
       A float32 scalar, differentiable.
 
     Raises:
       UserError: `compute` averages over replicas.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan import backend
+      >>> [
+      ...     float(backend.computed_when(due, lambda: ops.ones(()), variables=[], part="r1"))
+      ...     for due in (True, False)
+      ... ]
+      [1.0, 0.0]
     """
 
     def isolated() -> tuple[Any, list[Any]]:
