@@ -37,8 +37,8 @@ def normal(
 ) -> tf.Tensor:
     """Normal draws of mean 0; with truncation t < 1 none is beyond 2·t·stddev.
 
-    BigGAN's truncation trick (Brock et al., 2019, https://arxiv.org/abs/1809.11096), whose
-    threshold is 2·t here. For t < 1 the draws of one seed move towards 0 together as t falls.
+    BigGAN's truncation trick (Brock et al., 2019, https://arxiv.org/abs/1809.11096), with the
+    threshold 2·t. For t < 1 the draws of one seed move towards 0 together as t falls.
     """
     if truncation == 1:
         return tf.random.stateless_normal(shape, seed, stddev=stddev)

@@ -31,7 +31,7 @@ class SetStatistics:
     Attributes:
       results: Results of the statistics by name, see `statistics_name`.
       count: Number of images; 0 if it is not known.
-      content_hash: Hash of the images; for a split of a data set of their order and labels, too.
+      content_hash: Hash of the images; for a split of a data set also of their order and labels.
         None if they are not hashed.
       labels_hash: Hash of the images with their labels, in any order; empty if no metric looks at
         labels, and for a split.

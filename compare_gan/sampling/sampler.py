@@ -164,9 +164,9 @@ class Sampler:
                 yield earlier.result()
 
     def prepare(self) -> str:
-        """Accumulates standing statistics anew; needed again when the weights have changed.
+        """Accumulates standing statistics; needed again when the weights have changed.
 
-        Does nothing to generators without standing statistics, nor where they are to be kept.
+        Does nothing to generators without standing statistics, or if theirs are to be kept.
 
         Returns:
           What the generator normalizes with, in words, for provenance.

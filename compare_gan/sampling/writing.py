@@ -55,7 +55,7 @@ def write_images(
     if path.endswith(".npz"):
         place, threads = _npz_file(path, num, labels), 1
     else:
-        # Half of the cores: a generator on the CPU needs them, too.
+        # Half of the cores: a generator on the CPU needs the others.
         place, threads = _png_folder(path, num, labels), min(8, max(1, (os.cpu_count() or 1) // 2))
     with _naming(path), place as write:
         sampler.prepare()

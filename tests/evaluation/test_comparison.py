@@ -1,4 +1,4 @@
-"""Rows beside each other, and what is said where they were not measured alike."""
+"""Tables of rows, and the warning if they were not measured alike."""
 
 import dataclasses
 import json

@@ -264,7 +264,7 @@ def test_metrics_of_the_generator_see_a_sampler(tiny_sampler, dataset, extractor
     scores = {name: score.mean for name, score in row.scores.items()}
     # Nothing but the sampler asks for features.
     assert extractor.calls == 0
-    # `Large` bears the name of `Brightness`, whose values would be there twice.
+    # `Large` has the name of `Brightness`: its values would be there twice.
     assert set(scores) == {
         "brightness",
         "brightness_doubled",

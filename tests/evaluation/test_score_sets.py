@@ -349,7 +349,7 @@ def test_memory_does_not_grow_with_the_number_of_images(extractor):
 
     peak(100)  # Traces.
     few, many = peak(200), peak(1600)
-    # All images take 5 MB, a batch 30 kB. What is kept of each is its place in the order.
+    # All images take 5 MB, a batch 30 kB. Only the place of each in the order is stored.
     assert many < few + 500_000
 
 

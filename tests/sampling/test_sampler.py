@@ -96,7 +96,7 @@ def test_truncation_narrows_the_latents(sampler):
 
 
 def test_latents_of_a_seed_stay_what_they_were(sampler):
-    """Recorded: so scores and pictures of a seed stay, too."""
+    """Recorded, so that scores and pictures of a seed stay the same."""
     expected = [[0.6219625473022461, 0.5646729469299316, -0.7786438465118408, 0.8098716735839844]]
     np.testing.assert_array_equal(sampler.draw_z(1, 7), np.array(expected, np.float32))
 

@@ -72,16 +72,16 @@ def test_a_folder_with_images_that_would_be_left_is_refused(sampler, tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("name", "told"), (("a.npz", "'{}' was not written"), ("a", "not all 8 images are in '{}'"))
+    ("name", "message"), (("a.npz", "'{}' was not written"), ("a", "not all 8 images are in '{}'"))
 )
-def test_an_interruption_says_what_is_left(sampler, tmp_path, monkeypatch, name, told):
+def test_an_interruption_says_what_is_left(sampler, tmp_path, monkeypatch, name, message):
     def interrupted(*args):
         yield np.zeros([4, 8, 8, 1], np.uint8)
         raise KeyboardInterrupt
 
     monkeypatch.setattr(Sampler, "generate_batches", interrupted)
     path = tmp_path / name
-    with pytest.raises(KeyboardInterrupt, match=told.format(path)):
+    with pytest.raises(KeyboardInterrupt, match=message.format(path)):
         writing.write_images(sampler, str(path), 8)
     assert not path.is_file() and not (tmp_path / f"{name}.tmp").exists()
 

@@ -12,7 +12,7 @@ from compare_gan.sampling import Sampler, labels_in_turn
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class GeneratedImages(ImageSet):
-    """Images that a sampler draws, all classes in turn; drawn anew whenever they are read.
+    """Images that a sampler draws, all classes in turn; drawn again each time they are read.
 
     Attributes:
       sampler: The sampler, prepared (see `Sampler.prepare`).

@@ -1,4 +1,4 @@
-"""What every set of images is, and sets whose images can be read one by one."""
+"""The interface of a set of images, and sets of images that can be read one by one."""
 
 import abc
 import collections

@@ -64,7 +64,7 @@ class SplitImages(ImageSet):
         return (self.dataset.num_classes or 1) if self.has_labels else 1
 
     def take(self, num: int, seed: int) -> "SplitImages":
-        """The first `num` of the images: `seed` has no effect."""
+        """The first `num` of the images, whatever the seed."""
         return dataclasses.replace(self, count=min(num, self.count))
 
     def batches(self, batch_size: int) -> Iterator[ImageBatch]:

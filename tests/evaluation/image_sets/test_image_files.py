@@ -1,4 +1,4 @@
-"""Image files: modes, broken ones, where they lie."""
+"""Image files: modes, broken files, finding them."""
 
 import zipfile
 
