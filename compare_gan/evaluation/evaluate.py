@@ -34,6 +34,23 @@ def evaluate_generator(
 ) -> ResultRow:
     """Scores a generator against the reference images of a data set.
 
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.datasets import get_dataset
+      >>> from compare_gan.evaluation.evaluate import evaluate_generator
+      >>> from compare_gan.evaluation.options import EvaluationOptions
+      >>> from compare_gan.sampling import Sampler
+      >>> def network(inputs, training):
+      ...     return np.ones([1, 8, 8, 3], np.float32) * inputs[0][:, :, None, None] ** 2
+      >>> dataset = get_dataset("synthetic", num_examples=40, image_size=8)
+      >>> sampler = Sampler(network, z_dim=8, image_shape=(8, 8, 3))
+      >>> options = EvaluationOptions(
+      ...     metrics=["memorization_pixels"], extractor="fashion_cnn", split="train", num_fake=10
+      ... )
+      >>> row = evaluate_generator(sampler, dataset, options, averaging_runs=2)
+      >>> row.provenance.num_real, row.provenance.num_fake, row.provenance.seeds
+      (40, 10, [0, 1])
+
     Args:
       sampler: The generator; `options` set its truncation.
       dataset: The data set, see `datasets.get_dataset`.

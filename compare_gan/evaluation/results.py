@@ -25,7 +25,7 @@ class Score:
 
 @dataclasses.dataclass(frozen=True)
 class ResultRow:
-    """The scores of one checkpoint.
+    """The scores of one checkpoint, or of images from elsewhere.
 
     Attributes:
       step: Generator step of the checkpoint; None for images from elsewhere.

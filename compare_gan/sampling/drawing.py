@@ -47,7 +47,14 @@ def sample_grid(
 def write_grid(
     sampler: Sampler, path: str, columns: int, *, seed: int = 0, label: int | None = None
 ) -> str:
-    """Writes a grid of images as PNG: see `sample_grid`; `label` chooses one class.
+    """Writes a grid of images as PNG: see `sample_grid`.
+
+    Args:
+      sampler: Where images come from.
+      path: File to write.
+      columns: Images per row.
+      seed: Seed of the latents.
+      label: Class of the only row; None = one row per class.
 
     Returns:
       `path`.

@@ -31,6 +31,16 @@ def write_images(
 
     Only a few batches of them are in memory at a time.
 
+    Example:
+      >>> import os, tempfile
+      >>> from compare_gan.sampling import Sampler, write_images
+      >>> def network(inputs, training):
+      ...     return inputs[0][:, None, None, :] ** 2
+      >>> sampler = Sampler(network, z_dim=3, image_shape=(1, 1, 3))
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     sorted(os.listdir(write_images(sampler, folder, num=2)))
+      ['000000.png', '000001.png']
+
     Args:
       sampler: Where images come from.
       path: With the ending `.npz`, a file with `arr_0` (uint8 [num, H, W, C]) and, if there are

@@ -34,6 +34,16 @@ class GeneratedImages(ImageSet):
     ) -> list["GeneratedImages"]:
         """Prepares a sampler and makes one set of images for each seed.
 
+        Example:
+          >>> from compare_gan.evaluation.image_sets import GeneratedImages
+          >>> from compare_gan.sampling import Sampler
+          >>> def network(inputs, training):
+          ...     return inputs[0][:, None, None, :] ** 2
+          >>> sampler = Sampler(network, z_dim=3, image_shape=(1, 1, 3))
+          >>> first, second = GeneratedImages.of(sampler, 5, seeds=[0, 1], weights="raw")
+          >>> [len(batch.images) for batch in second.batches(batch_size=2)]
+          [2, 2, 1]
+
         Args:
           sampler: The sampler.
           count: Number of images in each set.

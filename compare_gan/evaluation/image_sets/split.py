@@ -31,6 +31,13 @@ class SplitImages(ImageSet):
     ) -> "SplitImages":
         """The first images of a split.
 
+        Example:
+          >>> from compare_gan.datasets import get_dataset
+          >>> from compare_gan.evaluation.image_sets import SplitImages
+          >>> images = SplitImages.of(get_dataset("synthetic"), "test", num=30)
+          >>> images.name, images.count
+          ('synthetic:test', 30)
+
         Args:
           dataset: The data set.
           split: Name of the split.
