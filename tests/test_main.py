@@ -46,11 +46,12 @@ def _model_dir(tmp_path_factory, tiny_run):
     """A trained tiny run."""
     from compare_gan import config
     from compare_gan.training import schedules
+    from compare_gan.training.run_dir import RunDir
     from compare_gan.training.trainer import Experiment
 
     path = str(tmp_path_factory.mktemp("run"))
     config.parse([], tiny_run)
-    schedules.run("train", Experiment.from_gin(), path, schedules.EvaluationPlan())
+    schedules.run("train", Experiment.from_gin(), RunDir(path), schedules.EvaluationPlan())
     return path
 
 
