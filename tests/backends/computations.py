@@ -152,22 +152,29 @@ def compute_penalties():
     fill(critic)
     x, x_fake = (numbers(name, (4, 8, 8, 3), 0) for name in ("x", "x_fake"))
 
-    def penalty(name):
-        part = registry.get("penalty", name)
+    def penalty_of(term):
         return call_with_requested(
-            part().discriminator_term if inspect.isclass(part) else part,
+            term,
             discriminator=lambda images: critic(images, training=True),
             x=x,
             x_fake=x_fake,
+            real_logits=critic(x, training=True),
+            fake_logits=critic(x_fake, training=True),
+            step=2000,
             uniform=_uniform,
             kernels=[v for v in critic.trainable_variables if v.name == "kernel"],
         )
 
     for name in registry.names("penalty"):
+        term = registry.get("penalty", name)
+        if inspect.isclass(term):
+            penalty = term()
+            penalty.prepare()
+            term = penalty.discriminator_term
 
-        def value_and_gradients(name=name):
-            grads = gradients(lambda: penalty(name), critic.trainable_variables)
-            return {"value": penalty(name)} | grads
+        def value_and_gradients(term=term):
+            grads = gradients(lambda: penalty_of(term), critic.trainable_variables)
+            return {"value": penalty_of(term)} | grads
 
         yield from ((f"{name}/{key}", value) for key, value in run(value_and_gradients).items())
 
