@@ -181,7 +181,7 @@ class ModularGAN:
         return networks.make_heads(self.tasks, num_features, spectral_norm, self.num_classes)
 
     def discriminator_options(self) -> dict[str, Any]:
-        """Arguments for the discriminator beside the image shape; they win over gin's."""
+        """Options of the discriminator, where it has them, that win over gin's."""
         return {}
 
     def labels(self, batch: TrainingBatch) -> Tensor | None:
@@ -416,7 +416,9 @@ class ModularGAN:
             self.generator = networks.built_generator(generator, self.z_dim, self._no_labels())
         options = self.discriminator_options()
         if discriminator is None:
-            discriminator = self.architecture.Discriminator(image_shape=self.image_shape, **options)
+            discriminator = networks.make_discriminator(
+                self.architecture, self.image_shape, options
+            )
         else:
             networks.refuse_options(discriminator, options)
         self.discriminator = discriminator

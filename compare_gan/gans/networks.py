@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from compare_gan.config.keywords import parameters
 from compare_gan.errors import UserError
 from compare_gan.gans.tasks import AuxiliaryTask
 from compare_gan.registry import call_with_requested
@@ -37,6 +38,15 @@ def make_heads(
         )
         heads[task.name].build((None, num_features))
     return heads
+
+
+def make_discriminator(
+    architecture: Any, image_shape: tuple[int, int, int], options: Mapping[str, Any]
+) -> keras.Model:
+    """The architecture's discriminator, with those of the options that it has."""
+    known = set(parameters(architecture.Discriminator))
+    own = {name: value for name, value in options.items() if name in known}
+    return architecture.Discriminator(image_shape=image_shape, **own)
 
 
 def refuse_options(discriminator: keras.Model, options: Mapping[str, Any]) -> None:

@@ -6,7 +6,6 @@ import keras
 from keras import ops
 
 from compare_gan import registry
-from compare_gan.config.keywords import parameters
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.gans.modular_gan import ModularGAN, TrainingBatch
 from compare_gan.gans.tasks import (
@@ -142,8 +141,7 @@ class S3GAN(ModularGAN):
         return heads
 
     def discriminator_options(self) -> dict[str, Any]:
-        own = "project_y" in parameters(self.architecture.Discriminator)
-        return {"project_y": False} if self.project_y and own else {}
+        return {"project_y": False} if self.project_y else {}
 
     def labels(self, batch: TrainingBatch):
         y = super().labels(batch)

@@ -53,6 +53,20 @@ CASES = {
         SSGAN.rotated_batch_size = 16
         penalty.fn = @l2_penalty
     """,
+    "modern_parts": """
+        options.gan_class = @S3GAN
+        S3GAN.rotated_batch_fraction = 1
+        S3GAN.project_y = True
+        S3GAN.use_predictor = True
+        S3GAN.loss = @rp_gan
+        S3GAN.penalties = [@r1(), @lecam()]
+        S3GAN.augmentations = [@diff_augment()]
+        D.spectral_norm = True
+        r1.gamma = @cosine_decay()
+        r1.interval = 2
+        lecam.start_step = 2
+        ModularGAN.g_lr = @cosine_decay()
+    """,
     # So great an epsilon makes Adam's step proportional to the gradient: else rounding in zero
     # gradients would turn into whole steps.
     "adam": """
@@ -84,6 +98,7 @@ def _train(tiny, strategy, precision=None):
     with strategy.scope(), mixed_precision(precision):
         state = tiny.make_state(disc_iters=1)
         state.gan.check_batch_size(8 // strategy.num_replicas_in_sync)
+        state.step.assign(4)  # Where lazy penalties are due and LeCam acts.
     # Unequally many labels on the replicas: one on the first, three on the second.
     batch = tiny.make_batch(disc_iters=1, unlabelled=[0, 1, 2, 6])
     if strategy.num_replicas_in_sync == 2:

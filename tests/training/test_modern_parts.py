@@ -1,0 +1,212 @@
+"""Runs with every new kind of part: trained, saved, resumed, on one replica and with schedules."""
+
+import glob
+import os
+
+import gin
+import numpy as np
+import pytest
+import tensorflow as tf
+
+from compare_gan import checkpoints
+from compare_gan.config import parse
+from compare_gan.errors import UserError
+from compare_gan.training.experiment import Experiment
+from compare_gan.training.step import TrainStep
+
+# In addition to the tiny run: six steps of S3GAN, two discriminator steps each.
+MODERN = (
+    "S3GAN.loss = @rp_gan",
+    "S3GAN.penalties = [@r1(), @lecam()]",
+    "r1.gamma = @gamma/cosine_decay()",
+    "gamma/cosine_decay.initial = 0.5",
+    "gamma/cosine_decay.final = 0.1",
+    "gamma/cosine_decay.steps = 4",
+    "r1.interval = 3",
+    "lecam.start_step = 2",
+    "S3GAN.augmentations = [@diff_augment()]",
+    "diff_augment.policy = 'color,translation,cutout'",
+    "S3GAN.g_lr = @lr/cosine_decay()",
+    "lr/cosine_decay.initial = 0.001",
+    "lr/cosine_decay.final = 0.0001",
+    "lr/cosine_decay.steps = 5",
+    "tf.train.AdamOptimizer.beta2 = @beta2/cosine_decay()",
+    "beta2/cosine_decay.initial = 0.9",
+    "beta2/cosine_decay.final = 0.99",
+    "S3GAN.ema_decay = @ema/cosine_decay()",
+    "ema/cosine_decay.initial = 0.25",
+    "ema/cosine_decay.final = 0.75",
+    "ema/cosine_decay.steps = 4",
+    "run_config.deterministic = True",
+)
+
+
+def _values(trainer):
+    return {name: variable.numpy() for name, variable in trainer.state.variables().items()}
+
+
+def test_a_run_is_saved_and_resumed_bit_for_bit(make_trainer, tmp_path):
+    whole = make_trainer(tmp_path / "whole", *MODERN)
+    history = {name: list(course) for name, course in whole.run_steps(6).items()}
+    expected = _values(whole)
+    for name in (
+        "penalties/lecam/real_average",
+        "penalties/lecam/fake_average",
+    ):
+        assert expected[name] != 0.0
+    assert all(np.all(np.isfinite(course)) for course in history.values())
+    # Of the second discriminator steps (updates 1, 3, 5, 7, 9, 11) those with numbers 3 and 9.
+    assert [value > 0 for value in history["loss/r1"]] == [False, True, False, False, True, False]
+    assert [value > 0 for value in history["loss/lecam"]][:3] == [False] * 3
+
+    first = make_trainer(tmp_path / "parts", *MODERN)
+    first.run_steps(4)
+    first.checkpoints.save()
+    resumed = make_trainer(tmp_path / "parts", *MODERN)
+    assert resumed.step == 4
+    rest = resumed.run_steps(2)
+    for name, course in history.items():
+        np.testing.assert_array_equal(rest[name], course[4:], err_msg=name)
+    for name, value in _values(resumed).items():
+        np.testing.assert_array_equal(value, expected[name], err_msg=name)
+
+
+def test_learning_rates_follow_their_schedule(make_trainer, tmp_path):
+    trainer = make_trainer(tmp_path, *MODERN)
+    for step in range(3):
+        trainer.run_steps(1)
+        t = min(step / 5, 1)
+        expected = 0.0001 + 0.0009 * 0.5 * (1 + np.cos(np.pi * t))
+        for optimizer in (trainer.state.g_optimizer, trainer.state.d_optimizer):
+            np.testing.assert_allclose(float(optimizer.learning_rate.value), expected, rtol=1e-6)
+
+
+def test_betas_and_the_average_follow_their_schedules(tiny):
+    """Three steps of Adam and of the average against NumPy, each with the values of its step."""
+    gin.parse_config("""
+        options.gan_class = @ModularGAN
+        ModularGAN.g_lr = 0.01
+        ModularGAN.g_use_ema = True
+        ModularGAN.ema_start_step = 0
+        ModularGAN.ema_decay = @ema/cosine_decay()
+        ema/cosine_decay.initial = 0.0
+        ema/cosine_decay.final = 0.8
+        ema/cosine_decay.steps = 3
+        tf.train.AdamOptimizer.beta1 = 0.0
+        tf.train.AdamOptimizer.beta2 = @beta/cosine_decay()
+        beta/cosine_decay.initial = 0.5
+        beta/cosine_decay.final = 0.9
+        beta/cosine_decay.steps = 2
+    """)
+    state = tiny.make_state()
+    optimizer, gradients = state.g_optimizer, np.random.RandomState(0).normal(size=(3, 4))
+    variables = state.gan.generator_variables
+    w = tf.Variable(np.zeros(4, np.float32))
+    optimizer = type(optimizer)(0.01, beta_1=0.0, beta_2=optimizer.beta_2, epsilon=1e-8)
+    optimizer.training_step = state.g_optimizer.training_step
+    optimizer.build([w])
+    second, expected, average = np.zeros(4), np.zeros(4), None
+    for step, g in enumerate(gradients):
+        state.step.assign(step)
+        optimizer.apply([tf.constant(g, tf.float32)], [w])
+        beta = 0.9 - 0.4 * 0.5 * (1 + np.cos(np.pi * min(step / 2, 1)))
+        second = beta * second + (1 - beta) * g**2
+        expected = expected - 0.01 * g / (np.sqrt(second / (1 - beta ** (step + 1))) + 1e-8)
+        np.testing.assert_allclose(w.numpy(), expected, rtol=1e-4)
+
+        variables[0].assign(np.full(variables[0].shape, float(step + 1)))
+        state.update_ema()
+        decay = 0.8 - 0.8 * 0.5 * (1 + np.cos(np.pi * min(step / 3, 1)))
+        average = step + 1 if average is None else decay * average + (1 - decay) * (step + 1)
+        np.testing.assert_allclose(state.ema[0].numpy(), np.full(variables[0].shape, average), 1e-5)
+
+
+def test_the_step_is_traced_once_and_skips_lazy_penalties(make_trainer, tmp_path):
+    """No step but the due ones computes R1: the conditional is in the compiled step."""
+    trainer = make_trainer(tmp_path, *MODERN)
+    trainer.run_steps(1)
+    trainer.run_steps(3)
+    assert trainer._train_loop.experimental_get_tracing_count() == 1
+    [batch] = trainer._make_batches(1, [0]).take(1)
+    graph = tf.function(TrainStep(trainer.state)).get_concrete_function(batch).graph
+    kinds = [op.type for op in graph.get_operations()]
+    # One for each discriminator step, and one for its gradient.
+    assert sum(kind in ("If", "StatelessIf") for kind in kinds) == 4
+
+
+def test_there_are_no_conditionals_without_lazy_penalties(make_trainer, tmp_path):
+    trainer = make_trainer(tmp_path, "S3GAN.penalties = [@r1(), @lecam()]")
+    [batch] = trainer._make_batches(1, [0]).take(1)
+    graph = tf.function(TrainStep(trainer.state)).get_concrete_function(batch).graph
+    assert not [op for op in graph.get_operations() if op.type in ("If", "StatelessIf")]
+
+
+def test_variables_of_penalties_are_only_there_with_them(make_trainer, tmp_path):
+    plain = make_trainer(tmp_path / "plain")
+    assert not [name for name in plain.state.variables() if name.startswith("penalties")]
+    plain.run_steps(1)
+    plain.checkpoints.save()
+    [path] = glob.glob(os.path.join(tmp_path, "plain", "checkpoints", "step-1.index"))
+    stored = {name for name, _ in tf.train.list_variables(path.removesuffix(".index"))}
+    # A run that was started without a memory cannot go on with one.
+    with pytest.raises(UserError, match="does not fit this config"):
+        make_trainer(tmp_path / "plain", "S3GAN.penalties = [@lecam()]")
+    assert not any("lecam" in name for name in stored)
+    assert checkpoints.list_checkpoints(str(tmp_path / "plain"))
+
+
+@pytest.mark.parametrize(
+    ("bindings", "sentence"),
+    (
+        (
+            ("loss.fn = @hinge", "ModularGAN.loss = @rp_gan"),
+            "loss.fn and ModularGAN.loss are two spellings",
+        ),
+        (
+            ("penalty.fn = @l2_penalty", "S3GAN.penalties = [@r1()]"),
+            "penalty.fn and S3GAN.penalties are two spellings",
+        ),
+        (
+            ("options.lamba = 10", "S3GAN.penalties = [@r1()]"),
+            "options.lamba and S3GAN.penalties are two spellings",
+        ),
+        (
+            ("DiffAugment.policy = 'color'", "S3GAN.augmentations = [@diff_augment()]"),
+            "DiffAugment.policy and S3GAN.augmentations are two spellings",
+        ),
+    ),
+)
+def test_two_spellings_at_once_are_refused(tiny_run, bindings, sentence):
+    parse([], [*tiny_run, *bindings])
+    with pytest.raises(UserError, match=sentence):
+        Experiment.from_gin()
+
+
+@pytest.mark.parametrize(
+    "bindings",
+    (
+        ("loss.fn = @hinge", "SSGAN.loss = @rp_gan"),  # Of another class.
+        ("loss.fn = @non_saturating", "S3GAN.loss = @rp_gan"),  # As an operative config has it.
+        ("penalty.fn = @l2_penalty", "S3GAN.penalties = ()"),
+    ),
+)
+def test_what_is_no_contradiction(tiny_run, bindings):
+    parse([], [*tiny_run, *bindings])
+    Experiment.from_gin()
+
+
+def test_old_spellings_fill_the_arguments(tiny_run):
+    parse(
+        [],
+        [
+            *tiny_run,
+            "loss.fn = @hinge",
+            "penalty.fn = @wgangp_penalty",
+            "options.lamba = 10",
+            "DiffAugment.policy = 'translation'",
+        ],
+    )
+    gan = Experiment.from_gin().options.make_gan((8, 8, 3), 10)
+    assert gan.loss.__name__ == "hinge"
+    assert [(p.name, p.weight) for p in gan.penalties] == [("penalty", 10)]
+    assert [a.operations for a in gan.augmentations] == [["translation"]]
