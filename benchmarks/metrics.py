@@ -95,7 +95,7 @@ def command(count: int, metrics: str) -> float:
 
 def write_pngs(folder: str, images: np.ndarray) -> None:
     """Writes uint8 [n, H, W, C] as `<number>.png`."""
-    from compare_gan.report import grids
+    from compare_gan.plots import grids
 
     for i, image in enumerate(images):
         grids.save_png(image, os.path.join(folder, f"{i:06}.png"))

@@ -16,14 +16,15 @@ Parts to use in your own code
 
 From a config to a trained model and its scores
   config          gin files: parsing, names of example configs, messages about mistakes
-  training        the runner: experiment, trainer, model directory
+  training        the runner: experiment, trainer, run directory
   labels          labels for every image, inferred from a few or from none
   sampling        Sampler: a generator, its latents and classes; grids and files of images
   evaluation      scores of generators and of any two sets of images; protocols
-  report          grids of images, curves of losses
-  importing       models of the 2019 library
+  hub             models out and in: export, models of the 2019 library
+  plots           grids of images, curves of losses
 
 Under them
+  backend         the operations that keras.ops lacks
   engine          the loop of every training: one update, checkpoints, devices, precision
   registry        parts by kind and name, and how to add your own
   files           whole files, locks, hashes
@@ -45,6 +46,7 @@ if TYPE_CHECKING:
     from compare_gan import (
         architectures,
         augmentations,
+        backend,
         config,
         datasets,
         engine,
@@ -52,14 +54,14 @@ if TYPE_CHECKING:
         evaluation,
         files,
         gans,
-        importing,
+        hub,
         labels,
         layers,
         losses,
         metrics,
         penalties,
+        plots,
         registry,
-        report,
         sampling,
         schedules,
         training,
@@ -72,6 +74,7 @@ __all__ = [
     "__version__",
     "architectures",
     "augmentations",
+    "backend",
     "config",
     "datasets",
     "engine",
@@ -79,15 +82,15 @@ __all__ = [
     "evaluation",
     "files",
     "gans",
-    "importing",
+    "hub",
     "labels",
     "layers",
     "load_generator",
     "losses",
     "metrics",
     "penalties",
+    "plots",
     "registry",
-    "report",
     "sampling",
     "schedules",
     "score",

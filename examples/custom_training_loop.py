@@ -14,7 +14,7 @@ from compare_gan.datasets import as_arrays, get_dataset
 from compare_gan.layers import BatchNorm
 from compare_gan.losses import non_saturating
 from compare_gan.penalties import wgangp_penalty
-from compare_gan.report.grids import image_grid, save_png
+from compare_gan.plots.grids import image_grid, save_png
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
 parser.add_argument("--steps", type=int, default=2000)

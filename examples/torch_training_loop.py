@@ -17,7 +17,7 @@ import torch
 from compare_gan.architectures import sndcgan
 from compare_gan.layers import BatchNorm
 from compare_gan.losses import hinge
-from compare_gan.report.grids import image_grid, save_png
+from compare_gan.plots.grids import image_grid, save_png
 
 parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
 parser.add_argument("--steps", type=int, default=2000)

@@ -45,13 +45,13 @@ def _bindings(tiny_run, *more):
 def _model_dir(tmp_path_factory, tiny_run):
     """A trained tiny run."""
     from compare_gan import config
-    from compare_gan.training import schedules
+    from compare_gan.training import modes
     from compare_gan.training.experiment import Experiment
     from compare_gan.training.run_dir import RunDir
 
     path = str(tmp_path_factory.mktemp("run"))
     config.parse([], tiny_run)
-    schedules.run("train", Experiment.from_gin(), RunDir(path), schedules.EvaluationPlan())
+    modes.run("train", Experiment.from_gin(), RunDir(path), modes.EvaluationPlan())
     return path
 
 
@@ -193,7 +193,7 @@ def test_trouble_in_a_writing_thread_ends_in_a_sentence(run, model_dir, tmp_path
     def fail(*args):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
-    monkeypatch.setattr("compare_gan.report.grids.save_png", fail)
+    monkeypatch.setattr("compare_gan.plots.grids.save_png", fail)
     status, _, err = run(*sample)
     assert (status, err) == (1, f"Error: No space left on device: {tmp_path}.\n")
 
@@ -315,7 +315,7 @@ def test_trouble_with_files_ends_in_a_sentence(run, monkeypatch, tiny_run, error
     def fail(*args):
         raise error
 
-    monkeypatch.setattr("compare_gan.training.schedules.run", fail)
+    monkeypatch.setattr("compare_gan.training.modes.run", fail)
     status, _, err = run("train", "--model_dir", "x", *_bindings(tiny_run))
     assert (status, err) == (1, f"Error: {sentence}\n")
 
@@ -324,7 +324,7 @@ def test_errors_of_the_program_keep_their_traceback(run, monkeypatch, tiny_run):
     def fail(*args):
         raise tf.errors.ResourceExhaustedError(None, None, "OOM when allocating tensor")
 
-    monkeypatch.setattr("compare_gan.training.schedules.run", fail)
+    monkeypatch.setattr("compare_gan.training.modes.run", fail)
     with pytest.raises(tf.errors.ResourceExhaustedError):
         run("train", "--model_dir", "x", *_bindings(tiny_run))
 
@@ -333,7 +333,7 @@ def test_divergence_has_a_status_of_its_own(run, monkeypatch, tiny_run):
     def diverge(*args):
         raise DivergenceError("Training diverged at step 4: loss is not finite.")
 
-    monkeypatch.setattr("compare_gan.training.schedules.run", diverge)
+    monkeypatch.setattr("compare_gan.training.modes.run", diverge)
     status, _, err = run("train", "--model_dir", "x", *_bindings(tiny_run))
     assert (status, err) == (3, "Error: Training diverged at step 4: loss is not finite.\n")
 
@@ -349,7 +349,7 @@ def test_interruption_says_what_is_left(run, monkeypatch, tiny_run, told, shown)
     def interrupt(*args):
         raise KeyboardInterrupt(*told)
 
-    monkeypatch.setattr("compare_gan.training.schedules.run", interrupt)
+    monkeypatch.setattr("compare_gan.training.modes.run", interrupt)
     status, _, err = run("train", "--model_dir", "x", *_bindings(tiny_run))
     assert status == 130 and err.strip() == f"Interrupted: {shown}."
 

@@ -97,7 +97,7 @@ def export(
     images in [0, 1].
     """
     prepare_tensorflow()
-    from compare_gan.training.export import export as write
+    from compare_gan.hub.exporter import export as write
     from compare_gan.training.run_dir import RunDir
 
     model = RunDir(model_dir).load(checkpoint, use_ema=not raw)
@@ -132,6 +132,6 @@ def import_weights(
     Architecture, image size and classes follow from the names and shapes of the variables.
     """  # noqa: D301
     prepare_tensorflow()
-    from compare_gan import importing
+    from compare_gan import hub
 
-    click.echo(importing.import_weights(source, model_dir, gin_configs, gin_bindings))
+    click.echo(hub.import_weights(source, model_dir, gin_configs, gin_bindings))

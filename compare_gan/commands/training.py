@@ -2,7 +2,7 @@
 
 import click
 
-from compare_gan.commands.options import config_options, dataset_overrides, eval_options
+from compare_gan.commands.shared_options import config_options, dataset_overrides, eval_options
 from compare_gan.errors import UserError
 from compare_gan.startup import prepare_tensorflow
 
@@ -53,7 +53,7 @@ def train(
     """
     prepare_tensorflow()
     from compare_gan import config
-    from compare_gan.training import schedules
+    from compare_gan.training import modes
     from compare_gan.training.experiment import Experiment
     from compare_gan.training.run_dir import RunDir
 
@@ -68,12 +68,12 @@ def train(
 
         click.echo(describe(experiment))
         return
-    evaluation = schedules.EvaluationPlan(
+    evaluation = modes.EvaluationPlan(
         averaging_runs=num_eval_averaging_runs,
         every_steps=eval_every_steps,
         score_filename=score_filename,
     )
-    schedules.run(mode, experiment, RunDir(model_dir), evaluation)
+    modes.run(mode, experiment, RunDir(model_dir), evaluation)
 
 
 @click.command()
@@ -127,7 +127,7 @@ def evaluate(
     """
     prepare_tensorflow()
     from compare_gan import config
-    from compare_gan.training import schedules
+    from compare_gan.training import modes
     from compare_gan.training.experiment import Experiment
     from compare_gan.training.run_dir import RunDir
 
@@ -135,7 +135,7 @@ def evaluate(
     config.parse([run.config], gin_bindings)
     path = None if checkpoint is None else run.find_checkpoint(checkpoint)
     experiment = Experiment.from_gin(**dataset_overrides(tfds_data_dir, data_fake_dataset))
-    plan = schedules.EvaluationPlan(
+    plan = modes.EvaluationPlan(
         averaging_runs=num_eval_averaging_runs, score_filename=score_filename
     )
-    schedules.evaluate_checkpoints(experiment, run, [path], plan)
+    modes.evaluate_checkpoints(experiment, run, [path], plan)

@@ -31,9 +31,9 @@ _PARSE_ERRORS = (
 )
 # What holds options that no registered part brings with it.
 _ROOMS_WITH_OPTIONS = (
-    "compare_gan.training.options",
+    "compare_gan.training.run_options",
     "compare_gan.datasets.latents",
-    "compare_gan.evaluation.options",
+    "compare_gan.evaluation.evaluation_options",
     "compare_gan.labels",
     "compare_gan.sampling",
 )

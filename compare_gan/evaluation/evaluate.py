@@ -8,9 +8,9 @@ from typing import Any
 from compare_gan.datasets import Dataset
 from compare_gan.errors import UserError
 from compare_gan.evaluation import pictures
+from compare_gan.evaluation.evaluation_options import EvaluationOptions
 from compare_gan.evaluation.image_sets import GeneratedImages
 from compare_gan.evaluation.measure import measure
-from compare_gan.evaluation.options import EvaluationOptions
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.metrics.base import Metric
 from compare_gan.metrics.extractors import Extractor
@@ -38,7 +38,7 @@ def evaluate_generator(
       >>> import numpy as np
       >>> from compare_gan.datasets import get_dataset
       >>> from compare_gan.evaluation.evaluate import evaluate_generator
-      >>> from compare_gan.evaluation.options import EvaluationOptions
+      >>> from compare_gan.evaluation.evaluation_options import EvaluationOptions
       >>> from compare_gan.sampling import Sampler
       >>> def network(inputs, training):
       ...     return np.ones([1, 8, 8, 3], np.float32) * inputs[0][:, :, None, None] ** 2

@@ -8,8 +8,8 @@ import PIL.Image
 
 from compare_gan.metrics.base import Metric
 from compare_gan.metrics.extractors import Extractor
+from compare_gan.plots import grids
 from compare_gan.registry import call_with_requested
-from compare_gan.report import grids
 
 
 def draw(

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from compare_gan.report import grids
+from compare_gan.plots import grids
 from compare_gan.sampling.classes import row_names
 from compare_gan.sampling.sampler import Sampler
 

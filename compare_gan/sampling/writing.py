@@ -13,7 +13,7 @@ import tqdm
 
 from compare_gan import files
 from compare_gan.errors import UserError
-from compare_gan.report import grids
+from compare_gan.plots import grids
 from compare_gan.sampling.classes import labels_in_turn
 from compare_gan.sampling.sampler import BATCH_SIZE, Sampler
 

@@ -25,7 +25,7 @@ from compare_gan.gans import ModularGAN
 from compare_gan.schedules import Schedule
 from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.optimizers import make_optimizers
-from compare_gan.training.options import Options
+from compare_gan.training.run_options import Options
 
 # The parameters that name a part, and its kind.
 _PARTS = {

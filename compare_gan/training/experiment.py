@@ -17,11 +17,11 @@ from compare_gan.datasets import (
     TrainingLatents,
 )
 from compare_gan.engine.precision import mixed_precision
-from compare_gan.evaluation.options import EvaluationOptions
+from compare_gan.evaluation.evaluation_options import EvaluationOptions
 from compare_gan.layers import ConditionalBatchNorm
 from compare_gan.sampling import StandingStatistics
 from compare_gan.training.checks import check_bindings, check_gan, check_spellings
-from compare_gan.training.options import Options, RunConfig
+from compare_gan.training.run_options import Options, RunConfig
 
 _log = logging.getLogger(__name__)
 

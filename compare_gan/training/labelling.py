@@ -11,7 +11,7 @@ from compare_gan.datasets import DataOptions, get_dataset, outline
 from compare_gan.engine.distribution import make_strategy
 from compare_gan.errors import UserError
 from compare_gan.training.checks import check_bindings
-from compare_gan.training.options import RunConfig
+from compare_gan.training.run_options import RunConfig
 
 
 def infer_labels(label_dir: str | None, **dataset_overrides: Any) -> str:

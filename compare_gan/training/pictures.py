@@ -5,7 +5,7 @@ import os
 
 import numpy as np
 
-from compare_gan.report import curves, grids
+from compare_gan.plots import curves, grids
 from compare_gan.sampling import Sampler, sample_grid
 from compare_gan.sampling.classes import row_names
 from compare_gan.training.experiment import Experiment

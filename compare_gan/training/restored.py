@@ -5,7 +5,7 @@ import dataclasses
 from compare_gan.datasets import EvaluationLatents
 from compare_gan.engine import Checkpoints
 from compare_gan.sampling import Sampler, StandingStatistics
-from compare_gan.training.options import Options
+from compare_gan.training.run_options import Options
 from compare_gan.training.state import TrainState
 
 

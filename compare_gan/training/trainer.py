@@ -12,13 +12,13 @@ import tensorflow as tf
 
 from compare_gan import engine
 from compare_gan.backend import on_cpu
+from compare_gan.backend.winograd import winograd_convolutions
 from compare_gan.training.experiment import Experiment
-from compare_gan.training.options import RunConfig
 from compare_gan.training.recorder import Recorder
 from compare_gan.training.run_dir import RunDir
+from compare_gan.training.run_options import RunConfig
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
-from compare_gan.winograd import winograd_convolutions
 
 _log = logging.getLogger(__name__)
 

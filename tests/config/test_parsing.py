@@ -5,7 +5,7 @@ import pytest
 
 from compare_gan import config
 from compare_gan.errors import UserError
-from compare_gan.training.options import Options
+from compare_gan.training.run_options import Options
 
 _GOOD = """
 options.gan_class = @S3GAN

@@ -16,7 +16,7 @@ from compare_gan.datasets.latents import LatentDistribution
 from compare_gan.errors import UserError
 from compare_gan.evaluation import protocols
 from compare_gan.evaluation.evaluate import evaluate_generator
-from compare_gan.evaluation.options import EvaluationOptions
+from compare_gan.evaluation.evaluation_options import EvaluationOptions
 from compare_gan.evaluation.provenance import NOT_RECORDED
 from compare_gan.evaluation.results import ResultRow, comparable
 from compare_gan.metrics import (

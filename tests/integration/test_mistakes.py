@@ -600,7 +600,7 @@ def test_a_batch_that_replicas_cannot_share(text, sentence, line, complain, tmp_
         num_replicas_in_sync = 3
         scope = contextlib.nullcontext
 
-    monkeypatch.setattr("compare_gan.training.schedules.make_strategy", lambda *args: Strategy())
+    monkeypatch.setattr("compare_gan.training.modes.make_strategy", lambda *args: Strategy())
     said = _complaint_about(text, complain, tmp_path, monkeypatch)
     assert said == f"config.gin, line {line}: {sentence}"
 

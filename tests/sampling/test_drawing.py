@@ -8,7 +8,7 @@ from PIL import Image
 
 from compare_gan import sampling
 from compare_gan.errors import UserError
-from compare_gan.report import grids
+from compare_gan.plots import grids
 
 Z_DIM = 4
 _NAMES = ["dark", "middle", "bright"]

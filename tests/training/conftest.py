@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from compare_gan import config, registry
-from compare_gan.training.options import Options
 from compare_gan.training.run_dir import RunDir
+from compare_gan.training.run_options import Options
 from compare_gan.training.state import TrainState
 from compare_gan.training.trainer import Experiment, Trainer
 

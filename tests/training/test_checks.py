@@ -6,7 +6,7 @@ import pytest
 from compare_gan import config, registry
 from compare_gan.errors import UserError
 from compare_gan.training.checks import check_bindings, check_gan
-from compare_gan.training.options import Options
+from compare_gan.training.run_options import Options
 
 
 @gin.configurable("make_loss", module="test_checks")

@@ -13,7 +13,7 @@ import pytest
 import tensorflow as tf
 
 from compare_gan import backend, registry
-from compare_gan.training.options import Options
+from compare_gan.training.run_options import Options
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
 

@@ -14,8 +14,8 @@ from compare_gan.engine.loop import make_train_loop
 from compare_gan.engine.precision import mixed_precision
 from compare_gan.gans.terms import LossTerms
 from compare_gan.sampling import Sampler
-from compare_gan.training.options import Options
 from compare_gan.training.run_dir import RunDir
+from compare_gan.training.run_options import Options
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
 

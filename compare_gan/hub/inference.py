@@ -16,9 +16,9 @@ import keras
 
 from compare_gan import registry
 from compare_gan.errors import UserError
-from compare_gan.importing import options
-from compare_gan.importing.options import Shapes
-from compare_gan.importing.source import GraphFacts
+from compare_gan.hub import inferred_options
+from compare_gan.hub.inferred_options import Shapes
+from compare_gan.hub.weights_source import GraphFacts
 
 _GRAY_SIZES = (28, 32, 64, 128, 48, 96, 256, 512)
 # Where several sizes fit (no weight of resnet5 depends on it) the first is taken.
@@ -26,7 +26,7 @@ _COLOUR_SIZES = (128, 64, 32, 256, 512, 48, 96, 28)
 
 
 @dataclasses.dataclass(frozen=True)
-class Inferred:
+class InferredNetworks:
     """What was worked out.
 
     Attributes:
@@ -50,11 +50,11 @@ def infer(
     architecture: str | None = None,
     image_shape: tuple[int, int, int] | None = None,
     num_classes: int | None = None,
-) -> Inferred:
+) -> InferredNetworks:
     """Works out architecture, sizes and options.
 
     Args:
-      shapes: By name the shapes of the variables of 2019, see `Source.shapes`.
+      shapes: By name the shapes of the variables of 2019, see `WeightsSource.shapes`.
       facts: What the saved graph tells, if there is one.
       architecture: Name of the architecture, if it is known.
       image_shape: (H, W, C), if it is known.
@@ -73,28 +73,28 @@ def infer(
     network = _fitted(module.Generator, image_shape, generator)
     first_dense = next(path for path, (kernel, _) in _layers(network) if not kernel)
     z_in = generator.get(f"generator/{first_dense}/kernel", (128,))[0]
-    z_dim, choices, num_classes = options.latent_and_labels(
+    z_dim, choices, num_classes = inferred_options.latent_and_labels(
         module.Generator, shapes, z_in, facts, num_classes
     )
     bindings = [
         f"options.architecture = '{family}'",
         f"options.z_dim = {z_dim}",
-        *options.normalizations("G", generator),
-        *options.normalizations("D", discriminator),
-        *options.statistics(shapes, facts),
-        *options.spectral_norm(shapes),
+        *inferred_options.normalizations("G", generator),
+        *inferred_options.normalizations("D", discriminator),
+        *inferred_options.statistics(shapes, facts),
+        *inferred_options.spectral_norm(shapes),
         *_bindings(network, generator, choices),
     ]
     if discriminator:
         network = _fitted(module.Discriminator, image_shape, discriminator)
         choices = {"project_y": "discriminator/embedding_fc/kernel" in discriminator}
         bindings += _bindings(network, discriminator, choices)
-    return Inferred(family, bindings, image_shape, num_classes, other_sizes)
+    return InferredNetworks(family, bindings, image_shape, num_classes, other_sizes)
 
 
 def _bindings(network: keras.Model, variables: Shapes, choices: dict[str, object]) -> list[str]:
-    choices = choices | {"blocks_with_attention": options.attention(network, variables)}
-    return options.bindings_of(network, choices)
+    choices = choices | {"blocks_with_attention": inferred_options.attention(network, variables)}
+    return inferred_options.bindings_of(network, choices)
 
 
 # Family, size, width.
@@ -153,7 +153,7 @@ def _fitted(cls, image_shape, variables: Shapes) -> keras.Model:
 
 def _width(cls, image_shape, found) -> int | None:
     """The width `ch` at which most layers are as wide as those found; None if there is no such."""
-    usual = options.defaults(cls).get("ch")
+    usual = inferred_options.defaults(cls).get("ch")
     ratios = collections.Counter(
         found[path][1] / units
         for path, (kernel, units) in _layers_of_network(cls, image_shape).items()
@@ -171,7 +171,7 @@ def _layers_of_network(cls, image_shape, ch: int | None = None) -> dict[str, tup
     Raises:
       UserError: The family has no network for such images.
     """
-    width = {} if ch in (None, options.defaults(cls).get("ch")) else {"ch": ch}
+    width = {} if ch in (None, inferred_options.defaults(cls).get("ch")) else {"ch": ch}
     return dict(_layers(cls(image_shape=image_shape, **width)))
 
 

@@ -2,7 +2,7 @@ import gin
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.training.options import Options, RunConfig
+from compare_gan.training.run_options import Options, RunConfig
 from compare_gan.training.trainer import Experiment
 
 _REQUIRED = dict(gan_class="ModularGAN", architecture="dummy_arch", batch_size=4, training_steps=2)

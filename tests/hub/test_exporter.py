@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.training.export import export
+from compare_gan.hub.exporter import export
 from compare_gan.training.run_dir import RunDir
 
 # Loads the SavedModel first: TensorFlow must suffice for it.

@@ -13,8 +13,8 @@ from keras import ops
 
 from compare_gan import config, registry
 from compare_gan.errors import UserError
-from compare_gan.importing.inference import infer
-from compare_gan.importing.source import GraphFacts
+from compare_gan.hub.inference import infer
+from compare_gan.hub.weights_source import GraphFacts
 from compare_gan.layers import SpectralNorm
 
 _DATA = pathlib.Path(__file__).parent.parent / "data"

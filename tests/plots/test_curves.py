@@ -1,7 +1,7 @@
 import numpy as np
 from PIL import Image
 
-from compare_gan.report import plot_curves
+from compare_gan.plots import plot_curves
 
 
 def _plot(tmp_path, name, series):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import keras
 
-from compare_gan.importing.source import GraphFacts
+from compare_gan.hub.weights_source import GraphFacts
 from compare_gan.layers import SpectralNorm
 
 Shapes = Mapping[str, tuple[int, ...]]

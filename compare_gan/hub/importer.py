@@ -11,11 +11,11 @@ from compare_gan import config, files, registry
 from compare_gan.datasets import DataOptions, outline
 from compare_gan.engine.checkpoints import Checkpoints
 from compare_gan.errors import UserError
-from compare_gan.importing.inference import Inferred, infer
-from compare_gan.importing.source import EMA, Source, open_source
+from compare_gan.hub.inference import InferredNetworks, infer
+from compare_gan.hub.weights_source import EMA, WeightsSource, open_source
 from compare_gan.training.checks import check_bindings
-from compare_gan.training.options import Options
 from compare_gan.training.run_dir import RunDir
+from compare_gan.training.run_options import Options
 from compare_gan.training.state import TrainState
 
 _log = logging.getLogger(__name__)
@@ -131,7 +131,7 @@ def _shape_and_classes() -> tuple[tuple[int, int, int] | None, int | None]:
     return (side, side, 3) if side else None, None
 
 
-def _check_classes(told: _Told, inferred: Inferred) -> int | None:
+def _check_classes(told: _Told, inferred: InferredNetworks) -> int | None:
     shown = inferred.num_classes
     if shown and told.num_classes not in (None, shown):
         raise UserError(
@@ -141,7 +141,7 @@ def _check_classes(told: _Told, inferred: Inferred) -> int | None:
     return shown or told.num_classes
 
 
-def _run_bindings(source: Source, inferred: Inferred, told: _Told) -> list[str]:
+def _run_bindings(source: WeightsSource, inferred: InferredNetworks, told: _Told) -> list[str]:
     """Bindings of the run: the GAN with its heads, and what no network shows."""
     conditional = inferred.num_classes is not None
     rotation, predictor, projection = (
@@ -181,14 +181,14 @@ def _run_bindings(source: Source, inferred: Inferred, told: _Told) -> list[str]:
     return bindings + _latent_bindings(inferred)
 
 
-def _latent_bindings(inferred: Inferred) -> list[str]:
+def _latent_bindings(inferred: InferredNetworks) -> list[str]:
     """The configs of 2019 draw normal latents for BigGAN's networks, uniform ones for others."""
     if not inferred.architecture.startswith("resnet_biggan"):
         return []
     return [f"{scope}.distribution_fn = @tf.random.normal" for scope in ("z", "eval_z")]
 
 
-def _tell_assumptions(source: Source, inferred: Inferred, told: _Told) -> None:
+def _tell_assumptions(source: WeightsSource, inferred: InferredNetworks, told: _Told) -> None:
     latents = "normal" if _latent_bindings(inferred) else "uniform"
     assumed = dict(zip(_NOT_SHOWN, (f"@tf.random.{latents}", "1e-05"), strict=True))
     if source.facts.epsilon is not None:
@@ -207,7 +207,7 @@ def _tell_assumptions(source: Source, inferred: Inferred, told: _Told) -> None:
 # The model itself.
 
 
-def _build_and_write(source: Source, run: RunDir, data: _Data) -> str:
+def _build_and_write(source: WeightsSource, run: RunDir, data: _Data) -> str:
     options = Options()
     gan = options.make_gan(data.image_shape, data.num_classes)
     targets = _targets(gan)
@@ -242,7 +242,7 @@ def _targets(gan) -> dict[str, object]:
     return {_name(variable): variable for part in parts for variable in part.variables}
 
 
-def _check(source: Source, targets: Mapping[str, object], gan, options: Options) -> None:
+def _check(source: WeightsSource, targets: Mapping[str, object], gan, options: Options) -> None:
     """Raises UserError unless the source has what the model has, in the same shapes."""
     wanted = {name: tuple(variable.shape) for name, variable in targets.items()}
     found = dict(source.shapes)

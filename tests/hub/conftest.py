@@ -9,7 +9,7 @@ import pytest
 import tensorflow as tf
 
 from compare_gan import config, registry
-from compare_gan.training.options import Options
+from compare_gan.training.run_options import Options
 
 _TF1 = tf.compat.v1
 _DCGAN = ["G.batch_norm_fn = @batch_norm", "D.spectral_norm = True"]

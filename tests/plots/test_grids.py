@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compare_gan.report import class_grid, image_grid, save_png
+from compare_gan.plots import class_grid, image_grid, save_png
 
 
 def _images(n, side=56, channels=1):

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.importing.source import EMA, GraphFacts, open_source
+from compare_gan.hub.weights_source import EMA, GraphFacts, open_source
 
 _VARIABLES = {
     "generator/fc_noise/kernel": np.arange(6, dtype=np.float32).reshape(2, 3),

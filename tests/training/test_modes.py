@@ -8,11 +8,11 @@ import pytest
 
 from compare_gan import config
 from compare_gan.errors import UserError
-from compare_gan.training import schedules
+from compare_gan.training import modes
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.run_dir import RunDir
 
-_PLAN = schedules.EvaluationPlan(averaging_runs=1, every_steps=3)
+_PLAN = modes.EvaluationPlan(averaging_runs=1, every_steps=3)
 
 
 @pytest.fixture(name="run")
@@ -22,7 +22,7 @@ def _run(tmp_path, tiny_run, monkeypatch):
     def run(schedule, *bindings, plan=_PLAN):
         config.parse([], [*tiny_run, *bindings])
         run_dir = RunDir(str(tmp_path / "run"))
-        schedules.run(schedule, Experiment.from_gin(), run_dir, plan)
+        modes.run(schedule, Experiment.from_gin(), run_dir, plan)
         return [row.step for row in run_dir.results().read()]
 
     return run
@@ -100,7 +100,7 @@ def test_continuous_eval_takes_up_checkpoints_until_the_last(run, tmp_path, monk
         waits.append(seconds)
         run("train")
 
-    monkeypatch.setattr(schedules.time, "sleep", train_on)
+    monkeypatch.setattr(modes.time, "sleep", train_on)
     assert run("continuous_eval") == [3, 6]
     assert waits  # The first pass found step 3 only, and waited.
 

@@ -40,7 +40,7 @@ def winograd_convolutions(enabled: bool = True) -> Iterator[None]:
     Example:
       >>> import tensorflow as tf
       >>> from compare_gan.layers import Conv2D
-      >>> from compare_gan.winograd import winograd_convolutions
+      >>> from compare_gan.backend.winograd import winograd_convolutions
       >>> layer = tf.function(Conv2D(4, 3))
       >>> with winograd_convolutions():
       ...     tuple(layer(tf.ones((2, 8, 8, 3))).shape)

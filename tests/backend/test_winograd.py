@@ -5,9 +5,10 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from compare_gan import backend, winograd
+from compare_gan import backend
+from compare_gan.backend import winograd
+from compare_gan.backend.winograd import winograd_convolutions
 from compare_gan.layers import Conv2D, Conv2DTranspose
-from compare_gan.winograd import winograd_convolutions
 
 CASES = {
     "3x3": ((2, 4, 6, 5), (3, 3, 5, 7), 1, False),

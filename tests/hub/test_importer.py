@@ -10,8 +10,8 @@ import pytest
 from compare_gan import main as command_line
 from compare_gan import sampling
 from compare_gan.errors import UserError
-from compare_gan.importing import import_weights
-from compare_gan.importing.source import EMA
+from compare_gan.hub import import_weights
+from compare_gan.hub.weights_source import EMA
 from compare_gan.training.run_dir import RunDir
 
 _DATA = pathlib.Path(__file__).parent.parent / "data"

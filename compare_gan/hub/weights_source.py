@@ -40,7 +40,7 @@ class GraphFacts:
     epsilon: float | None = None
 
 
-class Source:
+class WeightsSource:
     """The variables of a TensorFlow 1 checkpoint, by their names.
 
     Args:
@@ -106,7 +106,7 @@ def _hangs_on_a_weight(name: str, shapes) -> bool:
 
 
 @contextlib.contextmanager
-def open_source(path: str) -> Iterator[Source]:
+def open_source(path: str) -> Iterator[WeightsSource]:
     """Opens what `compare_gan import-weights` was given.
 
     Args:
@@ -127,10 +127,10 @@ def open_source(path: str) -> Iterator[Source]:
         yield _open(path)
 
 
-def _open(path: str) -> Source:
+def _open(path: str) -> WeightsSource:
     if os.path.isfile(os.path.join(path, _MODULE)):
         saved = _parse(saved_model_pb2.SavedModel(), os.path.join(path, _MODULE))
-        return Source(os.path.join(path, "variables", "variables"), list(saved.meta_graphs))
+        return WeightsSource(os.path.join(path, "variables", "variables"), list(saved.meta_graphs))
     prefix = path
     if os.path.isfile(os.path.join(path, "checkpoint")):
         prefix = tf.train.latest_checkpoint(path) or path
@@ -143,7 +143,7 @@ def _open(path: str) -> Source:
     graphs = []
     if os.path.isfile(f"{prefix}.meta"):
         graphs = [_parse(meta_graph_pb2.MetaGraphDef(), f"{prefix}.meta")]
-    return Source(prefix, graphs)
+    return WeightsSource(prefix, graphs)
 
 
 def _parse(message, path: str):

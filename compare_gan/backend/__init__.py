@@ -1,0 +1,30 @@
+"""The few operations that `keras.ops` lacks, for each Keras backend.
+
+Below `gans`, this room alone imports a backend, and only when a function is called.
+"""
+
+from compare_gan.backend.convolution import add_bias, conv, conv_transpose, mean_by_channel
+from compare_gan.backend.draws import batch_normal, batch_uniform
+from compare_gan.backend.gradients import gradient
+from compare_gan.backend.replicas import (
+    computed_when,
+    cross_replica_mean,
+    in_replicas,
+    num_replicas,
+    on_cpu,
+)
+
+__all__ = [
+    "add_bias",
+    "batch_normal",
+    "batch_uniform",
+    "computed_when",
+    "conv",
+    "conv_transpose",
+    "cross_replica_mean",
+    "gradient",
+    "in_replicas",
+    "mean_by_channel",
+    "num_replicas",
+    "on_cpu",
+]

@@ -1,0 +1,111 @@
+"""Convolutions, biases and means per channel, in the fastest form on each backend."""
+
+import keras
+from keras import ops
+
+from compare_gan.types import Tensor
+
+
+def conv(x: Tensor, kernel: Tensor, strides: int = 1) -> Tensor:
+    """Convolves with SAME padding, by Winograd's algorithm where it is enabled and worthwhile.
+
+    Args:
+      x: [batch, h, w, c].
+      kernel: [k, k, c, filters].
+      strides: Stride in both directions.
+
+    Returns:
+      [batch, ⌈h / strides⌉, ⌈w / strides⌉, filters].
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan import backend
+      >>> tuple(backend.conv(ops.ones((2, 8, 8, 3)), ops.ones((3, 3, 3, 4)), strides=2).shape)
+      (2, 4, 4, 4)
+    """
+    if keras.backend.backend() == "tensorflow":
+        from compare_gan.backend import winograd
+
+        if scheme := winograd.scheme_for(x, kernel, strides):
+            return scheme.convolve(x, kernel)
+    return ops.conv(x, kernel, strides=strides, padding="same")
+
+
+def conv_transpose(x: Tensor, kernel: Tensor, strides: int, start: int | None = None) -> Tensor:
+    """Computes a transposed convolution, by Winograd's algorithm where enabled and worthwhile.
+
+    Args:
+      x: [batch, h, w, c].
+      kernel: [k, k, filters, c].
+      strides: Stride in both directions.
+      start: Number of rows and columns of the full output that are left out at the top and left;
+        None for that of SAME padding.
+
+    Returns:
+      [batch, h · strides, w · strides, filters].
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan import backend
+      >>> x, kernel = ops.ones((2, 4, 4, 3)), ops.ones((4, 4, 5, 3))
+      >>> tuple(backend.conv_transpose(x, kernel, strides=2).shape)
+      (2, 8, 8, 5)
+    """
+    on_tensorflow = keras.backend.backend() == "tensorflow"
+    if start is None:
+        if on_tensorflow:
+            from compare_gan.backend import winograd
+
+            if scheme := winograd.scheme_for(x, kernel, strides, True):
+                return scheme.transpose(x, kernel)
+        return ops.conv_transpose(x, kernel, strides=strides, padding="same")
+    h, w = strides * x.shape[1], strides * x.shape[2]
+    if on_tensorflow:
+        import tensorflow as tf
+
+        # Not computing what is left out saves a copy, and another one for the gradient.
+        left = [start, kernel.shape[0] - strides - start]
+        batch = tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
+        return tf.nn.conv2d_transpose(
+            x, kernel, [batch, h, w, kernel.shape[2]], strides, [[0, 0], left, left, [0, 0]]
+        )
+    y = ops.conv_transpose(x, kernel, strides=strides, padding="valid")
+    return y[:, start : start + h, start : start + w]
+
+
+def add_bias(x: Tensor, bias: Tensor) -> Tensor:
+    """Adds `bias` [c] to `x` [..., c], both of the same dtype.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan import backend
+      >>> ops.convert_to_numpy(backend.add_bias(ops.zeros((2, 2)), ops.array([1.0, 2.0]))).tolist()
+      [[1.0, 2.0], [1.0, 2.0]]
+    """
+    # The sum in its gradient is faster than that of a broadcast, but less exact in half precision.
+    if (
+        keras.backend.backend() == "tensorflow"
+        and keras.backend.standardize_dtype(x.dtype) == "float32"
+    ):
+        import tensorflow as tf
+
+        return tf.nn.bias_add(x, bias)
+    return x + bias
+
+
+def mean_by_channel(x: Tensor) -> Tensor:
+    """Returns the mean over all axes but the last: [n, …, c] -> [c].
+
+    Computed first over the pixels of each example, then over examples: on CPUs that is three times
+    as fast as over all axes at once, and no less exact.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan import backend
+      >>> x = ops.reshape(ops.arange(8, dtype="float32"), (1, 2, 2, 2))
+      >>> ops.convert_to_numpy(backend.mean_by_channel(x)).tolist()
+      [3.0, 4.0]
+    """
+    if len(x.shape) > 2:
+        x = ops.mean(x, axis=tuple(range(1, len(x.shape) - 1)))
+    return ops.mean(x, axis=0)

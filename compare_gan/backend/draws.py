@@ -1,0 +1,83 @@
+"""Random draws for a batch, the same for any number of replicas."""
+
+import math
+from collections.abc import Sequence
+
+import keras
+from keras import ops
+
+from compare_gan.backend.replicas import in_replicas
+from compare_gan.types import Tensor
+
+
+def batch_uniform(shape: Sequence[int], seed: Tensor | Sequence[int]) -> Tensor:
+    """Draws uniform numbers in [0, 1) for a batch, the same for any number of replicas.
+
+    Draws for the whole global batch and returns the rows of this replica, so that a run on 1, 2 or
+    8 replicas, compiled by XLA or not, sees the same numbers.
+
+    Args:
+      shape: Static shape of this replica's draws; the first axis is the batch.
+      seed: Two integers (tensor or sequence) that determine the draws.
+
+    Returns:
+      float32 tensor of shape `shape`.
+
+    Example:
+      >>> from compare_gan import backend
+      >>> draws = backend.batch_uniform((2, 3), seed=(0, 7))
+      >>> tuple(draws.shape), bool((draws == backend.batch_uniform((2, 3), seed=(0, 7)))[0, 0])
+      ((2, 3), True)
+    """
+    if keras.backend.backend() == "jax":
+        import jax
+
+        first, second = ops.convert_to_tensor(seed)
+        return jax.random.uniform(jax.random.fold_in(jax.random.key(first), second), shape)
+    if keras.backend.backend() != "tensorflow":
+        first, second = (int(part) for part in ops.convert_to_numpy(ops.convert_to_tensor(seed)))
+        # Combines the two such that (1, 2) and (2, 1) differ; the factor is 2^32 / φ.
+        return keras.random.uniform(shape, seed=(first * 2654435769 + second) % 2**31)
+    import tensorflow as tf
+
+    if not in_replicas():
+        return _stateless_uniform(shape, seed)
+    context = tf.distribute.get_replica_context()
+    replicas, rows = context.num_replicas_in_sync, shape[0]
+    draws = _stateless_uniform([replicas * rows, *shape[1:]], seed)
+    # On every strategy the id is a tensor or an int; the slice is static in size.
+    start = context.replica_id_in_sync_group * rows
+    return tf.slice(draws, [start] + [0] * (len(shape) - 1), shape)
+
+
+def batch_normal(shape: Sequence[int], seed: Tensor | Sequence[int]) -> Tensor:
+    """Draws standard normal numbers for a batch, computed from those of `batch_uniform`.
+
+    Args:
+      shape: Static shape of this replica's draws; the first axis is the batch.
+      seed: Two integers (tensor or sequence) that determine the draws.
+
+    Returns:
+      float32 tensor of shape `shape`.
+
+    Example:
+      >>> from compare_gan import backend
+      >>> tuple(backend.batch_normal((2, 3), seed=(0, 7)).shape)
+      (2, 3)
+    """
+    # Uniform draws are multiples of 2**-23; adding half of that avoids 0, which maps to infinity.
+    centred = batch_uniform(shape, seed) + 2.0**-24
+    return math.sqrt(2.0) * ops.erfinv(2.0 * centred - 1.0)
+
+
+def _stateless_uniform(shape: Sequence[int], seed: Tensor | Sequence[int]) -> Tensor:
+    """Draws the numbers in [0, 1) that TensorFlow draws on CPU, on every device.
+
+    `tf.random.stateless_uniform` makes floats of the low bits of its integers, XLA of the high
+    bits.
+    """
+    import tensorflow as tf
+
+    bits = tf.random.stateless_uniform(shape, seed, None, None, tf.uint32, alg="philox")
+    low = tf.bitwise.bitwise_and(bits, tf.constant(2**23 - 1, tf.uint32))
+    return tf.cast(low, tf.float32) * 2.0**-23

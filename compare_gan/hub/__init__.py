@@ -1,0 +1,6 @@
+"""Models out and in: export for other programs, models of the 2019 library."""
+
+from compare_gan.hub.exporter import export
+from compare_gan.hub.importer import import_weights
+
+__all__ = ["export", "import_weights"]

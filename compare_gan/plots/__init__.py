@@ -1,0 +1,6 @@
+"""Pictures and plots of a run."""
+
+from compare_gan.plots.curves import plot_curves
+from compare_gan.plots.grids import class_grid, image_grid, save_png
+
+__all__ = ["class_grid", "image_grid", "plot_curves", "save_png"]

@@ -1,6 +1,0 @@
-"""Pictures and plots of a run."""
-
-from compare_gan.report.curves import plot_curves
-from compare_gan.report.grids import class_grid, image_grid, save_png
-
-__all__ = ["class_grid", "image_grid", "plot_curves", "save_png"]
