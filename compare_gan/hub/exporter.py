@@ -12,27 +12,27 @@ _KERAS = ".keras"
 
 
 def export(model: RestoredModel, path: str, discriminator: bool = False) -> list[str]:
-    """Writes the generator, and the discriminator if asked for.
+    """Writes the generator and, if requested, the discriminator.
 
-    Standing statistics are accumulated first where the generator has none to keep.
+    Standing statistics are accumulated first, unless the generator keeps its own.
 
     Args:
       model: The model, as `RunDir.load` returns it.
-      path: With the ending `.keras` a Keras file, which loads where `compare_gan` is installed. A
-        directory otherwise: a SavedModel, for which TensorFlow suffices. Its signature
+      path: With the ending `.keras`, a Keras file, which loads where `compare_gan` is installed.
+        Otherwise a directory for a SavedModel, which loads with TensorFlow alone. Its signature
         `serving_default` takes `z` [n, z_dim] and, if the model is conditional, `labels`
         [n, num_classes] (one-hot, soft, or zeros for no label), and returns `images`
         [n, H, W, C] in [0, 1]; all float32.
-      discriminator: Also write the discriminator network: beside the Keras file as
-        `<name>_discriminator.keras`, in a SavedModel as the signature `discriminate`, from `images`
-        and `labels` to `logits` [n, 1] and `features` [n, f]. The heads that a GAN adds to it
-        (S3GAN's projection, for one) are not part of it.
+      discriminator: Also write the discriminator network: next to the Keras file as
+        `<name>_discriminator.keras`, or in the SavedModel as the signature `discriminate`, from
+        `images` and `labels` to `logits` [n, 1] and `features` [n, f]. It does not contain the
+        heads that a GAN adds to it, such as S3GAN's projection.
 
     Returns:
-      The paths written.
+      The paths of the files or directories written.
 
     Raises:
-      UserError: A path is taken.
+      UserError: A path exists already.
     """
     path = os.path.normpath(path)
     networks = {path: model.sampler.network}
@@ -62,11 +62,11 @@ def _save(model: RestoredModel, discriminator: bool, path: str) -> None:
     labels = [] if sampler.num_classes is None else [floats("labels", sampler.num_classes)]
 
     @tf.function(input_signature=[floats("z", sampler.z_dim), *labels], autograph=False)
-    def generate(z, labels=None):
+    def generate(z: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         return {"images": sampler(z, labels)}
 
     @tf.function(input_signature=[floats("images", *sampler.image_shape), *labels], autograph=False)
-    def discriminate(images, labels=None):
+    def discriminate(images: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
         logits, features = model.state.gan.discriminator((images, labels), training=False)
         return {"logits": tf.cast(logits, tf.float32), "features": tf.cast(features, tf.float32)}
 
@@ -75,6 +75,6 @@ def _save(model: RestoredModel, discriminator: bool, path: str) -> None:
         networks.append(model.state.gan.discriminator)
         signatures["discriminate"] = discriminate
     module = tf.Module()
-    # What the functions use must hang on what is saved.
+    # A SavedModel contains the variables that are attributes of the saved module.
     module.weights = [variable.value for network in networks for variable in network.variables]
     tf.saved_model.save(module, path, signatures)

@@ -17,7 +17,7 @@ from compare_gan.evaluation.no_extractor import NO_EXTRACTOR
 from compare_gan.evaluation.provenance import NOT_RECORDED
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.metrics import FrechetInceptionDistance, InceptionScore, Metric
-from compare_gan.metrics.collected import Collected
+from compare_gan.metrics.collected import CollectedFields
 from compare_gan.metrics.extractors import Extractor
 
 
@@ -40,7 +40,7 @@ class Labels(Metric):
     needs = frozenset({"labels"})
 
     def statistics(self, num_images):
-        return Collected("labels")
+        return CollectedFields("labels")
 
     def value(self, fake):
         return {"": fake["labels"].sum()}
