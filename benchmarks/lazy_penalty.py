@@ -34,6 +34,7 @@ def measure(interval: int, steps: int, bindings=()) -> dict[str, list[float]]:
     """Seconds of each step by run: `none`, `each` (R1 in each step), `lazy`."""
     from compare_gan import config
     from compare_gan.training.experiment import Experiment
+    from compare_gan.training.run_dir import RunDir
     from compare_gan.training.trainer import Trainer
 
     runs = {"none": [], "each": ["ModularGAN.penalties = [@r1()]"]}
@@ -42,7 +43,7 @@ def measure(interval: int, steps: int, bindings=()) -> dict[str, list[float]]:
         trainers = {}
         for name, own in runs.items():
             config.parse([], [*_CONFIG, *own, *bindings])
-            trainers[name] = Trainer(Experiment.from_gin(), f"{folder}/{name}")
+            trainers[name] = Trainer(Experiment.from_gin(), RunDir(f"{folder}/{name}"))
             trainers[name].run_steps(interval)  # Traces; the next step is due again.
         seconds: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(steps - steps % interval or interval):
