@@ -29,7 +29,8 @@ class Augmentation(Memory):
       ...
       ...     def __call__(self, images, uniform, normal, step):
       ...         return images * uniform((images.shape[0], 1, 1, 1))
-      >>> Fade()(np.ones((2, 4, 4, 1)), lambda shape: np.full(shape, 0.5), None, step=0).max()
+      >>> images = Fade()(np.ones((2, 4, 4, 1)), lambda shape: np.full(shape, 0.5), None, step=0)
+      >>> float(images.max())
       0.5
     """
 

@@ -1,29 +1,30 @@
-"""The discriminator's batch: real and generated halves, and what tasks add, in one forward."""
+"""The discriminator's batch: real and generated halves and examples of tasks, in one forward."""
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import keras
 from keras import ops
 
 from compare_gan.gans.tasks import AuxiliaryTask, Seen
+from compare_gan.types import Tensor
 
 
 class Scores(NamedTuple):
-    """What the discriminator says about n examples.
+    """Outputs of the discriminator and the tasks' heads for n examples.
 
     Attributes:
       logits: float32 [n, 1].
       features: float32 [n, f], of the discriminator's last layer but one.
-      predictions: By task, what its head says, float32 [n, units].
+      predictions: Output of each task's head by task, float32 [n, units].
     """
 
-    logits: Any
-    features: Any
-    predictions: dict[str, Any]
+    logits: Tensor
+    features: Tensor
+    predictions: dict[str, Tensor]
 
     def rows(self, start: int, stop: int) -> "Scores":
-        """The scores of the examples from `start` to before `stop`."""
+        """The scores of the examples from `start` to `stop`, which is not included."""
         predictions = {name: value[start:stop] for name, value in self.predictions.items()}
         return Scores(self.logits[start:stop], self.features[start:stop], predictions)
 
@@ -37,8 +38,8 @@ class Half(NamedTuple):
       seen: Output of each task's head, by task.
     """
 
-    logits: Any
-    features: Any
+    logits: Tensor
+    features: Tensor
     seen: dict[str, Seen]
 
 
@@ -55,20 +56,20 @@ def mixes_examples(network: keras.Model) -> bool:
 
 
 def forward_halves(
-    discriminate: Callable[[Any, Any], Scores],
-    halves: Sequence[tuple[Any, Any, Sequence[AuxiliaryTask]]],
+    discriminate: Callable[[Tensor, Tensor | None], Scores],
+    halves: Sequence[tuple[Tensor, Tensor | None, Sequence[AuxiliaryTask]]],
     split: bool = False,
 ) -> list[Half]:
-    """Shows each half and what tasks add to it to the discriminator.
+    """Shows each half, with the examples that tasks add to it, to the discriminator.
 
     Args:
-      discriminate: From images and labels of n examples to their scores.
-      halves: Of each half images [b, H, W, C], labels [b, num_classes] (or None) and the tasks that
-        add examples to it.
-      split: One forward for each half instead of one for all.
+      discriminate: Function from images and labels of n examples to their scores.
+      halves: For each half images [b, H, W, C], labels [b, num_classes] (or None) and the tasks
+        that add examples to it.
+      split: Whether to make one forward for each half instead of one for all.
 
     Returns:
-      What the discriminator and the heads say of each half.
+      The outputs of the discriminator and the heads for each half.
     """
     extended, layouts = zip(*(_extend(*half) for half in halves), strict=True)
     if split:
@@ -88,8 +89,10 @@ def forward_halves(
     return results
 
 
-def _extend(images, y, tasks: Sequence[AuxiliaryTask]):
-    """A half with what tasks add to it, and by task the rows where that lies."""
+def _extend(
+    images: Tensor, y: Tensor | None, tasks: Sequence[AuxiliaryTask]
+) -> tuple[tuple[Tensor, Tensor | None], dict[str, slice]]:
+    """A half with the examples that tasks add to it, and their rows by task."""
     parts, layout, stop = [(images, y)], {}, images.shape[0]
     for task in tasks:
         extra = task.extra_examples(images, y)
@@ -100,7 +103,7 @@ def _extend(images, y, tasks: Sequence[AuxiliaryTask]):
     return _join(parts), layout
 
 
-def _join(parts: Sequence[tuple[Any, Any]]) -> tuple[Any, Any]:
+def _join(parts: Sequence[tuple[Tensor, Tensor | None]]) -> tuple[Tensor, Tensor | None]:
     """Joins pairs (images, labels or None) along the batch."""
     if len(parts) == 1:
         return parts[0]

@@ -120,7 +120,8 @@ class ModularGAN:
         **options_of_others: Any,
     ):
         check_remaining_keywords(type(self), options_of_others)
-        self.image_shape = tuple(image_shape)
+        height, width, channels = image_shape
+        self.image_shape = (height, width, channels)
         self.num_classes = num_classes
         self.architecture = registry.get("architecture", architecture)
         self.z_dim = z_dim

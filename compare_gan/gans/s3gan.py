@@ -18,6 +18,7 @@ from compare_gan.gans.tasks import (
 )
 from compare_gan.layers import Dense
 from compare_gan.schedules import Scheduled, check_range
+from compare_gan.types import Tensor
 
 _SELF_SUPERVISION = ("rotation", "none")
 
@@ -33,11 +34,13 @@ class S3GAN(ModularGAN):
     Paper: https://arxiv.org/abs/1903.02271.
 
     Args:
-      image_shape, num_classes, architecture: See ModularGAN.
+      image_shape: Shape of images, (H, W, C).
+      num_classes: Number of classes of the data; None if it has none.
+      architecture: See ModularGAN.
       self_supervision: `rotation` or `none`.
-      rotated_batch_fraction: The images for the rotation loss, as many originals as copies turned
-        by 90, by 180 and by 270 degrees, are together one in so many of the batch: of 64 images, 8
-        are turned for a fraction of 2. Four times it divides each replica's batch size.
+      rotated_batch_fraction: Size of the batch over that of the images for the rotation loss, which
+        are equally many originals and copies turned by 90, by 180 and by 270 degrees: of 64 images,
+        8 are turned for a fraction of 2. Four times it must divide each replica's batch size.
         Required with `rotation`.
       weight_rotation_loss_d: Weight of the rotation loss in the discriminator's loss.
       weight_rotation_loss_g: Weight of the rotation loss in the generator's loss.
@@ -47,10 +50,19 @@ class S3GAN(ModularGAN):
       use_soft_pred: Predict class probabilities instead of the likeliest class.
       weight_class_loss: Weight of the predictor's cross-entropy in the discriminator's loss.
       use_soft_labels: Take soft labels as they are; False = their likeliest class.
-      **modular_gan_options: All of ModularGAN.
+      **modular_gan_options: All options of ModularGAN.
 
     Raises:
       UserError: Options contradict each other, or a keyword is not known.
+
+    Example:
+      >>> from compare_gan.gans import S3GAN
+      >>> gan = S3GAN(
+      ...     (8, 8, 1), 10, "dummy_arch", rotated_batch_fraction=2,
+      ...     conditional=True, project_y=True, use_predictor=True,
+      ... )
+      >>> list(gan.heads)
+      ['rotation', 'class_prediction', 'projection']
     """
 
     def __init__(
@@ -68,7 +80,7 @@ class S3GAN(ModularGAN):
         use_soft_pred: bool = False,
         weight_class_loss: Scheduled = 1.0,
         use_soft_labels: bool = False,
-        **modular_gan_options,
+        **modular_gan_options: Any,
     ):
         self.self_supervision = self_supervision
         self.rotated_batch_fraction = rotated_batch_fraction
@@ -108,7 +120,7 @@ class S3GAN(ModularGAN):
         super().check_batch_size(batch_size_per_replica)
         if self.self_supervision == "none":
             return
-        fraction = self.rotated_batch_fraction
+        fraction = self.rotated_batch_fraction or 1  # See `check_options`.
         if batch_size_per_replica % (NUM_ROTATIONS * fraction):
             raise UserError(
                 f"S3GAN.rotated_batch_fraction is {fraction}: the batch size of a replica, "
@@ -143,14 +155,16 @@ class S3GAN(ModularGAN):
     def discriminator_options(self) -> dict[str, Any]:
         return {"project_y": False} if self.project_y else {}
 
-    def labels(self, batch: TrainingBatch):
+    def labels(self, batch: TrainingBatch) -> Tensor | None:
         y = super().labels(batch)
         if y is None or self.use_soft_labels:
             return y
         hard = ops.one_hot(ops.argmax(y, axis=1), self.num_classes, dtype=y.dtype)
         return hard * label_available(y)
 
-    def conditioned_logits(self, logits, features, y, predictions: dict[str, Any]):
+    def conditioned_logits(
+        self, logits: Tensor, features: Tensor, y: Tensor | None, predictions: dict[str, Tensor]
+    ) -> Tensor:
         if not self.project_y:
             return logits
         # Gradients reach the predictor through its cross-entropy only.
@@ -159,9 +173,10 @@ class S3GAN(ModularGAN):
         return logits + ops.sum(embedding * features, axis=1, keepdims=True)
 
     def _num_rotated(self, batch_size: int) -> int:
+        assert self.rotated_batch_fraction is not None  # See `check_options`.
         return batch_size // self.rotated_batch_fraction // NUM_ROTATIONS
 
-    def _complete(self, y, predictions: dict[str, Any]):
+    def _complete(self, y: Tensor, predictions: dict[str, Tensor]) -> Tensor:
         """`y` with the predicted labels in the rows that hold none; without predictor zeros.
 
         Zeros add no projection: of an image of unknown class D judges only whether it is real.

@@ -19,17 +19,25 @@ class SSGAN(ModularGAN):
     Paper: https://arxiv.org/abs/1811.11212.
 
     Args:
-      image_shape, num_classes, architecture: See ModularGAN.
+      image_shape: Shape of images, (H, W, C).
+      num_classes: Number of classes of the data; None if it has none.
+      architecture: See ModularGAN.
       self_supervision: `rotation_gan` (adversarial and rotation losses), `rotation_only` (no
         adversarial loss; the penalty stays) or `none`.
       rotated_batch_size: Number of images for the rotation loss in the global batch: a fourth of
         them are originals, the others their turned copies. Required unless `none`.
       weight_rotation_loss_d: Weight of the rotation loss in the discriminator's loss.
       weight_rotation_loss_g: Weight of the rotation loss in the generator's loss.
-      **modular_gan_options: All of ModularGAN.
+      **modular_gan_options: All options of ModularGAN.
 
     Raises:
       UserError: Options contradict each other, or a keyword is not known.
+
+    Example:
+      >>> from compare_gan.gans import SSGAN
+      >>> gan = SSGAN((8, 8, 1), None, "dummy_arch", rotated_batch_size=16, loss="hinge")
+      >>> list(gan.heads)
+      ['rotation']
     """
 
     def __init__(
@@ -42,7 +50,7 @@ class SSGAN(ModularGAN):
         rotated_batch_size: int | None = None,
         weight_rotation_loss_d: Scheduled = 1.0,
         weight_rotation_loss_g: Scheduled = 0.2,
-        **modular_gan_options,
+        **modular_gan_options: Any,
     ):
         self.self_supervision = self_supervision
         self.rotated_batch_size = rotated_batch_size
@@ -73,7 +81,7 @@ class SSGAN(ModularGAN):
         if self.self_supervision == "none":
             return
         replicas = num_replicas()
-        originals = self.rotated_batch_size // NUM_ROTATIONS
+        originals = self._num_originals()
         if originals % replicas:
             raise UserError(
                 f"SSGAN.rotated_batch_size is {self.rotated_batch_size}, but on {replicas} "
@@ -90,8 +98,13 @@ class SSGAN(ModularGAN):
             return []
         return [
             RotationTask(
-                lambda _: self.rotated_batch_size // NUM_ROTATIONS // num_replicas(),
+                lambda _: self._num_originals() // num_replicas(),
                 self.weight_rotation_loss_d,
                 self.weight_rotation_loss_g,
             )
         ]
+
+    def _num_originals(self) -> int:
+        """The number of images of the global batch that are turned."""
+        assert self.rotated_batch_size is not None  # See `check_options`.
+        return self.rotated_batch_size // NUM_ROTATIONS

@@ -1,11 +1,13 @@
-"""What a GAN or an auxiliary task returns, and how penalties are added to it."""
+"""A loss with its named terms, and how penalties join it."""
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from compare_gan.backend import computed_when
 from compare_gan.penalties import Penalty
 from compare_gan.registry import call_with_requested
+from compare_gan.types import Tensor
 
 
 class LossTerms(NamedTuple):
@@ -16,8 +18,8 @@ class LossTerms(NamedTuple):
       parts: Float scalars by name, weights not applied: losses, and measures such as accuracies.
     """
 
-    total: Any
-    parts: dict[str, Any]
+    total: Tensor
+    parts: dict[str, Tensor]
 
     def plus(self, other: "LossTerms") -> "LossTerms":
         """The sum of both totals, with the parts of both."""
@@ -47,7 +49,7 @@ def add_penalties(
         else:
             value = computed_when(
                 update % penalty.interval == 0,
-                lambda term=term, k=penalty.interval: k * call_with_requested(term, **available),
+                functools.partial(_times, penalty.interval, term, available),
                 penalty.variables,
                 penalty.name,
             )
@@ -55,3 +57,7 @@ def add_penalties(
         in_both = penalty.term("discriminator") and penalty.term("generator")
         parts[f"{penalty.name}_{network}" if in_both else penalty.name] = value
     return LossTerms(total, parts)
+
+
+def _times(factor: int, term: Callable[..., Any], available: Mapping[str, Any]) -> Any:
+    return factor * call_with_requested(term, **available)

@@ -8,7 +8,7 @@ from keras import ops
 from compare_gan import registry
 from compare_gan.backend import gradient, num_replicas
 from compare_gan.penalties.base import Penalty
-from compare_gan.schedules import Scheduled, value_at
+from compare_gan.schedules import Scheduled, check_range, value_at
 from compare_gan.types import Tensor
 
 
@@ -36,6 +36,8 @@ class R1(Penalty):
     name = "r1"
 
     def __init__(self, gamma: Scheduled | None = None, interval: int = 1):
+        if gamma is not None:
+            check_range("r1.gamma", gamma)
         self._by_rule = gamma is None
         super().__init__(0.0 if gamma is None else gamma, interval)
 

@@ -145,7 +145,7 @@ def check_gan(
         gan.check_batch_size(options.batch_size // num_replicas)
 
 
-def _check_uses_of_labels(gan) -> None:
+def _check_uses_of_labels(gan: ModularGAN) -> None:
     if gan.conditional:
         return
     for network, option in ((gan.discriminator, "project_y"), (gan.generator, "embed_y")):
@@ -272,15 +272,15 @@ def _kinds(reference: ConfigurableReference) -> list[str]:
     ]
 
 
-def _without_variables(architecture) -> types.SimpleNamespace:
+def _without_variables(architecture: Any) -> types.SimpleNamespace:
     """The architecture with networks that check what they are called with and compute nothing."""
     nothing = ops.zeros((2, 1))
 
-    def stand_in(network, result):
+    def stand_in(network: Any, result: Any) -> Any:
         if not inspect.isclass(network):
             return network  # A function that makes one, of the user's own: it is built.
 
-        def call(self, inputs, training=None):
+        def call(self: Any, inputs: Any, training: bool | None = None) -> Any:
             check = getattr(self, "check_inputs", lambda *shapes: None)
             check(*(None if x is None else tuple(x.shape) for x in inputs))
             return result

@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import logging
+from typing import Any
 
 import gin
 import tensorflow as tf
@@ -17,7 +18,7 @@ from compare_gan.datasets import (
     TrainingLatents,
 )
 from compare_gan.engine.precision import mixed_precision
-from compare_gan.evaluation.evaluation_options import EvaluationOptions
+from compare_gan.gans import ModularGAN
 from compare_gan.layers import ConditionalBatchNorm
 from compare_gan.sampling import StandingStatistics
 from compare_gan.training.checks import check_bindings, check_gan, check_spellings
@@ -55,7 +56,7 @@ class Experiment:
     prepared: Dataset | None = None
 
     @classmethod
-    def from_gin(cls, **dataset_overrides) -> "Experiment":
+    def from_gin(cls, **dataset_overrides: Any) -> "Experiment":
         """Builds it from the bindings that gin holds (see `config.parse`).
 
         Args:
@@ -165,7 +166,7 @@ class Experiment:
                 latents.draw([1, self.options.z_dim], seed=[0, 0])
         check_gan(self.options, dataset.image_shape, dataset.num_classes, num_replicas, soft)
 
-    def make_gan(self):
+    def make_gan(self) -> ModularGAN:
         """The GAN of this experiment, networks built, to train as `run_config` says."""
         with told("options.architecture"), mixed_precision(self.run_config.mixed_precision):
             gan = self.options.make_gan(self.dataset.image_shape, self.dataset.num_classes)

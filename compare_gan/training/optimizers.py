@@ -5,6 +5,7 @@ Keras optimizer. Keras's Adam updates as TensorFlow 1's did: epsilon is added to
 bias correction has gone into the learning rate.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import keras
@@ -38,7 +39,7 @@ def make_optimizers(
     return registry.get("optimizer", g_fn)(g_lr), registry.get("optimizer", d_fn)(d_lr)
 
 
-def _register(name: str, paper: str = ""):
+def _register(name: str, paper: str = "") -> Callable[[Any], Any]:
     return registry.register(
         "optimizer", name, gin_module="tf.train", aliases=(f"tf.train.{name}",), paper=paper
     )
@@ -79,7 +80,9 @@ class FusedAdam(keras.optimizers.Adam):
         super().__init__(*args, **kwargs)
         self.training_step = lambda: self.iterations.value
 
-    def update_step(self, gradient, variable, learning_rate):
+    def update_step(
+        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
+    ) -> None:
         index = self._get_variable_index(variable)
         now = self.training_step() if is_schedule(self.beta_1) or is_schedule(self.beta_2) else 0
         beta_1, beta_2, epsilon, learning_rate, step = (
@@ -135,7 +138,7 @@ def rmsprop(
 
 
 class _RMSProp(keras.optimizers.RMSprop):
-    def build(self, variables):
+    def build(self, variables: list[keras.Variable]) -> None:
         first = not self.built
         super().build(variables)
         if first:

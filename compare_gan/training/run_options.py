@@ -115,7 +115,7 @@ class RunConfig:
     mixed_precision: str | None = None
     distribution: str = "auto"
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if self.tf_random_seed is not None:
             check_range("run_config.tf_random_seed", self.tf_random_seed, -(2**63), 2**63 - 1)
         for name in ("iterations_per_loop", "save_checkpoints_steps", "keep_checkpoint_max"):

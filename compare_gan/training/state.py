@@ -121,7 +121,7 @@ def _inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     return getattr(optimizer, "inner_optimizer", optimizer)
 
 
-def _add_unique(named: dict, name: str, variable) -> None:
+def _add_unique(named: dict[str, tf.Variable], name: str, variable: tf.Variable) -> None:
     if name in named:
         raise ValueError(f"Two variables of this model are named '{name}'.")
     named[name] = variable

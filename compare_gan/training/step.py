@@ -1,9 +1,13 @@
 """One generator step."""
 
+from collections.abc import Callable
+
+import keras
 import tensorflow as tf
 
 from compare_gan import engine
 from compare_gan.engine.loop import as_float
+from compare_gan.gans import LossTerms
 from compare_gan.training.state import TrainState
 
 
@@ -65,8 +69,14 @@ class TrainStep:
         self.names = sorted(values)
         return tf.stack([tf.cast(values[name], tf.float32) for name in self.names])
 
-    def _update(self, loss_fn, variables, optimizer, network: str) -> dict[str, tf.Tensor]:
-        def loss_and_parts():
+    def _update(
+        self,
+        loss_fn: Callable[[], LossTerms],
+        variables: list[keras.Variable],
+        optimizer: keras.optimizers.Optimizer,
+        network: str,
+    ) -> dict[str, tf.Tensor]:
+        def loss_and_parts() -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
             terms = loss_fn()
             return terms.total, terms.parts
 

@@ -103,6 +103,10 @@ def _combinations():
     """All of them; of the two deepest families (seconds a step) each loss and penalty once."""
     for architecture, loss, penalty in itertools.product(ARCHITECTURES, LOSSES, PENALTIES):
         deep = architecture in ("resnet30_arch", "resnet_biggan_deep_arch")
+        if loss == "rp_gan" and penalty not in ("no_penalty", "r1"):
+            continue  # R3GAN's pair, and the loss alone.
+        if penalty == "r1" and loss not in ("non_saturating", "rp_gan"):
+            continue
         if not deep or LOSSES.index(loss) == PENALTIES.index(penalty):
             yield architecture, loss, penalty
 

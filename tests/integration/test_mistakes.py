@@ -201,6 +201,36 @@ _ADDED = (
      "options.training_steps must be an integer, received 100000.0."),
     ("options.disc_iters = 0", "options.disc_iters must be a positive integer, received 0."),
     ("options.lamba = -1", "options.lamba must be at least 0, received -1."),
+    # Parts and schedules of the objective.
+    ("S3GAN.penalties = [@r1(), @hinge]", "S3GAN.penalties must name a part of the kind 'penalty', "
+     "but @hinge is of the kind 'loss'."),
+    ('ModularGAN.penalties = ["r3"]', "Unknown penalty 'r3'."),
+    ("S3GAN.penalties = [@wgangp_penalty()]",
+     "S3GAN.penalties = @wgangp_penalty() is a call: write @wgangp_penalty without parentheses."),
+    ("S3GAN.augmentations = [@diff_augmnt()]",
+     "Nothing configurable is called 'diff_augmnt'. Did you mean 'diff_augment'?"),
+    ("S3GAN.augmentations = [@r1()]", "S3GAN.augmentations must name a part of the kind "
+     "'augmentation', but @r1() is of the kind 'penalty'."),
+    ('S3GAN.augmentations = [@diff_augment()]\ndiff_augment.policy = "colour"',
+     "Unknown operation of diff_augment.policy 'colour'. Did you mean 'color'?", _CHANGED + 1),
+    ('ModularGAN.tasks = ["rotatoin"]', "Unknown task 'rotatoin'. Did you mean 'rotation'?"),
+    ("S3GAN.penalties = [@r1()]\nr1.gamma = -1", "r1.gamma must be at least 0, received -1.",
+     _CHANGED + 1),
+    ("S3GAN.penalties = [@r1()]\nr1.interval = 0.5",
+     "r1.interval must be an integer, received 0.5.", _CHANGED + 1),
+    ("S3GAN.penalties = [@r1()]\nr1.gama = 1",
+     "r1 has no parameter 'gama'. Did you mean 'gamma'?", _CHANGED + 1),
+    ("S3GAN.g_lr = @cosine_decay", "S3GAN.g_lr = @cosine_decay is not a call: write "
+     "@cosine_decay()."),
+    ("S3GAN.g_lr = @hinge", "S3GAN.g_lr must name a part of the kind 'schedule', but @hinge is of "
+     "the kind 'loss'."),
+    ("S3GAN.g_lr = @cosine_decay()\ncosine_decay.steps = 0",
+     "cosine_decay.steps must be a positive integer, received 0.", _CHANGED + 1),
+    ("S3GAN.ema_decay = @cosine_decay()\ncosine_decay.initial = 2",
+     "S3GAN.ema_decay must be within 0 and 1, received 2."),
+    ("S3GAN.loss = @rp_gan", "loss.fn and S3GAN.loss are two spellings for the same part of the "
+     "GAN: leave out one of them.", 15),
+    ("S3GAN.lamba = 3", "S3GAN has no parameter 'lamba'."),
     ('S3GAN.g_lr = "fast"', "S3GAN.g_lr must be a number, received 'fast'."),
     ("S3GAN.g_lr = -0.1", "S3GAN.g_lr must be at least 0, received -0.1."),
     ("S3GAN.weight_class_loss = -1", "S3GAN.weight_class_loss must be at least 0, received -1."),

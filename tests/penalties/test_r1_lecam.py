@@ -110,7 +110,7 @@ def test_published_settings_are_the_defaults():
 @pytest.mark.parametrize(
     ("make", "sentence"),
     (
-        (lambda: R1(gamma=-1), r"r1\.weight must be at least 0, received -1"),
+        (lambda: R1(gamma=-1), r"r1\.gamma must be at least 0, received -1"),
         (lambda: R1(interval=0), r"r1\.interval must be a positive integer, received 0"),
         (lambda: LeCam(decay=1), r"lecam\.decay must be at least 0 and below 1, received 1"),
         (lambda: LeCam(start_step=-1), r"lecam\.start_step must be at least 0, received -1"),

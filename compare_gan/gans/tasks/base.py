@@ -1,4 +1,4 @@
-"""The interface of auxiliary tasks: side questions that the discriminator learns to answer."""
+"""The interface of auxiliary tasks, which the discriminator learns beside the adversarial one."""
 
 from typing import Any, NamedTuple
 
@@ -6,21 +6,22 @@ import keras
 
 from compare_gan.gans.terms import LossTerms
 from compare_gan.layers import Dense
+from compare_gan.types import Tensor
 
 
 class Seen(NamedTuple):
-    """What a task's head says about one half, real or generated, of the discriminator's batch.
+    """Outputs of a task's head for one half, real or generated, of the discriminator's batch.
 
     Attributes:
-      outputs: Float [b, units], on the b examples of the half.
-      extra_outputs: Float [m, units], on the examples that this task added; None if none.
-      labels: Float [b, num_classes], the half's labels (a row of zeros: no label); None in an
+      outputs: Float [b, units], for the b examples of the half.
+      extra_outputs: Float [m, units], for the examples that this task added; None if it added none.
+      labels: Float [b, num_classes], labels of the half (a row of zeros: no label); None in an
         unconditional GAN.
     """
 
-    outputs: Any
-    extra_outputs: Any
-    labels: Any
+    outputs: Tensor
+    extra_outputs: Tensor | None
+    labels: Tensor | None
 
 
 class AuxiliaryTask:
@@ -62,7 +63,9 @@ class AuxiliaryTask:
         """
         raise NotImplementedError
 
-    def extra_examples(self, images, labels):
+    def extra_examples(
+        self, images: Tensor, labels: Tensor | None
+    ) -> tuple[Tensor, Tensor | None] | None:
         """Examples to add to one half of the discriminator's batch.
 
         Args:
@@ -76,11 +79,11 @@ class AuxiliaryTask:
         return None
 
     def discriminator_terms(self, real: Seen, fake: Seen) -> LossTerms:
-        """What the task adds to the discriminator's loss."""
+        """The terms that the task adds to the discriminator's loss."""
         raise NotImplementedError
 
     def generator_terms(self, fake: Seen) -> LossTerms:
-        """What the task adds to the generator's loss: nothing unless overridden."""
+        """The terms that the task adds to the generator's loss: none unless overridden."""
         return LossTerms(0.0, {})
 
 
@@ -88,8 +91,8 @@ class AuxiliaryTask:
 class Head(keras.layers.Layer):
     """A dense layer from features [n, f] to [n, units], float32.
 
-    It lies in a scope of its own, so that its variables bear the names that checkpoints of the
-    2019 library have for them (`discriminator_rotation/score_classify/kernel`).
+    It has a scope of its own, so that its variables have the names that they have in checkpoints of
+    the 2019 library (`discriminator_rotation/score_classify/kernel`).
 
     Args:
       units: Size of the output.
@@ -98,18 +101,20 @@ class Head(keras.layers.Layer):
       name: Name of the scope.
     """
 
-    def __init__(self, units: int, dense_name: str, spectral_norm: bool = False, name=None):
+    def __init__(
+        self, units: int, dense_name: str, spectral_norm: bool = False, name: str | None = None
+    ):
         super().__init__(name=name)
         self.units, self.dense_name, self.spectral_norm = units, dense_name, spectral_norm
         self.dense = Dense(units, spectral_norm=spectral_norm, name=dense_name)
 
-    def build(self, input_shape):
+    def build(self, input_shape: tuple[int | None, ...]) -> None:
         self.dense.build(input_shape)
 
-    def call(self, features, training=None):
+    def call(self, features: Tensor, training: bool | None = None) -> Tensor:
         return keras.ops.cast(self.dense(features, training=training), "float32")
 
-    def get_config(self):
+    def get_config(self) -> dict[str, Any]:
         return {
             "units": self.units,
             "dense_name": self.dense_name,

@@ -1,4 +1,4 @@
-"""Class prediction: what class does a real image show?"""
+"""Class prediction: which class does a real image show?"""
 
 from typing import Any
 
@@ -11,16 +11,23 @@ from compare_gan.errors import UserError
 from compare_gan.gans.tasks.base import AuxiliaryTask, Head, Seen
 from compare_gan.gans.terms import LossTerms
 from compare_gan.schedules import Scheduled, check_range, value_at
+from compare_gan.types import Tensor
 
 
-def label_available(labels):
-    """Which rows hold a label: those that sum to more than one half.
+def label_available(labels: Tensor) -> Tensor:
+    """Finds the rows that hold a label: those that sum to more than one half.
 
     Args:
       labels: Float [b, num_classes]; one-hot, soft, or a row of zeros for no label.
 
     Returns:
       [b, 1] of zeros and ones, in the dtype of `labels`.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.gans.tasks import label_available
+      >>> np.array(label_available(np.float32([[0, 1], [0, 0]]))).tolist()
+      [[1.0], [0.0]]
     """
     return ops.cast(ops.sum(labels, axis=1, keepdims=True) > 0.5, labels.dtype)
 
@@ -29,8 +36,8 @@ def label_available(labels):
 class ClassPredictionTask(AuxiliaryTask):
     """Predicts the class from the discriminator's features (Lucic et al., S3GAN, 2019).
 
-    It learns from the labelled real images only: a generated image's class is a wish, and an
-    unlabelled one's is not known.
+    It learns from the labelled real images only: whether a generated image shows the class that it
+    was made for is not known.
 
     Paper: https://arxiv.org/abs/1903.02271.
 
@@ -40,6 +47,11 @@ class ClassPredictionTask(AuxiliaryTask):
 
     Raises:
       UserError: The weight is negative.
+
+    Example:
+      >>> from compare_gan.gans.tasks import ClassPredictionTask
+      >>> ClassPredictionTask(10).make_head(spectral_norm=False).units
+      10
     """
 
     name = "class_prediction"
@@ -55,10 +67,12 @@ class ClassPredictionTask(AuxiliaryTask):
 
     def make_head(self, spectral_norm: bool, num_classes: int | None = None) -> keras.layers.Layer:
         units = self.num_classes or num_classes
+        assert units is not None  # See `check`.
         return Head(units, "predictor_linear", spectral_norm, name="discriminator_predictor")
 
     def discriminator_terms(self, real: Seen, fake: Seen, step: Any = 0) -> LossTerms:
         logits, labels = real.outputs, real.labels
+        assert labels is not None  # See `check`.
         available = label_available(labels)[:, 0]
         cross_entropy = -ops.sum(labels * ops.log_softmax(logits), axis=1)
         correct = ops.cast(

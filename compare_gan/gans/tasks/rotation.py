@@ -12,19 +12,26 @@ from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.gans.tasks.base import AuxiliaryTask, Head, Seen
 from compare_gan.gans.terms import LossTerms
 from compare_gan.schedules import Scheduled, check_range, value_at
+from compare_gan.types import Tensor
 
 NUM_ROTATIONS = 4
 
 
-def rotate_90(images, times: int):
+def rotate_90(images: Tensor, times: int) -> Tensor:
     """Turns images counter-clockwise by multiples of 90 degrees, moving pixels only.
 
     Args:
       images: [b, H, W, C], any dtype; H = W unless `times` is even.
-      times: How many times 90 degrees.
+      times: Number of quarter turns.
 
     Returns:
       `numpy.rot90(images, times, axes=(1, 2))`, exactly.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.gans.tasks import rotate_90
+      >>> np.array(rotate_90(np.float32([1, 2, 3, 4]).reshape(1, 2, 2, 1), 1))[0, :, :, 0].tolist()
+      [[2.0, 4.0], [1.0, 3.0]]
     """
     times %= NUM_ROTATIONS
     if times == 2:
@@ -54,6 +61,13 @@ class RotationTask(AuxiliaryTask):
 
     Raises:
       UserError: A value is out of range.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.gans.tasks import RotationTask
+      >>> images, labels = RotationTask(2).extra_examples(np.zeros((8, 4, 4, 1)), None)
+      >>> images.shape[0]  # Two images, each turned by 90, 180 and 270 degrees.
+      6
     """
 
     name = "rotation"
@@ -98,7 +112,7 @@ class RotationTask(AuxiliaryTask):
     def make_head(self, spectral_norm: bool) -> keras.layers.Layer:
         return Head(NUM_ROTATIONS, "score_classify", spectral_norm, name="discriminator_rotation")
 
-    def extra_examples(self, images, labels):
+    def extra_examples(self, images: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor | None]:
         rows = _rows_to_turn(images.shape[0], self.num_rotated(images.shape[0]))
         turned = [rotate_90(images[rows], times) for times in range(1, NUM_ROTATIONS)]
         if labels is not None:
@@ -126,7 +140,8 @@ def _rows_to_turn(batch_size: int, n: int) -> slice:
     return slice(batch_size - 1 - (n - 1) * stride, None, stride)
 
 
-def _cross_entropy_and_accuracy(seen: Seen):
+def _cross_entropy_and_accuracy(seen: Seen) -> tuple[Tensor, Tensor]:
+    assert seen.extra_outputs is not None
     n = seen.extra_outputs.shape[0] // (NUM_ROTATIONS - 1)
     upright = seen.outputs[_rows_to_turn(seen.outputs.shape[0], n)]
     logits = ops.concatenate([upright, seen.extra_outputs])
