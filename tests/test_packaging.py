@@ -13,8 +13,9 @@ import pytest
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _PARTS = (
-    "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "NOTICE", "README.md",
-    "compare_gan", "example_configs", "examples", "pyproject.toml", "setup.py",
+    "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "NOTICE",
+    "README.md", "compare_gan", "docs", "example_configs", "examples", "mkdocs.yml",
+    "pyproject.toml", "setup.py",
 )  # fmt: skip
 _TINY = (
     "options.training_steps = 2",

@@ -31,7 +31,7 @@ class ModularGAN:
 
     It defines the losses. It holds the networks, never an optimizer: learning rates, optimizers and
     moving averages are the trainer's, although configs write them under the name of the GAN
-    (`ModularGAN.g_lr`; see `training.options.OptimizationOptions`).
+    (`ModularGAN.g_lr`; see `training.optimization.OptimizationOptions`).
 
     A batch is a dict: `images` float [b, H, W, C] in [0, 1], `z` float [b, z_dim], `seed` int32 [2]
     for the draws of penalties and augmentations, and, where the data has classes, `labels` and

@@ -18,6 +18,7 @@ from compare_gan.datasets import (
     TrainingLatents,
 )
 from compare_gan.engine.precision import mixed_precision
+from compare_gan.evaluation.evaluation_options import EvaluationOptions
 from compare_gan.gans import ModularGAN
 from compare_gan.layers import ConditionalBatchNorm
 from compare_gan.sampling import StandingStatistics

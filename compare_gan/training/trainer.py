@@ -111,7 +111,7 @@ class Trainer:
         if self.step >= options.training_steps:
             _log.info("Step %d is reached already.", self.step)
             return
-        # `training.schedules` holds the lock already, from before the checkpoint was restored.
+        # `training.modes` holds the lock already, from before the checkpoint was restored.
         with self.run.lock if self.is_chief else contextlib.nullcontext():
             self._provide_labels()
             engine.fit(
