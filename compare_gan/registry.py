@@ -43,6 +43,15 @@ _ROOMS = {
     "task": "compare_gan.gans.tasks",
 }
 
+# Modules with options that configs may name, and that no kind of part brings with it.
+_OPTIONS = (
+    "compare_gan.datasets.latents",
+    "compare_gan.evaluation.evaluation_options",
+    "compare_gan.labels",
+    "compare_gan.sampling",
+    "compare_gan.training.run_options",
+)
+
 _INDEX = os.path.join(os.path.dirname(os.path.abspath(__file__)), "parts.json")
 _INDEX_VERSION = 1
 
@@ -237,6 +246,12 @@ def load(kind: str) -> None:
     if kind not in _ROOMS:
         raise unknown_name("kind of part", kind, _ROOMS)
     importlib.import_module(_ROOMS[kind])
+
+
+def load_all() -> None:
+    """Imports every room, so that gin knows every name that a config may use."""
+    for module in (*_ROOMS.values(), *_OPTIONS):
+        importlib.import_module(module)
 
 
 def call_with_requested(fn: Callable, /, **available: Any) -> Any:

@@ -2,14 +2,21 @@
 
 from compare_gan.config.messages import ConfigError
 from compare_gan.config.names import example_configs, find_config
-from compare_gan.config.parsing import is_bound, load_all_parts, parse, told
+from compare_gan.config.parsing import (
+    config_text,
+    is_bound,
+    located,
+    operative_text,
+    parse,
+)
 
 __all__ = [
     "ConfigError",
+    "config_text",
     "example_configs",
     "find_config",
     "is_bound",
-    "load_all_parts",
+    "located",
+    "operative_text",
     "parse",
-    "told",
 ]

@@ -1,7 +1,6 @@
 """Parses gin configs and points to the line of a mistake."""
 
 import contextlib
-import importlib
 import os
 from collections.abc import Iterator, Sequence
 
@@ -29,25 +28,9 @@ _PARSE_ERRORS = (
     TypeError,
     ValueError,
 )
-# What holds options that no registered part brings with it.
-_ROOMS_WITH_OPTIONS = (
-    "compare_gan.training.run_options",
-    "compare_gan.datasets.latents",
-    "compare_gan.evaluation.evaluation_options",
-    "compare_gan.labels",
-    "compare_gan.sampling",
-)
 
 # As gin's bindings, of the whole process: where those of the last `parse` are written.
 _places = Places()
-
-
-def load_all_parts() -> None:
-    """Imports every room, so that every name that a config may use is known to gin."""
-    for kind in registry.kinds():
-        registry.load(kind)
-    for room in _ROOMS_WITH_OPTIONS:
-        importlib.import_module(room)
 
 
 def parse(gin_configs: Sequence[str] = (), gin_bindings: Sequence[str] = ()) -> None:
@@ -64,7 +47,7 @@ def parse(gin_configs: Sequence[str] = (), gin_bindings: Sequence[str] = ()) -> 
         the line and the nearest valid name.
     """
     global _places
-    load_all_parts()
+    registry.load_all()
     gin.clear_config()
     paths = [os.path.abspath(find_config(path)) for path in gin_configs]
     folders = [*(os.path.dirname(path) for path in paths), example_folder()]
@@ -76,7 +59,7 @@ def parse(gin_configs: Sequence[str] = (), gin_bindings: Sequence[str] = ()) -> 
     _places = Places(paths, gin_bindings, folders)
     # Gin lets any name through to a class that passes **kwargs on to its base.
     for selector, name, _ in gin_internals.bindings():
-        with told(f"{selector}.{name}"):
+        with located(f"{selector}.{name}"):
             check_parameter(selector, name)
 
 
@@ -89,8 +72,18 @@ def is_bound(parameter: str) -> bool:
     return True
 
 
+def config_text() -> str:
+    """All bindings that gin holds, as a gin file."""
+    return gin.config_str()
+
+
+def operative_text() -> str:
+    """The bindings that have been used until now, defaults included, as a gin file."""
+    return gin.operative_config_str()
+
+
 @contextlib.contextmanager
-def told(*about: str) -> Iterator[None]:
+def located(*about: str) -> Iterator[None]:
     """Makes a UserError raised inside begin with the place in the config that is to blame.
 
     Gin's complaint about a missing required value becomes a UserError too.

@@ -8,12 +8,13 @@ from collections.abc import Mapping, Sequence
 import gin
 
 from compare_gan import config, files, registry
+from compare_gan.config.checks import check_bindings
 from compare_gan.datasets import DataOptions, outline
 from compare_gan.engine.checkpoints import Checkpoints
 from compare_gan.errors import UserError
 from compare_gan.hub.inference import InferredNetworks, infer
 from compare_gan.hub.weights_source import EMA, WeightsSource, open_source
-from compare_gan.training.checks import check_bindings
+from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.run_dir import RunDir
 from compare_gan.training.run_options import Options
 from compare_gan.training.state import TrainState
@@ -103,7 +104,7 @@ class _Told:
 
 def _told(gin_configs: Sequence[str], gin_bindings: Sequence[str]) -> _Told:
     config.parse(gin_configs, gin_bindings)
-    check_bindings()
+    check_bindings(OptimizationOptions)
     architecture, gan, dataset = (
         _query(name) for name in ("options.architecture", "options.gan_class", "dataset.name")
     )
@@ -123,7 +124,7 @@ def _query(parameter: str):
 
 def _shape_and_classes() -> tuple[tuple[int, int, int] | None, int | None]:
     """Of the data set that the config names, as far as nothing must be read for it."""
-    with config.told("dataset.name"):
+    with config.located("dataset.name"):
         dataset = outline(DataOptions.from_gin(fake=True), need_classes=False)
     if dataset is not None:
         return dataset.image_shape, dataset.num_classes
@@ -221,7 +222,7 @@ def _build_and_write(source: WeightsSource, run: RunDir, data: _Data) -> str:
         if _name(variable) in source.averages:
             average.assign(source.read(_name(variable) + EMA))
     state.step.assign(source.step)
-    run.write_description(data)
+    run.write_description(data, config.config_text())
     Checkpoints(state, run.checkpoints).save()
     height, width, channels = data.image_shape
     return (

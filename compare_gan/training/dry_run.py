@@ -1,9 +1,9 @@
 """`compare_gan train --dry-run`: what a run would be, without running it."""
 
-import gin
 import numpy as np
 import tensorflow as tf
 
+from compare_gan import config
 from compare_gan.training.state import TrainState
 from compare_gan.training.trainer import Experiment
 
@@ -23,7 +23,7 @@ def describe(experiment: Experiment) -> str:
     activations = _activation_bytes(gan, experiment.options.batch_size)
     dataset = experiment.dataset
     lines = [
-        gin.operative_config_str().rstrip(),
+        config.operative_text().rstrip(),
         "",
         f"data set        {dataset.name}, images {'x'.join(map(str, dataset.image_shape))}, "
         f"{dataset.num_train:,} to train on, {dataset.num_classes or 'no'} classes",

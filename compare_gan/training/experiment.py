@@ -5,24 +5,28 @@ import functools
 import logging
 from typing import Any
 
-import gin
 import tensorflow as tf
 
 from compare_gan import labels
-from compare_gan.config import is_bound, told
+from compare_gan.config import config_text, is_bound, located
+from compare_gan.config.checks import check_bindings
 from compare_gan.datasets import (
     DataOptions,
     Dataset,
     EvaluationLatents,
     LatentDistribution,
     TrainingLatents,
+    get_dataset,
+    outline,
 )
 from compare_gan.engine.precision import mixed_precision
 from compare_gan.evaluation.evaluation_options import EvaluationOptions
 from compare_gan.gans import ModularGAN
 from compare_gan.layers import ConditionalBatchNorm
 from compare_gan.sampling import StandingStatistics
-from compare_gan.training.checks import check_bindings, check_gan, check_spellings
+from compare_gan.training.checks import check_gan, check_spellings
+from compare_gan.training.optimization import OptimizationOptions
+from compare_gan.training.restored import ModelOptions
 from compare_gan.training.run_options import Options, RunConfig
 
 _log = logging.getLogger(__name__)
@@ -66,8 +70,8 @@ class Experiment:
         Raises:
           UserError: A required value is missing, or one is not allowed or names nothing.
         """
-        check_bindings()
-        with told():
+        check_bindings(OptimizationOptions)
+        with located():
             options = Options()
             check_spellings(options)
             return cls(
@@ -79,8 +83,13 @@ class Experiment:
                 eval_latents=EvaluationLatents(),
                 standing_statistics=StandingStatistics(),
                 label_options=labels.LabelOptions.from_gin(),
-                config_text=gin.config_str(),
+                config_text=config_text(),
             )
+
+    @property
+    def model_options(self) -> ModelOptions:
+        """The options that a trained model is rebuilt and sampled with."""
+        return ModelOptions(self.options, self.eval_latents, self.standing_statistics)
 
     @functools.cached_property
     def dataset(self) -> Dataset:
@@ -91,11 +100,9 @@ class Experiment:
         Raises:
           UserError: See `datasets.get_dataset`.
         """
-        from compare_gan.datasets import get_dataset
-
         if self.prepared is not None:
             return self.prepared
-        with told("dataset.name"):
+        with located("dataset.name"):
             dataset = get_dataset(self.data)
         if dataset.inferred is None:
             return dataset
@@ -115,7 +122,7 @@ class Experiment:
             return self
         folder = self.label_options.label_folder(label_dir)
         assert folder is not None
-        with told("dataset.inferred_labels"):
+        with located("dataset.inferred_labels"):
             prepared = labels.infer(
                 self.dataset,
                 folder,
@@ -132,7 +139,7 @@ class Experiment:
           label_dir: See `with_labels`; None = there is no run.
         """
         if self.dataset.inferred is not None and self.dataset.inferred.labels is None:
-            with told("dataset.inferred_labels"):
+            with located("dataset.inferred_labels"):
                 options = self.label_options
                 folder = options.label_folder(label_dir)
                 labels.check_given_labels(self.dataset, folder, options)
@@ -146,13 +153,11 @@ class Experiment:
           num_replicas: How many share a batch.
           label_dir: See `with_labels`; None = nothing is to be trained.
         """
-        from compare_gan.datasets import outline
-
-        with told("dataset.name"):
+        with located("dataset.name"):
             dataset = outline(self.data) or self.dataset
         soft = False
         if dataset.inferred is not None:
-            with told("dataset.inferred_labels"):
+            with located("dataset.inferred_labels"):
                 options = self.label_options
                 options.check(dataset)
                 soft = options.infer.soft
@@ -160,16 +165,16 @@ class Experiment:
                     folder = options.label_folder(label_dir)
                     labels.check_batch_sizes(folder, options, num_replicas)
                 dataset = labels.with_pending_labels(dataset, options)
-        with told("evaluation.metrics"):
+        with located("evaluation.metrics"):
             self.evaluation.make_metrics()
         for latents in (self.latents, self.eval_latents):
-            with told(f"{latents.scope}.distribution_fn"):
+            with located(f"{latents.scope}.distribution_fn"):
                 latents.draw([1, self.options.z_dim], seed=[0, 0])
         check_gan(self.options, dataset.image_shape, dataset.num_classes, num_replicas, soft)
 
     def make_gan(self) -> ModularGAN:
         """The GAN of this experiment, networks built, to train as `run_config` says."""
-        with told("options.architecture"), mixed_precision(self.run_config.mixed_precision):
+        with located("options.architecture"), mixed_precision(self.run_config.mixed_precision):
             gan = self.options.make_gan(self.dataset.image_shape, self.dataset.num_classes)
         norm = getattr(getattr(gan.generator, "batch_norm_fn", None), "layer_class", None)
         if norm is ConditionalBatchNorm and not is_bound("conditional_batch_norm.centered"):

@@ -2,15 +2,15 @@
 
 from typing import Any
 
-import gin
 import tensorflow as tf
 
 from compare_gan import labels
-from compare_gan.config import told
+from compare_gan.config import config_text, located
+from compare_gan.config.checks import check_bindings
 from compare_gan.datasets import DataOptions, get_dataset, outline
 from compare_gan.engine.distribution import make_strategy
 from compare_gan.errors import UserError
-from compare_gan.training.checks import check_bindings
+from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.run_options import RunConfig
 
 
@@ -25,8 +25,8 @@ def infer_labels(label_dir: str | None, **dataset_overrides: Any) -> str:
       UserError: No directory is given, a value is not allowed, or as `labels.infer`.
       DivergenceError: As `labels.infer`.
     """
-    check_bindings()
-    with told():
+    check_bindings(OptimizationOptions)
+    with located():
         options, run_config = labels.LabelOptions.from_gin(), RunConfig()
         data = DataOptions.from_gin(**dataset_overrides)
         folder = label_dir or options.label_folder(None)
@@ -42,7 +42,7 @@ def infer_labels(label_dir: str | None, **dataset_overrides: Any) -> str:
             get_dataset(data),
             folder,
             options,
-            config_text=gin.config_str(),
+            config_text=config_text(),
             strategy=strategy,
         )
     return folder

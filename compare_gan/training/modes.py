@@ -60,7 +60,7 @@ def run(mode: str, experiment: Experiment, run_dir: RunDir, plan: EvaluationPlan
         experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
         _evaluate_continuously(experiment, run_dir, plan)
         return
-    run_dir.refuse_unsuitable()
+    run_dir.refuse_unsuitable(experiment.config_text)
     strategy = make_strategy(experiment.run_config)
     is_chief = engine.is_chief(strategy)
     with run_dir.lock if is_chief else contextlib.nullcontext():
@@ -71,7 +71,7 @@ def run(mode: str, experiment: Experiment, run_dir: RunDir, plan: EvaluationPlan
             run_dir.results().read()
         trainer.provide_labels()  # Before anything is written: other labels are refused.
         if is_chief:
-            run_dir.write_description(experiment.dataset)
+            run_dir.write_description(experiment.dataset, experiment.config_text)
         trainer.train()
     if mode == "eval_after_train" and is_chief:
         paths = _selected(run_dir.list_checkpoints(), experiment, plan)
@@ -88,8 +88,6 @@ def evaluate_checkpoints(
     skip_damaged: bool = False,
 ) -> list[str | None]:
     """Scores checkpoints, one after the other; adds to scores.csv and results.jsonl.
-
-    Models are built from the bindings that gin holds, which must be those of the run.
 
     Args:
       experiment: The experiment that was trained.
@@ -109,7 +107,7 @@ def evaluate_checkpoints(
     for path in paths:
         known = results.read()
         try:
-            model = run_dir.restore(path)
+            model = run_dir.restore(experiment.model_options, path)
         except DamagedCheckpointError as error:
             if not skip_damaged:
                 raise

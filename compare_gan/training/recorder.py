@@ -2,12 +2,11 @@
 
 from collections.abc import Sequence
 
-import gin
 import keras
 import numpy as np
 import tensorflow as tf
 
-from compare_gan import engine
+from compare_gan import config, engine
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.pictures import PictureTaker
 from compare_gan.training.run_dir import RunDir
@@ -55,7 +54,7 @@ class Recorder(engine.Callback):
         if not self._config_written:
             # The operative config holds only what has been used: it is complete after a step.
             self._run.write_operative_config()
-            self._summaries.text("gin", gin.operative_config_str())
+            self._summaries.text("gin", config.operative_text())
             self._config_written = True
 
     def on_due(self, step: int) -> None:

@@ -2,7 +2,7 @@
 
 import dataclasses
 
-from compare_gan.datasets import EvaluationLatents
+from compare_gan.datasets import EvaluationLatents, LatentDistribution
 from compare_gan.engine import Checkpoints
 from compare_gan.sampling import Sampler, StandingStatistics
 from compare_gan.training.run_options import Options
@@ -27,6 +27,26 @@ class Description:
 
 
 @dataclasses.dataclass(frozen=True)
+class ModelOptions:
+    """The options of a run that its model is rebuilt and sampled with.
+
+    Attributes:
+      options: Architecture, GAN and dimension of the latent.
+      latents: Latents of evaluation and pictures.
+      standing_statistics: How batch-norm moments are accumulated for sampling.
+    """
+
+    options: Options
+    latents: LatentDistribution
+    standing_statistics: StandingStatistics
+
+    @classmethod
+    def from_gin(cls) -> "ModelOptions":
+        """The options as gin binds them now."""
+        return cls(Options(), EvaluationLatents(), StandingStatistics())
+
+
+@dataclasses.dataclass(frozen=True)
 class RestoredModel:
     """A model read from a checkpoint of a run.
 
@@ -44,11 +64,16 @@ class RestoredModel:
 
 
 def restore(
-    description: Description, folder: str, checkpoint: str | None = None, use_ema: bool = True
+    model: ModelOptions,
+    description: Description,
+    folder: str,
+    checkpoint: str | None = None,
+    use_ema: bool = True,
 ) -> RestoredModel:
-    """Rebuilds a model under the bindings that gin holds, and reads a checkpoint into it.
+    """Rebuilds a model and reads a checkpoint into it.
 
     Args:
+      model: The options of its run.
       description: Image shape and classes.
       folder: The folder of the checkpoints, which holds at least one.
       checkpoint: A path; None for the newest that can be read.
@@ -57,7 +82,7 @@ def restore(
     Raises:
       UserError: The checkpoint is damaged or belongs to another model.
     """
-    options = Options()
+    options = model.options
     gan = options.make_gan(description.image_shape, description.num_classes)
     state = TrainState(gan, seed=0, optimization=options.optimization)
     checkpoints = Checkpoints(state, folder)
@@ -73,7 +98,7 @@ def restore(
         description.image_shape,
         num_classes=description.num_classes if gan.conditional else None,
         class_names=description.class_names,
-        distribution=EvaluationLatents(),
-        standing_statistics=StandingStatistics(),
+        distribution=model.latents,
+        standing_statistics=model.standing_statistics,
     )
     return RestoredModel(sampler, checkpoints.step, bool(state.ema) and use_ema, state)

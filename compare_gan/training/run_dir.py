@@ -21,8 +21,6 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Protocol
 
-import gin
-
 from compare_gan import config, engine, files
 from compare_gan.errors import UserError
 from compare_gan.evaluation.results import upgrade_training_labels
@@ -93,11 +91,14 @@ class RunDir:
         """The scores, with the name of their table."""
         return ResultsFile(self.file("results.jsonl"), self.file(table))
 
-    def refuse_unsuitable(self) -> None:
+    def refuse_unsuitable(self, config_text: str) -> None:
         """Raises UserError if no run can be written, or resumed, here.
 
         That is so if a file has the directory's name, or if its run has diverged or has other
-        networks than the config that gin holds.
+        networks than the config.
+
+        Args:
+          config_text: All bindings of the config, see `config.config_text`.
         """
         if os.path.exists(self.path) and not os.path.isdir(self.path):
             raise UserError(f"--model_dir '{self}' is a file, not a directory.")
@@ -108,7 +109,7 @@ class RunDir:
                 f"({', '.join(note['terms'])}); delete the file {_DIVERGED} there to resume from "
                 "its last checkpoint all the same."
             )
-        before, now = _values(files.read_text(self.file(_CONFIG))), _values(gin.config_str())
+        before, now = _values(files.read_text(self.file(_CONFIG))), _values(config_text)
         for key in ("options.gan_class", "options.architecture", "options.z_dim"):
             if key in before and key in now and before[key] != now[key]:
                 raise UserError(
@@ -138,20 +139,24 @@ class RunDir:
             raise UserError(f"'{self}' is not a model directory: it has no {_CONFIG}.")
         return path
 
-    def write_description(self, dataset: DataProperties) -> None:
-        """Saves the parsed config and the properties of the data set that sampling needs.
+    def write_description(self, dataset: DataProperties, config_text: str) -> None:
+        """Saves the config and the properties of the data set that sampling needs.
 
         Warns if a run is resumed with another config.
+
+        Args:
+          dataset: The data set.
+          config_text: All bindings of the config, see `config.config_text`.
         """
-        bindings, before = gin.config_str(), files.read_text(self.file(_CONFIG))
+        before = files.read_text(self.file(_CONFIG))
         changed = [
             line
-            for line in sorted(_lines(before) ^ _lines(bindings))
+            for line in sorted(_lines(before) ^ _lines(config_text))
             if before and "training_steps" not in line
         ]
         if changed:
             _log.warning("This run was begun with another config: %s.", "; ".join(changed))
-        files.write_text(self.file(_CONFIG), bindings)
+        files.write_text(self.file(_CONFIG), config_text)
         names = dataset.class_names
         description = restored.Description(
             dataset.name,
@@ -164,7 +169,7 @@ class RunDir:
 
     def write_operative_config(self) -> None:
         """Saves the bindings that have been used until now, defaults included."""
-        files.write_text(self.file("operative_config.gin"), gin.operative_config_str())
+        files.write_text(self.file("operative_config.gin"), config.operative_text())
 
     def check_training_labels(self, description: Mapping[str, object] | None) -> None:
         """Raises UserError if the run has been trained on other inferred labels, or on given ones.
@@ -228,12 +233,15 @@ class RunDir:
           UserError: The directory or checkpoint is missing, or they do not fit each other.
         """
         config.parse([self.config])
-        return self.restore(checkpoint, use_ema)
+        return self.restore(restored.ModelOptions.from_gin(), checkpoint, use_ema)
 
     def restore(
-        self, checkpoint: str | int | None = None, use_ema: bool = True
+        self,
+        model: restored.ModelOptions,
+        checkpoint: str | int | None = None,
+        use_ema: bool = True,
     ) -> restored.RestoredModel:
-        """`load` under the bindings that gin holds now."""
+        """As `load`, with options that the caller has; gin's bindings stay as they are."""
         values = files.read_json(self.file("model.json"))
         description = restored.Description(
             values["dataset"],
@@ -243,7 +251,7 @@ class RunDir:
         )
         self._any_checkpoints()
         path = None if checkpoint is None else self.find_checkpoint(checkpoint)
-        return restored.restore(description, self.checkpoints, path, use_ema)
+        return restored.restore(model, description, self.checkpoints, path, use_ema)
 
     def _any_checkpoints(self) -> list[str]:
         paths = self.list_checkpoints()

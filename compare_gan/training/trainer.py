@@ -13,6 +13,7 @@ import tensorflow as tf
 from compare_gan import engine
 from compare_gan.backend import on_cpu
 from compare_gan.backend.winograd import winograd_convolutions
+from compare_gan.datasets import train_batches
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.recorder import Recorder
 from compare_gan.training.run_dir import RunDir
@@ -52,7 +53,7 @@ class Trainer:
         self.experiment = experiment
         self.run = run
         run_config = experiment.run_config
-        run.refuse_unsuitable()
+        run.refuse_unsuitable(experiment.config_text)
         seed = run_config.tf_random_seed
         seed = secrets.randbelow(2**31) if seed is None else seed
         self.strategy = strategy or make_strategy(run_config)
@@ -158,8 +159,6 @@ class Trainer:
           One element for each step and each of those replicas, in turn; see
           `datasets.train_batches`.
         """
-        from compare_gan.datasets import train_batches
-
         options = self.experiment.options
         return train_batches(
             self.experiment.dataset,

@@ -82,6 +82,6 @@ def test_configs_of_the_users_own_include_example_configs(tmp_path, monkeypatch)
     assert gin.query_parameter("options.batch_size") == 64
     with (
         pytest.raises(UserError, match=r"fashion_mnist_common\.gin, line \d+: options\.batch_size"),
-        config.told(),
+        config.located(),
     ):
         raise UserError("options.batch_size is wrong.")

@@ -64,7 +64,7 @@ def test_what_is_included_includes_its_own_neighbours(tmp_path, monkeypatch):
     _write(tmp_path, 'include "rows/row.gin"', "main.gin")
     config.parse(["main.gin"])
     assert (Options().batch_size, Options().z_dim) == (8, 7)
-    with pytest.raises(UserError, match=r"^rows/common\.gin, line 2: "), config.told():
+    with pytest.raises(UserError, match=r"^rows/common\.gin, line 2: "), config.located():
         raise UserError("options.batch_size is wrong.")
     _write(tmp_path / "rows", 'include "base.gin"', "row.gin")
     before = list(gin.config._LOCATION_PREFIXES), list(gin.config._FILE_READERS)
@@ -157,7 +157,7 @@ def test_what_is_told_begins_with_its_place(tmp_path):
         "No matter of options.": path,
     }
     for sentence, place in places.items():
-        with pytest.raises(UserError) as caught, config.told():
+        with pytest.raises(UserError) as caught, config.located():
             _raise(UserError(f"{sentence}\n  In call to configurable 'options'"))
         assert str(caught.value) == f"{place}: {sentence}"
 
@@ -172,7 +172,7 @@ def test_what_is_told_begins_with_its_place(tmp_path):
 )
 def test_what_is_told_names_the_base_whose_parameter_is_bound(bindings, told):
     config.parse([], bindings)
-    with pytest.raises(UserError) as caught, config.told():
+    with pytest.raises(UserError) as caught, config.located():
         _raise(UserError("S3GAN.g_lr is wrong."))
     assert str(caught.value) == told
 
@@ -194,7 +194,7 @@ def test_what_is_told_may_quote_the_value_instead_of_the_parameter(tmp_path):
         ("Unknown loss 'hinge'.", (), 3),
         ("Unknown 'name'.", ("options.architecture", "loss.fn"), 1),
     ):
-        with pytest.raises(UserError) as caught, config.told(*about):
+        with pytest.raises(UserError) as caught, config.located(*about):
             _raise(UserError(sentence))
         assert str(caught.value) == f"{path}, line {line}: {sentence}"
 
@@ -202,14 +202,14 @@ def test_what_is_told_may_quote_the_value_instead_of_the_parameter(tmp_path):
 def test_what_is_told_is_placed_once_and_other_errors_pass(tmp_path):
     path = _write(tmp_path, "options.batch_size = 8")
     config.parse([path])
-    with pytest.raises(UserError) as caught, config.told("loss.fn"), config.told():
+    with pytest.raises(UserError) as caught, config.located("loss.fn"), config.located():
         _raise(UserError("options.batch_size is wrong."))
     assert str(caught.value) == f"{path}, line 1: options.batch_size is wrong."
-    with pytest.raises(RuntimeError, match=r"^Out of memory\.$"), config.told():
+    with pytest.raises(RuntimeError, match=r"^Out of memory\.$"), config.located():
         _raise(RuntimeError("Out of memory."))
 
 
 def test_without_a_config_a_sentence_has_no_place():
     config.parse()
-    with pytest.raises(UserError, match=r"^options\.batch_size is wrong\.$"), config.told():
+    with pytest.raises(UserError, match=r"^options\.batch_size is wrong\.$"), config.located():
         _raise(UserError("options.batch_size is wrong."))

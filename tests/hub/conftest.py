@@ -104,7 +104,7 @@ class _Tools:
     def variables(self, net: str) -> dict[str, np.ndarray]:
         """By its name of 2019 each variable of a network of the golden data."""
         architecture, num_classes, bindings = _NETS[net]
-        config.load_all_parts()
+        registry.load_all()
         gin.parse_config(bindings)
         family = registry.get("architecture", architecture)
         y_shape = None if num_classes is None else (2, num_classes)

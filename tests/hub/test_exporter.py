@@ -41,7 +41,7 @@ _UNCONDITIONAL = (
 
 def _trained(tmp_path, make_trainer, *bindings):
     trainer = make_trainer(tmp_path / "run", "options.training_steps = 3", *bindings)
-    trainer.run.write_description(trainer.experiment.dataset)
+    trainer.run.write_description(trainer.experiment.dataset, trainer.experiment.config_text)
     trainer.train()
     return RunDir(str(tmp_path / "run")).load()
 

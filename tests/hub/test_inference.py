@@ -11,7 +11,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
-from compare_gan import config, registry
+from compare_gan import registry
 from compare_gan.errors import UserError
 from compare_gan.hub.inference import infer
 from compare_gan.hub.weights_source import GraphFacts
@@ -63,7 +63,7 @@ def _build(network, architecture, image_shape, inputs, num_classes, bindings):
 @pytest.fixture(autouse=True)
 def _only_shapes(monkeypatch):
     """Most of the time would go into tracing how values are computed."""
-    config.load_all_parts()
+    registry.load_all()
     monkeypatch.setattr(
         keras.initializers.RandomNormal,
         "__call__",

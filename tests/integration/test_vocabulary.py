@@ -13,7 +13,7 @@ import gin
 import numpy as np
 import pytest
 
-from compare_gan import config, registry
+from compare_gan import registry
 from compare_gan.config.keywords import bindable_parameters
 from compare_gan.datasets import write_label_file
 from compare_gan.training.optimization import OptimizationOptions
@@ -221,7 +221,7 @@ GIVEN = {"tf.train.AdamOptimizer.learning_rate"}
 
 
 def _configurable(scope: str):
-    config.load_all_parts()
+    registry.load_all()
     return gin.config._REGISTRY.get_match(scope).wrapped
 
 

@@ -4,8 +4,10 @@ import gin
 import pytest
 
 from compare_gan import config, registry
+from compare_gan.config.checks import check_bindings
 from compare_gan.errors import UserError
-from compare_gan.training.checks import check_bindings, check_gan
+from compare_gan.training.checks import check_gan
+from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.run_options import Options
 
 
@@ -26,13 +28,13 @@ def _make_loss():
 )
 def test_parts_may_be_given_so(bindings):
     config.parse([], bindings)
-    check_bindings()
+    check_bindings(OptimizationOptions)
 
 
 def test_an_unknown_macro_behind_another_is_told():
     config.parse([], ["loss.fn = %LOSS", "LOSS = %HINGE"])
     with pytest.raises(UserError, match=r"Unknown macro 'HINGE'\. Known: LOSS"):
-        check_bindings()
+        check_bindings(OptimizationOptions)
 
 
 @pytest.mark.parametrize(

@@ -56,8 +56,8 @@ def test_another_config_than_before_is_told(trainer, tmp_path, make_trainer, cap
     def changes(*bindings):
         caplog.clear()
         with caplog.at_level("WARNING", logger="compare_gan"):
-            dataset = make_trainer(tmp_path, *bindings).experiment.dataset
-            RunDir(str(tmp_path)).write_description(dataset)
+            experiment = make_trainer(tmp_path, *bindings).experiment
+            RunDir(tmp_path).write_description(experiment.dataset, experiment.config_text)
         return caplog.text
 
     assert changes("options.training_steps = 9") == ""
@@ -96,4 +96,4 @@ def test_files_from_before_versions_are_read(trainer, tmp_path):
     assert run.load().step == 6
     (tmp_path / "DIVERGED").write_text(json.dumps({"step": 6, "terms": ["loss"]}))
     with pytest.raises(UserError, match=r"diverged at step 6 \(loss\)"):
-        run.refuse_unsuitable()
+        run.refuse_unsuitable(config_text="")

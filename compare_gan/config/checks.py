@@ -1,0 +1,181 @@
+"""Checks of what gin binds, before anything is built: types of values, kinds of parts, macros."""
+
+import inspect
+import types
+import typing
+from typing import Any
+
+from compare_gan import registry
+from compare_gan.config import gin_internals
+from compare_gan.config.parsing import located
+from compare_gan.errors import UserError, unknown_name
+from compare_gan.schedules import Schedule
+
+# The parameters that name a part, and its kind.
+_PARTS = {
+    "options.gan_class": "gan",
+    "options.architecture": "architecture",
+    "loss.fn": "loss",
+    "penalty.fn": "penalty",
+    "evaluation.metrics": "metric",
+    "evaluation.extractor": "extractor",
+}
+# The same in any scope.
+_PARTS_BY_NAME = {
+    "batch_norm_fn": "normalization",
+    "final_norm_fn": "normalization",
+    "g_optimizer_fn": "optimizer",
+    "d_optimizer_fn": "optimizer",
+}
+# The same in the scope of a GAN, where most may be lists.
+PARTS_OF_GANS = {
+    "loss": "loss",
+    "penalties": "penalty",
+    "augmentations": "augmentation",
+    "tasks": "task",
+}
+# Kinds of which a config may give several, and those whose parts are objects: a class is called.
+_LISTS = ("metric", "penalty", "augmentation", "task")
+_CALLED = ("penalty", "augmentation", "schedule", "task")
+# Options that a GAN is given by `options`, whatever its own scope says.
+_OPTIONS = ("architecture", "disc_iters", "z_dim")
+_MAY_BE_NONE = ("normalization", "optimizer")
+_TYPES = {
+    bool: "True or False",
+    int: "an integer",
+    float: "a number",
+    str: "a string",
+    types.NoneType: "None",
+}
+
+
+def check_bindings(options_of_others: type | None = None) -> None:
+    """Raises UserError if gin binds a value of the wrong type, or no part of the kind needed.
+
+    Args:
+      options_of_others: Dataclass with the types of the parameters that a class lists in its
+        attribute `options_of_others`.
+    """
+    for selector, name, value in gin_internals.bindings():
+        with located(f"{selector}.{name}"):
+            _follow_macros(value)
+    for selector, name, written in gin_internals.bindings():
+        value = _resolved(written)
+        key = f"{gin_internals.short_name(selector)}.{name}"
+        is_gan = _is_gan(selector)
+        kind = _PARTS.get(key) or _PARTS_BY_NAME.get(name)
+        if is_gan:
+            kind = kind or PARTS_OF_GANS.get(name)
+        with located(key):
+            _check_type(key, _allowed_types(selector, name, options_of_others), value)
+            if name in _OPTIONS and is_gan:
+                raise UserError(f"{key} has no effect: set options.{name}.")
+            if name == "distribution_fn":
+                _refuse_result(key, value)
+            if kind is not None:
+                several = isinstance(value, (list, tuple)) and kind in _LISTS
+                several = several and key != "penalty.fn"
+                for part in value if several else [value]:
+                    _check_part(key, kind, part)
+
+
+def _follow_macros(value: Any, seen: tuple[str, ...] = ()) -> None:
+    for macro in gin_internals.macros_in(value):
+        name = gin_internals.macro_name(macro)
+        if name not in gin_internals.macros():
+            raise unknown_name("macro", name, gin_internals.macros())
+        if name in seen:
+            raise UserError(f"The macro '{name}' refers to itself.")
+        _follow_macros(gin_internals.macro_value(macro), (*seen, name))
+
+
+def _resolved(value: Any) -> Any:
+    """A bound value with macros replaced by their values."""
+    while gin_internals.is_macro(value):
+        value = gin_internals.macro_value(value)
+    return value
+
+
+def _allowed_types(selector: str, name: str, options_of_others: type | None) -> set[Any]:
+    """The plain types (and Schedule) of a parameter's annotation; none if there are others."""
+    part = gin_internals.part(selector)
+    bases = [b for b in part.__mro__ if "__init__" in vars(b)] if inspect.isclass(part) else [part]
+    if options_of_others and name in getattr(part, "options_of_others", ()):
+        bases = [options_of_others]
+    for base in bases:
+        parameter = inspect.signature(base).parameters.get(name)
+        if parameter is not None:
+            annotation = parameter.annotation
+            union = typing.get_origin(annotation) in (types.UnionType, typing.Union)
+            allowed = set(typing.get_args(annotation)) if union else {annotation}
+            return allowed if allowed <= {*_TYPES, Schedule} else set()
+    return set()
+
+
+def _is_gan(selector: str) -> bool:
+    part = gin_internals.part(selector)
+    bases = inspect.getmro(part) if inspect.isclass(part) else ()
+    return any("gan" in _kinds(base) for base in bases)
+
+
+def _check_type(key: str, allowed: set[Any], value: Any) -> None:
+    if not allowed or type(value) in allowed or (float in allowed and type(value) is int):
+        return
+    if bool in allowed and value in (0, 1):
+        return
+    if gin_internals.is_reference(value):
+        if Schedule in allowed:
+            _check_part(key, "schedule", value)
+            return
+        if gin_internals.is_call(value):
+            return  # Known only when it is called.
+    words = " or ".join(words for kind, words in _TYPES.items() if kind in allowed)
+    raise UserError(f"{key} must be {words}, received {value!r}.")
+
+
+def _check_part(key: str, kind: str, value: Any) -> None:
+    if value is None and kind in _MAY_BE_NONE:
+        return
+    if isinstance(value, str):
+        if (key, value) != ("evaluation.extractor", "auto"):
+            registry.get(kind, value)
+        return
+    if gin_internals.is_reference(value):
+        kinds = _kinds(gin_internals.referenced_part(value))
+        if kind in kinds or _is_users_own(value):
+            is_class = inspect.isclass(gin_internals.referenced_part(value))
+            if kind == "schedule" and is_class and not gin_internals.is_call(value):
+                raise UserError(f"{key} = {value!r} is not a call: write {value!r}().")
+            if not (kind in _CALLED and is_class):
+                _refuse_result(key, value)
+            return
+        wrong = f"but {value!r} is of the kind '{kinds[0]}'" if kinds else f"received {value!r}"
+    else:
+        wrong = f"received {value!r}"
+    raise UserError(
+        f"{key} must name a part of the kind '{kind}', {wrong}. "
+        f"Known: {', '.join(registry.names(kind))}."
+    )
+
+
+def _refuse_result(key: str, value: Any) -> None:
+    """What a function of the user's own returns may be a part; what a part returns is none."""
+    if gin_internals.is_call(value) and not _is_users_own(value):
+        name = repr(value).removesuffix("()")
+        raise UserError(f"{key} = {value!r} is a call: write {name} without parentheses.")
+
+
+def _is_users_own(reference: Any) -> bool:
+    """Whether a reference is to a part that is neither registered nor of this library."""
+    part = gin_internals.referenced_part(reference)
+    module = getattr(part, "__module__", None) or ""
+    return not _kinds(part) and module.split(".")[0] != "compare_gan"
+
+
+def _kinds(part: Any) -> list[str]:
+    """The kinds that a function or class, without gin's wrapper, is registered as."""
+    return [
+        kind
+        for kind in registry.kinds()
+        if any(inspect.unwrap(each.value) is part for each in registry.components(kind))
+    ]
