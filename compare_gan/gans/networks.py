@@ -31,12 +31,15 @@ def make_heads(
     num_classes: int | None,
 ) -> dict[str, keras.layers.Layer]:
     """The heads of tasks by the task's name, built for features [b, num_features]."""
-    heads = {}
-    for task in tasks:
-        heads[task.name] = call_with_requested(
+    heads = {
+        task.name: call_with_requested(
             task.make_head, spectral_norm=spectral_norm, num_classes=num_classes
         )
-        heads[task.name].build((None, num_features))
+        for task in tasks
+    }
+    # All are made before any is built: both draw from Keras's seed, and runs keep their numbers.
+    for head in heads.values():
+        head.build((None, num_features))
     return heads
 
 

@@ -241,8 +241,8 @@ def test_gradients_that_no_scale_makes_finite_are_divergence(tiny, scale, steps)
     state.g_optimizer.dynamic_scale.assign(scale)
     generator_loss = state.gan.generator_loss
 
-    def broken(batch):
-        terms = generator_loss(batch)
+    def broken(batch, step):
+        terms = generator_loss(batch, step)
         return LossTerms(terms.total + ops.sqrt(0.0 * terms.total), terms.parts)
 
     state.gan.generator_loss = broken
