@@ -2,8 +2,6 @@
 
 import dataclasses
 import json
-import pathlib
-import re
 import tracemalloc
 
 import numpy as np
@@ -12,7 +10,6 @@ import pytest
 import tensorflow as tf
 from PIL import Image
 
-from compare_gan import registry
 from compare_gan.datasets import as_arrays, get_dataset
 from compare_gan.errors import UserError
 from compare_gan.evaluation import comparison, protocols
@@ -21,10 +18,8 @@ from compare_gan.evaluation.results import ResultRow
 from compare_gan.evaluation.score_sets import score_sets
 from compare_gan.metrics import (
     FrechetInceptionDistance,
-    ImageBatch,
     InceptionScore,
     Metric,
-    Statistics,
     class_agreement,
     gaussian_statistics,
     inception_score,
@@ -351,21 +346,3 @@ def test_memory_does_not_grow_with_the_number_of_images(extractor):
     few, many = peak(200), peak(1600)
     # All images take 5 MB, a batch 30 kB. Only the place of each in the order is stored.
     assert many < few + 500_000
-
-
-def test_the_metric_of_contributing_works():
-    text = (pathlib.Path(__file__).parents[2] / "CONTRIBUTING.md").read_text()
-    section = text[text.index("## Add a metric") :]
-    [code] = re.findall(
-        r"```python\n(.*?)```", section[: section.index("## Add an extractor")], re.S
-    )
-    names = dict(
-        np=np, registry=registry, ImageBatch=ImageBatch, Metric=Metric, Statistics=Statistics
-    )
-    registry.load("metric")
-    try:
-        exec(code, names)
-        result = score_sets(_REAL, _FAKE, ["brightness"], batch_size=7)
-    finally:
-        registry._components["metric"].pop("brightness", None)
-    assert result.scores["brightness"] == pytest.approx(_FAKE.mean() - _REAL.mean())
