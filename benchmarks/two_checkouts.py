@@ -17,6 +17,7 @@ import subprocess
 import sys
 
 import click
+from train_step import CONFIGS
 
 _WORKER = """
 import json, sys, tempfile, time
@@ -79,7 +80,7 @@ def _quartiles(values: list[float], digits: int) -> str:
 @click.command()
 @click.argument("first", type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path))
 @click.argument("second", type=click.Path(exists=True, file_okay=False, path_type=pathlib.Path))
-@click.option("--configs", default="sndcgan,resnet_cifar,s3gan_biggan,s3gan_co_fashion_mnist", show_default=True)
+@click.option("--configs", default=",".join(CONFIGS), show_default=True)
 @click.option("--steps", default=10, show_default=True, type=click.IntRange(min=3))
 def main(first: pathlib.Path, second: pathlib.Path, configs: str, steps: int) -> None:
     """Times training steps of the checkouts FIRST and SECOND alternately."""
