@@ -1,6 +1,7 @@
 """The objective as it is handed to a GAN: losses, penalties, augmentations, networks."""
 
 import functools
+import inspect
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from compare_gan import losses
 from compare_gan.augmentations import Augmentation, DiffAugment
 from compare_gan.errors import UserError
 from compare_gan.gans import S3GAN, SSGAN, ModularGAN
-from compare_gan.gans.tasks import RotationTask
+from compare_gan.gans.tasks import ClassPredictionTask, RotationTask
 from compare_gan.penalties import (
     AVAILABLE,
     R1,
@@ -502,3 +503,23 @@ def test_architectures_made_of_partials_work_for_all_classes(dummy):
     for gan_class, options in CLASSES:
         gan = gan_class(dummy.IMAGE_SHAPE, 3, Partials(), z_dim=dummy.Z_DIM, **options)
         assert np.isfinite(gan.generator_loss(dummy.make_batch()).total)
+
+
+def test_heads_are_all_made_before_one_is_built(dummy, monkeypatch):
+    """Both draw seeds: another order would start a run of equal seed at other weights."""
+    order = []
+    for task in (RotationTask, ClassPredictionTask):
+        make, name = task.make_head, task.name
+
+        def make_head(self, *args, make=make, name=name, **kwargs):
+            head = make(self, *args, **kwargs)
+            build = head.build
+            head.build = lambda shape: order.append(f"build {name}") or build(shape)
+            order.append(f"make {name}")
+            return head
+
+        make_head.__signature__ = inspect.signature(make)
+        monkeypatch.setattr(task, "make_head", make_head)
+    dummy.make_gan(ModularGAN, conditional=True, tasks=["rotation", "class_prediction"])
+    names = ("rotation", "class_prediction")
+    assert order == [*(f"make {n}" for n in names), *(f"build {n}" for n in names)]
