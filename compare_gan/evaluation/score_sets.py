@@ -1,8 +1,4 @@
-"""Scores of any two sets of images, without a GAN.
-
-result = score_sets("fashion_mnist_10k", "samples/", metrics=["fid"])
-result.scores  # {"fid_fashion_cnn": 1.36}
-"""
+"""Scores of any two sets of images, without a GAN."""
 
 import dataclasses
 import json
