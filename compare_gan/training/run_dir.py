@@ -1,18 +1,18 @@
 """The directory of a run: which files it holds, and how they are written and read.
 
-    config.gin             every binding of the run, as parsed
-    operative_config.gin   the bindings that were used, defaults included
-    model.json             image shape, classes, data set: what sampling must know without data
-    checkpoints/           step-<n>: networks, optimizers, averaged weights, step, seed
-    labels/                inferred labels, if the config asks for them (see labels/files.py)
-    training_labels.json   description of the inferred labels (see labels/files.py), or null
-    samples/, samples.png  grids with fixed latents; real.png
-    metrics/               pictures of metrics, if evaluation.pictures asks for them
-    log.jsonl              a line for each call of the compiled loop: step and values by name
-    tensorboard/, losses.png
-    results.jsonl          scores with their provenance (see evaluation/results.py); scores.csv
-    DIVERGED               present if training ended in a value that was not finite
-    training.lock          present while a process trains here (see run_lock.py)
+config.gin             every binding of the run, as parsed
+operative_config.gin   the bindings that were used, defaults included
+model.json             image shape, classes, data set: what sampling must know without data
+checkpoints/           step-<n>: networks, optimizers, averaged weights, step, seed
+labels/                inferred labels, if the config asks for them (see labels/files.py)
+training_labels.json   description of the inferred labels of the run, see labels/files.py, or null
+samples/, samples.png  grids with fixed latents; real.png
+metrics/               pictures of metrics, if evaluation.pictures asks for them
+log.jsonl              a line for each call of the compiled loop: step and values by name
+tensorboard/, losses.png
+results.jsonl          scores with their provenance (see evaluation/results.py); scores.csv
+DIVERGED               present if training ended in a value that was not finite
+training.lock          present while a process trains here (see run_lock.py)
 """
 
 import dataclasses
