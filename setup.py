@@ -111,7 +111,12 @@ setup(
         # The peer of benchmarks/train_step.py --peer torch.
         "bench": ["torch>=2.10"],
         # The site of documentation.
-        "docs": ["mkdocs-material>=9.5", "mkdocstrings[python]>=0.26"],
+        "docs": [
+            "mkdocs>=1.6",
+            "mkdocs-material>=9.6",
+            "mkdocstrings>=1.0",
+            "mkdocstrings-python>=2.0",
+        ],
     },
     entry_points={"console_scripts": ["compare_gan = compare_gan.main:main"]},
 )
