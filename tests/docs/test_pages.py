@@ -1,5 +1,6 @@
 """README and docs: code runs, configs and commands are valid, links lead somewhere."""
 
+import dataclasses
 import importlib.util
 import pathlib
 import re
@@ -10,7 +11,11 @@ import gin
 import pytest
 
 from compare_gan import config, main, registry
+from compare_gan.evaluation.provenance import Provenance
+from compare_gan.evaluation.results import ResultRow
+from compare_gan.penalties import AVAILABLE
 from compare_gan.training.experiment import Experiment
+from compare_gan.training.run_options import RunConfig
 
 _ROOT = pathlib.Path(__file__).parents[2]
 _ALL = sorted(
@@ -120,6 +125,29 @@ def test_tables_of_parts_are_complete():
             if kind in ("dataset", "protocol") or entry.name == "dummy_arch":
                 continue
             assert f"`{entry.name}`" in table, (kind, entry.name)
+
+
+def test_tables_of_names_are_complete():
+    """A name that code has, and a page explains, is not forgotten when it is added."""
+    tables = {
+        "docs/extending/penalty.md": list(AVAILABLE),
+        "docs/run_directory.md": [
+            *(field.name for field in dataclasses.fields(Provenance)),
+            *(
+                f.name
+                for f in dataclasses.fields(ResultRow)
+                if f.compare and f.name != "provenance"
+            ),
+        ],
+        "docs/scaling.md": [field.name for field in dataclasses.fields(RunConfig)],
+        "docs/evaluation.md": [entry.name for entry in registry.read_index()["protocol"]],
+        "docs/extractors.md": [entry.name for entry in registry.read_index()["extractor"]],
+        "docs/extending/index.md": set(registry.kinds()) - {"gan", "normalization", "optimizer"},
+    }
+    for page, names in tables.items():
+        text = (_ROOT / page).read_text()
+        for name in names:
+            assert re.search(rf"[`. ]{name}[` ]", text), (page, name)
 
 
 @pytest.mark.skipif(not _SITE, reason='MkDocs is not installed: pip install -e ".[docs]"')
