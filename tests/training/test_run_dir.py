@@ -75,7 +75,7 @@ def test_the_description_is_plain_json(trainer, tmp_path):
 def test_what_is_no_model_directory_is_told(tmp_path):
     with pytest.raises(UserError, match=r"is not a model directory: it has no config\.gin"):
         RunDir(str(tmp_path)).load()
-    with pytest.raises(UserError, match="holds no checkpoint"):
+    with pytest.raises(UserError, match="contains no checkpoint"):
         RunDir(str(tmp_path)).find_checkpoint(1)
 
 
