@@ -1,4 +1,4 @@
-"""The one exception type that stands for a mistake of the user's, not of the program's."""
+"""Mistakes of the user, as opposed to faults of the program, and the checks that report them."""
 
 import difflib
 import math
@@ -6,14 +6,23 @@ from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """A mistake in a config, a command or a file, told in one sentence.
+    """A mistake in a config, a command or a file; the message is one sentence.
 
-    The command line prints its message without a traceback and exits with status 2.
+    The command line prints the message without a traceback and exits with status 2.
+
+    Example:
+      >>> from compare_gan.errors import UserError
+      >>> from compare_gan import registry
+      >>> try:
+      ...     registry.get("loss", "hing")
+      ... except UserError as error:
+      ...     print(str(error).split(" Known: ")[0])
+      Unknown loss 'hing'. Did you mean 'hinge'?
     """
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most like `name`, or one that contains it; None where there is none."""
+    """The known name most similar to `name`, or one that contains it; None if there is none."""
     by_lower, name = {candidate.lower(): candidate for candidate in known}, str(name).lower()
     matches = difflib.get_close_matches(name, by_lower, n=1, cutoff=0.6)
     if not matches and len(name) > 2:
@@ -22,7 +31,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """The error for a name that is not known: what came, the nearest name, all the names."""
+    """The error for an unknown name; its message has the nearest name and all known ones."""
     known = sorted(known)
     guess = nearest(name, known)
     hint = f" Did you mean '{guess}'?" if guess else ""
@@ -49,7 +58,7 @@ def check_range(name: str, value: float, least: float = 0, most: float = math.in
         raise UserError(f"{name} must be {allowed}, received {value!r}.")
 
 
-def check_decay(name: str, value: object) -> None:
+def check_decay(name: str, value: float) -> None:
     """Raises UserError unless the value that a config gives for `name` is a number in [0, 1)."""
     check_number(name, value)
     if not 0 <= value < 1:
@@ -57,4 +66,4 @@ def check_decay(name: str, value: object) -> None:
 
 
 class DivergenceError(RuntimeError):
-    """Training produced a value that is not finite; the message tells step and term."""
+    """Training produced a value that is not finite; the message names step and term."""

@@ -1,4 +1,4 @@
-"""Settings of the command line that must be made before TensorFlow is imported."""
+"""Settings of the command line that have to precede the import of TensorFlow."""
 
 import contextlib
 import logging
@@ -11,22 +11,22 @@ from compare_gan.errors import UserError
 
 
 def available_cores() -> int:
-    """The cores that this process may use, which may be fewer than the machine has."""
+    """The number of cores that this process may use, which can be below that of the machine."""
     if hasattr(os, "sched_getaffinity"):  # Not on macOS.
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
 
 
 def prepare_tensorflow() -> None:
-    """Makes the command line's settings, where the user has not, and imports TensorFlow.
+    """Applies the command line's settings where the user has made none; imports TensorFlow.
 
     Raises:
       UserError: Keras is set to another backend.
     """
-    # By default TensorFlow does without oneDNN on CPUs without AVX-512, where it is twice as fast
-    # with it.
+    # TensorFlow does not use oneDNN by default on CPUs without AVX-512, though it is twice as fast
+    # there.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-    # One operation may use all cores; while it waits, another one can start.
+    # One operation may use all cores; another can start while it waits.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(available_cores()))
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

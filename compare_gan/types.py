@@ -2,10 +2,10 @@
 
 from typing import Any, TypeAlias
 
-# A tensor of the Keras backend that is in use, or what Keras converts to one: a NumPy array, a
+# A tensor of the current Keras backend, or a value that Keras converts to one: a NumPy array, a
 # variable, a symbolic tensor. No static type covers TensorFlow, JAX and PyTorch; docstrings give
 # shape, dtype and range.
 Tensor: TypeAlias = Any
 
-# Shape of a tensor; None stands for a size that is not known yet, such as that of the batch.
+# Shape of a tensor; an unknown size, such as that of the batch, is None.
 TensorShape: TypeAlias = tuple[Any, ...]

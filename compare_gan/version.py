@@ -1,4 +1,4 @@
-"""The version of the code that runs, for the record of what it computes."""
+"""The version of the running code, which records of its results contain."""
 
 import functools
 import os
@@ -9,7 +9,13 @@ from compare_gan import __version__
 
 @functools.cache
 def code_version() -> str:
-    """The version of this library; in a git checkout with the last commit that changed it."""
+    """The version of this library; in a git checkout, with the last commit that changed it.
+
+    Example:
+      >>> from compare_gan.version import code_version
+      >>> code_version().startswith("4.")
+      True
+    """
     here = os.path.dirname(os.path.abspath(__file__))
 
     def git(*command: str) -> str:
@@ -21,7 +27,7 @@ def code_version() -> str:
         ).stdout.strip()
 
     try:
-        git("ls-files", "--error-unmatch", __file__)  # Not a checkout of something around it.
+        git("ls-files", "--error-unmatch", __file__)  # Not the checkout of a project around it.
         changed = "-changed" if git("status", "--porcelain", "--", here) else ""
         commit = git("log", "-1", "--format=%h", "--abbrev=10", "--", here)
         return f"{__version__}+{commit}{changed}"

@@ -53,7 +53,7 @@ def assert_golden(record_property):
 
 @pytest.fixture(scope="session")
 def modern_golden():
-    """Numbers of modern parts, recorded of their authors' programs, by key."""
+    """Numbers of modern parts, recorded from programs of their authors, by key."""
     path = os.path.join(os.path.dirname(__file__), "data", "modern_golden.npz")
     with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays)
@@ -61,13 +61,13 @@ def modern_golden():
 
 @pytest.fixture(scope="session")
 def old_name():
-    """`old_name(variable)`: what the 2019 library called it."""
+    """`old_name(variable)`: its name in the 2019 library."""
     return lambda variable: variable.path.replace("/u_var", "/kernel/u_var")
 
 
 @pytest.fixture(scope="session")
 def golden_value():
-    """`golden_value(name, shape)`: what a variable's name of 2019 stands for in the recorded data.
+    """`golden_value(name, shape)`: the recorded value of a variable, by its name of 2019.
 
     None for moving averages and the like, which keep their start.
     """
@@ -88,7 +88,7 @@ def golden_value():
 
 @pytest.fixture(scope="session")
 def fill_by_name(old_name, golden_value):
-    """`fill_by_name(variables)` gives each the value that its name stands for in the recorded data.
+    """`fill_by_name(variables)` sets each to the recorded value of its name.
 
     Returns the variables by the names that the 2019 library has for them.
     """
@@ -105,7 +105,7 @@ def fill_by_name(old_name, golden_value):
 
 
 def pytest_terminal_summary(terminalreporter, config):
-    """One line a section: how many keys were compared, and the largest relative difference."""
+    """One line per section: the number of compared keys and the largest relative difference."""
     if not config.getoption("--golden-report"):
         return
     sections = collections.defaultdict(dict)
@@ -159,7 +159,7 @@ def _tiny_run():
 
 @pytest.fixture(name="make_trainer")
 def _make_trainer():
-    """From a model directory and bindings beside those of the tiny run to a trainer."""
+    """Makes a trainer from a model directory and bindings in addition to those of the tiny run."""
     from compare_gan import config
     from compare_gan.training.run_dir import RunDir
     from compare_gan.training.trainer import Experiment, Trainer

@@ -12,7 +12,7 @@ def test_nearest(name, expected):
     assert nearest(name, ["hinge", "WGAN", "AdamOptimizer"]) == expected
 
 
-def test_unknown_name_tells_what_came_the_nearest_and_all_sorted():
+def test_unknown_name_has_the_nearest_name_and_all_sorted():
     error = unknown_name("loss", "hing", iter(["wasserstein", "hinge"]))
     message = "Unknown loss 'hing'. Did you mean 'hinge'? Known: hinge, wasserstein."
     assert isinstance(error, UserError) and str(error) == message
@@ -30,5 +30,5 @@ def test_a_decay_is_at_least_0_and_below_1(value):
         check_decay("x.decay", value)
 
 
-def test_divergence_is_no_mistake_of_the_users():
+def test_divergence_is_no_user_error():
     assert not issubclass(DivergenceError, UserError)

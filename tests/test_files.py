@@ -12,7 +12,7 @@ import pytest
 from compare_gan import files
 
 
-def test_texts_replace_and_make_folders(tmp_path):
+def test_texts_replace_files_and_create_folders(tmp_path):
     folder = tmp_path / "a" / "b"
     for content in ("one", "twö\r\n"):
         files.write_text(str(folder / "name.txt"), content)
@@ -29,7 +29,7 @@ def test_json_comes_back(tmp_path):
 
 
 @pytest.mark.parametrize("durable", (True, False))
-def test_an_exception_leaves_what_was_there(tmp_path, durable):
+def test_an_exception_leaves_the_old_file(tmp_path, durable):
     path = tmp_path / "a.txt"
     path.write_text("before")
     with pytest.raises(KeyboardInterrupt), files.atomic(str(path), durable=durable) as temporary:
@@ -40,7 +40,7 @@ def test_an_exception_leaves_what_was_there(tmp_path, durable):
     assert os.listdir(tmp_path) == ["a.txt"] and path.read_text() == "before"
 
 
-def test_an_exception_removes_the_folders_that_were_made(tmp_path):
+def test_an_exception_removes_the_new_folders(tmp_path):
     with pytest.raises(ValueError), files.atomic(str(tmp_path / "a/b/c")) as temporary:
         os.mkdir(temporary)
         raise ValueError
@@ -105,7 +105,7 @@ def test_a_lock_lets_one_process_enter(tmp_path, folder):
     assert os.listdir(tmp_path / "folder") == ["count"] or not folder
 
 
-def test_a_lock_of_a_dead_process_does_not_hold(tmp_path):
+def test_a_lock_of_a_dead_process_does_not_count(tmp_path):
     code = "import sys, os, signal; from compare_gan import files\n"
     code += "with files.locked(sys.argv[1]): os.kill(os.getpid(), signal.SIGKILL)"
     path = str(tmp_path / "new" / "lock")

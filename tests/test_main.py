@@ -1,4 +1,4 @@
-"""The command line: what a user types, and what a user mistypes."""
+"""The command line: commands, and mistakes in them."""
 
 import errno
 import itertools
@@ -71,7 +71,7 @@ def _model_dir(tmp_path_factory, tiny_run):
         ["configs"],
     ),
 )
-def test_help_tells_every_option(run, command):
+def test_help_lists_every_option(run, command):
     status, out, _ = run(*command, "--help")
     assert status == 0 and out.startswith("Usage: compare_gan")
     if command == ["train"]:
@@ -109,7 +109,7 @@ def test_eval_adds_a_row_and_its_bindings_count(run, model_dir):
     assert status == 0 and "Step 6: 1 x 30 samples" in out, err
 
 
-def test_eval_by_a_protocol_warns_that_the_table_holds_others(run, model_dir, monkeypatch):
+def test_eval_by_a_protocol_warns_of_other_rows_in_the_table(run, model_dir, monkeypatch):
     monkeypatch.setattr(
         protocols,
         "get",
@@ -184,7 +184,7 @@ def test_sample_writes_one_file_of_arrays(run, model_dir, tmp_path):
         np.testing.assert_array_equal(file["labels"], [2] * 5)
 
 
-def test_trouble_in_a_writing_thread_ends_in_a_sentence(run, model_dir, tmp_path, monkeypatch):
+def test_errors_in_a_writing_thread_end_in_a_sentence(run, model_dir, tmp_path, monkeypatch):
     (tmp_path / "000002_2.png" / "in the way").mkdir(parents=True)
     sample = ("sample", "--model_dir", model_dir, "--num", "5", "--out", str(tmp_path))
     status, _, err = run(*sample)
@@ -269,7 +269,7 @@ def test_a_wrong_value_is_one_sentence_before_any_work(run, tmp_path, tiny_run, 
     assert not path.exists()
 
 
-def test_sampling_mistakes_are_told(run, model_dir):
+def test_sampling_mistakes_are_reported(run, model_dir):
     status, _, err = run("sample", "--model_dir", model_dir, "--num", "1", "--interpolate", "1")
     assert status == 2 and "exclude each other" in err
     status, _, err = run("sample", "--model_dir", model_dir, "--out", "a.npz")
@@ -311,7 +311,7 @@ def test_export_writes_averaged_or_raw_weights_of_a_step(run, model_dir, tmp_pat
         ),
     ),
 )
-def test_trouble_with_files_ends_in_a_sentence(run, monkeypatch, tiny_run, error, sentence):
+def test_errors_with_files_end_in_a_sentence(run, monkeypatch, tiny_run, error, sentence):
     def fail(*args):
         raise error
 
@@ -339,15 +339,15 @@ def test_divergence_has_a_status_of_its_own(run, monkeypatch, tiny_run):
 
 
 @pytest.mark.parametrize(
-    ("told", "shown"),
+    ("args", "shown"),
     (
         (["stopped at step 2, checkpoint saved"], "stopped at step 2, checkpoint saved"),
         ([], "steps since the last checkpoint are lost"),
     ),
 )
-def test_interruption_says_what_is_left(run, monkeypatch, tiny_run, told, shown):
+def test_interruption_names_the_remaining_files(run, monkeypatch, tiny_run, args, shown):
     def interrupt(*args):
-        raise KeyboardInterrupt(*told)
+        raise KeyboardInterrupt(*args)
 
     monkeypatch.setattr("compare_gan.training.modes.run", interrupt)
     status, _, err = run("train", "--model_dir", "x", *_bindings(tiny_run))

@@ -1,4 +1,4 @@
-"""Registration, look-up by name, and parts of the user's own."""
+"""Registration, look-up by name, and parts of the user."""
 
 import importlib
 import pathlib
@@ -17,7 +17,7 @@ from compare_gan.layers import BatchNorm, NoBatchNorm
 
 @pytest.fixture(autouse=True)
 def _own_components(monkeypatch):
-    """Parts registered in a test are gone after it, all of the library's own stay."""
+    """Removes parts that a test registers after it; those of the library remain."""
     for kind in registry.kinds():
         registry.load(kind)
     own = {kind: dict(parts) for kind, parts in registry._components.items()}
@@ -32,7 +32,7 @@ def test_found_by_name_and_alias():
     assert "mean" in registry.names("loss") and "average" not in registry.names("loss")
 
 
-def test_names_are_sorted_and_hold_the_library_s_own():
+def test_names_are_sorted_and_contain_those_of_the_library():
     names = registry.names("loss")
     assert names == sorted(names) and {"hinge", "wasserstein"} <= set(names)
 
@@ -45,12 +45,12 @@ def test_every_kind_has_parts_with_one_line_each(kind):
         assert component.summary and "\n" not in component.summary, component.name
 
 
-def test_what_is_not_a_name_passes_through():
+def test_parts_that_are_not_names_are_returned():
     assert registry.get("loss", max) is max
     assert registry.get("loss", None) is None
 
 
-def test_unknown_name_is_told_with_the_nearest_and_all():
+def test_unknown_name_is_reported_with_the_nearest_and_all():
     message = "Unknown loss 'hinges'. Did you mean 'hinge'. Known: .*hinge.*wasserstein"
     with pytest.raises(UserError, match=message):
         registry.get("loss", "hinges")
@@ -59,7 +59,7 @@ def test_unknown_name_is_told_with_the_nearest_and_all():
 @pytest.mark.parametrize(
     "call", (registry.names, registry.read_index, lambda kind: registry.add(kind, "x", max))
 )
-def test_unknown_kind_is_told_with_the_nearest(call):
+def test_unknown_kind_is_reported_with_the_nearest(call):
     with pytest.raises(UserError, match=r"Unknown kind of part 'losses'. Did you mean 'loss'"):
         call("losses")
 
@@ -91,7 +91,7 @@ def test_a_registered_function_takes_gin_bindings_under_its_name():
     assert component.summary == "One line."
 
 
-def test_equal_gin_names_are_told_apart_by_module():
+def test_equal_gin_names_are_distinguished_by_module():
     def register(name):
         @registry.register("architecture", name, gin_name="Net", gin_module=name)
         class Net:
@@ -155,7 +155,7 @@ def own_parts(tmp_path, monkeypatch):
     monkeypatch.syspath_prepend(tmp_path)
 
 
-def test_a_part_of_the_users_own_comes_through_import_in_gin(own_parts):
+def test_a_part_of_the_user_is_found_after_import_in_gin(own_parts):
     gin.parse_config(
         "import my_compare_gan_parts\nmy_loss.margin = 2.0\nloss.fn = @my_loss",
         skip_unknown=("loss",),
@@ -163,20 +163,20 @@ def test_a_part_of_the_users_own_comes_through_import_in_gin(own_parts):
     assert registry.get("loss", "my_loss")(None, None) == 2.0
     assert "my_loss" in registry.names("loss")
 
-    # In a notebook the module is edited and loaded again; gin wants to be told so.
+    # In a notebook the module is edited and loaded again, which gin has to be asked to allow.
     module = importlib.import_module("my_compare_gan_parts")
     with gin.config.interactive_mode():
         importlib.reload(module)
     assert registry.get("loss", "my_loss") is module.my_loss
 
 
-def test_only_what_is_asked_for_is_given():
+def test_only_requested_arguments_are_passed():
     assert registry.call_with_requested(lambda x, y: (x, y), x=1, y=2, z=3) == (1, 2)
     assert registry.call_with_requested(lambda x, other=5: (x, other), x=1, y=2) == (1, 5)
     assert registry.call_with_requested(lambda x, **kwargs: (x, kwargs), x=1, kwargs=2) == (1, {})
 
 
-def test_a_parameter_that_is_not_there_is_an_error():
+def test_an_unknown_parameter_is_an_error():
     with pytest.raises(TypeError, match="missing_one"):
         registry.call_with_requested(lambda missing_one: None, x=1)
 

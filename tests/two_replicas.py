@@ -1,6 +1,6 @@
 """Tests on two logical CPUs, where every number must be that of one replica with the whole batch.
 
-TensorFlow must be told of them before it does anything else, so `test_two_replicas.py` runs this
+TensorFlow needs to know them before anything else happens, so `test_two_replicas.py` runs this
 file in a process of its own.
 """
 

@@ -1,4 +1,4 @@
-"""Gin configs: parsing, where a binding is written, messages about mistakes."""
+"""Gin configs: parsing, places of bindings, messages about mistakes."""
 
 from compare_gan.config.messages import ConfigError
 from compare_gan.config.names import example_configs, find_config

@@ -1,4 +1,4 @@
-"""Checks of what gin binds, before anything is built: types of values, kinds of parts, macros."""
+"""Checks of gin's bindings before anything is built: types of values, kinds of parts, macros."""
 
 import inspect
 import types
@@ -11,7 +11,7 @@ from compare_gan.config.parsing import located
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.schedules import Schedule
 
-# The parameters that name a part, and its kind.
+# Parameters that name a part, and its kind.
 _PARTS = {
     "options.gan_class": "gan",
     "options.architecture": "architecture",
@@ -27,17 +27,17 @@ _PARTS_BY_NAME = {
     "g_optimizer_fn": "optimizer",
     "d_optimizer_fn": "optimizer",
 }
-# The same in the scope of a GAN, where most may be lists.
+# The same in the scope of a GAN; most of them may be lists.
 PARTS_OF_GANS = {
     "loss": "loss",
     "penalties": "penalty",
     "augmentations": "augmentation",
     "tasks": "task",
 }
-# Kinds of which a config may give several, and those whose parts are objects: a class is called.
+# Kinds of which a config may list several, and kinds of parts that are objects: gin calls a class.
 _LISTS = ("metric", "penalty", "augmentation", "task")
 _CALLED = ("penalty", "augmentation", "schedule", "task")
-# Options that a GAN is given by `options`, whatever its own scope says.
+# Options that a GAN gets from `options`, so that a binding in its own scope has no effect.
 _OPTIONS = ("architecture", "disc_iters", "z_dim")
 _MAY_BE_NONE = ("normalization", "optimizer")
 _TYPES = {
@@ -50,7 +50,7 @@ _TYPES = {
 
 
 def check_bindings(options_of_others: type | None = None) -> None:
-    """Raises UserError if gin binds a value of the wrong type, or no part of the kind needed.
+    """Raises UserError if gin binds a value of the wrong type or a part of the wrong kind.
 
     Args:
       options_of_others: Dataclass with the types of the parameters that a class lists in its
@@ -97,7 +97,7 @@ def _resolved(value: Any) -> Any:
 
 
 def _allowed_types(selector: str, name: str, options_of_others: type | None) -> set[Any]:
-    """The plain types (and Schedule) of a parameter's annotation; none if there are others."""
+    """The plain types (and Schedule) of a parameter's annotation; empty if it has other types."""
     part = gin_internals.part(selector)
     bases = [b for b in part.__mro__ if "__init__" in vars(b)] if inspect.isclass(part) else [part]
     if options_of_others and name in getattr(part, "options_of_others", ()):
@@ -128,7 +128,7 @@ def _check_type(key: str, allowed: set[Any], value: Any) -> None:
             _check_part(key, "schedule", value)
             return
         if gin_internals.is_call(value):
-            return  # Known only when it is called.
+            return  # The type is known only after the call.
     words = " or ".join(words for kind, words in _TYPES.items() if kind in allowed)
     raise UserError(f"{key} must be {words}, received {value!r}.")
 
@@ -159,21 +159,21 @@ def _check_part(key: str, kind: str, value: Any) -> None:
 
 
 def _refuse_result(key: str, value: Any) -> None:
-    """What a function of the user's own returns may be a part; what a part returns is none."""
+    """Raises UserError for a call of a part; a function of the user's may return a part."""
     if gin_internals.is_call(value) and not _is_users_own(value):
         name = repr(value).removesuffix("()")
         raise UserError(f"{key} = {value!r} is a call: write {name} without parentheses.")
 
 
 def _is_users_own(reference: Any) -> bool:
-    """Whether a reference is to a part that is neither registered nor of this library."""
+    """Whether a reference is to a part that is neither registered nor in this library."""
     part = gin_internals.referenced_part(reference)
     module = getattr(part, "__module__", None) or ""
     return not _kinds(part) and module.split(".")[0] != "compare_gan"
 
 
 def _kinds(part: Any) -> list[str]:
-    """The kinds that a function or class, without gin's wrapper, is registered as."""
+    """The kinds under which a function or class, without gin's wrapper, is registered."""
     return [
         kind
         for kind in registry.kinds()

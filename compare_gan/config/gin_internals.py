@@ -1,7 +1,7 @@
-"""What this library needs of gin beyond its public interface: all uses of gin's private names.
+"""All uses of gin's private names: access that gin's public interface does not offer.
 
 Gin has no public way to list bindings, to find a configurable by its name, or to add folders to
-the search path of one `parse`. A release of gin that changes these names breaks this module alone.
+the search path of one `parse`. A release of gin that changes these names breaks only this module.
 """
 
 import contextlib
@@ -110,8 +110,8 @@ def values_under(cls: type, names: Sequence[str]) -> dict[str, Any]:
       names: Names of parameters.
 
     Returns:
-      By name the value, references resolved; of a class and its bases the nearest that binds the
-      name counts. Names that are not bound are left out.
+      Values by name, references resolved. If several of the class and its bases bind a name, the
+      nearest one counts. Unbound names are left out.
     """
     found: dict[str, Any] = {}
     for base in inspect.getmro(cls):
@@ -121,7 +121,7 @@ def values_under(cls: type, names: Sequence[str]) -> dict[str, Any]:
         bound = gin_config._CONFIG.get(("", configurable.selector), {})
         for name in names:
             if name in bound and name not in found:
-                found[name] = copy.deepcopy(bound[name])  # Which resolves references.
+                found[name] = copy.deepcopy(bound[name])  # Copying resolves references.
     return found
 
 
@@ -135,7 +135,7 @@ def mark_as_used(cls: type, values: Mapping[str, Any]) -> None:
 
 @contextlib.contextmanager
 def search_path(folders: Sequence[str]) -> Iterator[None]:
-    """Lets gin find files in these folders first, and included files beside those that include."""
+    """Makes gin search these folders first, and for an included file that of the including one."""
     prefixes, readers = gin_config._LOCATION_PREFIXES, gin_config._FILE_READERS
     before = list(prefixes), list(readers)
     prefixes[:0] = folders
@@ -153,7 +153,7 @@ def _open(path: str) -> Iterator[TextIO]:
 
 
 class ReferencesAsStrings(config_parser.ParserDelegate):
-    """Lets gin's parser return references and macros as they are written: `@hinge`, `%LR`."""
+    """Makes gin's parser return references and macros as strings: `@hinge`, `%LR`."""
 
     def configurable_reference(self, scoped_configurable_name: str, evaluate: bool) -> str:
         return f"@{scoped_configurable_name}{'()' if evaluate else ''}"

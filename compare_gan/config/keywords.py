@@ -1,4 +1,4 @@
-"""Keyword arguments of classes, those of their base classes included, and the check of names."""
+"""Keyword arguments of classes, those of base classes included, and checks of their names."""
 
 import inspect
 from collections.abc import Callable, Iterable
@@ -12,7 +12,7 @@ def parameters(cls: Callable[..., Any]) -> list[str]:
     """Names of the parameters of a class, those that it passes on to its bases included.
 
     Args:
-      cls: A class, or any other callable: then the names of its own parameters.
+      cls: Class or other callable; of the latter, only its own parameters count.
     """
     if not inspect.isclass(cls):
         return list(inspect.signature(cls).parameters)
@@ -29,18 +29,18 @@ def parameters(cls: Callable[..., Any]) -> list[str]:
 def bindable_parameters(cls: type) -> list[str]:
     """Names that a config may bind under the name of a class.
 
-    They are its parameters and, in addition, the options of another part of the library that
-    configs write under the same name: a class lists them in `options_of_others`.
+    These are its parameters and the options of another part of the library that configs write under
+    the same name, which a class lists in `options_of_others`.
     """
     return [*parameters(cls), *getattr(cls, "options_of_others", ())]
 
 
 def check_remaining_keywords(cls: type, keywords: Iterable[str]) -> None:
-    """Raises UserError unless gin added each keyword, for another part of the library.
+    """Raises UserError unless gin added every keyword, for another part of the library.
 
     Args:
       cls: Class with a constructor that takes **keywords.
-      keywords: Names that the constructor has no parameters for.
+      keywords: Names for which the constructor has no parameters.
     """
     others = set(getattr(cls, "options_of_others", ()))
     check_keywords(cls, (name for name in keywords if name not in others))

@@ -1,4 +1,4 @@
-"""A user's mistakes in a config, told in one sentence each."""
+"""Messages about mistakes in a config, one sentence each."""
 
 import inspect
 import re
@@ -10,11 +10,11 @@ from compare_gan.errors import UserError, nearest
 
 
 class ConfigError(UserError):
-    """A UserError whose sentence begins with the place in the config, if it has one."""
+    """A UserError about a config; its message begins with the place in it, if that is known."""
 
 
 def explain(error: Exception) -> ConfigError:
-    """One sentence for what gin, or a part of the user's own, raised while gin parsed."""
+    """One sentence for an error that gin, or a part of the user's, raised during parsing."""
     return ConfigError(f"{_place(error)}{_sentence(error)}")
 
 
@@ -32,8 +32,8 @@ def _sentence(error: Exception) -> str:
         if match := re.search(pattern, text):
             return _no_parameter(match[1], match[2])
     first = text.strip().split("\n", 1)[0].split(" Searched config paths:")[0]
-    first = re.sub(r" \([^()]*, line \d+\)$", "", first)  # What Python adds to a SyntaxError.
-    if isinstance(error, KeyError):  # Quotes its text.
+    first = re.sub(r" \([^()]*, line \d+\)$", "", first)  # Python adds this to a SyntaxError.
+    if isinstance(error, KeyError):  # Puts its text in quotes.
         first = first.strip("\"'")
     if isinstance(error, UserError):
         return first
@@ -41,11 +41,11 @@ def _sentence(error: Exception) -> str:
 
 
 def check_parameter(selector: str, name: str) -> None:
-    """Raises UserError if this binds a parameter that a class which takes **kwargs has not.
+    """Raises UserError if a class that takes **kwargs is bound a parameter that it does not have.
 
     Args:
-      selector: Gin's name of the class.
-      name: The parameter.
+      selector: Name of the class in gin.
+      name: Name of the parameter.
     """
     part = gin_internals.part(selector)
     if inspect.isclass(part) and name not in bindable_parameters(part):
@@ -53,7 +53,7 @@ def check_parameter(selector: str, name: str) -> None:
 
 
 def required_missing(error: RuntimeError) -> str | None:
-    """The sentence for gin's complaint about a required value that no config gives, or None."""
+    """The sentence for gin's error about a missing required value; None for other errors."""
     match = re.search(
         r"Required bindings for `([^`]+)` not provided in config: (\[.*?\])", str(error)
     )

@@ -1,7 +1,7 @@
 """Gin files by path or by name: the example configs come with the library.
 
-`s3gan_fashion_mnist` and `few_labels/s2gan_fashion_mnist` are names. They may end in `.gin` and
-begin with `example_configs/`, so that the paths of a checkout work everywhere.
+`s3gan_fashion_mnist` and `few_labels/s2gan_fashion_mnist` are names. A name may end in `.gin` and
+begin with `example_configs/`, so that paths in a checkout work everywhere.
 """
 
 import os
@@ -29,7 +29,7 @@ class ExampleConfig(NamedTuple):
 
 
 def example_folder() -> str:
-    """The folder of the example configs: in the installed package, or beside it in a checkout."""
+    """The folder of the example configs: in the installed package, or next to it in a checkout."""
     inside = os.path.join(_PACKAGE, _FOLDER)
     return inside if os.path.isdir(inside) else os.path.join(os.path.dirname(_PACKAGE), _FOLDER)
 
@@ -56,10 +56,10 @@ def find_config(path_or_name: str) -> str:
     """Returns the path of a gin file.
 
     Args:
-      path_or_name: A path; or the name of an example config, where there is no such file.
+      path_or_name: Path; or name of an example config, if there is no such file.
 
     Raises:
-      UserError: There is neither such a file nor such a name; the message has the nearest one.
+      UserError: There is neither such a file nor such a name; the message has the nearest name.
 
     Example:
       >>> import os

@@ -18,7 +18,7 @@ from compare_gan.config.names import example_folder, find_config
 from compare_gan.config.places import Places
 from compare_gan.errors import UserError
 
-# What gin raises for a config that it cannot parse.
+# Errors that gin raises for a config that it cannot parse.
 _PARSE_ERRORS = (
     AttributeError,
     ImportError,
@@ -29,7 +29,7 @@ _PARSE_ERRORS = (
     ValueError,
 )
 
-# As gin's bindings, of the whole process: where those of the last `parse` are written.
+# The places of the bindings of the last `parse`; like gin's bindings, of the whole process.
 _places = Places()
 
 
@@ -38,13 +38,20 @@ def parse(gin_configs: Sequence[str] = (), gin_bindings: Sequence[str] = ()) -> 
 
     Args:
       gin_configs: Paths of gin files, or names of example configs (`s3gan_fashion_mnist`). An
-        `include` is looked for beside the file that it is in, then beside those that include that
-        one, then among the example configs, then in the working directory.
+        included file is searched for in the folder of the file that includes it, then in the
+        folders of the files that include that one, then among the example configs, then in the
+        working directory.
       gin_bindings: Bindings such as `"options.batch_size = 64"`.
 
     Raises:
-      UserError: A file is missing, or a line names what is not there; the message holds the file,
-        the line and the nearest valid name.
+      UserError: A file is missing, or a line has an unknown name; the message has the file, the
+        line and the nearest valid name.
+
+    Example:
+      >>> from compare_gan import config
+      >>> config.parse(["s3gan_fashion_mnist"], ["options.batch_size = 16"])
+      >>> config.is_bound("options.batch_size")
+      True
     """
     global _places
     registry.load_all()
@@ -57,14 +64,21 @@ def parse(gin_configs: Sequence[str] = (), gin_bindings: Sequence[str] = ()) -> 
     except _PARSE_ERRORS as error:
         raise explain(error) from error
     _places = Places(paths, gin_bindings, folders)
-    # Gin lets any name through to a class that passes **kwargs on to its base.
+    # Gin accepts any name for a class that passes **kwargs on to its base.
     for selector, name, _ in gin_internals.bindings():
         with located(f"{selector}.{name}"):
             check_parameter(selector, name)
 
 
 def is_bound(parameter: str) -> bool:
-    """Whether gin gives this parameter (`S3GAN.g_lr`) a value."""
+    """Whether gin binds a value to this parameter (`S3GAN.g_lr`).
+
+    Example:
+      >>> from compare_gan import config
+      >>> config.parse([], ["S3GAN.g_lr = 1e-4"])
+      >>> config.is_bound("S3GAN.g_lr"), config.is_bound("S3GAN.d_lr")
+      (True, False)
+    """
     try:
         gin.query_parameter(parameter)
     except ValueError:
@@ -73,38 +87,66 @@ def is_bound(parameter: str) -> bool:
 
 
 def config_text() -> str:
-    """All bindings that gin holds, as a gin file."""
+    """All bindings that gin holds, as the text of a gin file.
+
+    Example:
+      >>> from compare_gan import config
+      >>> config.parse([], ["S3GAN.g_lr = 1e-4"])
+      >>> "S3GAN.g_lr = 0.0001" in config.config_text()
+      True
+    """
     return gin.config_str()
 
 
 def operative_text() -> str:
-    """The bindings that have been used until now, defaults included, as a gin file."""
+    """The bindings that have been used until now, defaults included, as the text of a gin file.
+
+    Example:
+      >>> from compare_gan import config
+      >>> from compare_gan.training.run_options import RunConfig
+      >>> config.parse([], ["run_config.tf_random_seed = 3"])
+      >>> options = RunConfig()
+      >>> "run_config.tf_random_seed = 3" in config.operative_text()
+      True
+    """
     return gin.operative_config_str()
 
 
 @contextlib.contextmanager
-def located(*about: str) -> Iterator[None]:
-    """Makes a UserError raised inside begin with the place in the config that is to blame.
+def located(*parameters: str) -> Iterator[None]:
+    """Adds the place in the config to a UserError raised inside; its message begins with it.
 
-    Gin's complaint about a missing required value becomes a UserError too.
+    Gin's error about a missing required value becomes a UserError too.
 
     Args:
-      about: Parameters (`options.architecture`) to point to where the message names none.
+      *parameters: Parameters (`options.architecture`) to point to if the message names none.
+
+    Raises:
+      ConfigError: The error inside, with its place.
+
+    Example:
+      >>> from compare_gan import config
+      >>> from compare_gan.errors import UserError
+      >>> config.parse([], ["options.batch_size = 3"])
+      >>> with config.located("options.batch_size"):
+      ...     raise UserError("The batch size must be even.")
+      Traceback (most recent call last):
+      compare_gan.config.messages.ConfigError: --gin_bindings: The batch size must be even.
     """
     try:
         yield
     except ConfigError:
         raise
     except UserError as error:
-        raise _placed(str(error).split("\n", 1)[0], about) from error  # Gin appends lines.
+        raise _placed(str(error).split("\n", 1)[0], parameters) from error  # Gin appends lines.
     except RuntimeError as error:
         sentence = required_missing(error)
         if sentence is None:
             raise
-        raise _placed(sentence, about) from error
+        raise _placed(sentence, parameters) from error
 
 
-def _placed(sentence: str, about: Sequence[str]) -> ConfigError:
+def _placed(sentence: str, parameters: Sequence[str]) -> ConfigError:
     sentence = _places.as_bound(sentence)
-    place = _places.of_sentence(sentence, about)
+    place = _places.of_sentence(sentence, parameters)
     return ConfigError(f"{place}: {sentence}" if place else sentence)

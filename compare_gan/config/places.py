@@ -1,4 +1,4 @@
-"""Finds the file and line in which a config binds a parameter: messages begin with it."""
+"""The file and line in which a config binds a parameter; messages begin with it."""
 
 import inspect
 import os
@@ -18,7 +18,7 @@ class Binding(NamedTuple):
 
     Attributes:
       key: The parameter as written, without gin scope: `S3GAN.g_lr`.
-      value: What it is bound to; references and macros as strings (`@hinge`, `%LR`).
+      value: Bound value; references and macros as strings (`@hinge`, `%LR`).
       place: `path/to/config.gin, line 3` or `--gin_bindings`.
     """
 
@@ -28,12 +28,12 @@ class Binding(NamedTuple):
 
 
 class Places:
-    """The bindings of files and of a command line that gin has parsed without complaint.
+    """The bindings of files and of a command line, which gin has parsed without an error.
 
     Args:
       paths: Gin files.
       bindings: Bindings as strings, which win over those of files.
-      folders: Where included files are looked for, if not beside those that include them.
+      folders: Folders in which included files are searched for after that of the including file.
     """
 
     def __init__(
@@ -47,17 +47,17 @@ class Places:
         self._whole = shown(paths[-1]) if paths else "--gin_bindings" if bindings else None
 
     def of_parameter(self, key: str) -> str | None:
-        """Where the parameter was bound last; None where it is not."""
+        """The place of the last binding of a parameter; None if it is not bound."""
         for binding in reversed(self._bindings):
             if _same_parameter(binding.key, key):
                 return binding.place
         return None
 
     def as_bound(self, sentence: str) -> str:
-        """The sentence with the names under which the config binds the parameters that it names.
+        """The sentence with its parameters under the names that the config binds.
 
-        A class takes the parameters of its bases under their names too: where `S3GAN.g_lr` is not
-        bound but `ModularGAN.g_lr` is, that is what the sentence is about.
+        A class also takes parameters that are bound under the names of its bases: if
+        `ModularGAN.g_lr` is bound and `S3GAN.g_lr` is not, the sentence names the former.
         """
         return _PARAMETER.sub(lambda match: self._bound_name(match[0]), sentence)
 
@@ -67,11 +67,11 @@ class Places:
         return next((each for each in names if self.of_parameter(each)), key)
 
     def of_sentence(self, sentence: str, otherwise: Iterable[str] = ()) -> str | None:
-        """Where what the sentence is about was bound.
+        """The place that a sentence refers to; None if there is no config.
 
-        That is the first parameter that it names and the config binds, else the binding whose value
-        it quotes, else one of the parameters in `otherwise`, else the config as a whole; None if
-        there is no config.
+        It is the place of the first parameter in the sentence that the config binds; else that of
+        the binding with a value that the sentence quotes; else that of the first bound parameter
+        in `otherwise`; else the whole config.
         """
         for key in _PARAMETER.findall(sentence):
             if place := self.of_parameter(key):
@@ -85,13 +85,13 @@ class Places:
 
 
 def shown(path: str) -> str:
-    """A path as messages show it: relative where the file is below the working directory."""
+    """A path as messages show it: relative if the file is below the working directory."""
     relative = os.path.relpath(path)
     return path if relative.startswith(os.pardir) else relative
 
 
 def _bases(scope: str) -> list[str]:
-    """The names of the configurable bases of the class of this name, nearest first."""
+    """The names of the configurable bases of a class, nearest first."""
     parts = gin_internals.parts_named(scope)
     if len(parts) != 1 or not inspect.isclass(parts[0]):
         return []
@@ -127,7 +127,7 @@ def _same_parameter(a: str, b: str) -> bool:
 
 
 def _strings(value: Any) -> Iterator[str]:
-    """The strings that a bound value consists of."""
+    """The strings in a bound value."""
     if isinstance(value, str):
         yield value
         yield value.lstrip("@").removesuffix("()")

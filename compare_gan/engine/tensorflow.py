@@ -1,7 +1,8 @@
 """One update of variables with TensorFlow: a gradient tape under `tf.distribute`."""
 
+import dataclasses
 from collections.abc import Callable, Sequence
-from typing import NamedTuple, TypeVar
+from typing import Generic, TypeVar
 
 import keras
 import tensorflow as tf
@@ -11,7 +12,8 @@ from compare_gan.backend import cross_replica_mean, in_replicas
 Aux = TypeVar("Aux")
 
 
-class Update(NamedTuple):
+@dataclasses.dataclass(frozen=True)
+class Update(Generic[Aux]):
     """The outcome of one update on this replica.
 
     Attributes:
@@ -22,7 +24,7 @@ class Update(NamedTuple):
     """
 
     loss: tf.Tensor
-    aux: object
+    aux: Aux
     gradient_norm: tf.Tensor
     loss_scale: tf.Tensor | None
 
@@ -31,7 +33,7 @@ def update(
     loss_fn: Callable[[], tuple[tf.Tensor, Aux]],
     variables: Sequence[keras.Variable],
     optimizer: keras.optimizers.Optimizer,
-) -> Update:
+) -> Update[Aux]:
     """Moves variables down the gradient of a loss.
 
     Runs inside `strategy.run`: the gradients are averaged over the replicas.

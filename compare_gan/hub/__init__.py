@@ -1,4 +1,4 @@
-"""Models out and in: export for other programs, models of the 2019 library."""
+"""Models out and in: export for other programs, import of models of the 2019 library."""
 
 from compare_gan.hub.exporter import export
 from compare_gan.hub.importer import import_weights

@@ -1,4 +1,4 @@
-"""`compare_gan export`: networks for use without this library, or without its runner."""
+"""`compare_gan export`: networks for use without this library or without its runner."""
 
 import os
 
@@ -33,12 +33,19 @@ def export(model: RestoredModel, path: str, discriminator: bool = False) -> list
 
     Raises:
       UserError: A path exists already.
+
+    Example:
+      >>> from compare_gan.hub import export
+      >>> from compare_gan.training import RunDir
+      >>> model = RunDir("runs/s3gan").load()  # doctest: +SKIP
+      >>> export(model, "generator.keras")  # doctest: +SKIP
+      ['generator.keras']
     """
     path = os.path.normpath(path)
     networks = {path: model.sampler.network}
     if path.endswith(_KERAS) and discriminator:
-        beside = f"{path.removesuffix(_KERAS)}_discriminator{_KERAS}"
-        networks[beside] = model.state.gan.discriminator
+        neighbour = f"{path.removesuffix(_KERAS)}_discriminator{_KERAS}"
+        networks[neighbour] = model.state.gan.discriminator
     for taken in filter(os.path.exists, networks):
         raise UserError(f"'{taken}' exists already: choose another --out.")
     model.sampler.prepare()

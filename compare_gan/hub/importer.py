@@ -4,14 +4,17 @@ import dataclasses
 import logging
 import os
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import gin
+import keras
 
 from compare_gan import config, files, registry
 from compare_gan.config.checks import check_bindings
 from compare_gan.datasets import DataOptions, outline
 from compare_gan.engine.checkpoints import Checkpoints
 from compare_gan.errors import UserError
+from compare_gan.gans import ModularGAN
 from compare_gan.hub.inference import InferredNetworks, infer
 from compare_gan.hub.weights_source import EMA, WeightsSource, open_source
 from compare_gan.training.optimization import OptimizationOptions
@@ -21,16 +24,16 @@ from compare_gan.training.state import TrainState
 
 _log = logging.getLogger(__name__)
 
-# What images depend on and neither names nor shapes of variables show.
+# Parameters that images depend on and that neither names nor shapes of variables show.
 _NOT_SHOWN = ("eval_z.distribution_fn", "standardize_batch.epsilon")
-# Variables of a kind that an error names itself; more are listed in the log.
+# Number of variables of a kind that an error message names; the log lists all of them.
 _IN_SENTENCE = 3
 _HEADS = ("discriminator_rotation/", "discriminator_predictor/", "discriminator_projection/")
 
 
 @dataclasses.dataclass(frozen=True)
 class _Data:
-    """What is known of the data that the model was trained on, as of a `datasets.Dataset`."""
+    """Known properties of the data that the model was trained on, as in `datasets.Dataset`."""
 
     name: str | None
     image_shape: tuple[int, int, int]
@@ -46,53 +49,63 @@ def import_weights(
 ) -> str:
     """Writes a model directory from the weights of a model of the 2019 library.
 
-    What names and shapes of the variables do not show (and the graph beside them does not tell) is
-    what the 2019 library's configs have; gin files and bindings win over all that is worked out.
-    Gin's bindings are those of the model afterwards.
+    Options that neither the variables nor a saved graph show get the values of the 2019 library's
+    configs; gin files and bindings win over everything that is inferred. Afterwards gin holds the
+    bindings of the model.
 
     Args:
-      path: A TensorFlow 1 checkpoint or TF-Hub module; see `source.open_source`.
-      model_dir: Made; what `compare_gan sample`, `eval` and `export` take.
-      gin_configs: The config that the model was trained with, if there is one. Neither data nor
-        label files that it names are read.
-      gin_bindings: More bindings.
+      path: TensorFlow 1 checkpoint or TF-Hub module; see `weights_source.open_source`.
+      model_dir: Directory to create, for `compare_gan sample`, `eval` and `export`.
+      gin_configs: Config that the model was trained with, if there is one. Neither data nor label
+        files that it names are read.
+      gin_bindings: Additional bindings.
 
     Returns:
-      One line that says what the model is.
+      One line that describes the model.
 
     Raises:
-      UserError: `model_dir` is not empty; the source cannot be read, or holds variables that the
-        networks have not, or of other shapes, or lacks some: the log lists those that the sentence
-        does not. Nothing is written then.
+      UserError: `model_dir` is not empty; the source cannot be read; or its variables are not
+        those of the networks, by name or by shape. The message names the first of them and the log
+        lists all. Nothing is written then.
+
+    Example:
+      >>> from compare_gan.hub import import_weights
+      >>> import_weights("old_run/model.ckpt-200000", "runs/imported")  # doctest: +SKIP
+      'ModularGAN of resnet_cifar_arch, 32x32x3, no classes, step 200000, 71 variables'
     """
     if os.path.exists(model_dir) and not (os.path.isdir(model_dir) and not os.listdir(model_dir)):
         raise UserError(f"'{model_dir}' is not an empty directory: choose another --model_dir.")
     target = os.path.realpath(model_dir)
-    with files.atomic(target) as staging:  # Nothing is left behind if the source does not fit.
+    with files.atomic(target) as staging:  # Leaves nothing behind if the source does not fit.
         os.mkdir(staging)
         with open_source(path) as source:
-            told = _told(gin_configs, gin_bindings)
+            stated = _config_facts(gin_configs, gin_bindings)
             inferred = infer(
-                source.shapes, source.facts, told.architecture, told.image_shape, told.num_classes
+                source.shapes,
+                source.facts,
+                stated.architecture,
+                stated.image_shape,
+                stated.num_classes,
             )
-            num_classes = _check_classes(told, inferred)
-            worked_out = os.path.join(staging, "worked_out.gin")
-            with open(worked_out, "w") as file:
-                file.write("\n".join([*inferred.bindings, *_run_bindings(source, inferred, told)]))
-            config.parse([worked_out, *gin_configs], gin_bindings)
-            os.remove(worked_out)
+            num_classes = _check_classes(stated, inferred)
+            inferred_config = os.path.join(staging, "inferred.gin")
+            with open(inferred_config, "w") as file:
+                bindings = [*inferred.bindings, *_run_bindings(source, inferred, stated)]
+                file.write("\n".join(bindings))
+            config.parse([inferred_config, *gin_configs], gin_bindings)
+            os.remove(inferred_config)
             data = _Data(_query("dataset.name"), inferred.image_shape, num_classes)
             summary = _build_and_write(source, RunDir(staging), data)
-    _tell_assumptions(source, inferred, told)
+    _log_assumptions(source, inferred, stated)
     return summary
 
 
-# What is known before the networks are built.
+# Facts that are known before the networks are built.
 
 
 @dataclasses.dataclass(frozen=True)
-class _Told:
-    """What gin files and bindings say that bears on working out the rest; None = nothing."""
+class _ConfigFacts:
+    """Facts about the model that gin files and bindings state; None where they do not."""
 
     bound: frozenset[str]
     architecture: str | None = None
@@ -102,7 +115,7 @@ class _Told:
     num_classes: int | None = None
 
 
-def _told(gin_configs: Sequence[str], gin_bindings: Sequence[str]) -> _Told:
+def _config_facts(gin_configs: Sequence[str], gin_bindings: Sequence[str]) -> _ConfigFacts:
     config.parse(gin_configs, gin_bindings)
     check_bindings(OptimizationOptions)
     architecture, gan, dataset = (
@@ -111,19 +124,19 @@ def _told(gin_configs: Sequence[str], gin_bindings: Sequence[str]) -> _Told:
     gan = getattr(gan, "__name__", gan)
     shape, num_classes = _shape_and_classes() if dataset is not None else (None, None)
     bound = frozenset(name for name in _NOT_SHOWN if _query(name) is not None)
-    # Networks that are tried out must not see the bindings of the run.
+    # The networks that are compared must not see the bindings of the run.
     gin.clear_config()
-    return _Told(bound, architecture, gan, dataset, shape, num_classes)
+    return _ConfigFacts(bound, architecture, gan, dataset, shape, num_classes)
 
 
-def _query(parameter: str):
-    """What gin binds the parameter to, macros and references resolved; None = nothing."""
+def _query(parameter: str) -> Any:
+    """The value that gin binds to a parameter, macros and references resolved; None without one."""
     configurable, name = parameter.split(".")
     return gin.get_bindings(configurable).get(name)
 
 
 def _shape_and_classes() -> tuple[tuple[int, int, int] | None, int | None]:
-    """Of the data set that the config names, as far as nothing must be read for it."""
+    """Image shape and classes of the config's data set, as far as known without reading it."""
     with config.located("dataset.name"):
         dataset = outline(DataOptions.from_gin(fake=True), need_classes=False)
     if dataset is not None:
@@ -132,18 +145,20 @@ def _shape_and_classes() -> tuple[tuple[int, int, int] | None, int | None]:
     return (side, side, 3) if side else None, None
 
 
-def _check_classes(told: _Told, inferred: InferredNetworks) -> int | None:
+def _check_classes(stated: _ConfigFacts, inferred: InferredNetworks) -> int | None:
     shown = inferred.num_classes
-    if shown and told.num_classes not in (None, shown):
+    if shown and stated.num_classes not in (None, shown):
         raise UserError(
-            f"The weights are for {shown} classes, but '{told.dataset}' has "
-            f"{told.num_classes or 'none'}."
+            f"The weights are for {shown} classes, but '{stated.dataset}' has "
+            f"{stated.num_classes or 'none'}."
         )
-    return shown or told.num_classes
+    return shown or stated.num_classes
 
 
-def _run_bindings(source: WeightsSource, inferred: InferredNetworks, told: _Told) -> list[str]:
-    """Bindings of the run: the GAN with its heads, and what no network shows."""
+def _run_bindings(
+    source: WeightsSource, inferred: InferredNetworks, stated: _ConfigFacts
+) -> list[str]:
+    """Bindings of the run: the GAN with its heads, and options that no network shows."""
     conditional = inferred.num_classes is not None
     rotation, predictor, projection = (
         any(name.startswith(head) for name in source.shapes) for head in _HEADS
@@ -151,12 +166,12 @@ def _run_bindings(source: WeightsSource, inferred: InferredNetworks, told: _Told
     likely = "SSGAN" if rotation else "ModularGAN"
     if predictor or projection or (rotation and conditional):
         likely = "S3GAN"
-    gan = told.gan or likely
+    gan = stated.gan or likely
     bindings = [
         f"options.gan_class = @{likely}",
         "options.batch_size = 64",
         f"options.training_steps = {max(source.step, 1)}",
-        # In the scope that gives way to all others, so that configs may use any.
+        # Under the name of the base class, so that configs can override it under any other.
         f"ModularGAN.conditional = {conditional}",
         f"ModularGAN.g_use_ema = {bool(source.averages)}",
     ]
@@ -183,18 +198,20 @@ def _run_bindings(source: WeightsSource, inferred: InferredNetworks, told: _Told
 
 
 def _latent_bindings(inferred: InferredNetworks) -> list[str]:
-    """The configs of 2019 draw normal latents for BigGAN's networks, uniform ones for others."""
+    """Bindings of the latents: normal ones for BigGAN's networks, as in 2019, else uniform ones."""
     if not inferred.architecture.startswith("resnet_biggan"):
         return []
     return [f"{scope}.distribution_fn = @tf.random.normal" for scope in ("z", "eval_z")]
 
 
-def _tell_assumptions(source: WeightsSource, inferred: InferredNetworks, told: _Told) -> None:
+def _log_assumptions(
+    source: WeightsSource, inferred: InferredNetworks, stated: _ConfigFacts
+) -> None:
     latents = "normal" if _latent_bindings(inferred) else "uniform"
-    assumed = dict(zip(_NOT_SHOWN, (f"@tf.random.{latents}", "1e-05"), strict=True))
+    values = dict(zip(_NOT_SHOWN, (f"@tf.random.{latents}", "1e-05"), strict=True))
     if source.facts.epsilon is not None:
-        del assumed["standardize_batch.epsilon"]
-    assumed = [f"{name} = {value}" for name, value in assumed.items() if name not in told.bound]
+        del values["standardize_batch.epsilon"]
+    assumed = [f"{name} = {value}" for name, value in values.items() if name not in stated.bound]
     if assumed:
         _log.info(
             "The weights do not show everything: as in the configs of 2019, %s.",
@@ -216,7 +233,7 @@ def _build_and_write(source: WeightsSource, run: RunDir, data: _Data) -> str:
     for name, variable in targets.items():
         if name in source.shapes:
             variable.assign(source.read(name))
-    # Its averages start as the weights.
+    # The averages are initialized with the weights.
     state = TrainState(gan, seed=0, optimization=options.optimization)
     for average, variable in zip(state.ema, gan.generator_variables, strict=False):
         if _name(variable) in source.averages:
@@ -232,19 +249,24 @@ def _build_and_write(source: WeightsSource, run: RunDir, data: _Data) -> str:
     )
 
 
-def _name(variable) -> str:
-    """The name of 2019 for a variable of ours."""
+def _name(variable: keras.Variable) -> str:
+    """The name of a variable in the 2019 library."""
     return variable.path.replace("/u_var", "/kernel/u_var")
 
 
-def _targets(gan) -> dict[str, object]:
+def _targets(gan: ModularGAN) -> dict[str, keras.Variable]:
     """The variables of both networks and all heads, by their names of 2019."""
     parts = (gan.generator, gan.discriminator, *gan.heads.values())
     return {_name(variable): variable for part in parts for variable in part.variables}
 
 
-def _check(source: WeightsSource, targets: Mapping[str, object], gan, options: Options) -> None:
-    """Raises UserError unless the source has what the model has, in the same shapes."""
+def _check(
+    source: WeightsSource,
+    targets: Mapping[str, keras.Variable],
+    gan: ModularGAN,
+    options: Options,
+) -> None:
+    """Raises UserError unless the source has the variables of the model, in the same shapes."""
     wanted = {name: tuple(variable.shape) for name, variable in targets.items()}
     found = dict(source.shapes)
     if source.averages and options.optimization.g_use_ema:
@@ -257,7 +279,7 @@ def _check(source: WeightsSource, targets: Mapping[str, object], gan, options: O
     ):
         absent = [name for name in wanted if name.startswith(scopes)]
         if absent and not any(name.startswith(scopes) for name in found):
-            _log.warning("The source holds no %s: it is left as initialized.", part)
+            _log.warning("The source contains no %s: it stays as initialized.", part)
             missing = [name for name in missing if name not in absent]
     faults = {
         "unknown": [name for name in found if name not in wanted],

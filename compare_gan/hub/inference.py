@@ -1,16 +1,17 @@
-"""What networks a set of TensorFlow 1 variables belongs to, from their names and shapes.
+"""The networks that a set of TensorFlow 1 variables belongs to, from their names and shapes.
 
-Options that show in names or shapes (normalizations, spectral norm, embeddings) are read off them,
-see `options`.
-Family, image size and width come from comparison: the networks of every registered family are made
-at every usual size, without weights, and those whose layers fit best are taken.
+Options that names or shapes show (normalizations, spectral norm, embeddings) are derived in
+`inferred_options`. Family, image size and width are found by comparison: the networks of every
+registered family are created at every usual size, without weights, and the ones with the most
+similar layers are chosen.
 """
 
 import collections
 import contextlib
 import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import TypeAlias
 
 import keras
 
@@ -20,26 +21,28 @@ from compare_gan.hub import inferred_options
 from compare_gan.hub.inferred_options import Shapes
 from compare_gan.hub.weights_source import GraphFacts
 
+ImageShape: TypeAlias = tuple[int, int, int]
+
 _GRAY_SIZES = (28, 32, 64, 128, 48, 96, 256, 512)
-# Where several sizes fit (no weight of resnet5 depends on it) the first is taken.
+# Where several sizes fit, the first is taken: no weight of resnet5 depends on the size.
 _COLOUR_SIZES = (128, 64, 32, 256, 512, 48, 96, 28)
 
 
 @dataclasses.dataclass(frozen=True)
 class InferredNetworks:
-    """What was worked out.
+    """Networks inferred from variables.
 
     Attributes:
       architecture: Name of the family.
       bindings: Gin bindings that rebuild the networks.
       image_shape: (H, W, C).
-      num_classes: Classes that the networks are conditioned on; None if they are not.
-      other_sizes: Heights of images that the weights would fit as well.
+      num_classes: Number of classes that the networks are conditioned on; None if they are not.
+      other_sizes: Other image heights that the weights fit.
     """
 
     architecture: str
     bindings: list[str]
-    image_shape: tuple[int, int, int]
+    image_shape: ImageShape
     num_classes: int | None
     other_sizes: list[int]
 
@@ -48,20 +51,20 @@ def infer(
     shapes: Shapes,
     facts: GraphFacts | None = None,
     architecture: str | None = None,
-    image_shape: tuple[int, int, int] | None = None,
+    image_shape: ImageShape | None = None,
     num_classes: int | None = None,
 ) -> InferredNetworks:
-    """Works out architecture, sizes and options.
+    """Infers architecture, sizes and options.
 
     Args:
-      shapes: By name the shapes of the variables of 2019, see `WeightsSource.shapes`.
-      facts: What the saved graph tells, if there is one.
+      shapes: Shapes of the variables by their names of 2019, see `WeightsSource.shapes`.
+      facts: Facts that the saved graph shows, if there is one.
       architecture: Name of the architecture, if it is known.
       image_shape: (H, W, C), if it is known.
-      num_classes: Number of classes, for where it does not show.
+      num_classes: Number of classes, used where the variables do not show it.
 
     Raises:
-      UserError: No registered architecture is like it.
+      UserError: No registered architecture has such variables.
     """
     facts = facts or GraphFacts()
     generator = {n: s for n, s in shapes.items() if n.startswith("generator/")}
@@ -100,26 +103,28 @@ def _bindings(network: keras.Model, variables: Shapes, choices: dict[str, object
 # Family, size, width.
 
 
-def _find_family(generator: Shapes, architecture, image_shape):
-    """The name of the family, the image shape, and sizes that would do as well."""
+def _find_family(
+    generator: Shapes, architecture: str | None, image_shape: ImageShape | None
+) -> tuple[str, ImageShape, list[int]]:
+    """The name of the family, the image shape, and other sizes that fit."""
     found = _layers_of(generator)
     convolutions = {path: units for path, (kernel, units) in found.items() if kernel}
     colors = min(convolutions.values(), default=3)
     sizes = _GRAY_SIZES if colors == 1 else _COLOUR_SIZES
     candidates = [image_shape] if image_shape else [(n, n, colors) for n in sizes]
     families = [architecture] if architecture else registry.names("architecture")
-    scores = {}
+    scores: dict[tuple[str, ImageShape], float] = {}
     for family in families:
         cls = registry.get("architecture", family).Generator
         for shape in candidates:
-            with contextlib.suppress(UserError):  # The family does not make such images.
+            with contextlib.suppress(UserError):  # The family has no such size.
                 usual = _layers_of_network(cls, shape)
                 common = len(convolutions.keys() & usual.keys())
                 if common < max(len(convolutions), len(usual)) / 2:
                     continue
                 ch = _width(cls, shape, found)
                 layers = _layers_of_network(cls, shape, ch)
-                # Dense layers may also belong to what is made only when the network is built.
+                # Some dense layers exist only after the network has been built.
                 known = {path: v for path, v in found.items() if v[0] or path in layers}
                 equal = sum(layers.get(path) == value for path, value in known.items())
                 scores[family, shape] = equal / len(layers.keys() | known.keys())
@@ -135,7 +140,7 @@ def _find_family(generator: Shapes, architecture, image_shape):
 
 
 def _layers_of(variables: Shapes) -> dict[str, tuple[int, int]]:
-    """By path, without the network's name: kernel size (0 if dense) and units of layers."""
+    """Kernel size (0 if dense) and units of layers, by path without the network's name."""
     layers = {}
     for name, shape in variables.items():
         kernel = variables.get(name.removesuffix("bias") + "kernel", ())
@@ -145,28 +150,32 @@ def _layers_of(variables: Shapes) -> dict[str, tuple[int, int]]:
     return layers
 
 
-def _fitted(cls, image_shape, variables: Shapes) -> keras.Model:
-    """The network, not built, of the width at which it is most like the variables."""
+def _fitted(cls: type, image_shape: ImageShape, variables: Shapes) -> keras.Model:
+    """The network, not built, of the width that fits the variables best."""
     ch = _width(cls, image_shape, _layers_of(variables))
     return cls(image_shape=image_shape) if ch is None else cls(image_shape=image_shape, ch=ch)
 
 
-def _width(cls, image_shape, found) -> int | None:
-    """The width `ch` at which most layers are as wide as those found; None if there is no such."""
+def _width(cls: type, image_shape: ImageShape, found: Mapping[str, tuple[int, int]]) -> int | None:
+    """The width `ch` at which most layers are as wide as those found; None without `ch`."""
     usual = inferred_options.defaults(cls).get("ch")
     ratios = collections.Counter(
         found[path][1] / units
         for path, (kernel, units) in _layers_of_network(cls, image_shape).items()
         if kernel and units != image_shape[2] and path in found
     )
-    if usual is None or not ratios:
+    if not isinstance(usual, int):
+        return None
+    if not ratios:
         return usual
     return max(round(usual * ratios.most_common(1)[0][0]), 1)
 
 
 @functools.cache
-def _layers_of_network(cls, image_shape, ch: int | None = None) -> dict[str, tuple[int, int]]:
-    """As `_layers_of`, for a network of this width, by default that which the family has.
+def _layers_of_network(
+    cls: type, image_shape: ImageShape, ch: int | None = None
+) -> dict[str, tuple[int, int]]:
+    """As `_layers_of`, for a network of this width; None = the default of the family.
 
     Raises:
       UserError: The family has no network for such images.

@@ -1,4 +1,4 @@
-"""What options of networks the names and shapes of their variables show, as gin bindings."""
+"""Options of networks that names and shapes of their variables show, as gin bindings."""
 
 import inspect
 import re
@@ -18,11 +18,11 @@ def latent_and_labels(
     """Options of latent and labels.
 
     Args:
-      cls: The generator's class.
-      shapes: All variables.
-      z_in: What its first dense layer takes.
-      facts: What the graph tells.
-      num_classes: For where it does not show.
+      cls: Class of the generator.
+      shapes: Shapes of all variables by name.
+      z_in: Number of inputs of its first dense layer.
+      facts: Facts that the saved graph shows.
+      num_classes: Number of classes, used where the variables do not show it.
 
     Returns:
       The dimension of z, the options of `cls`, the number of classes (None if unconditional).
@@ -38,13 +38,13 @@ def latent_and_labels(
         or _shape_of(shapes, "discriminator_predictor/predictor_linear/kernel")[1]
         or y_final
     )
-    # Unless something says otherwise, as the family does by default. Published models give a block
-    # 20 dimensions, and at least 120 where all see the same z.
-    hierarchical = defaults(cls).get("hierarchical_z") and z_in < 64
+    # The family's default, unless something else is known. In published models a block gets 20
+    # dimensions of z, or at least 120 where all blocks see the same z.
+    hierarchical = bool(defaults(cls).get("hierarchical_z")) and z_in < 64
     if y_in and not shown:
         shown = num_classes or (y_in - z_in if hierarchical else y_in)
-    y_dim = _shape_of(shapes, embed_y)[1] or shown
-    # Without a hidden layer it is gamma's that sees z.
+    y_dim = _shape_of(shapes, embed_y)[1] or shown or 0
+    # Without a hidden layer the layer of gamma sees z.
     z_final = (
         _shape_of(generator, "/final_norm/sbn/hidden/kernel")[0]
         or _shape_of(generator, "/final_norm/sbn/gamma/kernel")[0]
@@ -58,10 +58,10 @@ def latent_and_labels(
     elif hierarchical:
         z_dim = z_in * (1 + len({name.split("/")[1] for name in generator if "/B" in name}))
     else:
-        # In BigGAN-deep z and y go everywhere together.
+        # In BigGAN-deep every layer that sees z sees y too.
         z_dim = z_in - y_dim if y_in and y_in == z_in != y_dim else z_in
-    options = {
-        "hierarchical_z": bool(hierarchical),
+    options: dict[str, object] = {
+        "hierarchical_z": hierarchical,
         "embed_z": "generator/embed_z/kernel" in generator,
         "embed_y": embed_y in generator,
         "embed_y_dim": _shape_of(generator, embed_y)[1],
@@ -72,7 +72,7 @@ def latent_and_labels(
 
 def normalizations(scope: str, variables: Shapes) -> list[str]:
     """Bindings of the normalizations of `G` or `D`."""
-    # BigGAN's last one is there whatever the option says.
+    # BigGAN's last normalization does not depend on the option.
     names = {n: s for n, s in variables.items() if "/final_norm/" not in n}
     bindings = []
     if _shape_of(names, r"/condition/gamma/kernel")[0]:
@@ -94,7 +94,7 @@ def normalizations(scope: str, variables: Shapes) -> list[str]:
 
 def statistics(shapes: Shapes, facts: GraphFacts) -> list[str]:
     """Bindings of `standardize_batch`."""
-    # The graph is silent where only weights were kept: then what the configs of 2019 have.
+    # Where only weights were saved, the value of the 2019 configs.
     bindings = [f"standardize_batch.epsilon = {facts.epsilon or 1e-5}"]
     if _shape_of(shapes, r"/accu/accu_mean")[0]:
         bindings.append("standardize_batch.use_moving_averages = False")
@@ -118,7 +118,7 @@ def spectral_norm(shapes: Shapes) -> list[str]:
 
 
 def attention(network: keras.Model, variables: Shapes) -> str | None:
-    """The block that self-attention comes after; empty for none, None if it is as by default."""
+    """The block that self-attention follows: "" for none, None for the default of the family."""
     channels = _shape_of(variables, "/non_local_block/conv2d_theta/kernel$")[2]
     by_default = list(getattr(network, "attention", ()))
     if channels is None:
@@ -133,7 +133,7 @@ def attention(network: keras.Model, variables: Shapes) -> str | None:
 
 
 def bindings_of(network: keras.Model, options: Mapping[str, object]) -> list[str]:
-    """Bindings of those of the options that the network's class has, and of its width."""
+    """Bindings of the width and of those options that the class of the network has."""
     cls = type(network)
     options = {"ch": getattr(network, "ch", None), **options}
     return [
@@ -144,12 +144,12 @@ def bindings_of(network: keras.Model, options: Mapping[str, object]) -> list[str
 
 
 def defaults(cls: type) -> dict[str, object]:
-    """The parameters that may be given to a class or left out, and their defaults."""
+    """The optional parameters of a class, its bases included, and their defaults."""
     found: dict[str, object] = {}
     for base in cls.__mro__[:-1]:
-        if "__init__" in base.__dict__:
-            signature = inspect.signature(base.__init__).parameters.values()
-            # What a base needs a subclass gives it: it has no default there.
+        if "__init__" in vars(base):
+            signature = inspect.signature(vars(base)["__init__"]).parameters.values()
+            # A subclass passes on what its base requires: such parameters have no default.
             found = {p.name: p.default for p in signature if p.default is not p.empty} | found
             if not any(p.kind == p.VAR_KEYWORD for p in signature):
                 break
@@ -157,6 +157,6 @@ def defaults(cls: type) -> dict[str, object]:
 
 
 def _shape_of(variables: Shapes, pattern: str) -> tuple[int | None, ...]:
-    """The shape of the first variable in whose name the pattern is found, filled up with None."""
+    """The shape of the first variable with a name that matches, filled up with None."""
     shape = next((s for name, s in variables.items() if re.search(pattern, name)), ())
     return (*shape, None, None, None, None)

@@ -1,6 +1,6 @@
 """Where weights of 2019 come from: a TensorFlow 1 checkpoint or a TF-Hub module.
 
-Files are read as data; nothing that they hold is executed.
+Files are read as data; nothing in them is executed.
 """
 
 import contextlib
@@ -9,14 +9,17 @@ import os
 import re
 import tarfile
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from typing import TypeVar
 
 import numpy as np
 import tensorflow as tf
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from compare_gan.errors import UserError
+
+_Message = TypeVar("_Message", bound=Message)
 
 EMA = "/ExponentialMovingAverage"
 _HUB = "https://tfhub.dev/"
@@ -27,12 +30,12 @@ _NETWORKS = ("generator/", "discriminator/", "discriminator_")
 
 @dataclasses.dataclass(frozen=True)
 class GraphFacts:
-    """What the graph that was saved with the weights tells beyond them; None where it is silent.
+    """Facts that the graph saved with the weights shows; None where it does not show one.
 
     Attributes:
       z_dim: Dimension of the latent.
       image_shape: (H, W, C) of the generated images.
-      epsilon: What the batch norms add to the variance.
+      epsilon: Number that batch norms add to the variance.
     """
 
     z_dim: int | None = None
@@ -45,17 +48,18 @@ class WeightsSource:
 
     Args:
       prefix: Path of the checkpoint, without `.index`.
-      graphs: The graphs that were saved with it.
+      graphs: Graphs that were saved with it.
 
     Attributes:
-      shapes: By name the shape of each weight, statistic and singular vector (`…/kernel/u_var`);
-        neither averages nor optimizers' variables nor counters.
-      averages: By name of the weight the shapes of the moving averages.
-      step: Generator steps that they were trained for; 0 if that is not told.
-      facts: What the graphs tell.
+      prefix: Path of the checkpoint.
+      shapes: Shape of each weight, statistic and singular vector (`…/kernel/u_var`) by name;
+        without averages, variables of optimizers and counters.
+      averages: Shapes of the moving averages by the name of the weight.
+      step: Number of generator steps of the training; 0 if the checkpoint does not have it.
+      facts: Facts that the graphs show.
 
     Raises:
-      UserError: The files cannot be read, or hold no generator.
+      UserError: The files cannot be read or contain no generator.
     """
 
     def __init__(self, prefix: str, graphs: list[meta_graph_pb2.MetaGraphDef]):
@@ -64,7 +68,7 @@ class WeightsSource:
             self._reader = tf.train.load_checkpoint(prefix)
         except (tf.errors.OpError, ValueError) as error:
             raise self._damaged(error) from error
-        shapes = {
+        shapes: dict[str, tuple[int, ...]] = {
             name: tuple(shape) for name, shape in self._reader.get_variable_to_shape_map().items()
         }
         if not any(name.startswith("generator/") for name in shapes):
@@ -72,11 +76,13 @@ class WeightsSource:
                 f"'{prefix}' is no checkpoint of the 2019 library: none of its {len(shapes)} "
                 "variables is named generator/…."
             )
-        self.averages = {n.removesuffix(EMA): s for n, s in shapes.items() if n.endswith(EMA)}
-        self.shapes = {
+        self.averages: dict[str, tuple[int, ...]] = {
+            n.removesuffix(EMA): s for n, s in shapes.items() if n.endswith(EMA)
+        }
+        self.shapes: dict[str, tuple[int, ...]] = {
             name: shape
             for name, shape in sorted(shapes.items())
-            if not _is_counter(name, shape) and not _hangs_on_a_weight(name, shapes)
+            if not _is_counter(name, shape) and not _belongs_to_a_weight(name, shapes)
         }
         self.step = int(self.read("global_step")) if "global_step" in shapes else 0
         self.facts = _facts(graphs)
@@ -94,28 +100,28 @@ class WeightsSource:
 
 
 def _is_counter(name: str, shape: tuple[int, ...]) -> bool:
-    """Whether it is a step or Adam's `beta1_power`, which may lie in a network's scope."""
+    """Whether it is a step or Adam's `beta1_power`, which may be in a network's scope."""
     in_network = name.startswith(_NETWORKS) and "_power" not in name
     return shape == () and not in_network
 
 
-def _hangs_on_a_weight(name: str, shapes) -> bool:
-    """Whether it is a moving average or an optimizer's slot: named `<weight>/<what it is>`."""
-    weight, _, what = name.rpartition("/")
-    return weight in shapes and what != "u_var"
+def _belongs_to_a_weight(name: str, shapes: Container[str]) -> bool:
+    """Whether it is a moving average or an optimizer's slot, named `<weight>/<kind>`."""
+    weight, _, kind = name.rpartition("/")
+    return weight in shapes and kind != "u_var"
 
 
 @contextlib.contextmanager
 def open_source(path: str) -> Iterator[WeightsSource]:
-    """Opens what `compare_gan import-weights` was given.
+    """Opens the weights that `compare_gan import-weights` was given.
 
     Args:
-      path: The prefix of a checkpoint, a directory with a file `checkpoint`, the directory of a
-        TF-Hub module, such a module as `.tar.gz`, or its handle (`google/compare_gan/…/1` or a
+      path: Prefix of a checkpoint, directory with a file `checkpoint`, directory of a TF-Hub
+        module, such a module as `.tar.gz`, or its handle (`google/compare_gan/…/1` or a
         URL), which is downloaded to TF-Hub's cache.
 
     Raises:
-      UserError: It is none of these, or damaged.
+      UserError: It is none of these or is damaged.
     """
     with contextlib.ExitStack() as stack:
         if path.startswith(("http://", "https://")):
@@ -146,17 +152,17 @@ def _open(path: str) -> WeightsSource:
     return WeightsSource(prefix, graphs)
 
 
-def _parse(message, path: str):
+def _parse(message: _Message, path: str) -> _Message:
     with open(path, "rb") as file:
         try:
             message.ParseFromString(file.read())
         except DecodeError as error:
-            raise UserError(f"'{path}' is damaged: it holds no graph of TensorFlow.") from error
+            raise UserError(f"'{path}' is damaged: it contains no TensorFlow graph.") from error
     return message
 
 
 def _unpack(path: str, folder: str) -> str:
-    """Unpacks an archive; the directory in it that holds the module, else `folder`."""
+    """Unpacks an archive into a folder; returns the directory of the module in it."""
     try:
         with tarfile.open(path) as archive:
             archive.extractall(folder, filter="data")  # Refuses paths that lead elsewhere.
@@ -165,7 +171,7 @@ def _unpack(path: str, folder: str) -> str:
     for parent, _, files in os.walk(folder):
         if _MODULE in files or "checkpoint" in files:
             return parent
-    raise UserError(f"'{path}' holds no TF-Hub module: there is no {_MODULE} in it.")
+    raise UserError(f"'{path}' contains no TF-Hub module: there is no {_MODULE} in it.")
 
 
 def _download(url: str) -> str:
@@ -183,21 +189,21 @@ def _download(url: str) -> str:
 
 def _facts(graphs: list[meta_graph_pb2.MetaGraphDef]) -> GraphFacts:
     signatures = [s for graph in graphs for s in graph.signature_def.values()]
-    z = _first(_dims(s.inputs["z"]) for s in signatures if "z" in s.inputs)
-    image = _first(_dims(s.outputs["generated"]) for s in signatures if "generated" in s.outputs)
+    z = next((_dims(s.inputs["z"]) for s in signatures if "z" in s.inputs), ())
+    images = (_dims(s.outputs["generated"]) for s in signatures if "generated" in s.outputs)
+    image = next(images, ())
+    image_shape = None
+    if len(image) == 4 and min(image[1:]) > 0:
+        image_shape = (image[1], image[2], image[3])
     return GraphFacts(
         z_dim=z[-1] if z and z[-1] > 0 else None,
-        image_shape=image[1:] if len(image) == 4 and min(image[1:]) > 0 else None,
-        epsilon=_first(e for graph in graphs for e in _epsilons(graph)) or None,
+        image_shape=image_shape,
+        epsilon=next((e for graph in graphs for e in _epsilons(graph)), None) or None,
     )
 
 
-def _dims(info) -> tuple[int, ...]:
+def _dims(info: meta_graph_pb2.TensorInfo) -> tuple[int, ...]:
     return tuple(dim.size for dim in info.tensor_shape.dim)
-
-
-def _first(values) -> tuple | float:
-    return next(iter(values), ())
 
 
 def _epsilons(graph: meta_graph_pb2.MetaGraphDef) -> Iterator[float]:

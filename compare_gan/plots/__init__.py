@@ -1,4 +1,4 @@
-"""Pictures and plots of a run."""
+"""Image grids and curves, written as PNG."""
 
 from compare_gan.plots.curves import plot_curves
 from compare_gan.plots.grids import class_grid, image_grid, save_png

@@ -18,19 +18,28 @@ def plot_curves(
     """Writes a line plot as PNG, whole or not at all.
 
     Args:
-      series: By name, steps and values; a value of None leaves a gap.
-      path: The PNG to write; its folder is made if need be.
-      xlabel: Below the horizontal axis.
-      ylabel: Beside the vertical axis.
+      series: Steps and values by name; a value of None leaves a gap.
+      path: Path of the PNG; its folder is created if it does not exist.
+      xlabel: Label of the horizontal axis.
+      ylabel: Label of the vertical axis.
+
+    Example:
+      >>> import os, tempfile
+      >>> from compare_gan.plots import plot_curves
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     series = {"generator": ([1, 2, 3], [0.7, None, 0.5])}
+      ...     plot_curves(series, os.path.join(folder, "losses.png"), ylabel="loss")
+      ...     print(os.listdir(folder))
+      ['losses.png']
     """
-    # Not pyplot: it would keep global state and might want a display.
+    # Not pyplot, which has global state and may need a display.
     figure = Figure(figsize=(8, 4.5), layout="constrained")
     FigureCanvasAgg(figure)
     axes = figure.add_subplot()
     for i, (name, (steps, values)) in enumerate(series.items()):
-        values = [float("nan") if value is None else value for value in values]
-        # The ten colours come again with another dash.
-        axes.plot(steps, values, label=name, linewidth=1.2, linestyle=("-", "--", ":")[i // 10 % 3])
+        heights = [float("nan") if value is None else value for value in values]
+        linestyle = ("-", "--", ":")[i // 10 % 3]  # There are ten colours.
+        axes.plot(steps, heights, label=name, linewidth=1.2, linestyle=linestyle)
     axes.set_xlabel(xlabel)
     axes.set_ylabel(ylabel)
     axes.grid(alpha=0.3)

@@ -19,49 +19,73 @@ def image_grid(images: np.ndarray, columns: int) -> np.ndarray:
 
     Args:
       images: uint8 [n, H, W, C], C = 1 or 3. Small ones are enlarged by a whole number.
-      columns: Images a row.
+      columns: Number of images in a row.
 
     Returns:
       uint8 [height, width, C].
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.plots import image_grid
+      >>> image_grid(np.zeros((6, 64, 64, 3), np.uint8), columns=3).shape
+      (134, 200, 3)
     """
     rows = [images[start : start + columns] for start in range(0, len(images), columns)]
     return _lay_out(rows, columns)
 
 
 def class_grid(rows: Sequence[np.ndarray], names: Sequence[str]) -> np.ndarray:
-    """One class a row, its name in front.
+    """One class per row, with its name in front.
 
     Args:
-      rows: One uint8 [n, H, W, C] a class; n may differ between rows and be 0, though not for all.
-      names: As many names as rows.
+      rows: For each class, uint8 [n, H, W, C]; n may differ between rows and may be 0, though not
+        for all of them.
+      names: Names of the rows.
 
     Returns:
       uint8 [height, width, C].
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.plots import class_grid
+      >>> rows = np.zeros((2, 5, 64, 64, 3), np.uint8)
+      >>> picture = class_grid(rows, ["cat", "dog"])
+      >>> picture.shape[0], picture.shape[1] > 5 * 64
+      (134, True)
     """
     grid = _lay_out(rows, max(len(row) for row in rows))
     row_height = (grid.shape[0] - _GAP) / len(rows)
     font = ImageFont.load_default(size=min(16, max(10, int(row_height / 3))))
     margin = 2 * _GAP + math.ceil(max(font.getlength(name) for name in names))
-    labels = Image.new("L", (margin, grid.shape[0]), _BACKGROUND)
-    draw = ImageDraw.Draw(labels)
+    label_image = Image.new("L", (margin, grid.shape[0]), _BACKGROUND)
+    draw = ImageDraw.Draw(label_image)
     for i, name in enumerate(names):
         middle = _GAP + (i + 0.5) * row_height - _GAP / 2
         draw.text((margin - _GAP, middle), name, fill=_INK, font=font, anchor="rm")
-    labels = np.repeat(np.asarray(labels)[:, :, None], grid.shape[-1], axis=-1)
+    labels = np.repeat(np.asarray(label_image)[:, :, None], grid.shape[-1], axis=-1)
     return np.concatenate([labels, grid], axis=1)
 
 
 def save_png(picture: np.ndarray, path: str, compress_level: int = 6) -> None:
-    """Writes uint8 [h, w, 1 or 3] as PNG, whole or not at all; makes the folder if need be.
+    """Writes a picture as PNG, whole or not at all.
 
     Args:
-      picture: The pixels.
-      path: Of the file, which is replaced if there is one.
-      compress_level: 0 to 9, as zlib has them: faster to smaller.
+      picture: uint8 [h, w, 1 or 3].
+      path: Path of the file, which is replaced if it exists; its folder is created if needed.
+      compress_level: Compression level of zlib, 0 (fast) to 9 (small).
+
+    Example:
+      >>> import os, tempfile
+      >>> import numpy as np
+      >>> from compare_gan.plots import save_png
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     save_png(np.zeros((8, 8, 3), np.uint8), os.path.join(folder, "black.png"))
+      ...     print(os.listdir(folder))
+      ['black.png']
     """
     if picture.shape[-1] == 1:
         picture = picture[:, :, 0]
-    # In memory first: for small pictures that is faster than Pillow's writing to a file.
+    # Encoded in memory first: for small pictures this is faster than Pillow's writing to a file.
     encoded = io.BytesIO()
     Image.fromarray(picture).save(encoded, format="PNG", compress_level=compress_level)
     # Not flushed to disk, which would take longer than drawing a small picture again.

@@ -1,7 +1,7 @@
 """Checks of a whole experiment before it starts: no data read, no network built.
 
-Building large networks and reading data take minutes; an image size that the architecture cannot
-make, or a batch size that replicas cannot share, is found without either.
+Building large networks and reading data take minutes; an image size that the architecture does not
+support, or a batch size that replicas cannot share, is reported without either.
 """
 
 import dataclasses
@@ -23,7 +23,7 @@ from compare_gan.training.run_options import Options
 
 
 def check_spellings(options: Options) -> None:
-    """Raises UserError if gin chooses a part of the GAN in an old spelling and in the new one."""
+    """Raises UserError if gin binds a part of the GAN in an old spelling and in the new one."""
     gan_class = registry.get("gan", options.gan_class)
     names = list(PARTS_OF_GANS)
     bound = values_under(gan_class, names) if inspect.isclass(gan_class) else {}
@@ -48,14 +48,14 @@ def check_gan(
     num_replicas: int = 1,
     soft_labels: bool = False,
 ) -> None:
-    """Raises UserError if the GAN cannot be made for such images or trained on such batches.
+    """Raises UserError if the GAN cannot be built for such images or trained on such batches.
 
     Args:
-      options: What is trained.
+      options: Options of the GAN and its training.
       image_shape: (H, W, C).
-      num_classes: Of the data; None if it has none.
-      num_replicas: How many share a batch.
-      soft_labels: Whether `infer_labels.soft` asks for them.
+      num_classes: Number of classes of the data; None without labels.
+      num_replicas: Number of replicas that share a batch.
+      soft_labels: Whether `infer_labels.soft` asks for soft labels.
     """
     with located("options.architecture", "options.gan_class"):
         architecture = _without_variables(registry.get("architecture", options.architecture))
@@ -67,8 +67,8 @@ def check_gan(
         if soft_labels and not getattr(gan, "use_soft_labels", True):
             name = type(gan).__name__
             raise UserError(
-                f"infer_labels.soft = True needs {name}.use_soft_labels = True: else {name} takes "
-                "the likeliest class of each."
+                f"infer_labels.soft = True needs {name}.use_soft_labels = True: otherwise {name} "
+                "takes the most probable class of each label."
             )
         make_optimizers(options.optimization)
     with located("options.batch_size"):
@@ -85,18 +85,18 @@ def _check_uses_of_labels(gan: ModularGAN) -> None:
         return
     for network, option in ((gan.discriminator, "project_y"), (gan.generator, "embed_y")):
         key = option_name(type(network), option)
-        # Where it is a family's default (BigGAN's), it is no mistake.
+        # The default of a family (BigGAN's) is no mistake.
         if getattr(network, option, False) and is_bound(key):
             raise UserError(f"{key} = True needs {type(gan).__name__}.conditional = True.")
 
 
 def _without_variables(architecture: Any) -> types.SimpleNamespace:
-    """The architecture with networks that check what they are called with and compute nothing."""
+    """The architecture with networks that check the shapes of their inputs and compute nothing."""
     nothing = ops.zeros((2, 1))
 
     def stand_in(network: Any, result: Any) -> Any:
         if not inspect.isclass(network):
-            return network  # A function that makes one, of the user's own: it is built.
+            return network  # A function of the user that returns a network: it is built.
 
         def call(self: Any, inputs: Any, training: bool | None = None) -> Any:
             check = getattr(self, "check_inputs", lambda *shapes: None)

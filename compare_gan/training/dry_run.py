@@ -1,11 +1,16 @@
-"""`compare_gan train --dry-run`: what a run would be, without running it."""
+"""`compare_gan train --dry-run`: a description of a run, without running it."""
 
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
 import numpy as np
 import tensorflow as tf
 
 from compare_gan import config
+from compare_gan.gans import ModularGAN
+from compare_gan.training.experiment import Experiment
 from compare_gan.training.state import TrainState
-from compare_gan.training.trainer import Experiment
 
 
 def describe(experiment: Experiment) -> str:
@@ -35,14 +40,14 @@ def describe(experiment: Experiment) -> str:
     return "\n".join(lines)
 
 
-def _activation_bytes(gan, batch_size: int) -> int:
-    """Memory of the tensors that a discriminator step computes forward.
+def _activation_bytes(gan: ModularGAN, batch_size: int) -> int:
+    """Memory of the tensors in the forward pass of a step, in bytes.
 
-    An upper bound for what is kept for the backward pass: the sizes of all float results in the
-    traced graph of the loss.
+    An upper bound of the memory that the backward pass needs: the total size of all float results
+    in the traced graph of the loss.
     """
 
-    def specs(*shape, dtype=tf.float32):
+    def specs(*shape: int, dtype: tf.DType = tf.float32) -> tf.TensorSpec:
         return tf.TensorSpec(shape, dtype)
 
     batch = {
@@ -53,7 +58,7 @@ def _activation_bytes(gan, batch_size: int) -> int:
     if gan.num_classes:
         batch["labels"] = batch["fake_labels"] = specs(batch_size, gan.num_classes)
 
-    def size(fn, *args) -> int:
+    def size(fn: Callable[..., tf.Tensor], *args: Any) -> int:
         graph = tf.function(fn).get_concrete_function(*args).graph
         outputs = [
             out
@@ -69,7 +74,7 @@ def _activation_bytes(gan, batch_size: int) -> int:
     )
 
 
-def _count(variables) -> int:
+def _count(variables: Iterable[keras.Variable]) -> int:
     return sum(int(np.prod(variable.shape)) for variable in variables)
 
 

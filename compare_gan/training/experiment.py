@@ -1,4 +1,4 @@
-"""A resolved config: what a run trains, how, and on which data."""
+"""A resolved config: the options of a run, its data and its evaluation."""
 
 import dataclasses
 import functools
@@ -34,19 +34,27 @@ _log = logging.getLogger(__name__)
 
 @dataclasses.dataclass(frozen=True)
 class Experiment:
-    """A resolved config: what, how, and on which data.
+    """A resolved config: the options of a run, its data and its evaluation.
 
     Attributes:
-      options: What is trained.
-      run_config: How.
+      options: GAN, architecture, sizes of batches and latents, number of steps.
+      run_config: Seed, intervals of checkpoints and pictures, precision, devices.
       data: Data set, label files, crops.
-      evaluation: How it is scored.
+      evaluation: Metrics, extractor, numbers of images.
       latents: Latents of training.
       eval_latents: Latents of evaluation and pictures.
-      standing_statistics: How batch-norm moments are accumulated for sampling.
+      standing_statistics: Options of the batch-norm moments for sampling.
       label_options: Options of label inference.
       config_text: All bindings of the config.
-      prepared: The data set with its inferred labels, once there are any.
+      prepared: The data set with its inferred labels; None before they exist.
+
+    Example:
+      >>> from compare_gan import config
+      >>> from compare_gan.training import Experiment
+      >>> config.parse(["s3gan_fashion_mnist"], ["options.training_steps = 10"])
+      >>> experiment = Experiment.from_gin()
+      >>> experiment.options.training_steps, experiment.dataset.image_shape
+      (10, (28, 28, 1))
     """
 
     options: Options
@@ -62,13 +70,13 @@ class Experiment:
 
     @classmethod
     def from_gin(cls, **dataset_overrides: Any) -> "Experiment":
-        """Builds it from the bindings that gin holds (see `config.parse`).
+        """Creates the experiment that gin's bindings describe (see `config.parse`).
 
         Args:
           **dataset_overrides: Values of the scope `dataset` that win over gin's.
 
         Raises:
-          UserError: A required value is missing, or one is not allowed or names nothing.
+          UserError: A required value is missing, a value is not allowed, or a name is unknown.
         """
         check_bindings(OptimizationOptions)
         with located():
@@ -93,7 +101,7 @@ class Experiment:
 
     @functools.cached_property
     def dataset(self) -> Dataset:
-        """The data set: read when first asked for, for a strategy of several hosts comes before.
+        """The data set, read on first use: a strategy of several hosts has to be created earlier.
 
         Inferred labels are pending before `with_labels`.
 
@@ -109,7 +117,7 @@ class Experiment:
         return labels.with_pending_labels(dataset, self.label_options)
 
     def with_labels(self, label_dir: str, strategy: tf.distribute.Strategy) -> "Experiment":
-        """The experiment with the labels that its data set asks for, inferred if need be.
+        """The experiment with the labels that its data set asks for, inferred if necessary.
 
         Args:
           label_dir: Directory of the labels, unless the config names one.
@@ -133,10 +141,10 @@ class Experiment:
         return dataclasses.replace(self, prepared=prepared)
 
     def check_labels(self, label_dir: str | None) -> None:
-        """Raises UserError if labels are to be inferred, but cannot be; reads no images.
+        """Raises UserError if labels have to be inferred but cannot be; reads no images.
 
         Args:
-          label_dir: See `with_labels`; None = there is no run.
+          label_dir: See `with_labels`; None = no run.
         """
         if self.dataset.inferred is not None and self.dataset.inferred.labels is None:
             with located("dataset.inferred_labels"):
@@ -145,13 +153,13 @@ class Experiment:
                 labels.check_given_labels(self.dataset, folder, options)
 
     def check(self, num_replicas: int = 1, label_dir: str | None = None) -> None:
-        """Raises UserError for what the run would stumble over, before data is read.
+        """Raises UserError for mistakes that would end the run later; reads no data if possible.
 
-        Only where files alone tell what the images are like, they are read.
+        Data is read only if nothing but its files shows the shape of the images.
 
         Args:
-          num_replicas: How many share a batch.
-          label_dir: See `with_labels`; None = nothing is to be trained.
+          num_replicas: Number of replicas that share a batch.
+          label_dir: See `with_labels`; None = no training.
         """
         with located("dataset.name"):
             dataset = outline(self.data) or self.dataset
@@ -173,7 +181,7 @@ class Experiment:
         check_gan(self.options, dataset.image_shape, dataset.num_classes, num_replicas, soft)
 
     def make_gan(self) -> ModularGAN:
-        """The GAN of this experiment, networks built, to train as `run_config` says."""
+        """The GAN of this experiment, networks built, in the precision of `run_config`."""
         with located("options.architecture"), mixed_precision(self.run_config.mixed_precision):
             gan = self.options.make_gan(self.dataset.image_shape, self.dataset.num_classes)
         norm = getattr(getattr(gan.generator, "batch_norm_fn", None), "layer_class", None)
@@ -184,7 +192,7 @@ class Experiment:
             )
         if is_bound("weights.stddev"):
             _log.info(
-                "weights.stddev takes effect here; in the 2019 library it had none: leave it out "
-                "for its 0.02."
+                "weights.stddev has an effect here, which it did not have in the 2019 library: "
+                "leave it out for that library's 0.02."
             )
         return gan

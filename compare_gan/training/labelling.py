@@ -1,4 +1,4 @@
-"""`compare_gan label`: the inferred labels of a config's data set, without a run."""
+"""`compare_gan label`: inferred labels of the data set of a config, without a run."""
 
 from typing import Any
 
@@ -15,15 +15,15 @@ from compare_gan.training.run_options import RunConfig
 
 
 def infer_labels(label_dir: str | None, **dataset_overrides: Any) -> str:
-    """Infers labels under the bindings that gin holds; returns the folder that they are in.
+    """Infers labels with gin's bindings; returns the folder of the labels.
 
     Args:
-      label_dir: Directory to write them to; None = `infer_labels.label_dir`.
+      label_dir: Directory of the labels; None = `infer_labels.label_dir`.
       **dataset_overrides: Values of the scope `dataset` that win over gin's.
 
     Raises:
-      UserError: No directory is given, a value is not allowed, or as `labels.infer`.
-      DivergenceError: As `labels.infer`.
+      UserError: No directory is given, a value is not allowed, or see `labels.infer`.
+      DivergenceError: See `labels.infer`.
     """
     check_bindings(OptimizationOptions)
     with located():
@@ -32,7 +32,7 @@ def infer_labels(label_dir: str | None, **dataset_overrides: Any) -> str:
         folder = label_dir or options.label_folder(None)
         if not folder:
             raise UserError("--label_dir is needed: the directory that the labels are written to.")
-        if run_config.deterministic:  # As in a run that infers them.
+        if run_config.deterministic:  # As in a run that infers labels.
             tf.config.experimental.enable_op_determinism()
         strategy = make_strategy(run_config.distribution, run_config.single_core)
         shape = outline(data)

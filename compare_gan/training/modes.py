@@ -1,4 +1,4 @@
-"""What a `--schedule` does: train, train and evaluate, or evaluate what another process trains."""
+"""The modes of `--schedule`: train, train and evaluate, evaluate the run of another process."""
 
 import contextlib
 import dataclasses
@@ -24,11 +24,11 @@ _POLL_SECONDS = 10.0
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationPlan:
-    """Which checkpoints are evaluated and how often each is sampled.
+    """The choice of the checkpoints to evaluate, and the number of evaluations of each.
 
     Attributes:
-      averaging_runs: Number of sets of samples that each score is averaged over.
-      every_steps: Checkpoints at multiples of this step are evaluated, and the last.
+      averaging_runs: Number of sets of samples over which each score is averaged.
+      every_steps: Interval of the checkpoints to evaluate, in steps; the last is evaluated too.
       score_filename: Name of the table of scores in the directory of the run.
     """
 
@@ -37,23 +37,23 @@ class EvaluationPlan:
     score_filename: str = "scores.csv"
 
     def selects(self, step: int, last_step: int) -> bool:
-        """Whether the checkpoint of `step` is one to evaluate."""
+        """Whether the checkpoint of `step` is to be evaluated."""
         return step == last_step or (step > 0 and step % self.every_steps == 0)
 
 
 def run(mode: str, experiment: Experiment, run_dir: RunDir, plan: EvaluationPlan) -> None:
-    """Trains, trains and evaluates, or evaluates what another process trains.
+    """Trains, trains and evaluates, or evaluates the run of another process.
 
     Args:
       mode: `train`, `eval_after_train` or `continuous_eval`.
       experiment: The experiment.
       run_dir: The directory of the run.
-      plan: Which checkpoints are evaluated, and how.
+      plan: Choice of the checkpoints to evaluate.
 
     Raises:
       UserError: Another process trains in the directory; see also `Trainer`.
     """
-    code_version()  # Cached: it names the code that runs now, even if a commit comes meanwhile.
+    code_version()  # Cached: the version of the running code, even if there is a new commit later.
     if mode == "continuous_eval":
         experiment.check()
         experiment.check_labels(run_dir.labels)
@@ -66,10 +66,10 @@ def run(mode: str, experiment: Experiment, run_dir: RunDir, plan: EvaluationPlan
     with run_dir.lock if is_chief else contextlib.nullcontext():
         trainer = Trainer(experiment, run_dir, strategy)
         if mode == "eval_after_train":
-            # What cannot be evaluated is said now, not after the training.
+            # Mistakes in the evaluation are reported before the training, not after it.
             experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
             run_dir.results().read()
-        trainer.provide_labels()  # Before anything is written: other labels are refused.
+        trainer.provide_labels()  # Refuses labels other than those of the run, before it writes.
         if is_chief:
             run_dir.write_description(experiment.dataset, experiment.config_text)
         trainer.train()
@@ -87,17 +87,17 @@ def evaluate_checkpoints(
     plan: EvaluationPlan,
     skip_damaged: bool = False,
 ) -> list[str | None]:
-    """Scores checkpoints, one after the other; adds to scores.csv and results.jsonl.
+    """Scores checkpoints one by one; adds rows to scores.csv and results.jsonl.
 
     Args:
       experiment: The experiment that was trained.
       run_dir: The directory of the run.
-      paths: Checkpoints; None is the newest that can be read.
-      plan: How often each is sampled, and the name of the table.
-      skip_damaged: Pass over, with a warning, a checkpoint that cannot be read.
+      paths: Checkpoints; None is the newest readable one.
+      plan: Number of evaluations of each, and the name of the table.
+      skip_damaged: Whether to skip, with a warning, checkpoints that cannot be read.
 
     Returns:
-      The paths that were scored.
+      The paths of the scored checkpoints.
 
     Raises:
       DamagedCheckpointError: A checkpoint cannot be read, and `skip_damaged` is False.
@@ -136,14 +136,14 @@ def evaluate_checkpoints(
 
 
 def _evaluate_continuously(experiment: Experiment, run_dir: RunDir, plan: EvaluationPlan) -> None:
-    """Evaluates checkpoints as they appear, until that of the last training step is done."""
+    """Evaluates checkpoints as they appear, until the one of the last training step."""
     done: set[str | None] = set()
     while True:
         diverged = run_dir.diverged
         found = _selected(run_dir.list_checkpoints(), experiment, plan)
         found = [path for path in found if path not in done]
         new = _not_scored(found, run_dir.results().read(), experiment, plan)
-        # One that cannot be read may be half written: it is tried again.
+        # A checkpoint that cannot be read may be half written: the next round tries it again.
         scored = evaluate_checkpoints(experiment, run_dir, new, plan, skip_damaged=True)
         done.update(set(found) - set(new), scored)
         if any(step_of(path) == experiment.options.training_steps for path in done if path):
@@ -163,7 +163,7 @@ def _selected(paths: list[str], experiment: Experiment, plan: EvaluationPlan) ->
 def _not_scored(
     paths: list[str], rows: list[ResultRow], experiment: Experiment, plan: EvaluationPlan
 ) -> list[str]:
-    """Those of the checkpoints without a row that was measured as it would be measured now."""
+    """The checkpoints without a row that has the provenance of an evaluation now."""
     steps = {step_of(path) for path in paths}
     scored = {
         row.step

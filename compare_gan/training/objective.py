@@ -1,7 +1,7 @@
 """The loss, the penalty and an augmentation in the spellings of old configs.
 
-They fill arguments of the GAN: `loss.fn = @hinge` is `ModularGAN.loss = @hinge`, `penalty.fn` with
-`options.lamba` is one of `ModularGAN.penalties`, `DiffAugment.policy` one of
+They set arguments of the GAN: `loss.fn = @hinge` is `ModularGAN.loss = @hinge`, `penalty.fn` with
+`options.lamba` is one of `ModularGAN.penalties`, and `DiffAugment.policy` is one of
 `ModularGAN.augmentations`.
 """
 
@@ -37,7 +37,7 @@ class LossOptions:
         return registry.get("loss", self.fn) is non_saturating
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments of the GAN that this spells."""
+        """The arguments of the GAN that this option sets."""
         return {} if self.is_default else {"loss": self.fn}
 
 
@@ -58,7 +58,7 @@ class PenaltyOptions:
         return registry.get("penalty", self.fn) is no_penalty
 
     def arguments(self, weight: Scheduled) -> dict[str, Any]:
-        """The arguments of the GAN that this and `options.lamba` spell."""
+        """The arguments of the GAN that this option and `options.lamba` set."""
         if self.is_default:
             return {}
         [penalty] = make_parts("penalty", [self.fn])
@@ -67,7 +67,7 @@ class PenaltyOptions:
         if weight != 1:
             raise UserError(
                 f"options.lamba is the weight of a penalty function; the penalty '{penalty.name}' "
-                "has a weight of its own."
+                "has its own weight."
             )
         return {"penalties": [penalty]}
 
@@ -84,5 +84,5 @@ class DiffAugmentOptions:
     policy: str = ""
 
     def arguments(self) -> dict[str, Any]:
-        """The arguments of the GAN that this spells."""
+        """The arguments of the GAN that this option sets."""
         return {"augmentations": [DiffAugment(self.policy)]} if self.policy else {}

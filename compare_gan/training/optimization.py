@@ -1,4 +1,4 @@
-"""How the networks are optimized: learning rates, optimizers, the average of the generator."""
+"""Options of the optimization: learning rates, optimizers, the average of the generator."""
 
 import dataclasses
 import inspect
@@ -14,8 +14,8 @@ from compare_gan.schedules import Scheduled, check_range
 class OptimizationOptions:
     """Options of the trainer that configs write under the name of the GAN (`S3GAN.g_lr`).
 
-    A GAN takes what is bound under its own name, else what is bound under that of a base class:
-    `ModularGAN.g_lr` counts for all of them.
+    A value that is bound under the name of the GAN wins over one under the name of a base class;
+    `ModularGAN.g_lr` applies to all GANs.
 
     Attributes:
       g_lr: Learning rate of the generator, a number or a schedule.
@@ -23,13 +23,18 @@ class OptimizationOptions:
       g_optimizer_fn: Optimizer of the generator, a function of the learning rate or a registered
         name; None = Adam.
       d_optimizer_fn: Optimizer of the discriminator; None = the generator's.
-      g_use_ema: Whether to keep a moving average of the generator's weights, to sample with.
+      g_use_ema: Whether to compute a moving average of the generator's weights for sampling.
       ema_decay: Decay of that average, a number or a schedule.
       ema_start_step: Generator step before which the average copies the weights.
       scope: Name of the GAN in messages.
 
     Raises:
       UserError: A value is out of range.
+
+    Example:
+      >>> from compare_gan.training.optimization import OptimizationOptions
+      >>> OptimizationOptions(g_lr=1e-4).discriminator_lr
+      0.0001
     """
 
     g_lr: Scheduled = 0.0002
@@ -53,10 +58,10 @@ class OptimizationOptions:
 
     @classmethod
     def from_gin(cls, gan_class: Any) -> "OptimizationOptions":
-        """Reads what gin binds for a GAN.
+        """Reads the options that gin binds for a GAN.
 
         Args:
-          gan_class: Class of the GAN; for any other function that makes one, ModularGAN's options.
+          gan_class: Class of the GAN, or a function that returns one: then ModularGAN's options.
         """
         part = gan_class if inspect.isclass(gan_class) else ModularGAN
         values = gin_internals.values_under(part, ModularGAN.options_of_others)

@@ -1,8 +1,8 @@
-"""Optimizers under the names that configs know them by (`@tf.train.AdamOptimizer`).
+"""Optimizers under their names in configs (`@tf.train.AdamOptimizer`).
 
 Each takes the learning rate first and the parameters of its TensorFlow 1 namesake, and returns a
 Keras optimizer. Keras's Adam updates as TensorFlow 1's did: epsilon is added to sqrt(v) after the
-bias correction has gone into the learning rate.
+bias correction is part of the learning rate.
 """
 
 from collections.abc import Callable
@@ -28,7 +28,7 @@ def make_optimizers(
     A learning rate that follows a schedule has its first value.
 
     Raises:
-      UserError: There is none of this name, or gin gives it a value out of range.
+      UserError: The name of an optimizer is unknown, or gin binds a value out of range.
     """
     g_fn = options.g_optimizer_fn or "AdamOptimizer"
     d_fn = options.d_optimizer_fn or g_fn
@@ -60,7 +60,7 @@ def adam(
 ) -> keras.optimizers.Optimizer:
     """Adam: momentum and a per-weight step size from the gradients' moments.
 
-    `beta1` and `beta2` may be schedules; the bias is corrected with their present values.
+    `beta1` and `beta2` may be schedules; the bias is corrected with their current values.
     """
     for name, beta in (("beta1", beta1), ("beta2", beta2)):
         check_scheduled_decay(f"tf.train.AdamOptimizer.{name}", beta)
@@ -73,7 +73,7 @@ class FusedAdam(keras.optimizers.Adam):
 
     Attributes:
       training_step: Function that returns the number of finished generator steps, for betas that
-        follow a schedule; by default that of the updates done.
+        follow a schedule; by default the number of updates.
     """
 
     def __init__(self, *args: Any, **kwargs: Any):

@@ -1,10 +1,11 @@
-"""The pictures of a run: the same latents at every step, so that the evolution can be watched."""
+"""The pictures of a run, from the same latents at every step."""
 
 import logging
 import os
 
 import numpy as np
 
+from compare_gan.datasets import eval_batches
 from compare_gan.plots import curves, grids
 from compare_gan.sampling import Sampler, sample_grid
 from compare_gan.sampling.classes import row_names
@@ -16,14 +17,20 @@ from compare_gan.training.summaries import Summaries
 _log = logging.getLogger(__name__)
 
 _ROWS, _COLUMNS = 10, 10
-_SEED = 2019  # Of the fixed latents.
+_SEED = 2019  # Seed of the fixed latents.
 
 
 class PictureTaker:
     """Writes sample grids and curves of one run to `samples/` and TensorBoard.
 
-    A conditional model gets one class a row (the first ten classes), an unconditional one 10 x 10
-    samples. Samples come from the averaged weights where the model has them.
+    For a conditional model a grid has one class per row (the first ten classes), otherwise 10 x 10
+    samples. Samples use the averaged weights if the model has them.
+
+    Args:
+      experiment: The experiment that is trained.
+      state: The state that training steps change.
+      run: The directory of the run.
+      summaries: The scalars and pictures of the run.
     """
 
     def __init__(
@@ -45,7 +52,7 @@ class PictureTaker:
         )
 
     def fakes(self, step: int) -> None:
-        """The grid of samples at this step, also as `samples.png` of the model directory."""
+        """Writes the grid of samples at this step, also as `samples.png` of the run."""
         self._state.update_sampling_generator(self._sampler.network)
         picture = sample_grid(self._sampler, columns=_COLUMNS, seed=_SEED)
         grids.save_png(picture, os.path.join(self._run.samples, f"step_{step:07}.png"))
@@ -53,12 +60,10 @@ class PictureTaker:
         self._summaries.grid(step, "samples", picture)
 
     def real(self) -> None:
-        """A grid of real images, one class a row: those whose labels training sees.
+        """Writes a grid of real images, one class per row, of images with a label in training.
 
-        Without a picture where there is no such image of the first classes among the first 2,000.
+        Writes none if the first 2,000 such images have none of the first ten classes.
         """
-        from compare_gan.datasets import eval_batches
-
         classes = range(min(_ROWS, self._sampler.num_classes or 0))
         found: list[list[np.ndarray]] = [[] for _ in classes] or [[]]
         wanted = _COLUMNS if classes else _ROWS * _COLUMNS
@@ -72,7 +77,7 @@ class PictureTaker:
             if all(len(row) == wanted for row in found):
                 break
         if not any(found):
-            _log.info("No labelled image of the first classes is at hand: no real.png.")
+            _log.info("real.png is not written: no labelled image of the first classes was found.")
             return
         if classes:
             shape = self._dataset.image_shape
@@ -84,7 +89,7 @@ class PictureTaker:
         self._summaries.grid(0, "real", picture)
 
     def curves(self) -> None:
-        """`losses.png`: every loss over the steps."""
+        """Writes `losses.png`: every loss over the steps."""
         rows = self._summaries.read()
         if not rows:
             return

@@ -1,4 +1,4 @@
-"""The visible course of a run: scalars, pictures, its config, a line of progress."""
+"""Records of a run: scalars, pictures, its config, a line of progress."""
 
 from collections.abc import Sequence
 
@@ -15,12 +15,12 @@ from compare_gan.training.summaries import Progress, Summaries
 
 
 class Recorder(engine.Callback):
-    """Writes the visible course of a run to its directory, TensorBoard and standard error.
+    """Records a run in its directory, in TensorBoard and on standard error.
 
     Args:
       experiment: The experiment that is trained.
-      state: The state that the training steps change.
-      run: The run's directory.
+      state: The state that training steps change.
+      run: The directory of the run.
     """
 
     def __init__(self, experiment: Experiment, state: TrainState, run: RunDir):
@@ -32,7 +32,7 @@ class Recorder(engine.Callback):
         self._config_written = False
 
     def on_begin(self, step: int) -> None:
-        """Opens the files; draws real images where the run begins."""
+        """Opens the files; draws real images at the beginning of a run."""
         self._summaries = Summaries(self._run.log, self._run.tensorboard, step)
         self._pictures = PictureTaker(self._experiment, self._state, self._run, self._summaries)
         self._progress = Progress(step, self._experiment.options.training_steps)
@@ -52,13 +52,13 @@ class Recorder(engine.Callback):
         self._summaries.scalars(step, values | rates)
         self._progress.update(step, images_per_second, values)
         if not self._config_written:
-            # The operative config holds only what has been used: it is complete after a step.
+            # The operative config has only bindings that were used: it is complete after a step.
             self._run.write_operative_config()
             self._summaries.text("gin", config.operative_text())
             self._config_written = True
 
     def on_due(self, step: int) -> None:
-        """Records a grid of samples; a run that is killed before its checkpoint draws it again."""
+        """Records a grid of samples. A run killed before the next checkpoint records it again."""
         self._pictures.fakes(step)
 
     def on_divergence(self, step: int, terms: Sequence[str]) -> None:
@@ -66,12 +66,12 @@ class Recorder(engine.Callback):
         self._run.mark_diverged(step, terms or ["samples"])
 
     def on_end(self) -> None:
-        """Ends the line of progress, draws the curves, and puts everything on disk."""
+        """Ends the line of progress, draws the curves and flushes all files."""
         self._progress.close()
         self._pictures.curves()
         self._summaries.flush()
         if self._config_written:
-            self._run.write_operative_config()  # With what pictures used.
+            self._run.write_operative_config()  # With the bindings that pictures used.
 
 
 def _learning_rate(optimizer: keras.optimizers.Optimizer) -> float:

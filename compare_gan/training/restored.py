@@ -1,4 +1,4 @@
-"""Models read back from the checkpoints of a run."""
+"""Models restored from the checkpoints of a run."""
 
 import dataclasses
 
@@ -33,7 +33,7 @@ class ModelOptions:
     Attributes:
       options: Architecture, GAN and dimension of the latent.
       latents: Latents of evaluation and pictures.
-      standing_statistics: How batch-norm moments are accumulated for sampling.
+      standing_statistics: Options of the batch-norm moments for sampling.
     """
 
     options: Options
@@ -48,13 +48,13 @@ class ModelOptions:
 
 @dataclasses.dataclass(frozen=True)
 class RestoredModel:
-    """A model read from a checkpoint of a run.
+    """A model restored from a checkpoint of a run.
 
     Attributes:
-      sampler: Its generator, ready to draw from.
+      sampler: Sampler of its generator.
       step: Generator step of the checkpoint.
       averaged: Whether the sampler's weights are the moving average (EMA).
-      state: Everything else: the GAN with its discriminator, optimizers, seed.
+      state: GAN with its discriminator, optimizers, seed.
     """
 
     sampler: Sampler
@@ -70,14 +70,14 @@ def restore(
     checkpoint: str | None = None,
     use_ema: bool = True,
 ) -> RestoredModel:
-    """Rebuilds a model and reads a checkpoint into it.
+    """Rebuilds a model and restores a checkpoint.
 
     Args:
-      model: The options of its run.
+      model: Options of the run.
       description: Image shape and classes.
-      folder: The folder of the checkpoints, which holds at least one.
-      checkpoint: A path; None for the newest that can be read.
-      use_ema: Use the averaged generator weights if the run has them.
+      folder: Folder of the checkpoints, at least one.
+      checkpoint: Path of a checkpoint; None for the newest readable one.
+      use_ema: Whether to use the averaged generator weights if the run has them.
 
     Raises:
       UserError: The checkpoint is damaged or belongs to another model.

@@ -1,8 +1,8 @@
-"""The directory of a run: which files it holds, and how they are written and read.
+"""The directory of a run: its files, and how they are written and read.
 
 config.gin             every binding of the run, as parsed
 operative_config.gin   the bindings that were used, defaults included
-model.json             image shape, classes, data set: what sampling must know without data
+model.json             image shape, classes, data set: all that sampling needs of the data
 checkpoints/           step-<n>: networks, optimizers, averaged weights, step, seed
 labels/                inferred labels, if the config asks for them (see labels/files.py)
 training_labels.json   description of the inferred labels of the run, see labels/files.py, or null
@@ -31,7 +31,7 @@ from compare_gan.training.run_lock import RunLock
 _log = logging.getLogger(__name__)
 
 _CONFIG, _LABELS, _DIVERGED = "config.gin", "training_labels.json", "DIVERGED"
-_VERSION = 1  # Of the JSON files; files from before have none.
+_VERSION = 1  # Version of the JSON files; older files have none.
 
 
 class DataProperties(Protocol):
@@ -48,23 +48,23 @@ class DataProperties(Protocol):
 
 
 class RunDir:
-    """The directory of a run, which `--model_dir` names. Need not exist.
+    """The directory of a run, which `--model_dir` names. It may not exist yet.
 
     Args:
       path: The directory.
 
     Attributes:
       path: The directory.
-      lock: A context manager: the process that holds it trains here; see `RunLock`.
+      lock: Context manager that the training process holds; see `RunLock`.
       checkpoints: Folder of the checkpoints.
-      labels: Folder of inferred labels, unless the config names another.
+      labels: Folder of inferred labels, unless the config names another one.
       samples: Folder of the sample grids.
-      pictures: Folder of the metrics' pictures.
+      pictures: Folder of the pictures of metrics.
       tensorboard: Folder of the TensorBoard events.
       log: The file `log.jsonl`.
 
     Example:
-      >>> from compare_gan.training.run_dir import RunDir
+      >>> from compare_gan.training import RunDir
       >>> run = RunDir("runs/s3gan")
       >>> run.file("grid.png"), run.list_checkpoints(), run.results().read()
       ('runs/s3gan/grid.png', [], [])
@@ -88,14 +88,13 @@ class RunDir:
         return os.path.join(self.path, name)
 
     def results(self, table: str = "scores.csv") -> ResultsFile:
-        """The scores, with the name of their table."""
+        """The scores; `table` is the name of their CSV file."""
         return ResultsFile(self.file("results.jsonl"), self.file(table))
 
     def refuse_unsuitable(self, config_text: str) -> None:
-        """Raises UserError if no run can be written, or resumed, here.
+        """Raises UserError if a run can be neither started nor resumed here.
 
-        That is so if a file has the directory's name, or if its run has diverged or has other
-        networks than the config.
+        The path may be a file, or the run may have diverged or have other networks than the config.
 
         Args:
           config_text: All bindings of the config, see `config.config_text`.
@@ -107,7 +106,7 @@ class RunDir:
             raise UserError(
                 f"The run in '{self}' diverged at step {note['step']} "
                 f"({', '.join(note['terms'])}); delete the file {_DIVERGED} there to resume from "
-                "its last checkpoint all the same."
+                "its last checkpoint anyway."
             )
         before, now = _values(files.read_text(self.file(_CONFIG))), _values(config_text)
         for key in ("options.gan_class", "options.architecture", "options.z_dim"):
@@ -187,8 +186,7 @@ class RunDir:
         if earlier != now:
             raise UserError(
                 f"The run in '{self}' was trained on {earlier} until now, the config asks for "
-                f"{now}: choose another --model_dir, or delete {_LABELS} there to go on all the "
-                "same."
+                f"{now}: choose another --model_dir, or delete {_LABELS} there to continue anyway."
             )
 
     def write_training_labels(self, description: Mapping[str, object] | None) -> None:
@@ -230,7 +228,7 @@ class RunDir:
           use_ema: Use the averaged generator weights if the run has them.
 
         Raises:
-          UserError: The directory or checkpoint is missing, or they do not fit each other.
+          UserError: The directory or the checkpoint is missing, or they do not match.
         """
         config.parse([self.config])
         return self.restore(restored.ModelOptions.from_gin(), checkpoint, use_ema)
@@ -241,7 +239,7 @@ class RunDir:
         checkpoint: str | int | None = None,
         use_ema: bool = True,
     ) -> restored.RestoredModel:
-        """As `load`, with options that the caller has; gin's bindings stay as they are."""
+        """As `load`, with the options of the caller; gin's bindings are not changed."""
         values = files.read_json(self.file("model.json"))
         description = restored.Description(
             values["dataset"],
@@ -256,7 +254,7 @@ class RunDir:
     def _any_checkpoints(self) -> list[str]:
         paths = self.list_checkpoints()
         if not paths:
-            raise UserError(f"'{self}' holds no checkpoint.")
+            raise UserError(f"'{self}' contains no checkpoint.")
         return paths
 
 

@@ -1,4 +1,4 @@
-"""A lock on a run's directory: one process trains there, any number read along."""
+"""A lock on the directory of a run: one process trains there, any number may read."""
 
 import contextlib
 import logging
@@ -19,20 +19,20 @@ _STALE_SECONDS = 180.0
 
 
 class RunLock:
-    """Held by the process that trains in a directory, as a file that names it.
+    """Lock of the process that trains in a directory: a file with its host and process number.
 
-    A context manager that may be entered again while it is held. It is released when the context
-    ends. The file of a process that was killed is taken over:
+    A context manager that may be entered again while it is held; the end of the outermost context
+    releases it. The lock of a process that was killed is taken over:
 
     *   on the same host, if no process has its number, or one that started at another time;
-    *   on another host, if the file has not been touched for three minutes: its process touches it
-        every 20 seconds.
+    *   on another host, if the file has not been touched for three minutes: a living process
+        touches it every 20 seconds.
 
     Args:
-      path: The file; its folder is made if need be.
+      path: Path of the file; its folder is created if needed.
 
     Raises:
-      UserError: On entering: another process holds it.
+      UserError: On entering, if another process holds the lock.
 
     Example:
       >>> import os, tempfile
@@ -73,15 +73,14 @@ class RunLock:
             "process_started": _process_start(os.getpid()),
             "time": time.strftime("%Y-%m-%d %H:%M:%S"),
         }
-        with files.locked(
-            self._path, folder=True
-        ):  # Of two that find it free at once, one is second.
+        # Only one of two processes that find the lock free at the same time may take it.
+        with files.locked(self._path, folder=True):
             other = self._read()
             if other is not None and self._is_held(other):
                 raise UserError(self._refusal(other))
             if other is not None:
                 _log.info(
-                    "Process %s on %s, which trained here, has ended without a word: going on.",
+                    "Process %s on %s, which trained here, was killed: its lock is taken over.",
                     other.get("pid"),
                     other.get("host"),
                 )
@@ -94,11 +93,11 @@ class RunLock:
         if self._read() == self._mine:
             with contextlib.suppress(OSError):
                 os.remove(self._path)
-                if self._made:  # And nothing was written there.
+                if self._made:  # If nothing was written there.
                     os.rmdir(os.path.dirname(self._path))
 
     def _read(self) -> dict[str, Any] | None:
-        """The content of the file; None if there is none, or none that can be read."""
+        """The content of the file; None if it does not exist or cannot be read."""
         try:
             content = files.read_json(self._path)
         except (OSError, ValueError):
@@ -111,7 +110,7 @@ class RunLock:
         pid = other.get("pid")
         if not isinstance(pid, int) or not files.is_alive(pid):
             return False
-        # A number may have gone to another process since.
+        # Another process may have got the number since.
         return other.get("process_started") == _process_start(pid)
 
     def _age(self) -> float:
@@ -136,10 +135,10 @@ class RunLock:
 
 
 def _process_start(pid: int) -> str | None:
-    """The time at which a process started, as the system counts it; None where it does not say."""
+    """The start time of a process, in the unit of the system; None if it is not available."""
     try:
         with open(f"/proc/{pid}/stat") as file:
-            # The name, in parentheses, may hold spaces: field 22 is the 20th behind it.
+            # The name, in parentheses, may contain spaces: field 22 is the 20th after it.
             return file.read().rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         return None

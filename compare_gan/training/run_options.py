@@ -1,4 +1,4 @@
-"""What a run is: the gin scopes `options` and `run_config`."""
+"""The options of a run: the gin scopes `options` and `run_config`."""
 
 import dataclasses
 from typing import Any
@@ -20,10 +20,10 @@ DISTRIBUTIONS = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 @gin.configurable("options", denylist=["loss", "penalty", "diff_augment", "optimization"])
 @dataclasses.dataclass(frozen=True)
 class Options:
-    """What is trained (gin scope `options`).
+    """Options of the GAN and its training (gin scope `options`).
 
     Attributes:
-      gan_class: The GAN: a reference (`@S3GAN`) or a registered name.
+      gan_class: Class of the GAN: a reference (`@S3GAN`) or a registered name.
       architecture: Name of the family of both networks, e.g. `resnet_biggan_arch`.
       batch_size: Global batch size, over all replicas.
       training_steps: Generator steps to train.
@@ -31,11 +31,21 @@ class Options:
       lamba: Weight of the penalty function `penalty.fn` (spelled so since 2018).
       z_dim: Dimension of the latent.
       discriminator_normalization: Accepted for old configs; has no effect (use the scope `D`).
-      loss: The loss in the spelling of 2019; read from gin's scope `loss`.
-      penalty: The penalty in that spelling; read from gin's scope `penalty`.
-      diff_augment: An augmentation in the spelling of a descendant of the 2019 library; read from
+      loss: Loss in the spelling of 2019; read from gin's scope `loss`.
+      penalty: Penalty in the spelling of 2019; read from gin's scope `penalty`.
+      diff_augment: Augmentation in the spelling of a descendant of the 2019 library; read from
         gin's scope `DiffAugment`.
       optimization: Learning rates, optimizers and moving average; read from gin's scope of the GAN.
+
+    Raises:
+      UserError: A value is not allowed.
+
+    Example:
+      >>> from compare_gan.training.run_options import Options
+      >>> options = Options("ModularGAN", "dcgan_arch", batch_size=64, training_steps=1000)
+      >>> gan = options.make_gan(image_shape=(32, 32, 3), num_classes=None)
+      >>> type(gan.generator).__name__, gan.z_dim
+      ('Generator', 128)
     """
 
     gan_class: Any = gin.REQUIRED
@@ -62,8 +72,8 @@ class Options:
     def make_gan(self, image_shape: tuple[int, int, int], num_classes: int | None) -> ModularGAN:
         """Builds the GAN, both networks included, for images of this shape ([H, W, C]).
 
-        What the old spellings say is handed over, what they leave at their defaults is not: then
-        gin's bindings of the GAN's own arguments (`ModularGAN.loss`) count.
+        Options in the old spellings are passed as arguments unless they have their default values;
+        then gin's bindings of the GAN's own arguments (`ModularGAN.loss`) apply.
         """
         objective = self.loss.arguments() | self.penalty.arguments(self.lamba)
         objective |= self.diff_augment.arguments()
@@ -81,26 +91,35 @@ class Options:
 @gin.configurable("run_config")
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """How it is trained (gin scope `run_config`).
+    """Options of a run that do not change what is trained (gin scope `run_config`).
 
     Attributes:
       tf_random_seed: Seed of weights, batches and noise; None draws one and records it.
-      single_core: Use one device even where there are several.
+      single_core: Whether to use one device where there are several.
       iterations_per_loop: Generator steps in one call of the compiled function; progress and
-        scalar summaries come once a call.
+        scalar summaries are written once per call.
       save_checkpoints_steps: Generator steps between checkpoints.
-      keep_checkpoint_max: How many checkpoints are kept.
+      keep_checkpoint_max: Number of checkpoints to keep.
       sample_steps: Generator steps between sample grids; None = `save_checkpoints_steps`.
-      deterministic: Use TensorFlow's op determinism, so that equal runs end in equal bits.
-      jit_compile: Compile a step with XLA; None = only on GPU and TPU.
-      winograd: Convolve in training by Winograd's algorithm where there are 128 channels and more
-        and much work: equal to rounding. None = on CPU, unless XLA compiles the step, which has a
-        way of its own. It takes memory (SNDCGAN at batch 64: 1.8 for 1.3 GiB) and, once, time to
-        compile (20 s there).
-      mixed_precision: What the networks compute in while they are trained: `bfloat16`, `float16`
-        (with a dynamic loss scale), or None for Keras's setting, which is float32. Variables,
-        optimizers, moments and losses are float32 always, sampling and evaluation too.
+      deterministic: Whether to use TensorFlow's op determinism, which makes the results of equal
+        runs equal bit by bit.
+      jit_compile: Whether to compile a step with XLA; None = only on GPU and TPU.
+      winograd: Whether to use Winograd's algorithm for large convolutions with at least 128
+        channels in training; results are equal up to rounding. None = on CPU, unless XLA compiles
+        the step, which chooses algorithms itself. It needs memory (SNDCGAN at batch 64: 1.8
+        instead of 1.3 GiB) and once takes time to compile (20 s there).
+      mixed_precision: Type in which the networks compute during training: `bfloat16`, `float16`
+        (with a dynamic loss scale), or None for Keras's setting, by default float32. Variables,
+        optimizers, moments, losses, sampling and evaluation are always float32.
       distribution: One of `auto`, `one_device`, `mirrored`, `multi_worker`, `tpu`.
+
+    Raises:
+      UserError: A value is not allowed.
+
+    Example:
+      >>> from compare_gan.training.run_options import RunConfig
+      >>> RunConfig(tf_random_seed=1).save_checkpoints_steps
+      5000
     """
 
     tf_random_seed: int | None = None

@@ -1,4 +1,4 @@
-"""What a run trains: networks, optimizers, averaged generator weights, step and seed."""
+"""The state of a training: networks, optimizers, averaged generator weights, step and seed."""
 
 import keras
 import tensorflow as tf
@@ -22,10 +22,10 @@ class TrainState:
 
     Attributes:
       gan: The GAN with its networks, heads, and variables of penalties and augmentations.
-      optimization: As given.
+      optimization: The options.
       g_optimizer, d_optimizer: Keras optimizers, built; with a loss scale for float16 networks.
       step: int64 variable, the number of finished generator steps.
-      seed: int64 variable, the seed that batches and noise follow from.
+      seed: int64 variable, the seed of batches and noise.
       ema: One float32 variable per trainable variable of the generator, its moving average; empty
         unless `optimization.g_use_ema`.
     """
@@ -52,14 +52,14 @@ class TrainState:
             ]
 
     def set_learning_rates(self) -> None:
-        """Gives the optimizers this step's learning rates, where they follow schedules."""
+        """Sets the optimizers' learning rates to those of this step, if they follow schedules."""
         rates = self.optimization.g_lr, self.optimization.discriminator_lr
         for optimizer, rate in zip((self.g_optimizer, self.d_optimizer), rates, strict=True):
             if is_schedule(rate):
                 _inner(optimizer).learning_rate.assign(rate(self.step))
 
     def update_ema(self) -> None:
-        """Moves the averages towards the generator; before `ema_start_step` they copy it."""
+        """Updates the averages; before `ema_start_step` they are copies of the weights."""
         if not self.ema:
             return
         options = self.optimization
@@ -72,9 +72,9 @@ class TrainState:
                 average.assign(tf.where(started, moved, value))
 
     def variables(self) -> dict[str, tf.Variable]:
-        """All variables by a stable name, as they are written to checkpoints.
+        """All variables by their names in checkpoints.
 
-        Learning rates are left out: the config says what they are, also on resuming.
+        Learning rates are left out: a resumed run takes them from its config.
         """
         named = {"step": self.step, "seed": self.seed}
         networks = {"generator": self.gan.generator, "discriminator": self.gan.discriminator}
@@ -104,11 +104,11 @@ class TrainState:
         return named
 
     def make_sampling_generator(self) -> keras.Model:
-        """A second generator of the same shape, for `update_sampling_generator` to fill."""
+        """A second generator of the same shape, for `update_sampling_generator`."""
         return self.gan.make_generator()
 
     def update_sampling_generator(self, clone: keras.Model, use_ema: bool = True) -> None:
-        """Copies the generator into `clone`, its averaged weights where there are any."""
+        """Copies the generator's weights to `clone`, the averaged ones if there are any."""
         for target, source in zip(clone.variables, self.gan.generator.variables, strict=True):
             target.assign(keras.ops.convert_to_tensor(source))
         if self.ema and use_ema:

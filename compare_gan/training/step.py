@@ -1,5 +1,6 @@
 """One generator step."""
 
+import functools
 from collections.abc import Callable
 
 import keras
@@ -14,11 +15,10 @@ from compare_gan.training.state import TrainState
 class TrainStep:
     """One generator step: `disc_iters` discriminator updates, one generator update, the EMA.
 
-    A pure function of the state and the batch; see DESIGN, "A batch's journey". Runs inside
-    `strategy.run`.
+    A pure function of the state and the batch; runs inside `strategy.run`.
 
     Attributes:
-      names: The names of the values that a step returns, known once it has been traced.
+      names: Names of the values that a step returns, known after it has been traced.
     """
 
     def __init__(self, state: TrainState):
@@ -51,12 +51,12 @@ class TrainStep:
         for i, (d_batch, fake) in enumerate(zip(d_batches, fakes, strict=True)):
             fake = gan.fakes(d_batch) if fake is None else fake
             values = self._update(
-                lambda b=d_batch, f=fake, i=i: gan.discriminator_loss(b, f, done, i),
+                functools.partial(gan.discriminator_loss, d_batch, fake, done, i),
                 gan.discriminator_variables,
                 self._state.d_optimizer,
                 "discriminator",
             )
-        # One non-finite pixel makes the mean non-finite: a cheap witness of a diverged generator.
+        # One non-finite pixel makes the mean non-finite: a cheap check for a diverged generator.
         values["fake_image_mean"] = tf.reduce_mean(fake)
         values |= self._update(
             lambda: gan.generator_loss(g_batch, done),

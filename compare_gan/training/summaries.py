@@ -1,4 +1,4 @@
-"""Scalars and pictures of a run as it trains: TensorBoard, log.jsonl, a line of progress."""
+"""Scalars and pictures of a run: TensorBoard, log.jsonl, a line of progress."""
 
 import contextlib
 import json
@@ -13,16 +13,16 @@ from compare_gan.engine.progress import ProgressLine
 
 
 class Summaries:
-    """Writes the scalars, texts and image grids of one run to TensorBoard, scalars also to a file.
+    """Writes scalars, texts and image grids of a run to TensorBoard, scalars also to a log.
 
-    The log gets one line of JSON for each call of the compiled loop: step, images per second, the
-    mean of each value over the steps of that call.
+    The log has one line of JSON for each call of the compiled loop: step, images per second, and
+    the mean of each value over the steps of the call.
 
     Args:
-      log: The file of those lines.
-      tensorboard: The folder of the TensorBoard events.
-      first_step: The step at which the run begins or resumes: lines of later steps, which a killed
-        process wrote after its last checkpoint, are dropped from the log.
+      log: Path of the log.
+      tensorboard: Folder of the TensorBoard events.
+      first_step: Step at which the run begins or resumes. Lines of later steps, which a killed
+        process wrote after its last checkpoint, are removed from the log.
     """
 
     def __init__(self, log: str, tensorboard: str, first_step: int = 0):
@@ -58,12 +58,12 @@ class Summaries:
         return read_log(self._log)
 
     def flush(self) -> None:
-        """Makes sure that everything written so far is on disk."""
+        """Writes everything to disk."""
         self._writer.flush()
 
 
 def read_log(path: str) -> list[dict[str, Any]]:
-    """The rows of `log.jsonl`, oldest first; without a last line that was cut off by a kill."""
+    """The rows of `log.jsonl`, oldest first; a last line that a kill cut off is left out."""
     rows = []
     with contextlib.suppress(FileNotFoundError, json.JSONDecodeError), open(path) as log:
         for line in log:
@@ -78,7 +78,7 @@ class Progress:
         self._line = ProgressLine("step", first_step, last_step)
 
     def update(self, step: int, images_per_second: float, values: dict[str, float]) -> None:
-        """Shows the step reached, the two losses and the speed."""
+        """Shows the step, the two losses and the speed."""
         self._line.update(
             step,
             f"D {values['loss/discriminator']:.3f}, G {values['loss/generator']:.3f}, "

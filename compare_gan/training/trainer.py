@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 def make_strategy(run_config: RunConfig) -> tf.distribute.Strategy:
-    """The devices of a run; must come before any other TensorFlow operation of the process."""
+    """The devices of a run; has to be called before any other TensorFlow operation."""
     if run_config.deterministic:
         tf.config.experimental.enable_op_determinism()
     return engine.make_strategy(run_config.distribution, run_config.single_core)
@@ -36,12 +36,19 @@ class Trainer:
 
     Args:
       experiment: The experiment to train.
-      run: The directory of checkpoints, pictures and logs; made if absent.
-      strategy: The devices to train on; those of the config if None.
+      run: Directory of checkpoints, pictures and logs; created if it does not exist.
+      strategy: Devices to train on; None = those of the config.
 
     Raises:
-      UserError: The directory holds a run that diverged or that has another config's shapes, or
-        the batch size does not suit the GAN or the number of replicas.
+      UserError: The run in the directory diverged or has networks of other shapes, or the batch
+        size does not fit the GAN or the number of replicas.
+
+    Example:
+      >>> from compare_gan import config
+      >>> from compare_gan.training import Experiment, RunDir, Trainer
+      >>> config.parse(["s3gan_fashion_mnist"])
+      >>> trainer = Trainer(Experiment.from_gin(), RunDir("runs/s3gan"))  # doctest: +SKIP
+      >>> trainer.train()  # doctest: +SKIP
     """
 
     def __init__(
@@ -83,15 +90,15 @@ class Trainer:
 
     @property
     def step(self) -> int:
-        """Generator steps done."""
+        """The number of finished generator steps."""
         return self.checkpoints.step
 
     def run_steps(self, num_steps: int) -> dict[str, np.ndarray]:
         """Trains `num_steps` generator steps in one call of the compiled loop.
 
         Returns:
-          Each value's course over the steps, by name, float32 [num_steps]; shorter if a value was
-          not finite: the last entry is then that step's.
+          For each value, by name, its course over the steps: float32 [num_steps]. It is shorter if
+          a value was not finite, and ends with the step in which that happened.
         """
         if self.loop.iterator is None:
             self._provide_labels()
@@ -100,19 +107,19 @@ class Trainer:
     def train(self) -> None:
         """Trains to `options.training_steps`, with checkpoints, summaries and pictures.
 
-        SIGINT and SIGTERM, to any worker, end it after the running call, with a checkpoint.
+        SIGINT or SIGTERM to any worker ends it after the current call, with a checkpoint.
 
         Raises:
           UserError: Another process trains in the directory.
-          DivergenceError: A loss or an image was not finite. The run is marked as diverged and its
-            last checkpoint kept.
+          DivergenceError: A loss or an image was not finite. The run is then marked as diverged;
+            its last checkpoint remains.
           KeyboardInterrupt: A signal ended it.
         """
         options, run_config = self.experiment.options, self.experiment.run_config
         if self.step >= options.training_steps:
-            _log.info("Step %d is reached already.", self.step)
+            _log.info("Step %d has been reached already.", self.step)
             return
-        # `training.modes` holds the lock already, from before the checkpoint was restored.
+        # `training.modes` has acquired the lock already, before the checkpoint was restored.
         with self.run.lock if self.is_chief else contextlib.nullcontext():
             self._provide_labels()
             engine.fit(
@@ -126,7 +133,7 @@ class Trainer:
             )
 
     def provide_labels(self) -> None:
-        """Infers the labels that the data set asks for, if steps remain that need them.
+        """Infers the labels that the data set asks for, unless the training is finished.
 
         Raises:
           UserError, DivergenceError: See `labels.infer`; or the run was trained on other labels.
@@ -135,7 +142,7 @@ class Trainer:
             self._provide_labels()
 
     def _provide_labels(self) -> None:
-        # Checked before they are inferred, which may take long, and again with their hash.
+        # Checked before the inference, which may take long, and again when the hash is known.
         self.run.check_training_labels(self._label_description)
         self.experiment = self.experiment.with_labels(self.run.labels, self.strategy)
         description = self._label_description
@@ -149,15 +156,14 @@ class Trainer:
         return None if inferred is None else inferred.description
 
     def batches(self, num_replicas: int = 1, replica_ids: Sequence[int] = (0,)) -> tf.data.Dataset:
-        """The batches of the steps to come.
+        """The batches of the remaining steps.
 
         Args:
-          num_replicas: The number of replicas that share a batch.
-          replica_ids: The replicas to feed.
+          num_replicas: Number of replicas that share a batch.
+          replica_ids: Replicas to make batches for.
 
         Returns:
-          One element for each step and each of those replicas, in turn; see
-          `datasets.train_batches`.
+          For each step, one element for each of these replicas; see `datasets.train_batches`.
         """
         options = self.experiment.options
         return train_batches(

@@ -27,7 +27,7 @@ def test_parameters_of_bases_count_only_where_they_are_passed_on():
     assert parameters(Closed) == ["e"]
 
 
-def test_unknown_keyword_is_told_with_what_is_known():
+def test_unknown_keyword_is_reported_with_the_known_ones():
     check_keywords(Passing, ["a", "d"])
     with pytest.raises(UserError, match=r"Passing has no parameter 'x'\. Known: a, b, c, d\."):
         check_keywords(Passing, ["a", "x"])

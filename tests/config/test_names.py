@@ -63,7 +63,7 @@ def test_a_file_that_exists_wins(tmp_path, monkeypatch):
         ("qwertyuiop", "config 'qwertyuiop'. `compare_gan configs` lists those that have a name."),
     ),
 )
-def test_an_unknown_name_is_answered_with_the_nearest(name, sentence, tmp_path, monkeypatch):
+def test_an_unknown_name_is_reported_with_the_nearest(name, sentence, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "main.gin").write_text("")
     with pytest.raises(UserError) as caught:
@@ -71,7 +71,7 @@ def test_an_unknown_name_is_answered_with_the_nearest(name, sentence, tmp_path, 
     assert str(caught.value) == f"There is no gin {sentence}"
 
 
-def test_configs_of_the_users_own_include_example_configs(tmp_path, monkeypatch):
+def test_configs_of_the_user_include_example_configs(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "mine.gin"
     path.write_text('include "few_labels/s2gan_fashion_mnist.gin"\noptions.batch_size = 12\n')

@@ -1,4 +1,4 @@
-"""A user's mistakes in a config: one sentence with the place and the nearest valid name."""
+"""Mistakes in a config: one sentence with the place and the nearest valid name."""
 
 import gin
 import pytest
@@ -53,8 +53,8 @@ def test_files_include_their_neighbours(tmp_path):
     assert Options().batch_size == 8
 
 
-def test_what_is_included_includes_its_own_neighbours(tmp_path, monkeypatch):
-    """Also where one of the first file bears the name; that is found if there is no other."""
+def test_included_files_include_their_own_neighbours(tmp_path, monkeypatch):
+    """They win over neighbours of the first file, which are found if there are no others."""
     monkeypatch.chdir(tmp_path)
     (tmp_path / "rows").mkdir()
     _write(tmp_path, _GOOD, "base.gin")
@@ -73,14 +73,14 @@ def test_what_is_included_includes_its_own_neighbours(tmp_path, monkeypatch):
     assert before == (gin.config._LOCATION_PREFIXES, gin.config._FILE_READERS)
 
 
-def test_parsing_drops_what_was_bound_before(tmp_path):
+def test_parsing_drops_earlier_bindings(tmp_path):
     config.parse([], ["run_config.iterations_per_loop = 7"])
     config.parse([_write(tmp_path, _GOOD)])
     with pytest.raises(ValueError, match="run_config"):
         gin.query_parameter("run_config.iterations_per_loop")
 
 
-def test_a_config_may_import_parts_of_the_users_own(tmp_path, monkeypatch):
+def test_a_config_may_import_parts_of_the_user(tmp_path, monkeypatch):
     (tmp_path / "my_losses_for_a_test.py").write_text(
         "import gin\n\n@gin.configurable\ndef loss_of_a_test(d_real_logits, d_fake_logits): ...\n"
     )
@@ -110,21 +110,21 @@ def test_a_mistake_is_one_sentence_with_its_place(tmp_path, line, message):
     assert "\n" not in str(caught.value)
 
 
-def test_a_name_that_two_parts_share_is_told(tmp_path):
+def test_an_ambiguous_name_is_reported(tmp_path):
     for module in ("one", "two"):
         gin.external_configurable(lambda: None, "shared_by_a_test", module=f"{module}_of_a_test")
     with pytest.raises(UserError, match=r"line 2: .*Ambiguous selector 'shared_by_a_test', match"):
         config.parse([_write(tmp_path, "\nloss.fn = @shared_by_a_test")])
 
 
-def test_a_mistake_in_a_binding_says_so():
+def test_a_mistake_in_a_binding_names_the_flag():
     with pytest.raises(UserError, match=r"^--gin_bindings: .*'batch_sice'\..*'batch_size'"):
         config.parse([], ["options.batch_sice = 4"])
     with pytest.raises(UserError, match=r"^--gin_bindings: The config cannot be read: "):
         config.parse([], ["options.batch_size == 4"])
 
 
-def test_a_mistake_in_the_users_own_module_is_told_as_it_is(tmp_path, monkeypatch):
+def test_an_error_of_an_imported_module_is_reported_unchanged(tmp_path, monkeypatch):
     (tmp_path / "my_part_for_a_test.py").write_text(
         "from compare_gan.errors import UserError\n\nraise UserError('No such GPU.')\n"
     )
@@ -133,7 +133,7 @@ def test_a_mistake_in_the_users_own_module_is_told_as_it_is(tmp_path, monkeypatc
         config.parse([_write(tmp_path, "import my_part_for_a_test")])
 
 
-def test_a_missing_file_is_told_with_the_nearest(tmp_path):
+def test_a_missing_file_is_reported_with_the_nearest_name(tmp_path):
     path = _write(tmp_path, _GOOD, "s3gan.gin")
     with pytest.raises(UserError, match=r"no gin config .*s3gn\.gin'\. Did you mean .*s3gan\.gin"):
         config.parse([path.replace("s3gan", "s3gn")])
@@ -145,7 +145,7 @@ def _raise(error):
     raise error
 
 
-def test_what_is_told_begins_with_its_place(tmp_path):
+def test_messages_begin_with_their_place(tmp_path):
     _write(tmp_path, "options.batch_size = 8\nS3GAN.g_lr = 0.1", "base.gin")
     path = _write(tmp_path, 'include "base.gin"\n\nmodels/options.batch_size = 6\nA = 3')
     config.parse([path], ["options.z_dim = 5"])
@@ -163,43 +163,43 @@ def test_what_is_told_begins_with_its_place(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("bindings", "told"),
+    ("bindings", "message"),
     (
         (["ModularGAN.g_lr = -1"], "--gin_bindings: ModularGAN.g_lr is wrong."),
         (["ModularGAN.g_lr = 1", "S3GAN.g_lr = -1"], "--gin_bindings: S3GAN.g_lr is wrong."),
         (["SSGAN.g_lr = -1"], "--gin_bindings: S3GAN.g_lr is wrong."),  # Another class.
     ),
 )
-def test_what_is_told_names_the_base_whose_parameter_is_bound(bindings, told):
+def test_messages_name_the_base_class_with_the_binding(bindings, message):
     config.parse([], bindings)
     with pytest.raises(UserError) as caught, config.located():
         _raise(UserError("S3GAN.g_lr is wrong."))
-    assert str(caught.value) == told
+    assert str(caught.value) == message
 
 
-def test_what_is_bound():
+def test_is_bound():
     config.parse([], ["S3GAN.g_lr = 1"])
     assert config.is_bound("S3GAN.g_lr")
     assert not config.is_bound("ModularGAN.g_lr")
     assert not config.is_bound("nothing.of_this_name")
 
 
-def test_what_is_told_may_quote_the_value_instead_of_the_parameter(tmp_path):
+def test_messages_may_quote_the_value_instead_of_the_parameter(tmp_path):
     path = _write(
         tmp_path, "loss.fn = @hinge\nevaluation.metrics = ['fid', 'mmd']\ndataset.name = 'hinge'"
     )
     config.parse([path])
-    for sentence, about, line in (
+    for sentence, parameters, line in (
         ("Unknown metric 'mmd'.", (), 2),
         ("Unknown loss 'hinge'.", (), 3),
         ("Unknown 'name'.", ("options.architecture", "loss.fn"), 1),
     ):
-        with pytest.raises(UserError) as caught, config.located(*about):
+        with pytest.raises(UserError) as caught, config.located(*parameters):
             _raise(UserError(sentence))
         assert str(caught.value) == f"{path}, line {line}: {sentence}"
 
 
-def test_what_is_told_is_placed_once_and_other_errors_pass(tmp_path):
+def test_a_place_is_added_once_and_only_to_user_errors(tmp_path):
     path = _write(tmp_path, "options.batch_size = 8")
     config.parse([path])
     with pytest.raises(UserError) as caught, config.located("loss.fn"), config.located():

@@ -1,4 +1,4 @@
-"""Saving, resuming, and what is left after damage."""
+"""Saving, resuming, and damaged checkpoints."""
 
 import os
 from types import SimpleNamespace
@@ -49,7 +49,7 @@ def test_nothing_saved_is_nothing_restored(tmp_path):
     assert list_checkpoints(str(tmp_path)) == []
 
 
-def test_only_as_many_as_wanted_are_kept(tmp_path):
+def test_the_newest_checkpoints_are_kept(tmp_path):
     _save(tmp_path, 0, 1, 2, 3, keep_max=2)
     assert [step_of(p) for p in list_checkpoints(str(tmp_path))] == [2, 3]
 
@@ -83,7 +83,7 @@ def test_a_damaged_newest_falls_back_and_is_written_anew(tmp_path, damage, caplo
         assert step_of(checkpoints.restore_newest()) == 5
     assert "step-10' is damaged" in caplog.text
     np.testing.assert_array_equal(state.weight, [5, 5, 5])
-    # The run goes on to step 10 once more.
+    # The run reaches step 10 again.
     state.step.assign(10)
     state.weight.assign([7.0, 7.0, 7.0])
     checkpoints.save()
@@ -100,7 +100,7 @@ def test_checkpoints_are_found_without_tensorflows_list_of_them(tmp_path):
     assert step_of(Checkpoints(_state(), str(tmp_path)).restore_newest()) == 10
 
 
-def test_all_damaged_is_said(tmp_path):
+def test_damage_of_all_checkpoints_is_reported(tmp_path):
     _save(tmp_path, 5)
     _truncate(list_checkpoints(str(tmp_path))[0])
     with pytest.raises(UserError, match=r"None of the 1 checkpoints in .* can be read"):

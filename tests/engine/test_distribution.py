@@ -13,14 +13,14 @@ def test_one_device_is_the_default_without_gpus(monkeypatch):
         assert is_chief(strategy)
 
 
-def test_mirrored_uses_what_there_is():
+def test_mirrored_uses_all_devices():
     strategy = make_strategy("mirrored")
     assert isinstance(strategy, tf.distribute.MirroredStrategy)
     assert is_chief(strategy)
 
 
 @pytest.mark.parametrize("distribution", ("tpu", "auto"))
-def test_a_tpu_that_does_not_answer_is_told(monkeypatch, distribution):
+def test_an_unavailable_tpu_is_reported(monkeypatch, distribution):
     monkeypatch.setenv("TPU_NAME", "nowhere")
 
     def refuse(*args, **kwargs):

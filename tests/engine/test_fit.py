@@ -1,4 +1,4 @@
-"""The loop under every training: where it is cut, resumed, ended and what it calls."""
+"""The loop of every training: lengths of calls, resuming, ends and callbacks."""
 
 import os
 import signal
@@ -86,7 +86,7 @@ def test_calls_end_where_something_is_due(tmp_path):
     assert loop.function.experimental_get_tracing_count() == 1
 
 
-def test_a_second_call_goes_on_from_the_newest_checkpoint(tmp_path):
+def test_a_second_call_resumes_from_the_newest_checkpoint(tmp_path):
     _fit(tmp_path, last_step=5)
     log = _Log()
     model, _ = _fit(tmp_path, log)
@@ -135,7 +135,7 @@ def test_a_callback_may_find_divergence(tmp_path):
     assert _saved(tmp_path) == []
 
 
-def test_an_error_ends_what_has_begun(tmp_path):
+def test_after_an_error_callbacks_are_ended(tmp_path):
     class Fails(engine.Callback):
         def on_begin(self, step):
             raise OSError("disk full")

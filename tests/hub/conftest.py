@@ -84,7 +84,7 @@ def _make(values) -> list:
 
 
 class _Tools:
-    """What the 2019 library would have saved; the values are those of the golden data."""
+    """Files as the 2019 library saved them, with the values of the golden data."""
 
     write_checkpoint = staticmethod(write_checkpoint)
     write_hub_module = staticmethod(write_hub_module)
@@ -94,7 +94,7 @@ class _Tools:
         self._old_name = old_name
 
     def value(self, name: str, shape) -> np.ndarray:
-        """The value of a variable that its name stands for."""
+        """The value of a variable, which follows from its name."""
         value = self._golden_value(name, shape)
         if value is None:
             start = {"moving_variance": 1, "accu_counter": 1e-12}.get(name.rsplit("/", 1)[-1], 0)
@@ -102,7 +102,7 @@ class _Tools:
         return np.asarray(value, np.float32)
 
     def variables(self, net: str) -> dict[str, np.ndarray]:
-        """By its name of 2019 each variable of a network of the golden data."""
+        """Each variable of a network of the golden data, by its name of 2019."""
         architecture, num_classes, bindings = _NETS[net]
         registry.load_all()
         gin.parse_config(bindings)

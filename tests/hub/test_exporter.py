@@ -1,4 +1,4 @@
-"""What is exported gives, in a process of its own, the images of the generator it was made from."""
+"""Exported models give, in another process, the images of the original generator."""
 
 import os
 import subprocess
@@ -81,7 +81,7 @@ def _environment():
     return os.environ | {"PYTHONPATH": root}
 
 
-def test_what_is_there_is_not_written_over(tmp_path):
+def test_existing_files_are_not_overwritten(tmp_path):
     gan = types.SimpleNamespace(discriminator=None)
     sampler, state = types.SimpleNamespace(network=None), types.SimpleNamespace(gan=gan)
     model = types.SimpleNamespace(sampler=sampler, state=state)

@@ -173,7 +173,7 @@ def test_a_generator_alone_is_enough(old, narrow, tmp_path, caplog):
     prefix = old.write_checkpoint(tmp_path, variables)
     with caplog.at_level("WARNING", logger="compare_gan"):
         import_weights(prefix, str(tmp_path / "run"))
-    assert "holds no discriminator: it is left as initialized" in caplog.text
+    assert "contains no discriminator: it stays as initialized" in caplog.text
     for variable in RunDir(tmp_path / "run").load().sampler.network.variables:
         np.testing.assert_array_equal(variable.value, variables[variable.path])
 
@@ -215,7 +215,7 @@ def test_a_config_of_2019_needs_neither_its_data_nor_its_label_files(old, comman
     assert status == 0, err
     assert out.startswith("S3GAN of resnet_biggan_arch, 128x128x3, 1000 classes")
 
-    # What `sample` and `export` do.
+    # As `sample` and `export` do.
     images = sampling.write_images(RunDir(run).load().sampler, str(tmp_path / "images"), 1, seed=0)
     assert len(os.listdir(images)) == 1
 
@@ -225,7 +225,7 @@ def test_classes_are_known_without_the_label_files(old, biggan, tmp_path):
     prefix = old.write_checkpoint(tmp_path, biggan)
     with pytest.raises(UserError, match="weights are for 10 classes, but 'cifar10' has 4"):
         import_weights(prefix, str(tmp_path / "run"), [], [*labels, "replace_labels.num_classes=4"])
-    # Where nothing but them would tell the classes the size of the images is known all the same.
+    # The size of the images is known even where only label files have the number of classes.
     labels[0] = "dataset.name = 'celeb_a'"
     with pytest.raises(UserError, match=r" at 64x64"):
         import_weights(prefix, str(tmp_path / "run"), [], labels)
@@ -295,7 +295,7 @@ def _spoil(variables, change):
         ),
     ),
 )  # fmt: skip
-def test_what_does_not_fit_is_listed_and_nothing_is_left(
+def test_variables_that_do_not_fit_are_listed_and_nothing_is_written(
     old, narrow, tmp_path, change, bindings, sentence
 ):
     prefix = old.write_checkpoint(tmp_path / "old", _spoil(narrow, change))
@@ -319,7 +319,7 @@ def test_every_variable_that_does_not_fit_is_listed(old, narrow, command, tmp_pa
     )
 
 
-def test_a_new_folder_may_lie_in_new_ones(old, narrow, tmp_path):
+def test_parents_of_a_new_folder_are_created(old, narrow, tmp_path):
     prefix = old.write_checkpoint(tmp_path / "old", narrow)
     import_weights(prefix, str(tmp_path / "new" / "deep" / "run"))
     assert RunDir(tmp_path / "new" / "deep" / "run").load().step == 7

@@ -1,4 +1,4 @@
-"""Every variable list of the 2019 library leads back to networks with just these variables."""
+"""From every variable list of the 2019 library, networks with exactly these variables."""
 
 import functools
 import gzip
@@ -30,14 +30,14 @@ def _shapes(row):
 
 
 def _rebuilt(found):
-    """By their names of 2019 the shapes of both networks' variables."""
+    """Shapes of the variables of both networks by their names of 2019."""
     z_dim = next(b for b in found.bindings if b.startswith("options.z_dim = ")).split()[-1]
     shapes = {}
     for network, own, inputs in (
         ("Generator", "D.", (2, int(z_dim))),
         ("Discriminator", "G.", (2, *found.image_shape)),
     ):
-        # Those of one network only, so that equal ones are built once.
+        # Bindings of one network only, so that equal networks are built once.
         bindings = [b for b in found.bindings if not b.startswith((own, "options."))]
         bindings = tuple(b for b in bindings if "ator." not in b or f".{network}." in b)
         shapes |= _build(
@@ -85,14 +85,14 @@ def _row(arch, size):
     return next(r for r in _ROWS if r["arch"] == arch and r["image_shape"][0] == size)
 
 
-def test_what_the_graph_or_a_config_tells_wins():
+def test_facts_of_the_graph_or_a_config_win():
     shapes = _shapes(_row("dcgan", 28))
     assert infer(shapes).image_shape[0] == 28
     assert infer(shapes).other_sizes == [32]
     colors = infer(shapes).image_shape[2]
-    told = infer(shapes, GraphFacts(image_shape=(32, 32, colors), epsilon=0.5))
-    assert told.image_shape[0] == 32 and told.other_sizes == []
-    assert "standardize_batch.epsilon = 0.5" in told.bindings
+    found = infer(shapes, GraphFacts(image_shape=(32, 32, colors), epsilon=0.5))
+    assert found.image_shape[0] == 32 and found.other_sizes == []
+    assert "standardize_batch.epsilon = 0.5" in found.bindings
     assert infer(shapes, image_shape=(32, 32, colors)).image_shape[0] == 32
     with pytest.raises(UserError, match=r"no known architecture \(compared with resnet_stl_arch"):
         infer(shapes, architecture="resnet_stl_arch")

@@ -53,7 +53,7 @@ def _module(old, tmp_path):
     return old.write_hub_module(tmp_path / "module", _VARIABLES, 20, 10, epsilon=1e-4)
 
 
-def test_a_hub_module_and_what_its_graph_tells(module):
+def test_a_hub_module_and_the_facts_of_its_graph(module):
     with open_source(module) as source:
         _check(source)
         assert source.step == 0
@@ -90,7 +90,7 @@ def test_a_hub_module_by_its_url(module, tmp_path, monkeypatch):
         server.shutdown()
 
 
-def test_what_is_no_source_is_told(old, module, tmp_path):
+def test_unreadable_sources_are_reported(old, module, tmp_path):
     refused = _assert_refused
     refused(tmp_path / "nothing", "nothing' is neither a TensorFlow 1 checkpoint")
     refused(tmp_path, "is neither a TensorFlow 1 checkpoint .* nor a TF-Hub module")
@@ -104,7 +104,7 @@ def test_what_is_no_source_is_told(old, module, tmp_path):
     refused(tmp_path / "module.tar.gz", "cannot be unpacked")
     with tarfile.open(tmp_path / "empty.tar.gz", "w:gz"):
         pass
-    refused(tmp_path / "empty.tar.gz", "holds no TF-Hub module")
+    refused(tmp_path / "empty.tar.gz", "contains no TF-Hub module")
 
 
 def test_archives_cannot_write_elsewhere(tmp_path):
@@ -114,7 +114,7 @@ def test_archives_cannot_write_elsewhere(tmp_path):
     _assert_refused(tmp_path / "module.tar.gz", "cannot be unpacked")
 
 
-def test_weights_cut_short_are_told(old, tmp_path):
+def test_truncated_weights_are_reported(old, tmp_path):
     prefix = old.write_checkpoint(tmp_path, _VARIABLES)
     with open(f"{prefix}.data-00000-of-00001", "r+b") as file:
         file.truncate(4)

@@ -184,7 +184,7 @@ _ADDED = (
             ('dataset.name = "test_oblong"',
              "infer_labels.features = 'self_supervised' needs square images, "),
             ("infer_labels.soft = True", "infer_labels.soft = True needs S3GAN.use_soft_labels = "
-             "True: else S3GAN takes the likeliest class of each."),
+             "True: otherwise S3GAN takes the most probable class of each label."),
         )
     ),
     ('dataset.inferred_labels = True\ndataset.name = "random_class_imagenet_64"',

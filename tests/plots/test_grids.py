@@ -38,7 +38,7 @@ def test_class_grid_writes_names_before_rows_that_may_be_short():
     assert grid.shape[0] == plain.shape[0] and margin > 20
     centres = grid[30::58, margin + 30 :: 58, 0]
     np.testing.assert_array_equal(centres, [[1, 2, 3], [255, 255, 255], [1, 255, 255]])
-    # Ink stands in the margin beside each row, more of it for the longer name.
+    # There is ink in the margin of each row with a name, more of it for the longer name.
     ink = [(grid[top : top + 56, :margin] < 128).sum() for top in (2, 60, 118)]
     assert min(ink) > 0 and ink[2] > ink[1]
 

@@ -1,4 +1,4 @@
-"""Batches for the dummy networks of `dummy_arch`, and a run of them that is trained only once."""
+"""Batches for the networks of `dummy_arch`, and one trained run that tests share."""
 
 import shutil
 
@@ -19,7 +19,7 @@ IMAGE_SHAPE, NUM_CLASSES, Z_DIM = (4, 4, 1), 3, 5
 
 
 def make_state(seed=0, disc_iters=2, num_classes=NUM_CLASSES):
-    """The state of a GAN on `dummy_arch`, as the runner makes it; all else comes from gin."""
+    """The state of a GAN on `dummy_arch`, as the runner creates it; other options come from gin."""
     keras.utils.set_random_seed(5)
     options = Options(
         architecture="dummy_arch",
@@ -72,5 +72,5 @@ def _finished(tmp_path_factory, tiny_run):
 
 @pytest.fixture
 def finished_run(_finished):
-    """`finished_run(path)`: puts the model directory of the finished tiny run there."""
+    """`finished_run(path)`: copies the model directory of the finished tiny run there."""
     return lambda path: shutil.copytree(_finished, path, dirs_exist_ok=True)

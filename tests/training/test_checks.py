@@ -1,4 +1,4 @@
-"""What the checks let pass; what they refuse is in tests/integration/test_mistakes.py."""
+"""Configs that the checks accept; tests/integration/test_mistakes.py has the refused ones."""
 
 import gin
 import pytest
@@ -26,12 +26,12 @@ def _make_loss():
         ("evaluation.extractor = 'auto'", "evaluation.metrics = ['fid', @inception_score]"),
     ),
 )
-def test_parts_may_be_given_so(bindings):
+def test_allowed_ways_to_name_parts(bindings):
     config.parse([], bindings)
     check_bindings(OptimizationOptions)
 
 
-def test_an_unknown_macro_behind_another_is_told():
+def test_an_unknown_macro_behind_another_is_reported():
     config.parse([], ["loss.fn = %LOSS", "LOSS = %HINGE"])
     with pytest.raises(UserError, match=r"Unknown macro 'HINGE'\. Known: LOSS"):
         check_bindings(OptimizationOptions)
@@ -45,7 +45,7 @@ def test_an_unknown_macro_behind_another_is_told():
         ("ModularGAN.conditional = True", "resnet_biggan.Discriminator.project_y = True"),
     ),
 )
-def test_projection_and_embedding_that_are_no_mistake(bindings):
+def test_allowed_projections_and_embeddings(bindings):
     config.parse([], ["OFF = False", *bindings])
     options = Options("ModularGAN", "resnet_biggan_arch", batch_size=4, training_steps=1)
     check_gan(options, (32, 32, 3), num_classes=10)

@@ -10,7 +10,7 @@ def _describe(tiny_run, *bindings):
     return describe(Experiment.from_gin())
 
 
-def test_config_parameters_and_memory_are_told(tiny_run):
+def test_config_parameters_and_memory_are_described(tiny_run):
     text = _describe(tiny_run)
     assert "options.batch_size = 8" in text
     for default in (

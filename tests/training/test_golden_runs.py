@@ -23,10 +23,10 @@ for _kind in ("architecture", "gan", "optimizer"):
 RUNS = 3
 FIRST, LATER = 1e-5, 1e-3  # Adam's first, sign-like updates amplify rounding.
 
-# What the 2019 library computed otherwise, restored.
+# Restores computations of the 2019 library that differ here.
 BINDINGS = """
-    # It ran the generator once for both updates, we do for each: two of our moving averages' steps
-    # are one of its. The square root of 0.9:
+    # It ran the generator once for both updates, here it runs for each: two steps of our moving
+    # averages are one of its. The square root of 0.9:
     standardize_batch.decay = 0.9486832980505138
     conditional_batch_norm.centered = False
 """
@@ -46,7 +46,7 @@ GANS = {
         None,
         LATER,
     ),
-    # One image of eight is turned, the last: the 2019 library's choice and ours.
+    # Of eight images only the last is turned, there as here.
     "s3gan32_rot_predictor_d1": (
         dict(gan_class="S3GAN", architecture="resnet_biggan_arch", batch_size=8),
         10,
@@ -80,7 +80,7 @@ def _sub_batches(size):
 
 
 class Run(NamedTuple):
-    """What a step leaves behind; first the discriminator's, then the generator's.
+    """The results of a step: first the discriminator's, then the generator's.
 
     `variables` are by their names of 2019.
     """

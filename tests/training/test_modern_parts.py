@@ -53,7 +53,7 @@ def test_a_run_is_saved_and_resumed_bit_for_bit(make_trainer, tmp_path):
     ):
         assert expected[name] != 0.0
     assert all(np.all(np.isfinite(course)) for course in history.values())
-    # Of the second discriminator steps (updates 1, 3, 5, 7, 9, 11) those with numbers 3 and 9.
+    # Updates 3 and 9 of the second discriminator steps (updates 1, 3, 5, 7, 9, 11).
     assert [value > 0 for value in history["loss/r1"]] == [False, True, False, False, True, False]
     assert [value > 0 for value in history["loss/lecam"]][:3] == [False] * 3
 
@@ -139,14 +139,14 @@ def test_there_are_no_conditionals_without_lazy_penalties(make_trainer, tmp_path
     assert not [op for op in graph.get_operations() if op.type in ("If", "StatelessIf")]
 
 
-def test_variables_of_penalties_are_only_there_with_them(make_trainer, tmp_path):
+def test_variables_of_penalties_exist_only_with_them(make_trainer, tmp_path):
     plain = make_trainer(tmp_path / "plain")
     assert not [name for name in plain.state.variables() if name.startswith("penalties")]
     plain.run_steps(1)
     plain.checkpoints.save()
     [path] = glob.glob(os.path.join(tmp_path, "plain", "checkpoints", "step-1.index"))
     stored = {name for name, _ in tf.train.list_variables(path.removesuffix(".index"))}
-    # A run that was started without a memory cannot go on with one.
+    # A run that was started without a memory cannot be resumed with one.
     with pytest.raises(UserError, match="does not fit this config"):
         make_trainer(tmp_path / "plain", "S3GAN.penalties = [@lecam()]")
     assert not any("lecam" in name for name in stored)
@@ -187,7 +187,7 @@ def test_two_spellings_at_once_are_refused(tiny_run, bindings, sentence):
         ("penalty.fn = @l2_penalty", "S3GAN.penalties = ()"),
     ),
 )
-def test_what_is_no_contradiction(tiny_run, bindings):
+def test_spellings_that_do_not_contradict_each_other(tiny_run, bindings):
     parse([], [*tiny_run, *bindings])
     Experiment.from_gin()
 

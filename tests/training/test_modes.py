@@ -1,4 +1,4 @@
-"""Which checkpoints are evaluated when; the scores themselves are tested in tests/evaluation."""
+"""The choice and order of evaluated checkpoints; tests/evaluation tests the scores."""
 
 import json
 import subprocess
@@ -46,12 +46,12 @@ def test_eval_after_train_scores_each_chosen_checkpoint_once(run, tmp_path, caps
     assert "fid_fashion_cnn" in shown
     operative = (tmp_path / "run" / "operative_config.gin").read_text()
     assert "evaluation.batch_size = 100" in operative and "eval_z.minval = -1.0" in operative
-    # Longer training of the same run adds what is new.
+    # Longer training of the same run adds rows for the new checkpoints.
     assert run("eval_after_train", "options.training_steps = 7") == [3, 6, 7]
     assert len((tmp_path / "run" / "scores.csv").read_text().splitlines()) == 4
 
 
-def test_a_row_that_was_measured_otherwise_does_not_count(run, tmp_path, finished_run):
+def test_a_row_with_another_provenance_does_not_count(run, tmp_path, finished_run):
     finished_run(tmp_path / "run")
     done = run("eval_after_train", "evaluation.num_fake = 20")
     assert done == [3, 6]
@@ -61,7 +61,7 @@ def test_a_row_that_was_measured_otherwise_does_not_count(run, tmp_path, finishe
     assert run("eval_after_train", f"evaluation.{other}") == done
 
 
-def test_a_table_that_a_kill_left_behind_is_made_whole(run, tmp_path, finished_run):
+def test_a_table_left_by_a_killed_process_is_completed(run, tmp_path, finished_run):
     finished_run(tmp_path / "run")
     run("eval_after_train")
     table = tmp_path / "run" / "scores.csv"
@@ -71,20 +71,20 @@ def test_a_table_that_a_kill_left_behind_is_made_whole(run, tmp_path, finished_r
     assert table.read_text() == whole
 
 
-def test_what_cannot_be_evaluated_is_told_before_the_training(run, tmp_path):
+def test_mistakes_in_the_evaluation_are_reported_before_the_training(run, tmp_path):
     with pytest.raises(UserError, match=r"Unknown split of synthetic 'tset'\. Did you mean 'test'"):
         run("eval_after_train", "evaluation.split = 'tset'")
     assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize("schedule", ("eval_after_train", "continuous_eval"))
-def test_a_damaged_checkpoint_is_passed_over(run, tmp_path, finished_run, schedule):
+def test_a_damaged_checkpoint_is_skipped(run, tmp_path, finished_run, schedule):
     finished_run(tmp_path / "run")
     (tmp_path / "run" / "checkpoints" / "step-3.index").write_bytes(b"")
     assert run(schedule) == [6]
 
 
-def test_a_broken_row_is_told_before_the_training(run, tmp_path):
+def test_a_broken_row_is_reported_before_the_training(run, tmp_path):
     (tmp_path / "run").mkdir()
     (tmp_path / "run" / "results.jsonl").write_text("{}\n")
     with pytest.raises(UserError, match=r"Line 1 of .*results\.jsonl"):
@@ -92,7 +92,7 @@ def test_a_broken_row_is_told_before_the_training(run, tmp_path):
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
-def test_continuous_eval_takes_up_checkpoints_until_the_last(run, tmp_path, monkeypatch):
+def test_continuous_eval_scores_checkpoints_until_the_last(run, tmp_path, monkeypatch):
     run("train", "options.training_steps = 3")
     waits = []
 
@@ -110,7 +110,7 @@ def test_continuous_eval_of_a_diverged_run_ends(run, tmp_path, finished_run):
     (tmp_path / "run" / "DIVERGED").write_text(json.dumps({"step": 1, "terms": ["loss"]}))
     with pytest.raises(UserError, match="has diverged; nothing more will come"):
         run("continuous_eval", "options.training_steps = 9")
-    # What it had reached before is scored.
+    # Its earlier checkpoints are scored.
     assert [row.step for row in RunDir(str(tmp_path / "run")).results().read()] == [3, 6]
 
 
@@ -123,7 +123,7 @@ with RunLock(sys.argv[1]):
 """
 
 
-def test_one_process_trains_and_others_read_along(run, tmp_path, finished_run):
+def test_one_process_trains_while_others_read(run, tmp_path, finished_run):
     finished_run(tmp_path / "run")
     command = [sys.executable, "-c", _HOLDER, str(tmp_path / "run" / "training.lock")]
     with subprocess.Popen(command, stdout=subprocess.PIPE) as other:

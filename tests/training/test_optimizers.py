@@ -1,4 +1,4 @@
-"""The optimizers of `tf.train` against TensorFlow 1's own, which TensorFlow 2 still holds."""
+"""The optimizers of `tf.train` against those of TensorFlow 1, which TensorFlow 2 still has."""
 
 import inspect
 
@@ -44,7 +44,7 @@ def _tensorflow_1(name):
 
 
 def _gradient(w):
-    """Of sum((w - target)^4) / 4: it changes with w, so that errors add up."""
+    """The gradient of sum((w - target)^4) / 4: it changes with w, so that errors add up."""
     return (w - TARGET) ** 3
 
 
@@ -82,14 +82,14 @@ def test_parameters_and_defaults_are_tensorflow_1s(name):
             assert ours[key].default == parameter.default, key
 
 
-def test_every_one_is_tested_and_found_under_both_names():
+def test_every_optimizer_is_tested_and_found_under_both_names():
     names = registry.names("optimizer")
     assert set(CASES) == set(names)
     for name in names:
         assert registry.get("optimizer", name) is registry.get("optimizer", f"tf.train.{name}")
 
 
-def test_unknown_name_is_told_with_the_nearest():
+def test_unknown_name_is_reported_with_the_nearest():
     with pytest.raises(UserError, match="Did you mean 'AdamOptimizer'"):
         registry.get("optimizer", "AdamOptimiser")
 
@@ -133,7 +133,7 @@ def test_gin_parameters_reach_the_optimizers_of_any_gan(tiny):
         assert float(optimizer.learning_rate) == learning_rate
 
 
-def test_each_network_may_have_its_own(tiny):
+def test_each_network_may_have_its_own_optimizer(tiny):
     gin.parse_config("""
         options.gan_class = @ModularGAN
         ModularGAN.g_optimizer_fn = "RMSPropOptimizer"

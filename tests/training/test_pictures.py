@@ -1,4 +1,4 @@
-"""The grid of real images; that of samples is tested in tests/sampling/test_drawing.py."""
+"""The grid of real images; tests/sampling/test_drawing.py tests the grid of samples."""
 
 import numpy as np
 import pytest
@@ -11,7 +11,7 @@ from compare_gan.training.summaries import Summaries
 
 @pytest.fixture(name="draw")
 def _draw(tmp_path, make_trainer, monkeypatch):
-    """Draws the real images that training would see with these labels; None if it does not."""
+    """Draws the grid of real images with these labels; None if there is no picture."""
 
     def draw(labels, *bindings):
         trainer = make_trainer(tmp_path, *bindings)

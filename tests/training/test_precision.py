@@ -41,7 +41,7 @@ _IMAGE_SHAPE, _CLASSES, _Z_DIM = (32, 32, 3), 3, 16
 
 
 def _batch(seed):
-    """A discriminator's and a generator's; images that are no noise, of which D would see none."""
+    """A discriminator's and a generator's batch; images without noise, which D would not see."""
     random = np.random.RandomState(seed)
     coarse = random.uniform(size=(2, 4, 4, 4, 3)).repeat(8, axis=2).repeat(8, axis=3)
     labels = np.eye(_CLASSES, dtype=np.float32)[random.randint(_CLASSES, size=(2, 2, 4))]
@@ -96,7 +96,7 @@ def test_losses_are_close_to_those_of_float32(precision):
 
 
 @pytest.mark.parametrize("precision", HALVES)
-def test_all_that_is_kept_is_float32(precision):
+def test_all_variables_are_float32(precision):
     state, _ = _trained(precision)
     assert len(state.ema) == len(state.gan.generator_variables)
     for name, variable in state.variables().items():
@@ -165,7 +165,7 @@ def _loop(tiny, state, num_steps, jit_compile=False, change=lambda batch: batch)
 
 
 def _trained_values(state):
-    """What an update changes: weights, optimizer slots; without what a forward changes."""
+    """The variables that an update changes: weights and optimizer slots, not statistics."""
     return {
         name: variable.numpy()
         for name, variable in state.variables().items()
@@ -174,14 +174,14 @@ def _trained_values(state):
 
 
 @pytest.mark.parametrize("jit_compile", (False, True))
-def test_updates_that_overflow_are_left_out_and_halve_the_scale(tiny, jit_compile):
+def test_updates_that_overflow_are_skipped_and_halve_the_scale(tiny, jit_compile):
     state = _tiny_state(tiny)
     before = _trained_values(state)
     # Beyond what a gradient in float16 can hold.
     for optimizer in (state.g_optimizer, state.d_optimizer):
         optimizer.dynamic_scale.assign(2.0**40)
         optimizer.step_counter.assign(7)
-    # That there are two steps: it is not taken for divergence.
+    # Both steps were done: this is not treated as divergence.
     history = _loop(tiny, state, 2, jit_compile)
     for name, value in _trained_values(state).items():
         np.testing.assert_array_equal(value, before[name], err_msg=name)
@@ -194,7 +194,7 @@ def test_updates_that_overflow_are_left_out_and_halve_the_scale(tiny, jit_compil
         np.testing.assert_array_equal(history[f"gradient_norm/{network}"], [0, 0])
 
 
-def test_training_goes_on_at_a_scale_that_fits(tiny):
+def test_training_continues_at_a_scale_that_fits(tiny):
     state = _tiny_state(tiny)
     before = _trained_values(state)
     for optimizer in (state.g_optimizer, state.d_optimizer):
@@ -214,7 +214,7 @@ def test_training_goes_on_at_a_scale_that_fits(tiny):
             assert not np.array_equal(value, before[name]), name
 
 
-def test_gradient_norms_are_told_without_the_scale(tiny):
+def test_gradient_norms_are_reported_without_the_scale(tiny):
     norms = []
     for scale in (1.0, 2.0**10):
         state = _tiny_state(tiny)

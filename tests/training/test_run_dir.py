@@ -14,7 +14,7 @@ def _trainer(tmp_path, make_trainer, finished_run):
 
 
 @pytest.mark.parametrize("use_ema", (True, False))
-def test_a_trained_generator_comes_back_without_its_data(trainer, tmp_path, use_ema, monkeypatch):
+def test_a_trained_generator_is_restored_without_its_data(trainer, tmp_path, use_ema, monkeypatch):
     z = np.random.RandomState(0).normal(size=(5, 4)).astype(np.float32)
     y = np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 0]]
     generator = trainer.state.make_sampling_generator()
@@ -42,7 +42,7 @@ def test_checkpoints_are_found_by_step_and_by_path(trainer, tmp_path):
         find(4)
 
 
-def test_a_damaged_newest_is_passed_over_unless_it_is_asked_for(trainer, tmp_path, caplog):
+def test_a_damaged_newest_checkpoint_is_skipped_unless_requested(trainer, tmp_path, caplog):
     with open(tmp_path / "checkpoints" / "step-6.data-00000-of-00001", "r+b") as file:
         file.truncate(100)
     with caplog.at_level("WARNING", logger="compare_gan"):
@@ -52,7 +52,7 @@ def test_a_damaged_newest_is_passed_over_unless_it_is_asked_for(trainer, tmp_pat
         RunDir(str(tmp_path)).load(6)
 
 
-def test_another_config_than_before_is_told(trainer, tmp_path, make_trainer, caplog):
+def test_a_changed_config_is_reported(trainer, tmp_path, make_trainer, caplog):
     def changes(*bindings):
         caplog.clear()
         with caplog.at_level("WARNING", logger="compare_gan"):
@@ -72,14 +72,14 @@ def test_the_description_is_plain_json(trainer, tmp_path):
     assert "batch_size = 8" in (tmp_path / "config.gin").read_text()
 
 
-def test_what_is_no_model_directory_is_told(tmp_path):
+def test_other_directories_are_reported(tmp_path):
     with pytest.raises(UserError, match=r"is not a model directory: it has no config\.gin"):
         RunDir(str(tmp_path)).load()
-    with pytest.raises(UserError, match="holds no checkpoint"):
+    with pytest.raises(UserError, match="contains no checkpoint"):
         RunDir(str(tmp_path)).find_checkpoint(1)
 
 
-def test_files_from_before_versions_are_read(trainer, tmp_path):
+def test_files_without_versions_are_read(trainer, tmp_path):
     run, old = RunDir(tmp_path), {"soft": True, "accuracy on hidden labels": 0.5}
     assert run.training_labels() is None  # From the run.
     for content, read in (

@@ -1,4 +1,4 @@
-"""One process trains in a directory; a dead one does not keep it."""
+"""Only one process trains in a directory; the lock of a dead one does not count."""
 
 import json
 import os
@@ -68,7 +68,7 @@ def test_another_process_is_refused_until_it_dies(path, other, caplog):
         )
 
 
-def test_a_number_that_went_to_another_process_does_not_hold(path):
+def test_a_process_number_that_was_reused_does_not_count(path):
     started = run_lock._process_start(os.getpid())
     assert started
     _write(path, pid=os.getpid(), process_started=started)
@@ -95,7 +95,7 @@ def test_another_host_holds_it_while_it_touches_the_file(path, monkeypatch):
         assert deadline
 
 
-def test_a_damaged_file_does_not_hold(path):
+def test_a_damaged_file_does_not_count(path):
     for text in ("", "[]", '{"host'):
         files.write_text(path, text)
         with RunLock(path):

@@ -45,12 +45,12 @@ def test_the_weight_of_the_penalty_must_not_be_negative():
         ("mixed_precision", 16),
     ),
 )
-def test_run_config_refuses_what_cannot_be(name, value):
+def test_run_config_refuses_impossible_values(name, value):
     with pytest.raises(UserError, match=rf"run_config\.{name} must be .*received '?{value}"):
         RunConfig(**{name: value})
 
 
-def test_what_every_run_needs_is_named_when_it_is_missing():
+def test_missing_required_options_are_named():
     gin.parse_config("options.batch_size = 4\noptions.training_steps = 2")
     with pytest.raises(UserError, match=r"no value for options\.gan_class, options\.architecture"):
         Experiment.from_gin()

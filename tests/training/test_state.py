@@ -1,4 +1,4 @@
-"""What a run trains: its variables, the moving average, generators to sample with."""
+"""The state of a training: its variables, the moving average, generators for sampling."""
 
 import gin
 import numpy as np
@@ -42,7 +42,7 @@ def test_average_copies_the_weights_before_its_start_and_decays_from_it_on(state
             np.testing.assert_allclose(average, value, rtol=1e-5, atol=1e-6)
 
 
-def test_no_average_unless_wanted(tiny):
+def test_no_average_by_default(tiny):
     gin.parse_config("options.gan_class = @ModularGAN")
     state = tiny.make_state(seed=0)
     state.update_ema()
@@ -72,7 +72,7 @@ def test_names_are_complete(state):
         assert name in named
 
 
-def test_names_do_not_depend_on_what_the_process_made_before(state, tiny):
+def test_names_do_not_depend_on_earlier_models_of_the_process(state, tiny):
     """A run may be resumed or evaluated in the process that started it."""
     assert list(tiny.make_state(seed=0).variables()) == list(state.variables())
 

@@ -97,7 +97,7 @@ def test_generator_runs_once_for_each_update(tiny, joint):
     assert calls == ([24, 8] if joint else [8, 8, 8, 8])
 
 
-def test_bytes_are_the_images_they_stand_for(tiny):
+def test_bytes_are_images_in_0_to_1(tiny):
     batch = tiny.make_batch()
     as_bytes = np.round(255 * batch["images"]).astype(np.uint8)
     state, other = _make(tiny), _make(tiny)

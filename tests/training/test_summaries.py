@@ -34,7 +34,7 @@ def test_scalars_and_grids_reach_tensorboard_and_the_log(tmp_path):
     assert b"batch_size" in text.item()
 
 
-def test_resuming_drops_the_rows_of_steps_that_will_be_done_again(tmp_path):
+def test_resuming_drops_the_rows_of_steps_that_will_be_repeated(tmp_path):
     log = str(tmp_path / "log.jsonl")
     first = Summaries(log, str(tmp_path / "tensorboard"))
     for step in (10, 20, 30):

@@ -1,4 +1,4 @@
-"""The loop: how it is cut has no effect on what it computes; what was saved is not lost."""
+"""Training: results do not depend on the lengths of calls or on interruptions."""
 
 import json
 import os
@@ -48,7 +48,7 @@ def test_training_changes_everything_that_is_trained(tmp_path, make_trainer):
     assert after["step"] == 3
 
 
-def test_a_resumed_run_ends_as_an_undisturbed_one(tmp_path, make_trainer):
+def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, make_trainer):
     whole = make_trainer(tmp_path / "whole")
     whole.train()
     first = make_trainer(tmp_path / "cut", "options.training_steps = 3")
@@ -61,7 +61,7 @@ def test_a_resumed_run_ends_as_an_undisturbed_one(tmp_path, make_trainer):
     assert [row["loss/generator"] for row in rows[0]] == [row["loss/generator"] for row in rows[1]]
 
 
-def test_what_a_run_leaves(tmp_path, finished_run):
+def test_files_of_a_finished_run(tmp_path, finished_run):
     finished_run(tmp_path)
     assert [step_of(path) for path in list_checkpoints(str(tmp_path / "checkpoints"))] == [0, 3, 6]
     pictures = {"real.png", "step_0000003.png", "step_0000006.png"}
@@ -75,14 +75,14 @@ def test_what_a_run_leaves(tmp_path, finished_run):
     assert [row["step"] for row in read_log(str(tmp_path / "log.jsonl"))] == [2, 3, 4, 6]
 
 
-def test_a_finished_run_is_left_alone(tmp_path, make_trainer, finished_run):
+def test_a_finished_run_is_not_changed(tmp_path, make_trainer, finished_run):
     finished_run(tmp_path)
     before = (tmp_path / "log.jsonl").stat().st_mtime_ns
     make_trainer(tmp_path).train()
     assert (tmp_path / "log.jsonl").stat().st_mtime_ns == before
 
 
-def test_divergence_is_marked_and_the_last_good_checkpoint_kept(tmp_path, make_trainer):
+def test_divergence_is_marked_and_the_last_good_checkpoint_remains(tmp_path, make_trainer):
     # Adam moves each weight by the learning rate: products of such weights overflow.
     options = ("loss.fn = @wasserstein", "D.spectral_norm = False")
     broken = (*options, "S3GAN.d_lr = 1e38")
@@ -141,7 +141,7 @@ def test_a_seed_that_is_drawn_is_recorded(tmp_path, make_trainer):
     assert make_trainer(tmp_path / "1", none).state.seed.numpy() == first.state.seed.numpy()
 
 
-def test_mistakes_are_told_before_anything_is_written(tmp_path, make_trainer):
+def test_mistakes_are_reported_before_anything_is_written(tmp_path, make_trainer):
     with pytest.raises(UserError, match="rotated_batch_fraction is 3: the batch size"):
         make_trainer(tmp_path / "new", "S3GAN.rotated_batch_fraction = 3")
     assert not (tmp_path / "new").exists()
@@ -154,7 +154,7 @@ def test_another_config_on_the_same_directory_is_refused(tmp_path, make_trainer)
 
 
 @pytest.mark.parametrize("centered", (None, True, False))
-def test_old_configs_are_told_how_gamma_is_computed(tmp_path, make_trainer, caplog, centered):
+def test_old_configs_get_a_note_on_gamma(tmp_path, make_trainer, caplog, centered):
     more = [] if centered is None else [f"conditional_batch_norm.centered = {centered}"]
     with caplog.at_level("INFO", logger="compare_gan"):
         make_trainer(tmp_path, "G.batch_norm_fn = @conditional_batch_norm", *more)
@@ -169,7 +169,7 @@ def test_learning_rates_follow_the_config_on_resuming(tmp_path, make_trainer):
     assert float(resumed.state.d_optimizer.learning_rate) == 0.25
 
 
-def test_the_log_says_what_was_learned(tmp_path, make_trainer):
+def test_the_log_shows_what_was_learned(tmp_path, make_trainer):
     """A longer run on shapes that differ by colour: the predictor learns their classes."""
     trainer = make_trainer(
         tmp_path, "options.training_steps = 300", "run_config.iterations_per_loop = 300",

@@ -1,6 +1,6 @@
 """Whole steps on two logical CPUs: every number is that of one replica with the whole batch.
 
-TensorFlow must be told of the CPUs before it does anything else, so `tests/test_two_replicas.py`
+TensorFlow needs to know the CPUs before anything else happens, so `tests/test_two_replicas.py`
 runs this file in a process of its own.
 """
 
@@ -67,8 +67,8 @@ CASES = {
         lecam.start_step = 2
         ModularGAN.g_lr = @cosine_decay()
     """,
-    # So great an epsilon makes Adam's step proportional to the gradient: else rounding in zero
-    # gradients would turn into whole steps.
+    # This large epsilon makes Adam's step proportional to the gradient: otherwise rounding in zero
+    # gradients would become whole steps.
     "adam": """
         options.gan_class = @ModularGAN
         ModularGAN.g_optimizer_fn = @tf.train.AdamOptimizer
@@ -118,7 +118,7 @@ def test_a_step_is_that_of_one_replica(tiny, strategy, case):
     expected_values, expected = _train(tiny, tf.distribute.get_strategy())
     found_values, found = _train(tiny, strategy)
     for name, value in expected_values.items():
-        # The mean norm of the replicas' own gradients is told, not the norm of their mean.
+        # The value is the mean norm of the replicas' gradients, not the norm of their mean.
         if not name.startswith("gradient_norm/"):
             np.testing.assert_allclose(found_values[name], value, rtol=1e-5, atol=1e-5)
     assert list(expected) == list(found)
@@ -146,7 +146,7 @@ def test_the_pretext_task_is_that_of_one_replica(strategy, tmp_path):
         np.testing.assert_allclose(two, one, atol=1e-4, err_msg=name.path)
 
 
-def test_gradients_that_overflow_on_one_replica_are_left_out_on_all(tiny, strategy, monkeypatch):
+def test_gradients_that_overflow_on_one_replica_are_skipped_on_all(tiny, strategy, monkeypatch):
     """All replicas hold equal variables afterwards, and each scale is halved once."""
     gin.parse_config(COMMON + CASES["s3gan_spectral_norm_wgangp"])
     make_batch = tiny.make_batch

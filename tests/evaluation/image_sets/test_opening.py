@@ -1,4 +1,4 @@
-"""What paths and names stand for: the same images, wherever they lie."""
+"""Image sets by path and by name: the same images in every form."""
 
 import logging
 import shutil
