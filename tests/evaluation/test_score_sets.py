@@ -1,4 +1,4 @@
-"""Scores of two sets of images: those of the metric functions, however the images are stored."""
+"""Scores of two image sets equal those of the metric functions, however the images are stored."""
 
 import dataclasses
 import json
@@ -35,7 +35,7 @@ _CLASSES = ("dark", "middle", "bright")
 
 
 class Pixels(Extractor):
-    """Features: the mean of each quarter of an image, of whatever size; logits: pixels."""
+    """Features: the mean of each quarter of an image of any size; logits: pixels."""
 
     name = "pixels"
     weights_hash = "0"
@@ -60,7 +60,7 @@ def _extractor():
 
 
 def _fid(real_features, fake_features):
-    """By the metric, from statistics."""
+    """The FID computed by the metric from statistics."""
     sides = []
     for features in (real_features, fake_features):
         mean, covariance = gaussian_statistics(features)
@@ -84,7 +84,7 @@ def test_scores_are_those_of_the_functions(extractor, tmp_path):
     )  # fmt: skip
     (real, _), (fake, logits) = extractor(_REAL), extractor(_FAKE)
     assert set(result.scores) == {"fid_pixels", "is_pixels", "class_agreement_pixels"}
-    # The same float32 features, added up in another order.
+    # The same float32 features, summed in another order.
     assert result.scores["fid_pixels"] == pytest.approx(_fid(real, fake), rel=1e-6)
     assert result.scores["is_pixels"] == pytest.approx(inception_score(logits)[0], rel=1e-6)
     assert result.scores["class_agreement_pixels"] == class_agreement(logits, _LABELS)
@@ -95,7 +95,7 @@ def test_scores_are_those_of_the_functions(extractor, tmp_path):
     assert provenance.metric_options["is.splits"] == 1
 
 
-def test_neither_batch_size_nor_place_nor_order_counts(extractor, tmp_path):
+def test_batch_size_storage_and_order_have_no_effect(extractor, tmp_path):
     np.savez(tmp_path / "fake.npz", samples=_FAKE)
     folder = _save(_FAKE[::-1], tmp_path / "fake")
     results = [
@@ -116,7 +116,7 @@ def test_neither_batch_size_nor_place_nor_order_counts(extractor, tmp_path):
     assert other.fake_hash != results[0].fake_hash
 
 
-def test_a_data_set_is_the_reference_that_evaluation_has(extractor, tmp_path):
+def test_a_data_set_is_the_same_reference_as_in_evaluation(extractor, tmp_path):
     result = score_sets("fashion_mnist_10k", _FAKE, ["fid"], extractor, num_real=50)
     images, _ = as_arrays(get_dataset("fashion_mnist_10k"), num_examples=50)
     expected = _fid(extractor(images)[0], extractor(_FAKE)[0])
@@ -137,7 +137,7 @@ def test_images_of_several_sizes_are_each_resized_by_the_extractor(extractor, tm
     assert result.provenance.resolution == "8x8x1 against of several sizes"
 
 
-def test_statistics_of_other_programs_stand_for_images(extractor, tmp_path, caplog):
+def test_statistics_of_other_programs_replace_images(extractor, tmp_path, caplog):
     mean, covariance = gaussian_statistics(extractor(_REAL)[0])
     np.savez(tmp_path / "real.npz", mu=mean, sigma=covariance)
     result = score_sets(tmp_path / "real.npz", _FAKE, ["fid"], extractor)
@@ -148,7 +148,7 @@ def test_statistics_of_other_programs_stand_for_images(extractor, tmp_path, capl
     assert swapped.scores["fid_pixels"] == pytest.approx(expected, rel=1e-6)
     assert swapped.provenance.num_fake == "not recorded"
     assert swapped.fake_hash == result.provenance.dataset_hash
-    # What they do not record is pointed out.
+    # Missing records are pointed out.
     assert caplog.text.count(f"'{tmp_path / 'real.npz'}' does not record how its images were") == 2
     expected = f"means of quarters; of '{tmp_path / 'real.npz'}' not recorded"
     assert result.provenance.resizer == swapped.provenance.resizer == expected
@@ -159,7 +159,7 @@ def test_statistics_of_other_programs_stand_for_images(extractor, tmp_path, capl
 
 def test_labels_of_folders_are_matched_by_class_name(extractor, tmp_path):
     for name, label in zip(_CLASSES, range(3), strict=True):
-        _save(_FAKE[label::3], tmp_path / "fake" / name.upper())  # Sorted otherwise.
+        _save(_FAKE[label::3], tmp_path / "fake" / name.upper())  # Sorted differently.
         _save(_REAL[label::3], tmp_path / "real" / name)
     with pytest.raises(UserError, match="classes of 'pixels' are not those"):
         score_sets(tmp_path / "real", tmp_path / "fake", ["class_agreement"], extractor)
@@ -173,7 +173,7 @@ def test_labels_of_folders_are_matched_by_class_name(extractor, tmp_path):
 
 
 class Difference(Metric):
-    """Of mean levels; looks at the images, and draws."""
+    """Difference of mean levels; needs the images and draws a picture."""
 
     name = "difference"
     needs = frozenset({"images"})
@@ -206,13 +206,13 @@ def test_the_number_of_classes_of_ms_ssims_pairs_is_recorded(tmp_path):
     assert flat.scores != shards.scores and flat.fake_hash != shards.fake_hash
     classes = [result.provenance.metric_options["ms_ssim.classes"] for result in (flat, shards)]
     assert classes == [1, 2]
-    # Where some images have no label, none count.
+    # If some images have no label, no labels are used.
     some = score_sets(None, (images, np.arange(8) % 2 - 1), ["ms_ssim"])
     assert some.fake_hash == flat.fake_hash
     assert some.provenance.metric_options["ms_ssim.classes"] == 1
 
 
-def test_rows_record_what_scores_depend_on_and_no_more(extractor, tmp_path):
+def test_rows_record_exactly_what_scores_depend_on(extractor, tmp_path):
     _save(_FAKE, tmp_path / "fake" / "only")
     for i in range(2):
         _save(_REAL[i::2], tmp_path / "real" / "ab"[i])
@@ -228,13 +228,13 @@ def test_rows_record_what_scores_depend_on_and_no_more(extractor, tmp_path):
     # The same images with other labels.
     assert few.provenance.dataset_hash == other.provenance.dataset_hash
     assert comparison.warning(rows[1:], "ab").count("intra_fid.real_labels") == 2
-    # Splits have one order: their seed is none.
+    # Splits have a fixed order: their seed is None.
     assert few.provenance.seeds == [0]
     splits = score_sets(None, "fashion_mnist_10k", [InceptionScore()], extractor, num_fake=9)
     assert splits.provenance.seeds == []
 
 
-def test_two_of_one_name_are_refused(extractor):
+def test_two_metrics_of_the_same_name_are_refused(extractor):
     two = [InceptionScore(1), InceptionScore(10)]
     for metrics in (two, ["inception_score", two[1]], [two[1], "inception_score"]):
         with pytest.raises(UserError, match="scores of two 'is' would have one name: ask for each"):
@@ -326,7 +326,7 @@ def test_given_statistics_serve_no_other_metric(extractor, tmp_path):
 
 
 def test_memory_does_not_grow_with_the_number_of_images(extractor):
-    """Of 8 times as many images, each read when it is needed, the peak is the same."""
+    """The peak is the same for 8 times as many images, each read when it is needed."""
 
     def peak(count):
         images = IndexedImages(
@@ -344,5 +344,5 @@ def test_memory_does_not_grow_with_the_number_of_images(extractor):
 
     peak(100)  # Traces.
     few, many = peak(200), peak(1600)
-    # All images take 5 MB, a batch 30 kB. Only the place of each in the order is stored.
+    # All images take 5 MB, a batch 30 kB. Only the index of each image is stored.
     assert many < few + 500_000

@@ -1,4 +1,4 @@
-"""Mistakes in configs: each ends in one sentence, at once, before data is touched."""
+"""Mistakes in configs: each is reported in one sentence, at once, before any data is read."""
 
 import contextlib
 import time
@@ -10,7 +10,7 @@ from PIL import Image
 from compare_gan import datasets, registry
 from compare_gan import main as command_line
 
-# A run without mistakes; the line numbers below are those of this text.
+# A config without mistakes; the line numbers below refer to it.
 _GOOD = """\
 options.gan_class = @S3GAN
 options.architecture = "resnet_cifar_arch"
@@ -57,10 +57,10 @@ def _without(key: str) -> str:
     return "".join(line for line in _GOOD.splitlines(True) if not line.startswith(key))
 
 
-# A line added to the good config, what is said, and the line that is told (the added one, if left
-# out).
+# A line added to the good config, the message, and the line number that it reports (by default that
+# of the added line).
 _ADDED = (
-    # Names that nothing bears.
+    # Unknown names.
     ('dataset.name = "test_clases"', "Unknown dataset 'test_clases'. Did you mean 'test_classes'?"),
     ('dataset.name = "cifar-10"', "Unknown dataset 'cifar-10'. Did you mean 'cifar10'?"),
     ('options.architecture = "resnet_cifar10_arch"',
@@ -109,7 +109,7 @@ _ADDED = (
     ('S3GAN.self_supervision = "rotate"',
      "Unknown S3GAN.self_supervision 'rotate'. Did you mean 'rotation'?"),
     ("import my_lost_module", "The config cannot be read: No module named 'my_lost_module'"),
-    # What cannot be read.
+    # Configs that cannot be read.
     ("S3GAN.g_lr = 0.0002f", "The config cannot be read: Expected newline."),
     ("S3GAN.g_lr == 0.0002",
      "The config cannot be read: Couldn't parse statement, expected ':' or '='."),
@@ -117,7 +117,7 @@ _ADDED = (
     ("BATCH = %SIZE\nSIZE = %BATCH\noptions.batch_size = %BATCH",
      "The macro 'BATCH' stands for itself.", 21),
     ("options.batch_size = %BATCH\nBACH = 8", "Unknown macro 'BATCH'. Did you mean 'BACH'?"),
-    # Parts of another kind.
+    # Parts of the wrong kind.
     ("loss.fn = @wgangp_penalty", "loss.fn must name a part of the kind 'loss', but "
      "@wgangp_penalty is of the kind 'penalty'. Known: hinge, "),
     ("options.gan_class = @hinge", "options.gan_class must name a part of the kind 'gan', but "
@@ -144,7 +144,7 @@ _ADDED = (
     ("z.distribution_fn = @hinge", "z.distribution_fn = @hinge has no parameter 'seed', which "),
     ("eval_z.distribution_fn = @hinge",
      "eval_z.distribution_fn = @hinge has no parameter 'seed', which "),
-    # Parts that are called.
+    # Parts that are called by mistake.
     *(
         (f"{key} = @{part}()", f"{key} = @{part}() is a call: write @{part} without parentheses.")
         for key, part in (
@@ -164,7 +164,7 @@ _ADDED = (
      "evaluation.metrics = @fid() is a call: write @fid without parentheses."),
     ("loss.fn = %LOSS\nLOSS = @hinge()",
      "loss.fn = @hinge() is a call: write @hinge without parentheses."),
-    # Labels to be inferred.
+    # Inferred labels.
     *(
         (f"dataset.inferred_labels = True\n{added}", sentence, _CHANGED + 1)
         for added, sentence in (
@@ -278,7 +278,7 @@ _ADDED = (
      "15, must be a multiple of 8.", 11),
     ("options.batch_size = 12", "S3GAN.rotated_batch_fraction is 2: the batch size of a replica, "
      "12, must be a multiple of 8.", 11),
-    # Label files: looked for before data is touched, after all else is right.
+    # Label files: looked up before data is read, once everything else is correct.
     ('replace_labels.file_pattern = "/nowhere/{split}*"',
      "replace_labels.file_pattern = '/nowhere/{split}*' matches no file for the split 'train'."),
     ('replace_labels.file_pattern = "/nowhere/{split}*"\noptions.batch_size = 15',
@@ -302,7 +302,7 @@ _ADDED = (
      "S3GAN.conditional is True, but the data set has no classes: set it to False.", 7),
 )  # fmt: skip
 
-# A whole config, what is said, and the line that is told: None for the config as a whole.
+# A whole config, the message, and the line number that it reports: None for the whole config.
 _WHOLE = (
     *(
         (_without(key), f"The config gives no value for {key}, which every run needs.", None)
@@ -423,7 +423,7 @@ _WHOLE = (
     ),
 )
 
-# Arguments of `compare_gan train` and what is said; CONFIG and FOLDER are filled in.
+# Arguments of `compare_gan train` and the message; CONFIG and FOLDER are filled in.
 _COMMANDS = (
     (
         ["--gin_config", "CONFIG"],
@@ -467,7 +467,7 @@ _COMMANDS = (
     ),
 )
 
-# Arguments of `compare_gan metrics`, and what is said; FOLDER is filled in, and holds some files.
+# Arguments of `compare_gan metrics` and the message; FOLDER, which holds some files, is filled in.
 _METRICS = (
     (["--fake", "fashion_mnist_10k"], "'fid' compares with real images, and none are given."),
     (["--fake", "FOLDER/image"], "There is no file or folder 'FOLDER/image'."),
@@ -496,8 +496,8 @@ _METRICS = (
      "The protocol 'fid50k_train' needs 50000 real images, but 'fashion_mnist_10k:train' holds "
      "10000."),
     (["--fake", "fashion_mnist_10k", "--real", "fashion_mnist_10k", "--protocol", "fid10k_test"],
-     "The protocol 'fid10k_test' compares with the split 'test', which 'fashion_mnist_10k' has "
-     "not; it has train."),
+     "The protocol 'fid10k_test' compares with the split 'test', which 'fashion_mnist_10k' "
+     "lacks; it has train."),
     (["--fake", "fashion_mnist_10k", "--protocol", "fid10k_train", "--metrics", "fid"],
      "The protocol 'fid10k_train' says what metrics is: leave that out, received ['fid']."),
     (["--fake", "fashion_mnist_10k", "--num_fake", "0"], "Invalid value for '--num_fake': 0 is"),
@@ -521,7 +521,7 @@ def _data_sets_that_must_not_be_read():
     datasets.define("test_classes", read, shape, 10, summary="Ten classes.")
     datasets.define("test_no_classes", read, shape, summary="No classes.")
     datasets.define("test_oblong", read, (32, 48, 3), summary="Images that are not square.")
-    datasets.define("test_odd_size", read, (40, 40, 3), summary="Images that no ResNet makes.")
+    datasets.define("test_odd_size", read, (40, 40, 3), summary="Images that no ResNet generates.")
     yield
     for name in ("test_classes", "test_no_classes", "test_oblong", "test_odd_size"):
         del registry._components["dataset"][name]
@@ -542,10 +542,11 @@ def _complain(capsys, record_property, tmp_path):
         assert seconds < _SECONDS
         *usage, sentence = err.splitlines()
         assert sentence.startswith("Error: ")
-        assert not usage or usage[0].startswith("Usage: ")  # Of a wrong option.
+        # Click adds its usage for a wrong option.
+        assert not usage or usage[0].startswith("Usage: ")
         assert not (tmp_path / "run").exists()
         sentence = sentence.removeprefix("Error: ")
-        record_property("sentence", sentence)  # So that a report (--junit-xml) holds all of them.
+        record_property("sentence", sentence)  # A report (--junit-xml) then contains all messages.
         return sentence
 
     return complain
@@ -635,7 +636,7 @@ def test_a_batch_that_replicas_cannot_share(text, sentence, line, complain, tmp_
     assert said == f"config.gin, line {line}: {sentence}"
 
 
-def test_a_dry_run_tells_the_same(complain, tmp_path, monkeypatch):
+def test_a_dry_run_reports_the_same(complain, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.gin").write_text(_GOOD + "options.batch_size = 12\n")
     said = complain("--dry-run", "--gin_config", "config.gin")
@@ -643,7 +644,7 @@ def test_a_dry_run_tells_the_same(complain, tmp_path, monkeypatch):
 
 
 def test_the_whole_command_ends_soon(start, tmp_path):
-    """BigGAN at 256 pixels: building it takes a minute, and its data is not there."""
+    """BigGAN at 256 pixels: building it takes a minute, and its data is missing."""
     path = tmp_path / "config.gin"
     path.write_text(
         _UNCONDITIONAL.replace("sndcgan", "resnet_biggan").replace(
@@ -657,7 +658,7 @@ def test_the_whole_command_ends_soon(start, tmp_path):
         started = time.monotonic()
         return process, *process.communicate(timeout=120), time.monotonic() - started
 
-    # What TensorFlow takes to be imported on this machine at this moment is not counted.
+    # The current time to import TensorFlow on this machine is subtracted.
     *_, start_up = command("sample", "--model_dir", str(tmp_path / "nowhere"))
     process, _, err, seconds = command(
         "train", "--model_dir", str(tmp_path / "run"), "--gin_config", str(path)
