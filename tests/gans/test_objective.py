@@ -170,7 +170,7 @@ def test_wrong_penalties_are_refused(dummy, penalty, sentence):
         dummy.make_gan(ModularGAN, penalties=penalty)
 
 
-def test_a_penalty_with_state_belongs_to_one_gan(dummy):
+def test_a_penalty_with_memory_belongs_to_one_gan(dummy):
     penalty = LeCam()
     gan = dummy.make_gan(ModularGAN, penalties=[penalty])
     assert {id(v) for v in penalty.variables} < {id(v) for v in gan.variables}

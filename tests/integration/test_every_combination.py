@@ -17,7 +17,7 @@ from compare_gan.training.step import TrainStep
 
 LOSSES = ("non_saturating", "wasserstein", "least_squares", "hinge", "rp_gan")
 PENALTIES = ("no_penalty", "wgangp_penalty", "dragan_penalty", "l2_penalty", "r1")
-# LeCam has state: tests/gans/test_combination.py trains with it.
+# LeCam has memory: tests/gans/test_combination.py trains with it.
 # The smallest width and image size that the family allows.
 ARCHITECTURES = {
     "dcgan_arch": ("dcgan", 2, (8, 8, 1)),
