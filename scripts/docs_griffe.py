@@ -1,6 +1,6 @@
-"""Griffe extension for the site: a section `Example:` of a docstring is shown as code.
+"""Griffe extension for the site: shows the section `Example:` of a docstring as code.
 
-Google's style knows the section `Examples`; this library's docstrings have one example and call the
+Google's style defines the section `Examples`; the docstrings of this library have one example in a
 section `Example`.
 """
 
