@@ -1,4 +1,4 @@
-"""The one exception type that stands for a mistake of the user's, not of the program's."""
+"""Exceptions: `UserError` for mistakes of the user, `DivergenceError` for diverged training."""
 
 import difflib
 import math
@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 
 class UserError(ValueError):
-    """A mistake in a config, a command or a file, told in one sentence.
+    """A mistake in a config, a command or a file, described in one sentence.
 
     The command line prints its message without a traceback and exits with status 2.
     """
@@ -22,7 +22,7 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """The error for a name that is not known: what came, the nearest name, all the names."""
+    """The error for an unknown name; its message has the nearest name and all known names."""
     known = sorted(known)
     guess = nearest(name, known)
     hint = f" Did you mean '{guess}'?" if guess else ""
@@ -45,7 +45,7 @@ def check_range(name: str, value: float, least: float = 0, most: float = math.in
     """Raises UserError unless the value that a config gives for `name` is a number in a range."""
     check_number(name, value)
     if not least <= value <= most:
-        allowed = f"at least {least}" if most == math.inf else f"within {least} and {most}"
+        allowed = f"at least {least}" if most == math.inf else f"between {least} and {most}"
         raise UserError(f"{name} must be {allowed}, received {value!r}.")
 
 
@@ -57,4 +57,4 @@ def check_decay(name: str, value: object) -> None:
 
 
 class DivergenceError(RuntimeError):
-    """Training produced a value that is not finite; the message tells step and term."""
+    """Training produced a value that is not finite; the message names step and term."""

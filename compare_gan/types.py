@@ -1,4 +1,4 @@
-"""Types that signatures share."""
+"""Types shared by signatures."""
 
 from typing import Any, TypeAlias
 
@@ -7,5 +7,5 @@ from typing import Any, TypeAlias
 # shape, dtype and range.
 Tensor: TypeAlias = Any
 
-# Shape of a tensor; None stands for a size that is not known yet, such as that of the batch.
+# Shape of a tensor; None is a size that is not known yet, such as that of the batch.
 TensorShape: TypeAlias = tuple[Any, ...]

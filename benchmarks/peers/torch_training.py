@@ -71,7 +71,7 @@ class TorchTrainer:
             self._generate, self._discriminate = (torch.compile(n) for n in networks)
 
     def to_device(self, batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
-        """An element of our input pipeline as tensors [disc_iters + 1, b, …], images channels first."""
+        """An element of our input pipeline as [disc_iters + 1, b, …] tensors, channels first."""
         tensors = {k: torch.tensor(v, device=self.device) for k, v in batch.items()}
         return tensors | {"images": tensors["images"].permute(0, 1, 4, 2, 3)}
 

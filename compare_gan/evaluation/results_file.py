@@ -48,7 +48,7 @@ class ResultsFile:
                 rows.append(ResultRow.from_json(line))
             except (ValueError, KeyError, TypeError) as error:
                 raise UserError(
-                    f"Line {number} of '{self._path}' is no result row: {error}."
+                    f"Line {number} of '{self._path}' is not a result row: {error}."
                 ) from error
         return rows
 

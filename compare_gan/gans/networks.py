@@ -57,6 +57,6 @@ def refuse_options(discriminator: keras.Model, options: Mapping[str, Any]) -> No
     for name, value in options.items():
         if getattr(discriminator, name, value) != value:
             raise UserError(
-                f"The discriminator that is given must have {name} = {value}, received "
+                f"The given discriminator must have {name} = {value}, received "
                 f"{getattr(discriminator, name)!r}."
             )

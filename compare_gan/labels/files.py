@@ -158,9 +158,11 @@ def read_manifest(folder: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"'{path}' is no manifest of inferred labels: {_ALTERNATIVE}.") from error
+        raise UserError(
+            f"'{path}' is not a manifest of inferred labels: {_ALTERNATIVE}."
+        ) from error
     if not complete:
-        raise UserError(f"'{path}' is no manifest of inferred labels: {_ALTERNATIVE}.")
+        raise UserError(f"'{path}' is not a manifest of inferred labels: {_ALTERNATIVE}.")
     if version not in (1, _VERSION):
         raise UserError(
             f"'{path}' has version {version!r}, but this library reads versions up to {_VERSION}: "

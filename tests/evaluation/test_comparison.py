@@ -30,7 +30,7 @@ def test_rows_with_equal_provenance_get_no_warning():
 def test_the_warning_says_what_differs_and_where():
     rows = [_row(), _row(num_fake=10_000), _row(num_fake=5, extractor="fashion_cnn")]
     assert comparison.warning(rows, ["runs/a", "runs/b", "runs/c"]) == (
-        "These scores were not measured alike, so they do not compare: num_fake is same (runs/a), "
+        "These scores were measured differently and cannot be compared: num_fake is same (runs/a), "
         "10000 (runs/b), 5 (runs/c); extractor is same (runs/a, runs/b), fashion_cnn (runs/c)."
     )
     assert "num_fake" not in comparison.warning(rows, "abc", ignore=("num_fake",))
@@ -91,5 +91,5 @@ def test_a_path_without_rows_is_reported(tmp_path):
         comparison.read_rows(str(tmp_path))
     for text in ("text", "[1]", "{}"):
         (tmp_path / "a.json").write_text(text)
-        with pytest.raises(UserError, match=r"a.json' holds no scores as results.jsonl"):
+        with pytest.raises(UserError, match=r"a.json' is neither a results.jsonl nor"):
             comparison.read_rows(str(tmp_path / "a.json"))

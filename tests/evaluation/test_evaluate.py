@@ -439,7 +439,7 @@ def test_a_named_protocol_sets_the_options_and_is_in_the_row(tiny_sampler, datas
     assert (row.provenance.num_real, row.provenance.num_fake) == (50, 30)
     assert row.provenance.metric_options["is.splits"] == 2
     _bind(num_fake=20)
-    with pytest.raises(UserError, match=r"'tiny' sets evaluation\.num_fake to 30: leave that out"):
+    with pytest.raises(UserError, match=r"'tiny' sets evaluation\.num_fake to 30: leave it out"):
         EvaluationOptions()
     _bind(num_fake=30, metrics=["inception_score"])
     large = dataclasses.replace(tiny, num_real=61)

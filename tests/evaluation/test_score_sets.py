@@ -237,7 +237,7 @@ def test_rows_record_exactly_what_scores_depend_on(extractor, tmp_path):
 def test_two_metrics_of_the_same_name_are_refused(extractor):
     two = [InceptionScore(1), InceptionScore(10)]
     for metrics in (two, ["inception_score", two[1]], [two[1], "inception_score"]):
-        with pytest.raises(UserError, match="scores of two 'is' would have one name: ask for each"):
+        with pytest.raises(UserError, match="scores of two metrics 'is' would have the same name"):
             score_sets(None, _FAKE, metrics, extractor)
     score_sets(None, _FAKE, ["inception_score", "inception_score"], extractor)
 
@@ -277,7 +277,7 @@ def test_a_protocol_fixes_numbers_split_and_metrics(extractor, monkeypatch):
     assert result.provenance.metric_options["is.splits"] == 2
     with pytest.raises(UserError, match="'tiny' needs 30 fake images, but 'array' holds 20"):
         score_sets("fashion_mnist_10k", _FAKE[:20], protocol="tiny")
-    with pytest.raises(UserError, match="sets num_fake: leave that out, received 5"):
+    with pytest.raises(UserError, match="sets num_fake: leave it out, received 5"):
         score_sets("fashion_mnist_10k", _FAKE, protocol="tiny", num_fake=5)
     monkeypatch.setattr(Pixels, "resizer", "clean")
     with pytest.raises(UserError, match="'tiny' resizes by 'means', but 'pixels' by 'clean'"):
@@ -289,14 +289,14 @@ def test_a_protocol_fixes_numbers_split_and_metrics(extractor, monkeypatch):
     (
         (dict(metrics="fid"), "metrics must be a list of names, received 'fid'."),
         (dict(metrics=["fidd"]), "Unknown metric 'fidd'. Did you mean 'fid'"),
-        (dict(real=None), "'fid' compares with real images, and none are given."),
-        (dict(metrics=["class_agreement"]), "'class_agreement' needs labels, and 'array' has none"),
+        (dict(real=None), "'fid' compares with real images, but none are given."),
+        (dict(metrics=["class_agreement"]), "'class_agreement' needs labels, but 'array' has none"),
         (dict(num_fake=41), "'array' holds 40 images, fewer than 41."),
         (dict(batch_size=0), "batch_size must be a positive integer, received 0."),
         (dict(protocol="fid50k_trian"), "Unknown protocol 'fid50k_trian'. Did you mean 'fid50k_"),
         (dict(on_error="go on"), "Unknown on_error 'go on'."),
         (dict(real=_REAL[:, :4], metrics=[Difference]), "'Difference' compares images pixel by "
-         "pixel, and those of 'array' are 4x8x1, those of 'array' 8x8x1."),
+         "pixel, but those of 'array' are 4x8x1, those of 'array' 8x8x1."),
         (dict(metrics=[InceptionScore(splits=50)]), "no more splits than images"),
     ),
 )  # fmt: skip
@@ -315,11 +315,11 @@ def test_mistakes_are_found_before_images_are_read(extractor, monkeypatch, argum
 
 def test_given_statistics_serve_no_other_metric(extractor, tmp_path):
     np.savez(tmp_path / "a.npz", mu=np.zeros(3), sigma=np.eye(3))
-    with pytest.raises(UserError, match=r"'Difference' needs images, and '.*' holds only a mean"):
+    with pytest.raises(UserError, match=r"'Difference' needs images, but '.*' holds only a mean"):
         score_sets(tmp_path / "a.npz", _FAKE, [Difference], extractor)
     for sets, number in (("a.npz", _FAKE), "num_real"), ((_REAL, "a.npz"), "num_fake"):
         sets = [tmp_path / images if isinstance(images, str) else images for images in sets]
-        with pytest.raises(UserError, match="2 images cannot be taken of those"):
+        with pytest.raises(UserError, match="2 images cannot be taken"):
             score_sets(*sets, ["fid"], extractor, **{number: 2})
     with pytest.raises(UserError, match="'fid10k_train' sets the number of images"):
         score_sets(tmp_path / "a.npz", _FAKE, protocol="fid10k_train")

@@ -149,7 +149,7 @@ def test_clusters_are_conditions_but_not_classes(run, tmp_path):
 @pytest.mark.parametrize(
     ("bindings", "sentence"),
     (
-        (["dataset.labeled_fraction = 1.0"], "are labelled, there is nothing to infer"),
+        (["dataset.labeled_fraction = 1.0"], "are labelled, so there is nothing to infer"),
         (
             ["infer_labels.method = 'clustering'", "infer_labels.num_clusters = 41"],
             "infer_labels.num_clusters is 41, but",

@@ -104,6 +104,6 @@ def test_rows_are_compared_with_one_warning(run, folders, tmp_path):
     out, err = run("compare", *(tmp_path / name for name in "abc"))
     assert out.count("\n") == 4
     assert err == (
-        "Warning: These scores were not measured alike, so they do not compare: num_fake is 150 "
+        "Warning: These scores were measured differently and cannot be compared: num_fake is 150 "
         f"({tmp_path / 'a'}, {tmp_path / 'b'}), 100 ({tmp_path / 'c'}).\n"
     )

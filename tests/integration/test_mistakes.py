@@ -227,15 +227,15 @@ _ADDED = (
     ("S3GAN.g_lr = @cosine_decay()\ncosine_decay.steps = 0",
      "cosine_decay.steps must be a positive integer, received 0.", _CHANGED + 1),
     ("S3GAN.ema_decay = @cosine_decay()\ncosine_decay.initial = 2",
-     "S3GAN.ema_decay must be within 0 and 1, received 2."),
+     "S3GAN.ema_decay must be between 0 and 1, received 2."),
     ("S3GAN.loss = @rp_gan", "loss.fn and S3GAN.loss are two spellings for the same part of the "
      "GAN: leave out one of them.", 15),
     ("S3GAN.lamba = 3", "S3GAN has no parameter 'lamba'."),
     ('S3GAN.g_lr = "fast"', "S3GAN.g_lr must be a number, received 'fast'."),
     ("S3GAN.g_lr = -0.1", "S3GAN.g_lr must be at least 0, received -0.1."),
     ("S3GAN.weight_class_loss = -1", "S3GAN.weight_class_loss must be at least 0, received -1."),
-    ("S3GAN.ema_decay = 1.5", "S3GAN.ema_decay must be within 0 and 1, received 1.5."),
-    ("ModularGAN.ema_decay = 2", "ModularGAN.ema_decay must be within 0 and 1, received 2."),
+    ("S3GAN.ema_decay = 1.5", "S3GAN.ema_decay must be between 0 and 1, received 1.5."),
+    ("ModularGAN.ema_decay = 2", "ModularGAN.ema_decay must be between 0 and 1, received 2."),
     ('S3GAN.conditional = "yes"', "S3GAN.conditional must be True or False, received 'yes'."),
     ("S3GAN.rotated_batch_fraction = 0.25",
      "S3GAN.rotated_batch_fraction must be an integer or None, received 0.25."),
@@ -260,7 +260,7 @@ _ADDED = (
     ("z.stddev = -1", "z.stddev must be at least 0, received -1."),
     ("eval_z.minval = 1", "eval_z.minval must be less than eval_z.maxval, received 1 and 1.0."),
     ("run_config.tf_random_seed = 10000000000000000000",
-     "run_config.tf_random_seed must be within -9223372036854775808 and 9223372036854775807, "),
+     "run_config.tf_random_seed must be between -9223372036854775808 and 9223372036854775807, "),
     ("tf.train.AdamOptimizer.beta1 = 'a'", "AdamOptimizer.beta1 must be a number, received 'a'."),
     ("tf.train.AdamOptimizer.beta1 = 2.0",
      "tf.train.AdamOptimizer.beta1 must be at least 0 and below 1, received 2.0."),
@@ -469,26 +469,26 @@ _COMMANDS = (
 
 # Arguments of `compare_gan metrics` and the message; FOLDER, which holds some files, is filled in.
 _METRICS = (
-    (["--fake", "fashion_mnist_10k"], "'fid' compares with real images, and none are given."),
+    (["--fake", "fashion_mnist_10k"], "'fid' compares with real images, but none are given."),
     (["--fake", "FOLDER/image"], "There is no file or folder 'FOLDER/image'."),
-    (["--fake", "fashion_mnist10k"], "'fashion_mnist10k' is no file, no folder and no data set. "
+    (["--fake", "fashion_mnist10k"], "'fashion_mnist10k' is not a file, a folder or a data set. "
      "Did you mean the data set 'fashion_mnist_10k'?"),
     (["--fake", "fashion_mnist_10k:trian"],
      "Unknown split of fashion_mnist_10k 'trian'. Did you mean 'train'?"),
     (["--fake", "FOLDER/empty"], "'FOLDER/empty' holds no image (.png, .jpg, "),
     (["--fake", "FOLDER/images"], "'b.png' in 'FOLDER/images' cannot be read as an image: it is of "
-     "no known format. With on_error skip what is broken is left out."),
+     "no known format. With on_error skip, broken files are left out."),
     (["--fake", "FOLDER/config.gin"], "'FOLDER/config.gin' cannot be read (File is not a zip file)"
      ": a folder, a .zip, an .npz or the name of a data set is needed."),
     (["--fake", "FOLDER/floats.npz"], "The images of 'FOLDER/floats.npz' must be uint8 [n, H, W, C]"
      ", received float64 [2, 4, 4, 1]."),
     (["--fake", "FOLDER/statistics.npz", "--metrics", "inception_score"], "'inception_score' needs "
-     "images, and 'FOLDER/statistics.npz' holds only a mean and a covariance (mu, sigma)."),
+     "images, but 'FOLDER/statistics.npz' holds only a mean and a covariance (mu, sigma)."),
     (["--fake", "fashion_mnist_10k", "--metrics", "fid,kidd"], "Unknown metric 'kidd'."),
     (["--fake", "fashion_mnist_10k", "--real", "fashion_mnist_10k", "--extractor", "fashion_cn"],
      "Unknown extractor 'fashion_cn'. Did you mean 'fashion_cnn'?"),
     (["--fake", "FOLDER/good", "--metrics", "class_agreement"],
-     "'class_agreement' needs labels, and 'FOLDER/good' has none: one subfolder a class, or "),
+     "'class_agreement' needs labels, but 'FOLDER/good' has none: use one subfolder per class, "),
     (["--fake", "fashion_mnist_10k", "--num_fake", "10001", "--metrics", "inception_score"],
      "'fashion_mnist_10k:train' holds 10000 images, fewer than 10001."),
     (["--fake", "fashion_mnist_10k", "--protocol", "fid50k"], "Unknown protocol 'fid50k'."),
@@ -499,7 +499,7 @@ _METRICS = (
      "The protocol 'fid10k_test' compares with the split 'test', which 'fashion_mnist_10k' "
      "lacks; it has train."),
     (["--fake", "fashion_mnist_10k", "--protocol", "fid10k_train", "--metrics", "fid"],
-     "The protocol 'fid10k_train' says what metrics is: leave that out, received ['fid']."),
+     "The protocol 'fid10k_train' sets metrics: leave it out, received ['fid']."),
     (["--fake", "fashion_mnist_10k", "--num_fake", "0"], "Invalid value for '--num_fake': 0 is"),
     (["--fake", "fashion_mnist_10k", "--gin_bindings", "fashion_cnn.path = 'a'"],
      "--gin_bindings: fashion_cnn has no parameter 'path'."),
