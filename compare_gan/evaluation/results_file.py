@@ -53,7 +53,7 @@ class ResultsFile:
         return rows
 
     def add(self, rows: Iterable[ResultRow], known: Sequence[ResultRow] | None = None) -> None:
-        """Appends rows and makes the table anew; processes that do so at once wait for each other.
+        """Appends rows and rewrites the table; processes that do so at once wait for each other.
 
         Args:
           rows: The rows to append; none to make the table only.

@@ -1,6 +1,6 @@
 """Files of inferred labels.
 
-manifest.json        what the labels depend on and how good they are; written last
+manifest.json        key and quality of the labels, see below; written last
 labels.npz           hard int32 [n], soft float32 [n, num_classes], given bool [n]
 hard/train.tfrecord  hard labels for `replace_labels.file_pattern`, see `datasets.label_files`
 soft/train.tfrecord  soft labels for the same; not written for clusters
