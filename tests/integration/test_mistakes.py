@@ -115,7 +115,7 @@ _ADDED = (
      "The config cannot be read: Couldn't parse statement, expected ':' or '='."),
     ('include "lost.gin"', "The config cannot be read: Unable to open file: lost.gin"),
     ("BATCH = %SIZE\nSIZE = %BATCH\noptions.batch_size = %BATCH",
-     "The macro 'BATCH' stands for itself.", 21),
+     "The macro 'BATCH' refers to itself.", 21),
     ("options.batch_size = %BATCH\nBACH = 8", "Unknown macro 'BATCH'. Did you mean 'BACH'?"),
     # Parts of the wrong kind.
     ("loss.fn = @wgangp_penalty", "loss.fn must name a part of the kind 'loss', but "
