@@ -1,11 +1,11 @@
-"""How far the model directory travels through the code, in a tiny `train`, `eval` and `sample`.
+"""Measures how far the model directory travels through the code in `train`, `eval` and `sample`.
 
     python benchmarks/call_structure.py
 
-prints for each command how many calls, of how many distinct functions in how many files, have the
-model directory (its path or a `RunDir`) as an argument, and how often the path through these calls
-returns to a file that it had left: places where a reader must go back and forth. Methods of
-`RunDir` itself do not count: they are the one place that knows the directory.
+For tiny runs of these commands, it prints how many calls, of how many distinct functions in how
+many files, have the model directory (its path or a `RunDir`) as an argument, and how often the path
+through these calls returns to a file that it had left: places where a reader must go back and
+forth. Methods of `RunDir` itself do not count, because they are meant to know the directory.
 """
 
 import contextlib
@@ -44,7 +44,7 @@ _BINDINGS = (
 
 
 class Trace:
-    """Watches calls into the package, by `sys.setprofile`.
+    """Records calls into the package, by `sys.setprofile`.
 
     Attributes:
       calls: (file, line of the function) of each call with the model directory, in order.
@@ -61,7 +61,7 @@ class Trace:
             self.calls.append((code.co_filename, code.co_firstlineno))
 
     def count_returns(self) -> int:
-        """How often the calls come back to a file that they had left."""
+        """The number of times that the calls return to a file that they had left."""
         left: set[str] = set()
         current, count = None, 0
         for file, _ in self.calls:
@@ -85,7 +85,7 @@ class Trace:
 
 
 def trace(model_dir: str, *arguments: str) -> Trace:
-    """Runs the command line with these arguments under a trace."""
+    """Runs the command line with these arguments and traces it."""
     watcher = Trace(model_dir)
     output = io.StringIO()
     with contextlib.redirect_stdout(output), contextlib.redirect_stderr(output):

@@ -1,10 +1,10 @@
-"""Fashion-MNIST with 20 %, all and none of the labels: scores over several seeds, as one table.
+"""Scores on Fashion-MNIST with 20 %, all and none of the labels over several seeds, as one table.
 
     python benchmarks/fashion_mnist_seeds.py --runs runs/seeds
 
 Trains each config with each seed, one after the other, and prints a table; `few_labels/` does so
-for all rows of the paper. A seed chooses weights, batches and which labels are hidden. Started
-again it goes on where it was.
+for all rows of the paper. A seed determines weights, batches and hidden labels. A restarted
+benchmark continues where it stopped.
 """
 
 import os
@@ -31,7 +31,7 @@ CONFIGS = {
 
 
 def _run(config: str, seed: int, model_dir: str, bindings: tuple[str, ...]):
-    """Trains and evaluates what of it is not done yet; returns the last result row."""
+    """Trains and evaluates unless already done; returns the last result row."""
     seeds = (f"run_config.tf_random_seed = {seed}", f"dataset.seed = {546 + seed}")
     subprocess.run(
         [sys.executable, "-m", "compare_gan.main", "train", "--model_dir", model_dir,
@@ -40,7 +40,7 @@ def _run(config: str, seed: int, model_dir: str, bindings: tuple[str, ...]):
         check=True,
         stdout=sys.stderr,
     )  # fmt: skip
-    # The last that was written of the last step.
+    # The most recent row of the last step.
     return max(
         enumerate(RunDir(model_dir).results().read()), key=lambda each: (each[1].step, each[0])
     )[1]
@@ -52,9 +52,9 @@ def _mean_and_std(rows, score: str) -> str:
 
 
 @click.command()
-@click.option("--runs", required=True, help="Folder of the model directories.")
+@click.option("--runs", required=True, help="Folder for the run directories.")
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=2))
-@click.option("--gin_bindings", multiple=True, help="Change all configs.")
+@click.option("--gin_bindings", multiple=True, help="Bindings added to all configs.")
 def main(runs, seeds, gin_bindings):
     rows = {name: [] for name in CONFIGS}
     for seed in range(1, seeds + 1):
@@ -68,7 +68,9 @@ def main(runs, seeds, gin_bindings):
         print(f"| {name} | {' | '.join(_mean_and_std(of_config, score) for score in scores)} |")
     names = [name for name, of_config in rows.items() for _ in of_config]
     every = [row for of_config in rows.values() for row in of_config]
-    if warning := comparison.warning(every, names, ignore=("labels",)):  # Of unconditional samples.
+    if warning := comparison.warning(
+        every, names, ignore=("labels",)
+    ):  # Scores of unconditional samples only.
         print(warning)
 
 

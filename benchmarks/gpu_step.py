@@ -1,16 +1,16 @@
-r"""Speed of BigGAN-128's training step on a GPU in mixed precision, beside PyTorch's.
+r"""Speed of a training step of BigGAN-128 on a GPU in mixed precision, compared with PyTorch.
 
     pip install -e ".[bench]"                          # with a PyTorch for this GPU
     python benchmarks/gpu_step.py                      # batches of 64, 128 and 256
     python benchmarks/gpu_step.py --batch_size 64 --precision float16 --peak 312
 
-A step is two discriminator updates and one of the generator, as in `biggan_imagenet128.gin`, on a
-batch that stays the same, so that reading data costs nothing; without averaged weights. Ours is the
-compiled loop of training, XLA on. PyTorch's is the same layers with automatic mixed precision, the
-fastest of plain and `torch.compile`, channels last and first. Rounds of steps are measured in turn;
-shown are the median and the quartiles. The share of the chip's peak counts convolutions and matrix
-products as ours executes them, resampling folded in. To try it without a GPU (`torch.compile` alone
-takes minutes on a CPU):
+A step is two discriminator updates and one generator update, as in `biggan_imagenet128.gin`, always
+on the same batch, so that reading data costs nothing, and without averaging weights. Ours is the
+compiled training loop with XLA. PyTorch runs the same layers with automatic mixed precision, in the
+fastest variant of plain or `torch.compile`, channels last or first. Rounds of steps alternate
+between the two; the median and the quartiles are shown. The share of the chip's peak counts
+convolutions and matrix products as ours executes them, with folded resampling. To try it without a
+GPU (`torch.compile` alone takes minutes on a CPU):
 
     python benchmarks/gpu_step.py --batch_size 2 --precision float32 --steps 1 --rounds 4 \
         --gin_bindings 'dataset.image_size = 32' \
@@ -71,11 +71,11 @@ def make_trainer(model_dir: str, bindings=()):
 
 
 def compare(batch_size: int, precision: str, steps: int, rounds: int, peer: bool, bindings=()):
-    """Measures rounds of steps in turn.
+    """Measures alternating rounds of steps.
 
     Returns:
-      Images a second of each round of ours and of PyTorch's (none without `peer`), and the
-      floating-point operations of a step of ours.
+      Images per second of each round of ours and of PyTorch (empty without `peer`), and the
+      floating-point operations of one of our steps.
     """
     import tensorflow as tf
 
@@ -131,7 +131,7 @@ def _device_name() -> str:
     import tensorflow as tf
 
     gpus = tf.config.list_physical_devices("GPU")
-    for gpu in gpus:  # PyTorch needs memory too.
+    for gpu in gpus:  # PyTorch also needs memory.
         tf.config.experimental.set_memory_growth(gpu, True)
     if not gpus:
         return "no GPU"
@@ -153,9 +153,11 @@ def _quartiles(values) -> str:
 )
 @click.option("--steps", default=10, show_default=True, type=click.IntRange(min=1))
 @click.option("--rounds", default=8, show_default=True, type=click.IntRange(min=4))
-@click.option("--peer/--no-peer", default=True, show_default=True, help="Measure PyTorch too.")
-@click.option("--peak", type=float, help="TFLOP/s of the chip, where its name is not known here.")
-@click.option("--gin_bindings", multiple=True, help="Changes the config.")
+@click.option("--peer/--no-peer", default=True, show_default=True, help="Also measure PyTorch.")
+@click.option(
+    "--peak", type=float, help="TFLOP/s of the chip, if this script does not know its name."
+)
+@click.option("--gin_bindings", multiple=True, help="Bindings added to the config.")
 def main(batch_sizes, precision, steps, rounds, peer, peak, gin_bindings):
     prepare_tensorflow()
     device = _device_name()

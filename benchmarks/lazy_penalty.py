@@ -1,11 +1,11 @@
-"""Cost of a lazy penalty: R1 in every k-th discriminator step beside R1 in each and none.
+"""Cost of a lazy penalty: R1 in every k-th discriminator step against R1 in each step and no R1.
 
     python benchmarks/lazy_penalty.py                  # k = 16 on SNDCGAN at 32 x 32
     python benchmarks/lazy_penalty.py --interval 4 --steps 32
 
-Steps of the three runs are measured in turn, so that what else the machine does touches all of
-them. The cost of R1 is the difference of mean seconds from the run without it; the last column is
-the cost over that of R1 in each step, which is 1/k at best.
+Steps of the three runs alternate, so that other load on the machine affects all of them. The cost
+of R1 is the difference in mean seconds from the run without it; the last column is this cost
+divided by that of R1 in each step, 1/k at best.
 """
 
 import statistics
@@ -44,7 +44,7 @@ def measure(interval: int, steps: int, bindings=()) -> dict[str, list[float]]:
         for name, own in runs.items():
             config.parse([], [*_CONFIG, *own, *bindings])
             trainers[name] = Trainer(Experiment.from_gin(), RunDir(f"{folder}/{name}"))
-            trainers[name].run_steps(interval)  # Traces; the next step is due again.
+            trainers[name].run_steps(interval)  # Traces; the penalty is due again in the next step.
         seconds: dict[str, list[float]] = {name: [] for name in runs}
         for _ in range(steps - steps % interval or interval):
             for name, trainer in trainers.items():
@@ -57,7 +57,7 @@ def measure(interval: int, steps: int, bindings=()) -> dict[str, list[float]]:
 @click.command()
 @click.option("--interval", default=16, show_default=True, type=click.IntRange(min=2))
 @click.option("--steps", default=64, show_default=True, type=click.IntRange(min=2))
-@click.option("--gin_bindings", multiple=True, help="Changes the config.")
+@click.option("--gin_bindings", multiple=True, help="Bindings added to the config.")
 def main(interval, steps, gin_bindings):
     prepare_tensorflow()
     seconds = measure(interval, steps, gin_bindings)

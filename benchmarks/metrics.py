@@ -1,13 +1,13 @@
-"""Speed and memory of metrics, side by side in one run: one table.
+"""Speed and memory of metrics, measured in one run and printed as one table.
 
     python benchmarks/metrics.py                                # as in benchmarks/README.md
     python benchmarks/metrics.py --extractors fashion_cnn --frechet_images 5000
 
 Extraction: images/s of decoding PNG files, of resizing and of the network, alone and together
-(`metrics_extraction.py`). Features to value: FID beside `scipy.linalg.sqrtm`, metrics of nearest
-neighbours (`metrics_features.py`). Memory: the most that a process held which took the FID of so
-many images, made when they are read. The command: `compare_gan metrics` on two folders of
-Fashion-MNIST as PNG files, start-up included.
+(`metrics_extraction.py`). Features to value: FID compared with `scipy.linalg.sqrtm`, and metrics of
+nearest neighbors (`metrics_features.py`). Memory: the peak of a process that computes an FID, for
+two numbers of images, which are generated when they are read. The command: `compare_gan metrics` on
+two folders of Fashion-MNIST as PNG files, including start-up.
 """
 
 import multiprocessing
@@ -28,7 +28,7 @@ from compare_gan.startup import prepare_tensorflow
 
 
 def extraction(names: list[str], num: int, size: int, batch_size: int, rounds: int):
-    """Rows (what, images/s) of each stage of each extractor."""
+    """Rows (name, images/s) of each stage of each extractor."""
     from compare_gan.evaluation.image_sets import open_images
 
     with tempfile.TemporaryDirectory() as folder:
@@ -51,7 +51,7 @@ def extraction(names: list[str], num: int, size: int, batch_size: int, rounds: i
 
 
 def memory(count: int) -> float:
-    """The peak memory in GB of a new process that takes the FID of `count` images of 64 x 64."""
+    """The peak memory in GB of a new process that computes the FID of `count` 64 x 64 images."""
     with multiprocessing.get_context("spawn").Pool(1) as pool:
         return pool.apply(_fid_of_made_images, (count,))
 
@@ -70,12 +70,12 @@ def _fid_of_made_images(count: int) -> float:
     score_sets(images, images, ["fid"], "fashion_cnn")
     with open("/proc/self/status") as file:
         [peak] = [line for line in file if line.startswith("VmHWM")]
-    # In kB. getrusage does not forget what the process that started this one held.
+    # In kB. getrusage would include the memory of the process that started this one.
     return int(peak.split()[1]) / 2**20
 
 
 def command(count: int, metrics: str) -> float:
-    """Seconds of `compare_gan metrics` on two folders of so many Fashion-MNIST images each."""
+    """Seconds of `compare_gan metrics` on two folders of `count` Fashion-MNIST images each."""
     from compare_gan.datasets import as_arrays, get_dataset
 
     images, _ = as_arrays(get_dataset("fashion_mnist_10k"), num_examples=count)
@@ -103,34 +103,34 @@ def write_pngs(folder: str, images: np.ndarray) -> None:
 
 @click.command(help=__doc__.split("\n", 1)[0])
 @click.option("--extractors", default="fashion_cnn,efficientnet_lite0,inception", show_default=True)
-@click.option("--num", default=512, show_default=True, help="Images for extraction.")
-@click.option("--size", default=64, show_default=True, help="Of those, in pixels.")
+@click.option("--num", default=512, show_default=True, help="Number of images for extraction.")
+@click.option("--size", default=64, show_default=True, help="Side of these images in pixels.")
 @click.option("--batch_size", default=32, show_default=True)
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(min=2))
 @click.option("--frechet_images", default=50_000, show_default=True)
 @click.option("--neighbour_images", default=10_000, show_default=True)
 @click.option("--width", default=2048, show_default=True, help="Number of features.")
 @click.option("--folder_images", default=10_000, show_default=True, type=click.IntRange(2, 10_000))
-@click.option("--metrics", default="fid,kid,prd", show_default=True, help="Of the command.")
+@click.option("--metrics", default="fid,kid,prd", show_default=True, help="Metrics of the command.")
 def main(
     extractors, num, size, batch_size, rounds, frechet_images, neighbour_images, width,
     folder_images, metrics,
 ):  # fmt: skip
-    """Prints rows as they come."""
+    """Prints each row when it has been measured."""
     prepare_tensorflow()
     print("| measured | value |\n|---|---|")
 
-    def tell(rows):
+    def show(rows):
         for name, value in rows:
             text = value if isinstance(value, str) else f"{value:.3g}"
             print(f"| {name} | {text} |", flush=True)
 
-    tell(extraction(extractors.split(","), num, size, batch_size, rounds))
-    tell(metrics_features.rows(frechet_images, neighbour_images, width))
+    show(extraction(extractors.split(","), num, size, batch_size, rounds))
+    show(metrics_features.rows(frechet_images, neighbour_images, width))
     for count in (folder_images // 10, folder_images):
-        tell([(f"FID of {count} against {count} images, streamed: peak GB", memory(count))])
+        show([(f"FID of {count} against {count} images, streamed: peak GB", memory(count))])
     what = f"compare_gan metrics --metrics {metrics}, {folder_images} PNGs each: seconds"
-    tell([(what, command(folder_images, metrics))])
+    show([(what, command(folder_images, metrics))])
 
 
 if __name__ == "__main__":

@@ -3,9 +3,9 @@
     python benchmarks/metrics_extraction.py efficientnet_lite0
     python benchmarks/metrics_extraction.py inception --size 128 --num 256 --resizer clean
 
-Images of noise are written as PNG files and read as the data set `image_folder`. The stages are
-measured in turn, so that what else the machine does touches all; medians and quartiles are shown.
-Inception has random weights where its own are not in the cache.
+Images of noise are written as PNG files and read as the data set `image_folder`. The stages
+alternate, so that other load on the machine affects all of them; medians and quartiles are shown.
+Inception has random weights if its weights are not in the cache.
 """
 
 import collections
@@ -24,16 +24,16 @@ from compare_gan.startup import prepare_tensorflow
 def extraction_rates(
     extractor, batches: Callable[[], Iterable[np.ndarray]], rounds: int = 5
 ) -> dict[str, list[float]]:
-    """Images/s of each stage alone and of all together.
+    """Images/s of each stage alone and of all stages together.
 
     Args:
       extractor: An `Extractor`.
-      batches: Gives the images anew, uint8 [n, H, W, C] one batch after the other.
-      rounds: How often each stage is measured, in turn, after once for warming up.
+      batches: Function that iterates over the images, in batches uint8 [n, H, W, C].
+      rounds: Number of alternating measurements of each stage, after one for warm-up.
 
     Returns:
-      Rates [rounds] of `decode` (going through `batches`), `resize` (what the extractor does
-      outside of TensorFlow; absent where that is nothing), `network` (with resizing, where that is
+      Rates [rounds] of `decode` (going through `batches`), `resize` (the part of the
+      extractor outside TensorFlow; absent if there is none), `network` (with resizing, if that is
       part of it), and `together` (`stream`).
     """
     from compare_gan.metrics.base import ImageBatch
@@ -92,13 +92,13 @@ def _write_images(folder: str, num: int, size: int) -> None:
 
 @click.command(help=__doc__.split("\n", 1)[0])
 @click.argument("extractor")
-@click.option("--size", default=32, show_default=True, help="Of the images, in pixels.")
-@click.option("--num", default=512, show_default=True, help="Of the images.")
+@click.option("--size", default=32, show_default=True, help="Side of the images in pixels.")
+@click.option("--num", default=512, show_default=True, help="Number of images.")
 @click.option("--batch_size", default=32, show_default=True)
 @click.option("--rounds", default=5, show_default=True)
-@click.option("--resizer", help="The extractor's own, if not given.")
+@click.option("--resizer", help="Resizer; by default that of the extractor.")
 def main(extractor, size, num, batch_size, rounds, resizer):
-    """Prints one row a stage."""
+    """Prints one row per stage."""
     prepare_tensorflow()
     from compare_gan.datasets import eval_batches, get_dataset
 

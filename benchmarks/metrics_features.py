@@ -1,8 +1,8 @@
-"""Speed and memory of metrics on features: FID against SciPy, neighbours against their bounds.
+"""Speed and memory of metrics on features: FID against SciPy, and metrics of nearest neighbors.
 
     python benchmarks/metrics_features.py
 
-The features are made up: positive, correlated, 2048 of them. `rows()` gives the table to
+The features are synthetic: positive and correlated, 2048 of them. `rows()` returns the table for
 benchmarks/metrics.py.
 """
 
@@ -16,7 +16,7 @@ import numpy as np
 
 
 def make_features(n: int, width: int, seed: int) -> np.ndarray:
-    """Features float32 [n, width] like those of a network: after a ReLU, of many scales."""
+    """Features float32 [n, width] like those of a network: after a ReLU, with many scales."""
     rng = np.random.default_rng(seed)
     mix = np.random.default_rng(0).normal(size=(width, width)) / np.sqrt(width)
     mix *= np.exp(-np.arange(width) / (0.2 * width))[:, None]
@@ -26,7 +26,7 @@ def make_features(n: int, width: int, seed: int) -> np.ndarray:
 
 
 def frechet(n: int = 50_000, width: int = 2048) -> dict[str, float]:
-    """FID from features to value, and by `np.cov` and `scipy.linalg.sqrtm`, in this process."""
+    """FID from features to value, by this library and by `np.cov` and `scipy.linalg.sqrtm`."""
     import scipy.linalg
 
     from compare_gan.metrics import frechet_distance, frechet_distance_from_statistics
@@ -58,7 +58,7 @@ def frechet(n: int = 50_000, width: int = 2048) -> dict[str, float]:
 def neighbours(n: int = 10_000, width: int = 2048) -> dict[str, float]:
     """Precision and recall (k = 3), density and coverage (k = 5) of n against n, in a new process.
 
-    `peak_gb` is the most memory that the process held, features and libraries included.
+    `peak_gb` is the peak memory of the process, including features and libraries.
     """
     context = multiprocessing.get_context("spawn")
     with context.Pool(1) as pool:
@@ -79,7 +79,7 @@ def _neighbours(n: int, width: int) -> dict[str, float]:
 
 
 def _peak_kilobytes() -> int:
-    # Not getrusage: what a process had before it started this program counts there too.
+    # Not getrusage, which includes the memory of the process before it started this program.
     with open("/proc/self/status") as file:
         return int(re.search(r"VmHWM:\s*(\d+)", file.read())[1])
 
@@ -93,7 +93,7 @@ def _timed(function: Callable):
 def rows(
     frechet_images: int = 50_000, neighbour_images: int = 10_000, width: int = 2048
 ) -> list[tuple[str, float]]:
-    """What was measured, and the number."""
+    """Pairs of name and measured value."""
     measured = {
         f"FID of {frechet_images} x {width}": frechet(frechet_images, width),
         f"neighbours, {neighbour_images} x {width}": neighbours(neighbour_images, width),

@@ -1,4 +1,4 @@
-"""Counts the arithmetic of a TensorFlow graph: multiplications and additions of its big kernels."""
+"""Counts the multiplications and additions of the large kernels of a TensorFlow graph."""
 
 import math
 
@@ -6,10 +6,10 @@ import math
 def count_operations(function) -> int:
     """Floating-point operations of one call of a concrete function.
 
-    Counted are convolutions and matrix products, forward and backward, as they stand in the graph
-    (resampling folded into them or not), but for those whose result nothing uses: TensorFlow takes
-    them out. A multiplication and an addition are two operations. Element-wise work is left out.
-    Bodies of `while` are counted once.
+    Counts convolutions and matrix products, forward and backward, as they appear in the graph (with
+    or without folded resampling), except those with unused results, which TensorFlow removes. A
+    multiplication and an addition are two operations. Element-wise operations are not counted.
+    Bodies of `while` loops are counted once.
 
     Args:
       function: A `tf.types.experimental.ConcreteFunction` with static shapes.
@@ -30,7 +30,7 @@ def _count(graph) -> int:
 
 
 def _used(graph) -> set:
-    """The operations that the graph's results, or its changes of variables, follow from."""
+    """The operations on which the results of the graph, or its changes of variables, depend."""
     waiting = [tensor.op for tensor in graph.outputs]
     waiting += [op for op in graph.get_operations() if op.op_def.is_stateful]
     used = set()

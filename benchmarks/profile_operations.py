@@ -1,9 +1,9 @@
-"""Where the time of a training step goes: seconds by kind of operation, from TensorFlow's profiler.
+"""Seconds of a training step by kind of operation, from TensorFlow's profiler.
 
     python benchmarks/profile_operations.py s3gan_co_fashion_mnist --steps 10
 
-Shares are of the time in operations, over all threads. What lies in a name scope of its own, the
-averages (`ema`) and the power iterations of spectral normalization, is told apart as well.
+Shares refer to the time in operations, summed over all threads. Averaging the weights (`ema`) and
+the power iterations of spectral normalization, which have their own name scopes, are also listed.
 """
 
 import collections
@@ -19,9 +19,9 @@ SCOPES = ("ema", "power_iteration")
 
 
 def operation_seconds(trainer, steps: int) -> tuple[dict[str, float], dict[str, float]]:
-    """Seconds a step by kind of operation, and by scope for those of `SCOPES`; both greatest first.
+    """Seconds per step by kind of operation, and by scope for `SCOPES`; both in descending order.
 
-    What only calls other operations is left out.
+    Operations that only call other operations are left out.
     """
     import tensorflow as tf
     from tensorflow.python.framework import op_def_registry
@@ -39,8 +39,8 @@ def operation_seconds(trainer, steps: int) -> tuple[dict[str, float], dict[str, 
             continue
         for line in plane.lines:
             for event in line.events:
-                # An operation's event is called "scope/name:Kind". What XLA compiled are Winograd's
-                # transforms, unless the whole step is.
+                # The event of an operation is named "scope/name:Kind". Code compiled by XLA is
+                # Winograd's transforms, unless XLA compiles the whole step.
                 scopes, _, kind = plane.event_metadata[event.metadata_id].name.rpartition(":")
                 if kind == "ExecuteAsyncOnStream":
                     kind = "compiled by XLA"
@@ -60,7 +60,7 @@ _CALLERS = ("While", "StatefulPartitionedCall", "PartitionedCall")
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(CONFIGS)))
 @click.option("--steps", default=5, show_default=True, type=click.IntRange(min=1))
-@click.option("--gin_bindings", multiple=True, help="Changes the configs.")
+@click.option("--gin_bindings", multiple=True, help="Bindings added to the configs.")
 def main(names, steps, gin_bindings):
     prepare_tensorflow()
     for name in names or CONFIGS:

@@ -1,10 +1,10 @@
-"""Speed of a residual block with its resampling folded into the convolutions and plain.
+"""Speed of a residual block with resampling folded into the convolutions and with plain resampling.
 
     python benchmarks/resampling.py            # the table in benchmarks/README.md
     python benchmarks/resampling.py --steps 9
 
-Forward and backward (all gradients) of one block as a compiled graph, folded and plain in turn, so
-that what else the machine does touches both; shown are the median and the quartiles.
+Measures forward and backward (all gradients) of one block as a compiled graph, alternating both
+forms so that other load on the machine affects both; shows the median and the quartiles.
 """
 
 import statistics
@@ -15,7 +15,7 @@ from operations import count_operations
 
 from compare_gan.startup import prepare_tensorflow
 
-# Direction, upsampling; side of the input, channels; for batches of 64.
+# Direction, upsampling, side of the input and channels, for batches of 64.
 _CASES = [
     (scale, upsample, side, channels)
     for scale, upsample in (("up", "zeros"), ("up", "nearest"), ("down", "zeros"))
@@ -24,7 +24,7 @@ _CASES = [
 
 
 def _make_step(scale: str, upsample: str, side: int, channels: int, batch_size: int, resample: str):
-    """The compiled function that does a forward and a backward of such a block; called once."""
+    """A compiled function for forward and backward of such a block, already traced."""
     import keras
     import tensorflow as tf
 
@@ -43,7 +43,7 @@ def _make_step(scale: str, upsample: str, side: int, channels: int, batch_size: 
         with tf.GradientTape() as tape:
             tape.watch(x)
             value = tf.reduce_mean(tf.square(block(x, training=True)))
-        # The sum stands for all of them without bringing them back.
+        # The sum depends on all gradients without copying them to the host.
         return tf.add_n([tf.reduce_sum(g) for g in tape.gradient(value, [x, *variables])])
 
     step(x).numpy()

@@ -1,10 +1,10 @@
-"""Speed of `compare_gan sample --num`: images/s, and how much of the time the generator has.
+"""Speed of `compare_gan sample --num`: images/s, and the share of time spent in the generator.
 
     python benchmarks/sampling.py                                  # as in benchmarks/README.md
     python benchmarks/sampling.py resnet_cifar --num 500 --npz
 
-The generators have their initial weights. Writing and generating alone are measured in turn, so
-that what else the machine does touches both; medians and quartiles are shown.
+The generators have their initial weights. Rounds with and without writing alternate, so that other
+load on the machine affects both; medians and quartiles are shown.
 """
 
 import os
@@ -40,18 +40,18 @@ def _make_sampler(name: str):
 
 
 def measure(sampler, num: int, rounds: int, file_name: str) -> tuple[list, list, list]:
-    """Writes samples, and generates them only, in turn.
+    """Measures samples with and without writing them, alternately.
 
     Args:
-      sampler: Where images come from.
-      num: Images in each round.
-      rounds: How many of both.
-      file_name: What `write_images` is to write, in a folder that is thrown away.
+      sampler: Source of the images.
+      num: Number of images in each round.
+      rounds: Number of rounds of each.
+      file_name: Name of the output of `write_images`, in a temporary folder.
 
     Returns:
       Seconds of `write_images`, the part of them inside the compiled generator, and seconds of
-      `Sampler.sample`, each [rounds]. On a GPU the second says little: there the compiled generator
-      returns before it is done.
+      `Sampler.sample`, each [rounds]. On a GPU the second is not meaningful, because the compiled
+      generator returns before it has finished.
     """
     from compare_gan import sampling
 
@@ -68,8 +68,8 @@ def measure(sampler, num: int, rounds: int, file_name: str) -> tuple[list, list,
     vars(sampler)["_compiled"] = timed
     writing_seconds, sampler_seconds, generating_seconds = [], [], []
     sampler.sample(min(num, 64))  # Traces.
-    # Removed at the end only: for a while after files were deleted ext4 is ten times as slow at
-    # making new ones.
+    # Removed only at the end: for a while after deleting files, ext4 is ten times as slow at
+    # creating new ones.
     with tempfile.TemporaryDirectory() as folder:
         for i in range(rounds):
             inside, started = 0.0, time.perf_counter()
@@ -86,7 +86,7 @@ def measure(sampler, num: int, rounds: int, file_name: str) -> tuple[list, list,
 @click.argument("names", nargs=-1, type=click.Choice(NAMES))
 @click.option("--num", default=5000, show_default=True, type=click.IntRange(min=1))
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(min=2))
-@click.option("--npz", is_flag=True, help="Write one .npz instead of PNGs.")
+@click.option("--npz", is_flag=True, help="Write one .npz file instead of PNG files.")
 def main(names, num, rounds, npz):
     prepare_tensorflow()
     print(

@@ -1,11 +1,11 @@
-"""Speed of a training step: seconds, images/s, and GFLOP/s beside the machine's matmul rate.
+"""Speed of a training step: seconds, images/s, and GFLOP/s compared with the rate of matmul.
 
     python benchmarks/train_step.py                   # all configs, as in benchmarks/README.md
     python benchmarks/train_step.py sndcgan --steps 9
     python benchmarks/train_step.py --peer torch      # beside PyTorch: pip install -e ".[bench]"
 
-A step is one generator step with its discriminator steps. Steps and matrix products are measured in
-turn, so that what else the machine does touches both; the median and the quartiles are shown.
+A step is one generator step with its discriminator steps. Steps and matrix products alternate, so
+that other load on the machine affects both; the median and the quartiles are shown.
 """
 
 import cProfile
@@ -71,7 +71,7 @@ CONFIGS = {
             "S3GAN.g_use_ema = True",
         ],
     ),
-    # As the README's main job, which infers labels first.
+    # Like the main job of the README, which infers labels first.
     "s3gan_co_fashion_mnist": (
         [str(_EXAMPLES / "few_labels" / "s3gan_co_fashion_mnist.gin")],
         ["dataset.labeled_fraction = 0.2"],
@@ -79,7 +79,7 @@ CONFIGS = {
 }
 
 
-PEERS = ("sndcgan", "resnet_cifar")  # Those of which `peers/` has the like in PyTorch.
+PEERS = ("sndcgan", "resnet_cifar")  # Configs with a counterpart in PyTorch in `peers/`.
 
 
 def make_trainer(name: str, model_dir: str, bindings=()):
@@ -93,7 +93,7 @@ def make_trainer(name: str, model_dir: str, bindings=()):
 
 
 def _matmul_rate(size: int = 2048) -> float:
-    """float32 matrix products, in GFLOP/s."""
+    """Rate of float32 matrix products in GFLOP/s."""
     import tensorflow as tf
 
     x = tf.random.normal([size, size])
@@ -107,7 +107,7 @@ def _matmul_rate(size: int = 2048) -> float:
 
 
 def _operations(trainer) -> int:
-    """Floating-point operations of one training step."""
+    """Number of floating-point operations of one training step."""
     import tensorflow as tf
 
     [batch] = trainer.batches().take(1)
@@ -128,7 +128,7 @@ def _python_share(trainer, steps: int) -> float:
     profile.disable()
     entries = pstats.Stats(profile).stats
     total = sum(e[3] for (_, _, name), e in entries.items() if name == "run_steps")
-    # What TensorFlow's eager runtime is called through: beyond it there is no Python.
+    # The functions through which TensorFlow's eager runtime is called; no Python runs below them.
     inside = sum(e[3] for (_, _, name), e in entries.items() if "TFE_Py_Execute" in name)
     return 1 - inside / total
 
@@ -136,17 +136,18 @@ def _python_share(trainer, steps: int) -> float:
 def compare_with_torch(
     name: str, steps: int, bindings=(), make_peer=None
 ) -> tuple[list, list, list]:
-    """Trains ours and PyTorch's from equal weights on equal batches, a step of each in turn.
+    """Trains our GAN and PyTorch's from equal weights on equal batches, alternating single steps.
 
     Args:
       name: One of `PEERS`.
-      steps: How many steps of each to time.
-      bindings: Gin bindings that change our config.
-      make_peer: Makes the PyTorch trainer from name, our GAN and a batch; None = the fastest.
+      steps: Number of timed steps of each.
+      bindings: Gin bindings added to our config.
+      make_peer: Function that makes the PyTorch trainer from name, our GAN and a batch; by
+        default the fastest variant.
 
     Returns:
-      Seconds of our steps and of PyTorch's, without the first, in which ours is traced; and for
-      each of the first three steps by how much the losses differ, relative to ours.
+      Seconds of our steps and of PyTorch's, without the first, in which ours is traced; and the
+      difference of the losses in each of the first three steps, relative to ours.
     """
     from peers.torch_training import fastest_trainer
 
@@ -173,9 +174,9 @@ def compare_with_torch(
 @click.command()
 @click.argument("names", nargs=-1, type=click.Choice(list(CONFIGS)))
 @click.option("--steps", default=8, show_default=True, type=click.IntRange(min=4))
-@click.option("--gin_bindings", multiple=True, help="Changes the configs.")
-@click.option("--profile", is_flag=True, help="Show the share of Python instead.")
-@click.option("--peer", type=click.Choice(["torch"]), help="Measure beside PyTorch instead.")
+@click.option("--gin_bindings", multiple=True, help="Bindings added to the configs.")
+@click.option("--profile", is_flag=True, help="Show the share of time in Python instead.")
+@click.option("--peer", type=click.Choice(["torch"]), help="Compare with PyTorch instead.")
 def main(names, steps, gin_bindings, profile, peer):
     prepare_tensorflow()
     if peer:

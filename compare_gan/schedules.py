@@ -3,7 +3,7 @@
 Wherever training uses a number (a learning rate, Adam's betas, the weight of a penalty, the decay
 of a moving average) a config may give a schedule instead: `r1.gamma = @cosine_decay()`. A schedule
 is a function of the step, that is, of the number of finished generator steps. It is evaluated
-inside the compiled step. Numbers stay the Python numbers that they are.
+inside the compiled step. Plain numbers remain Python numbers.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""A training loop of your own: networks, loss and gradient penalty come from the library.
+"""A custom training loop: networks, loss and gradient penalty come from the library.
 
 python examples/custom_training_loop.py --out samples.png
 """

@@ -12,7 +12,7 @@ from compare_gan.datasets import eval_batches, get_dataset
 from compare_gan.errors import UserError
 from compare_gan.metrics import frechet_distance
 
-# The arguments of this script for the names in messages of the library.
+# Names in messages of the library, and the arguments of this script that replace them.
 _ARGUMENTS = {
     "dataset.data_dir": "FOLDER",
     "dataset.image_size": "--image_size",
@@ -21,7 +21,7 @@ _ARGUMENTS = {
 
 
 def folder_features(folder: str, extractor, **options) -> np.ndarray:
-    """The features [n, f] of all images of a folder, of all splits."""
+    """The features [n, f] of all images in a folder, from all splits."""
     dataset = get_dataset("image_folder", data_dir=folder, **options)
     batches = (b for split in dataset.splits for b in eval_batches(dataset, split, batch_size=100))
     return np.concatenate([extractor(images.numpy())[0] for images, _ in batches])
@@ -32,7 +32,7 @@ def main():
     parser.add_argument("folders", nargs=2, metavar="FOLDER")
     parser.add_argument("--extractor", default="fashion_cnn", help="or inception, for plain FID")
     parser.add_argument("--image_size", type=int, help="crop to squares and resize first")
-    parser.add_argument("--channels", type=int, help="1 or 3: make all gray or coloured first")
+    parser.add_argument("--channels", type=int, help="1 or 3: convert all to gray or color first")
     args = parser.parse_args()
     options = dict(image_size=args.image_size, channels=args.channels)
     try:
@@ -40,7 +40,7 @@ def main():
         first, second = (folder_features(f, extractor, **options) for f in args.folders)
         distance = frechet_distance(first, second)
     except UserError as error:
-        message = str(error).split("\n", 1)[0]  # Gin appends lines where an error passes it.
+        message = str(error).split("\n", 1)[0]  # Gin appends lines to errors that pass through it.
         for name, argument in _ARGUMENTS.items():
             message = message.replace(name, argument)
         parser.error(message)

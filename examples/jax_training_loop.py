@@ -27,7 +27,7 @@ parser.add_argument("--ch", type=int, default=16, help="width of both networks")
 parser.add_argument("--out", default="samples.png")
 args = parser.parse_args()
 
-random.seed(0)  # Keras draws the seeds of initial weights from it.
+random.seed(0)  # Keras derives the seeds of initial weights from it.
 file = resources.files("compare_gan") / "datasets" / "data" / "fashion_mnist_10k.npz"
 images = np.load(str(file))["images"][..., None]
 norm = functools.partial(BatchNorm, statistics={"decay": 0.9})  # 0.999 is for longer runs.
@@ -36,7 +36,7 @@ discriminator = sndcgan.Discriminator(images.shape[1:], ch=args.ch, spectral_nor
 generator.build(((1, 64), None))
 discriminator.build(((1, *images.shape[1:]), None))
 G, D = generator.trainable_variables, discriminator.trainable_variables
-# The averages of batch norm, and the singular vectors of spectral norm.
+# Moving averages of batch norm and singular vectors of spectral norm.
 OTHERS = generator.non_trainable_variables + discriminator.non_trainable_variables
 g_optimizer, d_optimizer = (keras.optimizers.Adam(2e-4, beta_1=0.5) for _ in range(2))
 g_optimizer.build(G)

@@ -15,7 +15,7 @@ from compare_gan.layers import Conv2D, Dense
 
 
 def build_classifier(image_shape: tuple[int, int, int], num_classes: int) -> keras.Model:
-    """From float [n, H, W, C] in [0, 1] to logits [n, num_classes]."""
+    """Builds a classifier from float [n, H, W, C] in [0, 1] to logits [n, num_classes]."""
     return keras.Sequential(
         [
             keras.Input(image_shape),
@@ -25,13 +25,15 @@ def build_classifier(image_shape: tuple[int, int, int], num_classes: int) -> ker
             keras.layers.LeakyReLU(0.2),
             keras.layers.Flatten(),
             Dense(num_classes, spectral_norm=True),
-            keras.layers.Rescaling(10.0),  # Or the bounded logits could not be sure of anything.
+            keras.layers.Rescaling(
+                10.0
+            ),  # Otherwise the bounded logits could not express confidence.
         ]
     )
 
 
 def largest_singular_values(model: keras.Model) -> list[float]:
-    """Of the kernel, as a matrix [inputs, outputs], of each layer that is normalized."""
+    """Largest singular value of each normalized kernel, as a matrix [inputs, outputs]."""
     kernels = [
         np.asarray(layer.normalized_kernel(training=False))
         for layer in model.layers

@@ -26,7 +26,7 @@ parser.add_argument("--ch", type=int, default=16, help="width of both networks")
 parser.add_argument("--out", default="samples.png")
 args = parser.parse_args()
 
-random.seed(0)  # Keras draws the seeds of initial weights from it.
+random.seed(0)  # Keras derives the seeds of initial weights from it.
 torch.manual_seed(0)
 file = resources.files("compare_gan") / "datasets" / "data" / "fashion_mnist_10k.npz"
 images = torch.from_numpy(np.load(str(file))["images"][..., None])  # Channels last, as in Keras.

@@ -1,7 +1,7 @@
-"""MkDocs hook: pages and files of the site that lie outside of docs/, and links to them.
+"""MkDocs hook: pages and files of the site from outside docs/, and links to them.
 
-The site has the repository's `README.md` files, gin files and examples at the paths that they have
-in the repository. So a link works in a checkout as well as in the site: `../example_configs/x.gin`
+The site has the `README.md` files, gin files and examples of the repository at their paths in the
+repository, so that a link works both in a checkout and on the site: `../example_configs/x.gin`
 of `docs/page.md` becomes `example_configs/x.gin` in the site.
 """
 
@@ -27,7 +27,7 @@ _LINK = re.compile(r"(\]\()(?![a-z]+:|#|/)([^)\s#]+)")
 
 
 def on_files(files: Files, config: MkDocsConfig) -> Files:
-    """Adds the pages and files from outside of docs/."""
+    """Adds the pages and files from outside docs/."""
     for pattern in _OUTSIDE:
         for path in sorted(_ROOT.glob(pattern)):
             name = path.relative_to(_ROOT).as_posix()

@@ -1,7 +1,7 @@
 """Makes the packaged data set `fashion_mnist_10k`: the 10,000 test images of Fashion-MNIST.
 
-The test images, not the training ones, so that a feature extractor trained on the 60,000 training
-images has not seen what it is used to judge.
+It uses the test images rather than the training images, so that a feature extractor trained on the
+60,000 training images has not seen the images that it evaluates.
 
     python scripts/make_fashion_mnist_10k.py            # from Debian's package
     python scripts/make_fashion_mnist_10k.py --data_dir FOLDER_OF_IDX_FILES

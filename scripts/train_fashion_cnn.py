@@ -17,7 +17,7 @@ from compare_gan.datasets.idx import DEBIAN_FASHION_MNIST, read_idx
 from compare_gan.metrics.extractors import fashion_cnn
 
 _SEED = 0
-_SHIFT = 2  # Pixels by which training batches are moved at most.
+_SHIFT = 2  # Maximum shift of training batches in pixels.
 
 
 def load(data_dir: str, split: str) -> tuple[np.ndarray, np.ndarray]:
@@ -28,14 +28,14 @@ def load(data_dir: str, split: str) -> tuple[np.ndarray, np.ndarray]:
 
 
 def shifted(images, labels):
-    """A batch, moved as a whole by up to `_SHIFT` pixels; not mirrored, see `FashionCnn`."""
+    """A batch, shifted as a whole by up to `_SHIFT` pixels; not mirrored, see `FashionCnn`."""
     size = tf.shape(images)
     padded = tf.pad(images, ((0, 0), (_SHIFT, _SHIFT), (_SHIFT, _SHIFT), (0, 0)))
     return tf.image.random_crop(padded, size, seed=_SEED), labels
 
 
 def main() -> None:
-    """Trains, prints the test accuracy, saves."""
+    """Trains the network, prints its test accuracy, saves it."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--data_dir", default=DEBIAN_FASHION_MNIST)
     parser.add_argument("--epochs", type=int, default=8)

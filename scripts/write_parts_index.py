@@ -11,7 +11,7 @@ import sys
 import click
 
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-sys.path.insert(0, _ROOT)  # The index belongs to this checkout, whatever is installed.
+sys.path.insert(0, _ROOT)  # The index describes this checkout, regardless of the installed version.
 
 from compare_gan import registry  # noqa: E402
 

@@ -123,7 +123,7 @@ def test_eval_by_a_protocol_warns_of_other_rows_in_the_table(run, model_dir, mon
     protocol = ("--gin_bindings", "evaluation.protocol = 'fid50_train'")
     status, out, err = run(*arguments, *common, *protocol, "--score_filename", "other.csv")
     assert status == 0 and "protocol fid50_train" in out, err
-    [warning] = [line for line in err.splitlines() if "not measured alike" in line]
+    [warning] = [line for line in err.splitlines() if "measured differently" in line]
     assert warning.startswith("other.csv: These scores") and "; num_fake is 40 (step " in warning
     status, out, err = run("compare", model_dir, "--all")
     assert status == 0 and "fid50_train" in out and "Warning: These scores" in err

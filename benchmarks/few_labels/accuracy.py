@@ -1,10 +1,10 @@
-"""How many inferred labels are right, by fraction of labels and kind of features: a table.
+"""Accuracy of inferred labels by fraction of labels and kind of features, as a table.
 
     python benchmarks/few_labels/accuracy.py --runs runs/accuracy
 
-Hidden labels of Fashion-MNIST's training images are inferred as `s2gan_fashion_mnist.gin` says, and
-with other features. A draw chooses which labels are hidden and all else that is random. Each result
-is a line of accuracy.jsonl, and what has a line there is not made again.
+Hidden labels of Fashion-MNIST's training images are inferred as in `s2gan_fashion_mnist.gin`, and
+from other features. A draw determines the hidden labels and everything else that is random. Each
+result is a line of accuracy.jsonl; a job that has a line there is not repeated.
 """
 
 import os
@@ -26,7 +26,7 @@ FEATURES = {
 def make_jobs(
     dataset: str, fractions, draws: int, more: tuple[str, ...]
 ) -> list[tuple[dict, list]]:
-    """Keys and bindings, in the order in which they are done."""
+    """Keys and bindings of all jobs, in the order of execution."""
     from compare_gan import config
 
     made = []
@@ -54,7 +54,7 @@ def make_jobs(
 
 
 def run(key: dict, bindings: list, runs: str, results: jobs.Results) -> None:
-    """Infers the labels, writes the line, deletes all but the network."""
+    """Infers the labels, writes the line, deletes everything except the network."""
     from compare_gan.version import code_version
 
     version = code_version()
@@ -76,7 +76,7 @@ def _name(key: dict) -> str:
 
 
 def table(all_jobs: list[tuple[dict, list]], results: jobs.Results) -> str:
-    """Mean ± standard deviation over the draws that are done, in percent."""
+    """Mean ± standard deviation over finished draws, in percent."""
     found = [(key, line) for key, _ in all_jobs if (line := results.find(key))]
     lines = [f"| labels | {' | '.join(FEATURES.values())} |", f"|---|{'---|' * len(FEATURES)}"]
     for fraction in dict.fromkeys(key["fraction"] for key, _ in all_jobs):
@@ -94,12 +94,12 @@ def table(all_jobs: list[tuple[dict, list]], results: jobs.Results) -> str:
 
 
 @click.command()
-@click.option("--runs", default="runs/accuracy", show_default=True, help="Folder to work in.")
+@click.option("--runs", default="runs/accuracy", show_default=True, help="Working folder.")
 @click.option(
     "--dataset",
     default="fashion_mnist_idx",
     show_default=True,
-    help="Or fashion_mnist_10k, the packaged images.",
+    help="Training images; or fashion_mnist_10k, the packaged images.",
 )
 @click.option(
     "--fractions",
@@ -107,19 +107,19 @@ def table(all_jobs: list[tuple[dict, list]], results: jobs.Results) -> str:
     default=(0.01, 0.05, 0.1, 0.2),
     show_default=True,
     type=click.FloatRange(0, 1, min_open=True),
-    help="Of the labels; may be repeated.",
+    help="Fraction of the labels; may be repeated.",
 )
 @click.option("--draws", default=3, show_default=True, type=click.IntRange(min=1))
 @click.option("--gin_bindings", multiple=True, help="Change all.")
-@click.option("--table", "table_only", is_flag=True, help="Print the table of what is done.")
+@click.option("--table", "table_only", is_flag=True, help="Only print the table of finished jobs.")
 @click.option(
     "--results",
     "path",
     default=str(pathlib.Path(__file__).with_name("accuracy.jsonl")),
-    help="File of what is done; accuracy.jsonl of this folder if left out.",
+    help="File of finished jobs; by default accuracy.jsonl in this folder.",
 )
 def main(runs, dataset, fractions, draws, gin_bindings, table_only, path):
-    """Infer what is not done yet, then print the table."""
+    """Run all unfinished jobs, then print the table."""
     from compare_gan.startup import prepare_tensorflow
 
     prepare_tensorflow()

@@ -1,4 +1,4 @@
-"""What the two benchmarks of this folder share: jobs that are done once, and what came out."""
+"""Shared by the two benchmarks of this folder: jobs that are done once, and their results."""
 
 import contextlib
 import ctypes
@@ -21,7 +21,7 @@ _LIBC, _PR_SET_PDEATHSIG = ctypes.CDLL(None), 1
 
 
 class Results:
-    """Lines of JSON in a file, one for each job that is done, found by the key in it."""
+    """Lines of JSON in a file, one per finished job, looked up by their key."""
 
     def __init__(self, path: str):
         self._path = path
@@ -34,12 +34,12 @@ class Results:
             return [json.loads(line) for line in file if line.endswith("\n")]
 
     def find(self, key: dict) -> dict | None:
-        """The line of this key."""
+        """The line with this key."""
         same = [line for line in self.read() if line["key"] == key]
         return same[-1] if same else None
 
     def add(self, key: dict, values: dict) -> None:
-        """Appends a line, at once; the beginning of one that a kill left is dropped."""
+        """Appends a line immediately; drops an incomplete line left by a kill."""
         os.makedirs(os.path.dirname(os.path.abspath(self._path)), exist_ok=True)
         with open(self._path, "a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -51,14 +51,14 @@ class Results:
 
 
 def pending(named: Sequence[tuple[str, dict]], runs: str, results: Results) -> Iterator[int]:
-    """Which jobs are not done, each held as long as the caller works at it.
+    """Yields unfinished jobs, each locked while the caller works on it.
 
-    Processes that were started with the same folder so share the work.
+    In this way, processes that were started with the same folder share the work.
 
     Args:
       named: Names and keys of all jobs.
       runs: The folder.
-      results: What is done.
+      results: Results of finished jobs.
 
     Yields:
       Indices into `named`.
@@ -74,12 +74,12 @@ def pending(named: Sequence[tuple[str, dict]], runs: str, results: Results) -> I
         left = [index for index in left if results.find(named[index][1]) is None]
         if not left:
             return
-        time.sleep(_POLL_SECONDS)  # What others hold may be left undone.
+        time.sleep(_POLL_SECONDS)  # A job that another process has locked may end without a result.
 
 
 @contextlib.contextmanager
 def _held(path: str) -> Iterator[bool]:
-    """Whether no other process holds this file; then it is held here."""
+    """Locks this file unless another process has locked it; returns whether it did."""
     os.makedirs(os.path.dirname(path), exist_ok=True)
     with open(path, "w") as file:
         try:
@@ -91,14 +91,14 @@ def _held(path: str) -> Iterator[bool]:
 
 
 def config_hash() -> str:
-    """Names the bindings that gin holds."""
+    """A hash of the bindings that gin holds."""
     import gin
 
     return hashlib.sha256(gin.config_str().encode()).hexdigest()[:12]
 
 
 def compare_gan(command: str, config: str, bindings: Sequence[str], *more: str) -> int:
-    """Runs a command of the library on a config, in a process of its own; returns its status."""
+    """Runs a command of the library on a config in a separate process; returns its exit status."""
     given = [part for binding in bindings for part in ("--gin_bindings", binding)]
     arguments = [command, "--gin_config", str(CONFIGS / config), *given, *more]
     process = [sys.executable, "-m", "compare_gan.main", *arguments]
@@ -106,14 +106,14 @@ def compare_gan(command: str, config: str, bindings: Sequence[str], *more: str) 
 
 
 def _end_with_parent() -> None:
-    """Else what is started again after a kill would meet the run that it left."""
+    """Otherwise a restart after a kill would run alongside the process that was left behind."""
     _LIBC.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)  # Linux.
 
 
 def infer_labels(runs: str, folder: str, config: str, bindings: Sequence[str]) -> dict:
-    """Infers labels where they are not there yet; returns their manifest.
+    """Infers labels unless they exist; returns their manifest.
 
-    Trained networks go to `runs/backbones`, for all labels that take features from the same.
+    Trained networks are written to `runs/backbones`, where all labels that need them find them.
 
     Raises:
       SystemExit: The command failed.
@@ -135,7 +135,7 @@ def minutes_since(started: float) -> float:
 
 
 def mean_and_std(values: Sequence[float], digits: int = 2) -> str:
-    """`1.23 ± 0.04` (ddof 1); without deviation for one value, `–` for none."""
+    """`1.23 ± 0.04` (ddof 1); no deviation for a single value, `–` for no values."""
     if not values:
         return "–"
     text = f"{np.mean(values):.{digits}f}"

@@ -1,12 +1,12 @@
-"""Every row of the paper on Fashion-MNIST, with each fraction of the labels and each seed: a table.
+"""Every row of the paper on Fashion-MNIST, for each fraction of labels and each seed, as a table.
 
     python benchmarks/few_labels/run.py --runs runs/few_labels
 
-Runs are trained and evaluated one after the other, seed by seed, with as many generator steps each.
-Each adds a line to results.jsonl, and what has a line there is not run again. Started again after
-it was killed it goes on where it was, on another machine after the last finished run. A seed
-chooses weights, batches, which labels are hidden, and all that is random where they are inferred;
-runs that need the same inferred labels share them.
+Runs are trained and evaluated one after the other, seed by seed, for the same number of generator
+steps. Each adds a line to results.jsonl; a run that has a line there is not repeated. A benchmark
+that was killed continues where it stopped, or, on another machine, after the last finished run. A
+seed determines weights, batches, hidden labels and everything random in inferring them; runs that
+need the same inferred labels share them.
 """
 
 import dataclasses
@@ -36,9 +36,9 @@ ROWS = {
     "ssgan": "SSGAN, unconditional",
 }
 _SCORES = ("fid_fashion_cnn", "is_fashion_cnn", "class_agreement_fashion_cnn")
-_DIVERGED = 3  # Exit status of `compare_gan train`.
-# Of the protocol, what makes scores comparable. Made-up labels change the hash of the reference's
-# labels, which no score of these depends on.
+_DIVERGED = 3  # Exit status of `compare_gan train` for a diverged run.
+# The fields of the provenance that make scores comparable. Random labels change the hash of the
+# reference labels, on which none of these scores depends.
 _PROTOCOL = (
     "dataset", "split", "num_real", "num_fake", "extractor", "extractor_hash", "weights", "seeds",
 )  # fmt: skip
@@ -46,7 +46,7 @@ _PROTOCOL = (
 
 @dataclasses.dataclass(frozen=True)
 class Settings:
-    """What all runs have in common."""
+    """Settings shared by all runs."""
 
     runs: str
     steps: int
@@ -61,12 +61,12 @@ class Job:
     """One run.
 
     Attributes:
-      row: Of `ROWS`.
-      fraction: Of the labels; None where the row has none.
-      seed: Of the run.
-      key: What its result depends on.
-      bindings: What it adds to the row's config.
-      labels: Name of the inferred labels that it needs; None without any.
+      row: Key of `ROWS`.
+      fraction: Fraction of given labels; None if the row has none.
+      seed: Seed of the run.
+      key: Everything that the result depends on.
+      bindings: Bindings added to the config of the row.
+      labels: Name of the inferred labels that the run needs; None if it needs none.
     """
 
     row: str
@@ -87,7 +87,7 @@ class Job:
 
 
 def make_jobs(settings: Settings, rows, fractions, seeds: int) -> list[Job]:
-    """All runs in the order in which they are done."""
+    """All runs, in the order of execution."""
     return [
         job
         for seed in range(1, seeds + 1)
@@ -142,7 +142,7 @@ def run(job: Job, settings: Settings, results: jobs.Results) -> None:
     from compare_gan.training.run_dir import RunDir
     from compare_gan.version import code_version
 
-    version = code_version()  # Before the run: of the code that runs.
+    version = code_version()  # Before the run, so that it is the version of the code that runs.
     bindings, about = list(job.bindings), {}
     if job.labels:
         folder = os.path.join(settings.runs, "labels", job.labels)
@@ -154,7 +154,9 @@ def run(job: Job, settings: Settings, results: jobs.Results) -> None:
     resumed = os.path.exists(model_dir)
     started = time.monotonic()
     status = _DIVERGED
-    if not os.path.exists(os.path.join(model_dir, "DIVERGED")):  # Of a run that was killed there.
+    if not os.path.exists(
+        os.path.join(model_dir, "DIVERGED")
+    ):  # Left by a run that was killed at this point.
         status = jobs.compare_gan(
             "train", job.config, bindings,
             "--model_dir", model_dir, "--num_eval_averaging_runs", str(settings.averaging_runs),
@@ -162,7 +164,7 @@ def run(job: Job, settings: Settings, results: jobs.Results) -> None:
     if status not in (0, _DIVERGED):
         sys.exit(f"{job.name} ended with status {status}.")
     about |= {
-        # Not the whole time of a run that was interrupted.
+        # An interrupted run would not report its total time.
         "minutes": None if resumed else jobs.minutes_since(started),
         "code_version": version,
     }
@@ -188,7 +190,7 @@ def _about_labels(manifest: dict) -> dict:
 
 
 def table(all_jobs: list[Job], results: jobs.Results) -> str:
-    """Mean ± standard deviation over the seeds that are done, a line for each row and fraction."""
+    """Mean ± standard deviation over finished seeds, one line per row and fraction."""
     found = [(job, results.find(job.key)) for job in all_jobs]
     names = " | ".join(f"`{name}`" for name in _SCORES)
     lines = [
@@ -213,7 +215,9 @@ def table(all_jobs: list[Job], results: jobs.Results) -> str:
     lines += ["", f"{len(done)} of {len(found)} runs, {spent / 60:.1f} hours without the labels."]
     protocols = [json.dumps(line["protocol"]) for line in done if "protocol" in line]
     if len(set(protocols)) > 1:
-        lines.append(f"Not comparable, for they were measured differently: {set(protocols)}.")
+        lines.append(
+            f"The scores were measured differently and cannot be compared: {set(protocols)}."
+        )
     if others := len(results.read()) - len(done):
         lines.append(f"{others} more lines are of other settings or configs.")
     return "\n".join(lines)
@@ -221,7 +225,9 @@ def table(all_jobs: list[Job], results: jobs.Results) -> str:
 
 @click.command()
 @click.option("--runs", default="runs/few_labels", show_default=True, help="Folder for the runs.")
-@click.option("--steps", default=1500, show_default=True, help="Generator steps of each run.")
+@click.option(
+    "--steps", default=1500, show_default=True, help="Number of generator steps of each run."
+)
 @click.option("--seeds", default=3, show_default=True, type=click.IntRange(min=1))
 @click.option(
     "--fractions",
@@ -229,29 +235,31 @@ def table(all_jobs: list[Job], results: jobs.Results) -> str:
     default=(0.05, 0.1, 0.2),
     show_default=True,
     type=click.FloatRange(0, 1, min_open=True),
-    help="Of the labels; may be repeated.",
+    help="Fraction of the labels; may be repeated.",
 )
 @click.option(
     "--rows",
     multiple=True,
     default=tuple(ROWS),
     type=click.Choice(tuple(ROWS)),
-    help="May be repeated; all if left out.",
+    help="Row; may be repeated; by default all.",
 )
-@click.option("--num_fake", default=10_000, show_default=True, help="Samples of an evaluation.")
-@click.option("--averaging_runs", default=1, show_default=True, help="Sets of so many samples.")
-@click.option("--gin_bindings", multiple=True, help="Change all runs.")
-@click.option("--keep", is_flag=True, help="Keep model directories of finished runs.")
-@click.option("--table", "table_only", is_flag=True, help="Print the table of what is done.")
+@click.option(
+    "--num_fake", default=10_000, show_default=True, help="Number of samples of an evaluation."
+)
+@click.option("--averaging_runs", default=1, show_default=True, help="Number of sets of samples.")
+@click.option("--gin_bindings", multiple=True, help="Bindings added to all runs.")
+@click.option("--keep", is_flag=True, help="Keep the directories of finished runs.")
+@click.option("--table", "table_only", is_flag=True, help="Only print the table of finished runs.")
 @click.option(
     "--results",
     "path",
     default=str(pathlib.Path(__file__).with_name("results.jsonl")),
-    help="File of what is done; results.jsonl of this folder if left out.",
+    help="File of finished runs; by default results.jsonl in this folder.",
 )
 def main(runs, steps, seeds, fractions, rows, num_fake, averaging_runs, gin_bindings, keep,
          table_only, path):  # fmt: skip
-    """Run what is not done yet, then print the table."""
+    """Run all unfinished jobs, then print the table."""
     from compare_gan.startup import prepare_tensorflow
 
     prepare_tensorflow()

@@ -1,6 +1,6 @@
-"""BigGAN in PyTorch, layer for layer as `compare_gan.architectures.resnet_biggan`.
+"""BigGAN in PyTorch, layer for layer as in `compare_gan.architectures.resnet_biggan`.
 
-As `torch_networks`: written as a PyTorch user would, modules under the names of our variables.
+Like `torch_networks`, written as a PyTorch user would, with modules named after our variables.
 """
 
 import torch
@@ -11,7 +11,7 @@ from torch.nn.utils.parametrizations import spectral_norm
 
 
 class _ConditionalBatchNorm(nn.BatchNorm2d):
-    """Scale and offset are linear in a vector for each example: [n, c, h, w], [n, dim]."""
+    """Batch norm of [n, c, h, w]; scale and offset are linear in vectors [n, dim]."""
 
     def __init__(self, channels: int, dim: int):
         super().__init__(channels, affine=False, **BATCH_NORM)
@@ -33,7 +33,7 @@ class _NoNorm(nn.Module):
 
 
 class _Block(nn.Module):
-    """Norm, ReLU, 3 x 3 convolution, twice, plus a 1 x 1 convolution as shortcut, if there is."""
+    """Norm, ReLU, 3 x 3 convolution, twice, plus an optional shortcut by a 1 x 1 convolution."""
 
     def __init__(self, before: int, after: int, scale: str, shortcut: bool, dim: int | None):
         super().__init__()
@@ -63,7 +63,7 @@ class _Block(nn.Module):
 
 
 class _Attention(nn.Module):
-    """Self-attention over pixels, keys and values pooled by two: [n, c, h, w] to the same."""
+    """Self-attention over pixels with keys and values pooled by two; keeps [n, c, h, w]."""
 
     def __init__(self, channels: int):
         super().__init__()
@@ -88,7 +88,7 @@ class _Attention(nn.Module):
 
 
 def _add_blocks(network: nn.Module, ours, dim: int | None) -> None:
-    """Gives a network the blocks and attention layers of ours; `network.order`: first to last."""
+    """Adds the blocks and attention layers of ours; `network.order` lists them first to last."""
     network.order = []
     for block in ours.blocks:
         widths, shortcut = (block.in_channels, block.out_channels), block.shortcut is not None
@@ -104,7 +104,7 @@ class Generator(nn.Module):
     """z [n, z_dim], y [n, num_classes] to images [n, colors, size, size] in [0, 1].
 
     Args:
-      gan: Our GAN; sizes and widths are those of its generator, with `hierarchical_z`, `embed_y`.
+      gan: Our GAN, with `hierarchical_z` and `embed_y`, which determines sizes and widths.
     """
 
     def __init__(self, gan):
@@ -136,7 +136,7 @@ class Discriminator(nn.Module):
     """Images [n, colors, size, size] in [0, 1], y [n, num_classes] to logits [n, 1].
 
     Args:
-      gan: Our GAN; sizes and widths are those of its discriminator, with `project_y`.
+      gan: Our GAN, with `project_y`, which determines sizes and widths.
     """
 
     def __init__(self, gan):

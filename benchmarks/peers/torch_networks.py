@@ -1,8 +1,8 @@
 """SNDCGAN and the CIFAR ResNets in PyTorch, layer for layer as in `compare_gan.architectures`.
 
 Written as a PyTorch user would: `torch.nn` layers, `torch.nn.utils.parametrizations.spectral_norm`,
-images NCHW. Modules bear the names that our variables have, and dense layers see pixels in our
-order (NHWC), so that weights can be copied: see `torch_training.copy_weights`.
+images NCHW. Modules have the names of our variables, and dense layers receive pixels in our
+order (NHWC), so that `torch_training.copy_weights` can copy the weights.
 """
 
 import itertools
@@ -54,7 +54,7 @@ class SNDCGANDiscriminator(nn.Module):
             conv = spectral_norm(nn.Conv2d(before, width, kernel, stride=stride, padding=1))
             setattr(self, f"d_conv{i + 1}", conv)
             convs.append(conv)
-        self.convs = convs  # A plain list: they are registered under their names.
+        self.convs = convs  # A plain list, because the layers are registered under their names.
         self.d_fc1 = spectral_norm(nn.Linear((size // 8) ** 2 * 8 * ch, 1))
 
     def forward(self, x):
@@ -65,7 +65,7 @@ class SNDCGANDiscriminator(nn.Module):
 
 
 def unpool(x):
-    """Twice the height and width, each pixel at the top left of three zeros."""
+    """Doubles height and width by adding three zeros to the right of and below each pixel."""
     n, c, h, w = x.shape
     y = torch.empty(
         (n, c, 2 * h, 2 * w), dtype=x.dtype, device=x.device, memory_format=_format_of(x)
@@ -144,7 +144,7 @@ _NETWORKS = {
 
 
 def make_networks(name: str, gan) -> tuple[nn.Module, nn.Module]:
-    """Generator and discriminator of a family, of the sizes of our GAN."""
+    """Generator and discriminator of a family, with the sizes of our GAN."""
     generator, discriminator = _NETWORKS[name]
     size, _, colors = gan.image_shape
     return (

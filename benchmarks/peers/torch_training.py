@@ -1,4 +1,4 @@
-"""One training step in PyTorch with the arithmetic of ours: the peer to measure against."""
+"""One training step in PyTorch with the same arithmetic as ours, for comparison."""
 
 import collections
 import itertools
@@ -17,19 +17,19 @@ from compare_gan.training.optimization import OptimizationOptions
 class TorchTrainer:
     """`disc_iters` discriminator updates and one generator update, with Adam.
 
-    As our step it shows real and generated images in one forward, makes the fakes of all
-    discriminator updates in one forward of the generator and no gradients that nothing needs.
+    Like our step, it passes real and generated images through the discriminator together, generates
+    the fakes of all discriminator updates together and computes no unused gradients.
 
     Args:
       name: `sndcgan`, `resnet_cifar` (both with the non-saturating loss), or `resnet_biggan`, which
         is conditional, with the hinge loss.
-      gan: Our GAN, whose sizes and weights are taken over.
-      channels_last: Memory format of the networks and images.
-      compiled: Whether the networks go through `torch.compile`.
-      device: Where it computes.
+      gan: Our GAN, from which sizes and weights are copied.
+      channels_last: Whether networks and images have the memory format channels last.
+      compiled: Whether the networks are compiled by `torch.compile`.
+      device: Device that computes.
       precision: `bfloat16` or `float16` (with a gradient scaler) for automatic mixed precision.
-      optimization: Our options of optimization, whose learning rates are taken over;
-        None = the defaults.
+      optimization: Our optimization options, from which learning rates are copied; by default
+        those options' defaults.
     """
 
     def __init__(
@@ -60,7 +60,7 @@ class TorchTrainer:
                 networks, (optimization.g_lr, optimization.discriminator_lr), strict=True
             )
         )
-        self._updates = collections.Counter()  # Of each optimizer.
+        self._updates = collections.Counter()  # For each optimizer.
         self.device, half = device, getattr(torch, precision)
         self._autocast = torch.autocast(device, half, enabled=precision != "float32")
         self._g_scaler, self._d_scaler = (
@@ -71,12 +71,12 @@ class TorchTrainer:
             self._generate, self._discriminate = (torch.compile(n) for n in networks)
 
     def to_device(self, batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
-        """An element of our input pipeline, [disc_iters + 1, b, …] each, images channels first."""
+        """An element of our input pipeline as [disc_iters + 1, b, …] tensors, channels first."""
         tensors = {k: torch.tensor(v, device=self.device) for k, v in batch.items()}
         return tensors | {"images": tensors["images"].permute(0, 1, 4, 2, 3)}
 
     def step(self, batch: dict) -> dict[str, float]:
-        """Trains on one element of our input pipeline, or on what `to_device` made of it.
+        """Trains on one element of our input pipeline, converted by `to_device` or not.
 
         Returns:
           The losses of the last discriminator update and of the generator update.
@@ -84,7 +84,7 @@ class TorchTrainer:
         return {name: loss.item() for name, loss in self.start_step(batch).items()}
 
     def start_step(self, batch: dict) -> dict[str, torch.Tensor]:
-        """As `step`, but does not wait for the device to end."""
+        """The same as `step`, but does not wait for the device to finish."""
         batch = batch if torch.is_tensor(batch["z"]) else self.to_device(batch)
         x, z = batch["images"], batch["z"]
         if x.dtype == torch.uint8:
@@ -112,8 +112,8 @@ class TorchTrainer:
         return {"discriminator": d_loss.detach(), "generator": g_loss.detach()}
 
     def _update(self, loss, optimizer, scaler) -> None:
-        # TensorFlow adds epsilon before it corrects the second moment's bias, PyTorch afterwards.
-        # The same epsilon would part the losses by 3e-3 within three steps.
+        # TensorFlow adds epsilon before correcting the bias of the second moment, PyTorch after.
+        # With equal epsilons, the losses would differ by 3e-3 within three steps.
         self._updates[optimizer] += 1
         for group in optimizer.param_groups:
             group["eps"] = _EPSILON / math.sqrt(1 - _BETAS[1] ** self._updates[optimizer])
@@ -137,7 +137,7 @@ _LOSSES = {
 
 
 def fastest_trainer(name: str, gan, batch, **options) -> TorchTrainer:
-    """The fastest of plain and compiled, channels last and first, by its third step on `batch`."""
+    """The fastest variant, plain or compiled, channels last or first, by its third step."""
     seconds = {}
     for channels_last, compiled in itertools.product((True, False), repeat=2):
         trainer = TorchTrainer(name, gan, channels_last, compiled, **options)
@@ -156,7 +156,7 @@ def fastest_trainer(name: str, gan, batch, **options) -> TorchTrainer:
 
 
 def copy_weights(ours, theirs: torch.nn.Module) -> None:
-    """Gives a PyTorch network the weights, statistics and singular vectors of our network.
+    """Copies weights, statistics and singular vectors of our network to a PyTorch network.
 
     Raises:
       ValueError: A tensor of `theirs` has no counterpart.
@@ -175,10 +175,10 @@ def copy_weights(ours, theirs: torch.nn.Module) -> None:
                 _, channels, h, w = theirs.get_parameter(normalized).shape
                 value = value.reshape(h, w, channels).transpose(2, 0, 1)
             tensor.copy_(torch.from_numpy(np.ascontiguousarray(value)).reshape(tensor.shape))
-    # PyTorch counts batches, and makes u anew from v in each forward.
+    # PyTorch counts batches, and recomputes u from v in each forward pass.
     left = [name for name in tensors if not name.endswith(("num_batches_tracked", "._u"))]
     if left:
-        raise ValueError(f"We have nothing that is {', '.join(left)}.")
+        raise ValueError(f"Our network has no counterpart of {', '.join(left)}.")
 
 
 _NAMES = {
@@ -189,7 +189,7 @@ _NAMES = {
     "sigma": "sigma",
     "moving_mean": "running_mean",
     "moving_variance": "running_var",
-    # Ours keeps the vector on the side of the inputs ("left"), which PyTorch calls v.
+    # Our network stores the singular vector of the inputs ("left"), which PyTorch calls v.
     "u_var": "parametrizations.weight.0._v",
 }
 

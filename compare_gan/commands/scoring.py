@@ -124,7 +124,7 @@ def metrics(
 def compare(results: tuple[str, ...], every: bool) -> None:
     """List scores side by side.
 
-    Warns where they were not measured alike.
+    Warns if they were measured differently.
 
     RESULTS are model directories, results.jsonl files, and files that `compare_gan metrics` wrote.
     """

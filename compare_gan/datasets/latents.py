@@ -145,7 +145,7 @@ class LatentDistribution:
         return scipy.stats.truncnorm(-2.0 * truncation, 2.0 * truncation, scale=self.stddev)
 
     def _parameters(self) -> dict[str, float]:
-        """What a `distribution_fn` may ask for."""
+        """The arguments that a `distribution_fn` may request."""
         return {"minval": self.minval, "maxval": self.maxval, "stddev": self.stddev}
 
     def _name(self) -> str:

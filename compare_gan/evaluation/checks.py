@@ -22,18 +22,18 @@ def check_sets(metrics: Mapping[str, Metric], real: Images | None, fake: Images)
         networks = sorted(metric.needs & {"generator", "discriminator"})
         if networks:
             raise UserError(
-                f"'{name}' looks at a {networks[0]}, not at a set of images: name it in "
+                f"'{name}' needs a {networks[0]}, not a set of images: request it in "
                 "evaluation.metrics."
             )
         _check_set(name, metric, fake)
         if not metric.uses_real:
             continue
         if real is None:
-            raise UserError(f"'{name}' compares with real images, and none are given.")
+            raise UserError(f"'{name}' compares with real images, but none are given.")
         _check_set(name, metric, real)
         if "images" in metric.needs and real.shape != fake.shape:
             raise UserError(
-                f"'{name}' compares images pixel by pixel, and those of '{real.name}' are "
+                f"'{name}' compares images pixel by pixel, but those of '{real.name}' are "
                 f"{real.shape_text}, those of '{fake.name}' {fake.shape_text}."
             )
 
@@ -135,17 +135,17 @@ def _check_set(name: str, metric: Metric, images: Images) -> None:
     if isinstance(images, GivenStatistics):
         if not isinstance(metric.statistics(ANY_NUMBER), GaussianStatistics):
             raise UserError(
-                f"'{name}' needs images, and '{images.name}' holds only a mean and a covariance "
+                f"'{name}' needs images, but '{images.name}' holds only a mean and a covariance "
                 "(mu, sigma)."
             )
         return
     if "labels" in metric.needs and not images.has_labels:
         raise UserError(
-            f"'{name}' needs labels, and '{images.name}' has none: use one subfolder per class, or "
+            f"'{name}' needs labels, but '{images.name}' has none: use one subfolder per class, or "
             "`labels` in an .npz."
         )
     if "images" in metric.needs and images.shape is None:
         raise UserError(
-            f"'{name}' needs images of one size, and those of '{images.name}' are of several."
+            f"'{name}' needs images of one size, but those of '{images.name}' differ in size."
         )
     metric.statistics(images.count)  # Raises an error if there are too few.

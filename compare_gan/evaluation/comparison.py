@@ -1,4 +1,4 @@
-"""Comparison of result rows: a table, and a warning if they were not measured alike."""
+"""Comparison of result rows: a table, and a warning if they were measured differently."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def warning(
     if not differences:
         return None
     return (
-        f"These scores were not measured alike, so they do not compare: {'; '.join(differences)}."
+        f"These scores were measured differently and cannot be compared: {'; '.join(differences)}."
     )
 
 
@@ -84,7 +84,7 @@ def _read_file(path: str) -> list[ResultRow]:
         return [ResultRow.from_json(text)]
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
-            f"'{path}' holds no scores as results.jsonl or `compare_gan metrics` has them."
+            f"'{path}' is neither a results.jsonl nor an output of `compare_gan metrics`."
         ) from error
 
 

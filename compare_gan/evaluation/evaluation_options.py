@@ -25,7 +25,7 @@ class EvaluationOptions:
     Attributes:
       metrics: Registered names of metrics; those without meaning for a generator are left out.
       extractor: Registered name, or `auto`: `fashion_cnn` for Fashion-MNIST, else `inception`.
-      split: Reference split; None = the data set's.
+      split: Reference split; None = that of the data set.
       num_real: Number of reference images, at most; None = the whole split.
       num_fake: Images in each set of samples; None = as many as reference images.
       batch_size: Images in one forward of generator and extractor.
@@ -65,7 +65,7 @@ class EvaluationOptions:
             if given not in (default, value):
                 raise UserError(
                     f"evaluation.protocol = '{self.protocol}' sets evaluation.{name} to {value!r}: "
-                    f"leave that out, received {given!r}."
+                    f"leave it out, received {given!r}."
                 )
             object.__setattr__(self, name, value)
         if not 0 < self.truncation <= 1:

@@ -1,4 +1,4 @@
-"""One measurement: scores of images, on their own or against a reference."""
+"""A measurement: scores of images, on their own or against a reference."""
 
 import dataclasses
 from collections.abc import Sequence

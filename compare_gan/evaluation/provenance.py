@@ -153,7 +153,7 @@ def _metric_options(
 
 
 def _as_json(options: dict[str, object]) -> str:
-    """As results.jsonl has them, which knows no tuples."""
+    """The options as JSON, in which tuples become lists as in results.jsonl."""
     return json.dumps(options, sort_keys=True)
 
 

@@ -48,12 +48,12 @@ class ResultsFile:
                 rows.append(ResultRow.from_json(line))
             except (ValueError, KeyError, TypeError) as error:
                 raise UserError(
-                    f"Line {number} of '{self._path}' is no result row: {error}."
+                    f"Line {number} of '{self._path}' is not a result row: {error}."
                 ) from error
         return rows
 
     def add(self, rows: Iterable[ResultRow], known: Sequence[ResultRow] | None = None) -> None:
-        """Appends rows and makes the table anew; processes that do so at once wait for each other.
+        """Appends rows and rewrites the table; processes that do so at once wait for each other.
 
         Args:
           rows: The rows to append; none to make the table only.

@@ -179,7 +179,7 @@ def _refuse_arguments(
     for name, value in given.items():
         if value:
             raise UserError(
-                f"The protocol '{protocol.name}' sets {name}: leave that out, received {value!r}."
+                f"The protocol '{protocol.name}' sets {name}: leave it out, received {value!r}."
             )
 
 
@@ -199,8 +199,8 @@ def _build_metrics(
         # The same name twice is the same metric.
         if any(m.name == made.name for n, m in built.items() if is_built or n != name):
             raise UserError(
-                f"The scores of two '{made.name}' would have one name: ask for each in a call of "
-                "its own."
+                f"The scores of two metrics '{made.name}' would have the same name: compute them "
+                "in separate calls."
             )
         built[name] = made
     return built
@@ -257,8 +257,8 @@ def _take(images: Images, num: int | None, seed: int) -> Images:
         if num is None:
             return images
         raise UserError(
-            f"'{images.name}' holds statistics of images (mu, sigma), and {num} images cannot be "
-            "taken of those: leave the number out."
+            f"'{images.name}' holds statistics of images (mu, sigma), from which {num} images "
+            "cannot be taken: leave the number out."
         )
     if num is None:
         return images.take(images.count, seed)
@@ -306,5 +306,5 @@ def _check_meaning(
         if not reason and fake.shape:
             reason = metric.inapplicable_to(fake.shape)
         if reason:
-            raise UserError(f"'{name}' has no meaning here: {reason}.")
+            raise UserError(f"'{name}' cannot be applied here: {reason}.")
     return numbers

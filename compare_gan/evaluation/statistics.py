@@ -112,7 +112,7 @@ def reference_statistics(
 ) -> SetStatistics:
     """Computes the statistics of those metrics that compare with real images.
 
-    As `set_statistics`, but those of a split of a data set are cached on disk.
+    Like `set_statistics`, but statistics of a split of a data set are cached on disk.
     """
     metrics = [metric for metric in metrics if metric.uses_real]
     key = images.cached_under() if isinstance(images, ImageSet) else None

@@ -1,4 +1,4 @@
-"""GANs: what is minimised. ModularGAN joins the parts; SSGAN and S3GAN add tasks to it."""
+"""GANs and their losses. ModularGAN joins the parts; SSGAN and S3GAN add tasks to it."""
 
 from compare_gan.gans.modular_gan import ModularGAN
 from compare_gan.gans.s3gan import S3GAN

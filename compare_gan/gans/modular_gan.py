@@ -146,7 +146,7 @@ class ModularGAN:
             **parts.prepare("augmentations", self.augmentations),
         }
 
-    # What subclasses override.
+    # Methods that subclasses override.
 
     def check_options(self) -> None:
         """Raises UserError if options contradict each other; runs before networks are built."""
@@ -192,7 +192,7 @@ class ModularGAN:
     def conditioned_logits(
         self, logits: Tensor, features: Tensor, y: Tensor | None, predictions: dict[str, Tensor]
     ) -> Tensor:
-        """The logits [n, 1], with what the GAN itself (not its discriminator) adds to them."""
+        """The logits [n, 1], with the terms that the GAN itself (not its discriminator) adds."""
         return logits
 
     # State.
@@ -338,7 +338,7 @@ class ModularGAN:
         *real, fake = forward_halves(
             self.discriminate, halves, split=self.deprecated_split_disc_calls
         )
-        # A loss that looks at the logits of real images without declaring it shows by a NaN.
+        # A loss that looks at the logits of real images without declaring it is revealed by a NaN.
         real_logits = ops.full_like(fake.logits, float("nan"))
         if sees_real(self.loss):
             real_logits = real[0].logits

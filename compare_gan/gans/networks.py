@@ -53,10 +53,10 @@ def make_discriminator(
 
 
 def refuse_options(discriminator: keras.Model, options: Mapping[str, Any]) -> None:
-    """Raises UserError if a given discriminator has an option at another value than needed."""
+    """Raises UserError if a given discriminator has an option with another value than required."""
     for name, value in options.items():
         if getattr(discriminator, name, value) != value:
             raise UserError(
-                f"The discriminator that is given must have {name} = {value}, received "
+                f"The given discriminator must have {name} = {value}, received "
                 f"{getattr(discriminator, name)!r}."
             )

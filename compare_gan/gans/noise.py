@@ -10,7 +10,7 @@ from compare_gan.types import Tensor
 
 
 class Noise:
-    """Uniform and normal draws; each call gives others, each source of equal arguments the same.
+    """Uniform and normal draws: each call returns new ones, equal sources return equal ones.
 
     The draws are equal on any number of replicas.
 

@@ -41,11 +41,11 @@ def make_loss(given: Any) -> Callable[..., Any]:
 def make_penalties(given: Any) -> list[Penalty]:
     """The penalties; functions become terms of the discriminator's loss with weight 1.
 
-    A function that is the only one is named `penalty`, as ever; of several, each has its own name.
-    No penalty at all is the penalty `no_penalty`, which is zero.
+    A single function is named `penalty`; several functions keep their own names. Without any
+    penalty, the result is `no_penalty`, which is zero.
 
     Raises:
-      UserError: A penalty is unknown, joins no loss, or asks for something that there is not.
+      UserError: A penalty is unknown, joins no loss, or requests an unknown value.
     """
     parts = make_parts("penalty", given) or [no_penalty]
     functions = [part for part in parts if not isinstance(part, Penalty)]
@@ -65,7 +65,7 @@ def make_penalties(given: Any) -> list[Penalty]:
 
 
 def unique_names(kind: str, parts: Sequence[Any]) -> list[Any]:
-    """The parts, if each has a name of its own: it is that in logs and checkpoints.
+    """Returns the parts if their names, which logs and checkpoints use, are all different.
 
     Raises:
       UserError: Two parts have the same name.

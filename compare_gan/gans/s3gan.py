@@ -38,9 +38,10 @@ class S3GAN(ModularGAN):
       num_classes: Number of classes of the data; None if it has none.
       architecture: See ModularGAN.
       self_supervision: `rotation` or `none`.
-      rotated_batch_fraction: Size of the batch over that of the images for the rotation loss, which
-        are equally many originals and copies turned by 90, by 180 and by 270 degrees: of 64 images,
-        8 are turned for a fraction of 2. Four times it must divide each replica's batch size.
+      rotated_batch_fraction: Batch size divided by the number of images for the rotation loss:
+        originals and copies of them rotated by 90, 180 and 270 degrees, in equal numbers. For a
+        fraction of 2, 8 of 64 images are rotated. Four times it must divide each replica's batch
+        size.
         Required with `rotation`.
       weight_rotation_loss_d: Weight of the rotation loss in the discriminator's loss.
       weight_rotation_loss_g: Weight of the rotation loss in the generator's loss.

@@ -36,8 +36,8 @@ def add_penalties(
       penalties: All penalties of the GAN.
       network: `discriminator` or `generator`.
       update: Number of this network's finished updates. A penalty with `interval` k is computed
-        where k divides it, and is zero in `parts` elsewhere: means over steps come out right.
-      **available: By name, what a term may ask for; see `penalties.AVAILABLE`.
+        if k divides it and is zero in `parts` otherwise, so that means over steps are correct.
+      **available: Values that a term may request, by name; see `penalties.AVAILABLE`.
     """
     total, parts = terms.total, dict(terms.parts)
     for penalty in penalties:

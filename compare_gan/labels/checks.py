@@ -67,7 +67,7 @@ def check_dataset(dataset: Dataset, options: LabelOptions) -> None:
         )
     if (labels >= 0).all():
         raise UserError(
-            f"All images of '{dataset.name}' are labelled, there is nothing to infer: set "
+            f"All images of '{dataset.name}' are labelled, so there is nothing to infer: set "
             "dataset.labeled_fraction below 1."
         )
 

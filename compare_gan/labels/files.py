@@ -1,6 +1,6 @@
 """Files of inferred labels.
 
-manifest.json        what the labels depend on and how good they are; written last
+manifest.json        key and quality of the labels, see below; written last
 labels.npz           hard int32 [n], soft float32 [n, num_classes], given bool [n]
 hard/train.tfrecord  hard labels for `replace_labels.file_pattern`, see `datasets.label_files`
 soft/train.tfrecord  soft labels for the same; not written for clusters
@@ -158,9 +158,11 @@ def read_manifest(folder: str) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(f"'{path}' is no manifest of inferred labels: {_ALTERNATIVE}.") from error
+        raise UserError(
+            f"'{path}' is not a manifest of inferred labels: {_ALTERNATIVE}."
+        ) from error
     if not complete:
-        raise UserError(f"'{path}' is no manifest of inferred labels: {_ALTERNATIVE}.")
+        raise UserError(f"'{path}' is not a manifest of inferred labels: {_ALTERNATIVE}.")
     if version not in (1, _VERSION):
         raise UserError(
             f"'{path}' has version {version!r}, but this library reads versions up to {_VERSION}: "

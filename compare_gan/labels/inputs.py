@@ -1,4 +1,4 @@
-"""What label inference may see of a data set, and the keys that name what its results depend on."""
+"""The data that label inference may see, and the keys that identify its results."""
 
 import functools
 import json

@@ -1,4 +1,4 @@
-"""The network that features come from: read if it has been trained before, else trained.
+"""The network that features come from: read from a file if it has been trained, else trained.
 
 Trained weights are in `backbone-<key>.npz`, an unfinished training is in `pretext-<key>/`, both in
 the folder of the labels or in `infer_labels.backbone_dir`. The key names everything that the
@@ -63,7 +63,7 @@ def get_backbone(
 
 
 def network_path(inputs: InferenceInputs, folder: str, prefix: str) -> str:
-    """The path, without extension, of files that depend on what the weights depend on."""
+    """The path, without extension, of files that belong to the key of the network."""
     name = f"{prefix}-{digest_of_key(inputs.backbone_key())}"
     return os.path.join(inputs.options.infer.backbone_dir or folder, name)
 

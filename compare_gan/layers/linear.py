@@ -235,7 +235,7 @@ class Conv2DTranspose(_Convolution):
         k, s = self.kernel_size, self.strides
         if not full - s < wanted <= full:
             raise UserError(
-                f"output_size for an input of {full // s} pixels and strides {s} must be within "
+                f"output_size for an input of {full // s} pixels and strides {s} must be between "
                 f"{full - s + 1} and {full}, received {wanted}."
             )
         # If the stride does not divide the size, SAME padding puts up to half of the remainder in

@@ -1,4 +1,4 @@
-"""What a loss returns, and how it says that its generator's part needs real logits."""
+"""The result of a loss, and the mark of losses whose generator part needs real logits."""
 
 import functools
 from collections.abc import Callable

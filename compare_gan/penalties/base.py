@@ -11,8 +11,8 @@ from compare_gan.memory import Memory
 from compare_gan.schedules import Scheduled, check_range, value_at
 from compare_gan.types import Tensor
 
-# What a term may ask for, and how it is described where one asks for something else. All images are
-# float [b, H, W, C] in [0, 1], before augmentation; logits are float32 [b, 1].
+# The values that a term may request, with descriptions. All images are float [b, H, W, C] in
+# [0, 1], before augmentation; logits are float32 [b, 1].
 AVAILABLE = {
     "discriminator": "function from images to logits [b, 1]: in training mode, with the labels and "
     "augmentations of the real images (in the generator's loss: of the generated ones)",
@@ -92,7 +92,7 @@ class Penalty(Memory):
         return value_at(self.weight, step)
 
     def check(self) -> None:
-        """Raises UserError if a term asks for something that there is not, or there is no term."""
+        """Raises UserError if a term requests an unknown value, or if there is no term."""
         terms = [term for network in ("discriminator", "generator") if (term := self.term(network))]
         if not terms:
             raise UserError(

@@ -1,4 +1,4 @@
-"""Which classes are drawn, and what they are called."""
+"""The classes to draw, and their names."""
 
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING

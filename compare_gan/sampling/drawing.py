@@ -25,7 +25,7 @@ def sample_grid(
       (dtype('uint8'), 3)
 
     Args:
-      sampler: Where images come from.
+      sampler: Sampler that draws the images.
       columns: Images per row.
       seed: Seed of the latents.
       classes: Classes of the rows; the first ten if None.
@@ -50,7 +50,7 @@ def write_grid(
     """Writes a grid of images as PNG: see `sample_grid`.
 
     Args:
-      sampler: Where images come from.
+      sampler: Sampler that draws the images.
       path: File to write.
       columns: Images per row.
       seed: Seed of the latents.
@@ -79,7 +79,7 @@ def write_interpolation(
     All images of a row have the same class; classes take turns from row to row.
 
     Args:
-      sampler: Where images come from.
+      sampler: Sampler that draws the images.
       path: File to write.
       rows: Number of rows.
       columns: Images per row.

@@ -266,6 +266,6 @@ def _fetch(images: tf.Tensor, finite: tf.Tensor, count: int) -> np.ndarray:
     broken = int(np.sum(~finite.numpy()[:count]))
     if broken:
         raise DivergenceError(
-            f"The generator made images that are not finite: {broken} of {count} in a batch."
+            f"The generator produced images that are not finite: {broken} of {count} in a batch."
         )
     return images.numpy()[:count]

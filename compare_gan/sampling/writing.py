@@ -42,7 +42,7 @@ def write_images(
       ['000000.png', '000001.png']
 
     Args:
-      sampler: Where images come from.
+      sampler: Sampler that draws the images.
       path: With the ending `.npz`, a file with `arr_0` (uint8 [num, H, W, C]) and, if there are
         classes, `labels` (int32 [num]); otherwise a folder for PNGs `<number>_<class>.png`. Files
         of these names are replaced.
@@ -162,7 +162,7 @@ def _npz_file(path: str, num: int, labels: np.ndarray | None) -> Iterator[_Write
 
 @contextlib.contextmanager
 def _naming(path: str) -> Iterator[None]:
-    """Makes an error of writing that names no file name `path`."""
+    """Adds `path` to an OSError that names no file."""
     try:
         yield
     except OSError as error:

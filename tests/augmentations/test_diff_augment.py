@@ -1,4 +1,4 @@
-"""DiffAugment against the authors' program, closed forms and its own draws."""
+"""DiffAugment against the authors' program, closed forms and its own random draws."""
 
 import numpy as np
 import pytest
@@ -22,7 +22,7 @@ POLICIES = (
 
 
 def _recorded_draws(golden):
-    """Draws for each operation as `uniform` would have to give them, by operation."""
+    """By operation, the draws that `uniform` must return to reproduce the recorded ones."""
     draws = {name: [golden[f"diff_augment/in/{name}"]] for name in DiffAugment("color").operations}
     rows, columns = golden["diff_augment/in/max_translation_rows_cols"]
     draws["translation"] = [
@@ -40,7 +40,7 @@ def _recorded_draws(golden):
 
 
 def _unit(integers, least, most):
-    """The middle of the interval of draws in [0, 1) that become these integers."""
+    """The middle of the interval in [0, 1) whose draws become these integers."""
     return (integers - least + 0.5) / (most - least + 1)
 
 
@@ -56,7 +56,7 @@ def test_images_are_those_of_the_authors(assert_golden, modern_golden, policy):
     x = modern_golden["diff_augment/in/x01"]
     key = f"diff_augment/{policy.replace(',', '+')}/out_pm1_as_01"
     found = augment(x, _uniform(policy, modern_golden))
-    # float32, and the authors' on [-1, 1], whose rounding is twice as large: 1e-6.
+    # float32, and the authors' program works on [-1, 1], where rounding is twice as large: 1e-6.
     assert_golden("modern augmentations", key, found, modern_golden[key], rtol=1e-6)
 
 
@@ -67,7 +67,7 @@ def test_gradients_are_those_of_the_authors(assert_golden, modern_golden, policy
         tape.watch(x)
         out = augment(x, _uniform(policy, modern_golden))
         total = tf.reduce_sum(out * modern_golden["diff_augment/in/grad_coef"])
-    # Both the images and the change of the sum are half as large in [0, 1]: the slope is the same.
+    # In [0, 1] both the images and the change of the sum are half as large: the slope is equal.
     key = f"diff_augment/{policy.replace(',', '+')}/grad_x_pm1"
     found = tape.gradient(total, x)
     assert_golden("modern augmentations", key, found, modern_golden[key], rtol=2e-6)
@@ -83,7 +83,7 @@ def test_grey_images_have_no_saturation_and_the_other_operations_work():
 
 
 def test_shifts_and_boxes_that_are_not_square():
-    """Of 8 rows at most 1 is uncovered, of 16 columns 2; the box has 4 rows and 8 columns."""
+    """A shift uncovers at most 1 of 8 rows and 2 of 16 columns; the box is 4 rows by 8 columns."""
     x = np.ones((1, 8, 16, 1), np.float32)
     out = DiffAugment("translation")(x, lambda shape: tf.fill(shape, 0.999)).numpy()
     np.testing.assert_array_equal(out[0, 7, :, 0], 0.5)
@@ -96,7 +96,7 @@ def test_shifts_and_boxes_that_are_not_square():
 def test_draws_follow_the_order_of_the_policy():
     x = np.float32([[[[0.2]], [[0.6]]]])
     brighter = lambda shape: tf.fill(shape, 0.75)  # noqa: E731
-    # Brightness +0.125, contrast × 1.25 about the mean: the mean moves only with brightness.
+    # Brightness +0.125, contrast × 1.25 around the mean: only brightness changes the mean.
     for policy in ("brightness,contrast", "contrast,brightness"):
         out = DiffAugment(policy)(x, brighter).numpy().ravel()
         np.testing.assert_allclose(out, [0.4 + 0.125 - 0.25, 0.4 + 0.125 + 0.25], rtol=1e-6)

@@ -1,7 +1,7 @@
-"""What the parts written in keras.ops compute, under the Keras backend of the environment.
+"""Computes values of the parts written in keras.ops, under the Keras backend of the environment.
 
-`python computations.py OUT.npz`: one array a key, `section/…`. Weights and inputs follow from the
-names of what they are for, so that they are the same in every process.
+`python computations.py OUT.npz` writes one array per key, `section/…`. Weights and inputs are
+derived from the names of their uses, so that they are the same in every process.
 """
 
 import inspect
@@ -10,7 +10,7 @@ import sys
 import zlib
 from unittest import mock
 
-if os.environ["KERAS_BACKEND"] != "tensorflow":  # Then whoever imports TensorFlow fails.
+if os.environ["KERAS_BACKEND"] != "tensorflow":  # Makes every import of TensorFlow fail.
     sys.path.insert(0, os.path.join(os.path.dirname(__file__), "without_tensorflow"))
 
 import keras
@@ -22,7 +22,7 @@ from compare_gan.gans import S3GAN, SSGAN, ModularGAN
 from compare_gan.penalties import wgangp_penalty
 from compare_gan.registry import call_with_requested
 
-# By architecture the size of images and options that make it narrow.
+# For each architecture, the image size and options that make it narrow.
 NETWORKS = {
     "dcgan_arch": (8, {"ch": 4}),
     "dummy_arch": (8, {}),
@@ -42,20 +42,20 @@ def _zeros(self, shape, dtype=None, **kwargs):
     return ops.convert_to_tensor(np.zeros(shape, dtype or "float32"))
 
 
-# Weights are filled in below: to draw them first takes JAX a compilation for each shape.
+# Weights are filled in below: drawing them first costs JAX a compilation per shape.
 keras.initializers.RandomNormal.__call__ = _zeros
 keras.initializers.VarianceScaling.__call__ = _zeros
 
 
 def numbers(name: str, shape=(), low=None) -> np.ndarray:
-    """float32 draws that follow from the name: normal, or uniform from `low` to 1."""
+    """float32 draws derived from the name: normal, or uniform from `low` to 1."""
     random = np.random.RandomState(zlib.crc32(name.encode()) & 0x7FFFFFFF)
     drawn = random.normal(size=shape) if low is None else random.uniform(low, 1, size=shape)
     return np.asarray(drawn, np.float32)
 
 
 def fill(*parts) -> None:
-    """Gives every weight a value that follows from its path, of a size that keeps signals alive."""
+    """Assigns every weight a value derived from its path, of a scale that preserves signals."""
     for weight in (weight for part in parts for weight in part.weights):
         values = numbers(weight.path, weight.shape)
         if len(weight.shape) > 1 and weight.name != "u_var":
@@ -68,9 +68,9 @@ def fill(*parts) -> None:
 
 
 def run(fn, *args):
-    """`fn(*args)`; what it assigns to variables is lost.
+    """`fn(*args)`; assignments to variables are discarded.
 
-    Compiled as a whole under JAX, which would else compile every operation by itself.
+    Compiled as a whole under JAX, which would otherwise compile every operation separately.
     """
 
     def stateless(*args):
@@ -85,7 +85,7 @@ def run(fn, *args):
 
 
 def build(fn, *args) -> None:
-    """Makes the variables of the layers that `fn(*args)` calls; JAX only traces it."""
+    """Creates the variables of the layers that `fn(*args)` calls; JAX only traces it."""
     if keras.backend.backend() == "jax":
         import jax
 
@@ -96,9 +96,9 @@ def build(fn, *args) -> None:
 
 
 def gradients(fn, variables, **inputs) -> dict:
-    """The gradient of the sum of `fn(*inputs)` by each variable and input, under its path or name.
+    """Gradients of the sum of `fn(*inputs)` with respect to variables and inputs, by path or name.
 
-    What `fn` assigns to variables is lost.
+    Assignments that `fn` makes to variables are discarded.
     """
     tensors = {v.path: ops.convert_to_tensor(v) for v in variables} | inputs
     shapes = [tuple(tensor.shape) for tensor in tensors.values()]
@@ -243,7 +243,7 @@ def _behaviour(forward, layer, inputs) -> dict:
 
 
 def compute_standing_statistics():
-    """Eagerly, as a sampler does."""
+    """Accumulates them eagerly, as a sampler does."""
     norm = layers.StandardizeBatch(statistics={"use_moving_averages": False}, name="norm")
     model = keras.Sequential([keras.Input((4, 4, 2)), norm])
     x, *batches = (ops.convert_to_tensor(numbers(f"x{i}", (4, 4, 4, 2))) for i in range(4))
@@ -258,7 +258,7 @@ def compute_standing_statistics():
 
 
 def compute_networks():
-    """All families with one normalization, one family with all normalizations."""
+    """All families with one normalization, and one family with all normalizations."""
     modulated = "self_modulated_batch_norm"
     for name, (size, options) in NETWORKS.items():
         norms = registry.names("normalization") if name == "sndcgan_arch" else [modulated]
@@ -278,7 +278,7 @@ def _network_outputs(name, shape, norm, options):
         image_shape=shape, spectral_norm=True, layer_norm=name == "resnet5_arch", **options
     )
 
-    # In training resnet30's last norms divide by the variance of a batch that is the difference of
+    # In training, resnet30's last norms divide by a batch variance that is the difference of
     # two nearly equal numbers.
     training = name != "resnet30_arch"
 
@@ -293,7 +293,7 @@ def _network_outputs(name, shape, norm, options):
 
 
 def compute_gan():
-    """From a batch of NumPy arrays; S3GAN with a gradient penalty and all gradients."""
+    """Losses on a batch of NumPy arrays; for S3GAN with a gradient penalty, and all gradients."""
     modular = ModularGAN((8, 8, 3), _CLASSES, "dummy_arch", z_dim=6)
     yield from _gan_losses("modular_gan", modular)
     ssgan = SSGAN((8, 8, 3), _CLASSES, "dummy_arch", z_dim=6, rotated_batch_size=4)
@@ -338,7 +338,7 @@ def compute_gradients():
 
 
 def compute_draws():
-    """Draws of a batch, for seeds of which the first two are equal: not the same everywhere."""
+    """Draws of a batch for four seeds, the first two equal; they differ between backends."""
     for i, seed in enumerate(((3, 4), (3, 4), (4, 3), (3, 5))):
         seed = ops.convert_to_tensor(np.int32(seed))
         if keras.backend.backend() == "jax":

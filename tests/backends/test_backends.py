@@ -1,6 +1,6 @@
 """The parts written in keras.ops give the same numbers under JAX and PyTorch as under TensorFlow.
 
-Each backend computes in a process of its own, those two without TensorFlow: see `computations.py`.
+Each backend runs in a separate process, JAX and PyTorch without TensorFlow: see `computations.py`.
 """
 
 import importlib.util
@@ -15,7 +15,7 @@ import pytest
 from compare_gan import registry
 
 _HERE = pathlib.Path(__file__).parent
-# float32 on one machine, convolutions summed in other orders: a few 1e-6 at a time, which deep
+# float32 on one machine, convolutions summed in different orders: a few 1e-6 each, which deep
 # networks and second derivatives amplify.
 _TOLERANCE = 1e-4
 _OTHERS = ("jax", "torch")
@@ -44,7 +44,7 @@ def _start(backend: str, path: pathlib.Path) -> subprocess.Popen:
 
 @pytest.fixture(name="computed", scope="module")
 def _computed(tmp_path_factory):
-    """By backend what it computed, arrays by key; only those that are installed."""
+    """Computed arrays by key, by backend; only installed backends."""
     folder = tmp_path_factory.mktemp("backends")
     installed = [name for name in _OTHERS if importlib.util.find_spec(name)]
     processes = {
@@ -70,9 +70,10 @@ def _backend(request):
 
 
 def _scales(arrays: dict[str, np.ndarray]) -> dict[str, float]:
-    """By key the largest entry of the array; of a gradient, that of all gradients of the value.
+    """Largest entry of each array, by key; for a gradient, that of all gradients of the value.
 
-    A gradient that is zero but for rounding (that of a bias before a batch norm) has no digits.
+    A gradient that is zero except for rounding (that of a bias before a batch norm) has no
+    significant digits.
     """
     largest: dict[str, float] = {}
     groups = {key: key.split("/grad/")[0] + "/grad" if "/grad/" in key else key for key in arrays}
@@ -101,12 +102,12 @@ def test_draws_follow_from_the_seed_alone(computed, backend):
     assert first.dtype == np.float32 and first.shape == (1000, 2)
     np.testing.assert_array_equal(first, same)
     assert all(np.mean(first == other) < 0.01 for other in others)
-    # 2000 draws: standard errors of 0.0065 (mean) and 0.0033 (deviation), four of them.
+    # 2000 draws: four standard errors, of 0.0065 (mean) and 0.0033 (deviation).
     assert first.min() >= 0 and first.max() < 1
     assert abs(first.mean() - 0.5) < 0.026 and abs(first.std() - 12**-0.5) < 0.013
 
 
-def test_every_part_is_among_them(computed, backend):
+def test_every_part_is_covered(computed, backend):
     keys = computed[backend].keys()
     for section, kind in (
         ("losses", "loss"),

@@ -1,4 +1,4 @@
-"""The benchmark of few labels: what is done is not done again, what came out is in the table."""
+"""The few-labels benchmark: finished jobs are not repeated, and results appear in the table."""
 
 import contextlib
 import glob
@@ -30,7 +30,7 @@ _TINY = (
 
 @pytest.fixture(name="modules")
 def _modules(monkeypatch):
-    """The two programs; their commands run in this process."""
+    """The two programs, with their commands run in this process."""
     monkeypatch.syspath_prepend(str(_FOLDER))
     import accuracy
     import jobs
@@ -43,7 +43,7 @@ def _modules(monkeypatch):
 
 @pytest.fixture(name="started")
 def _started(modules, monkeypatch, tmp_path):
-    """The commands that were run, `(command, row)`, with the manifest that `label` found."""
+    """The commands that were run, as `(command, row)`, and the manifest that `label` found."""
     _, jobs, _ = modules
     monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("compare_gan.training.pictures._COLUMNS", 2)
@@ -102,17 +102,17 @@ def test_runs_share_labels_and_are_done_once(modules, started, tmp_path):
     cells = _cells(table, "S²GAN", "10 %")
     assert cells[0] == f"{first['scores']['fid_fashion_cnn']:.2f}" and cells[-1] == "1 of 1"
     assert "2 of 2 runs" in table
-    # Only grids, labels and their networks stay.
+    # Only grids, labels and their networks remain.
     names = {path.name for path in (tmp_path / "runs").iterdir()}
     assert names == {"labels", "grids", "backbones", "locks"}
     assert len(list((tmp_path / "runs" / "grids").iterdir())) == 2
 
-    # Nothing is left to do; with another seed only that, from the network of its own.
+    # Nothing is left to do; another seed is run alone, with its own network.
     started.clear()
     assert _call(run, tmp_path, *tiny) == table and not started
     assert "2 of 4 runs" in _call(run, tmp_path, *chosen, "--steps", "2", "--seeds", "2", "--table")
     assert not started
-    # Other settings are other runs, and none of their lines is in the table of these.
+    # Other settings mean other runs, whose lines do not appear in this table.
     other = _call(run, tmp_path, *chosen, "--steps", "3", "--seeds", "1", "--table")
     assert "0 of 2 runs" in other and "2 more lines are of other settings" in other
 
@@ -127,14 +127,15 @@ def test_processes_share_the_work(modules, tmp_path, monkeypatch):
     order.append(next(one))
     assert order == [0, 1, 2]
     results.add({"name": "b"}, {})
-    # The last is held: it is waited for, and done here where its process ends without a result.
+    # The last job is locked by another process: it is waited for, and done here if that process
+    # ends without a result.
     monkeypatch.setattr(jobs.time, "sleep", lambda seconds: one.close())
     assert next(other) == 2
     results.add({"name": "c"}, {})
     assert list(other) == []
 
 
-def test_a_run_that_was_killed_goes_on(modules, started, tmp_path, monkeypatch):
+def test_a_killed_run_resumes(modules, started, tmp_path, monkeypatch):
     _, jobs, run = modules
     tiny = ("--rows", "single_label", "--steps", "2", "--seeds", "1", "--num_fake", "20")
     save = jobs.Results.add
@@ -147,10 +148,12 @@ def test_a_run_that_was_killed_goes_on(modules, started, tmp_path, monkeypatch):
     monkeypatch.setattr(jobs.Results, "add", save)
     [model_dir] = (tmp_path / "runs").glob("single_label_seed1_*")
     before = (model_dir / "results.jsonl").read_text()
-    # The beginning of a line, as a kill while it is written leaves it.
+    # The beginning of a line, as left by a kill during writing.
     (tmp_path / "results.jsonl").write_text('{"key": {"row": "sing')
     table = _call(run, tmp_path, *tiny, "--keep")
-    assert (model_dir / "results.jsonl").read_text() == before  # Neither trained nor scored again.
+    assert (
+        model_dir / "results.jsonl"
+    ).read_text() == before  # It is neither trained nor scored again.
     [line] = _lines(tmp_path)
     assert line["minutes"] is None
     # One class: no class agreement.
@@ -162,14 +165,14 @@ def test_a_run_that_diverged_has_a_line(modules, started, tmp_path):
     tiny = ("--rows", "single_label", "--steps", "2", "--seeds", "1", "--num_fake", "20")
     settings = run.Settings(str(tmp_path / "runs"), 2, 20, 1, _TINY)
     [job] = run.make_jobs(settings, ["single_label"], [], 1)
-    # As a kill leaves it between the end of the training and the line.
+    # As left by a kill between the end of training and the writing of the line.
     (tmp_path / "runs" / job.name).mkdir(parents=True)
     (tmp_path / "runs" / job.name / "DIVERGED").write_text('{"step": 1, "terms": ["loss"]}')
     table = _call(run, tmp_path, *tiny)
     assert not started and _cells(table, "single label")[-1] == "1 of 1, 1 diverged"
 
 
-def test_the_table_is_of_means_over_seeds(modules, tmp_path):
+def test_the_table_shows_means_over_seeds(modules, tmp_path):
     _, jobs, run = modules
     settings = run.Settings(str(tmp_path), 5, 20, 1, ())
     all_jobs = run.make_jobs(settings, ["supervised", "s2gan_co"], [0.05, 0.2], 3)
@@ -205,7 +208,7 @@ def test_the_accuracy_of_inferred_labels(modules, started, tmp_path, monkeypatch
     assert len(started) == 4
     accuracies = [f"{100 * line['accuracy']:.1f}" for line in _lines(tmp_path)]
     assert [*_cells(table, "10 %"), *_cells(table, "20 %")] == accuracies
-    # Whatever the fraction, rotations are learned once.
+    # Rotations are learned once for all fractions.
     assert {path.name for path in (tmp_path / "runs").iterdir()} == {"backbones", "locks"}
     assert len(list((tmp_path / "runs" / "backbones").glob("*.npz"))) == 1
     started.clear()

@@ -1,4 +1,4 @@
-"""The benchmark of extraction: every stage has a rate, and all images pass."""
+"""The extraction benchmark: every stage has a rate and processes all images."""
 
 import importlib
 import pathlib
@@ -43,6 +43,6 @@ def test_rates_of_all_stages(benchmark, prepares):
     stages = ["decode", "resize", "network", "together"]
     assert list(rates) == [stage for stage in stages if prepares or stage != "resize"]
     assert all(len(values) == 2 and min(values) > 0 for values in rates.values())
-    # Once to know them, then alone and together, each once to warm up and twice to measure.
+    # Once to inspect them, then alone and together, each once as a warm-up and twice measured.
     assert sum(fetched) == 10 * (1 + 3 + 3)
     assert extractor.prepared == 10 * (1 + 3 + (3 if prepares else 0))

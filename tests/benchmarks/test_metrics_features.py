@@ -1,4 +1,4 @@
-"""What the benchmark of metrics on features measures."""
+"""The benchmark of metrics on features: times, memory, agreement of the values."""
 
 import importlib.util
 import pathlib
@@ -24,5 +24,5 @@ def test_both_ways_to_the_fid_agree_and_their_times_are_compared():
 def test_neighbours_are_timed_and_memory_is_that_of_the_process():
     measured = metrics_features._neighbours(50, 8)
     assert min(measured["precision_recall_seconds"], measured["density_coverage_seconds"]) > 0
-    # Libraries alone take more than 50 MB.
+    # The libraries alone take more than 50 MB.
     assert 0.05 < measured["peak_gb"] <= metrics_features._peak_kilobytes() / 2**20

@@ -1,4 +1,4 @@
-"""The counted operations of known graphs."""
+"""Operation counts of known graphs."""
 
 import importlib.util
 import pathlib
@@ -37,7 +37,7 @@ def test_a_convolution_costs_the_same_forward_and_in_each_gradient():
     assert _count(backward, [4, 16, 16, 5], [3, 3, 5, 6]) == 3 * once
 
 
-def test_a_transposed_convolution_costs_what_the_convolution_back_would():
+def test_a_transposed_convolution_costs_as_much_as_the_reverse_convolution():
     def upsample(x, w):
         return tf.nn.conv2d_transpose(x, w, [4, 16, 16, 5], 2, "SAME")
 
@@ -54,10 +54,10 @@ def test_functions_inside_functions_count():
         return a
 
     assert _count(lambda a, b: inner(a, b) + 1.0, [2, 2], [2, 2]) == 16
-    assert _count(loop, [2, 2], [2, 2]) == 16  # A body counts once.
+    assert _count(loop, [2, 2], [2, 2]) == 16  # The body of a loop counts once.
 
 
-def test_what_nothing_uses_does_not_count():
+def test_unused_results_do_not_count():
     def one_of_two(x, w):
         with tf.GradientTape() as tape:
             tape.watch([x, w])

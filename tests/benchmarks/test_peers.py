@@ -1,4 +1,4 @@
-"""The PyTorch networks that speed is measured against do what ours do."""
+"""The PyTorch networks of the speed comparison compute the same as ours."""
 
 import pathlib
 import sys
@@ -30,7 +30,7 @@ def test_losses_of_three_steps_are_ours(name):
         name, 3, _bindings(name), make_peer=lambda name, gan, batch: TorchTrainer(name, gan)
     )
     assert [len(each) for each in times] == [3, 3]
-    # Adam's first steps are nearly signs of gradients, which enlarges rounding errors.
+    # Adam's first steps are nearly signs of gradients, which amplifies rounding errors.
     assert differences[0] < 1e-5
     assert max(differences) < 1e-3
 
@@ -66,7 +66,7 @@ def test_losses_of_three_steps_of_biggan_are_ours(tmp_path):
     trainer = gpu_step.make_trainer(str(tmp_path), BIGGAN)
     for network in (trainer.gan.generator, trainer.gan.discriminator):
         for attention in network.attention.values():
-            attention.sigma.assign(0.5)  # Else attention starts switched off.
+            attention.sigma.assign(0.5)  # Otherwise attention starts switched off.
     peer = TorchTrainer("resnet_biggan", trainer.gan)
     for ours, theirs in (
         (trainer.gan.generator, peer.generator),

@@ -1,4 +1,4 @@
-"""Which classes of two sets are the same."""
+"""Matching the classes of two sets."""
 
 import dataclasses
 
@@ -18,7 +18,7 @@ def _labelled(labels, names=None):
 
 
 def _matched(real, fake):
-    """The label of each image of `fake`, as metrics are shown it."""
+    """The label of each image of `fake`, as metrics receive it."""
     _, renumber = common_classes(real, fake)
     return list(fake.labels if renumber is None else renumber[fake.labels])
 
@@ -36,12 +36,12 @@ def test_names_do_not_match_numbers():
             UserError, match=r"'named' have names \('boot', …\), those of 'numbered'"
         ):
             common_classes(*sets)
-    # Where no metric compares them, they need not match.
+    # If no metric compares them, they need not match.
     assert common_classes(numbered, named, compared=False) == (named.class_names, None)
 
 
 def test_integers_as_names_are_labels():
-    named = _labelled([0, 1, 2, 3], ("0", "1", "10", "2"))  # As folders are sorted.
+    named = _labelled([0, 1, 2, 3], ("0", "1", "10", "2"))  # In the sort order of folders.
     numbered = _labelled([0, 1, 10, 2])
     assert _matched(numbered, named) == [0, 1, 10, 2]
     assert _matched(named, numbered) == [0, 1, 2, 3]
@@ -58,7 +58,7 @@ def test_the_numbers_of_a_data_set_are_those_of_its_samples():
     assert common_classes(real, _labelled([0, 1, 9, 2])) == (real.class_names, None)
 
 
-def test_names_that_cannot_be_told_apart_are_refused():
+def test_ambiguous_names_are_refused():
     real = _labelled([0, 1, 2, 2], ("1.5", "15", "Two"))
     with pytest.raises(UserError, match=r"'1\.5' and '15' of 'named' are the same but for case"):
         common_classes(real, _labelled([0] * 4, ("two",)))

@@ -1,4 +1,4 @@
-"""Tables of rows, and the warning if they were not measured alike."""
+"""Tables of rows, and the warning for rows that were measured differently."""
 
 import dataclasses
 import json
@@ -23,21 +23,21 @@ def _row(step=10, name="", *, scores=None, **changes):
     return ResultRow(step, scores, provenance, ("fid",), name)
 
 
-def test_rows_measured_alike_get_no_warning():
+def test_rows_with_equal_provenance_get_no_warning():
     assert comparison.warning([_row(), _row(20, "fid10k_test", scores={"is": 2.0})], "ab") is None
 
 
 def test_the_warning_says_what_differs_and_where():
     rows = [_row(), _row(num_fake=10_000), _row(num_fake=5, extractor="fashion_cnn")]
     assert comparison.warning(rows, ["runs/a", "runs/b", "runs/c"]) == (
-        "These scores were not measured alike, so they do not compare: num_fake is same (runs/a), "
+        "These scores were measured differently and cannot be compared: num_fake is same (runs/a), "
         "10000 (runs/b), 5 (runs/c); extractor is same (runs/a, runs/b), fashion_cnn (runs/c)."
     )
     assert "num_fake" not in comparison.warning(rows, "abc", ignore=("num_fake",))
     assert comparison.warning(rows[:2], "ab", ignore=("num_fake",)) is None
 
 
-def test_of_options_those_that_differ_are_told_and_of_many_rows_three():
+def test_only_differing_options_are_reported_and_at_most_three_of_many_rows():
     rows = [_row(metric_options={"is.splits": 10, "kid.degree": 3}), *[_row()] * 5]
     warning = comparison.warning(rows, "abcdef")
     assert (
@@ -45,7 +45,7 @@ def test_of_options_those_that_differ_are_told_and_of_many_rows_three():
     )
 
 
-def test_options_of_a_metric_that_not_all_rows_have_do_not_count():
+def test_options_of_a_metric_that_some_rows_lack_are_ignored():
     rows = [_row(metric_options={"is.splits": 1}), _row(), _row(metric_options={})]
     assert comparison.warning(rows, "abc") is None
     rows.append(_row(metric_options={"kid.degree": 2}))
@@ -84,12 +84,12 @@ def test_rows_are_read_from_directories_and_files(tmp_path):
     assert row.step is None and row.scores == {"fid": Score(12.5, 0.0)}
 
 
-def test_what_holds_no_rows_is_told(tmp_path):
+def test_a_path_without_rows_is_reported(tmp_path):
     with pytest.raises(UserError, match="There is no file or folder 'nowhere'"):
         comparison.read_rows("nowhere")
     with pytest.raises(UserError, match="holds no scores: nothing has been evaluated there"):
         comparison.read_rows(str(tmp_path))
     for text in ("text", "[1]", "{}"):
         (tmp_path / "a.json").write_text(text)
-        with pytest.raises(UserError, match=r"a.json' holds no scores as results.jsonl"):
+        with pytest.raises(UserError, match=r"a.json' is neither a results.jsonl nor"):
             comparison.read_rows(str(tmp_path / "a.json"))

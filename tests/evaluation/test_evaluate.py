@@ -1,4 +1,4 @@
-"""Evaluation from end to end: rows against the metrics computed by hand."""
+"""Evaluation end to end: rows against metrics computed by hand."""
 
 import dataclasses
 
@@ -90,7 +90,7 @@ def test_scores_are_those_of_the_metrics_over_the_runs(tiny_sampler, dataset, ex
         expected["class_agreement_moments"].append(class_agreement(logits, labels))
     assert set(row.scores) == set(expected)
     for name, values in expected.items():
-        # The same float32 features, statistics merged from other batches.
+        # The same float32 features; statistics are merged from different batches.
         assert row.scores[name].mean == pytest.approx(np.mean(values), rel=1e-6)
         assert row.scores[name].std == pytest.approx(np.std(values), rel=1e-4, abs=1e-9)
     assert row.step == 7 and row.scores["fid_moments"].std > 0
@@ -108,7 +108,7 @@ def test_metrics_on_features_share_one_pass(tiny_sampler, dataset, extractor):
     gin.parse_config("kid.subset_size = 15\nkid.full_set = True\nprd.num_clusters = 5")
     sampler = tiny_sampler()
     row = _evaluate(sampler, dataset, averaging_runs=1)
-    assert extractor.calls == 1 + 2  # One batch of generated images, two of real ones.
+    assert extractor.calls == 1 + 2  # One batch of generated images, two batches of real images.
     images, labels = next(eval_batches(dataset, "train", 60).as_numpy_iterator())
     real = extractor(images)[0]
     fakes, fake_labels = sampler.sample(30)
@@ -129,7 +129,7 @@ def test_metrics_on_features_share_one_pass(tiny_sampler, dataset, extractor):
     for name in ("precision_recall", "density_coverage"):
         values = getattr(metrics, name)(real, fake)._asdict()
         expected |= {f"{name}_moments_{part}": value for part, value in values.items()}
-    # Features of batches of another size may differ in float32's last digit.
+    # Features of batches of another size may differ in the last float32 digit.
     assert {name: score.mean for name, score in row.scores.items()} == pytest.approx(
         expected, rel=1e-5
     )
@@ -216,7 +216,7 @@ class Networks(Metric):
         return {"": len(generator.network.variables) + discriminator}
 
 
-def test_metrics_of_images_and_networks_go_without_the_extractor(tiny_sampler, dataset, extractor):
+def test_metrics_of_images_and_networks_need_no_extractor(tiny_sampler, dataset, extractor):
     _bind(metrics=[Brightness, Networks], num_fake=20)
     sampler = tiny_sampler()
     row = _evaluate(sampler, dataset, averaging_runs=1, discriminator=40)
@@ -237,7 +237,7 @@ class Large(Brightness):
 
 
 class Draws(Metric):
-    """Tells what it sees of the generator."""
+    """Returns what it receives from the generator as values."""
 
     name = "draws"
     needs = frozenset({"generator", "features"})
@@ -262,9 +262,9 @@ def test_metrics_of_the_generator_see_a_sampler(tiny_sampler, dataset, extractor
     sampler = tiny_sampler()
     row = _evaluate(sampler, dataset, averaging_runs=1)
     scores = {name: score.mean for name, score in row.scores.items()}
-    # Nothing but the sampler asks for features.
+    # Only the sampler requests features.
     assert extractor.calls == 0
-    # `Large` has the name of `Brightness`: its values would be there twice.
+    # `Large` has the same name as `Brightness`: its values would appear twice.
     assert set(scores) == {
         "brightness",
         "brightness_doubled",
@@ -275,7 +275,7 @@ def test_metrics_of_the_generator_see_a_sampler(tiny_sampler, dataset, extractor
         == dataclasses.replace(sampler, truncation=0.5).draw_z(1, 3)[0, 0]
     )
     assert (scores["draws_moments_high"], scores["draws_moments_seed"]) == (0.5, 4)
-    # A feature of this extractor is a pixel, here not rounded to levels.
+    # A feature of this extractor is a pixel, here without rounding to 8 bits.
     image, feature = scores["draws_moments_image"], scores["draws_moments_feature"]
     assert feature == pytest.approx(image, rel=1e-6)
     assert abs(255 * image - np.round(255 * image)) > 1e-3
@@ -305,7 +305,7 @@ def test_metrics_of_images_and_of_the_generator_by_name(tiny_sampler, dataset, e
     assert "ms_ssim.seed" not in row.provenance.metric_options
 
 
-def test_mistakes_are_told_before_work_starts(tiny_sampler, dataset):
+def test_mistakes_are_reported_before_work_starts(tiny_sampler, dataset):
     _bind(metrics=["fit"])
     with pytest.raises(UserError, match=r"Unknown metric 'fit'\. Did you mean 'fid'"):
         _evaluate(tiny_sampler(), dataset)
@@ -341,7 +341,7 @@ def test_mistakes_are_told_before_work_starts(tiny_sampler, dataset):
         ),
     ],
 )
-def test_too_few_images_are_told_before_a_training(
+def test_too_few_images_are_reported_before_training(
     dataset, extractor, metrics, binding, counts, sentence
 ):
     _bind(metrics=metrics, **counts)
@@ -351,7 +351,7 @@ def test_too_few_images_are_told_before_a_training(
 
 
 def test_float32_is_not_rounded(tiny_sampler, dataset, extractor):
-    """Where the generator and the extractor run, and metrics that call them."""
+    """Full float32 precision in the generator, the extractor and metrics that call them."""
     enabled = tf.config.experimental.tensor_float_32_execution_enabled
     seen, forward = [], extractor.forward
     extractor.forward = lambda images: (seen.append(enabled()), forward(images))[1]
@@ -360,7 +360,9 @@ def test_float32_is_not_rounded(tiny_sampler, dataset, extractor):
     assert set(seen) == {False} and enabled()
 
 
-def test_rows_of_an_extractor_that_names_itself_are_known_again(tiny_sampler, dataset, tmp_path):
+def test_rows_of_an_extractor_with_its_own_identifier_are_recognized(
+    tiny_sampler, dataset, tmp_path
+):
     path = str(tmp_path / "mine.keras")
     inputs = keras.Input((None, None, 1))
     keras.Model(inputs, keras.layers.GlobalAveragePooling2D()(inputs)).save(path)
@@ -401,7 +403,7 @@ def test_classes_of_real_images_are_not_compared_with_clusters(
 
 
 class Drawing(Brightness):
-    """Draws what it has seen."""
+    """Draws a picture of what it has seen."""
 
     name = "drawing"
 
@@ -409,7 +411,7 @@ class Drawing(Brightness):
         return {"": PIL.Image.new("L", (3, 2), int(fake["mean"]))}
 
 
-def test_pictures_of_the_first_set_of_samples_are_written_if_asked_for(
+def test_pictures_of_the_first_set_of_samples_are_written_on_request(
     tiny_sampler, dataset, extractor, tmp_path
 ):
     _bind(metrics=[Drawing], num_fake=20)
@@ -437,7 +439,7 @@ def test_a_named_protocol_sets_the_options_and_is_in_the_row(tiny_sampler, datas
     assert (row.provenance.num_real, row.provenance.num_fake) == (50, 30)
     assert row.provenance.metric_options["is.splits"] == 2
     _bind(num_fake=20)
-    with pytest.raises(UserError, match=r"'tiny' sets evaluation\.num_fake to 30: leave that out"):
+    with pytest.raises(UserError, match=r"'tiny' sets evaluation\.num_fake to 30: leave it out"):
         EvaluationOptions()
     _bind(num_fake=30, metrics=["inception_score"])
     large = dataclasses.replace(tiny, num_real=61)
@@ -475,13 +477,13 @@ def test_a_row_matches_only_with_the_same_options_and_extractor(tiny_sampler, da
         setattr(extractor, name, "other")
         assert not matches()
         setattr(extractor, name, before)
-    subsets["full_set"] = True  # Another score, beside those that are there.
+    subsets["full_set"] = True  # A score that is added to existing ones.
     assert not matches()
     subsets["full_set"] = False
     assert matches()
     gin.bind_parameter("inception_score.splits", 2)
     assert not matches()
-    # A metric that has no meaning for the generator has left no options in the row.
+    # A metric that does not apply to the generator leaves no options in the row.
     options = {k: v for k, v in row.provenance.metric_options.items() if not k.startswith("is.")}
     without = dataclasses.replace(row.provenance, metric_options=options)
     assert matches(dataclasses.replace(row, provenance=without))

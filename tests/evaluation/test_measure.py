@@ -1,4 +1,4 @@
-"""One measurement: averages, provenance, and sets of every kind."""
+"""A measurement: averages, provenance, and all kinds of image sets."""
 
 import dataclasses
 
@@ -55,7 +55,7 @@ def _generated(sampler, count=30, seeds=(4, 5)):
     return GeneratedImages.of(sampler, count, seeds, weights="raw")
 
 
-def test_images_of_a_sampler_score_as_the_same_images_in_arrays(tiny_sampler, dataset):
+def test_images_of_a_sampler_score_the_same_as_arrays_of_them(tiny_sampler, dataset):
     sampler, metrics = tiny_sampler(), [FrechetInceptionDistance(), InceptionScore()]
     reference = SplitImages.of(dataset, "train")
     row = measure(metrics, Rows(), reference, _generated(sampler), batch_size=8)
@@ -65,7 +65,7 @@ def test_images_of_a_sampler_score_as_the_same_images_in_arrays(tiny_sampler, da
     ]
     for name, score in row.scores.items():
         values = [run.scores[name].mean for run in each]
-        # Images of another batch size may round to the neighbouring level.
+        # Pixels of another batch size may round to the neighboring level.
         assert score.mean == pytest.approx(np.mean(values), rel=1e-3)
         assert score.std == pytest.approx(np.std(values), rel=0.05)
         assert all(run.scores[name].std == 0 for run in each)
@@ -73,7 +73,7 @@ def test_images_of_a_sampler_score_as_the_same_images_in_arrays(tiny_sampler, da
     assert row.metrics == ("fid", "is") and row.step is None
 
 
-def test_provenance_records_what_each_set_knows(tiny_sampler, dataset):
+def test_provenance_records_the_facts_of_each_set(tiny_sampler, dataset):
     reference = SplitImages.of(dataset, "train", 50)
     fid = [FrechetInceptionDistance()]
     row = measure(fid, Rows(), reference, _generated(tiny_sampler()))
@@ -106,7 +106,7 @@ def test_generated_images_are_those_of_the_sampler(tiny_sampler):
     seen = second.networks(extractor)["generator"]
     assert (seen.seed, seen.features) == (5, extractor.features_of)
     assert second.networks(NO_EXTRACTOR)["generator"].features is None
-    # One compiled function serves all seeds.
+    # All seeds share one compiled function.
     assert sampler.network.traces == 1 and first.sampler is second.sampler
 
 

@@ -1,4 +1,4 @@
-"""Named protocols: what each fixes, found by name, also with another extractor."""
+"""Named protocols: their definitions, and finding them by name, also with another extractor."""
 
 import types
 
@@ -14,7 +14,7 @@ from compare_gan.metrics.extractors.resizing import RESIZERS
 _SIZES = {"train": 60_000, "validation": 10_000}
 
 
-def test_a_protocol_is_the_one_that_its_name_says():
+def test_a_protocol_agrees_with_its_name():
     protocol = protocols.get("fid50k_train")
     assert (protocol.num_real, protocol.num_fake, protocol.extractor) == (
         50_000,
@@ -27,7 +27,7 @@ def test_a_protocol_is_the_one_that_its_name_says():
 
 
 @pytest.mark.parametrize("name", registry.names("protocol"))
-def test_the_parts_of_every_protocol_are_there(name):
+def test_the_parts_of_every_protocol_are_registered(name):
     protocol = protocols.get(name)
     metrics = protocol.make_metrics()
     assert len(metrics) == len(protocol.metrics)
@@ -56,7 +56,7 @@ def test_a_name_may_end_in_an_extractor():
     protocol.check_extractor(types.SimpleNamespace(name="fashion_cnn", resizer="none"))
 
 
-def test_the_ending_of_a_name_tells_the_network_and_its_resizer():
+def test_the_suffix_of_a_name_determines_extractor_and_resizer():
     assert protocols.get("fid50k_train_inception") is protocols.get("fid50k_train")
     clean, tf1 = (f"{RESIZERS[name]}, to 9x9" for name in ("clean", "tf1_bilinear"))
     for asked in ("kid50k_keras_application", "kid50k_resnet50"):
@@ -107,7 +107,7 @@ def test_too_few_images_and_another_resizer_are_refused():
         protocol.check_extractor(extractor)
 
 
-def test_unknown_names_are_told_and_new_ones_defined():
+def test_unknown_names_are_reported_and_new_ones_can_be_defined():
     with pytest.raises(
         UserError, match=r"Unknown protocol 'fid50k_trian'\. Did you mean 'fid50k_tr"
     ):

@@ -58,11 +58,11 @@ def test_rows_are_read_back_as_written(tmp_path):
     assert sorted(os.listdir(tmp_path)) == ["results.jsonl", "scores.csv"]
 
 
-def test_nothing_evaluated_is_no_rows(tmp_path):
+def test_a_run_without_evaluations_has_no_rows(tmp_path):
     assert _file(tmp_path).read() == []
 
 
-def test_the_table_has_a_line_a_row_and_gains_columns(tmp_path):
+def test_the_table_has_a_line_per_row_and_gains_columns(tmp_path):
     path = tmp_path / "scores.csv"
     path.write_text('step,fid_score_mean,note\n5,80.5,"old, by hand"\n')
     _file(tmp_path).add([_row(10)])
@@ -77,16 +77,16 @@ def test_the_table_has_a_line_a_row_and_gains_columns(tmp_path):
     assert lines[1]["seeds"] == "[0, 1, 2]" and lines[1]["extractor"] == "fashion_cnn"
 
 
-def test_a_lost_table_is_made_again(tmp_path):
+def test_a_lost_table_is_rewritten(tmp_path):
     _file(tmp_path).add([_row(10), _row(20)])
     path = tmp_path / "scores.csv"
     whole = path.read_text()
-    path.write_text(whole.splitlines()[0])  # As a kill before the second file would leave it.
+    path.write_text(whole.splitlines()[0])  # As left by a kill before the second file is written.
     _file(tmp_path).add([])
     assert path.read_text() == whole
 
 
-# In processes of its own: one that is forked from a process in which TensorFlow works may crash.
+# In new processes: one that is forked while TensorFlow is working may crash.
 _WRITE_MANY = """
 import dataclasses, sys
 from compare_gan.evaluation.results import ResultRow
@@ -108,7 +108,7 @@ def test_rows_of_two_processes_are_all_kept(tmp_path):
 def test_a_row_that_another_process_has_added_meanwhile_is_not_added_again(tmp_path):
     results = _file(tmp_path)
     results.add([_row(10)])
-    known = results.read()  # Here two processes begin to measure.
+    known = results.read()  # At this point, two processes start measuring.
     results.add([_row(10, fid_fashion_cnn=12.0), _row(20)], known)
     assert [row.step for row in results.read()] == [10, 10, 20]  # Measured again on purpose.
     otherwise = dataclasses.replace(_PROVENANCE, num_fake=60)

@@ -1,4 +1,4 @@
-"""Scores of two sets of images: those of the metric functions, however the images are stored."""
+"""Scores of two image sets equal those of the metric functions, however the images are stored."""
 
 import dataclasses
 import json
@@ -35,7 +35,7 @@ _CLASSES = ("dark", "middle", "bright")
 
 
 class Pixels(Extractor):
-    """Features: the mean of each quarter of an image, of whatever size; logits: pixels."""
+    """Features: the mean of each quarter of an image of any size; logits: pixels."""
 
     name = "pixels"
     weights_hash = "0"
@@ -60,7 +60,7 @@ def _extractor():
 
 
 def _fid(real_features, fake_features):
-    """By the metric, from statistics."""
+    """The FID computed by the metric from statistics."""
     sides = []
     for features in (real_features, fake_features):
         mean, covariance = gaussian_statistics(features)
@@ -84,7 +84,7 @@ def test_scores_are_those_of_the_functions(extractor, tmp_path):
     )  # fmt: skip
     (real, _), (fake, logits) = extractor(_REAL), extractor(_FAKE)
     assert set(result.scores) == {"fid_pixels", "is_pixels", "class_agreement_pixels"}
-    # The same float32 features, added up in another order.
+    # The same float32 features, summed in another order.
     assert result.scores["fid_pixels"] == pytest.approx(_fid(real, fake), rel=1e-6)
     assert result.scores["is_pixels"] == pytest.approx(inception_score(logits)[0], rel=1e-6)
     assert result.scores["class_agreement_pixels"] == class_agreement(logits, _LABELS)
@@ -95,7 +95,7 @@ def test_scores_are_those_of_the_functions(extractor, tmp_path):
     assert provenance.metric_options["is.splits"] == 1
 
 
-def test_neither_batch_size_nor_place_nor_order_counts(extractor, tmp_path):
+def test_batch_size_storage_and_order_have_no_effect(extractor, tmp_path):
     np.savez(tmp_path / "fake.npz", samples=_FAKE)
     folder = _save(_FAKE[::-1], tmp_path / "fake")
     results = [
@@ -116,7 +116,7 @@ def test_neither_batch_size_nor_place_nor_order_counts(extractor, tmp_path):
     assert other.fake_hash != results[0].fake_hash
 
 
-def test_a_data_set_is_the_reference_that_evaluation_has(extractor, tmp_path):
+def test_a_data_set_is_the_same_reference_as_in_evaluation(extractor, tmp_path):
     result = score_sets("fashion_mnist_10k", _FAKE, ["fid"], extractor, num_real=50)
     images, _ = as_arrays(get_dataset("fashion_mnist_10k"), num_examples=50)
     expected = _fid(extractor(images)[0], extractor(_FAKE)[0])
@@ -137,7 +137,7 @@ def test_images_of_several_sizes_are_each_resized_by_the_extractor(extractor, tm
     assert result.provenance.resolution == "8x8x1 against of several sizes"
 
 
-def test_statistics_of_other_programs_stand_for_images(extractor, tmp_path, caplog):
+def test_statistics_of_other_programs_replace_images(extractor, tmp_path, caplog):
     mean, covariance = gaussian_statistics(extractor(_REAL)[0])
     np.savez(tmp_path / "real.npz", mu=mean, sigma=covariance)
     result = score_sets(tmp_path / "real.npz", _FAKE, ["fid"], extractor)
@@ -148,7 +148,7 @@ def test_statistics_of_other_programs_stand_for_images(extractor, tmp_path, capl
     assert swapped.scores["fid_pixels"] == pytest.approx(expected, rel=1e-6)
     assert swapped.provenance.num_fake == "not recorded"
     assert swapped.fake_hash == result.provenance.dataset_hash
-    # What they do not record is pointed out.
+    # Missing records are pointed out.
     assert caplog.text.count(f"'{tmp_path / 'real.npz'}' does not record how its images were") == 2
     expected = f"means of quarters; of '{tmp_path / 'real.npz'}' not recorded"
     assert result.provenance.resizer == swapped.provenance.resizer == expected
@@ -159,7 +159,7 @@ def test_statistics_of_other_programs_stand_for_images(extractor, tmp_path, capl
 
 def test_labels_of_folders_are_matched_by_class_name(extractor, tmp_path):
     for name, label in zip(_CLASSES, range(3), strict=True):
-        _save(_FAKE[label::3], tmp_path / "fake" / name.upper())  # Sorted otherwise.
+        _save(_FAKE[label::3], tmp_path / "fake" / name.upper())  # Sorted differently.
         _save(_REAL[label::3], tmp_path / "real" / name)
     with pytest.raises(UserError, match="classes of 'pixels' are not those"):
         score_sets(tmp_path / "real", tmp_path / "fake", ["class_agreement"], extractor)
@@ -173,7 +173,7 @@ def test_labels_of_folders_are_matched_by_class_name(extractor, tmp_path):
 
 
 class Difference(Metric):
-    """Of mean levels; looks at the images, and draws."""
+    """Difference of mean levels; needs the images and draws a picture."""
 
     name = "difference"
     needs = frozenset({"images"})
@@ -206,13 +206,13 @@ def test_the_number_of_classes_of_ms_ssims_pairs_is_recorded(tmp_path):
     assert flat.scores != shards.scores and flat.fake_hash != shards.fake_hash
     classes = [result.provenance.metric_options["ms_ssim.classes"] for result in (flat, shards)]
     assert classes == [1, 2]
-    # Where some images have no label, none count.
+    # If some images have no label, no labels are used.
     some = score_sets(None, (images, np.arange(8) % 2 - 1), ["ms_ssim"])
     assert some.fake_hash == flat.fake_hash
     assert some.provenance.metric_options["ms_ssim.classes"] == 1
 
 
-def test_rows_record_what_scores_depend_on_and_no_more(extractor, tmp_path):
+def test_rows_record_exactly_what_scores_depend_on(extractor, tmp_path):
     _save(_FAKE, tmp_path / "fake" / "only")
     for i in range(2):
         _save(_REAL[i::2], tmp_path / "real" / "ab"[i])
@@ -228,16 +228,16 @@ def test_rows_record_what_scores_depend_on_and_no_more(extractor, tmp_path):
     # The same images with other labels.
     assert few.provenance.dataset_hash == other.provenance.dataset_hash
     assert comparison.warning(rows[1:], "ab").count("intra_fid.real_labels") == 2
-    # Splits have one order: their seed is none.
+    # Splits have a fixed order: their seed is None.
     assert few.provenance.seeds == [0]
     splits = score_sets(None, "fashion_mnist_10k", [InceptionScore()], extractor, num_fake=9)
     assert splits.provenance.seeds == []
 
 
-def test_two_of_one_name_are_refused(extractor):
+def test_two_metrics_of_the_same_name_are_refused(extractor):
     two = [InceptionScore(1), InceptionScore(10)]
     for metrics in (two, ["inception_score", two[1]], [two[1], "inception_score"]):
-        with pytest.raises(UserError, match="scores of two 'is' would have one name: ask for each"):
+        with pytest.raises(UserError, match="scores of two metrics 'is' would have the same name"):
             score_sets(None, _FAKE, metrics, extractor)
     score_sets(None, _FAKE, ["inception_score", "inception_score"], extractor)
 
@@ -277,7 +277,7 @@ def test_a_protocol_fixes_numbers_split_and_metrics(extractor, monkeypatch):
     assert result.provenance.metric_options["is.splits"] == 2
     with pytest.raises(UserError, match="'tiny' needs 30 fake images, but 'array' holds 20"):
         score_sets("fashion_mnist_10k", _FAKE[:20], protocol="tiny")
-    with pytest.raises(UserError, match="sets num_fake: leave that out, received 5"):
+    with pytest.raises(UserError, match="sets num_fake: leave it out, received 5"):
         score_sets("fashion_mnist_10k", _FAKE, protocol="tiny", num_fake=5)
     monkeypatch.setattr(Pixels, "resizer", "clean")
     with pytest.raises(UserError, match="'tiny' resizes by 'means', but 'pixels' by 'clean'"):
@@ -289,14 +289,14 @@ def test_a_protocol_fixes_numbers_split_and_metrics(extractor, monkeypatch):
     (
         (dict(metrics="fid"), "metrics must be a list of names, received 'fid'."),
         (dict(metrics=["fidd"]), "Unknown metric 'fidd'. Did you mean 'fid'"),
-        (dict(real=None), "'fid' compares with real images, and none are given."),
-        (dict(metrics=["class_agreement"]), "'class_agreement' needs labels, and 'array' has none"),
+        (dict(real=None), "'fid' compares with real images, but none are given."),
+        (dict(metrics=["class_agreement"]), "'class_agreement' needs labels, but 'array' has none"),
         (dict(num_fake=41), "'array' holds 40 images, fewer than 41."),
         (dict(batch_size=0), "batch_size must be a positive integer, received 0."),
         (dict(protocol="fid50k_trian"), "Unknown protocol 'fid50k_trian'. Did you mean 'fid50k_"),
         (dict(on_error="go on"), "Unknown on_error 'go on'."),
         (dict(real=_REAL[:, :4], metrics=[Difference]), "'Difference' compares images pixel by "
-         "pixel, and those of 'array' are 4x8x1, those of 'array' 8x8x1."),
+         "pixel, but those of 'array' are 4x8x1, those of 'array' 8x8x1."),
         (dict(metrics=[InceptionScore(splits=50)]), "no more splits than images"),
     ),
 )  # fmt: skip
@@ -315,18 +315,18 @@ def test_mistakes_are_found_before_images_are_read(extractor, monkeypatch, argum
 
 def test_given_statistics_serve_no_other_metric(extractor, tmp_path):
     np.savez(tmp_path / "a.npz", mu=np.zeros(3), sigma=np.eye(3))
-    with pytest.raises(UserError, match=r"'Difference' needs images, and '.*' holds only a mean"):
+    with pytest.raises(UserError, match=r"'Difference' needs images, but '.*' holds only a mean"):
         score_sets(tmp_path / "a.npz", _FAKE, [Difference], extractor)
     for sets, number in (("a.npz", _FAKE), "num_real"), ((_REAL, "a.npz"), "num_fake"):
         sets = [tmp_path / images if isinstance(images, str) else images for images in sets]
-        with pytest.raises(UserError, match="2 images cannot be taken of those"):
+        with pytest.raises(UserError, match="2 images cannot be taken"):
             score_sets(*sets, ["fid"], extractor, **{number: 2})
     with pytest.raises(UserError, match="'fid10k_train' sets the number of images"):
         score_sets(tmp_path / "a.npz", _FAKE, protocol="fid10k_train")
 
 
 def test_memory_does_not_grow_with_the_number_of_images(extractor):
-    """Of 8 times as many images, each read when it is needed, the peak is the same."""
+    """The peak is the same for 8 times as many images, each read when it is needed."""
 
     def peak(count):
         images = IndexedImages(
@@ -344,5 +344,5 @@ def test_memory_does_not_grow_with_the_number_of_images(extractor):
 
     peak(100)  # Traces.
     few, many = peak(200), peak(1600)
-    # All images take 5 MB, a batch 30 kB. Only the place of each in the order is stored.
+    # All images take 5 MB, a batch 30 kB. Only the index of each image is stored.
     assert many < few + 500_000

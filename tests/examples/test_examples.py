@@ -1,4 +1,4 @@
-"""The examples run as their readers run them: as scripts, here with tiny settings."""
+"""Runs the examples as their readers do: as scripts, here with tiny settings."""
 
 import importlib.util
 import os
@@ -17,12 +17,14 @@ from compare_gan.metrics import frechet_distance
 from compare_gan.metrics.extractors import FashionCnn
 
 _ROOT = pathlib.Path(__file__).parents[2]
-_NO_TENSORFLOW = _ROOT / "tests" / "backends" / "without_tensorflow"  # Whoever imports it fails.
+_NO_TENSORFLOW = (
+    _ROOT / "tests" / "backends" / "without_tensorflow"
+)  # Makes every import of it fail.
 
 
 @pytest.fixture(name="example")
 def _example(tmp_path):
-    """Runs an example in an empty folder; returns what it prints."""
+    """Runs an example in an empty folder; returns its output."""
 
     def run(name, *args, **environment) -> str:
         done = subprocess.run(
@@ -40,7 +42,7 @@ def _example(tmp_path):
 
 @pytest.fixture(name="example_here")
 def _example_here(tmp_path, monkeypatch):
-    """Runs an example inside this process, in an empty folder; returns its names."""
+    """Runs an example in this process, in an empty folder; returns its namespace."""
 
     def run(name, *args) -> dict:
         monkeypatch.chdir(tmp_path)
@@ -52,13 +54,13 @@ def _example_here(tmp_path, monkeypatch):
 
 def test_a_spectrally_normalized_classifier_learns(example):
     out = example("spectral_norm_classifier.py", "--epochs", 2, "--num_examples", 2000)
-    assert float(re.findall(r"val_accuracy: ([\d.]+)", out)[-1]) > 0.5  # By chance 0.1.
+    assert float(re.findall(r"val_accuracy: ([\d.]+)", out)[-1]) > 0.5  # Chance level is 0.1.
     values = [float(v) for v in re.search(r"singular values: (.*)", out)[1].split()]
-    # One power iteration a step: the estimate lags behind a kernel that moves.
+    # One power iteration per step: the estimate lags behind a changing kernel.
     assert len(values) == 3 and all(0.95 < value < 1.1 for value in values)
 
 
-def test_a_training_loop_of_ones_own_draws_samples(example_here, tmp_path, capsys):
+def test_a_custom_training_loop_draws_samples(example_here, tmp_path, capsys):
     options = {"--steps": 100, "--batch_size": 8, "--ch": 2}
     names = example_here(
         "custom_training_loop.py", *(x for option in options.items() for x in option)
@@ -69,7 +71,7 @@ def test_a_training_loop_of_ones_own_draws_samples(example_here, tmp_path, capsy
     code = (_ROOT / "examples" / "custom_training_loop.py").read_text()
     assert len(code.splitlines()) <= 60
 
-    # Moving averages that lag behind wash the samples out: with those of decay 0.999 the ratio is
+    # Moving averages that lag behind wash out the samples: with a decay of 0.999 the ratio is
     # 0.0002 here and 0.3 after 2000 steps.
     z = np.random.RandomState(1).normal(size=(64, 64)).astype(np.float32)
     drawn, trained = (names["generator"]((z, None), training=t).numpy() for t in (False, True))
@@ -95,13 +97,13 @@ def test_a_training_loop_of_another_backend_draws_samples(example, tmp_path, bac
 def test_the_fid_of_two_folders(example, tmp_path):
     images, _ = as_arrays(get_dataset("fashion_mnist_10k"), num_examples=40)
     halves = {"a": images[:20], "b": images[20:]}
-    # All splits of a folder count.
+    # Images of all splits of a folder are used.
     parts = {"a": halves["a"], "b/train": halves["b"][:12], "b/test": halves["b"][12:]}
     for name, part in parts.items():
         _save_images(tmp_path / name, part)
     expected = frechet_distance(*(FashionCnn()(half)[0] for half in halves.values()))
     said = example("fid_of_two_folders.py", "a", "b")
-    # Printed with four digits; features of other batches differ in float32's last digits.
+    # Printed with four digits; features of different batches differ in the last float32 digits.
     assert float(said.removeprefix("FID (fashion_cnn): ")) == pytest.approx(expected, abs=2e-4)
 
 
@@ -117,7 +119,7 @@ def test_the_fid_of_two_folders(example, tmp_path):
         ("good", ("--extractor", "fashion"), "Did you mean 'fashion_cnn'"),
     ),
 )
-def test_mistakes_with_folders_are_told_in_the_words_of_the_script(
+def test_mistakes_with_folders_are_reported_with_the_argument_names_of_the_script(
     example_here, tmp_path, capsys, folder, options, message
 ):
     gray, small = np.zeros((28, 28, 1), np.uint8), np.zeros((8, 8, 1), np.uint8)
@@ -131,12 +133,12 @@ def test_mistakes_with_folders_are_told_in_the_words_of_the_script(
     assert re.search(rf"error: .*{message}.*\n\Z", capsys.readouterr().err)
 
 
-def test_folders_of_many_sizes_and_kinds_are_made_alike(example_here, tmp_path, capsys):
+def test_folders_of_mixed_sizes_and_channels_are_made_uniform(example_here, tmp_path, capsys):
     random = np.random.RandomState(0)
     shapes = ((28, 28, 1), (8, 8, 1), (10, 12, 3))
     _save_images(tmp_path / "a", [random.randint(256, size=s).astype(np.uint8) for s in shapes])
     example_here("fid_of_two_folders.py", "a", "a", "--image_size", 28, "--channels", 1)
-    # Equal sets end within rounding of 0.
+    # Equal sets score 0 up to rounding.
     assert float(capsys.readouterr().out.split()[-1]) < 1e-3
 
 

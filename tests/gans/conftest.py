@@ -1,4 +1,4 @@
-"""The smallest networks that keep the architectures' contract, and their losses in NumPy."""
+"""The smallest networks that fulfil the architectures' contract, and their losses in NumPy."""
 
 import math
 
@@ -17,7 +17,7 @@ Z_DIM = 5
 
 
 class Generator(keras.Model):
-    """One dense layer of latent and label, batch norm if asked for, a sigmoid."""
+    """One dense layer on latent and label, optional batch norm, a sigmoid."""
 
     def __init__(self, image_shape, batch_norm_fn=None, name="generator"):
         super().__init__(name=name)
@@ -37,7 +37,7 @@ class Generator(keras.Model):
 
 
 class Discriminator(keras.Model):
-    """One hidden layer; with `project_y` the projection on the label's embedding."""
+    """One hidden layer; with `project_y`, a projection onto the embedding of the label."""
 
     def __init__(
         self,
@@ -60,7 +60,7 @@ class Discriminator(keras.Model):
             self.embed = Dense(6, use_bias=False, name="embed", **options)
 
     def build(self, input_shape):
-        """Leaves the building of layers to the first call: unconditionally `embed` has no input."""
+        """Lets the first call build the layers: without labels, `embed` has no input."""
 
     def call(self, inputs, training=None):
         self.calls += 1
@@ -68,7 +68,7 @@ class Discriminator(keras.Model):
         h = self.hidden(ops.reshape(x, (ops.shape(x)[0], -1)), training=training)
         if self.norm is not None:
             h = self.norm(h, training=training)
-        # Smooth, so that finite differences have no kink to cross.
+        # Smooth, so that finite differences cross no kink.
         h = ops.tanh(h)
         logits = self.fc(h, training=training)
         if self.project_y and y is not None:
@@ -77,7 +77,7 @@ class Discriminator(keras.Model):
 
 
 class Architecture:
-    """Both networks with options of their own, as gin gives them to a real architecture."""
+    """Both networks with their own options, as gin passes them to a real architecture."""
 
     def __init__(self, generator=(), discriminator=()):
         class BoundGenerator(Generator):
@@ -100,7 +100,7 @@ def make_gan(
     lamba=1,
     **options,
 ):
-    """A GAN on the dummy networks, its weights moved off their (partly zero) starts.
+    """A GAN on the dummy networks, with weights moved off their (partly zero) initial values.
 
     `penalty` is the name of a penalty function, `lamba` its weight.
     """
@@ -133,15 +133,15 @@ def make_batch(size=8, unlabelled=(), soft=False, seed=0):
 
 
 class Reference:
-    """The losses of a GAN on the dummy networks, by the papers' formulas in float64 NumPy.
+    """Losses of a GAN on the dummy networks, by the papers' formulas in float64 NumPy.
 
-    `weights` (by variable path) may be moved; labels are predicted with the weights as they were at
-    the start, which is what a stopped gradient means.
+    `weights` (by variable path) may be changed; labels are predicted with the initial weights,
+    which reproduces the stopped gradient.
 
     Args:
       gan: A ModularGAN, SSGAN or S3GAN on the dummy networks, without spectral norm.
       batch: A batch of NumPy arrays.
-      num_rotated: How many images of a half are turned; 0 for none.
+      num_rotated: Number of images of each half that are rotated; 0 for none.
       penalty: `None`, `wgangp` or `l2`.
     """
 
@@ -208,7 +208,7 @@ class Reference:
         return np.concatenate([x, *turned]), np.concatenate([y, *[y[rows]] * 3])
 
     def _rows_to_turn(self):
-        """Every (b/n)-th, so that the parts of a batch turn what the whole does."""
+        """Every (b/n)-th row, so that parts of a batch rotate the same images as the whole."""
         stride = len(self.batch["images"]) // self.n
         return np.arange(self.n) * stride + stride - 1
 
@@ -232,7 +232,7 @@ class Reference:
         return scores
 
     def _embedding(self, x, y):
-        """The embedding of each label: what the features are projected on."""
+        """The embedding of each label, onto which the features are projected."""
         if self.s3gan_projection:
             if self.predictor:
                 logits = self._class_logits(self.start, self._features(self.start, x))
@@ -262,7 +262,7 @@ class Reference:
         return x @ weights[f"{name}/kernel"] + weights[f"{name}/bias"]
 
     def _wgangp(self, x, fake, y):
-        """The slope in closed form: d/dx of v·tanh(Wx + b), v being fc and embedding."""
+        """The slope in closed form: d/dx of v·tanh(Wx + b), where v is fc plus the embedding."""
         draws = tf.random.stateless_uniform((len(x), 1, 1, 1), self.batch["seed"]).numpy()
         points = x + draws * (fake - x)
         v = self.weights["discriminator/fc/kernel"].T + self._embedding(points, y)
@@ -281,7 +281,7 @@ def _log_softmax(x):
 
 
 class _Tools:
-    """What the tests of this folder share."""
+    """The helpers that the tests of this folder share."""
 
     Reference = Reference
     IMAGE_SHAPE, NUM_CLASSES, Z_DIM = IMAGE_SHAPE, NUM_CLASSES, Z_DIM

@@ -1,4 +1,4 @@
-"""The discriminator's batch: order of rows, what comes back, one forward or one a half."""
+"""The discriminator's batch: order of rows, returned outputs, one forward pass or one per half."""
 
 import keras
 import numpy as np
@@ -33,7 +33,7 @@ def _halves(with_labels):
 
 @pytest.mark.parametrize("split", (False, True))
 @pytest.mark.parametrize("with_labels", (False, True))
-def test_every_row_comes_back_to_its_half_and_task(split, with_labels):
+def test_every_row_returns_to_its_half_and_task(split, with_labels):
     tasks, calls = [_Adds("a", 1, 100.0), _Silent(), _Adds("b", 2, 200.0)], []
 
     def discriminate(x, y):
@@ -85,7 +85,7 @@ def test_each_half_has_its_own_tasks():
     assert fake.seen["a"].extra_outputs is None
 
 
-def test_batch_norms_mix_examples_and_other_layers_do_not(dummy):
+def test_only_batch_norms_mix_examples(dummy):
     def discriminator(norm):
         return dummy.make_gan(ModularGAN, discriminator={"batch_norm_fn": norm}).discriminator
 

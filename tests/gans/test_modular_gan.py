@@ -24,7 +24,7 @@ def _gradients(loss_fn, variables):
 
 @pytest.mark.parametrize("conditional", (False, True))
 @pytest.mark.parametrize("split", (False, True))
-# Without batch norm where the reference has the penalty's slope in closed form.
+# Without batch norm where the reference computes the penalty's slope in closed form.
 @pytest.mark.parametrize(
     ("norm", "penalty"), ((False, None), (False, "wgangp"), (False, "l2"), (True, None))
 )
@@ -86,7 +86,7 @@ def test_the_forward_of_a_gradient_penalty_iterates_spectral_norm_once_more(
         v = kernel.T @ u
         u = kernel @ (v / np.linalg.norm(v))
         u /= np.linalg.norm(u)
-    # One iteration more or less is away by over 0.01.
+    # One iteration more or less differs by over 0.01.
     np.testing.assert_allclose(hidden.u_var.value, u, **CLOSE)
 
 
@@ -147,7 +147,7 @@ def test_real_images_join_the_generator_step_only_where_batch_norm_mixes_example
         assert seen == [rows]
 
 
-def test_turned_fakes_are_shown_in_a_discriminator_step_only_where_they_change_statistics(dummy):
+def test_rotated_fakes_join_the_discriminator_step_only_where_they_change_statistics(dummy):
     batch = dummy.make_batch()
     for norm, task_reads, rows in (
         (None, False, 8 + 3 * 2 + 8),
@@ -164,7 +164,7 @@ def test_turned_fakes_are_shown_in_a_discriminator_step_only_where_they_change_s
         assert seen == [rows]
 
 
-def test_a_loss_that_needs_real_logits_shows_itself_in_the_generator_step(dummy):
+def test_a_loss_that_needs_real_logits_receives_them_in_the_generator_step(dummy):
     def relativistic(d_real_logits, d_fake_logits):
         g_loss = tf.reduce_mean(tf.nn.softplus(d_real_logits - d_fake_logits))
         return Losses(-g_loss, -g_loss, -g_loss, g_loss)
@@ -180,12 +180,12 @@ def test_a_loss_that_needs_real_logits_shows_itself_in_the_generator_step(dummy)
         (3, {"disc_iters": 0}, r"disc_iters and z_dim of at least 1, received 0 and 5"),
     ),
 )
-def test_contradictions_are_told(dummy, num_classes, options, sentence):
+def test_contradictions_are_reported(dummy, num_classes, options, sentence):
     with pytest.raises(UserError, match=sentence):
         dummy.make_gan(ModularGAN, num_classes=num_classes, **options)
 
 
-def test_unknown_architecture_is_told_with_the_nearest(dummy):
+def test_an_unknown_architecture_is_reported_with_the_nearest_name(dummy):
     with pytest.raises(UserError, match="Did you mean 'dummy_arch'"):
         ModularGAN(dummy.IMAGE_SHAPE, None, "dumy_arch")
 
@@ -196,7 +196,7 @@ def test_fit_label_distribution_needs_labels_to_have_an_effect(dummy):
     assert not make(conditional=False).fit_label_distribution
 
 
-def test_a_second_generator_is_alike_and_apart(dummy):
+def test_a_second_generator_is_equal_but_separate(dummy):
     gan = dummy.make_gan(ModularGAN, conditional=True)
     other = gan.make_generator()
     assert [v.path for v in other.variables] == [v.path for v in gan.generator.variables]
@@ -222,4 +222,4 @@ def test_gin_sets_every_parameter(dummy):
     assert [(p.weight, p.interval) for p in gan.penalties] == [(0.5, 4), (1.0, 1), (0.3, 1)]
     assert [a.operations for a in gan.augmentations] == [["translation"]]
     assert list(gan.heads) == ["class_prediction", "rotation"]
-    assert not hasattr(gan, "g_lr")  # It is the trainer's.
+    assert not hasattr(gan, "g_lr")  # It belongs to the trainer.

@@ -1,4 +1,4 @@
-"""The objective as it is handed to a GAN: losses, penalties, augmentations, networks."""
+"""The objective that is passed to a GAN: losses, penalties, augmentations, networks."""
 
 import functools
 import inspect
@@ -34,7 +34,7 @@ CLASSES = (
 
 
 def _watch(gan):
-    """The images of each forward of the discriminator from now on."""
+    """Records the images of each forward pass of the discriminator from now on."""
     seen, call = [], gan.discriminator.call
     gan.discriminator.call = lambda inputs, training: (
         seen.append(inputs[0]) or call(inputs, training)
@@ -57,7 +57,7 @@ def test_a_relativistic_loss_is_shown_real_images_in_the_generator_step(
     seen, without = _watch(gan), _watch(other)
     g = gan.generator_loss(batch)
     other.generator_loss(batch)
-    rows = [images.shape[0] for images in without]  # Fakes, and what the task turns.
+    rows = [images.shape[0] for images in without]  # Fakes, and those that the task rotates.
     assert [i.shape[0] for i in seen] == ([8, *rows] if split else [8 + rows[0]])
     np.testing.assert_array_equal(seen[0][:8], batch["images"])
     logits = [gan.discriminate(*half).logits for half in (
@@ -66,7 +66,7 @@ def test_a_relativistic_loss_is_shown_real_images_in_the_generator_step(
     np.testing.assert_allclose(g.parts["g_loss"], losses.rp_gan(*logits).g_loss, **CLOSE)
 
 
-def test_a_users_own_loss_declares_it_too(dummy):
+def test_a_custom_loss_can_declare_it_too(dummy):
     def relativistic(d_real_logits, d_fake_logits, scale):
         g_loss = scale * ops.mean(d_real_logits - d_fake_logits)
         return losses.Losses(-g_loss, -g_loss, -g_loss, g_loss)
@@ -114,7 +114,7 @@ def test_weights_of_several_penalties_and_names_of_functions(dummy):
     np.testing.assert_allclose(terms.total, total, rtol=1e-6)
 
 
-def test_a_term_gets_all_it_asks_for_in_both_losses(dummy):
+def test_a_term_receives_all_that_it_asks_for_in_both_losses(dummy):
     asked = {}
 
     class Curious(Penalty):
@@ -170,7 +170,7 @@ def test_wrong_penalties_are_refused(dummy, penalty, sentence):
         dummy.make_gan(ModularGAN, penalties=penalty)
 
 
-def test_a_memory_belongs_to_one_gan(dummy):
+def test_a_penalty_with_memory_belongs_to_one_gan(dummy):
     penalty = LeCam()
     gan = dummy.make_gan(ModularGAN, penalties=[penalty])
     assert {id(v) for v in penalty.variables} < {id(v) for v in gan.variables}
@@ -183,7 +183,7 @@ def test_a_memory_belongs_to_one_gan(dummy):
 
 
 class _Counting(R1):
-    """R1 that counts how often it is computed, in the compiled step too."""
+    """R1 that counts its computations, in the compiled step too."""
 
     name = "counting"
 
@@ -199,8 +199,8 @@ class _Counting(R1):
 
 @pytest.mark.parametrize("jit_compile", (False, True))
 @pytest.mark.parametrize("spectral_norm", (False, True))
-def test_a_lazy_penalty_is_the_whole_one_in_every_kth_update(dummy, jit_compile, spectral_norm):
-    """Value and gradient of second order, k times as strong; nothing at all in between."""
+def test_a_lazy_penalty_is_the_full_one_in_every_kth_update(dummy, jit_compile, spectral_norm):
+    """Value and second-order gradient, scaled by k; nothing at all in between."""
     if jit_compile and spectral_norm:
         pytest.skip("XLA takes seconds to compile each.")
     networks = {"discriminator": {"spectral_norm": spectral_norm}}
@@ -224,10 +224,10 @@ def test_a_lazy_penalty_is_the_whole_one_in_every_kth_update(dummy, jit_compile,
         for i, (terms, gradients) in enumerate(compiled(tf.constant(step, tf.int64))):
             due.append((2 * step + i) % 3 == 0)
             expected, expected_gradients = losses_of(whole, 0, 0)
-            # What the loss is without penalty, and k times the penalty.
+            # The loss without the penalty, and k times the penalty.
             factor = 3.0 if due[-1] else 0.0
             value = factor * expected.parts["r1"]
-            if not spectral_norm:  # Else the estimate of the norm moves with each forward.
+            if not spectral_norm:  # Otherwise each forward pass changes the estimate of the norm.
                 np.testing.assert_allclose(terms.parts["counting"], value, rtol=1e-5)
                 total = expected.parts["d_loss"] + 0.5 * value
                 np.testing.assert_allclose(terms.total, total, rtol=1e-5)
@@ -312,12 +312,12 @@ def test_every_image_is_augmented_in_both_steps(dummy, gan_class, options):
         return share[:, 0, 0, 0]
 
     real, fake = shares(d_images[:8], batch["images"]), shares(d_images[8 + extra :][:8], fakes)
-    # Each image has its own draw; those of a half are the same throughout a step.
+    # Each image has its own draw; the draws of a half stay the same throughout a step.
     assert len({*real.round(5), *fake.round(5)}) == 16
     np.testing.assert_allclose(shares(r1_images, batch["images"]), real, rtol=1e-5)
     np.testing.assert_allclose(shares(g_images[:8], batch["images"]), real, rtol=1e-5)
     np.testing.assert_allclose(shares(g_images[8:16], fakes), fake, rtol=1e-4)
-    if tasks:  # Tasks are given augmented images.
+    if tasks:  # Tasks receive augmented images.
         turned = tasks[0].extra_examples(d_images[:8], None)[0]
         np.testing.assert_array_equal(d_images[8 : 8 + extra], turned)
     other = batch | {"seed": np.array([5, 6], np.int32)}
@@ -328,7 +328,7 @@ def test_every_image_is_augmented_in_both_steps(dummy, gan_class, options):
 
 
 def test_r1_differentiates_through_the_augmentation(dummy):
-    """Images twice as bright: the slope before them is twice that after them."""
+    """With images twice as bright, the slope before the augmentation is twice that after it."""
 
     class Double(Augmentation):
         name = "double"
@@ -355,7 +355,7 @@ def test_the_generators_gradient_flows_through_the_augmentation(dummy):
 
 
 def test_draws_of_penalties_are_the_same_with_augmentations(dummy):
-    """A run without penalties' draws moved would be another run."""
+    """Otherwise adding an augmentation would change the rest of the run."""
 
     class Nothing(Augmentation):
         name = "nothing"
@@ -451,7 +451,7 @@ def test_batches_too_small_for_a_task_are_refused(dummy):
 # Networks.
 
 
-def test_any_networks_that_keep_the_contract_can_be_given(dummy):
+def test_any_networks_that_fulfil_the_contract_can_be_passed(dummy):
     @keras.saving.register_keras_serializable("test_objective")
     class Generator(keras.Model):
         def __init__(self, **kwargs):
@@ -486,7 +486,7 @@ def test_any_networks_that_keep_the_contract_can_be_given(dummy):
         S3GAN(dummy.IMAGE_SHAPE, 3, rotated_batch_fraction=2, generator=generator)
 
 
-def test_a_projection_of_its_own_is_refused_in_a_discriminator_that_is_given(dummy):
+def test_a_passed_discriminator_with_its_own_projection_is_refused(dummy):
     own = dummy.make_gan(ModularGAN, conditional=True)
     with pytest.raises(UserError, match="must have project_y = False, received True"):
         S3GAN(

@@ -10,7 +10,7 @@ from compare_gan.errors import UserError
 from compare_gan.gans import S3GAN
 from compare_gan.training.optimization import OptimizationOptions
 
-# Steps of the S3GAN paper: projection only, with hard and with soft predictions.
+# Variants of the S3GAN paper: projection only, with hard and with soft predictions.
 LABELS = {
     "own_projection": {},
     "projection": {"project_y": True},
@@ -57,7 +57,7 @@ def test_losses_are_numpys(dummy, labels, rotation, soft, penalty):
 
 @pytest.mark.parametrize("split", (False, True))
 def test_losses_with_batch_norm_are_numpys(dummy, split):
-    """Batch moments over both halves and the turned images, or over each half with its own."""
+    """Batch moments over both halves and the rotated images, or over each half separately."""
     gan = _make(
         dummy,
         discriminator={"batch_norm_fn": dummy.BatchNorm},
@@ -107,7 +107,7 @@ def _numeric_gradient(reference, total, path, step=1e-5):
 @pytest.mark.parametrize("labels", ("own_projection", "hard", "soft"))
 @pytest.mark.parametrize("network", ("discriminator", "generator"))
 def test_gradients_are_finite_differences(dummy, labels, network):
-    """All terms at once, WGAN-GP included; predicted labels held constant."""
+    """All terms at once, including WGAN-GP; predicted labels are constant."""
     gan, batch = _make(dummy, labels, penalty="wgangp"), dummy.make_batch(unlabelled=[1, 2, 7])
     reference = dummy.Reference(gan, batch, num_rotated=2, penalty="wgangp")
     fakes = gan.fakes(batch)
@@ -153,8 +153,8 @@ def test_class_loss_ignores_images_without_label(dummy):
     assert losses[0] == losses[1]
 
 
-def test_image_without_label_and_predictor_gets_no_projection(dummy):
-    """D judges it as an unconditional one would: a label of zeros adds nothing to its logit."""
+def test_an_image_without_label_and_predictor_gets_no_projection(dummy):
+    """It is judged as if D were unconditional: a label of zeros adds nothing to the logit."""
     gan = _make(dummy, "projection", rotation=False)
     images = dummy.make_batch()["images"]
     logits = gan.discriminate(images, tf.zeros([8, 3])).logits
@@ -169,14 +169,14 @@ def test_projection_is_never_doubled(dummy, labels):
     assert ("projection" in gan.heads) == (labels != "own_projection")
 
 
-def test_projection_on_an_architecture_without_one_of_its_own(dummy):
+def test_projection_on_an_architecture_that_has_none(dummy):
     gan = S3GAN(
         (8, 8, 1), 3, "dummy_arch", self_supervision="none", conditional=True, project_y=True
     )
     assert "projection" in gan.heads
 
 
-def test_heads_bear_the_names_of_the_2019_librarys_variables(dummy):
+def test_heads_have_the_variable_names_of_the_2019_library(dummy):
     gan = _make(dummy, discriminator={"spectral_norm": True})
     paths = {v.path for head in gan.heads.values() for v in head.variables}
     assert {path.rsplit("/", 1)[0] for path in paths} == {
@@ -190,7 +190,7 @@ def test_heads_bear_the_names_of_the_2019_librarys_variables(dummy):
 def test_projection_starts_as_in_2019(dummy):
     draw = _make(dummy, "projection").heads["projection"].kernel_initializer
     assert isinstance(draw, keras.initializers.GlorotNormal)
-    # 60,000 draws: the standard error of the deviation is 0.3 %, five of them.
+    # 60,000 draws: five standard errors of the deviation, of 0.3 % each.
     assert np.std(draw((300, 200))) == pytest.approx(np.sqrt(2 / (300 + 200)), rel=0.015)
 
 
@@ -215,7 +215,7 @@ def test_generator_runs_once_for_each_update(dummy):
 
 
 def test_soft_labels_with_fit_label_distribution(dummy):
-    """The 2019 library crashed on the pair."""
+    """The 2019 library crashed on this combination."""
     gan = _make(dummy, use_soft_labels=True, fit_label_distribution=True)
     batch = dummy.make_batch(soft=True)
     assert gan.fit_label_distribution
@@ -246,7 +246,7 @@ def test_soft_labels_with_fit_label_distribution(dummy):
         ({"use_soft_labels": True}, "use_soft_labels = True needs S3GAN.conditional = True"),
     ),
 )
-def test_contradictions_are_told(dummy, options, sentence):
+def test_contradictions_are_reported(dummy, options, sentence):
     if options and "rotated_batch_fraction" not in options:
         options = {"rotated_batch_fraction": 2} | options
     with pytest.raises(UserError, match=sentence):
@@ -264,7 +264,7 @@ def test_images_that_are_not_square_are_refused(dummy):
     S3GAN((4, 6, 1), 3, dummy.Architecture(), self_supervision="none")
 
 
-def test_batch_sizes_that_do_not_suit_are_refused(dummy):
+def test_unsuitable_batch_sizes_are_refused(dummy):
     gan = dummy.make_gan(S3GAN, rotated_batch_fraction=3)
     gan.check_batch_size(12)
     for size in (8, 9):
@@ -273,8 +273,8 @@ def test_batch_sizes_that_do_not_suit_are_refused(dummy):
     dummy.make_gan(S3GAN, self_supervision="none").check_batch_size(1)
 
 
-def test_bindings_of_modular_gan_hold_for_its_subclass(dummy):
-    """Configs of the 2019 library are written so; the subclass's own bindings win."""
+def test_bindings_of_modular_gan_apply_to_its_subclass(dummy):
+    """Configs of the 2019 library rely on it; the subclass's own bindings take precedence."""
     gin.parse_config("""
         ModularGAN.g_lr = 0.25
         ModularGAN.conditional = True
@@ -288,7 +288,7 @@ def test_bindings_of_modular_gan_hold_for_its_subclass(dummy):
     assert options.g_lr == 0.25 and options.g_use_ema
 
 
-def test_misspelled_binding_is_told(dummy):
+def test_a_misspelled_binding_is_reported(dummy):
     gin.parse_config("S3GAN.use_predictr = True\nS3GAN.rotated_batch_fraction = 2")
     with pytest.raises(UserError, match="Did you mean 'use_predictor'"):
         dummy.make_gan(S3GAN)

@@ -40,7 +40,7 @@ def test_losses_are_numpys(dummy, self_supervision, conditional, penalty):
     )
 
 
-def test_turned_images_have_the_labels_of_their_originals(dummy):
+def test_rotated_images_have_the_labels_of_their_originals(dummy):
     gan = dummy.make_gan(SSGAN, rotated_batch_size=8, conditional=True)
     batch, seen, call = dummy.make_batch(), [], gan.discriminator.call
     gan.discriminator.call = lambda inputs, training: seen.append(inputs) or call(inputs, training)
@@ -89,7 +89,7 @@ def test_heads_are_spectrally_normalized_where_the_discriminator_is(dummy):
         ({"rotated_batch_size": 4, "g_learning_rate": 1}, "SSGAN has no parameter 'g_learning_r"),
     ),
 )
-def test_contradictions_are_told(dummy, options, sentence):
+def test_contradictions_are_reported(dummy, options, sentence):
     with pytest.raises(UserError, match=sentence):
         dummy.make_gan(SSGAN, **options)
 
@@ -100,7 +100,7 @@ def test_images_that_are_not_square_are_refused(dummy):
     SSGAN((4, 6, 1), None, dummy.Architecture(), self_supervision="none")
 
 
-def test_batch_sizes_that_do_not_suit_are_refused(dummy, monkeypatch):
+def test_unsuitable_batch_sizes_are_refused(dummy, monkeypatch):
     gan = dummy.make_gan(SSGAN, rotated_batch_size=32)
     gan.check_batch_size(8)
     with pytest.raises(UserError, match="of which 8 are originals: more than the batch size, 4"):

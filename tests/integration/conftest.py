@@ -1,4 +1,4 @@
-"""Commands, in this process or in processes of their own, none of which outlives its test."""
+"""Runs commands in this process or in separate processes, none of which outlives its test."""
 
 import contextlib
 import json
@@ -46,25 +46,25 @@ def _starter():
 
 @pytest.fixture(name="start")
 def _start():
-    """From arguments of the command line, and environment variables, to a running process."""
+    """Starts a process from command-line arguments and environment variables."""
     with _starter() as start:
         yield start
 
 
 @pytest.fixture(name="start_in_module", scope="module")
 def _start_in_module():
-    """As `start`, for fixtures that a whole module shares."""
+    """The same as `start`, for module-scoped fixtures."""
     with _starter() as start:
         yield start
 
 
 @pytest.fixture(name="train")
 def _train(tmp_path, monkeypatch):
-    """Runs `compare_gan train` in this process, on noise but for `fake=False`, in a folder run_*.
+    """Runs `compare_gan train` in this process, on noise unless `fake=False`, in a folder run_*.
 
-    `train(*texts, gin_config=…)`: the texts are a gin file that is read after `gin_config`. Gin
-    then still holds what was used. Runs are eager: to trace one step takes longer than to execute
-    it.
+    `train(*texts, gin_config=…)`: the texts form a gin file that is read after `gin_config`.
+    Gin still holds the bindings afterwards. Runs are eager: tracing a step takes longer than
+    executing it.
     """
     tf.config.run_functions_eagerly(True)
     monkeypatch.setattr("compare_gan.labels.classifier._ITERATIONS", 2)
@@ -101,8 +101,8 @@ def _train(tmp_path, monkeypatch):
 
 @pytest.fixture(name="colour_arch")
 def _colour_arch(monkeypatch):
-    """The name of an architecture that is small for images of any size: they are of one colour."""
-    # Here, for its base class imports Keras's backend.
+    """Name of an architecture that is small at any image size: each image has a single color."""
+    # Imported here because the base class imports Keras's backend.
     from compare_gan.architectures import base
 
     class Generator(base.Generator):

@@ -17,8 +17,8 @@ from compare_gan.training.step import TrainStep
 
 LOSSES = ("non_saturating", "wasserstein", "least_squares", "hinge", "rp_gan")
 PENALTIES = ("no_penalty", "wgangp_penalty", "dragan_penalty", "l2_penalty", "r1")
-# LeCam has a memory: tests/gans/test_combination.py trains with it.
-# The smallest width and image that the family allows.
+# LeCam has memory: tests/gans/test_combination.py trains with it.
+# The smallest width and image size that the family allows.
 ARCHITECTURES = {
     "dcgan_arch": ("dcgan", 2, (8, 8, 1)),
     "infogan_arch": ("infogan", 2, (8, 8, 1)),
@@ -37,7 +37,7 @@ registry.load("architecture")  # So that gin knows its names.
 
 @pytest.fixture(scope="module")
 def state_of():
-    """The state for an architecture: made once, its weights set back for each test."""
+    """Training state of an architecture: created once, its weights reset for each test."""
     states = {}
 
     def make(architecture):
@@ -63,7 +63,7 @@ def state_of():
                 conditional=True,
             )
             for v in gan.discriminator_variables:
-                if v.name == "sigma":  # Else attention starts switched off, without gradients.
+                if v.name == "sigma":  # Otherwise attention starts switched off, without gradients.
                     v.assign(0.5)
             state = TrainState(gan, seed=0, optimization=OptimizationOptions())
             variables = gan.generator_variables + gan.discriminator_variables
@@ -100,11 +100,11 @@ def test_every_registered_part_is_here():
 
 
 def _combinations():
-    """All of them; of the two deepest families (seconds a step) each loss and penalty once."""
+    """All combinations; for the two deepest families (seconds per step), each part only once."""
     for architecture, loss, penalty in itertools.product(ARCHITECTURES, LOSSES, PENALTIES):
         deep = architecture in ("resnet30_arch", "resnet_biggan_deep_arch")
         if loss == "rp_gan" and penalty not in ("no_penalty", "r1"):
-            continue  # R3GAN's pair, and the loss alone.
+            continue  # The combination of R3GAN, and its loss alone.
         if penalty == "r1" and loss not in ("non_saturating", "rp_gan"):
             continue
         if not deep or LOSSES.index(loss) == PENALTIES.index(penalty):
@@ -123,7 +123,7 @@ def test_one_step(state_of, architecture, loss, penalty):
     ]
     before = [v.numpy() for v in kernels]
     steps = int(state.step)
-    # Eagerly: to trace 64 graphs would take longer than 64 steps.
+    # Eagerly: tracing 64 graphs would take longer than 64 steps.
     step = TrainStep(state)
     result = step(_batch(state.gan.image_shape)).numpy()
     values = dict(zip(step.names, result, strict=True))

@@ -1,4 +1,4 @@
-"""Every config of `example_configs/`, and those as the 2019 library has them, in one step each."""
+"""One training step of every config in `example_configs/`, and of configs of the 2019 library."""
 
 import json
 import pathlib
@@ -24,7 +24,7 @@ EXAMPLES = {
     for path in sorted(_FOLDER.rglob("*.gin"))
     if not path.stem.endswith("_common")
 }
-# Each does what others do, too: it is checked as before a run.
+# These repeat what other configs cover, so they are only checked, as before a run.
 NOT_TRAINED = [
     name
     for name in EXAMPLES
@@ -32,7 +32,7 @@ NOT_TRAINED = [
 ]
 OLD = {path.name: path for path in sorted((_ROOT / "tests/data/configs_2019").glob("*.gin"))}
 
-# What makes a step cheap, by family; the sizes of images are the smallest of the data set.
+# Bindings that make a step cheap, by family; images have the smallest size of the data set.
 _SMALL = {
     "dcgan": (4, ""),
     "sndcgan": (4, ""),
@@ -44,7 +44,7 @@ _SMALL = {
         dataset.name = 'imagenet_64'
         resnet_biggan.Generator.blocks_with_attention = 'B1'
         resnet_biggan.Discriminator.blocks_with_attention = 'B1'
-        dataset.inferred_labels = False  # Of 100,000 images of noise.
+        dataset.inferred_labels = False  # They would be those of 100,000 images of noise.
         """,
     ),
     "resnet_biggan_deep": (8, "dataset.name = 'imagenet_64'"),
@@ -52,7 +52,7 @@ _SMALL = {
 
 
 def _replace_labels(tmp_path) -> dict[str, str]:
-    """Where the config that is parsed reads labels from files: such files, and what names them."""
+    """Writes label files if the parsed config reads labels from files; returns their bindings."""
     try:
         gin.query_parameter("replace_labels.file_pattern")
     except ValueError:
@@ -63,7 +63,7 @@ def _replace_labels(tmp_path) -> dict[str, str]:
 
 
 def _shrunken(path, **values) -> str:
-    """Bindings that make the config small, by what it says now that it is parsed."""
+    """Bindings that make the parsed config small."""
     family = gin.query_parameter("options.architecture").removesuffix("_arch")
     ch, more = _SMALL[family]
     values = {
@@ -94,7 +94,7 @@ def test_example_config(train, tmp_path, name):
 
 
 def test_labels_are_inferred_as_the_imagenet_configs_say(train, tmp_path):
-    """Both stages with the configs' kind of network, of a few images in the place of ImageNet's."""
+    """Both stages with the network of these configs, on a few images in place of ImageNet."""
     path = EXAMPLES["few_labels/s3gan_imagenet128.gin"]
     rng = np.random.default_rng(0)
     for i in range(24):
@@ -130,7 +130,7 @@ def test_example_config_is_consistent(name):
 
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_header_and_index(name):
-    """Each says what it is after, what to expect, and on what hardware; the index names it."""
+    """Headers state source, expected scores, hardware and time; the index lists every config."""
     text = EXAMPLES[name].read_text()
     header = re.match("(#.*\n)+", text)[0]
     assert "Expected" in header and ("https://arxiv.org" in text or "include" in text)
@@ -142,7 +142,7 @@ def test_header_and_index(name):
 
 @pytest.mark.parametrize("name", OLD)
 def test_config_of_2019(train, tmp_path, name):
-    """It is read as it stands; bindings after it only make it small."""
+    """The config is read unchanged; the bindings that follow only make it small."""
     path = OLD[name]
     config.parse([str(path)])
     train(_shrunken(path, **_replace_labels(tmp_path)), gin_config=path)

@@ -1,4 +1,4 @@
-"""Labels are inferred, a GAN is trained on them, and all that is done with a run works."""
+"""Labels are inferred, a GAN is trained on them, and every command works on the run."""
 
 import json
 import logging
@@ -25,7 +25,7 @@ _SOFT = "S3GAN.use_soft_labels = True"
 
 @pytest.fixture(name="run")
 def _run(capsys, monkeypatch, tmp_path, tiny_run):
-    """Runs a command with the tiny run's bindings; returns exit status and all that it says."""
+    """Runs a command with the tiny run's bindings; returns its exit status and output."""
     monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.chdir(tmp_path)
     logger = logging.getLogger("compare_gan")
@@ -67,7 +67,7 @@ def test_one_command_makes_labels_and_gan(run, tmp_path):
         "hidden_accuracy": manifest["reported_only"]["hidden_accuracy"],
         "hash": manifest["files"]["labels.npz"],
     }
-    # On: neither stage is done again. Then without the labels, which are not needed any more.
+    # Training continues: neither stage is repeated. Then the labels are no longer needed.
     more = ["options.training_steps = 7"]
     status, said = run("train", "--model_dir", "run", "--schedule", "train", bindings=more)
     assert status == 0 and "pretext" not in said and "step 7/7" in said
@@ -113,11 +113,11 @@ def test_a_run_does_not_go_on_with_other_labels(run, tmp_path, monkeypatch):
     status, said = run(*train, bindings=["infer_labels.features = 'untrained'"])
     assert status == 2
     assert "was trained on hard labels inferred from raw features (classifier) until now" in said
-    with monkeypatch.context() as patch:  # Before anything is trained for them.
+    with monkeypatch.context() as patch:  # Reported before any labels are trained.
         patch.setattr("compare_gan.labels.network.PretextTask", None)
         status, said = run(*train)
     assert status == 2 and "asks for hard labels inferred from self_supervised features" in said
-    # Of the same kind, but of other images: told when they are there.
+    # Labels of the same kind but for other images: reported once they exist.
     status, said = run(*train, bindings=[raw, "dataset.seed = 1"])
     assert status == 2 and said.count("hash") == 2
     shutil.rmtree(tmp_path / "run" / "labels")
@@ -127,7 +127,7 @@ def test_a_run_does_not_go_on_with_other_labels(run, tmp_path, monkeypatch):
     assert status == 0 and "step 6/6" in said
 
 
-def test_clusters_are_conditions_but_no_classes(run, tmp_path):
+def test_clusters_are_conditions_but_not_classes(run, tmp_path):
     bindings = (
         "infer_labels.method = 'clustering'",
         "infer_labels.features = 'raw'",
@@ -149,14 +149,14 @@ def test_clusters_are_conditions_but_no_classes(run, tmp_path):
 @pytest.mark.parametrize(
     ("bindings", "sentence"),
     (
-        (["dataset.labeled_fraction = 1.0"], "are labelled, there is nothing to infer"),
+        (["dataset.labeled_fraction = 1.0"], "are labelled, so there is nothing to infer"),
         (
             ["infer_labels.method = 'clustering'", "infer_labels.num_clusters = 41"],
             "infer_labels.num_clusters is 41, but",
         ),
     ),
 )
-def test_what_cannot_be_inferred_is_told_before_the_gan_is_built(
+def test_labels_that_cannot_be_inferred_are_reported_before_the_gan_is_built(
     run, monkeypatch, bindings, sentence
 ):
     def forbidden(*args):

@@ -1,4 +1,4 @@
-"""The README's main job, as a user runs it, with fewer steps: killed, resumed, evaluated."""
+"""The README's main job as a user runs it, with fewer steps: killed, resumed and evaluated."""
 
 import csv
 import pathlib
@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 _ROOT = pathlib.Path(__file__).parents[2]
-# The config's own networks and data, but fewer and smaller steps.
+# The config's own networks and data, with fewer and smaller steps.
 _SHORTER = (
     "options.training_steps = 20",
     "options.batch_size = 16",
@@ -30,7 +30,7 @@ _RUNS = ("undisturbed", "killed")
 
 
 def _readme_command() -> list[str]:
-    """What the README tells to type after the installation."""
+    """The command that the README gives after the installation."""
     [line] = re.findall(r"&& (compare_gan train .*)", (_ROOT / "README.md").read_text())
     return shlex.split(line)
 
@@ -56,7 +56,7 @@ def _checkpoint(model_dir, step) -> dict[str, np.ndarray]:
 
 
 def _kill(process, folder, checkpoint) -> tuple[str, str]:
-    """Ends a run around the time when a checkpoint is there."""
+    """Kills a run at about the time when it has written a checkpoint."""
     deadline = time.monotonic() + 300
     while not list(folder.glob(checkpoint)):
         assert process.poll() is None and time.monotonic() < deadline
@@ -70,7 +70,7 @@ def _kill(process, folder, checkpoint) -> tuple[str, str]:
 
 @pytest.fixture(name="runs", scope="module")
 def _runs(tmp_path_factory, start_in_module):
-    """An undisturbed run, and one that was killed in either stage and started again."""
+    """An undisturbed run, and one that was killed in each stage and restarted."""
     folder = tmp_path_factory.mktemp("main_job")
 
     def start(name):
@@ -94,13 +94,13 @@ def test_a_killed_run_ends_in_the_same_bits(runs):
     assert first.keys() == second.keys() and len(first) > 100
     for name, value in first.items():
         np.testing.assert_array_equal(value, second[name], err_msg=name)
-    # And the steps in between moved the weights at all.
+    # The steps in between did change the weights.
     start = _checkpoint(folder / "undisturbed", 0)
     moved = [name for name in start if not np.array_equal(start[name], first[name])]
     assert len(moved) > 0.9 * len(first)
 
 
-def test_killed_where_it_learns_rotations_it_infers_the_same_labels(runs):
+def test_a_run_killed_while_learning_rotations_infers_the_same_labels(runs):
     folder, outputs = runs
     said = outputs["killed before"][1]
     assert 20 <= int(re.search(r"Resuming from .*/pretext-\w+/.*step-(\d+)", said)[1]) < 100
@@ -129,7 +129,7 @@ def test_scores_and_pictures_are_there(runs):
 
 
 def test_the_output_is_for_people(runs):
-    """No warnings of TensorFlow's, no carriage returns in a log file."""
+    """No warnings from TensorFlow, no carriage returns in a log file."""
     _, outputs = runs
     for name, (_, err) in outputs.items():
         assert "step 20/20" in err or name not in _RUNS

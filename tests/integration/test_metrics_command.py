@@ -1,4 +1,4 @@
-"""`compare_gan metrics` and `compare_gan compare`, as a user types them."""
+"""Runs `compare_gan metrics` and `compare_gan compare` as a user types them."""
 
 import json
 import logging
@@ -41,13 +41,13 @@ def _folders(tmp_path_factory):
     return folders
 
 
-def test_two_folders_are_scored_as_their_arrays(run, folders, tmp_path):
+def test_two_folders_score_the_same_as_their_arrays(run, folders, tmp_path):
     real, fake = folders
     out, err = run(
         "metrics", "--real", real, "--fake", fake, "--metrics", _METRICS,
         "--extractor", "fashion_cnn", "--output", tmp_path / "new" / "scores.json",
     )  # fmt: skip
-    values = json.loads(out)  # Nothing but the JSON is on standard output.
+    values = json.loads(out)  # Standard output holds nothing but the JSON.
     assert json.loads((tmp_path / "new" / "scores.json").read_text()) == values
     assert f"{fake} 150/150: images" in err
     arrays = [
@@ -59,20 +59,20 @@ def test_two_folders_are_scored_as_their_arrays(run, folders, tmp_path):
     assert values["protocol"]["extractor"] == "fashion_cnn"
     assert len(values["protocol"]["extractor_hash"]) == 16
     assert values["protocol"]["code_version"] and values["fake_hash"] == expected.fake_hash
-    # Real images against others of the same kind: near 0 for so few, and far from noise.
+    # Real images against real images: near 0 even for so few, and far from the FID of noise.
     noise = np.random.default_rng(0).integers(0, 256, arrays[1].shape, dtype=np.uint8)
     far = score_sets(arrays[0], noise, ["fid"], "fashion_cnn").scores["fid_fashion_cnn"]
     assert values["scores"]["fid_fashion_cnn"] < far / 10
 
 
-def test_labels_names_and_options_count(run, folders):
+def test_labels_names_and_options_affect_scores(run, folders):
     out, _ = run(
         "metrics", "--real", "fashion_mnist_10k", "--fake", folders[1], "--num_real", 200,
         "--metrics", "fid,class_agreement,inception_score", "--num_fake", 100,
         "--gin_bindings", "inception_score.splits = 4",
     )  # fmt: skip
     values = json.loads(out)
-    # The classifier is right on 92.1 % of all test images.
+    # The classifier's accuracy on all test images is 92.1 %.
     assert 0.8 < values["scores"]["class_agreement_fashion_cnn"] <= 1.0
     assert values["real"] == "fashion_mnist_10k:train"
     assert values["protocol"]["metric_options"]["is.splits"] == 4
@@ -104,6 +104,6 @@ def test_rows_are_compared_with_one_warning(run, folders, tmp_path):
     out, err = run("compare", *(tmp_path / name for name in "abc"))
     assert out.count("\n") == 4
     assert err == (
-        "Warning: These scores were not measured alike, so they do not compare: num_fake is 150 "
+        "Warning: These scores were measured differently and cannot be compared: num_fake is 150 "
         f"({tmp_path / 'a'}, {tmp_path / 'b'}), 100 ({tmp_path / 'c'}).\n"
     )

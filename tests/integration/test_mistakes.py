@@ -1,4 +1,4 @@
-"""Mistakes in configs: each ends in one sentence, at once, before data is touched."""
+"""Mistakes in configs: each is reported in one sentence, at once, before any data is read."""
 
 import contextlib
 import time
@@ -10,7 +10,7 @@ from PIL import Image
 from compare_gan import datasets, registry
 from compare_gan import main as command_line
 
-# A run without mistakes; the line numbers below are those of this text.
+# A config without mistakes; the line numbers below refer to it.
 _GOOD = """\
 options.gan_class = @S3GAN
 options.architecture = "resnet_cifar_arch"
@@ -57,10 +57,10 @@ def _without(key: str) -> str:
     return "".join(line for line in _GOOD.splitlines(True) if not line.startswith(key))
 
 
-# A line added to the good config, what is said, and the line that is told (the added one, if left
-# out).
+# A line added to the good config, the message, and the line number that it reports (by default that
+# of the added line).
 _ADDED = (
-    # Names that nothing bears.
+    # Unknown names.
     ('dataset.name = "test_clases"', "Unknown dataset 'test_clases'. Did you mean 'test_classes'?"),
     ('dataset.name = "cifar-10"', "Unknown dataset 'cifar-10'. Did you mean 'cifar10'?"),
     ('options.architecture = "resnet_cifar10_arch"',
@@ -109,15 +109,15 @@ _ADDED = (
     ('S3GAN.self_supervision = "rotate"',
      "Unknown S3GAN.self_supervision 'rotate'. Did you mean 'rotation'?"),
     ("import my_lost_module", "The config cannot be read: No module named 'my_lost_module'"),
-    # What cannot be read.
+    # Configs that cannot be read.
     ("S3GAN.g_lr = 0.0002f", "The config cannot be read: Expected newline."),
     ("S3GAN.g_lr == 0.0002",
      "The config cannot be read: Couldn't parse statement, expected ':' or '='."),
     ('include "lost.gin"', "The config cannot be read: Unable to open file: lost.gin"),
     ("BATCH = %SIZE\nSIZE = %BATCH\noptions.batch_size = %BATCH",
-     "The macro 'BATCH' stands for itself.", 21),
+     "The macro 'BATCH' refers to itself.", 21),
     ("options.batch_size = %BATCH\nBACH = 8", "Unknown macro 'BATCH'. Did you mean 'BACH'?"),
-    # Parts of another kind.
+    # Parts of the wrong kind.
     ("loss.fn = @wgangp_penalty", "loss.fn must name a part of the kind 'loss', but "
      "@wgangp_penalty is of the kind 'penalty'. Known: hinge, "),
     ("options.gan_class = @hinge", "options.gan_class must name a part of the kind 'gan', but "
@@ -144,7 +144,7 @@ _ADDED = (
     ("z.distribution_fn = @hinge", "z.distribution_fn = @hinge has no parameter 'seed', which "),
     ("eval_z.distribution_fn = @hinge",
      "eval_z.distribution_fn = @hinge has no parameter 'seed', which "),
-    # Parts that are called.
+    # Parts that are called by mistake.
     *(
         (f"{key} = @{part}()", f"{key} = @{part}() is a call: write @{part} without parentheses.")
         for key, part in (
@@ -164,7 +164,7 @@ _ADDED = (
      "evaluation.metrics = @fid() is a call: write @fid without parentheses."),
     ("loss.fn = %LOSS\nLOSS = @hinge()",
      "loss.fn = @hinge() is a call: write @hinge without parentheses."),
-    # Labels to be inferred.
+    # Inferred labels.
     *(
         (f"dataset.inferred_labels = True\n{added}", sentence, _CHANGED + 1)
         for added, sentence in (
@@ -227,15 +227,15 @@ _ADDED = (
     ("S3GAN.g_lr = @cosine_decay()\ncosine_decay.steps = 0",
      "cosine_decay.steps must be a positive integer, received 0.", _CHANGED + 1),
     ("S3GAN.ema_decay = @cosine_decay()\ncosine_decay.initial = 2",
-     "S3GAN.ema_decay must be within 0 and 1, received 2."),
+     "S3GAN.ema_decay must be between 0 and 1, received 2."),
     ("S3GAN.loss = @rp_gan", "loss.fn and S3GAN.loss are two spellings for the same part of the "
      "GAN: leave out one of them.", 15),
     ("S3GAN.lamba = 3", "S3GAN has no parameter 'lamba'."),
     ('S3GAN.g_lr = "fast"', "S3GAN.g_lr must be a number, received 'fast'."),
     ("S3GAN.g_lr = -0.1", "S3GAN.g_lr must be at least 0, received -0.1."),
     ("S3GAN.weight_class_loss = -1", "S3GAN.weight_class_loss must be at least 0, received -1."),
-    ("S3GAN.ema_decay = 1.5", "S3GAN.ema_decay must be within 0 and 1, received 1.5."),
-    ("ModularGAN.ema_decay = 2", "ModularGAN.ema_decay must be within 0 and 1, received 2."),
+    ("S3GAN.ema_decay = 1.5", "S3GAN.ema_decay must be between 0 and 1, received 1.5."),
+    ("ModularGAN.ema_decay = 2", "ModularGAN.ema_decay must be between 0 and 1, received 2."),
     ('S3GAN.conditional = "yes"', "S3GAN.conditional must be True or False, received 'yes'."),
     ("S3GAN.rotated_batch_fraction = 0.25",
      "S3GAN.rotated_batch_fraction must be an integer or None, received 0.25."),
@@ -260,7 +260,7 @@ _ADDED = (
     ("z.stddev = -1", "z.stddev must be at least 0, received -1."),
     ("eval_z.minval = 1", "eval_z.minval must be less than eval_z.maxval, received 1 and 1.0."),
     ("run_config.tf_random_seed = 10000000000000000000",
-     "run_config.tf_random_seed must be within -9223372036854775808 and 9223372036854775807, "),
+     "run_config.tf_random_seed must be between -9223372036854775808 and 9223372036854775807, "),
     ("tf.train.AdamOptimizer.beta1 = 'a'", "AdamOptimizer.beta1 must be a number, received 'a'."),
     ("tf.train.AdamOptimizer.beta1 = 2.0",
      "tf.train.AdamOptimizer.beta1 must be at least 0 and below 1, received 2.0."),
@@ -278,7 +278,7 @@ _ADDED = (
      "15, must be a multiple of 8.", 11),
     ("options.batch_size = 12", "S3GAN.rotated_batch_fraction is 2: the batch size of a replica, "
      "12, must be a multiple of 8.", 11),
-    # Label files: looked for before data is touched, after all else is right.
+    # Label files: looked up before data is read, once everything else is correct.
     ('replace_labels.file_pattern = "/nowhere/{split}*"',
      "replace_labels.file_pattern = '/nowhere/{split}*' matches no file for the split 'train'."),
     ('replace_labels.file_pattern = "/nowhere/{split}*"\noptions.batch_size = 15',
@@ -302,7 +302,7 @@ _ADDED = (
      "S3GAN.conditional is True, but the data set has no classes: set it to False.", 7),
 )  # fmt: skip
 
-# A whole config, what is said, and the line that is told: None for the config as a whole.
+# A whole config, the message, and the line number that it reports: None for the whole config.
 _WHOLE = (
     *(
         (_without(key), f"The config gives no value for {key}, which every run needs.", None)
@@ -423,7 +423,7 @@ _WHOLE = (
     ),
 )
 
-# Arguments of `compare_gan train` and what is said; CONFIG and FOLDER are filled in.
+# Arguments of `compare_gan train` and the message; CONFIG and FOLDER are filled in.
 _COMMANDS = (
     (
         ["--gin_config", "CONFIG"],
@@ -467,28 +467,28 @@ _COMMANDS = (
     ),
 )
 
-# Arguments of `compare_gan metrics`, and what is said; FOLDER is filled in, and holds some files.
+# Arguments of `compare_gan metrics` and the message; FOLDER, which holds some files, is filled in.
 _METRICS = (
-    (["--fake", "fashion_mnist_10k"], "'fid' compares with real images, and none are given."),
+    (["--fake", "fashion_mnist_10k"], "'fid' compares with real images, but none are given."),
     (["--fake", "FOLDER/image"], "There is no file or folder 'FOLDER/image'."),
-    (["--fake", "fashion_mnist10k"], "'fashion_mnist10k' is no file, no folder and no data set. "
+    (["--fake", "fashion_mnist10k"], "'fashion_mnist10k' is not a file, a folder or a data set. "
      "Did you mean the data set 'fashion_mnist_10k'?"),
     (["--fake", "fashion_mnist_10k:trian"],
      "Unknown split of fashion_mnist_10k 'trian'. Did you mean 'train'?"),
     (["--fake", "FOLDER/empty"], "'FOLDER/empty' holds no image (.png, .jpg, "),
     (["--fake", "FOLDER/images"], "'b.png' in 'FOLDER/images' cannot be read as an image: it is of "
-     "no known format. With on_error skip what is broken is left out."),
+     "no known format. With on_error skip, broken files are left out."),
     (["--fake", "FOLDER/config.gin"], "'FOLDER/config.gin' cannot be read (File is not a zip file)"
      ": a folder, a .zip, an .npz or the name of a data set is needed."),
     (["--fake", "FOLDER/floats.npz"], "The images of 'FOLDER/floats.npz' must be uint8 [n, H, W, C]"
      ", received float64 [2, 4, 4, 1]."),
     (["--fake", "FOLDER/statistics.npz", "--metrics", "inception_score"], "'inception_score' needs "
-     "images, and 'FOLDER/statistics.npz' holds only a mean and a covariance (mu, sigma)."),
+     "images, but 'FOLDER/statistics.npz' holds only a mean and a covariance (mu, sigma)."),
     (["--fake", "fashion_mnist_10k", "--metrics", "fid,kidd"], "Unknown metric 'kidd'."),
     (["--fake", "fashion_mnist_10k", "--real", "fashion_mnist_10k", "--extractor", "fashion_cn"],
      "Unknown extractor 'fashion_cn'. Did you mean 'fashion_cnn'?"),
     (["--fake", "FOLDER/good", "--metrics", "class_agreement"],
-     "'class_agreement' needs labels, and 'FOLDER/good' has none: one subfolder a class, or "),
+     "'class_agreement' needs labels, but 'FOLDER/good' has none: use one subfolder per class, "),
     (["--fake", "fashion_mnist_10k", "--num_fake", "10001", "--metrics", "inception_score"],
      "'fashion_mnist_10k:train' holds 10000 images, fewer than 10001."),
     (["--fake", "fashion_mnist_10k", "--protocol", "fid50k"], "Unknown protocol 'fid50k'."),
@@ -496,10 +496,10 @@ _METRICS = (
      "The protocol 'fid50k_train' needs 50000 real images, but 'fashion_mnist_10k:train' holds "
      "10000."),
     (["--fake", "fashion_mnist_10k", "--real", "fashion_mnist_10k", "--protocol", "fid10k_test"],
-     "The protocol 'fid10k_test' compares with the split 'test', which 'fashion_mnist_10k' has "
-     "not; it has train."),
+     "The protocol 'fid10k_test' compares with the split 'test', which 'fashion_mnist_10k' "
+     "lacks; it has train."),
     (["--fake", "fashion_mnist_10k", "--protocol", "fid10k_train", "--metrics", "fid"],
-     "The protocol 'fid10k_train' says what metrics is: leave that out, received ['fid']."),
+     "The protocol 'fid10k_train' sets metrics: leave it out, received ['fid']."),
     (["--fake", "fashion_mnist_10k", "--num_fake", "0"], "Invalid value for '--num_fake': 0 is"),
     (["--fake", "fashion_mnist_10k", "--gin_bindings", "fashion_cnn.path = 'a'"],
      "--gin_bindings: fashion_cnn has no parameter 'path'."),
@@ -521,7 +521,7 @@ def _data_sets_that_must_not_be_read():
     datasets.define("test_classes", read, shape, 10, summary="Ten classes.")
     datasets.define("test_no_classes", read, shape, summary="No classes.")
     datasets.define("test_oblong", read, (32, 48, 3), summary="Images that are not square.")
-    datasets.define("test_odd_size", read, (40, 40, 3), summary="Images that no ResNet makes.")
+    datasets.define("test_odd_size", read, (40, 40, 3), summary="Images that no ResNet generates.")
     yield
     for name in ("test_classes", "test_no_classes", "test_oblong", "test_odd_size"):
         del registry._components["dataset"][name]
@@ -542,10 +542,11 @@ def _complain(capsys, record_property, tmp_path):
         assert seconds < _SECONDS
         *usage, sentence = err.splitlines()
         assert sentence.startswith("Error: ")
-        assert not usage or usage[0].startswith("Usage: ")  # Of a wrong option.
+        # Click adds its usage for a wrong option.
+        assert not usage or usage[0].startswith("Usage: ")
         assert not (tmp_path / "run").exists()
         sentence = sentence.removeprefix("Error: ")
-        record_property("sentence", sentence)  # So that a report (--junit-xml) holds all of them.
+        record_property("sentence", sentence)  # A report (--junit-xml) then contains all messages.
         return sentence
 
     return complain
@@ -635,7 +636,7 @@ def test_a_batch_that_replicas_cannot_share(text, sentence, line, complain, tmp_
     assert said == f"config.gin, line {line}: {sentence}"
 
 
-def test_a_dry_run_tells_the_same(complain, tmp_path, monkeypatch):
+def test_a_dry_run_reports_the_same(complain, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "config.gin").write_text(_GOOD + "options.batch_size = 12\n")
     said = complain("--dry-run", "--gin_config", "config.gin")
@@ -643,7 +644,7 @@ def test_a_dry_run_tells_the_same(complain, tmp_path, monkeypatch):
 
 
 def test_the_whole_command_ends_soon(start, tmp_path):
-    """BigGAN at 256 pixels: building it takes a minute, and its data is not there."""
+    """BigGAN at 256 pixels: building it takes a minute, and its data is missing."""
     path = tmp_path / "config.gin"
     path.write_text(
         _UNCONDITIONAL.replace("sndcgan", "resnet_biggan").replace(
@@ -657,7 +658,7 @@ def test_the_whole_command_ends_soon(start, tmp_path):
         started = time.monotonic()
         return process, *process.communicate(timeout=120), time.monotonic() - started
 
-    # What TensorFlow takes to be imported on this machine at this moment is not counted.
+    # The current time to import TensorFlow on this machine is subtracted.
     *_, start_up = command("sample", "--model_dir", str(tmp_path / "nowhere"))
     process, _, err, seconds = command(
         "train", "--model_dir", str(tmp_path / "run"), "--gin_config", str(path)

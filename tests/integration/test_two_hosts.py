@@ -1,4 +1,4 @@
-"""Two workers that share a model directory: they end where one process ends, and together."""
+"""Two workers that share a model directory end with the weights of one process, and together."""
 
 import json
 import re
@@ -39,7 +39,7 @@ def _start_two(start, model_dir, tiny_run):
 
 
 def test_two_hosts_train_as_one(start, tmp_path, tiny_run):
-    # Plain gradient descent: Adam's first steps are signs, which magnify rounding.
+    # Plain gradient descent: Adam's first steps are nearly signs, which magnify rounding errors.
     more = ("options.batch_size = 16", "S3GAN.g_optimizer_fn = @tf.train.GradientDescentOptimizer")
     tiny_run = (*tiny_run, *more)
     processes = _start_two(start, tmp_path / "two", tiny_run)
@@ -50,9 +50,9 @@ def test_two_hosts_train_as_one(start, tmp_path, tiny_run):
     two, one = _checkpoint(tmp_path / "two"), _checkpoint(tmp_path / "one")
     assert two.keys() == one.keys()
     for name, value in one.items():
-        # Sums over the batch are taken in another order: float32 rounding over six steps.
+        # Sums over the batch are computed in another order: float32 rounding over six steps.
         np.testing.assert_allclose(two[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
-    # One of the two wrote and evaluated: each row is there once.
+    # Only one of the two wrote and evaluated: each row appears once.
     assert len((tmp_path / "two" / "log.jsonl").read_text().splitlines()) == 4
     assert len((tmp_path / "two" / "results.jsonl").read_text().splitlines()) == 1
 
@@ -65,7 +65,7 @@ def test_a_signal_to_one_host_ends_both_with_a_checkpoint(start, tmp_path, tiny_
         assert all(process.poll() is None for process in processes)
         assert time.monotonic() < deadline
         time.sleep(0.1)
-    processes[1].send_signal(signal.SIGTERM)  # Not the one that writes.
+    processes[1].send_signal(signal.SIGTERM)  # The worker that does not write.
     errors = [process.communicate(timeout=100)[1] for process in processes]
     assert [process.returncode for process in processes] == [130, 130], errors
     stopped = {re.search(r"stopped at step (\d+), checkpoint saved", err)[1] for err in errors}

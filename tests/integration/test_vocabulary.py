@@ -1,7 +1,7 @@
-"""The vocabulary of the 2019 library: every scope and parameter, in one training step each.
+"""The gin vocabulary of the 2019 library: one training step for every scope and parameter.
 
-`tests/data/gin_vocabulary.json` holds what must work: rows of scopes with their parameters, the
-values of those that have a choice, defaults, names of architectures and data sets.
+`tests/data/gin_vocabulary.json` lists what must work: scopes with their parameters, the allowed
+values of parameters that have a choice, defaults, names of architectures and data sets.
 """
 
 import inspect
@@ -53,7 +53,7 @@ _GAN = """
     options.gan_class = @{name}
     options.disc_iters = 2
 """
-# One run for each row of the vocabulary's table: all its parameters, none at its default.
+# One run per row of the vocabulary's table, with all its parameters set to non-default values.
 RUNS = {
     "options": """
         options.gan_class = @S3GAN
@@ -183,8 +183,8 @@ RUNS = {
         resnet_cifar.Discriminator.project_y = True
         """,
 }
-# The values of every choice, normalizations among them: run k takes the k-th of each.
-# (Crops are made of real images only: tests/datasets/test_tensorflow_datasets.py.)
+# The values of every choice, including normalizations: run k takes the k-th of each.
+# (Only real images are cropped: tests/datasets/test_tensorflow_datasets.py.)
 CHOICES = [
     {
         key: values[k % len(values)]
@@ -193,7 +193,7 @@ CHOICES = [
     }
     for k in range(max(map(len, VOCABULARY["values"].values())))
 ]
-# What makes the architectures small.
+# Bindings that make the architectures small.
 SMALL = {
     "infogan_arch": "infogan.Generator.ch = 2\ninfogan.Discriminator.ch = 2",
     "sndcgan_arch": "sndcgan.Generator.ch = 2\nsndcgan.Discriminator.ch = 2",
@@ -216,7 +216,7 @@ SMALL = {
         dataset.image_size = 48
         """,
 }
-# The runner gives it, as `ModularGAN.g_lr` says.
+# Passed by the runner, from `ModularGAN.g_lr`.
 GIVEN = {"tf.train.AdamOptimizer.learning_rate"}
 
 
@@ -226,7 +226,7 @@ def _configurable(scope: str):
 
 
 def _used(key: str):
-    """The value that code was given for a parameter in this process, since gin was cleared."""
+    """The value that gin passed for a parameter since its bindings were last cleared."""
     scope, name = key.rsplit(".", 1)
     selector = gin.config._REGISTRY.get_match(scope).selector
     return gin.config._OPERATIVE_CONFIG["", selector][name]

@@ -52,7 +52,7 @@ def test_output_size_equals_that_of_conv2d_transpose(kernel_size, size, strides)
 @pytest.mark.parametrize("size", (6, 9))
 def test_impossible_output_size_is_refused(size):
     layer = Conv2DTranspose(5, 4, strides=2, output_size=(8, size))
-    with pytest.raises(UserError, match=f"within 7 and 8, received {size}"):
+    with pytest.raises(UserError, match=f"between 7 and 8, received {size}"):
         layer(_inputs((1, 4, 4, 3)))
 
 

@@ -95,6 +95,6 @@ def test_all_are_registered_with_their_papers():
     assert all(found[name].paper and found[name].summary for name in NAMES)
 
 
-def test_unknown_name_is_told_with_the_nearest():
+def test_an_unknown_name_is_reported_with_the_nearest():
     with pytest.raises(UserError, match=r"Unknown loss 'hing'\. Did you mean 'hinge'"):
         registry.get("loss", "hing")

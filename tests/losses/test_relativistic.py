@@ -1,4 +1,4 @@
-"""The relativistic pairing loss against the authors' programs, and its mark."""
+"""The relativistic pairing loss against the authors' programs, and how losses are marked."""
 
 import functools
 
@@ -16,7 +16,7 @@ def _logits(modern_golden):
     return [tf.constant(modern_golden[name].astype(np.float64)) for name in names]
 
 
-def test_rp_gan_is_that_of_the_authors(assert_golden, modern_golden, logits):
+def test_rp_gan_equals_that_of_the_authors(assert_golden, modern_golden, logits):
     with tf.GradientTape(persistent=True) as tape:
         tape.watch(logits)
         result = losses.rp_gan(*logits)
@@ -30,7 +30,7 @@ def test_rp_gan_is_that_of_the_authors(assert_golden, modern_golden, logits):
             assert_golden("modern losses", key, found, modern_golden[key], rtol=1e-12)
 
 
-def test_rp_gan_is_the_papers_formula_and_its_parts_add_up():
+def test_rp_gan_follows_the_paper_and_its_parts_add_up():
     random = np.random.RandomState(2)
     real, fake = random.normal(scale=3, size=(2, 40, 1))
     result = losses.rp_gan(tf.constant(real), tf.constant(fake))

@@ -148,5 +148,5 @@ def test_invalid_options_are_refused():
         nearest_neighbours(np.zeros([0, 2]), np.zeros([2, 2]), 1)
     with pytest.raises(UserError, match="must be finite"):
         nearest_neighbours(np.full([1, 2], np.nan), np.zeros([2, 2]), 1)
-    with pytest.raises(UserError, match=r"memorization\.threshold must be within"):
+    with pytest.raises(UserError, match=r"memorization\.threshold must be between"):
         Memorization(threshold=2.0)

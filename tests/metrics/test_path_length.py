@@ -90,7 +90,7 @@ def test_the_metric(make_sampler, latents, usual):
 def test_invalid_options_are_refused(make_sampler):
     with pytest.raises(UserError, match=r"Unknown ppl\.interpolation 'slurp'"):
         PerceptualPathLength(interpolation="slurp")
-    with pytest.raises(UserError, match=r"ppl\.epsilon must be within"):
+    with pytest.raises(UserError, match=r"ppl\.epsilon must be between"):
         PerceptualPathLength(epsilon=0.0)
     sampler = make_sampler(_images, 4, features=lambda images: np.nan * _pixels(images))
     extractor = types.SimpleNamespace(name="x", takes_floats=False)

@@ -40,7 +40,7 @@ def _golden_penalty(name, discriminator):
     )
 
 
-def test_the_discriminator_here_is_that_of_the_recorded_numbers(assert_golden):
+def test_this_discriminator_is_that_of_the_recorded_numbers(assert_golden):
     key = "penalty/in/logits_on_x"
     assert_golden("penalty", key, _Discriminator()(GOLDEN["penalty/in/x"]), GOLDEN[key])
 
@@ -53,7 +53,7 @@ def test_values_are_those_of_the_2019_library(assert_golden, name):
 
 @pytest.mark.parametrize("name", ("wgangp_penalty", "dragan_penalty", "l2_penalty"))
 def test_gradients_by_weights_are_those_of_the_2019_library(assert_golden, name):
-    """Second order for the gradient penalties."""
+    """Second-order gradients for the gradient penalties."""
     discriminator = _Discriminator()
     with tf.GradientTape() as tape:
         value = _golden_penalty(name, discriminator)
@@ -67,7 +67,7 @@ def test_gradients_by_weights_are_those_of_the_2019_library(assert_golden, name)
 
 
 def _smooth(weights):
-    """A smooth discriminator in float64 on images of 2 x 2 x 1, and its NumPy gradient norm."""
+    """A smooth float64 discriminator of 2 x 2 x 1 images, and its gradient norm in NumPy."""
     w1, w2 = weights
 
     def discriminator(x):
@@ -102,7 +102,7 @@ def test_gradient_penalties_against_finite_differences(name):
             uniform=lambda shape: tf.ensure_shape(tf.constant(draws), shape),
         )
 
-    # The penalty ends in float32: 1e-5 relative.
+    # The penalty is returned in float32: 1e-5 relative.
     np.testing.assert_allclose(penalty(w1), expected, rtol=1e-5)
 
     # And its own gradient (second order) along one random direction, by central differences with
@@ -158,14 +158,14 @@ def test_l2_is_the_mean_over_kernels_of_half_the_squared_norm():
     assert float(value) == (12.5 + 0.5) / 2
 
 
-def test_a_penalty_of_the_users_own_asks_by_name():
+def test_a_custom_penalty_receives_arguments_by_name():
     value = call_with_requested(lambda x_fake, y: (x_fake, y), x=1, x_fake=2, y=3)
     assert value == (2, 3)
     fixed = functools.partial(lambda x, y: (x, y), y=4)
     assert call_with_requested(fixed, x=1, y=3) == (1, 4)
 
 
-def test_all_are_registered_and_unknown_names_told():
+def test_all_are_registered_and_unknown_names_are_reported():
     assert {"no_penalty", *DRAWS, "l2_penalty"} <= set(registry.names("penalty"))
     with pytest.raises(UserError, match="Did you mean 'wgangp_penalty'"):
         registry.get("penalty", "wgan_gp_penalty")

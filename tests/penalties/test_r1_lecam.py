@@ -22,7 +22,7 @@ class _Discriminator:
         return tf.reshape(x, [x.shape[0], -1]) @ fc_kernel + fc_bias
 
 
-def test_r1_is_that_of_the_authors(assert_golden, modern_golden):
+def test_r1_equals_that_of_the_authors(assert_golden, modern_golden):
     discriminator = _Discriminator(modern_golden)
     x = tf.constant(modern_golden["penalty/in/x"].astype(np.float64))
     with tf.GradientTape() as tape:
@@ -48,7 +48,7 @@ def test_r1_on_images_in_0_1_is_four_times_that_in_pm1(modern_golden):
 
 
 def test_the_default_of_gamma_is_stylegan2_adas_rule():
-    """0.0002 · side² / batch size in [-1, 1], a fourth of it here."""
+    """0.0002 · side² / batch size for images in [-1, 1], a quarter of it for [0, 1]."""
     x = np.zeros((32, 64, 64, 3))
     assert R1().weight_at(0, x) == pytest.approx(0.0002 * 64**2 / 32 / 4)
     assert R1(gamma=0.3).weight_at(0, x) == 0.3
@@ -73,7 +73,7 @@ def _lecam(golden, case):
         for initial in (0, 7777)
     ],
 )
-def test_lecam_is_that_of_the_authors(assert_golden, modern_golden, case):
+def test_lecam_equals_that_of_the_authors(assert_golden, modern_golden, case):
     golden = modern_golden
     penalty, prefix = _lecam(golden, case), f"lecam/{case}"
     found = {name: [] for name in ("ema_real", "ema_fake", "value", "real", "fake")}
@@ -98,7 +98,7 @@ def test_lecam_is_that_of_the_authors(assert_golden, modern_golden, case):
     acts = (np.arange(len(inputs[0])) > penalty.start_step)[:, None]
     for name in ("real", "fake"):
         key = f"{prefix}/grad_{name}_logits"
-        expected = golden[key] * acts  # Recorded as if the term always acted.
+        expected = golden[key] * acts  # Recorded with the term always active.
         assert_golden("modern penalties", key, found[name], expected, rtol=1e-5)
 
 

@@ -1,4 +1,4 @@
-"""Pictures of samples: what stands where."""
+"""Pictures of samples: the position of each image."""
 
 import dataclasses
 
@@ -23,7 +23,7 @@ def _read(path):
     return picture[..., None] if picture.ndim == 2 else picture
 
 
-def test_a_grid_has_one_class_a_row(sampler, tmp_path):
+def test_a_grid_has_one_class_per_row(sampler, tmp_path):
     sampler = dataclasses.replace(sampler, truncation=0.5)
     path = sampling.write_grid(sampler, str(tmp_path / "grid.png"), columns=4, seed=2)
     images = _samples(sampler, [0] * 4 + [1] * 4 + [2] * 4, seed=2)
@@ -57,7 +57,7 @@ def test_interpolation_goes_from_latent_to_latent(sampler, tmp_path):
     labels = np.repeat([0, 1, 2, 0], 5)
     images = sampler.generate(z.reshape(20, Z_DIM), labels)
     expected = grids.class_grid(np.split(images, 4), ["dark", "middle", "bright", "dark"])
-    # Latents that differ in the last bit round to neighbouring levels at most.
+    # Latents that differ in the last bit change a pixel by at most one level.
     assert np.abs(_read(path).astype(int) - expected).max() <= 1
 
 

@@ -1,4 +1,4 @@
-"""The sampler: against the generator called directly."""
+"""The sampler against direct calls of the generator."""
 
 import dataclasses
 import gc
@@ -28,7 +28,7 @@ def test_images_are_those_of_the_generator_for_any_batch_size(sampler, batch_siz
     images, labels = sampler.sample(10, seed=5, batch_size=batch_size)
     np.testing.assert_array_equal(labels, [0, 1, 2, 0, 1, 2, 0, 1, 2, 0])
     expected = _direct(sampler, sampler.draw_z(10, 5), labels)
-    # Sums of four products may round differently in other batch sizes: by one level at most.
+    # Sums of four products may round differently at other batch sizes: by one level at most.
     assert np.abs(images.astype(int) - expected).max() <= 1
     assert np.mean(images != expected) < 0.01
     assert images.dtype == np.uint8
@@ -55,7 +55,7 @@ def test_unconditional_sampling_has_no_labels(unconditional):
     assert labels is None and images.shape == (5, 8, 8, 1)
 
 
-def test_a_batch_size_is_traced_once(sampler):
+def test_each_batch_size_is_traced_once(sampler):
     for num in (8, 7, 20):
         sampler.sample(num, batch_size=4)
     assert sampler.network.traces == 1
@@ -69,7 +69,7 @@ def test_one_batch_is_made_ahead_and_no_more(sampler):
     assert ahead == [(4, 2), (4, 3), (4, 4), (4, 5), (2, 5)]
 
 
-def test_new_weights_are_seen(sampler):
+def test_new_weights_take_effect(sampler):
     first, _ = sampler.sample(4)
     bias = sampler.network.dense.bias
     bias.assign(bias + 1.0)
@@ -77,7 +77,7 @@ def test_new_weights_are_seen(sampler):
     assert second.mean() > first.mean() + 20
 
 
-def test_a_sampler_that_is_gone_does_not_keep_its_network_alive(tiny_sampler):
+def test_a_deleted_sampler_does_not_keep_its_network_alive(tiny_sampler):
     sampler = tiny_sampler()
     sampler.sample(4)
     reference = weakref.ref(sampler.network)
@@ -95,8 +95,8 @@ def test_truncation_narrows_the_latents(sampler):
     assert not np.array_equal(whole, sampler.draw_z(1000, 1))
 
 
-def test_latents_of_a_seed_stay_what_they_were(sampler):
-    """Recorded, so that scores and pictures of a seed stay the same."""
+def test_latents_of_a_seed_are_those_recorded(sampler):
+    """Scores and pictures of a seed must not change."""
     expected = [[0.6219625473022461, 0.5646729469299316, -0.7786438465118408, 0.8098716735839844]]
     np.testing.assert_array_equal(sampler.draw_z(1, 7), np.array(expected, np.float32))
 
@@ -148,7 +148,7 @@ def test_sampling_refreshes_standing_statistics_when_weights_have_changed(tiny_s
     assert np.abs(images.astype(int) - expected).max() <= 1
 
 
-def test_generate_accumulates_standing_statistics_where_there_are_none(tiny_sampler):
+def test_generate_accumulates_missing_standing_statistics(tiny_sampler):
     sampler = tiny_sampler(_standing())
     z = sampler.draw_z(4, 0)
     labels = np.array([0, 1, 2, 0])
@@ -179,7 +179,7 @@ def test_gin_sets_how_standing_statistics_are_accumulated():
         StandingStatistics(batch_size=0)
 
 
-# What metrics see of it.
+# The interface for metrics.
 
 
 def _echo(inputs, training):

@@ -1,4 +1,4 @@
-"""Single images: their names and pixels, and the threads that write them."""
+"""Single images: file names, pixels, and the threads that write them."""
 
 import dataclasses
 import itertools
@@ -30,7 +30,7 @@ def test_images_are_those_of_the_sampler_and_classes_take_turns(sampler, tmp_pat
     assert sorted(os.listdir(folder)) == [f"{i:06}_{i % 3}.png" for i in range(10)]
     assert sampler.network.traces == 1
     images, _ = sampler.sample(10, seed=1, batch_size=4)
-    assert len(np.unique(images, axis=0)) == 10  # Or their order would not be seen.
+    assert len(np.unique(images, axis=0)) == 10  # Otherwise their order would not be tested.
     np.testing.assert_array_equal(_read(folder), images)
 
 
@@ -50,7 +50,7 @@ def test_a_file_of_arrays_holds_the_same(sampler, unconditional, tmp_path):
         assert file["arr_0"].dtype == np.uint8 and file["labels"].dtype == np.int32
         np.testing.assert_array_equal(file["arr_0"], images)
         np.testing.assert_array_equal(file["labels"], labels)
-    writing.write_images(unconditional, str(path), 3)  # Replaces it.
+    writing.write_images(unconditional, str(path), 3)  # Replaces the file.
     with np.load(path) as file:
         assert file.files == ["arr_0"] and file["arr_0"].shape == (3, 8, 8, 1)
     assert os.listdir(path.parent) == ["samples.npz"]
@@ -93,7 +93,7 @@ def _batches(drawn, sizes):
 
 
 @pytest.mark.parametrize("threads", (1, 3))
-def test_generation_goes_on_behind_a_slow_writer_but_not_far(threads):
+def test_generation_runs_only_a_little_ahead_of_a_slow_writer(threads):
     drawn, written, release, sizes = [], {}, threading.Event(), [2] * 10 + [1]
 
     def write(start, images):
@@ -105,7 +105,7 @@ def test_generation_goes_on_behind_a_slow_writer_but_not_far(threads):
         target=lambda: counts.extend(writing.write_behind(_batches(drawn, sizes), write, threads))
     )
     thread.start()
-    most = threads + 2 + 1  # Waiting or being written, and one that waits to wait.
+    most = threads + 2 + 1  # Queued or being written, and one that waits for room in the queue.
     deadline = time.monotonic() + 60
     while len(drawn) < most and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -134,6 +134,6 @@ def test_an_error_of_a_writer_ends_the_generation(threads):
 
     drawn = []
     with pytest.raises(OSError, match="no space"):
-        # Without an end: it is the error that ends it.
+        # Infinite: only the error ends it.
         list(writing.write_behind(_batches(drawn, itertools.repeat(2)), write, threads))
     assert 4 <= len(drawn) <= 4 + threads + 2

@@ -77,7 +77,7 @@ def open_npz(path: str) -> GivenStatistics | tuple[np.ndarray, np.ndarray | None
 
     Raises:
       UserError: The file holds neither, or Python objects.
-      zipfile.BadZipFile: It is no .npz file.
+      zipfile.BadZipFile: It is not an .npz file.
     """
     with zipfile.ZipFile(path) as archive:
         keys = [name.removesuffix(".npy") for name in archive.namelist()]
@@ -112,7 +112,7 @@ def _map(path: str, archive: zipfile.ZipFile, key: str) -> np.ndarray:
             read = read if version == (1, 0) else np.lib.format.read_array_header_2_0
             shape, fortran, dtype = read(file)
         except ValueError as error:
-            raise UserError(f"'{key}' of '{path}' is no array: {error}.") from error
+            raise UserError(f"'{key}' of '{path}' is not an array: {error}.") from error
         if dtype.hasobject:
             raise UserError(f"'{key}' of '{path}' holds Python objects, which are not read.")
         if 0 in shape:

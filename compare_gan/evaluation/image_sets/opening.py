@@ -113,7 +113,7 @@ def _from_files(
     }
     if broken and on_error == "stop":
         name, error = next(iter(broken.items()))
-        more = f" {len(broken) - 1} more cannot, either." if len(broken) > 1 else ""
+        more = f" {len(broken) - 1} more cannot be read either." if len(broken) > 1 else ""
         raise _broken(place, name, error, more)
     for name, error in broken.items():
         _log.warning("'%s' in '%s' is left out: %s.", name, place, error)
@@ -196,7 +196,7 @@ def _indexed(name: str, images: np.ndarray, labels: Any) -> ImageSet:
         images = images[..., None]
     if images.shape[-1] not in (1, 3):
         raise UserError(
-            f"The images of '{name}' must have 1 channel or 3, on the last axis, received shape "
+            f"The images of '{name}' must have 1 or 3 channels on the last axis, received shape "
             f"{list(images.shape)}."
         )
     if labels is not None:
@@ -225,7 +225,7 @@ def _from_dataset(text: str, choose_split: Callable[[Dataset], str | None]) -> I
     if not prefix and name not in (*known, *aliases):
         guess = nearest(name, known)
         hint = f" Did you mean the data set '{guess}'?" if guess else ""
-        raise UserError(f"'{text}' is no file, no folder and no data set.{hint}")
+        raise UserError(f"'{text}' is not a file, a folder or a data set.{hint}")
     dataset = get_dataset(prefix + name)
     split = own_split or choose_split(dataset) or dataset.eval_split
     return SplitImages.of(dataset, split, name=f"{prefix}{name}:{split}")

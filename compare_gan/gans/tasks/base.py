@@ -1,4 +1,4 @@
-"""The interface of auxiliary tasks, which the discriminator learns beside the adversarial one."""
+"""The interface of auxiliary tasks, which the discriminator learns in addition."""
 
 from typing import Any, NamedTuple
 
@@ -25,7 +25,7 @@ class Seen(NamedTuple):
 
 
 class AuxiliaryTask:
-    """A task beside the adversarial one: adds examples, a head, and terms to both losses.
+    """A task in addition to the adversarial one: adds examples, a head, and terms to both losses.
 
     A subclass sets `name` and overrides what it needs. The GAN shows the added examples to the
     discriminator in the same forward as the others and calls the head on all features; it never

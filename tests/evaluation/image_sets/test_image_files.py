@@ -1,4 +1,4 @@
-"""Image files: modes, broken files, finding them."""
+"""Image files: modes, broken files, search in folders."""
 
 import zipfile
 
@@ -19,7 +19,7 @@ def _saved(tmp_path, image, name="a.png"):
 
 
 @pytest.mark.parametrize("ending", (".png", ".bmp", ".tif", ".ppm", ".webp"))
-def test_lossless_colour_is_read_as_it_is(tmp_path, ending):
+def test_lossless_color_is_read_exactly(tmp_path, ending):
     image = Image.fromarray(_RGB)
     options = {"lossless": True} if ending == ".webp" else {}
     image.save(tmp_path / f"a{ending}", **options)
@@ -41,7 +41,7 @@ def test_transparency_is_dropped(tmp_path):
     np.testing.assert_array_equal(image_files.decode(opened, 3), _RGB)
 
 
-def test_of_sixteen_bits_the_upper_eight_are_kept(tmp_path):
+def test_sixteen_bits_are_reduced_to_the_upper_eight(tmp_path):
     opened = _saved(tmp_path, Image.fromarray(_GRAY.astype(np.uint16) * 256 + 255))
     np.testing.assert_array_equal(image_files.decode(opened, 1)[..., 0], _GRAY)
 
@@ -68,7 +68,7 @@ def test_a_cut_file_has_a_header_but_no_pixels(tmp_path):
 
 
 @pytest.mark.parametrize("content", (b"", b"not an image"))
-def test_what_is_no_image_says_so(tmp_path, content):
+def test_a_file_that_is_not_an_image_is_reported(tmp_path, content):
     (tmp_path / "a.png").write_bytes(content)
     opened = image_files.open_in_folder(str(tmp_path), "a.png")
     with pytest.raises(image_files.BrokenImageError, match="no known format"):

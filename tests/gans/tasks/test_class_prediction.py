@@ -37,7 +37,7 @@ def test_loss_is_the_mean_over_labelled_images():
     np.testing.assert_allclose(terms.parts["class_accuracy"], correct, rtol=1e-6)
 
 
-def test_soft_labels_weigh_the_classes():
+def test_soft_labels_weight_the_classes():
     soft = np.random.RandomState(1).dirichlet(np.ones(3), size=6).astype(np.float32)
     log_p = LOGITS - np.log(np.exp(LOGITS).sum(axis=1, keepdims=True))
     expected = -(soft * log_p).sum(axis=1).mean()
@@ -52,7 +52,7 @@ def test_images_without_label_do_not_count():
     assert float(terms.parts["class_accuracy"]) == float(others.parts["class_accuracy"])
 
 
-def test_no_label_at_all_is_no_loss_and_no_gradient():
+def test_a_batch_without_labels_has_no_loss_and_no_gradient():
     logits = tf.constant(LOGITS)
     with tf.GradientTape() as tape:
         tape.watch(logits)
@@ -63,6 +63,6 @@ def test_no_label_at_all_is_no_loss_and_no_gradient():
     np.testing.assert_array_equal(tape.gradient(loss.total, logits), np.zeros((6, 3)))
 
 
-def test_generated_images_teach_nothing():
+def test_generated_images_have_no_loss():
     terms = ClassPredictionTask(3).generator_terms(fake=None)
     assert terms.total == 0 and not terms.parts

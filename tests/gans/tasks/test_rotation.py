@@ -22,18 +22,19 @@ def test_rotation_is_numpys(times, dtype):
     )
 
 
-def test_turned_images_are_those_of_the_2019_library(assert_golden):
-    """Two originals, then the two turned by each angle."""
+def test_rotated_images_are_those_of_the_2019_library(assert_golden):
+    """Two originals, then both rotated by each angle."""
     recorded = GOLDEN["rot/rotate_images_0123"]
     found = np.concatenate([rotate_90(recorded[:2], times) for times in range(4)])
     assert_golden("rot", "rot/rotate_images_0123", found, recorded, rtol=0)
 
 
 def test_added_examples_are_those_of_the_2019_library(assert_golden):
-    """Each half: its own images, then the turned copies of n of them, with their labels.
+    """Each half: its own images, then the rotated copies of n of them, with their labels.
 
-    There n = 2 of 4 are the last, here the second and the fourth: so the middle two change places.
-    The 2019 SSGAN gave turned fakes the labels of real images; S3GAN and we do not.
+    The 2019 library rotates the last n = 2 of 4 images, this one the second and the fourth: so the
+    middle two are swapped. The SSGAN of 2019 paired rotated fakes with the labels of real images;
+    its S3GAN and this library do not.
     """
     task, features, labels = RotationTask(lambda batch_size: N), [], []
     for which in ("real", "fake"):
@@ -47,7 +48,7 @@ def test_added_examples_are_those_of_the_2019_library(assert_golden):
 
 
 @pytest.mark.parametrize(("batch_size", "n"), ((8, 8), (8, 4), (8, 2), (8, 1), (8, 3), (5, 2)))
-def test_parts_of_a_batch_turn_what_the_whole_does(batch_size, n):
+def test_parts_of_a_batch_rotate_the_same_images_as_the_whole(batch_size, n):
     def turned(images, n):
         extra, _ = RotationTask(lambda _: n).extra_examples(images, None)
         return tf.reshape(extra, [3, n])[0].numpy().tolist()
@@ -60,12 +61,12 @@ def test_parts_of_a_batch_turn_what_the_whole_does(batch_size, n):
         assert halves[0] + halves[1] == whole
 
 
-def test_no_labels_stay_no_labels():
+def test_missing_labels_stay_missing():
     assert RotationTask(lambda _: 1).extra_examples(tf.zeros([2, 3, 3, 1]), None)[1] is None
 
 
 def _seen(rotations):
-    """Outputs that name the `rotations` of two of four images and of their copies."""
+    """Outputs that predict the `rotations` of two of four images and of their copies."""
     logits = 30 * np.eye(4, dtype=np.float32)[rotations]
     upright = np.zeros((4, 4), np.float32)
     upright[[1, 3]] = logits[:2]
@@ -75,7 +76,7 @@ def _seen(rotations):
 def test_targets_are_the_2019_librarys():
     task = RotationTask(lambda _: N, weight_d=2.0, weight_g=0.5)
     right, wrong = _seen(GOLDEN["rot/rotation_labels"]), _seen(GOLDEN["rot/rotation_labels"][::-1])
-    # exp(-30) is nothing in float32.
+    # exp(-30) vanishes in float32.
     d = task.discriminator_terms(real=right, fake=wrong)
     assert float(d.total) < 1e-6 and float(d.parts["rotation_accuracy_real"]) == 1
     g = task.generator_terms(fake=wrong)

@@ -1,4 +1,4 @@
-"""Stands in for TensorFlow in processes that must not import it, see `computations.py`."""
+"""Replaces TensorFlow in processes that must not import it; see `computations.py`."""
 
-# No ImportError: Keras, which asks for TensorFlow here and there, would go on without it.
+# Not an ImportError: Keras tries to import TensorFlow in places and would continue without it.
 raise AssertionError("TensorFlow was imported.")
