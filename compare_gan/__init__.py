@@ -105,18 +105,21 @@ def load_generator(
 
     Gin's bindings are replaced by those of the run.
 
-    `compare_gan.load_generator("runs/s3gan").sample(16)` draws 16 images and their labels.
+    Example:
+      >>> import compare_gan
+      >>> sampler = compare_gan.load_generator("runs/s3gan")  # doctest: +SKIP
+      >>> images, labels = sampler.sample(16)  # doctest: +SKIP
 
     Args:
       run: Model directory that `compare_gan train` or `import-weights` wrote.
       checkpoint: Step or path of a checkpoint; None for the newest.
-      use_ema: Whether to use the moving average of the weights, where the run has one.
+      use_ema: Whether to use the moving average of the weights if the run has one.
 
     Returns:
       The generator with its latent distribution and its classes.
 
     Raises:
-      UserError: The directory or the checkpoint is missing, or they do not fit each other.
+      UserError: The directory or the checkpoint is missing, or they do not match.
     """
     from compare_gan.training.run_dir import RunDir
 

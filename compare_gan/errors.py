@@ -22,7 +22,13 @@ class UserError(ValueError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most similar to `name`, or one that contains it; None if there is none."""
+    """The known name most similar to `name`, or one that contains it; None if there is none.
+
+    Example:
+      >>> from compare_gan.errors import nearest
+      >>> nearest("hing", ["hinge", "wasserstein"])
+      'hinge'
+    """
     by_lower, name = {candidate.lower(): candidate for candidate in known}, str(name).lower()
     matches = difflib.get_close_matches(name, by_lower, n=1, cutoff=0.6)
     if not matches and len(name) > 2:
@@ -31,7 +37,13 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
-    """The error for an unknown name; its message has the nearest name and all known ones."""
+    """The error for an unknown name; its message has the nearest name and all known ones.
+
+    Example:
+      >>> from compare_gan.errors import unknown_name
+      >>> print(unknown_name("loss", "hing", ["hinge", "wasserstein"]))
+      Unknown loss 'hing'. Did you mean 'hinge'? Known: hinge, wasserstein.
+    """
     known = sorted(known)
     guess = nearest(name, known)
     hint = f" Did you mean '{guess}'?" if guess else ""
@@ -39,19 +51,34 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
 
 
 def check_positive_integer(name: str, value: object) -> None:
-    """Raises UserError unless the value that a config gives for `name` is a positive integer."""
+    """Raises UserError unless the value that a config gives for `name` is a positive integer.
+
+    Example:
+      >>> from compare_gan.errors import check_positive_integer
+      >>> check_positive_integer("options.batch_size", 64)
+    """
     if not isinstance(value, int) or isinstance(value, bool) or value < 1:
         raise UserError(f"{name} must be a positive integer, received {value!r}.")
 
 
 def check_number(name: str, value: object) -> None:
-    """Raises UserError unless the value that a config gives for `name` is a number."""
+    """Raises UserError unless the value that a config gives for `name` is a number.
+
+    Example:
+      >>> from compare_gan.errors import check_number
+      >>> check_number("cosine_decay.final", 0.1)
+    """
     if not isinstance(value, (int, float)) or isinstance(value, bool):
         raise UserError(f"{name} must be a number, received {value!r}.")
 
 
 def check_range(name: str, value: float, least: float = 0, most: float = math.inf) -> None:
-    """Raises UserError unless the value that a config gives for `name` is a number in a range."""
+    """Raises UserError unless the value that a config gives for `name` is a number in a range.
+
+    Example:
+      >>> from compare_gan.errors import check_range
+      >>> check_range("spectral_norm.epsilon", 1e-12, most=1)
+    """
     check_number(name, value)
     if not least <= value <= most:
         allowed = f"at least {least}" if most == math.inf else f"within {least} and {most}"
@@ -59,7 +86,12 @@ def check_range(name: str, value: float, least: float = 0, most: float = math.in
 
 
 def check_decay(name: str, value: float) -> None:
-    """Raises UserError unless the value that a config gives for `name` is a number in [0, 1)."""
+    """Raises UserError unless the value that a config gives for `name` is a number in [0, 1).
+
+    Example:
+      >>> from compare_gan.errors import check_decay
+      >>> check_decay("batch_norm.decay", 0.9)
+    """
     check_number(name, value)
     if not 0 <= value < 1:
         raise UserError(f"{name} must be at least 0 and below 1, received {value!r}.")

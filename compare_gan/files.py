@@ -82,13 +82,28 @@ def atomic(path: str, *, durable: bool = True) -> Iterator[str]:
 
 
 def write_text(path: str, text: str) -> None:
-    """Writes a text file, in UTF-8, whole or not at all; makes its folder if need be."""
+    """Writes a text file, in UTF-8, whole or not at all; creates its folder if needed.
+
+    Example:
+      >>> import os, tempfile
+      >>> from compare_gan import files
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     files.write_text(os.path.join(folder, "notes.txt"), "done")
+      ...     files.read_text(os.path.join(folder, "notes.txt"))
+      'done'
+    """
     with atomic(path) as temporary, open(temporary, "w", encoding="utf-8", newline="") as file:
         file.write(text)
 
 
 def read_text(path: str) -> str:
-    """The text of a file, its line ends as they are; empty if there is no such file."""
+    """The text of a file, line ends unchanged; empty if there is no such file.
+
+    Example:
+      >>> from compare_gan import files
+      >>> files.read_text("no_such_file.txt")
+      ''
+    """
     try:
         with open(path, encoding="utf-8", newline="") as file:
             return file.read()
@@ -116,6 +131,14 @@ def read_json(path: str) -> Any:
 
     Raises:
       OSError, ValueError: There is no such file, or it is not JSON.
+
+    Example:
+      >>> import os, tempfile
+      >>> from compare_gan import files
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     files.write_json(os.path.join(folder, "values.json"), {"step": 5})
+      ...     files.read_json(os.path.join(folder, "values.json"))
+      {'step': 5}
     """
     with open(path, encoding="utf-8") as file:
         return json.load(file)
@@ -224,18 +247,40 @@ def digest(*parts: "str | bytes | _Array | BinaryIO") -> str:
 
 
 def file_digest(path: str) -> str:
-    """The SHA-256 of a file's content, in hexadecimal."""
+    """The SHA-256 of a file's content, in hexadecimal.
+
+    Example:
+      >>> import os, tempfile
+      >>> from compare_gan import files
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     files.write_text(os.path.join(folder, "empty"), "")
+      ...     files.file_digest(os.path.join(folder, "empty"))[:8]
+      'e3b0c442'
+    """
     with open(path, "rb") as file:
         return digest(file)
 
 
 def host() -> str:
-    """The name of this machine, as temporary files have it."""
+    """The name of this machine, as temporary files have it.
+
+    Example:
+      >>> from compare_gan import files
+      >>> type(files.host()).__name__
+      'str'
+    """
     return _HOST
 
 
 def is_alive(pid: int) -> bool:
-    """Whether a process with this number exists on this machine."""
+    """Whether a process with this number exists on this machine.
+
+    Example:
+      >>> import os
+      >>> from compare_gan import files
+      >>> files.is_alive(os.getpid())
+      True
+    """
     try:
         os.kill(pid, 0)
     except ProcessLookupError:

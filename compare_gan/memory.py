@@ -17,6 +17,17 @@ class Memory:
     Attributes:
       name: Name in checkpoints; a subclass sets it.
       variables: The variables, in the order of their creation.
+
+    Example:
+      >>> from compare_gan.memory import Memory
+      >>> class Counter(Memory):
+      ...     name = "counter"
+      ...     def build(self):
+      ...         self.count = self.add_variable("count")
+      >>> counter = Counter()
+      >>> counter.prepare()
+      >>> [variable.name for variable in counter.variables]
+      ['count']
     """
 
     name: str

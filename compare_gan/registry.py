@@ -1,32 +1,26 @@
-"""Everything interchangeable is found here by kind and name.
+"""The registry: every interchangeable part by kind and name.
 
 A part registers itself where it is defined:
 
     @registry.register("loss", "hinge", paper="https://arxiv.org/abs/1705.02894")
     def hinge(d_real_logits, d_fake_logits): ...
 
-which also makes it gin-configurable (`loss.fn = @hinge`). `registry.get("loss", "hinge")` finds
-it again. A room is imported when one of its parts is looked up, not before.
-
-`compare_gan list` must not import any room: it prints `parts.json`, the index of the library's own
-parts, which `python scripts/write_parts_index.py` writes.
+which also makes it gin-configurable (`loss.fn = @hinge`). `registry.get("loss", "hinge")` returns
+it. A room is imported when one of its parts is looked up, not before.
 """
 
 import dataclasses
 import functools
 import importlib
 import inspect
-import json
-import os
 from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 import gin
 
-from compare_gan import files
 from compare_gan.errors import UserError, unknown_name
 
-# The room that holds the parts of each kind.
+# The room with the parts of each kind.
 _ROOMS = {
     "architecture": "compare_gan.architectures",
     "augmentation": "compare_gan.augmentations",
@@ -43,7 +37,7 @@ _ROOMS = {
     "task": "compare_gan.gans.tasks",
 }
 
-# Modules with options that configs may name, and that no kind of part brings with it.
+# Modules with options that configs may name and that no kind of part imports.
 _OPTIONS = (
     "compare_gan.datasets.latents",
     "compare_gan.evaluation.evaluation_options",
@@ -51,9 +45,6 @@ _OPTIONS = (
     "compare_gan.sampling",
     "compare_gan.training.run_options",
 )
-
-_INDEX = os.path.join(os.path.dirname(os.path.abspath(__file__)), "parts.json")
-_INDEX_VERSION = 1
 
 _Part = TypeVar("_Part")
 
@@ -69,22 +60,17 @@ class Component:
       summary: One line about the part.
       paper: URL or citation of its publication; empty if there is none.
       aliases: Other names under which `get` finds the part.
+
+    Example:
+      >>> from compare_gan import registry
+      >>> [part] = [each for each in registry.components("loss") if each.name == "hinge"]
+      >>> part.paper
+      'https://arxiv.org/abs/1705.02894'
     """
 
     kind: str
     name: str
     value: Any
-    summary: str
-    paper: str = ""
-    aliases: tuple[str, ...] = ()
-
-
-@dataclasses.dataclass(frozen=True)
-class Entry:
-    """The description of one part in the index: all of a `Component` except its value."""
-
-    kind: str
-    name: str
     summary: str
     paper: str = ""
     aliases: tuple[str, ...] = ()
@@ -125,6 +111,12 @@ def add(
 
     Raises:
       UserError: `kind` is unknown, or another part of this kind has the name already.
+
+    Example:
+      >>> from compare_gan import registry
+      >>> registry.add("penalty", "docstring_constant", lambda x: 0.0, summary="Nothing.")
+      >>> registry.get("penalty", "docstring_constant")(None)
+      0.0
     """
     _refuse_taken(kind, (name, *aliases), value)
     summary = summary or (inspect.getdoc(value) or "").split("\n", 1)[0]
@@ -185,8 +177,18 @@ def gin_configurable(
     that is saved with them must return them from its `get_config`.
 
     Args:
-      name: Name in gin files; that of the function or class if None.
+      name: Name in gin files; None = that of the function or class.
       module: Module prefix in gin files.
+
+    Example:
+      >>> import gin
+      >>> from compare_gan import registry
+      >>> @registry.gin_configurable("docstring_scale")
+      ... def scale(x, factor=1.0):
+      ...     return x * factor
+      >>> gin.bind_parameter("docstring_scale.factor", 3.0)
+      >>> scale(2.0)
+      6.0
     """
 
     def decorate(part: Any) -> Any:
@@ -225,7 +227,13 @@ def get(kind: str, name: Any) -> Any:
 
 
 def components(kind: str) -> list[Component]:
-    """All parts of one kind, sorted by name."""
+    """All parts of one kind, sorted by name.
+
+    Example:
+      >>> from compare_gan import registry
+      >>> [part.name for part in registry.components("schedule")][0]
+      'cosine_decay'
+    """
     load(kind)
     return [_components[kind][name] for name in sorted(_components[kind])]
 
@@ -242,14 +250,27 @@ def names(kind: str) -> list[str]:
 
 
 def load(kind: str) -> None:
-    """Imports the room that holds the parts of this kind, so that they are registered."""
+    """Imports the room with the parts of this kind, which registers them.
+
+    Raises:
+      UserError: `kind` is unknown; the message has the nearest one.
+
+    Example:
+      >>> from compare_gan import registry
+      >>> registry.load("loss")
+    """
     if kind not in _ROOMS:
         raise unknown_name("kind of part", kind, _ROOMS)
     importlib.import_module(_ROOMS[kind])
 
 
 def load_all() -> None:
-    """Imports every room, so that gin knows every name that a config may use."""
+    """Imports every room, so that gin knows every name that a config may use.
+
+    Example:
+      >>> from compare_gan import registry
+      >>> registry.load_all()
+    """
     for module in (*_ROOMS.values(), *_OPTIONS):
         importlib.import_module(module)
 
@@ -278,49 +299,6 @@ def call_with_requested(fn: Callable, /, **available: Any) -> Any:
         and parameter.kind != inspect.Parameter.VAR_KEYWORD
     }
     return fn(**requested)
-
-
-def read_index(kind: str | None = None) -> dict[str, list[Entry]]:
-    """Returns the library's own parts by kind, from `parts.json`: imports no room.
-
-    Args:
-      kind: The only kind to return; all if None.
-
-    Raises:
-      UserError: `kind` is unknown; the message has the nearest one.
-
-    Example:
-      >>> from compare_gan import registry
-      >>> [entry.name for entry in registry.read_index("loss")["loss"]][0]
-      'hinge'
-    """
-    found = {
-        each: [
-            Entry(each, part["name"], part["summary"], part["paper"], tuple(part["aliases"]))
-            for part in parts
-        ]
-        for each, parts in files.read_json(_INDEX)["parts"].items()
-    }
-    if kind is None:
-        return found
-    if kind not in found:
-        raise unknown_name("kind of part", kind, found)
-    return {kind: found[kind]}
-
-
-def write_index(path: str = _INDEX) -> None:
-    """Imports all rooms and writes the index of the parts that are registered then.
-
-    The file is JSON: `version`, and under `parts` by kind a list of parts, each with `name`,
-    `aliases`, `summary` and `paper`; both levels sorted.
-    """
-    fields = ("name", "aliases", "summary", "paper")
-    parts = {
-        kind: [{field: getattr(part, field) for field in fields} for part in components(kind)]
-        for kind in kinds()
-    }
-    text = json.dumps({"version": _INDEX_VERSION, "parts": parts}, indent=1, ensure_ascii=False)
-    files.write_text(path, text + "\n")
 
 
 def _refuse_taken(kind: str, keys: Iterable[str], value: Any) -> None:

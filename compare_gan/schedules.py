@@ -23,7 +23,13 @@ Scheduled = float | Schedule
 
 
 def is_schedule(value: object) -> TypeGuard[Schedule]:
-    """Whether `value` is a function of the step rather than a number."""
+    """Whether `value` is a function of the step rather than a number.
+
+    Example:
+      >>> from compare_gan.schedules import CosineDecay, is_schedule
+      >>> is_schedule(CosineDecay()), is_schedule(0.1)
+      (True, False)
+    """
     return callable(value)
 
 
@@ -55,13 +61,22 @@ def check_range(name: str, value: Any, least: float = 0, most: float = math.inf)
       value: A number or a schedule.
       least: Smallest allowed value.
       most: Largest allowed value.
+
+    Example:
+      >>> from compare_gan.schedules import check_range
+      >>> check_range("r1.gamma", 0.1)
     """
     for each in _extremes(name, value):
         errors.check_range(name, each, least, most)
 
 
 def check_decay(name: str, value: Any) -> None:
-    """Raises UserError unless `value` is a number in [0, 1), or a schedule of such numbers."""
+    """Raises UserError unless `value` is a number in [0, 1), or a schedule of such numbers.
+
+    Example:
+      >>> from compare_gan.schedules import check_decay
+      >>> check_decay("ema_decay", 0.999)
+    """
     for each in _extremes(name, value):
         errors.check_decay(name, each)
 

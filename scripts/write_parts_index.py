@@ -13,14 +13,14 @@ import click
 _ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 sys.path.insert(0, _ROOT)  # The index describes this checkout, regardless of the installed version.
 
-from compare_gan import registry  # noqa: E402
+from compare_gan import parts_index  # noqa: E402
 
 
 @click.command()
 @click.option("--out", default=os.path.join(_ROOT, "compare_gan", "parts.json"), show_default=True)
 def main(out: str) -> None:
     """Writes `out`: the parts of the library by kind, with aliases, summary and paper."""
-    registry.write_index(out)
+    parts_index.write_index(out)
     click.echo(out)
 
 

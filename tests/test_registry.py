@@ -10,7 +10,7 @@ import keras
 import pytest
 import tensorflow as tf
 
-from compare_gan import registry
+from compare_gan import parts_index, registry
 from compare_gan.errors import UserError
 from compare_gan.layers import BatchNorm, NoBatchNorm
 
@@ -57,7 +57,7 @@ def test_unknown_name_is_reported_with_the_nearest_and_all():
 
 
 @pytest.mark.parametrize(
-    "call", (registry.names, registry.read_index, lambda kind: registry.add(kind, "x", max))
+    "call", (registry.names, parts_index.read_index, lambda kind: registry.add(kind, "x", max))
 )
 def test_unknown_kind_is_reported_with_the_nearest(call):
     with pytest.raises(UserError, match=r"Unknown kind of part 'losses'. Did you mean 'loss'"):
@@ -119,24 +119,24 @@ def test_a_configurable_keras_layer_shows_keras_its_parameters():
 
 
 def test_the_index_is_up_to_date(tmp_path):
-    """`compare_gan list` prints the index: it must say what the registry says."""
+    """The index, which `compare_gan list` prints, must equal the registry."""
     script = pathlib.Path(__file__).parents[1] / "scripts" / "write_parts_index.py"
     path = tmp_path / "parts.json"
     # In a process of its own: tests register parts in this one.
     subprocess.run([sys.executable, str(script), "--out", str(path)], check=True)
-    same = path.read_text() == pathlib.Path(registry._INDEX).read_text()
+    same = path.read_text() == pathlib.Path(parts_index._PATH).read_text()
     assert same, "compare_gan/parts.json is out of date: run python scripts/write_parts_index.py"
 
 
-def test_the_index_holds_all_but_the_parts_themselves():
-    index = registry.read_index()
+def test_the_index_has_everything_but_the_parts_themselves():
+    index = parts_index.read_index()
     assert list(index) == registry.kinds()
     [hinge] = [entry for entry in index["loss"] if entry.name == "hinge"]
     [part] = [part for part in registry.components("loss") if part.name == "hinge"]
     assert (hinge.kind, hinge.summary, hinge.paper, hinge.aliases) == (
         part.kind, part.summary, part.paper, part.aliases
     )  # fmt: skip
-    assert registry.read_index("loss") == {"loss": index["loss"]}
+    assert parts_index.read_index("loss") == {"loss": index["loss"]}
 
 
 OWN_PARTS = '''

@@ -30,6 +30,7 @@ _FLOORS = (
     ("memory",),
     ("schedules",),
     ("backend",),
+    ("parts_index",),
     ("registry",),
     ("startup",),
     ("files", "version"),

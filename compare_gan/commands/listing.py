@@ -1,4 +1,4 @@
-"""`compare_gan list | configs`: answered without TensorFlow or Keras, so at once."""
+"""`compare_gan list | configs`: lists, without an import of TensorFlow or Keras."""
 
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from compare_gan.registry import Entry
+    from compare_gan.parts_index import Entry
 
 
 @click.command("list")
@@ -16,9 +16,9 @@ def list_parts(kind: str | None) -> None:
 
     All of them, or those of one KIND: loss, penalty, architecture, …
     """
-    from compare_gan import registry
+    from compare_gan import parts_index
 
-    for each, parts in registry.read_index(kind).items():
+    for each, parts in parts_index.read_index(kind).items():
         click.echo(each)
         for line in _columns((part.name, _with_paper(part)) for part in parts):
             click.echo(f"  {line}")

@@ -43,6 +43,11 @@ class DatasetOptions:
       pad_to: Height and width to which images are padded with black, equally on all sides.
       image_size: Height and width to which images are cropped and resized, for data sets whose
         images may have any size.
+
+    Example:
+      >>> from compare_gan.datasets import DatasetOptions
+      >>> DatasetOptions("cifar10", labeled_fraction=0.1).seed
+      547
     """
 
     name: str = gin.REQUIRED
@@ -74,6 +79,11 @@ class DataOptions:
       crop_methods: Crop methods that are set explicitly, by gin scope (`train_imagenet_transform`,
         `eval_imagenet_transform`), even if the data set crops nothing; None = not set. Inferred
         labels are stored under a key that contains them.
+
+    Example:
+      >>> from compare_gan.datasets import DataOptions, get_dataset
+      >>> get_dataset(DataOptions.from_gin(name="synthetic", num_examples=20)).num_train
+      20
     """
 
     dataset: DatasetOptions

@@ -165,7 +165,13 @@ UNIFORM = LatentDistribution()  # Between -1 and 1: the default.
 @gin.configurable("z")
 @dataclasses.dataclass(frozen=True)
 class TrainingLatents(LatentDistribution):
-    """The latents of training (gin scope `z`)."""
+    """The latents of training (gin scope `z`).
+
+    Example:
+      >>> from compare_gan.datasets import TrainingLatents
+      >>> TrainingLatents().describe()
+      'uniform(minval=-1.0, maxval=1.0)'
+    """
 
     scope: ClassVar[str] = "z"
 
@@ -173,6 +179,12 @@ class TrainingLatents(LatentDistribution):
 @gin.configurable("eval_z")
 @dataclasses.dataclass(frozen=True)
 class EvaluationLatents(LatentDistribution):
-    """The latents of evaluation and pictures (gin scope `eval_z`)."""
+    """The latents of evaluation and pictures (gin scope `eval_z`).
+
+    Example:
+      >>> from compare_gan.datasets import EvaluationLatents
+      >>> EvaluationLatents().draw([2, 128], seed=[0, 1]).shape
+      TensorShape([2, 128])
+    """
 
     scope: ClassVar[str] = "eval_z"

@@ -23,6 +23,11 @@ class ReplaceLabelsOptions:
     Attributes:
       file_pattern: The files; see `replace_labels`. None = the data set's own labels.
       num_classes: Number of classes of the labels in the files; see `replace_labels`.
+
+    Example:
+      >>> from compare_gan.datasets import ReplaceLabelsOptions
+      >>> ReplaceLabelsOptions("labels/{split}*", num_classes=50).num_classes
+      50
     """
 
     file_pattern: str | None = None

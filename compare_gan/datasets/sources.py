@@ -158,6 +158,15 @@ class ArraySource(RandomAccessSource):
       images: Function for each split that returns its images, uint8 or float in [0, 1],
         [n, H, W, C]; called when they are first needed.
       true_labels: Labels of each split, int32 [n], -1 for no label.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.datasets import ArraySource, Dataset
+      >>> images, labels = np.zeros((4, 8, 8, 3), np.uint8), np.array([0, 1, 2, -1])
+      >>> source = ArraySource.from_arrays({"train": (images, labels)})
+      >>> dataset = Dataset("mine", source)
+      >>> dataset.image_shape, dataset.num_classes
+      ((8, 8, 3), 3)
     """
 
     images: Mapping[str, Callable[[], np.ndarray]]

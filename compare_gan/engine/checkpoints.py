@@ -134,7 +134,13 @@ class Checkpoints:
 
 
 def list_checkpoints(folder: str) -> list[str]:
-    """Paths of the finished checkpoints in a folder, oldest first."""
+    """Paths of the finished checkpoints in a folder, oldest first.
+
+    Example:
+      >>> from compare_gan import engine
+      >>> engine.list_checkpoints("runs/new/checkpoints")
+      []
+    """
     # By name, not by TensorFlow's list in the file `checkpoint`, which may be lost. The index is
     # written last.
     found = glob.glob(os.path.join(glob.escape(folder), "step-*.index"))
@@ -142,7 +148,13 @@ def list_checkpoints(folder: str) -> list[str]:
 
 
 def step_of(path: str) -> int:
-    """The number of finished steps in a checkpoint's name."""
+    """The number of finished steps in a checkpoint's name.
+
+    Example:
+      >>> from compare_gan import engine
+      >>> engine.step_of("runs/s3gan/checkpoints/step-00000500")
+      500
+    """
     match = re.search(r"-(\d+)$", path)
     if not match:
         raise UserError(f"'{path}' is not the path of a checkpoint (…/step-<number>).")

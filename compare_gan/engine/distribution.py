@@ -54,7 +54,14 @@ def make_strategy(distribution: str = "auto", single_core: bool = False) -> tf.d
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
-    """Whether this process writes files: the only one, or the first of several workers."""
+    """Whether this process writes files: the only one, or the first of several workers.
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from compare_gan import engine
+      >>> engine.is_chief(tf.distribute.get_strategy())
+      True
+    """
     if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
         return True
     resolver = strategy.cluster_resolver

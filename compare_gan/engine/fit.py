@@ -21,6 +21,15 @@ class Callback:
 
     Attributes:
       every: `on_due` is called at multiples of this step; 0 = never.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan import engine
+      >>> class PrintLosses(engine.Callback):
+      ...     def on_steps(self, step, history, seconds):
+      ...         print(step, history["loss"].mean())
+      >>> PrintLosses().on_steps(10, {"loss": np.array([1.0, 2.0])}, seconds=1.0)
+      10 1.5
     """
 
     every: int = 0

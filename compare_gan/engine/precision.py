@@ -41,6 +41,13 @@ def with_loss_scale(
 
     The scale starts at 2¹⁵. An update whose gradients overflow is skipped and halves the scale;
     2,000 updates in a row without an overflow double it. https://arxiv.org/abs/1710.03740
+
+    Example:
+      >>> import keras
+      >>> from compare_gan import engine
+      >>> network = keras.Sequential([keras.layers.Dense(2, dtype="mixed_float16")])
+      >>> type(engine.with_loss_scale(keras.optimizers.SGD(0.1), network)).__name__
+      'LossScaleOptimizer'
     """
     if network.compute_dtype != "float16":
         return optimizer

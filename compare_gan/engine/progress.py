@@ -14,6 +14,12 @@ class ProgressLine:
       unit: The name of what is counted, e.g. `step`.
       first: The count at the beginning.
       last: The count at the end.
+
+    Example:
+      >>> from compare_gan import engine
+      >>> line = engine.ProgressLine("step", first=0, last=100)
+      >>> line.update(50, "loss 0.7")
+      >>> line.close()
     """
 
     _SECONDS_BETWEEN_LINES = 10.0

@@ -21,6 +21,14 @@ class Update(Generic[Aux]):
       aux: The second value that the loss function returned.
       gradient_norm: Norm of all gradients together, scaled as if the replica were alone.
       loss_scale: The dynamic loss scale of this update; None without one.
+
+    Example:
+      >>> import keras
+      >>> from compare_gan import engine
+      >>> weight, sgd = keras.Variable(3.0), keras.optimizers.SGD(0.1)
+      >>> done = engine.update(lambda: (weight.value**2, None), [weight], sgd)
+      >>> type(done).__name__, float(done.loss)
+      ('Update', 9.0)
     """
 
     loss: tf.Tensor

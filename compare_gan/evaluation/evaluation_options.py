@@ -37,6 +37,12 @@ class EvaluationOptions:
 
     Raises:
       UserError: A value is not allowed.
+
+    Example:
+      >>> from compare_gan.evaluation import EvaluationOptions
+      >>> options = EvaluationOptions(protocol="fid50k_train")
+      >>> options.metrics, options.num_fake
+      (('fid',), 50000)
     """
 
     metrics: Sequence[Any] = ("fid", "inception_score", "class_agreement")

@@ -33,6 +33,12 @@ class Protocol:
       num_real: Number of reference images; None = all of the split.
       extractor: Registered name.
       resizer: Beginning of the extractor's description of resizing.
+
+    Example:
+      >>> from compare_gan.evaluation import Protocol
+      >>> protocol = Protocol("fid5k_test", {"fid": {}}, num_fake=5000, split="test")
+      >>> protocol.settings()["metrics"]
+      ('fid',)
     """
 
     name: str
@@ -151,6 +157,13 @@ def define(protocol: Protocol, *, summary: str, paper: str = "") -> None:
 
     Raises:
       UserError: The name is taken, or the split is neither `train` nor `test`.
+
+    Example:
+      >>> from compare_gan.evaluation import Protocol, protocols
+      >>> mine = Protocol("fid5k_test_of_mine", {"fid": {}}, num_fake=5000, split="test")
+      >>> protocols.define(mine, summary="FID of 5,000 images against the test split.")
+      >>> protocols.get("fid5k_test_of_mine").num_fake
+      5000
     """
     if protocol.split is not None and protocol.split not in _SPLITS:
         raise unknown_name(f"split of {protocol.name}", protocol.split, _SPLITS)

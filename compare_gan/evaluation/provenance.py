@@ -42,6 +42,14 @@ class Provenance:
       seeds: One for each set of samples that a score is averaged over.
       metric_options: Options of the metrics, as `metric.option`.
       code_version: Version of this library.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.evaluation import score_sets
+      >>> images = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 1), dtype=np.uint8)
+      >>> result = score_sets(images, images[:4], metrics=["memorization_pixels"])
+      >>> result.provenance.num_fake, result.provenance.resolution
+      (4, '4x4x1')
     """
 
     dataset: str

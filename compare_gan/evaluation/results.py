@@ -17,7 +17,13 @@ _OLD_LABEL_NAMES = {
 
 @dataclasses.dataclass(frozen=True)
 class Score:
-    """Mean and standard deviation (ddof 0) of a score over sets of samples."""
+    """Mean and standard deviation (ddof 0) of a score over sets of samples.
+
+    Example:
+      >>> from compare_gan.evaluation import Score
+      >>> Score(mean=12.5, std=0.25)
+      Score(mean=12.5, std=0.25)
+    """
 
     mean: float
     std: float
@@ -38,6 +44,14 @@ class ResultRow:
       fake_hash: Hash of the scored images, in any order; empty for those of a generator. Neither
         this nor `pictures` is written to files or compared.
       pictures: Pictures that metrics have drawn, by the names of scores.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.evaluation import score_sets
+      >>> images = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 1), dtype=np.uint8)
+      >>> row = score_sets(images, images[:4], metrics=["memorization_pixels"]).row
+      >>> list(row.metrics), row.step is None
+      (['memorization_pixels'], True)
     """
 
     step: int | None
@@ -125,7 +139,18 @@ def provenance_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object
 
 
 def comparable(a: ResultRow, b: ResultRow) -> bool:
-    """Whether scores of the same name in two rows may be compared."""
+    """Whether scores of the same name in two rows may be compared.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.evaluation import comparable, score_sets
+      >>> images = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 1), dtype=np.uint8)
+      >>> few, more = (
+      ...     score_sets(images, images[:n], metrics=["memorization_pixels"]).row for n in (4, 6)
+      ... )
+      >>> comparable(few, few), comparable(few, more)
+      (True, False)
+    """
     return not provenance_differences(a, b)
 
 

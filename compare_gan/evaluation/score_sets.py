@@ -40,6 +40,14 @@ class SetScores:
       real: Name of the reference; `none` if nothing is compared with one.
       fake: Name of the set that is scored.
       left_out: Broken files of both sets, each with the reason.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.evaluation import score_sets
+      >>> images = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 1), dtype=np.uint8)
+      >>> result = score_sets(images, images[:4], metrics=["memorization_pixels"])
+      >>> sorted(result.scores)
+      ['memorization_pixels', 'memorization_pixels_authenticity']
     """
 
     row: ResultRow
@@ -106,7 +114,7 @@ def score_sets(
 
     Example:
       >>> import numpy as np
-      >>> from compare_gan.evaluation.score_sets import score_sets
+      >>> from compare_gan.evaluation import score_sets
       >>> images = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 1), dtype=np.uint8)
       >>> result = score_sets(images, images[:4], metrics=["memorization_pixels"])
       >>> result.provenance.num_real, result.provenance.num_fake

@@ -16,6 +16,12 @@ class LossTerms(NamedTuple):
     Attributes:
       total: Float scalar, weights applied.
       parts: Float scalars by name, weights not applied: losses, and measures such as accuracies.
+
+    Example:
+      >>> from compare_gan.gans import LossTerms
+      >>> adversarial = LossTerms(1.5, {"d_loss": 1.5})
+      >>> adversarial.plus(LossTerms(0.5, {"rotation_loss": 0.25}))
+      LossTerms(total=2.0, parts={'d_loss': 1.5, 'rotation_loss': 0.25})
     """
 
     total: Tensor

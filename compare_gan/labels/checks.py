@@ -22,6 +22,13 @@ def check_batch_sizes(folder: str | None, options: LabelOptions, num_replicas: i
       folder: Directory of the labels; None = there is none yet.
       options: Options of label inference.
       num_replicas: Number of replicas.
+
+    Example:
+      >>> from compare_gan.labels import (
+      ...     BackboneOptions, InferOptions, LabelOptions, PretextOptions, check_batch_sizes
+      ... )
+      >>> options = LabelOptions(InferOptions(), BackboneOptions(), PretextOptions())
+      >>> check_batch_sizes(None, options, num_replicas=1)
     """
     if not _are_inferred(folder):
         options.check_batch_sizes(num_replicas)
@@ -36,6 +43,17 @@ def check_given_labels(dataset: Dataset, folder: str | None, options: LabelOptio
       dataset: A data set.
       folder: Directory of the labels; None = there is none yet.
       options: Options of label inference.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.datasets import ArraySource, Dataset
+      >>> from compare_gan.labels import (
+      ...     BackboneOptions, InferOptions, LabelOptions, PretextOptions, check_given_labels
+      ... )
+      >>> options = LabelOptions(InferOptions(), BackboneOptions(), PretextOptions())
+      >>> images, labels = np.zeros((4, 8, 8, 3), np.uint8), np.array([0, 1, -1, -1])
+      >>> dataset = Dataset("mine", ArraySource.from_arrays({"train": (images, labels)}))
+      >>> check_given_labels(dataset, None, options)
     """
     known = dataset.given_mask is not None or not isinstance(dataset.source, StreamSource)
     if not _are_inferred(folder) and (known or options.infer.clusters):

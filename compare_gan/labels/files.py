@@ -141,6 +141,11 @@ def read_manifest(folder: str) -> dict[str, Any] | None:
 
     Raises:
       UserError: It is not a manifest, or one that a newer version of this library wrote.
+
+    Example:
+      >>> from compare_gan.labels import read_manifest
+      >>> read_manifest("runs/new/labels") is None
+      True
     """
     path = os.path.join(folder, MANIFEST)
     try:

@@ -119,6 +119,18 @@ def with_pending_labels(dataset: Dataset, options: LabelOptions) -> Dataset:
     Args:
       dataset: A data set.
       options: Options of label inference.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.datasets import ArraySource, Dataset
+      >>> from compare_gan.labels import (
+      ...     BackboneOptions, InferOptions, LabelOptions, PretextOptions, with_pending_labels
+      ... )
+      >>> infer = InferOptions(method="clustering", num_clusters=5)
+      >>> options = LabelOptions(infer, BackboneOptions(), PretextOptions())
+      >>> source = ArraySource.from_arrays({"train": (np.zeros((4, 8, 8, 3), np.uint8), None)})
+      >>> with_pending_labels(Dataset("mine", source), options).num_classes
+      5
     """
     pending = InferredLabels(options.num_clusters, description=_describe_options(options))
     return dataclasses.replace(dataset, inferred=pending)

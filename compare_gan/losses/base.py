@@ -19,6 +19,13 @@ class Losses(NamedTuple):
       g_loss: Loss that the generator minimises. It may depend on the logits of real examples only
         if the loss is marked with `generator_sees_real`: otherwise a generator step shows the
         discriminator no real examples.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.losses import wasserstein
+      >>> losses = wasserstein(ops.ones((4, 1)), ops.zeros((4, 1)))
+      >>> type(losses).__name__, float(losses.d_loss)
+      ('Losses', -1.0)
     """
 
     d_loss: Tensor
@@ -49,7 +56,13 @@ def generator_sees_real(loss: _Loss) -> _Loss:
 
 
 def sees_real(loss: Callable[..., Any]) -> bool:
-    """Whether a loss declares that its generator's part depends on the logits of real images."""
+    """Whether a loss declares that its generator's part depends on the logits of real images.
+
+    Example:
+      >>> from compare_gan.losses import hinge, rp_gan, sees_real
+      >>> sees_real(hinge), sees_real(rp_gan)
+      (False, True)
+    """
     while isinstance(loss, functools.partial):
         loss = loss.func
     return bool(getattr(loss, "generator_sees_real", False))

@@ -58,6 +58,16 @@ def write_grid(
 
     Returns:
       `path`.
+
+    Example:
+      >>> import os, tempfile
+      >>> from compare_gan.sampling import Sampler, write_grid
+      >>> def network(inputs, training):
+      ...     return inputs[0][:, :, None, None] ** 2
+      >>> sampler = Sampler(network, z_dim=4, image_shape=(4, 1, 1))
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     os.path.basename(write_grid(sampler, os.path.join(folder, "grid.png"), columns=3))
+      'grid.png'
     """
     classes = None if label is None else [label]
     picture = sample_grid(sampler, columns=columns, seed=seed, classes=classes)
@@ -88,6 +98,17 @@ def write_interpolation(
 
     Returns:
       `path`.
+
+    Example:
+      >>> import os, tempfile
+      >>> from compare_gan.sampling import Sampler, write_interpolation
+      >>> def network(inputs, training):
+      ...     return inputs[0][:, :, None, None] ** 2
+      >>> sampler = Sampler(network, z_dim=4, image_shape=(4, 1, 1))
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = os.path.join(folder, "interpolation.png")
+      ...     os.path.basename(write_interpolation(sampler, path, rows=2, columns=5))
+      'interpolation.png'
     """
     ends = sampler.draw_z(2 * rows, seed).reshape(rows, 2, sampler.z_dim)
     weight = np.linspace(0.0, 1.0, columns, dtype=np.float32)[None, :, None]

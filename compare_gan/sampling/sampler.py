@@ -41,6 +41,11 @@ class StandingStatistics:
 
     Raises:
       UserError: `num_batches` or `batch_size` is not positive.
+
+    Example:
+      >>> from compare_gan.sampling import StandingStatistics
+      >>> StandingStatistics(num_batches=10).seed
+      0
     """
 
     num_batches: int = 100

@@ -17,6 +17,13 @@ class Seen(NamedTuple):
       extra_outputs: Float [m, units], for the examples that this task added; None if it added none.
       labels: Float [b, num_classes], labels of the half (a row of zeros: no label); None in an
         unconditional GAN.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.gans.tasks import Seen
+      >>> seen = Seen(outputs=ops.ones((8, 4)), extra_outputs=None, labels=None)
+      >>> seen.extra_outputs is None
+      True
     """
 
     outputs: Tensor
@@ -37,6 +44,16 @@ class AuxiliaryTask:
       learns_from_fakes: Whether `discriminator_terms` reads `fake.extra_outputs`. If not, the
         discriminator's steps save the forward of those examples (`fake.extra_outputs` is then None)
         unless they change batch statistics.
+
+    Example:
+      >>> from keras import layers, ops
+      >>> from compare_gan.gans.tasks import AuxiliaryTask
+      >>> class Brightness(AuxiliaryTask):
+      ...     name = "brightness"
+      ...     def make_head(self, spectral_norm):
+      ...         return layers.Dense(1)
+      >>> Brightness().make_head(spectral_norm=False)(ops.ones((4, 8))).shape[1]
+      1
     """
 
     name: str
@@ -99,6 +116,13 @@ class Head(keras.layers.Layer):
       dense_name: Name of the dense layer inside.
       spectral_norm: Whether its kernel is spectrally normalized.
       name: Name of the scope.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.gans.tasks import Head
+      >>> head = Head(4, "score_classify", name="discriminator_rotation")
+      >>> tuple(head(ops.ones((2, 8))).shape)
+      (2, 4)
     """
 
     def __init__(

@@ -153,7 +153,12 @@ def _cross_entropy_and_accuracy(seen: Seen) -> tuple[Tensor, Tensor]:
 
 
 def check_square(image_shape: tuple[int, int, int]) -> None:
-    """Raises UserError unless images of this shape can be turned by 90 degrees and keep it."""
+    """Raises UserError unless images of this shape can be turned by 90 degrees and keep it.
+
+    Example:
+      >>> from compare_gan.gans.tasks import check_square
+      >>> check_square((32, 32, 3))
+    """
     height, width = image_shape[:2]
     if height != width:
         raise UserError(
