@@ -36,6 +36,7 @@ def load_synthetic(options: SyntheticOptions, image_size: int | None = None) -> 
       image_size: Height and width; 32 if None.
 
     Example:
+      >>> from compare_gan.datasets.synthetic import SyntheticOptions, load_synthetic
       >>> source = load_synthetic(SyntheticOptions(num_examples=6, num_classes=2), image_size=8)
       >>> source.image_shape, source.splits
       ((8, 8, 3), {'train': 6, 'test': 6})
@@ -90,6 +91,7 @@ def make_noise(
       images_per_class: Least number of images of each class in a split.
 
     Example:
+      >>> from compare_gan.datasets.synthetic import make_noise
       >>> noise = make_noise((8, 8, 1), num_classes=2, eval_split="test")
       >>> noise.labels("test")[:4].tolist()
       [0, 1, 0, 1]

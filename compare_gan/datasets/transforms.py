@@ -72,6 +72,7 @@ def resize(image: tf.Tensor, size: int) -> tf.Tensor:
 
     Example:
       >>> import numpy as np
+      >>> from compare_gan.datasets.transforms import resize
       >>> resize(np.full([8, 6, 3], 7, np.uint8), 4).shape.as_list()
       [4, 4, 3]
     """
@@ -84,6 +85,7 @@ def middle_square(size: int) -> Transform:
 
     Example:
       >>> import tensorflow as tf
+      >>> from compare_gan.datasets.transforms import middle_square
       >>> transform = middle_square(2)
       >>> image = tf.constant([[[0], [1], [2], [3]], [[4], [5], [6], [7]]], tf.uint8)
       >>> transform(image, tf.zeros([2], tf.int64))[..., 0].numpy().tolist()
@@ -121,6 +123,7 @@ def imagenet_transform(size: int, crop_method: str) -> Transform:
 
     Example:
       >>> import tensorflow as tf
+      >>> from compare_gan.datasets.transforms import imagenet_transform
       >>> transform = imagenet_transform(16, "random")
       >>> image = tf.zeros([30, 40, 3], tf.uint8)
       >>> transform(image, tf.constant([1, 2], tf.int64)).shape.as_list()

@@ -45,7 +45,8 @@ def with_loss_scale(
     Example:
       >>> import keras
       >>> from compare_gan import engine
-      >>> network = keras.Sequential([keras.layers.Dense(2, dtype="mixed_float16")])
+      >>> with engine.mixed_precision("float16"):
+      ...     network = keras.Sequential([keras.layers.Dense(2)])
       >>> type(engine.with_loss_scale(keras.optimizers.SGD(0.1), network)).__name__
       'LossScaleOptimizer'
     """

@@ -10,7 +10,7 @@ import sys
 import gin
 import pytest
 
-from compare_gan import config, main, registry
+from compare_gan import config, main, parts_index, registry
 from compare_gan.evaluation.provenance import Provenance
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.penalties import AVAILABLE
