@@ -140,8 +140,8 @@ def test_tables_of_names_are_complete():
             ),
         ],
         "docs/scaling.md": [field.name for field in dataclasses.fields(RunConfig)],
-        "docs/evaluation.md": [entry.name for entry in registry.read_index()["protocol"]],
-        "docs/extractors.md": [entry.name for entry in registry.read_index()["extractor"]],
+        "docs/evaluation.md": [entry.name for entry in parts_index.read_index()["protocol"]],
+        "docs/extractors.md": [entry.name for entry in parts_index.read_index()["extractor"]],
         "docs/extending/index.md": set(registry.kinds()) - {"gan", "normalization", "optimizer"},
     }
     for page, names in tables.items():
