@@ -157,7 +157,7 @@ def score(
       batch_size: Number of images in one forward pass of the extractor.
       seed: Seed of the order of the images, and so of the choice where not all are used.
       protocol: Name of a protocol, which sets metrics, extractor, `num_real` and `num_fake`.
-      on_error: What to do about a file that is not an image: `stop` or `skip`.
+      on_error: Reaction to a file that is not an image: `stop` or `skip`.
       pictures: Whether metrics draw pictures.
       progress: Whether to show progress on standard error.
 

@@ -39,15 +39,15 @@ class _Array(Protocol):
 def atomic(path: str, *, durable: bool = True) -> Iterator[str]:
     """Gives a file or folder its name once it is complete.
 
-    The body writes to a temporary name in the same folder, which is made if need be. When the body
-    ends, the result is flushed to disk and renamed. After an exception it is removed, with the
-    folders that were made, and a file of that name remains as it was. Leftovers of processes that
+    The body writes to a temporary name in the same folder, which is created if needed. When the
+    body ends, the result is flushed to disk and renamed. After an exception it is removed, with the
+    new folders, and a file of that name is not changed. Leftovers of processes that
     died on this host are removed.
 
     Args:
       path: The file or folder to write. A file is replaced, a folder must be empty or absent.
       durable: Flush to disk before renaming, so that a power cut leaves the old or the new content.
-        False saves some milliseconds for files that are easily made again.
+        False saves some milliseconds for files that are easy to create again.
 
     Yields:
       The temporary name. It has the ending of `path`.
@@ -152,7 +152,7 @@ def locked(path: str, waiting: str = "", *, folder: bool = False) -> Iterator[No
     system knows no locks, there is a warning and no lock.
 
     Args:
-      path: The file to lock, which is made if need be and remains.
+      path: File to lock; it is created if needed, and remains.
       waiting: A sentence to log before waiting.
       folder: Lock the folder of the file instead, which leaves no file behind.
 

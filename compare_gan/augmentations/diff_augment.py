@@ -150,7 +150,7 @@ def _shift_matrix(shift: Tensor, size: int, dtype: Any) -> Tensor:
 
 
 def _covered(start: Tensor, box: int, size: int) -> Tensor:
-    """Which of `size` rows lie in a box whose rows are clamped to the image; bool [b, size]."""
+    """Mask of the rows in a box, with its bounds clamped to the image; bool [b, size]."""
     first = ops.clip(start, 0, size - 1)[:, None]
     last = ops.clip(start + box - 1, 0, size - 1)[:, None]
     rows = ops.arange(size, dtype="int32")[None, :]

@@ -19,7 +19,7 @@ class InferredLabels:
       num_clusters: Number of clusters where the labels are cluster indices; None = classes.
       labels: Hard labels, int32 [num_train], or soft ones, float32 [num_train, num_classes];
         None = pending: they have not been inferred or read yet.
-      description: How the labels are made and, unless they are pending, their accuracy and hash:
+      description: Method that infers the labels and, unless they are pending, accuracy and hash:
         values that JSON can hold, see `labels.files`.
     """
 

@@ -49,7 +49,7 @@ class EvalCropOptions:
 
 @dataclasses.dataclass(frozen=True)
 class ImagenetOptions:
-    """How ImageNet's images are cropped.
+    """Options of the crops of ImageNet's images.
 
     Attributes:
       train_crop: Options for training images.

@@ -14,7 +14,7 @@ from compare_gan.errors import DivergenceError
 
 
 class Callback:
-    """What happens next to the steps of a training: records, pictures, warnings.
+    """Actions during a training besides its steps: records, pictures, warnings.
 
     Only the process that writes files calls these methods; with several workers the others do the
     same steps without them.

@@ -1,4 +1,4 @@
-"""How generators are scored: the gin scope `evaluation`."""
+"""Options of the evaluation of generators: the gin scope `evaluation`."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from compare_gan.metrics.extractors import Extractor
 @gin.configurable("evaluation")
 @dataclasses.dataclass(frozen=True)
 class EvaluationOptions:
-    """How generators are scored (gin scope `evaluation`).
+    """Options of the evaluation of generators (gin scope `evaluation`).
 
     Attributes:
       metrics: Registered names of metrics; those without meaning for a generator are left out.

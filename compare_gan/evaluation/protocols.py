@@ -22,7 +22,7 @@ _SPLITS = {"train": ("train",), "test": ("test", "validation", "val")}
 
 @dataclasses.dataclass(frozen=True)
 class Protocol:
-    """How a score is measured.
+    """A named choice of all options that a score depends on.
 
     Attributes:
       name: Name in result rows.

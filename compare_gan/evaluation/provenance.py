@@ -1,4 +1,4 @@
-"""How scores were measured: two scores may be compared only if their provenance matches."""
+"""The provenance of scores: two scores may be compared only if it matches."""
 
 import dataclasses
 import json
@@ -20,7 +20,7 @@ NONE = "none"
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class Provenance:
-    """How scores were measured. Two scores are comparable only if all of this matches.
+    """The way in which scores were measured; scores are comparable only if all of it matches.
 
     A value that is not known is `NOT_RECORDED`.
 
@@ -31,11 +31,11 @@ class Provenance:
       num_real: Number of reference images.
       num_fake: Number of generated images in each set.
       resolution: Height x width x channels.
-      resizer: How images are resized for the extractor.
+      resizer: Method that resizes images for the extractor.
       extractor: Name of the extractor.
       extractor_hash: Hash of its weights.
       weights: Kind of the generator's weights: `ema` or `raw`.
-      batch_norm: What the generator normalizes with: moving averages or standing statistics.
+      batch_norm: Source of the generator's moments: moving averages or standing statistics.
       labels: `in turn` or `none` (unconditional).
       latents: Distribution of the latents.
       truncation: Truncation of the latents.

@@ -36,7 +36,7 @@ class ResultRow:
     Attributes:
       step: Generator step of the checkpoint; None for images from elsewhere.
       scores: Scores by name, which contains the extractor's.
-      provenance: How they were measured.
+      provenance: Provenance of the scores.
       metrics: Names of the requested metrics; one without meaning for the generator has no score.
       protocol_name: Name of the protocol that they were measured by; empty if by none.
       training_labels: Description of the inferred labels that the generator was trained on (see

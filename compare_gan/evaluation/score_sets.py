@@ -62,7 +62,7 @@ class SetScores:
 
     @property
     def provenance(self) -> Provenance:
-        """How they were measured; values that only the maker of the images knows are missing."""
+        """Provenance of the scores, without values that only the generator of the images knows."""
         return self.row.provenance
 
     @property
@@ -132,7 +132,7 @@ def score_sets(
       seed: Seed of the order, and so of the images that are chosen if not all are used (of splits,
         always the first in evaluation's order).
       protocol: Name of a protocol, which sets metrics, extractor, num_real and num_fake.
-      on_error: What to do about a broken file: `stop` or `skip`, see `open_images`.
+      on_error: Reaction to a broken file: `stop` or `skip`, see `open_images`.
       pictures: Let metrics draw.
       progress: Report progress on standard error.
 

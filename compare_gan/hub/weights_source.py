@@ -1,4 +1,4 @@
-"""Where weights of 2019 come from: a TensorFlow 1 checkpoint or a TF-Hub module.
+"""Sources of weights of 2019: TensorFlow 1 checkpoints and TF-Hub modules.
 
 Files are read as data; nothing in them is executed.
 """

@@ -28,7 +28,7 @@ _EVALUATION = 0x65766C
 @gin.configurable("standing_statistics")
 @dataclasses.dataclass(frozen=True)
 class StandingStatistics:
-    """How the batch-norm moments of a generator are accumulated (gin scope `standing_statistics`).
+    """Options of the batch-norm moments for sampling (gin scope `standing_statistics`).
 
     Only for generators whose batch norm uses standing statistics instead of moving averages.
 
@@ -82,7 +82,7 @@ class Sampler:
       class_names: Names of the classes; None if they have none.
       distribution: Distribution of the latents.
       truncation: Truncation of the latents, in (0, 1]; see `LatentDistribution.draw`.
-      standing_statistics: How batch-norm moments are accumulated.
+      standing_statistics: Options of the batch-norm moments.
       features: Function from float images [n, H, W, C] in [0, 1] to an extractor's features float32
         [n, f], for metrics; None if there is no extractor that takes such images.
       seed: Seed of the set of images that is being scored; metrics that draw derive theirs from it.

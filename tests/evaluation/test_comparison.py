@@ -27,7 +27,7 @@ def test_rows_with_equal_provenance_get_no_warning():
     assert comparison.warning([_row(), _row(20, "fid10k_test", scores={"is": 2.0})], "ab") is None
 
 
-def test_the_warning_says_what_differs_and_where():
+def test_the_warning_names_the_differences():
     rows = [_row(), _row(num_fake=10_000), _row(num_fake=5, extractor="fashion_cnn")]
     assert comparison.warning(rows, ["runs/a", "runs/b", "runs/c"]) == (
         "These scores were measured differently and cannot be compared: num_fake is same (runs/a), "

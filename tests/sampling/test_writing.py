@@ -74,7 +74,7 @@ def test_a_folder_with_images_that_would_be_left_is_refused(sampler, tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"), (("a.npz", "'{}' was not written"), ("a", "not all 8 images are in '{}'"))
 )
-def test_an_interruption_says_what_is_left(sampler, tmp_path, monkeypatch, name, message):
+def test_an_interruption_names_the_remaining_files(sampler, tmp_path, monkeypatch, name, message):
     def interrupted(*args):
         yield np.zeros([4, 8, 8, 1], np.uint8)
         raise KeyboardInterrupt

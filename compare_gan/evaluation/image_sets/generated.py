@@ -16,7 +16,7 @@ class GeneratedImages(ImageSet):
 
     Attributes:
       sampler: The sampler, prepared (see `Sampler.prepare`).
-      batch_norm: What its network normalizes with, in words.
+      batch_norm: Source of the moments that its network normalizes with, in words.
       weights: Kind of its weights: `ema` or `raw`.
       discriminator: Discriminator of the same GAN, for metrics that look at it.
     """

@@ -70,7 +70,7 @@ class ImageSet(abc.ABC):
         return "of several sizes" if self.shape is None else "x".join(map(str, self.shape))
 
     def cached_under(self) -> Mapping[str, object] | None:
-        """What identifies the images, their order and labels in the cache of statistics.
+        """The key of the images, their order and labels in the cache of statistics.
 
         Its `content` is the hash that results give; None if statistics are not cached.
         """

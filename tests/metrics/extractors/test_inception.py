@@ -153,7 +153,7 @@ def loaded(monkeypatch):
     return loaded
 
 
-def test_without_network_and_cache_the_message_says_what_to_do(cache):
+def test_without_network_and_cache_the_message_names_a_way_out(cache):
     expected = (
         r"Inception is missing: 'pt_inception-2015-12-05-6726825d.pth' cannot be downloaded from "
         rf".* \(no route to host\): put it into {cache}, or set inception.path; "
