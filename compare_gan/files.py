@@ -41,8 +41,8 @@ def atomic(path: str, *, durable: bool = True) -> Iterator[str]:
 
     The body writes to a temporary name in the same folder, which is created if needed. When the
     body ends, the result is flushed to disk and renamed. After an exception it is removed, with the
-    new folders, and a file of that name is not changed. Leftovers of processes that
-    died on this host are removed.
+    new folders, and a file of that name is not changed. Leftovers of processes that died on this
+    host are removed.
 
     Args:
       path: The file or folder to write. A file is replaced, a folder must be empty or absent.

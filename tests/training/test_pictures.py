@@ -23,7 +23,7 @@ def _draw(tmp_path, make_trainer, monkeypatch):
             assert split == "train" and shown_only  # Hidden labels do not reach the picture.
             return batches.take(num_examples).batch(batch_size)
 
-        monkeypatch.setattr("compare_gan.datasets.eval_batches", eval_batches)
+        monkeypatch.setattr("compare_gan.training.pictures.eval_batches", eval_batches)
         run = trainer.run
         summaries = Summaries(run.log, run.tensorboard)
         PictureTaker(trainer.experiment, trainer.state, run, summaries).real()

@@ -64,7 +64,7 @@ def test_another_process_is_refused_until_it_dies(path, other, caplog):
     assert os.path.exists(path)
     with caplog.at_level("INFO", logger="compare_gan"), RunLock(path):
         assert (
-            f"Process {other.pid} on {files.host()}, which trained here, has ended" in caplog.text
+            f"Process {other.pid} on {files.host()}, which trained here, was killed" in caplog.text
         )
 
 
