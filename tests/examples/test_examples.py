@@ -112,7 +112,7 @@ def test_the_fid_of_two_folders(example, tmp_path):
     (
         ("missing", (), "FOLDER = 'missing' is not a folder."),
         ("empty", (), "'empty' holds no PNG or JPEG image."),
-        ("one", (), "features of at least 2 images are needed, received those of 1."),
+        ("one", (), "features must cover at least 2 images, received 1."),
         ("sizes", (), "Images differ in size .* set --image_size to resize them."),
         ("kinds", (), "Some images are gray .* set --channels to 1 or 3 to convert them."),
         ("good", ("--channels", 2), "--channels must be 1, 3 or None, received 2."),
