@@ -3,6 +3,8 @@
 from compare_gan.config.messages import ConfigError
 from compare_gan.config.names import example_configs, find_config
 from compare_gan.config.parsing import (
+    Bindings,
+    bindings_kept,
     config_text,
     is_bound,
     located,
@@ -11,7 +13,9 @@ from compare_gan.config.parsing import (
 )
 
 __all__ = [
+    "Bindings",
     "ConfigError",
+    "bindings_kept",
     "config_text",
     "example_configs",
     "find_config",

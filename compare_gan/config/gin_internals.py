@@ -133,6 +133,35 @@ def mark_as_used(cls: type, values: Mapping[str, Any]) -> None:
         operative.setdefault(name, value)
 
 
+class Snapshot:
+    """All that gin holds of one config: bindings, imports and the record of what has been used."""
+
+    def __init__(self) -> None:
+        self.bindings = {key: dict(values) for key, values in gin_config._CONFIG.items()}
+        self._imports = set(gin_config._IMPORTS)
+        self._singletons = dict(gin_config._SINGLETONS)
+        operative = gin_config._OPERATIVE_CONFIG.items()
+        self._operative = {key: dict(values) for key, values in operative}
+
+    @property
+    def is_current(self) -> bool:
+        """Whether gin holds these bindings now."""
+        return self.bindings == gin_config._CONFIG
+
+    def restore(self) -> None:
+        """Puts everything back."""
+        for target, values in (
+            (gin_config._CONFIG, self.bindings),
+            (gin_config._OPERATIVE_CONFIG, self._operative),
+        ):
+            target.clear()
+            target.update({key: dict(own) for key, own in values.items()})
+        gin_config._IMPORTS.clear()
+        gin_config._IMPORTS.update(self._imports)
+        gin_config._SINGLETONS.clear()
+        gin_config._SINGLETONS.update(self._singletons)
+
+
 @contextlib.contextmanager
 def search_path(folders: Sequence[str]) -> Iterator[None]:
     """Makes gin search these folders first, and for an included file that of the including one."""

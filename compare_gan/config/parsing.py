@@ -112,6 +112,54 @@ def operative_text() -> str:
     return gin.operative_config_str()
 
 
+class Bindings:
+    """The bindings of one config, which gin holds at this moment, to return to later.
+
+    Gin's bindings are of the whole process: another config that is parsed meanwhile, or another run
+    that is loaded, replaces them. Parts that are built inside `active` get these.
+
+    Example:
+      >>> from compare_gan import config
+      >>> config.parse([], ["options.batch_size = 8"])
+      >>> bindings = config.Bindings()
+      >>> config.parse()
+      >>> with bindings.active():
+      ...     config.is_bound("options.batch_size")
+      True
+      >>> config.is_bound("options.batch_size")
+      False
+    """
+
+    def __init__(self) -> None:
+        self._snapshot = gin_internals.Snapshot()
+        self._places = _places
+
+    @contextlib.contextmanager
+    def active(self) -> Iterator[None]:
+        """Gin holds these bindings inside, and afterwards what it held before."""
+        if self._snapshot.is_current:
+            yield
+            return
+        with bindings_kept():
+            self._restore()
+            yield
+
+    def _restore(self) -> None:
+        global _places
+        self._snapshot.restore()
+        _places = self._places
+
+
+@contextlib.contextmanager
+def bindings_kept() -> Iterator[None]:
+    """Configs may be parsed inside; afterwards gin holds what it held before."""
+    before = Bindings()
+    try:
+        yield
+    finally:
+        before._restore()
+
+
 @contextlib.contextmanager
 def located(*parameters: str) -> Iterator[None]:
     """Adds the place in the config to a UserError raised inside; its message begins with it.

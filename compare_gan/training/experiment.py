@@ -8,7 +8,7 @@ from typing import Any
 import tensorflow as tf
 
 from compare_gan import labels
-from compare_gan.config import config_text, is_bound, located
+from compare_gan.config import Bindings, config_text, is_bound, located
 from compare_gan.config.checks import check_bindings
 from compare_gan.datasets import (
     DataOptions,
@@ -46,6 +46,7 @@ class Experiment:
       standing_statistics: Options of the batch-norm moments for sampling.
       label_options: Options of label inference.
       config_text: All bindings of the config.
+      bindings: The same for gin: parts are built, and steps traced, while they are active.
       prepared: The data set with its inferred labels; None before they exist.
 
     Example:
@@ -66,6 +67,7 @@ class Experiment:
     standing_statistics: StandingStatistics
     label_options: labels.LabelOptions
     config_text: str = ""
+    bindings: Bindings = dataclasses.field(default_factory=Bindings, repr=False, compare=False)
     prepared: Dataset | None = None
 
     @classmethod
@@ -130,7 +132,7 @@ class Experiment:
             return self
         folder = self.label_options.label_folder(label_dir)
         assert folder is not None
-        with located("dataset.inferred_labels"):
+        with self.bindings.active(), located("dataset.inferred_labels"):
             prepared = labels.infer(
                 self.dataset,
                 folder,
@@ -173,15 +175,20 @@ class Experiment:
                     folder = options.label_folder(label_dir)
                     labels.check_batch_sizes(folder, options, num_replicas)
                 dataset = labels.with_pending_labels(dataset, options)
-        with located("evaluation.metrics"):
+        with self.bindings.active(), located("evaluation.metrics"):
             self.evaluation.make_metrics()
         for latents in (self.latents, self.eval_latents):
             with located(f"{latents.scope}.distribution_fn"):
                 latents.draw([1, self.options.z_dim], seed=[0, 0])
-        check_gan(self.options, dataset.image_shape, dataset.num_classes, num_replicas, soft)
+        with self.bindings.active():
+            check_gan(self.options, dataset.image_shape, dataset.num_classes, num_replicas, soft)
 
     def make_gan(self) -> ModularGAN:
         """The GAN of this experiment, networks built, in the precision of `run_config`."""
+        with self.bindings.active():
+            return self._make_gan()
+
+    def _make_gan(self) -> ModularGAN:
         with located("options.architecture"), mixed_precision(self.run_config.mixed_precision):
             gan = self.options.make_gan(self.dataset.image_shape, self.dataset.num_classes)
         norm = getattr(getattr(gan.generator, "batch_norm_fn", None), "layer_class", None)

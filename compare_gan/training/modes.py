@@ -54,30 +54,11 @@ def run(mode: str, experiment: Experiment, run_dir: RunDir, plan: EvaluationPlan
       UserError: Another process trains in the directory; see also `Trainer`.
     """
     code_version()  # Cached: the version of the running code, even if there is a new commit later.
-    if mode == "continuous_eval":
-        experiment.check()
-        experiment.check_labels(run_dir.labels)
-        experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
-        _evaluate_continuously(experiment, run_dir, plan)
-        return
-    run_dir.refuse_unsuitable(experiment.config_text)
-    strategy = make_strategy(experiment.run_config)
-    is_chief = engine.is_chief(strategy)
-    with run_dir.lock if is_chief else contextlib.nullcontext():
-        trainer = Trainer(experiment, run_dir, strategy)
-        if mode == "eval_after_train":
-            # Mistakes in the evaluation are reported before the training, not after it.
-            experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
-            run_dir.results().read()
-        trainer.provide_labels()  # Refuses labels other than those of the run, before it writes.
-        if is_chief:
-            run_dir.write_description(experiment.dataset, experiment.config_text)
-        trainer.train()
-    if mode == "eval_after_train" and is_chief:
-        paths = _selected(run_dir.list_checkpoints(), experiment, plan)
-        paths = _not_scored(paths, run_dir.results().read(), experiment, plan)
-        evaluate_checkpoints(experiment, run_dir, paths, plan, skip_damaged=True)
-        run_dir.results(plan.score_filename).add([])  # Complete again after a kill.
+    with experiment.bindings.active():
+        if mode == "continuous_eval":
+            _evaluate_continuously(experiment, run_dir, plan)
+        else:
+            _train(experiment, run_dir, plan, evaluate=mode == "eval_after_train")
 
 
 def evaluate_checkpoints(
@@ -107,23 +88,13 @@ def evaluate_checkpoints(
     for path in paths:
         known = results.read()
         try:
-            model = run_dir.restore(experiment.model_options, path)
+            with experiment.bindings.active():
+                row = _measure(experiment, run_dir, path, plan)
         except DamagedCheckpointError as error:
             if not skip_damaged:
                 raise
             _log.warning("%s It is not scored.", error)
             continue
-        row = evaluate_generator(
-            model.sampler,
-            experiment.dataset,
-            experiment.evaluation,
-            averaging_runs=plan.averaging_runs,
-            averaged_weights=model.averaged,
-            step=model.step,
-            discriminator=model.state.gan.discriminator,
-            pictures_dir=run_dir.pictures,
-        )
-        row = dataclasses.replace(row, training_labels=run_dir.training_labels())
         results.add([row], known)
         print(format_scores([row]))
         scored.append(path)
@@ -135,8 +106,49 @@ def evaluate_checkpoints(
     return scored
 
 
+def _measure(
+    experiment: Experiment, run_dir: RunDir, path: str | None, plan: EvaluationPlan
+) -> ResultRow:
+    model = run_dir.restore(experiment.model_options, path)
+    row = evaluate_generator(
+        model.sampler,
+        experiment.dataset,
+        experiment.evaluation,
+        averaging_runs=plan.averaging_runs,
+        averaged_weights=model.averaged,
+        step=model.step,
+        discriminator=model.state.gan.discriminator,
+        pictures_dir=run_dir.pictures,
+    )
+    return dataclasses.replace(row, training_labels=run_dir.training_labels())
+
+
+def _train(experiment: Experiment, run_dir: RunDir, plan: EvaluationPlan, evaluate: bool) -> None:
+    run_dir.refuse_unsuitable(experiment.config_text)
+    strategy = make_strategy(experiment.run_config)
+    is_chief = engine.is_chief(strategy)
+    with run_dir.lock if is_chief else contextlib.nullcontext():
+        trainer = Trainer(experiment, run_dir, strategy)
+        if evaluate:
+            # Mistakes in the evaluation are reported before the training, not after it.
+            experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
+            run_dir.results().read()
+        trainer.provide_labels()  # Refuses labels other than those of the run, before it writes.
+        if is_chief:
+            run_dir.write_description(experiment.dataset, experiment.config_text)
+        trainer.train()
+    if evaluate and is_chief:
+        paths = _selected(run_dir.list_checkpoints(), experiment, plan)
+        paths = _not_scored(paths, run_dir.results().read(), experiment, plan)
+        evaluate_checkpoints(experiment, run_dir, paths, plan, skip_damaged=True)
+        run_dir.results(plan.score_filename).add([])  # Complete again after a kill.
+
+
 def _evaluate_continuously(experiment: Experiment, run_dir: RunDir, plan: EvaluationPlan) -> None:
     """Evaluates checkpoints as they appear, until the one of the last training step."""
+    experiment.check()
+    experiment.check_labels(run_dir.labels)
+    experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
     done: set[str | None] = set()
     while True:
         diverged = run_dir.diverged

@@ -221,8 +221,6 @@ class RunDir:
     ) -> restored.RestoredModel:
         """Rebuilds the trained model from this directory alone; reads no training data.
 
-        Gin's bindings are replaced by those of the run.
-
         Args:
           checkpoint: A step, a path, or None for the newest.
           use_ema: Use the averaged generator weights if the run has them.
@@ -230,8 +228,9 @@ class RunDir:
         Raises:
           UserError: The directory or the checkpoint is missing, or they do not match.
         """
-        config.parse([self.config])
-        return self.restore(restored.ModelOptions.from_gin(), checkpoint, use_ema)
+        with config.bindings_kept():
+            config.parse([self.config])
+            return self.restore(restored.ModelOptions.from_gin(), checkpoint, use_ema)
 
     def restore(
         self,
@@ -239,7 +238,7 @@ class RunDir:
         checkpoint: str | int | None = None,
         use_ema: bool = True,
     ) -> restored.RestoredModel:
-        """As `load`, with the options of the caller; gin's bindings are not changed."""
+        """As `load`, with the options of the caller and under the bindings that gin holds."""
         values = files.read_json(self.file("model.json"))
         description = restored.Description(
             values["dataset"],

@@ -4,7 +4,7 @@ import contextlib
 import functools
 import logging
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 import keras
 import numpy as np
@@ -66,7 +66,7 @@ class Trainer:
         self.strategy = strategy or make_strategy(run_config)
         self.is_chief = engine.is_chief(self.strategy)
         replicas = self.strategy.num_replicas_in_sync
-        with self.strategy.scope():
+        with self.strategy.scope(), experiment.bindings.active():
             experiment.check(replicas, run.labels)
             experiment.check_labels(run.labels)
             keras.utils.set_random_seed(seed % 2**32)
@@ -85,7 +85,7 @@ class Trainer:
             self.batches,
             self.strategy,
             run_config.jit_compile,
-            context=functools.partial(winograd_convolutions, winograd),
+            context=functools.partial(_tracing, experiment, winograd),
         )
 
     @property
@@ -120,7 +120,8 @@ class Trainer:
             _log.info("Step %d has been reached already.", self.step)
             return
         # `training.modes` has acquired the lock already, before the checkpoint was restored.
-        with self.run.lock if self.is_chief else contextlib.nullcontext():
+        lock = self.run.lock if self.is_chief else contextlib.nullcontext()
+        with lock, self.experiment.bindings.active():
             self._provide_labels()
             engine.fit(
                 self.loop,
@@ -178,3 +179,10 @@ class Trainer:
             num_replicas=num_replicas,
             replica_ids=list(replica_ids),
         )
+
+
+@contextlib.contextmanager
+def _tracing(experiment: Experiment, winograd: bool) -> Iterator[None]:
+    """The surroundings of the first call of the loop, which traces the step."""
+    with experiment.bindings.active(), winograd_convolutions(winograd):
+        yield
