@@ -1,12 +1,12 @@
-"""Set before TensorFlow is imported anywhere, gin's bindings dropped around each test, and the
-comparison with numbers of the 2019 library and of peers (`pytest --golden-report` sums it up).
+"""Settings made before TensorFlow is imported, fixtures that clear gin around each test, and the
+comparison with numbers of the 2019 library and of peers (`pytest --golden-report` summarizes it).
 """
 
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
-# What XLA compiles here runs once: without LLVM's optimizations it is compiled in half the time.
+# Code compiled by XLA runs only once here; without LLVM's optimizations it compiles twice as fast.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import collections
@@ -36,9 +36,9 @@ def pytest_addoption(parser):
 def assert_golden(record_property):
     """`assert_golden(section, key, actual, expected, rtol=1e-5)` compares with a recorded array.
 
-    The relative difference of an array is its largest difference from `expected`, over the largest
-    entry of `expected` (absolute, where that is all zeros): single entries near zero are sums that
-    cancel, with no digits of their own. `section` is the row of the report that `key` counts in.
+    The relative difference of an array is its largest difference from `expected`, divided by the
+    largest entry of `expected` (undivided if that is all zeros): single entries near zero are sums
+    that cancel, without significant digits. `section` is the row of the report that counts `key`.
     """
 
     def check(section, key, actual, expected, rtol=1e-5):
@@ -53,7 +53,7 @@ def assert_golden(record_property):
 
 @pytest.fixture(scope="session")
 def modern_golden():
-    """Numbers of modern parts, recorded from programs of their authors, by key."""
+    """Numbers of modern parts, recorded from their authors' programs, by key."""
     path = os.path.join(os.path.dirname(__file__), "data", "modern_golden.npz")
     with np.load(path, allow_pickle=False) as arrays:
         return dict(arrays)
@@ -61,7 +61,7 @@ def modern_golden():
 
 @pytest.fixture(scope="session")
 def old_name():
-    """`old_name(variable)`: its name in the 2019 library."""
+    """`old_name(variable)`: the name of the variable in the 2019 library."""
     return lambda variable: variable.path.replace("/u_var", "/kernel/u_var")
 
 
@@ -69,7 +69,7 @@ def old_name():
 def golden_value():
     """`golden_value(name, shape)`: the recorded value of a variable, by its name of 2019.
 
-    None for moving averages and the like, which keep their start.
+    None for moving averages and the like, which keep their initial values.
     """
 
     def value(name, shape):
@@ -88,9 +88,9 @@ def golden_value():
 
 @pytest.fixture(scope="session")
 def fill_by_name(old_name, golden_value):
-    """`fill_by_name(variables)` sets each to the recorded value of its name.
+    """`fill_by_name(variables)` assigns each variable its recorded value.
 
-    Returns the variables by the names that the 2019 library has for them.
+    Returns the variables by their names in the 2019 library.
     """
 
     def fill(variables):
@@ -123,7 +123,7 @@ def pytest_terminal_summary(terminalreporter, config):
     terminalreporter.line(f"{'all':<32}{total:>6}")
 
 
-# A run as small as can be: dummy networks on 8 x 8 shapes.
+# A run as small as possible: dummy networks on 8 x 8 shapes.
 _TINY_RUN = (
     "options.gan_class = @S3GAN",
     "options.architecture = 'dummy_arch'",
@@ -159,7 +159,7 @@ def _tiny_run():
 
 @pytest.fixture(name="make_trainer")
 def _make_trainer():
-    """Makes a trainer from a model directory and bindings in addition to those of the tiny run."""
+    """Makes a trainer from a model directory and bindings added to those of the tiny run."""
     from compare_gan import config
     from compare_gan.training.run_dir import RunDir
     from compare_gan.training.trainer import Experiment, Trainer

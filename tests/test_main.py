@@ -339,15 +339,15 @@ def test_divergence_has_a_status_of_its_own(run, monkeypatch, tiny_run):
 
 
 @pytest.mark.parametrize(
-    ("args", "shown"),
+    ("details", "shown"),
     (
         (["stopped at step 2, checkpoint saved"], "stopped at step 2, checkpoint saved"),
         ([], "steps since the last checkpoint are lost"),
     ),
 )
-def test_interruption_names_the_remaining_files(run, monkeypatch, tiny_run, args, shown):
+def test_interruption_names_the_remaining_files(run, monkeypatch, tiny_run, details, shown):
     def interrupt(*args):
-        raise KeyboardInterrupt(*args)
+        raise KeyboardInterrupt(*details)
 
     monkeypatch.setattr("compare_gan.training.modes.run", interrupt)
     status, _, err = run("train", "--model_dir", "x", *_bindings(tiny_run))

@@ -1,4 +1,4 @@
-"""Image sets by path and by name: the same images in every form."""
+"""Opening paths and names as image sets: the same images from every kind of storage."""
 
 import logging
 import shutil
@@ -19,7 +19,7 @@ _LABELS = np.arange(23) % 3
 
 @pytest.fixture(name="folder")
 def _folder(tmp_path):
-    """The images in subfolders of their classes."""
+    """Writes the images to one subfolder per class."""
     for i, (image, label) in enumerate(zip(_IMAGES, _LABELS, strict=True)):
         (tmp_path / "images" / "abc"[label]).mkdir(parents=True, exist_ok=True)
         Image.fromarray(image).save(tmp_path / "images" / "abc"[label] / f"{i:02}.png")
@@ -55,7 +55,7 @@ def test_folder_zip_npz_and_array_hold_the_same(folder, tmp_path):
     assert open_images(folder).class_names == ("a", "b", "c")
 
 
-def test_some_are_taken_in_an_order_that_follows_from_the_seed(folder):
+def test_a_subset_is_drawn_in_an_order_that_depends_on_the_seed(folder):
     def first(seed, num):
         taken = open_images(folder).take(num, seed)
         assert taken.count == num
@@ -67,7 +67,7 @@ def test_some_are_taken_in_an_order_that_follows_from_the_seed(folder):
     assert everything == {image.tobytes() for image in _IMAGES}
 
 
-def test_labels_come_from_the_names_that_sample_gives(tmp_path):
+def test_labels_come_from_the_file_names_that_sample_writes(tmp_path):
     for i, label in enumerate((3, 0, 12)):
         Image.fromarray(_IMAGES[i]).save(tmp_path / f"{i:06}_{label}.png")
     opened = open_images(tmp_path)
@@ -77,7 +77,7 @@ def test_labels_come_from_the_names_that_sample_gives(tmp_path):
     assert not open_images(tmp_path).has_labels
 
 
-def test_gray_images_among_coloured_ones_are_repeated(tmp_path):
+def test_gray_images_among_color_images_are_repeated(tmp_path):
     Image.fromarray(_IMAGES[0, ..., 0]).save(tmp_path / "0.png")
     Image.fromarray(_IMAGES[1]).save(tmp_path / "1.png")
     opened = open_images(tmp_path)
@@ -86,7 +86,7 @@ def test_gray_images_among_coloured_ones_are_repeated(tmp_path):
     np.testing.assert_array_equal(batch.images[0], np.stack([_IMAGES[0, ..., 0]] * 3, axis=-1))
 
 
-def test_several_sizes_have_no_shape(tmp_path):
+def test_images_of_several_sizes_have_no_common_shape(tmp_path):
     Image.fromarray(_IMAGES[0]).save(tmp_path / "0.png")
     Image.fromarray(_IMAGES[1, :4]).save(tmp_path / "1.png")
     opened = open_images(tmp_path)
@@ -105,7 +105,7 @@ def test_a_data_set_is_read_as_evaluation_reads_it():
     assert opened.name == "fashion_mnist_10k:train" and opened.class_names == dataset.class_names
 
 
-def test_a_data_set_takes_the_split_that_is_asked_for():
+def test_a_data_set_uses_the_requested_split():
     gin.bind_parameter("dataset.image_size", 8)
     assert open_images("synthetic").split == "test"
     assert open_images("synthetic", choose_split=lambda dataset: "train").split == "train"
@@ -125,9 +125,9 @@ def test_statistics_of_other_programs(tmp_path):
     assert open_images(tmp_path / "b.npz").count == 23
 
 
-def test_a_broken_file_stops_or_is_left_out(folder, tmp_path, caplog):
+def test_a_broken_file_raises_or_is_left_out(folder, tmp_path, caplog):
     damaged = tmp_path / "images" / "a" / "00.png"
-    damaged.write_bytes(damaged.read_bytes()[:60])  # A whole header.
+    damaged.write_bytes(damaged.read_bytes()[:60])  # A complete header.
     (tmp_path / "images" / "b" / "empty.png").touch()
     with pytest.raises(
         UserError, match=r"'b/empty.png' in .* cannot be read as an image: it is of"
@@ -153,7 +153,7 @@ def _npz(path, **arrays):
     ("make", "sentence"),
     (
         (lambda path: "nowhere/at all", "There is no file or folder 'nowhere/at all'"),
-        (lambda path: "fashion_mnist10k", "is no file, no folder and no data set. Did you mean "
+        (lambda path: "fashion_mnist10k", "is not a file, a folder or a data set. Did you mean "
          "the data set 'fashion_mnist_10k'?"),
         (lambda path: "fashion_mnist_10k:tran", "Unknown split of fashion_mnist_10k 'tran'. Did "
          "you mean 'train'?"),
@@ -163,7 +163,7 @@ def _npz(path, **arrays):
         (lambda path: _npz(path / "a.npz", images=_IMAGES / 255), "must be uint8 [n, H, W, C], "
          "received float64 [23, 6, 5, 3]."),
         (lambda path: _npz(path / "a.npz", images=_IMAGES.transpose(0, 3, 1, 2)),
-         "must have 1 channel or 3, on the last axis, received shape [23, 3, 6, 5]."),
+         "must have 1 or 3 channels on the last axis, received shape [23, 3, 6, 5]."),
         (lambda path: _npz(path / "a.npz", images=_IMAGES, labels=_LABELS[:4]),
          "must be integers [23], received int64 [4]."),
         (lambda path: _npz(path / "a.npz", images=np.array([None, "a"])),
@@ -178,7 +178,7 @@ def test_mistakes_are_reported(tmp_path, make, sentence):
     assert sentence in str(error.value)
 
 
-def test_other_files_are_reported(tmp_path):
+def test_a_file_that_is_not_an_archive_is_reported(tmp_path):
     for name in ("a.npz", "a.zip", "a.txt"):
         (tmp_path / name).write_text("text")
         with pytest.raises(UserError, match=r"cannot be read \(File is not a zip"):
