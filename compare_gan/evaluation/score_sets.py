@@ -107,10 +107,10 @@ def score_sets(
 ) -> SetScores:
     """Scores a set of images, on its own or against a reference.
 
-    Images are read batch by batch, in an order that `seed` shuffles (splits of data sets have their
-    own order): memory grows with their number only for metrics that need all of them at once.
-    Images of several sizes in a set are each resized by the extractor's rule; metrics that look at
-    the images themselves refuse them.
+    Images are read batch by batch, in an order that `seed` shuffles (splits of data sets and
+    generated images have their own order): memory grows with their number only for metrics that
+    need all of them at once. Images of several sizes in a set are each resized by the extractor's
+    rule; metrics that look at the images themselves refuse them.
 
     Example:
       >>> import numpy as np
@@ -130,7 +130,7 @@ def score_sets(
       num_fake: Number of images to score; None = all.
       batch_size: Images in one forward pass of the extractor.
       seed: Seed of the order, and so of the images that are chosen if not all are used (of splits,
-        always the first in evaluation's order).
+        always the first in the fixed order of evaluation).
       protocol: Name of a protocol, which sets metrics, extractor, num_real and num_fake.
       on_error: Reaction to a broken file: `stop` or `skip`, see `open_images`.
       pictures: Let metrics draw.
