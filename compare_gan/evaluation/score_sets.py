@@ -12,6 +12,7 @@ from compare_gan import registry
 from compare_gan.datasets import Dataset
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.evaluation import protocols
+from compare_gan.evaluation.auto_extractor import AUTO, chosen_extractor
 from compare_gan.evaluation.checks import check_sets, common_classes
 from compare_gan.evaluation.image_sets import (
     GivenStatistics,
@@ -94,7 +95,7 @@ def score_sets(
     real: Any,
     fake: Any,
     metrics: Sequence[Any] = (),
-    extractor: Any = "auto",
+    extractor: Any = AUTO,
     *,
     num_real: int | None = None,
     num_fake: int | None = None,
@@ -182,7 +183,7 @@ def _refuse_arguments(
 ) -> None:
     """Raises UserError if an argument is given that the protocol sets."""
     given: dict[str, Any] = {"metrics": metrics, "num_real": num_real, "num_fake": num_fake}
-    if extractor not in ("auto", protocol.extractor):
+    if extractor not in (AUTO, protocol.extractor):
         given["extractor"] = extractor
     for name, value in given.items():
         if value:
@@ -285,10 +286,8 @@ def _build_extractor(
 ) -> Extractor:
     if not any(metric.needs & {"features", "logits"} for metric in built.values()):
         return NO_EXTRACTOR
-    if extractor == "auto":
-        names = [images.name.replace("-", "_") for images in (real, fake) if images is not None]
-        fashion = any(name.startswith("fashion_mnist") for name in names)
-        extractor = "fashion_cnn" if fashion else "inception"
+    names = [images.name for images in (real, fake) if images is not None]
+    extractor = chosen_extractor(extractor, names)
     if not isinstance(extractor, Extractor):
         extractor = registry.get("extractor", extractor)()
     if protocol:

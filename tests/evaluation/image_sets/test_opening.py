@@ -153,7 +153,7 @@ def _npz(path, **arrays):
     ("make", "sentence"),
     (
         (lambda path: "nowhere/at all", "There is no file or folder 'nowhere/at all'"),
-        (lambda path: "fashion_mnist10k", "is no file, no folder and no data set. Did you mean "
+        (lambda path: "fashion_mnist10k", "is not a file, a folder or a data set. Did you mean "
          "the data set 'fashion_mnist_10k'?"),
         (lambda path: "fashion_mnist_10k:tran", "Unknown split of fashion_mnist_10k 'tran'. Did "
          "you mean 'train'?"),
@@ -163,7 +163,7 @@ def _npz(path, **arrays):
         (lambda path: _npz(path / "a.npz", images=_IMAGES / 255), "must be uint8 [n, H, W, C], "
          "received float64 [23, 6, 5, 3]."),
         (lambda path: _npz(path / "a.npz", images=_IMAGES.transpose(0, 3, 1, 2)),
-         "must have 1 channel or 3, on the last axis, received shape [23, 3, 6, 5]."),
+         "must have 1 or 3 channels on the last axis, received shape [23, 3, 6, 5]."),
         (lambda path: _npz(path / "a.npz", images=_IMAGES, labels=_LABELS[:4]),
          "must be integers [23], received int64 [4]."),
         (lambda path: _npz(path / "a.npz", images=np.array([None, "a"])),
