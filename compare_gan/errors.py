@@ -44,10 +44,37 @@ def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:
       >>> print(unknown_name("loss", "hing", ["hinge", "wasserstein"]))
       Unknown loss 'hing'. Did you mean 'hinge'? Known: hinge, wasserstein.
     """
-    known = sorted(known)
+    return UserError(with_known_names(f"Unknown {kind} '{name}'.", name, known))
+
+
+def with_known_names(sentence: str, name: str, known: Iterable[str]) -> str:
+    """A sentence about an unknown name, followed by the nearest name and all known ones.
+
+    Example:
+      >>> from compare_gan.errors import with_known_names
+      >>> with_known_names("r1 has no parameter 'gama'.", "gama", ["weight", "gamma"])
+      "r1 has no parameter 'gama'. Did you mean 'gamma'? Known: gamma, weight."
+    """
+    known = sorted(set(known))
+    return f"{with_suggestion(sentence, name, known)} Known: {', '.join(known)}."
+
+
+def with_suggestion(sentence: str, name: str, known: Iterable[str], what: str = "") -> str:
+    """A sentence about an unknown name, followed by the nearest known name if there is one.
+
+    Example:
+      >>> from compare_gan.errors import with_suggestion
+      >>> with_suggestion("There is no 'hing'.", "hing", ["hinge"], what="the loss ")
+      "There is no 'hing'. Did you mean the loss 'hinge'?"
+
+    Args:
+      sentence: The sentence.
+      name: The unknown name.
+      known: Known names.
+      what: Words in front of the suggestion, with a space after them.
+    """
     guess = nearest(name, known)
-    hint = f" Did you mean '{guess}'?" if guess else ""
-    return UserError(f"Unknown {kind} '{name}'.{hint} Known: {', '.join(known)}.")
+    return f"{sentence} Did you mean {what}'{guess}'?" if guess else sentence
 
 
 def check_positive_integer(name: str, value: object) -> None:

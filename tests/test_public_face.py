@@ -46,10 +46,21 @@ print(json.dumps([heavy, seconds]))
 """
 
 
+def _takes_at_most(limit: float, code: str) -> bool:
+    """Whether the fastest of five fresh processes needs at most `limit` seconds.
+
+    None of them may load a heavy package.
+    """
+    for _ in range(5):
+        heavy, seconds = _fresh(_HEAVY.format(code=code))
+        assert heavy == []
+        if seconds <= limit:
+            return True
+    return False
+
+
 def test_the_import_is_light():
-    heavy, seconds = _fresh(_HEAVY.format(code="import compare_gan"))
-    assert heavy == []
-    assert seconds < 1  # About 0.02 on a quiet machine.
+    assert _takes_at_most(0.3, "import compare_gan")  # About 0.02 on a quiet machine.
 
 
 @pytest.mark.parametrize(
@@ -63,9 +74,7 @@ with contextlib.redirect_stdout(io.StringIO()) as out:
     cli.main({args!r}, standalone_mode=False)
 assert out.getvalue()
 """
-    heavy, seconds = _fresh(_HEAVY.format(code=code))
-    assert heavy == []
-    assert seconds < 2  # About 0.1 on a quiet machine.
+    assert _takes_at_most(0.5, code)  # About 0.1 on a quiet machine.
 
 
 def test_rooms_are_there_after_the_bare_import():

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from compare_gan.config.gin_internals import values_under
-from compare_gan.errors import UserError, nearest
+from compare_gan.errors import UserError, with_known_names
 
 
 def parameters(cls: Callable[..., Any]) -> list[str]:
@@ -57,9 +57,5 @@ def check_keywords(cls: type, keywords: Iterable[str]) -> None:
     known = set(parameters(cls))
     for name in keywords:
         if name not in known:
-            guess = nearest(name, known)
-            hint = f" Did you mean '{guess}'?" if guess else ""
-            raise UserError(
-                f"{cls.__name__} has no parameter '{name}'.{hint} "
-                f"Known: {', '.join(sorted(known))}."
-            )
+            sentence = f"{cls.__name__} has no parameter '{name}'."
+            raise UserError(with_known_names(sentence, name, known))

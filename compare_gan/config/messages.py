@@ -6,7 +6,7 @@ import re
 from compare_gan.config import gin_internals
 from compare_gan.config.keywords import bindable_parameters
 from compare_gan.config.places import shown
-from compare_gan.errors import UserError, nearest
+from compare_gan.errors import UserError, with_known_names, with_suggestion
 
 
 class ConfigError(UserError):
@@ -23,8 +23,8 @@ def _sentence(error: Exception) -> str:
     if match := re.search(r"No configurable matching (?:reference )?'@?([\w./]+)", text):
         name = match[1].rsplit("/", 1)[-1]
         known = gin_internals.selectors()
-        guess = nearest(name, known | {selector.split(".")[-1] for selector in known})
-        return f"Nothing configurable is called '{name}'.{_hint(guess)}"
+        known = known | {selector.split(".")[-1] for selector in known}
+        return with_suggestion(f"Nothing configurable is called '{name}'.", name, known)
     for pattern in (
         r"Configurable '([^']+)' doesn't have a parameter named '([^']+)'",
         r"Configurable '([^']+)' doesn't include kwarg '([^']+)' in its allowlist",
@@ -73,11 +73,8 @@ def _no_parameter(selector: str, name: str) -> str:
         signature = inspect.signature(part).parameters.values()
         known = [p.name for p in signature if p.kind in kinds]
     known = list(gin_internals.allowed_parameters(selector) or known)
-    hint = _hint(nearest(name, known))
-    return (
-        f"{gin_internals.short_name(selector)} has no parameter '{name}'.{hint} "
-        f"Known: {', '.join(sorted(set(known)))}."
-    )
+    sentence = f"{gin_internals.short_name(selector)} has no parameter '{name}'."
+    return with_known_names(sentence, name, known)
 
 
 def _place(error: Exception) -> str:
@@ -91,7 +88,3 @@ def _place(error: Exception) -> str:
         )
         return f"{place}: "
     return ""
-
-
-def _hint(guess: str | None) -> str:
-    return f" Did you mean '{guess}'?" if guess else ""

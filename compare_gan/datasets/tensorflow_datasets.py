@@ -14,7 +14,7 @@ import tensorflow as tf
 from compare_gan.datasets import sources
 from compare_gan.datasets.streams import StreamSource, labels_of_records
 from compare_gan.datasets.transforms import Transform, middle_square, unchanged
-from compare_gan.errors import UserError, nearest
+from compare_gan.errors import UserError, with_suggestion
 from compare_gan.startup import available_cores
 
 # The evaluation split of a data set that the catalogue does not define: the first of these.
@@ -118,9 +118,8 @@ def _find_builder(name: str, data_dir: str | None) -> Any:
     try:
         builder = tfds.builder(name, data_dir=data_dir)
     except tfds.core.DatasetNotFoundError as error:
-        guess = nearest(name, tfds.list_builders())
-        hint = f" Did you mean '{guess}'?" if guess else ""
-        raise UserError(f"TensorFlow Datasets has no data set '{name}'.{hint}") from error
+        sentence = f"TensorFlow Datasets has no data set '{name}'."
+        raise UserError(with_suggestion(sentence, name, tfds.list_builders())) from error
     except ValueError as error:  # No such config or version.
         raise UserError(f"TensorFlow Datasets cannot open '{name}': {_line(error)}") from error
     if not builder.is_prepared():

@@ -117,7 +117,10 @@ def _applicable(
         else:
             _log.info("%s is left out: %s.", metric.score_name(extractor), reason)
     if not kept:
-        raise UserError("None of the metrics in evaluation.metrics suits this generator.")
+        raise UserError(
+            "None of the metrics in evaluation.metrics can be applied to this generator; the log "
+            "gives the reasons."
+        )
     return kept
 
 

@@ -10,6 +10,7 @@ from compare_gan import registry
 from compare_gan.datasets import Dataset, LatentDistribution
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.evaluation import protocols
+from compare_gan.evaluation.auto_extractor import AUTO, chosen_extractor
 from compare_gan.evaluation.image_sets import SplitImages
 from compare_gan.evaluation.provenance import has_options
 from compare_gan.evaluation.results import ResultRow
@@ -46,7 +47,7 @@ class EvaluationOptions:
     """
 
     metrics: Sequence[Any] = ("fid", "inception_score", "class_agreement")
-    extractor: Any = "auto"
+    extractor: Any = AUTO
     split: str | None = None
     num_real: int | None = 50_000
     num_fake: int | None = None
@@ -92,7 +93,7 @@ class EvaluationOptions:
 
     def make_extractor(self, dataset_name: str) -> Extractor:
         """Builds the extractor; UserError if its name is unknown or its weights are missing."""
-        extractor = registry.get("extractor", self._extractor_name(dataset_name))()
+        extractor = registry.get("extractor", chosen_extractor(self.extractor, [dataset_name]))()
         if self._protocol:
             self._protocol.check_extractor(extractor)
         return extractor
@@ -178,9 +179,3 @@ class EvaluationOptions:
     def metric_names(self) -> tuple[str, ...]:
         """Names of the requested metrics."""
         return tuple(getattr(metric, "__name__", str(metric)) for metric in self.metrics)
-
-    def _extractor_name(self, dataset_name: str) -> Any:
-        if self.extractor != "auto":
-            return self.extractor
-        fashion = dataset_name.replace("-", "_").startswith("fashion_mnist")
-        return "fashion_cnn" if fashion else "inception"

@@ -7,12 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import PIL.Image
 
 from compare_gan.evaluation.provenance import NOT_RECORDED, Provenance, metric_of
-
-# Names in `training_labels` of version 1, which has no `version`, and today's.
-_OLD_LABEL_NAMES = {
-    "accuracy on hidden labels": "hidden_accuracy",
-    "share of images of their cluster's most frequent class": "cluster_purity",
-}
+from compare_gan.labels.files import upgrade_training_labels
 
 
 @dataclasses.dataclass(frozen=True)
@@ -99,28 +94,6 @@ class ResultRow:
             row.get("protocol_name", ""),
             upgrade_training_labels(row.get("training_labels")),
         )
-
-
-def upgrade_training_labels(
-    description: Mapping[str, object] | None,
-) -> dict[str, object] | None:
-    """A description of inferred labels, of any version, under today's names.
-
-    Example:
-      >>> from compare_gan.evaluation.results import upgrade_training_labels
-      >>> upgrade_training_labels({"soft": False, "accuracy on hidden labels": 0.9})
-      {'version': 1, 'soft': False, 'hidden_accuracy': 0.9}
-
-    Args:
-      description: `training_labels` of a result row, or the content of training_labels.json.
-
-    Returns:
-      The description; None without inferred labels.
-    """
-    if description is None:
-        return None
-    renamed = {_OLD_LABEL_NAMES.get(name, name): value for name, value in description.items()}
-    return {"version": 1, **renamed}
 
 
 def provenance_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object, object]]:

@@ -12,6 +12,7 @@ from compare_gan import registry
 from compare_gan.datasets import Dataset
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.evaluation import protocols
+from compare_gan.evaluation.auto_extractor import AUTO, chosen_extractor
 from compare_gan.evaluation.checks import check_sets, common_classes
 from compare_gan.evaluation.image_sets import (
     GivenStatistics,
@@ -94,7 +95,7 @@ def score_sets(
     real: Any,
     fake: Any,
     metrics: Sequence[Any] = (),
-    extractor: Any = "auto",
+    extractor: Any = AUTO,
     *,
     num_real: int | None = None,
     num_fake: int | None = None,
@@ -107,10 +108,10 @@ def score_sets(
 ) -> SetScores:
     """Scores a set of images, on its own or against a reference.
 
-    Images are read batch by batch, in an order that `seed` shuffles (splits of data sets have their
-    own order): memory grows with their number only for metrics that need all of them at once.
-    Images of several sizes in a set are each resized by the extractor's rule; metrics that look at
-    the images themselves refuse them.
+    Images are read batch by batch, in an order that `seed` shuffles (splits of data sets and
+    generated images have their own order): memory grows with their number only for metrics that
+    need all of them at once. Images of several sizes in a set are each resized by the extractor's
+    rule; metrics that look at the images themselves refuse them.
 
     Example:
       >>> import numpy as np
@@ -130,7 +131,7 @@ def score_sets(
       num_fake: Number of images to score; None = all.
       batch_size: Images in one forward pass of the extractor.
       seed: Seed of the order, and so of the images that are chosen if not all are used (of splits,
-        always the first in evaluation's order).
+        always the first in the fixed order of evaluation).
       protocol: Name of a protocol, which sets metrics, extractor, num_real and num_fake.
       on_error: Reaction to a broken file: `stop` or `skip`, see `open_images`.
       pictures: Let metrics draw.
@@ -182,7 +183,7 @@ def _refuse_arguments(
 ) -> None:
     """Raises UserError if an argument is given that the protocol sets."""
     given: dict[str, Any] = {"metrics": metrics, "num_real": num_real, "num_fake": num_fake}
-    if extractor not in ("auto", protocol.extractor):
+    if extractor not in (AUTO, protocol.extractor):
         given["extractor"] = extractor
     for name, value in given.items():
         if value:
@@ -285,10 +286,8 @@ def _build_extractor(
 ) -> Extractor:
     if not any(metric.needs & {"features", "logits"} for metric in built.values()):
         return NO_EXTRACTOR
-    if extractor == "auto":
-        names = [images.name.replace("-", "_") for images in (real, fake) if images is not None]
-        fashion = any(name.startswith("fashion_mnist") for name in names)
-        extractor = "fashion_cnn" if fashion else "inception"
+    names = [images.name for images in (real, fake) if images is not None]
+    extractor = chosen_extractor(extractor, names)
     if not isinstance(extractor, Extractor):
         extractor = registry.get("extractor", extractor)()
     if protocol:

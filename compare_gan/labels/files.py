@@ -43,7 +43,7 @@ config               all gin bindings
 files                SHA-256 of each file, by its path in the folder
 
 `InferredLabels.description` is a JSON object too, stored as `training_labels.json` of a run and
-`training_labels` of its result rows (version 1: `evaluation.results.upgrade_training_labels`):
+`training_labels` of its result rows (version 1: `upgrade_training_labels`):
 
 version              2; missing in version 1
 method, features, soft
@@ -174,6 +174,27 @@ def read_manifest(folder: str) -> dict[str, Any] | None:
             f"{_ALTERNATIVE}."
         )
     return manifest
+
+
+def upgrade_training_labels(
+    description: Mapping[str, object] | None,
+) -> dict[str, object] | None:
+    """A description of inferred labels, of any version, under today's names.
+
+    Example:
+      >>> from compare_gan.labels.files import upgrade_training_labels
+      >>> upgrade_training_labels({"soft": False, "accuracy on hidden labels": 0.9})
+      {'version': 1, 'soft': False, 'hidden_accuracy': 0.9}
+
+    Args:
+      description: `training_labels` of a result row, or the content of training_labels.json.
+
+    Returns:
+      The description; None without inferred labels.
+    """
+    if description is None:
+        return None
+    return {"version": 1, **_renamed(description, _OLD_QUALITY_NAMES)}
 
 
 def _renamed(entries: Mapping[str, object], old_names: Mapping[str, str]) -> dict[str, object]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from compare_gan import registry
-from compare_gan.errors import UserError, check_positive_integer, nearest
+from compare_gan.errors import UserError, check_positive_integer, with_known_names
 from compare_gan.memory import Memory
 from compare_gan.schedules import Scheduled, check_range, value_at
 from compare_gan.types import Tensor
@@ -102,12 +102,8 @@ class Penalty(Memory):
         for term in terms:
             for name in required_parameters(term):
                 if name not in AVAILABLE:
-                    guess = nearest(name, AVAILABLE)
-                    hint = f" Did you mean '{guess}'?" if guess else ""
-                    raise UserError(
-                        f"The penalty '{self.name}' asks for '{name}'.{hint} "
-                        f"Known: {', '.join(sorted(AVAILABLE))}."
-                    )
+                    sentence = f"The penalty '{self.name}' asks for '{name}'."
+                    raise UserError(with_known_names(sentence, name, AVAILABLE))
 
 
 @registry.gin_configurable("function_penalty")

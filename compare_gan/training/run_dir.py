@@ -23,8 +23,8 @@ from typing import Protocol
 
 from compare_gan import config, engine, files
 from compare_gan.errors import UserError
-from compare_gan.evaluation.results import upgrade_training_labels
 from compare_gan.evaluation.results_file import ResultsFile
+from compare_gan.labels.files import upgrade_training_labels
 from compare_gan.training import restored
 from compare_gan.training.run_lock import RunLock
 

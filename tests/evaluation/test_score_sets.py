@@ -13,7 +13,7 @@ from PIL import Image
 from compare_gan.datasets import as_arrays, get_dataset
 from compare_gan.errors import UserError
 from compare_gan.evaluation import comparison, protocols
-from compare_gan.evaluation.image_sets import IndexedImages, open_images
+from compare_gan.evaluation.image_sets import GeneratedImages, IndexedImages, open_images
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.evaluation.score_sets import score_sets
 from compare_gan.metrics import (
@@ -93,6 +93,17 @@ def test_scores_are_those_of_the_functions(extractor, tmp_path):
     assert (provenance.extractor, provenance.extractor_hash) == ("pixels", "0")
     assert (provenance.seeds, provenance.weights) == ([0], "not recorded")
     assert provenance.metric_options["is.splits"] == 1
+
+
+def test_generated_images_are_scored_with_their_own_seed(extractor, tiny_sampler):
+    sets = GeneratedImages.of(tiny_sampler(), 40, seeds=(5, 6), weights="raw")
+    first, second = (score_sets(None, each, ["inception_score"], extractor) for each in sets)
+    assert (first.provenance.seeds, second.provenance.seeds) == ([5], [6])
+    assert first.scores != second.scores
+    again = score_sets(None, sets[0], ["inception_score"], extractor, num_fake=40, seed=9)
+    assert (again.scores, again.provenance) == (first.scores, first.provenance)
+    fewer = score_sets(None, sets[0], ["inception_score"], extractor, num_fake=20)
+    assert (fewer.provenance.seeds, fewer.provenance.num_fake) == ([5], 20)
 
 
 def test_batch_size_storage_and_order_have_no_effect(extractor, tmp_path):

@@ -72,8 +72,8 @@ class GeneratedImages(ImageSet):
         return self.sampler.num_classes or 1
 
     def take(self, num: int, seed: int) -> "GeneratedImages":
-        """A set of `num` images from other latents."""
-        return dataclasses.replace(self, count=num, seed=seed)
+        """A set of `num` images from its own seed; `seed` has no effect."""
+        return dataclasses.replace(self, count=num)
 
     def batches(self, batch_size: int) -> Iterator[ImageBatch]:
         """See `ImageSet.batches`.

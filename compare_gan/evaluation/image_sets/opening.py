@@ -14,7 +14,7 @@ from compare_gan import registry
 from compare_gan.datasets import get_dataset
 from compare_gan.datasets.dataset import Dataset
 from compare_gan.engine.progress import ProgressLine
-from compare_gan.errors import UserError, nearest, unknown_name
+from compare_gan.errors import UserError, unknown_name, with_suggestion
 from compare_gan.evaluation.image_sets import image_files
 from compare_gan.evaluation.image_sets.npz import GivenStatistics, open_npz
 from compare_gan.evaluation.image_sets.sets import ImageSet, IndexedImages
@@ -223,9 +223,8 @@ def _from_dataset(text: str, choose_split: Callable[[Dataset], str | None]) -> I
     known = registry.names("dataset")
     aliases = [alias for part in registry.components("dataset") for alias in part.aliases]
     if not prefix and name not in (*known, *aliases):
-        guess = nearest(name, known)
-        hint = f" Did you mean the data set '{guess}'?" if guess else ""
-        raise UserError(f"'{text}' is not a file, a folder or a data set.{hint}")
+        sentence = f"'{text}' is not a file, a folder or a data set."
+        raise UserError(with_suggestion(sentence, name, known, what="the data set "))
     dataset = get_dataset(prefix + name)
     split = own_split or choose_split(dataset) or dataset.eval_split
     return SplitImages.of(dataset, split, name=f"{prefix}{name}:{split}")

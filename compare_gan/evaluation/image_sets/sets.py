@@ -49,7 +49,12 @@ class ImageSet(abc.ABC):
 
     @abc.abstractmethod
     def take(self, num: int, seed: int) -> "ImageSet":
-        """A set of `num` of the images, at most `count`, in an order that `seed` may shuffle."""
+        """A set of `num` of the images, at most `count`.
+
+        Args:
+          num: Number of images.
+          seed: Seed of their order; without effect on images in an order of their own.
+        """
 
     @abc.abstractmethod
     def batches(self, batch_size: int) -> Iterator[ImageBatch]:

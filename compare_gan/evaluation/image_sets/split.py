@@ -17,7 +17,7 @@ _READ = 256  # Images in a batch where only their content counts.
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class SplitImages(ImageSet):
-    """Images of one split of a data set, in the order that evaluation always has.
+    """Images of one split of a data set, in the fixed order of evaluation.
 
     Attributes:
       dataset: The data set.
@@ -71,7 +71,7 @@ class SplitImages(ImageSet):
         return (self.dataset.num_classes or 1) if self.has_labels else 1
 
     def take(self, num: int, seed: int) -> "SplitImages":
-        """The first `num` of the images, whatever the seed."""
+        """The first `num` of the images; `seed` has no effect."""
         return dataclasses.replace(self, count=min(num, self.count))
 
     def batches(self, batch_size: int) -> Iterator[ImageBatch]:
