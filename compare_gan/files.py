@@ -36,7 +36,7 @@ class _Array(Protocol):
 
 
 @contextlib.contextmanager
-def atomic(path: str, *, durable: bool = True) -> Iterator[str]:
+def atomic(path: str, *, durable: bool = True, keep_ending: bool = False) -> Iterator[str]:
     """Gives a file or folder its name once it is complete.
 
     The body writes to a temporary name in the same folder, which is created if needed. When the
@@ -48,9 +48,11 @@ def atomic(path: str, *, durable: bool = True) -> Iterator[str]:
       path: The file or folder to write. A file is replaced, a folder must be empty or absent.
       durable: Flush to disk before renaming, so that a power cut leaves the old or the new content.
         False saves some milliseconds for files that are easy to create again.
+      keep_ending: Give the temporary name the ending of `path`, for a writer that needs it.
 
     Yields:
-      The temporary name. It has the ending of `path`.
+      The temporary name. It is hidden (it starts with a dot) and, unless `keep_ending`, ends in
+      `.tmp`, so that nothing takes the leftover of a killed process for a finished file.
 
     Example:
       >>> import os, tempfile
@@ -64,8 +66,10 @@ def atomic(path: str, *, durable: bool = True) -> Iterator[str]:
     """
     made = _make_folder_of(path)
     _remove_leftovers(path)
-    root, ending = os.path.splitext(path)
-    temporary = f"{root}.{_HOST}.{os.getpid()}.{next(_numbers)}.tmp{ending}"
+    folder, name = os.path.split(path)
+    ending = os.path.splitext(name)[1] if keep_ending else ""
+    temporary = f".{name}.{_HOST}.{os.getpid()}.{next(_numbers)}.tmp{ending}"
+    temporary = os.path.join(folder, temporary)
     try:
         yield temporary
         if durable:
@@ -303,7 +307,7 @@ def _make_folder_of(path: str) -> list[str]:
 
 
 def _remove_leftovers(path: str) -> None:
-    """Frees the folder of a file of what dead processes left; once a process."""
+    """Removes leftovers of dead processes from the file's folder, once per process."""
     folder = os.path.dirname(os.path.abspath(path))
     if folder in _tidied:
         return
@@ -323,7 +327,7 @@ def _remove(path: str) -> None:
 
 
 def _flush(path: str) -> None:
-    """Puts a file, or everything in a folder, on disk."""
+    """Flushes a file, or all files of a folder, to disk."""
     if os.path.isdir(path):
         for parent, _, names in os.walk(path):
             for name in (*names, ""):
@@ -333,14 +337,14 @@ def _flush(path: str) -> None:
 
 
 def _flush_folder_of(path: str) -> None:
-    """Puts the name of a file on disk."""
+    """Flushes the directory entry of a file."""
     _flush_descriptor(os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY))
 
 
 def _flush_descriptor(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
-    except OSError as error:  # Some file systems know no flush, of folders above all.
+    except OSError as error:  # Some file systems cannot flush, folders in particular.
         _log.debug("A file cannot be flushed: %s.", error)
     finally:
         os.close(descriptor)

@@ -33,11 +33,20 @@ def test_an_exception_leaves_the_old_file(tmp_path, durable):
     path = tmp_path / "a.txt"
     path.write_text("before")
     with pytest.raises(KeyboardInterrupt), files.atomic(str(path), durable=durable) as temporary:
-        assert temporary.endswith(".txt") and os.path.dirname(temporary) == str(tmp_path)
+        assert os.path.dirname(temporary) == str(tmp_path)
         with open(temporary, "w") as file:
             file.write("half")
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == ["a.txt"] and path.read_text() == "before"
+
+
+def test_temporary_names_are_hidden_and_without_the_ending_that_readers_look_for(tmp_path):
+    for name, keep_ending in (("a.png", False), ("a.keras", True)):
+        path = str(tmp_path / name)
+        with files.atomic(path, keep_ending=keep_ending) as temporary:
+            assert os.path.basename(temporary).startswith(f".{name}.")
+            assert temporary.endswith(".keras" if keep_ending else ".tmp")
+            open(temporary, "w").close()
 
 
 def test_an_exception_removes_the_new_folders(tmp_path):
