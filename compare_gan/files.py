@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, locks between processes, and content hashes."""
+"""Files that are written whole or not at all, and content hashes."""
 
 import contextlib
 import hashlib
@@ -8,20 +8,15 @@ import logging
 import os
 import re
 import shutil
-import socket
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Protocol
 
-try:
-    import fcntl
-except ImportError:  # Not a Unix.
-    fcntl = None  # type: ignore[assignment]
+from compare_gan.locks import host, is_alive
 
 _log = logging.getLogger(__name__)
 
 _PIECE = 2**24
-_HOST = re.sub(r"[^\w-]", "-", socket.gethostname())
-_TEMPORARY = re.compile(rf"\.{re.escape(_HOST)}\.(\d+)\.\d+\.tmp(\.|$)")
+_TEMPORARY = re.compile(rf"\.{re.escape(host())}\.(\d+)\.\d+\.tmp(\.|$)")
 _numbers = itertools.count()
 _tidied: set[str] = set()  # Folders that this process has freed of leftovers.
 
@@ -68,7 +63,7 @@ def atomic(path: str, *, durable: bool = True, keep_ending: bool = False) -> Ite
     _remove_leftovers(path)
     folder, name = os.path.split(path)
     ending = os.path.splitext(name)[1] if keep_ending else ""
-    temporary = f".{name}.{_HOST}.{os.getpid()}.{next(_numbers)}.tmp{ending}"
+    temporary = f".{name}.{host()}.{os.getpid()}.{next(_numbers)}.tmp{ending}"
     temporary = os.path.join(folder, temporary)
     try:
         yield temporary
@@ -148,51 +143,6 @@ def read_json(path: str) -> Any:
         return json.load(file)
 
 
-@contextlib.contextmanager
-def locked(path: str, waiting: str = "", *, folder: bool = False) -> Iterator[None]:
-    """Lets one process at a time enter; others wait.
-
-    The lock is advisory, and ends with the process however that ends. Where the system or the file
-    system knows no locks, there is a warning and no lock.
-
-    Args:
-      path: File to lock; it is created if needed, and remains.
-      waiting: A sentence to log before waiting.
-      folder: Lock the folder of the file instead, which leaves no file behind.
-
-    Example:
-      >>> import os, tempfile
-      >>> from compare_gan import files
-      >>> with tempfile.TemporaryDirectory() as folder:
-      ...     with files.locked(os.path.join(folder, "lock")):
-      ...         print("alone")
-      alone
-    """
-    parent = os.path.dirname(os.path.abspath(path))
-    os.makedirs(parent, exist_ok=True)
-    if folder:
-        descriptor = os.open(parent, os.O_RDONLY)
-    else:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        if fcntl is not None:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if waiting:
-                    _log.info("%s", waiting)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            except OSError as error:
-                _log.warning(
-                    "'%s' cannot be locked (%s): let no other process write there.",
-                    path,
-                    error.strerror,
-                )
-        yield
-    finally:
-        os.close(descriptor)  # Ends the lock.
-
-
 class Digest:
     """A running SHA-256 over several parts.
 
@@ -263,35 +213,6 @@ def file_digest(path: str) -> str:
     """
     with open(path, "rb") as file:
         return digest(file)
-
-
-def host() -> str:
-    """The name of this machine, as temporary files have it.
-
-    Example:
-      >>> from compare_gan import files
-      >>> type(files.host()).__name__
-      'str'
-    """
-    return _HOST
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process with this number exists on this machine.
-
-    Example:
-      >>> import os
-      >>> from compare_gan import files
-      >>> files.is_alive(os.getpid())
-      True
-    """
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # It is another user's.
-        return True
-    return True
 
 
 def _make_folder_of(path: str) -> list[str]:

@@ -7,7 +7,7 @@ import json
 import os
 from collections.abc import Iterable, Sequence
 
-from compare_gan import files
+from compare_gan import files, locks
 from compare_gan.errors import UserError
 from compare_gan.evaluation.results import ResultRow
 
@@ -60,7 +60,7 @@ class ResultsFile:
           known: The rows that were there when measuring began. A row that another process has
             added since, for the same step with the same provenance, is not added once more.
         """
-        with files.locked(self._path, folder=True):
+        with locks.locked(os.path.join(os.path.dirname(self._path), ".results.lock")):
             present = self.read()
             others = [] if known is None else [_measured(row) for row in present[len(known) :]]
             new = [row for row in rows if _measured(row) not in others]
