@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 def get_backbone(
     inputs: InferenceInputs, folder: str, strategy: tf.distribute.Strategy
 ) -> keras.Model | None:
-    """The network as the options describe it, trained if need be.
+    """The network as the options describe it, trained if necessary.
 
     Args:
       inputs: Images and given labels to train on, and the options.
