@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, locks between processes, and content hashes."""
+"""Files that are written whole or not at all, and content hashes."""
 
 import contextlib
 import hashlib
@@ -8,20 +8,15 @@ import logging
 import os
 import re
 import shutil
-import socket
 from collections.abc import Iterator
 from typing import Any, BinaryIO, Protocol
 
-try:
-    import fcntl
-except ImportError:  # Not a Unix.
-    fcntl = None  # type: ignore[assignment]
+from compare_gan.locks import host, is_alive
 
 _log = logging.getLogger(__name__)
 
 _PIECE = 2**24
-_HOST = re.sub(r"[^\w-]", "-", socket.gethostname())
-_TEMPORARY = re.compile(rf"\.{re.escape(_HOST)}\.(\d+)\.\d+\.tmp(\.|$)")
+_TEMPORARY = re.compile(rf"\.{re.escape(host())}\.(\d+)\.\d+\.tmp(\.|$)")
 _numbers = itertools.count()
 _tidied: set[str] = set()  # Folders that this process has freed of leftovers.
 
@@ -36,7 +31,7 @@ class _Array(Protocol):
 
 
 @contextlib.contextmanager
-def atomic(path: str, *, durable: bool = True) -> Iterator[str]:
+def atomic(path: str, *, durable: bool = True, keep_ending: bool = False) -> Iterator[str]:
     """Gives a file or folder its name once it is complete.
 
     The body writes to a temporary name in the same folder, which is created if needed. When the
@@ -48,9 +43,11 @@ def atomic(path: str, *, durable: bool = True) -> Iterator[str]:
       path: The file or folder to write. A file is replaced, a folder must be empty or absent.
       durable: Flush to disk before renaming, so that a power cut leaves the old or the new content.
         False saves some milliseconds for files that are easy to create again.
+      keep_ending: Give the temporary name the ending of `path`, for a writer that needs it.
 
     Yields:
-      The temporary name. It has the ending of `path`.
+      The temporary name. It is hidden (it starts with a dot) and, unless `keep_ending`, ends in
+      `.tmp`, so that nothing takes the leftover of a killed process for a finished file.
 
     Example:
       >>> import os, tempfile
@@ -64,8 +61,10 @@ def atomic(path: str, *, durable: bool = True) -> Iterator[str]:
     """
     made = _make_folder_of(path)
     _remove_leftovers(path)
-    root, ending = os.path.splitext(path)
-    temporary = f"{root}.{_HOST}.{os.getpid()}.{next(_numbers)}.tmp{ending}"
+    folder, name = os.path.split(path)
+    ending = os.path.splitext(name)[1] if keep_ending else ""
+    temporary = f".{name}.{host()}.{os.getpid()}.{next(_numbers)}.tmp{ending}"
+    temporary = os.path.join(folder, temporary)
     try:
         yield temporary
         if durable:
@@ -144,51 +143,6 @@ def read_json(path: str) -> Any:
         return json.load(file)
 
 
-@contextlib.contextmanager
-def locked(path: str, waiting: str = "", *, folder: bool = False) -> Iterator[None]:
-    """Lets one process at a time enter; others wait.
-
-    The lock is advisory, and ends with the process however that ends. Where the system or the file
-    system knows no locks, there is a warning and no lock.
-
-    Args:
-      path: File to lock; it is created if needed, and remains.
-      waiting: A sentence to log before waiting.
-      folder: Lock the folder of the file instead, which leaves no file behind.
-
-    Example:
-      >>> import os, tempfile
-      >>> from compare_gan import files
-      >>> with tempfile.TemporaryDirectory() as folder:
-      ...     with files.locked(os.path.join(folder, "lock")):
-      ...         print("alone")
-      alone
-    """
-    parent = os.path.dirname(os.path.abspath(path))
-    os.makedirs(parent, exist_ok=True)
-    if folder:
-        descriptor = os.open(parent, os.O_RDONLY)
-    else:
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-    try:
-        if fcntl is not None:
-            try:
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                if waiting:
-                    _log.info("%s", waiting)
-                fcntl.flock(descriptor, fcntl.LOCK_EX)
-            except OSError as error:
-                _log.warning(
-                    "'%s' cannot be locked (%s): let no other process write there.",
-                    path,
-                    error.strerror,
-                )
-        yield
-    finally:
-        os.close(descriptor)  # Ends the lock.
-
-
 class Digest:
     """A running SHA-256 over several parts.
 
@@ -261,35 +215,6 @@ def file_digest(path: str) -> str:
         return digest(file)
 
 
-def host() -> str:
-    """The name of this machine, as temporary files have it.
-
-    Example:
-      >>> from compare_gan import files
-      >>> type(files.host()).__name__
-      'str'
-    """
-    return _HOST
-
-
-def is_alive(pid: int) -> bool:
-    """Whether a process with this number exists on this machine.
-
-    Example:
-      >>> import os
-      >>> from compare_gan import files
-      >>> files.is_alive(os.getpid())
-      True
-    """
-    try:
-        os.kill(pid, 0)
-    except ProcessLookupError:
-        return False
-    except OSError:  # It is another user's.
-        return True
-    return True
-
-
 def _make_folder_of(path: str) -> list[str]:
     """Makes the folder of a file; returns the folders that were absent, the innermost first."""
     folder = parent = os.path.dirname(os.path.abspath(path))
@@ -303,7 +228,7 @@ def _make_folder_of(path: str) -> list[str]:
 
 
 def _remove_leftovers(path: str) -> None:
-    """Frees the folder of a file of what dead processes left; once a process."""
+    """Removes leftovers of dead processes from the file's folder, once per process."""
     folder = os.path.dirname(os.path.abspath(path))
     if folder in _tidied:
         return
@@ -323,7 +248,7 @@ def _remove(path: str) -> None:
 
 
 def _flush(path: str) -> None:
-    """Puts a file, or everything in a folder, on disk."""
+    """Flushes a file, or all files of a folder, to disk."""
     if os.path.isdir(path):
         for parent, _, names in os.walk(path):
             for name in (*names, ""):
@@ -333,14 +258,14 @@ def _flush(path: str) -> None:
 
 
 def _flush_folder_of(path: str) -> None:
-    """Puts the name of a file on disk."""
+    """Flushes the directory entry of a file."""
     _flush_descriptor(os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY))
 
 
 def _flush_descriptor(descriptor: int) -> None:
     try:
         os.fsync(descriptor)
-    except OSError as error:  # Some file systems know no flush, of folders above all.
+    except OSError as error:  # Some file systems cannot flush, folders in particular.
         _log.debug("A file cannot be flushed: %s.", error)
     finally:
         os.close(descriptor)

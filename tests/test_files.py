@@ -1,10 +1,9 @@
-"""Whole files or none, locks between processes, hashes."""
+"""Whole files or none, hashes."""
 
 import hashlib
 import os
 import subprocess
 import sys
-import time
 
 import numpy as np
 import pytest
@@ -33,11 +32,20 @@ def test_an_exception_leaves_the_old_file(tmp_path, durable):
     path = tmp_path / "a.txt"
     path.write_text("before")
     with pytest.raises(KeyboardInterrupt), files.atomic(str(path), durable=durable) as temporary:
-        assert temporary.endswith(".txt") and os.path.dirname(temporary) == str(tmp_path)
+        assert os.path.dirname(temporary) == str(tmp_path)
         with open(temporary, "w") as file:
             file.write("half")
         raise KeyboardInterrupt
     assert os.listdir(tmp_path) == ["a.txt"] and path.read_text() == "before"
+
+
+def test_temporary_names_are_hidden_and_without_the_ending_that_readers_look_for(tmp_path):
+    for name, keep_ending in (("a.png", False), ("a.keras", True)):
+        path = str(tmp_path / name)
+        with files.atomic(path, keep_ending=keep_ending) as temporary:
+            assert os.path.basename(temporary).startswith(f".{name}.")
+            assert temporary.endswith(".keras" if keep_ending else ".tmp")
+            open(temporary, "w").close()
 
 
 def test_an_exception_removes_the_new_folders(tmp_path):
@@ -83,36 +91,6 @@ def test_leftovers_of_dead_processes_are_removed(tmp_path, monkeypatch):
     files._tidied.clear()
     files.write_text(path, "text")
     assert sorted(os.listdir(tmp_path)) == ["a.elsewhere.1.0.tmp.txt", "a.txt", "other.tmp"]
-
-
-_ADDER = """
-import sys
-from compare_gan import files
-for _ in range(50):
-    with files.locked(sys.argv[1], folder=bool(sys.argv[3])):
-        count = int(files.read_text(sys.argv[2]) or 0)
-        files.write_text(sys.argv[2], str(count + 1))
-"""
-
-
-@pytest.mark.parametrize("folder", ("", "folder"))
-def test_a_lock_lets_one_process_enter(tmp_path, folder):
-    paths = [str(tmp_path / "folder" / name) for name in ("lock", "count")]
-    command = [sys.executable, "-c", _ADDER, *paths, folder]
-    others = [subprocess.Popen(command) for _ in range(3)]
-    assert [other.wait() for other in others] == [0, 0, 0]
-    assert (tmp_path / "folder/count").read_text() == "150"
-    assert os.listdir(tmp_path / "folder") == ["count"] or not folder
-
-
-def test_a_lock_of_a_dead_process_does_not_count(tmp_path):
-    code = "import sys, os, signal; from compare_gan import files\n"
-    code += "with files.locked(sys.argv[1]): os.kill(os.getpid(), signal.SIGKILL)"
-    path = str(tmp_path / "new" / "lock")
-    subprocess.run([sys.executable, "-c", code, path], check=False)
-    started = time.monotonic()
-    with files.locked(path):
-        assert time.monotonic() - started < 5
 
 
 def test_digests_are_those_of_the_bytes(tmp_path):

@@ -35,6 +35,7 @@ _FLOORS = (
     ("registry",),
     ("startup",),
     ("files", "version"),
+    ("locks",),
     ("errors", "types"),
 )
 _FLOOR_OF = {room: number for number, rooms in enumerate(_FLOORS) for room in rooms}

@@ -45,7 +45,7 @@ def load_image_folder(
 
     Files directly in the folder, without subfolders, make a data set without classes. Images are
     held in memory if they take at most `sources.MEMORY_LIMIT` bytes, otherwise they are decoded
-    when needed.
+    when needed. Hidden files and folders, whose names start with a dot, are skipped.
 
     Args:
       options: Number of channels.
@@ -107,12 +107,17 @@ def load_image_folder(
 
 
 def _subfolders(folder: str) -> list[str]:
-    return sorted(entry.name for entry in os.scandir(folder) if entry.is_dir())
+    return sorted(
+        entry.name
+        for entry in os.scandir(folder)
+        if entry.is_dir() and not entry.name.startswith(".")
+    )
 
 
 def _images_in(folder: str) -> list[str]:
-    names = sorted(n for n in os.listdir(folder) if n.lower().endswith(_EXTENSIONS))
-    return [os.path.join(folder, name) for name in names]
+    names = (name for name in os.listdir(folder) if not name.startswith("."))
+    images = sorted(name for name in names if name.lower().endswith(_EXTENSIONS))
+    return [os.path.join(folder, name) for name in images]
 
 
 def _list_images(root: str, class_names: list[str]) -> list[tuple[str, int]]:

@@ -94,12 +94,15 @@ def replace_labels(
 def label_paths(file_pattern: str, split: str) -> list[str]:
     """The label files of a split, in order; without `{split}` the pattern is for `train` only.
 
+    Hidden files, whose names start with a dot, are skipped.
+
     Raises:
       UserError: There is no file for `train`.
     """
     if split != "train" and "{split}" not in file_pattern:
         return []
-    paths = sorted(tf.io.gfile.glob(file_pattern.replace("{split}", split)))
+    found = tf.io.gfile.glob(file_pattern.replace("{split}", split))
+    paths = sorted(path for path in found if not path.rpartition("/")[2].startswith("."))
     if split == "train" and not paths:
         raise UserError(
             f"replace_labels.file_pattern = '{file_pattern}' matches no file for the split 'train'."

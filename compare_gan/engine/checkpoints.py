@@ -60,6 +60,7 @@ class Checkpoints:
         self._step = state.step
         # The step and path that the state was last saved to or restored from.
         self._current: tuple[int, str] | None = None
+        self._newest = -1  # The newest step in the folder at that time.
         self._checkpoint = tf.train.Checkpoint(variables=dict(state.variables()))
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, folder, max_to_keep=keep_max, checkpoint_name="step"
@@ -76,15 +77,18 @@ class Checkpoints:
         if self._current is None or self._current[0] != step:
             # A damaged checkpoint of this step, from before a restart, is written anew.
             self._current = step, self._manager.save(checkpoint_number=step)
+            self._newest = self._newest_step()
         return self._current[1]
 
     def resume(self) -> None:
         """Restores the newest checkpoint that can be read, unless one was saved or restored before.
 
+        It is restored nevertheless if another process has saved a newer one since.
+
         Raises:
           UserError: See `restore_newest`.
         """
-        if self._current is None:
+        if self._current is None or self._newest_step() > self._newest:
             restored = self.restore_newest()
             if restored:
                 _log.info("Resuming from %s.", restored)
@@ -116,6 +120,7 @@ class Checkpoints:
           DamagedCheckpointError: Its files cannot be read.
           UserError: It belongs to a model with other variables or shapes.
         """
+        newest = self._newest_step()
         try:
             status = self._checkpoint.read(path)
             # Only TensorFlow's own count of saves is left unread.
@@ -130,7 +135,10 @@ class Checkpoints:
                 f"Checkpoint '{path}' does not fit this config (start with another --model_dir, or "
                 f"restore the config that made it): {first}"
             ) from error
-        self._current = self.step, path
+        self._current, self._newest = (self.step, path), newest
+
+    def _newest_step(self) -> int:
+        return max(map(step_of, list_checkpoints(self._folder)), default=-1)
 
 
 def list_checkpoints(folder: str) -> list[str]:

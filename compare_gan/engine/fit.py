@@ -14,7 +14,7 @@ from compare_gan.errors import DivergenceError
 
 
 class Callback:
-    """Actions during a training besides its steps: records, pictures, warnings.
+    """Hooks of a training loop: records, pictures, warnings.
 
     Only the process that writes files calls these methods; with several workers the others do the
     same steps without them.
@@ -87,7 +87,7 @@ def fit(
       checkpoints: The state that the step changes, and the folder that it is saved in.
       callbacks: Records, pictures, warnings, in the order in which they are called.
       last_step: The step at which the training ends.
-      steps_per_call: Most steps in one call of the compiled loop.
+      steps_per_call: Maximum number of steps per call of the compiled loop.
       save_every: Steps between checkpoints. The last step is always saved.
       save_first: Also save the state before the first step.
       unit: The name of a step in messages.
@@ -123,8 +123,11 @@ def fit(
     """
     callbacks = list(callbacks)
     active = callbacks if loop.is_chief else []
+    before = checkpoints.step
     checkpoints.resume()
     step = checkpoints.step
+    if step != before:
+        loop.iterator = None  # Its batches are those of another step.
     periods = [steps_per_call, save_every, *(each.every for each in callbacks if each.every)]
     ended = False
     with DelayedSignals() as signals, contextlib.ExitStack() as stack:
@@ -175,6 +178,12 @@ def _call_due(loop: Loop, callbacks: Sequence[Callback], step: int, last: bool, 
 def _raise_divergence(
     callbacks: Sequence[Callback], step: int, terms: Sequence[str], text: str
 ) -> NoReturn:
+    """Calls all callbacks; raises the first error of their own, or else one with this text."""
+    errors: list[Exception] = []
     for callback in callbacks:
-        callback.on_divergence(step, terms)
-    raise DivergenceError(f"Training diverged {text.rstrip('.')}. The last checkpoint is kept.")
+        try:
+            callback.on_divergence(step, terms)
+        except Exception as error:
+            errors.append(error)
+    text = f"Training diverged {text.rstrip('.')}. The last checkpoint is kept."
+    raise (*errors, DivergenceError(text))[0]

@@ -39,7 +39,8 @@ class Loop:
       step: One training step.
       strategy: The strategy of the run.
       is_chief: Whether this process writes files; True unless it is one of several workers.
-      iterator: The iterator over batches; None until the first step runs. May be set.
+      iterator: The iterator over batches; None until the first step runs. Can
+        be replaced, for example by a benchmark.
       function: The compiled loop, see `make_train_loop`.
 
     Example:

@@ -75,7 +75,7 @@ class ResultRow:
 
     @classmethod
     def from_json(cls, line: str) -> "ResultRow":
-        """The inverse of `to_json`; values that an older version left out are `NOT_RECORDED`.
+        """The inverse of `to_json`; values missing in older rows are `NOT_RECORDED`.
 
         Also reads the output of `compare_gan metrics`, where scores are plain numbers.
         """

@@ -4,12 +4,15 @@ import csv
 import dataclasses
 import io
 import json
+import logging
 import os
 from collections.abc import Iterable, Sequence
 
-from compare_gan import files
+from compare_gan import files, locks
 from compare_gan.errors import UserError
 from compare_gan.evaluation.results import ResultRow
+
+_log = logging.getLogger(__name__)
 
 _VERSION = 1  # Of a line; lines from before have none.
 
@@ -60,10 +63,20 @@ class ResultsFile:
           known: The rows that were there when measuring began. A row that another process has
             added since, for the same step with the same provenance, is not added once more.
         """
-        with files.locked(self._path, folder=True):
+        with locks.locked(os.path.join(os.path.dirname(self._path), ".results.lock")):
             present = self.read()
             others = [] if known is None else [_measured(row) for row in present[len(known) :]]
-            new = [row for row in rows if _measured(row) not in others]
+            new = []
+            for row in rows:
+                if _measured(row) in others:
+                    _log.info(
+                        "The scores of step %s are not added to '%s': another process has added "
+                        "scores of this step with the same provenance meanwhile.",
+                        row.step,
+                        self._path,
+                    )
+                else:
+                    new.append(row)
             lines = "".join(_line(row) + "\n" for row in new)
             files.write_text(self._path, files.read_text(self._path) + lines)
             table = _table([*present, *new], files.read_text(self._table))

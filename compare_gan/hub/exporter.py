@@ -51,7 +51,7 @@ def export(model: RestoredModel, path: str, discriminator: bool = False) -> list
     model.sampler.prepare()
     if path.endswith(_KERAS):
         for target, network in networks.items():
-            with files.atomic(target) as temporary:
+            with files.atomic(target, keep_ending=True) as temporary:  # Keras asks for it.
                 network.save(temporary)
     else:
         with files.atomic(path) as temporary:

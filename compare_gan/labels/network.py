@@ -15,7 +15,7 @@ from collections.abc import Callable
 import keras
 import tensorflow as tf
 
-from compare_gan import files
+from compare_gan import locks
 from compare_gan.labels.backbone import make_backbone
 from compare_gan.labels.files import DAMAGED, WAITING, read_arrays, write_arrays
 from compare_gan.labels.inputs import InferenceInputs, digest_of_key
@@ -27,7 +27,7 @@ _log = logging.getLogger(__name__)
 def get_backbone(
     inputs: InferenceInputs, folder: str, strategy: tf.distribute.Strategy
 ) -> keras.Model | None:
-    """The network as the options describe it, trained if need be.
+    """The network as the options describe it, trained if necessary.
 
     Args:
       inputs: Images and given labels to train on, and the options.
@@ -53,7 +53,7 @@ def get_backbone(
     weights = f"{path}.npz"
     if os.path.exists(weights) and restore_weights(backbone, weights):
         return backbone
-    with files.locked(f"{path}.lock", WAITING.format(os.path.dirname(path))):
+    with locks.locked(f"{path}.lock", WAITING.format(os.path.dirname(path))):
         # Another process may have trained it meanwhile.
         if not (os.path.exists(weights) and restore_weights(backbone, weights)):
             checkpoints = network_path(inputs, folder, "pretext")

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from compare_gan import files
+from compare_gan import locks
 from compare_gan.datasets.dataset import Dataset, InferredLabels
 from compare_gan.labels.checks import check_dataset, check_strategy
 from compare_gan.labels.classifier import train_classifier
@@ -104,7 +104,7 @@ def infer(
     strategy = strategy or tf.distribute.get_strategy()
     check_strategy(folder, strategy, options)
     check_dataset(dataset, options)
-    with files.locked(os.path.join(folder, "lock"), WAITING.format(folder)):
+    with locks.locked(os.path.join(folder, "lock"), WAITING.format(folder)):
         # Another process may have inferred them meanwhile.
         if read_inferred_labels(folder, key, soft) is None:
             _infer_and_write(inputs, folder, strategy, config_text)

@@ -133,9 +133,6 @@ def _train(experiment: Experiment, run_dir: RunDir, plan: EvaluationPlan, evalua
             # Mistakes in the evaluation are reported before the training, not after it.
             experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
             run_dir.results().read()
-        trainer.provide_labels()  # Refuses labels other than those of the run, before it writes.
-        if is_chief:
-            run_dir.write_description(experiment.dataset, experiment.config_text)
         trainer.train()
     if evaluate and is_chief:
         paths = _selected(run_dir.list_checkpoints(), experiment, plan)

@@ -12,7 +12,8 @@ log.jsonl              a line for each call of the compiled loop: step and value
 tensorboard/, losses.png
 results.jsonl          scores with their provenance (see evaluation/results.py); scores.csv
 DIVERGED               present if training ended in a value that was not finite
-training.lock          present while a process trains here (see run_lock.py)
+training.lock          present, and locked, while a process trains here (see run_lock.py)
+.results.lock          locked while a process adds scores; empty, and remains
 """
 
 import dataclasses

@@ -1,6 +1,8 @@
 """A lock on the directory of a run: one process trains there, any number may read."""
 
+import _thread
 import contextlib
+import json
 import logging
 import os
 import tempfile
@@ -8,7 +10,7 @@ import threading
 import time
 from typing import Any
 
-from compare_gan import files
+from compare_gan import locks
 from compare_gan.errors import UserError
 
 _log = logging.getLogger(__name__)
@@ -19,20 +21,25 @@ _STALE_SECONDS = 180.0
 
 
 class RunLock:
-    """Lock of the process that trains in a directory: a file with its host and process number.
+    """Lock of the process that trains in a directory: a file that it keeps locked (`flock`).
 
     A context manager that may be entered again while it is held; the end of the outermost context
-    releases it. The lock of a process that was killed is taken over:
+    releases it and removes the file. The file names the host and the process, for the message to
+    others.
 
-    *   on the same host, if no process has its number, or one that started at another time;
-    *   on another host, if the file has not been touched for three minutes: a living process
-        touches it every 20 seconds.
+    The kernel releases the lock of a process that was killed, so it is taken over at once. Some
+    shared disks hold locks for each host only: the lock of another host therefore also counts
+    until the file has not been touched for three minutes; a living process touches it every 20
+    seconds. Hosts that share a disk need different names. On a file system without `flock`, a lock
+    of the same host counts while a process with the recorded number and start time exists.
+
+    A process that loses the lock, because its file was removed or replaced, ends as after Ctrl-C.
 
     Args:
       path: Path of the file; its folder is created if needed.
 
     Raises:
-      UserError: On entering, if another process holds the lock.
+      UserError: On entering, if another process holds the lock, or the file cannot be read.
 
     Example:
       >>> import os, tempfile
@@ -49,7 +56,6 @@ class RunLock:
     def __init__(self, path: str):
         self._path = path
         self._depth = 0
-        self._ended = threading.Event()
 
     def __enter__(self) -> "RunLock":
         if not self._depth:
@@ -65,80 +71,130 @@ class RunLock:
     def _acquire(self) -> None:
         folder = os.path.dirname(self._path)
         self._made = not os.path.isdir(folder)
-        os.makedirs(folder, exist_ok=True)
-        self._mine = {
-            "version": _VERSION,
-            "host": files.host(),
-            "pid": os.getpid(),
-            "process_started": _process_start(os.getpid()),
-            "time": time.strftime("%Y-%m-%d %H:%M:%S"),
-        }
-        # Only one of two processes that find the lock free at the same time may take it.
-        with files.locked(self._path, folder=True):
-            other = self._read()
-            if other is not None and self._is_held(other):
-                raise UserError(self._refusal(other))
-            if other is not None:
+        self._descriptor, supported = self._open()
+        try:
+            text = os.pread(self._descriptor, 10_000, 0).decode(errors="replace")
+            other = _parsed(text)
+            if other and self._is_held(other, supported):
+                raise UserError(self._refusal(other, locked=False))
+            if other:
                 _log.info(
                     "Process %s on %s, which trained here, was killed: its lock is taken over.",
                     other.get("pid"),
                     other.get("host"),
                 )
-            files.write_json(self._path, self._mine)
-        self._ended.clear()
-        threading.Thread(target=self._touch, name="run lock", daemon=True).start()
+            self._text = json.dumps(
+                {
+                    "version": _VERSION,
+                    "host": locks.host(),
+                    "pid": os.getpid(),
+                    "process_started": locks.process_start(os.getpid()),
+                    "time": time.strftime("%Y-%m-%d %H:%M:%S"),
+                }
+            )
+            os.ftruncate(self._descriptor, 0)
+            os.pwrite(self._descriptor, self._text.encode(), 0)
+        except BaseException:
+            os.close(self._descriptor)
+            raise
+        self._ended = threading.Event()
+        threading.Thread(
+            target=self._touch, args=(self._ended,), name="run lock", daemon=True
+        ).start()
+
+    def _open(self) -> tuple[int, bool]:
+        """Opens and locks the file; returns its descriptor and whether it could be locked."""
+        while True:
+            os.makedirs(os.path.dirname(self._path), exist_ok=True)
+            try:
+                descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT, 0o666)
+            except FileNotFoundError:  # The process before removed the folder again.
+                continue
+            except PermissionError as error:
+                if not os.path.exists(self._path):
+                    raise
+                raise UserError(
+                    f"'{self._path}' cannot be opened ({error.strerror}), so another user may be "
+                    "training there: choose another --model_dir, or delete that file if nobody is."
+                ) from error
+            try:
+                supported = locks.lock_at_once(descriptor)
+                # The process before may have removed the file after it was opened here.
+                with contextlib.suppress(FileNotFoundError):
+                    if os.path.samestat(os.fstat(descriptor), os.stat(self._path)):
+                        return descriptor, supported
+            except BlockingIOError:
+                text = os.pread(descriptor, 10_000, 0).decode(errors="replace")
+                os.close(descriptor)
+                raise UserError(self._refusal(_parsed(text), locked=True)) from None
+            os.close(descriptor)
 
     def _release(self) -> None:
         self._ended.set()
-        if self._read() == self._mine:
-            with contextlib.suppress(OSError):
+        # Removed before it is unlocked: nobody can have locked it meanwhile.
+        with contextlib.suppress(OSError):
+            if self._is_mine():
                 os.remove(self._path)
                 if self._made:  # If nothing was written there.
                     os.rmdir(os.path.dirname(self._path))
+        os.close(self._descriptor)
 
-    def _read(self) -> dict[str, Any] | None:
-        """The content of the file; None if it does not exist or cannot be read."""
-        try:
-            content = files.read_json(self._path)
-        except (OSError, ValueError):
-            return None
-        return content if isinstance(content, dict) else None
-
-    def _is_held(self, other: dict[str, Any]) -> bool:
-        if other.get("host") != files.host():
+    def _is_held(self, other: dict[str, Any], supported: bool) -> bool:
+        """Whether the process that the file names still holds the lock, which is not locked."""
+        if other.get("host") != locks.host():
             return self._age() < _STALE_SECONDS
         pid = other.get("pid")
-        if not isinstance(pid, int) or not files.is_alive(pid):
+        if supported or not isinstance(pid, int) or not locks.is_alive(pid):
             return False
-        # Another process may have got the number since.
-        return other.get("process_started") == _process_start(pid)
+        # The process may have died, and the number may have been reused.
+        return other.get("process_started") == locks.process_start(pid)
 
     def _age(self) -> float:
         """Seconds since the file was touched, by the clock of the file system."""
         with tempfile.TemporaryFile(dir=os.path.dirname(self._path)) as now:
-            return os.fstat(now.fileno()).st_mtime - os.stat(self._path).st_mtime
+            return os.fstat(now.fileno()).st_mtime - os.fstat(self._descriptor).st_mtime
 
-    def _refusal(self, other: dict[str, Any]) -> str:
+    def _refusal(self, other: dict[str, Any], locked: bool) -> str:
+        """One sentence; `locked` means that the other process is known to be alive."""
+        who = "another process"
+        if other:
+            who = f"process {other.get('pid')} on {other.get('host')}"
+        since = f" since {other['time']}" if "time" in other else ""
         sentence = (
-            f"'{os.path.dirname(self._path)}' is in use: process {other.get('pid')} on "
-            f"{other.get('host')} has been training there since {other.get('time')}; wait until "
-            "it ends or choose another --model_dir"
+            f"'{os.path.dirname(self._path)}' is in use: {who} has been training there{since}; "
+            "wait until it ends or choose another --model_dir"
         )
-        if other.get("host") != files.host():
+        start_unknown = other.get("process_started") is None
+        if not locked and (other.get("host") != locks.host() or start_unknown):
             sentence += f", or delete {os.path.basename(self._path)} there if that process is gone"
         return f"{sentence}."
 
-    def _touch(self) -> None:
-        while not self._ended.wait(_BEAT_SECONDS):
+    def _touch(self, ended: threading.Event) -> None:
+        while not ended.wait(_BEAT_SECONDS):
             with contextlib.suppress(OSError):
-                os.utime(self._path)
+                if self._is_mine():
+                    os.utime(self._path)
+                elif not ended.is_set():
+                    _log.error(
+                        "'%s' was removed or replaced while this process was training there: "
+                        "the training ends, as another process may have begun.",
+                        self._path,
+                    )
+                    _thread.interrupt_main()  # As SIGINT: after the running steps.
+                    return
+
+    def _is_mine(self) -> bool:
+        try:
+            with open(self._path, encoding="utf-8", errors="replace") as file:
+                return file.read() == self._text
+        except FileNotFoundError:
+            return False
 
 
-def _process_start(pid: int) -> str | None:
-    """The start time of a process, in the unit of the system; None if it is not available."""
+def _parsed(text: str) -> dict[str, Any]:
+    """The content of a lock file; empty if it is damaged."""
     try:
-        with open(f"/proc/{pid}/stat") as file:
-            # The name, in parentheses, may contain spaces: field 22 is the 20th after it.
-            return file.read().rpartition(")")[2].split()[19]
-    except (OSError, IndexError):
-        return None
+        content = json.loads(text)
+    except ValueError:
+        return {}
+    return content if isinstance(content, dict) else {}

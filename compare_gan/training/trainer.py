@@ -107,22 +107,29 @@ class Trainer:
     def train(self) -> None:
         """Trains to `options.training_steps`, with checkpoints, summaries and pictures.
 
-        SIGINT or SIGTERM to any worker ends it after the current call, with a checkpoint.
+        Labels that the data set asks for are inferred first. A checkpoint that another process has
+        saved since is restored. SIGINT or SIGTERM to any worker ends the training after the current
+        call, with a checkpoint.
 
         Raises:
-          UserError: Another process trains in the directory.
+          UserError: Another process trains in the directory, or the run was trained on other
+            labels; see also `labels.infer`.
           DivergenceError: A loss or an image was not finite. The run is then marked as diverged;
             its last checkpoint remains.
           KeyboardInterrupt: A signal ended it.
         """
         options, run_config = self.experiment.options, self.experiment.run_config
-        if self.step >= options.training_steps:
-            _log.info("Step %d has been reached already.", self.step)
-            return
-        # `training.modes` has acquired the lock already, before the checkpoint was restored.
+        # `training.modes` has acquired the lock already, to refuse a second training earlier.
         lock = self.run.lock if self.is_chief else contextlib.nullcontext()
         with lock, self.experiment.bindings.active():
-            self._provide_labels()
+            finished = self.step >= options.training_steps
+            if not finished:
+                self._provide_labels()  # Refuses other labels before anything is written.
+            if self.is_chief:
+                self.run.write_description(self.experiment.dataset, self.experiment.config_text)
+            if finished:
+                _log.info("Step %d has been reached already.", self.step)
+                return
             engine.fit(
                 self.loop,
                 self.checkpoints,
@@ -132,15 +139,6 @@ class Trainer:
                 save_every=run_config.save_checkpoints_steps,
                 save_first=True,
             )
-
-    def provide_labels(self) -> None:
-        """Infers the labels that the data set asks for, unless the training is finished.
-
-        Raises:
-          UserError, DivergenceError: See `labels.infer`; or the run was trained on other labels.
-        """
-        if self.step < self.experiment.options.training_steps:
-            self._provide_labels()
 
     def _provide_labels(self) -> None:
         # Checked before the inference, which may take long, and again when the hash is known.

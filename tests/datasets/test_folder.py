@@ -50,6 +50,15 @@ def test_subfolders_are_classes(two_classes):
     np.testing.assert_array_equal(labels, np.array(index) // 5)
 
 
+def test_hidden_files_and_folders_are_skipped(tmp_path):
+    _save(tmp_path / "cat" / "0.png")
+    for name in ("cat/.1.png", ".cache/2.png"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"half an image")
+    dataset = _get(tmp_path)
+    assert dataset.class_names == ("cat",) and dataset.splits == {"train": 1}
+
+
 def test_training_batches_are_complete_and_static(two_classes):
     folder, pixels = two_classes
     dataset = _get(folder)

@@ -15,7 +15,7 @@ from compare_gan.datasets import (
     train_batches,
     write_label_file,
 )
-from compare_gan.datasets.relabelling import replace_labels
+from compare_gan.datasets.relabelling import label_paths, replace_labels
 from compare_gan.errors import UserError
 
 _N = 12
@@ -375,3 +375,9 @@ def test_a_typo_in_a_transform_is_reported_for_noise_too():
     gin.parse_config("train_imagenet_transform.crop_method = 'midle'")
     with pytest.raises(UserError, match="Did you mean 'middle'"):
         get_dataset(name="imagenet_64", fake=True)
+
+
+def test_hidden_label_files_are_skipped(tmp_path):
+    for name in ("train.tfrecord", ".train.tfrecord.host.1.0.tmp"):
+        (tmp_path / name).touch()
+    assert label_paths(f"{tmp_path}/*", "train") == [f"{tmp_path}/train.tfrecord"]

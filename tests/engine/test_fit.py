@@ -135,6 +135,41 @@ def test_a_callback_may_find_divergence(tmp_path):
     assert _saved(tmp_path) == []
 
 
+def test_all_callbacks_see_a_divergence_and_the_first_own_error_is_raised(tmp_path):
+    class Explains(_Log):
+        def on_divergence(self, step, terms):
+            super().on_divergence(step, terms)
+            raise DivergenceError(f"Lower rate {self.every}.")
+
+        def on_due(self, step):
+            raise DivergenceError("The picture is not finite.")
+
+    logs = [Explains(every=2), Explains(every=3), _Log()]
+    with pytest.raises(DivergenceError, match=r"^Lower rate 2\.$"):
+        _fit(tmp_path, *logs)
+    assert all(("divergence", 2, []) in log.calls for log in logs)
+
+
+def test_a_checkpoint_that_another_process_saved_meanwhile_is_restored(tmp_path):
+    _fit(tmp_path, last_step=2)
+    model = _Model()
+    loop, checkpoints = engine.Loop(model, model.batches), engine.Checkpoints(model, str(tmp_path))
+    checkpoints.resume()
+    loop.run(1)
+    _fit(tmp_path, last_step=5)
+    engine.fit(loop, checkpoints, last_step=7)
+    assert float(model.weight) == sum(range(8))
+
+
+def test_an_older_checkpoint_may_be_chosen(tmp_path):
+    _fit(tmp_path, last_step=7)
+    model = _Model()
+    checkpoints = engine.Checkpoints(model, str(tmp_path))
+    checkpoints.restore(engine.list_checkpoints(str(tmp_path))[0])
+    checkpoints.resume()
+    assert checkpoints.step == 5
+
+
 def test_after_an_error_callbacks_are_ended(tmp_path):
     class Fails(engine.Callback):
         def on_begin(self, step):

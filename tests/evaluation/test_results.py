@@ -55,7 +55,7 @@ def test_rows_are_read_back_as_written(tmp_path):
     _file(tmp_path).add(rows[:1])
     _file(tmp_path).add(rows[1:])
     assert _file(tmp_path).read() == rows
-    assert sorted(os.listdir(tmp_path)) == ["results.jsonl", "scores.csv"]
+    assert sorted(os.listdir(tmp_path)) == [".results.lock", "results.jsonl", "scores.csv"]
 
 
 def test_a_run_without_evaluations_has_no_rows(tmp_path):

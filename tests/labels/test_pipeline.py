@@ -132,7 +132,7 @@ def test_two_runs_that_share_a_folder_infer_once(infer, make_dataset, monkeypatc
             go_on.set()  # The second run waits while the first one works.
 
     monkeypatch.setattr("compare_gan.labels.pipeline.train_classifier", slow)
-    monkeypatch.setattr("compare_gan.files._log.info", waiting)
+    monkeypatch.setattr("compare_gan.locks._log.info", waiting)
     folder = str(tmp_path / "shared")
     with concurrent.futures.ThreadPoolExecutor(2) as pool:
         first = pool.submit(labels.infer, make_dataset(), folder, options)
@@ -219,7 +219,7 @@ def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch, caplo
         patch.setattr("compare_gan.labels.network.PretextTask", forbidden)
         # The network exists: only the classifier is trained again, also without file locks.
         os.remove(tmp_path / "labels" / "manifest.json")
-        patch.setattr("compare_gan.files.fcntl.flock", _no_locks)
+        patch.setattr("compare_gan.locks.fcntl.flock", _no_locks)
         np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)
         patch.setattr("compare_gan.labels.pipeline.train_classifier", forbidden)
         np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)

@@ -2,13 +2,14 @@
 
 import json
 import os
+import pathlib
 import signal
 import subprocess
 import sys
 
 import pytest
 
-from compare_gan import files
+from compare_gan import files, locks
 from compare_gan.errors import UserError
 from compare_gan.training import run_lock
 from compare_gan.training.run_lock import RunLock
@@ -20,6 +21,7 @@ with RunLock(sys.argv[1]):
     print("held", flush=True)
     time.sleep(60)
 """
+_needs_proc = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
 
 
 @pytest.fixture(name="path")
@@ -35,8 +37,21 @@ def _other(path):
         other.kill()
 
 
+@pytest.fixture(name="no_flock")
+def _no_flock(monkeypatch):
+    monkeypatch.setattr(locks, "lock_at_once", lambda descriptor: False)
+
+
 def _write(path, **values):
-    files.write_json(path, {"version": 1, "host": files.host(), "time": "now"} | values)
+    files.write_json(path, {"version": 1, "host": locks.host(), "time": "now"} | values)
+
+
+def _wait_for(condition):
+    for _ in range(500):
+        if condition():
+            return True
+        signal.sigtimedwait([], 0.01)
+    return False
 
 
 def test_it_may_be_entered_again_and_is_gone_afterwards(path):
@@ -52,10 +67,12 @@ def test_it_may_be_entered_again_and_is_gone_afterwards(path):
     assert not os.path.exists(path)
 
 
-def test_another_process_is_refused_until_it_dies(path, other, caplog):
+def test_another_process_is_refused_until_it_dies(path, other, monkeypatch, caplog):
+    # As seen from another container: the number of the process says nothing.
+    monkeypatch.setattr(locks, "is_alive", lambda pid: False)
     with pytest.raises(UserError) as caught, RunLock(path):
         pass
-    assert f"is in use: process {other.pid} on {files.host()} has been training" in str(
+    assert f"is in use: process {other.pid} on {locks.host()} has been training" in str(
         caught.value
     )
     assert "delete" not in str(caught.value)
@@ -64,19 +81,22 @@ def test_another_process_is_refused_until_it_dies(path, other, caplog):
     assert os.path.exists(path)
     with caplog.at_level("INFO", logger="compare_gan"), RunLock(path):
         assert (
-            f"Process {other.pid} on {files.host()}, which trained here, was killed" in caplog.text
+            f"Process {other.pid} on {locks.host()}, which trained here, was killed" in caplog.text
         )
 
 
-def test_a_process_number_that_was_reused_does_not_count(path):
-    started = run_lock._process_start(os.getpid())
-    assert started
-    _write(path, pid=os.getpid(), process_started=started)
-    with pytest.raises(UserError, match="is in use"), RunLock(path):
-        pass
-    _write(path, pid=os.getpid(), process_started="1")
-    with RunLock(path):
-        pass
+def test_a_file_that_the_process_before_removes_is_not_taken_for_the_lock(path, monkeypatch):
+    lock_at_once = locks.lock_at_once
+
+    def late(descriptor):
+        monkeypatch.setattr(locks, "lock_at_once", lock_at_once)
+        os.remove(path)
+        os.rmdir(os.path.dirname(path))
+        return lock_at_once(descriptor)
+
+    monkeypatch.setattr(locks, "lock_at_once", late)
+    with RunLock(path), pytest.raises(UserError, match="is in use"):
+        RunLock(path).__enter__()
 
 
 def test_another_host_holds_it_while_it_touches_the_file(path, monkeypatch):
@@ -88,11 +108,7 @@ def test_another_host_holds_it_while_it_touches_the_file(path, monkeypatch):
     monkeypatch.setattr(run_lock, "_BEAT_SECONDS", 0.01)
     with RunLock(path):
         os.utime(path, (past, past))
-        deadline = 200
-        while os.stat(path).st_mtime < past + 60 and deadline:
-            deadline -= 1
-            signal.sigtimedwait([], 0.01)
-        assert deadline
+        assert _wait_for(lambda: os.stat(path).st_mtime > past + 60)
 
 
 def test_a_damaged_file_does_not_count(path):
@@ -102,7 +118,46 @@ def test_a_damaged_file_does_not_count(path):
             pass
 
 
-def test_a_lock_that_was_taken_over_is_left_alone(path):
+def test_a_file_that_cannot_be_opened_is_not_free(path, monkeypatch):
+    _write(path, pid=1)
+
+    def refuse(*args):
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(run_lock.os, "open", refuse)
+    with pytest.raises(UserError, match=r"cannot be opened \(Permission denied\), so another user"):
+        RunLock(path).__enter__()
+
+
+@pytest.mark.parametrize("replaced", (True, False))
+def test_a_lost_lock_ends_the_training_and_is_left_alone(path, replaced, monkeypatch, caplog):
+    monkeypatch.setattr(run_lock, "_BEAT_SECONDS", 0.01)
+    with pytest.raises(KeyboardInterrupt), RunLock(path):
+        os.remove(path)
+        if replaced:
+            _write(path, host="elsewhere", pid=1)
+        _wait_for(lambda: False)
+    assert "was removed or replaced" in caplog.text
+    assert os.path.exists(path) == replaced
+
+
+@_needs_proc
+@pytest.mark.usefixtures("no_flock")
+def test_without_flock_a_process_number_that_was_reused_does_not_count(path):
+    started = locks.process_start(os.getpid())
+    assert started
+    _write(path, pid=os.getpid(), process_started=started)
+    with pytest.raises(UserError, match="is in use") as caught, RunLock(path):
+        pass
+    assert "delete" not in str(caught.value)
+    _write(path, pid=os.getpid(), process_started="1")
     with RunLock(path):
-        _write(path, host="elsewhere", pid=1)
-    assert os.path.exists(path)
+        assert str(os.getpid()) in pathlib.Path(path).read_text()
+
+
+@pytest.mark.usefixtures("no_flock")
+def test_without_flock_and_start_times_there_is_a_hint(path, monkeypatch):
+    monkeypatch.setattr(locks, "process_start", lambda pid: None)
+    _write(path, pid=os.getpid(), process_started=None)
+    with pytest.raises(UserError, match=r"or delete training\.lock there if that process is gone"):
+        RunLock(path).__enter__()
