@@ -65,10 +65,11 @@ class ModularGAN:
       experimental_force_graph_unroll: Accepted for old configs: steps are always unrolled.
       deprecated_split_disc_calls: Show real and generated images to the discriminator in separate
         forwards (different batch statistics under batch norm) instead of one.
-      **options_of_others: Values that gin binds under the name of this class for the trainer; they
-        are ignored here. A caller cannot give them.
+      **options_of_others: Values that gin binds under the name of this class for the trainer,
+        which finds them in `trainer_options`. A caller cannot give them.
 
     Attributes:
+      trainer_options: Values of `options_of_others`, by name.
       heads: Layers on the discriminator's features, by name: those of the tasks, and others.
 
     Raises:
@@ -120,6 +121,7 @@ class ModularGAN:
         **options_of_others: Any,
     ):
         check_remaining_keywords(type(self), options_of_others)
+        self.trainer_options = options_of_others
         height, width, channels = image_shape
         self.image_shape = (height, width, channels)
         self.num_classes = num_classes
