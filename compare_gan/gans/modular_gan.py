@@ -51,6 +51,8 @@ class ModularGAN:
       disc_iters: Discriminator steps before each generator step.
       loss: Function of real and fake logits.
       penalties: `Penalty` objects and functions (terms of the discriminator's loss with weight 1).
+        The GAN works with copies of penalties and augmentations, so that their variables are its
+        own.
       augmentations: `Augmentation` objects, applied in this order to all images that the
         discriminator sees.
       tasks: `AuxiliaryTask` objects, in addition to those of the class.
@@ -142,10 +144,12 @@ class ModularGAN:
         for task in self.tasks:
             task.check(self.image_shape, self.num_classes if conditional else None)
         self._build_networks(generator, discriminator)
+        self.penalties = parts.prepared(self.penalties)
+        self.augmentations = parts.prepared(self.augmentations)
         # By kind and name of the part, the variables of the parts that have a memory.
         self.memories: dict[str, list[keras.Variable]] = {
-            **parts.prepare("penalties", self.penalties),
-            **parts.prepare("augmentations", self.augmentations),
+            **parts.memories("penalties", self.penalties),
+            **parts.memories("augmentations", self.augmentations),
         }
 
     # Methods that subclasses override.

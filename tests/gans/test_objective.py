@@ -170,13 +170,19 @@ def test_wrong_penalties_are_refused(dummy, penalty, sentence):
         dummy.make_gan(ModularGAN, penalties=penalty)
 
 
-def test_a_penalty_with_memory_belongs_to_one_gan(dummy):
-    penalty = LeCam()
-    gan = dummy.make_gan(ModularGAN, penalties=[penalty])
-    assert {id(v) for v in penalty.variables} < {id(v) for v in gan.variables}
-    assert list(gan.memories) == ["penalties/lecam"]
-    with pytest.raises(UserError, match="This LeCam is already part of another GAN"):
-        dummy.make_gan(ModularGAN, penalties=[penalty])
+def test_one_penalty_with_memory_configures_several_gans(dummy):
+    given = LeCam(decay=0.5, start_step=0)
+    gans = [dummy.make_gan(ModularGAN, penalties=[given]) for _ in range(2)]
+    for gan in gans:
+        [penalty] = gan.penalties
+        assert penalty.decay == 0.5 and len(penalty.variables) == 2
+        assert {id(v) for v in penalty.variables} < {id(v) for v in gan.variables}
+        assert list(gan.memories) == ["penalties/lecam"]
+    batch = dummy.make_batch()
+    gans[0].discriminator_loss(batch, gans[0].fakes(batch), step=1)
+    averages = [float(gan.penalties[0].real_average.numpy()) for gan in gans]
+    assert averages[0] != 0.0 and averages[1] == 0.0
+    assert given.variables == []
 
 
 # Lazy penalties.
@@ -204,8 +210,10 @@ def test_a_lazy_penalty_is_the_full_one_in_every_kth_update(dummy, jit_compile, 
     if jit_compile and spectral_norm:
         pytest.skip("XLA takes seconds to compile each.")
     networks = {"discriminator": {"spectral_norm": spectral_norm}}
-    lazy = _Counting(gamma=0.5, interval=3)
-    gan = dummy.make_gan(ModularGAN, penalties=[lazy], disc_iters=2, **networks)
+    gan = dummy.make_gan(
+        ModularGAN, penalties=[_Counting(gamma=0.5, interval=3)], disc_iters=2, **networks
+    )
+    [lazy] = gan.penalties
     whole = dummy.make_gan(ModularGAN, penalties=[R1(gamma=0.5)], disc_iters=2, **networks)
     batch = {k: tf.constant(v) for k, v in dummy.make_batch().items()}
     fakes = gan.fakes(batch)

@@ -192,6 +192,13 @@ def test_spellings_that_do_not_contradict_each_other(tiny_run, bindings):
     Experiment.from_gin()
 
 
+@pytest.mark.parametrize("binding", ("penalty.fn = @lecam()", "S3GAN.penalties = [@lecam()]"))
+def test_a_penalty_with_memory_is_trained_in_either_spelling(make_trainer, tmp_path, binding):
+    trainer = make_trainer(tmp_path, binding)
+    trainer.run_steps(1)
+    assert _values(trainer)["penalties/lecam/real_average"] != 0.0
+
+
 def test_old_spellings_fill_the_arguments(tiny_run):
     parse(
         [],
