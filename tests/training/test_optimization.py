@@ -3,7 +3,7 @@
 import gin
 import pytest
 
-from compare_gan import config, registry
+from compare_gan import config
 from compare_gan.errors import UserError
 from compare_gan.gans import S3GAN
 from compare_gan.training.experiment import Experiment
