@@ -81,7 +81,7 @@ def check_range(name: str, value: float, least: float = 0, most: float = math.in
     """
     check_number(name, value)
     if not least <= value <= most:
-        allowed = f"at least {least}" if most == math.inf else f"within {least} and {most}"
+        allowed = f"at least {least}" if most == math.inf else f"between {least} and {most}"
         raise UserError(f"{name} must be {allowed}, received {value!r}.")
 
 

@@ -10,9 +10,9 @@ class Memory:
     """Base of parts that may own variables, such as averages over the steps of a run.
 
     A subclass creates them in `build` with `add_variable`. A GAN works with a copy of the object,
-    which has variables of its own (`gan.penalties`, `gan.augmentations`). They are part of the GAN's state: they
-    go into checkpoints under `<kind>/<name>/<variable>`, and they are equal on all replicas because
-    an assigned value is averaged over the replicas.
+    which has variables of its own (see `gan.penalties` and `gan.augmentations`). They are part of
+    the GAN's state: they go into checkpoints under `<kind>/<name>/<variable>`, and they are equal
+    on all replicas because an assigned value is averaged over the replicas.
 
     Attributes:
       name: Name in checkpoints; a subclass sets it.

@@ -429,7 +429,8 @@ def test_tasks_are_added_to_those_of_the_class(dummy):
         [each.generator_loss(batch) for each in (ssgan, gan)],
     ):
         first, second = (
-            {k: float(v) for k, v in (each.parts | {"total": each.total}).items()} for each in terms
+            {k: float(v) for k, v in (each.parts | each.measures | {"total": each.total}).items()}
+            for each in terms
         )
         assert first == second
     both = dummy.make_gan(SSGAN, rotated_batch_size=8, tasks=["class_prediction"], conditional=True)
