@@ -83,8 +83,8 @@ class ClassPredictionTask(AuxiliaryTask):
         correct = ops.cast(
             ops.equal(ops.argmax(logits, axis=1), ops.argmax(labels, axis=1)), labels.dtype
         )
-        # Replicas may have different numbers of labels. The mean of the replicas' losses is the mean
-        # over all labelled images if each divides by the average number. None gives 0 / epsilon.
+        # Replicas may have different numbers of labels. The mean of their losses is the mean over
+        # all labelled images if each divides by the average number. None gives 0 / epsilon.
         [count] = cross_replica_mean([ops.sum(available)])
         count = ops.maximum(count, 1e-6)
         loss = ops.sum(available * cross_entropy) / count
