@@ -115,7 +115,7 @@ def _torch_run(ours, batch, precision: str, steps: int):
         arrays,
         device=device,
         precision=precision,
-        optimization=ours.experiment.options.optimization,
+        optimization=ours.state.optimization,
     )
     tensors = trainer.to_device(arrays)
 

@@ -154,7 +154,7 @@ def compare_with_torch(
     with tempfile.TemporaryDirectory() as model_dir:
         trainer = make_trainer(name, model_dir, bindings)
         batches = list(trainer.batches().take(steps + 1).as_numpy_iterator())
-        optimization = trainer.experiment.options.optimization
+        optimization = trainer.state.optimization
         make_peer = make_peer or functools.partial(fastest_trainer, optimization=optimization)
         peer = make_peer(name, trainer.gan, batches[0])
         seconds, peer_seconds, differences = [], [], []

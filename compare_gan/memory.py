@@ -1,18 +1,18 @@
 """Memory of penalties and augmentations: variables that a run saves and restores."""
 
-from typing import Any
+import copy
+from typing import Any, Self
 
 import keras
-
-from compare_gan.errors import UserError
 
 
 class Memory:
     """Base of parts that may own variables, such as averages over the steps of a run.
 
-    A subclass creates them in `build` with `add_variable`. They are part of the GAN's state: they
-    go into checkpoints under `<kind>/<name>/<variable>`, and they are equal on all replicas because
-    an assigned value is averaged over the replicas.
+    A subclass creates them in `build` with `add_variable`. A GAN works with a copy of the object,
+    which has variables of its own (see `gan.penalties` and `gan.augmentations`). They are part of
+    the GAN's state: they go into checkpoints under `<kind>/<name>/<variable>`, and they are equal
+    on all replicas because an assigned value is averaged over the replicas.
 
     Attributes:
       name: Name in checkpoints; a subclass sets it.
@@ -34,23 +34,20 @@ class Memory:
 
     def __init__(self) -> None:
         self.variables: list[keras.Variable] = []
-        self._is_built = False
 
     def build(self) -> None:
-        """Creates the variables: none unless overridden. Called once, by `prepare`."""
+        """Creates the variables: none unless overridden. `prepare` calls it."""
 
     def prepare(self) -> None:
-        """Calls `build`, once; the GAN does this when it is constructed.
-
-        Raises:
-          UserError: Another GAN did it before: its variables cannot serve both.
-        """
-        if self._is_built and self.variables:
-            raise UserError(
-                f"This {type(self).__name__} is already part of another GAN: make one for each."
-            )
-        self._is_built = True
+        """Creates the variables anew with `build`; a GAN calls this on its own copy."""
+        self.variables = []
         self.build()
+
+    def prepared_copy(self) -> Self:
+        """A copy with variables of its own: one object may configure several GANs."""
+        part = copy.copy(self)
+        part.prepare()
+        return part
 
     def add_variable(self, name: str, initial_value: Any = 0.0) -> keras.Variable:
         """Creates a float32 variable, of the shape of `initial_value`, that training updates.

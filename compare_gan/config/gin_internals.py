@@ -125,6 +125,13 @@ def values_under(cls: type, names: Sequence[str]) -> dict[str, Any]:
     return found
 
 
+def is_bound_in_any_scope(cls: type, name: str) -> bool:
+    """Whether a parameter is bound under the name of a class or of its bases, in whatever scope."""
+    configurables = (gin_config._INVERSE_REGISTRY.get(base) for base in inspect.getmro(cls))
+    selectors = {each.selector for each in configurables if each is not None}
+    return any(selector in selectors and name == bound for selector, bound, _ in bindings())
+
+
 def mark_as_used(cls: type, values: Mapping[str, Any]) -> None:
     """Adds values to gin's operative config, under the name of a class."""
     selector = gin_config._INVERSE_REGISTRY[cls].selector

@@ -4,7 +4,7 @@ import inspect
 from collections.abc import Callable, Iterable
 from typing import Any
 
-from compare_gan.config.gin_internals import values_under
+from compare_gan.config.gin_internals import is_bound_in_any_scope
 from compare_gan.errors import UserError, with_known_names
 
 
@@ -45,7 +45,7 @@ def check_remaining_keywords(cls: type, keywords: Iterable[str]) -> None:
     others = set(getattr(cls, "options_of_others", ()))
     check_keywords(cls, (name for name in keywords if name not in others))
     for name in keywords:
-        if name not in values_under(cls, [name]):
+        if not is_bound_in_any_scope(cls, name):
             raise UserError(
                 f"{cls.__name__} has no parameter '{name}': it is an option of the trainer "
                 "(training.optimization.OptimizationOptions)."

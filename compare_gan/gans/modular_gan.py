@@ -16,6 +16,7 @@ from compare_gan.gans.noise import Noise
 from compare_gan.gans.tasks import AuxiliaryTask
 from compare_gan.gans.terms import LossTerms, add_penalties
 from compare_gan.losses import non_saturating, sees_real
+from compare_gan.penalties import Penalty
 from compare_gan.registry import call_with_requested
 from compare_gan.types import Tensor
 
@@ -51,6 +52,8 @@ class ModularGAN:
       disc_iters: Discriminator steps before each generator step.
       loss: Function of real and fake logits.
       penalties: `Penalty` objects and functions (terms of the discriminator's loss with weight 1).
+        The GAN works with copies of penalties and augmentations, so that their variables are its
+        own.
       augmentations: `Augmentation` objects, applied in this order to all images that the
         discriminator sees.
       tasks: `AuxiliaryTask` objects, in addition to those of the class.
@@ -65,10 +68,11 @@ class ModularGAN:
       experimental_force_graph_unroll: Accepted for old configs: steps are always unrolled.
       deprecated_split_disc_calls: Show real and generated images to the discriminator in separate
         forwards (different batch statistics under batch norm) instead of one.
-      **options_of_others: Values that gin binds under the name of this class for the trainer; they
-        are ignored here. A caller cannot give them.
+      **options_of_others: Values that gin binds under the name of this class for the trainer,
+        which finds them in `trainer_options`. A caller cannot give them.
 
     Attributes:
+      trainer_options: Values of `options_of_others`, by name.
       heads: Layers on the discriminator's features, by name: those of the tasks, and others.
 
     Raises:
@@ -120,6 +124,7 @@ class ModularGAN:
         **options_of_others: Any,
     ):
         check_remaining_keywords(type(self), options_of_others)
+        self.trainer_options = options_of_others
         height, width, channels = image_shape
         self.image_shape = (height, width, channels)
         self.num_classes = num_classes
@@ -140,10 +145,12 @@ class ModularGAN:
         for task in self.tasks:
             task.check(self.image_shape, self.num_classes if conditional else None)
         self._build_networks(generator, discriminator)
+        self.penalties = parts.prepared(self.penalties)
+        self.augmentations = parts.prepared(self.augmentations)
         # By kind and name of the part, the variables of the parts that have a memory.
         self.memories: dict[str, list[keras.Variable]] = {
-            **parts.prepare("penalties", self.penalties),
-            **parts.prepare("augmentations", self.augmentations),
+            **parts.memories("penalties", self.penalties),
+            **parts.memories("augmentations", self.augmentations),
         }
 
     # Methods that subclasses override.
@@ -163,13 +170,9 @@ class ModularGAN:
 
     def check_batch_size(self, batch_size_per_replica: int) -> None:
         """Raises UserError if this GAN cannot train on batches of this size."""
-        if num_replicas() > 1 and mixes_examples(self.discriminator):
+        if num_replicas() > 1:
             for penalty in self.penalties:
-                if penalty.interval > 1 and penalty.term("discriminator"):
-                    raise UserError(
-                        f"{penalty.name}.interval must be 1 on {num_replicas()} replicas: the "
-                        "discriminator has batch norm, which averages over them in every step."
-                    )
+                self._check_interval(penalty)
         for task in self.tasks:
             task.check_batch_size(batch_size_per_replica)
 
@@ -282,8 +285,6 @@ class ModularGAN:
             [(shown, y, self.tasks), (shown_fakes, fake_y, fake_tasks)],
             self.deprecated_split_disc_calls,
         )
-        for augmentation in self.augmentations:
-            augmentation.update(real.logits, fake.logits, step)
         losses = self.loss(real.logits, fake.logits)
         terms = add_penalties(
             LossTerms(
@@ -297,9 +298,7 @@ class ModularGAN:
             self.penalties,
             "discriminator",
             update=step * self.disc_iters + iteration,
-            discriminator=lambda images: (
-                self.discriminate(self._augmented(images, batch, _REAL, step), y).logits
-            ),
+            discriminator=self._scorer(batch, y, _REAL, step),
             x_fake=fake_images,
             real_logits=real.logits,
             fake_logits=fake.logits,
@@ -310,6 +309,9 @@ class ModularGAN:
         for task in self.tasks:
             seen = {"real": real.seen[task.name], "fake": fake.seen[task.name]}
             terms = terms.plus(call_with_requested(task.discriminator_terms, **seen, step=step))
+        # Last, so that all images of a step are augmented equally strongly.
+        for augmentation in self.augmentations:
+            augmentation.update(real.logits, fake.logits, step)
         return terms
 
     def generator_loss(self, batch: TrainingBatch, step: Any = 0) -> LossTerms:
@@ -348,9 +350,7 @@ class ModularGAN:
             self.penalties,
             "generator",
             update=step,
-            discriminator=lambda x: (
-                self.discriminate(self._augmented(x, batch, _FAKE, step), fake_y).logits
-            ),
+            discriminator=self._scorer(batch, fake_y, _FAKE, step),
             x_fake=images,
             real_logits=real_logits,
             fake_logits=fake.logits,
@@ -387,10 +387,19 @@ class ModularGAN:
             images = augmentation(images, noise.uniform, noise.normal, step)
         return images
 
+    def _scorer(
+        self, batch: TrainingBatch, y: Tensor | None, stream: int, step: Any
+    ) -> Callable[[Tensor], Tensor]:
+        """The function from images to logits [b, 1], with labels and a half's augmentation."""
+        return lambda images: (
+            self.discriminate(self._augmented(images, batch, stream, step), y).logits
+        )
+
     def _available(self, batch: TrainingBatch, step: Any) -> dict[str, Any]:
         """The values that penalties of both networks may ask for."""
         fake_y, noise = self._fake_labels(batch), Noise(batch["seed"], _PENALTIES)
         return {
+            "discriminator_of_fakes": self._scorer(batch, fake_y, _FAKE, step),
             "generator": lambda z: self.generator((z, fake_y), training=True),
             "x": batch["images"],
             "y": self.labels(batch),
@@ -403,6 +412,19 @@ class ModularGAN:
 
     def _fake_labels(self, batch: TrainingBatch) -> Tensor | None:
         return batch["fake_labels"] if self.conditional else None
+
+    def _check_interval(self, penalty: Penalty) -> None:
+        """Raises UserError if a lazy penalty calls a network with batch norm, on replicas."""
+        requested = set(penalty.requested()) if penalty.interval > 1 else set()
+        for network, model in (
+            ("discriminator", self.discriminator),
+            ("generator", self.generator),
+        ):
+            if mixes_examples(model) and requested & {network, f"{network}_of_fakes"}:
+                raise UserError(
+                    f"{penalty.name}.interval must be 1 on {num_replicas()} replicas: the "
+                    f"{network} has batch norm, which averages over them in every step."
+                )
 
     def _build_networks(self, generator: Any, discriminator: Any) -> None:
         if self.architecture is None and (generator is None or discriminator is None):

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import keras
 
@@ -12,6 +12,8 @@ from compare_gan.errors import UserError
 from compare_gan.memory import Memory
 from compare_gan.penalties import FunctionPenalty, Penalty, no_penalty
 from compare_gan.penalties.base import function_name
+
+_Part = TypeVar("_Part", bound=Memory)
 
 
 def make_parts(kind: str, given: Any) -> list[Any]:
@@ -95,9 +97,11 @@ def make_augmentations(given: Any) -> list[Augmentation]:
     return unique_names("augmentation", parts)
 
 
-def prepare(group: str, parts: Iterable[Memory]) -> dict[str, list[keras.Variable]]:
-    """Creates the variables of parts; returns them by `group/name` of the part, if it has any."""
-    parts = list(parts)
-    for part in parts:
-        part.prepare()
+def prepared(parts: Iterable[_Part]) -> list[_Part]:
+    """Copies of parts with variables of their own."""
+    return [part.prepared_copy() for part in parts]
+
+
+def memories(group: str, parts: Iterable[Memory]) -> dict[str, list[keras.Variable]]:
+    """The variables of parts by `group/name` of the part, if it has any."""
     return {f"{group}/{part.name}": part.variables for part in parts if part.variables}

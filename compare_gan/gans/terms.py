@@ -15,21 +15,25 @@ class LossTerms(NamedTuple):
 
     Attributes:
       total: Float scalar, weights applied.
-      parts: Float scalars by name, weights not applied: losses, and measures such as accuracies.
+      parts: Losses by name, float scalars without their weights; logged as `loss/<name>`.
+      measures: Accuracies by name, float scalars that are no losses; logged as `accuracy/<name>`.
 
     Example:
       >>> from compare_gan.gans import LossTerms
       >>> adversarial = LossTerms(1.5, {"d_loss": 1.5})
       >>> adversarial.plus(LossTerms(0.5, {"rotation_loss": 0.25}))
-      LossTerms(total=2.0, parts={'d_loss': 1.5, 'rotation_loss': 0.25})
+      LossTerms(total=2.0, parts={'d_loss': 1.5, 'rotation_loss': 0.25}, measures={})
     """
 
     total: Tensor
     parts: dict[str, Tensor]
+    measures: dict[str, Tensor] = {}  # noqa: RUF012  # Never changed in place.
 
     def plus(self, other: "LossTerms") -> "LossTerms":
-        """The sum of both totals, with the parts of both."""
-        return LossTerms(self.total + other.total, self.parts | other.parts)
+        """The sum of both totals, with the parts and measures of both."""
+        return LossTerms(
+            self.total + other.total, self.parts | other.parts, self.measures | other.measures
+        )
 
 
 def add_penalties(
@@ -60,9 +64,14 @@ def add_penalties(
                 penalty.name,
             )
         total = total + penalty.weight_at(available["step"], available["x"]) * value
-        in_both = penalty.term("discriminator") and penalty.term("generator")
-        parts[f"{penalty.name}_{network}" if in_both else penalty.name] = value
-    return LossTerms(total, parts)
+        parts[part_name(penalty, network)] = value
+    return LossTerms(total, parts, terms.measures)
+
+
+def part_name(penalty: Penalty, network: str) -> str:
+    """The name of a penalty's term among the parts of a network's loss."""
+    in_both = penalty.term("discriminator") and penalty.term("generator")
+    return f"{penalty.name}_{network}" if in_both else penalty.name
 
 
 def _times(factor: int, term: Callable[..., Any], available: Mapping[str, Any]) -> Any:

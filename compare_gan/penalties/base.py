@@ -16,6 +16,7 @@ from compare_gan.types import Tensor
 AVAILABLE = {
     "discriminator": "function from images to logits [b, 1]: in training mode, with the labels and "
     "augmentations of the real images (in the generator's loss: of the generated ones)",
+    "discriminator_of_fakes": "the same with the labels and augmentations of the generated images",
     "generator": "function from latents [b, z_dim] to images: in training mode, with `fake_y`",
     "x": "real images",
     "x_fake": "generated images; in the generator's loss with their gradient",
@@ -91,9 +92,17 @@ class Penalty(Memory):
         """
         return value_at(self.weight, step)
 
+    def _terms(self) -> list[Callable[..., Tensor]]:
+        return [term for network in ("discriminator", "generator") if (term := self.term(network))]
+
+    def requested(self) -> list[str]:
+        """Names of the values of `AVAILABLE` that the terms get."""
+        parameters = [name for term in self._terms() for name in inspect.signature(term).parameters]
+        return [name for name in AVAILABLE if name in parameters]
+
     def check(self) -> None:
         """Raises UserError if a term requests an unknown value, or if there is no term."""
-        terms = [term for network in ("discriminator", "generator") if (term := self.term(network))]
+        terms = self._terms()
         if not terms:
             raise UserError(
                 f"The penalty '{self.name}' joins no loss: it needs a method discriminator_term or "
@@ -102,7 +111,7 @@ class Penalty(Memory):
         for term in terms:
             for name in required_parameters(term):
                 if name not in AVAILABLE:
-                    sentence = f"The penalty '{self.name}' asks for '{name}'."
+                    sentence = f"The penalty '{self.name}' requests the unknown value '{name}'."
                     raise UserError(with_known_names(sentence, name, AVAILABLE))
 
 

@@ -18,6 +18,7 @@ from compare_gan.config.checks import PARTS_OF_GANS
 from compare_gan.config.gin_internals import values_under
 from compare_gan.errors import UserError
 from compare_gan.gans import ModularGAN
+from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.optimizers import make_optimizers
 from compare_gan.training.run_options import Options
 
@@ -70,7 +71,7 @@ def check_gan(
                 f"infer_labels.soft = True needs {name}.use_soft_labels = True: otherwise {name} "
                 "takes the most probable class of each label."
             )
-        make_optimizers(options.optimization)
+        make_optimizers(options.optimization or OptimizationOptions.of(gan))
     with located("options.batch_size"):
         if options.batch_size % num_replicas:
             raise UserError(

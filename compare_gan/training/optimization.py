@@ -1,7 +1,6 @@
 """Options of the optimization: learning rates, optimizers, the average of the generator."""
 
 import dataclasses
-import inspect
 from collections.abc import Callable
 from typing import Any
 
@@ -57,19 +56,13 @@ class OptimizationOptions:
         return self.g_lr if self.d_lr is None else self.d_lr
 
     @classmethod
-    def from_gin(cls, gan_class: Any) -> "OptimizationOptions":
-        """Reads the options that gin binds for a GAN.
-
-        Args:
-          gan_class: Class of the GAN, or a function that returns one: then ModularGAN's options.
-        """
-        part = gan_class if inspect.isclass(gan_class) else ModularGAN
-        values = gin_internals.values_under(part, ModularGAN.options_of_others)
-        options = cls(**values, scope=part.__name__)
+    def of(cls, gan: ModularGAN) -> "OptimizationOptions":
+        """Takes the options that gin bound under the name of a GAN when it was constructed."""
+        options = cls(**gan.trainer_options, scope=type(gan).__name__)
         defaults = {
             field.name: field.default
             for field in dataclasses.fields(cls)
-            if field.name != "scope" and field.name not in values
+            if field.name != "scope" and field.name not in gan.trainer_options
         }
         gin_internals.mark_as_used(ModularGAN, defaults)
         return options

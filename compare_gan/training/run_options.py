@@ -35,7 +35,8 @@ class Options:
       penalty: Penalty in the spelling of 2019; read from gin's scope `penalty`.
       diff_augment: Augmentation in the spelling of a descendant of the 2019 library; read from
         gin's scope `DiffAugment`.
-      optimization: Learning rates, optimizers and moving average; read from gin's scope of the GAN.
+      optimization: Learning rates, optimizers and moving average; None = those that gin binds under
+        the name of the GAN.
 
     Raises:
       UserError: A value is not allowed.
@@ -59,15 +60,12 @@ class Options:
     loss: LossOptions = dataclasses.field(default_factory=LossOptions)
     penalty: PenaltyOptions = dataclasses.field(default_factory=PenaltyOptions)
     diff_augment: DiffAugmentOptions = dataclasses.field(default_factory=DiffAugmentOptions)
-    optimization: OptimizationOptions = None  # type: ignore[assignment]  # Set below.
+    optimization: OptimizationOptions | None = None
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "training_steps", "disc_iters", "z_dim"):
             check_positive_integer(f"options.{name}", getattr(self, name))
         check_scheduled_range("options.lamba", self.lamba)
-        if self.optimization is None:
-            optimization = OptimizationOptions.from_gin(registry.get("gan", self.gan_class))
-            object.__setattr__(self, "optimization", optimization)
 
     def make_gan(self, image_shape: tuple[int, int, int], num_classes: int | None) -> ModularGAN:
         """Builds the GAN, both networks included, for images of this shape ([H, W, C]).
@@ -91,7 +89,7 @@ class Options:
 @gin.configurable("run_config")
 @dataclasses.dataclass(frozen=True)
 class RunConfig:
-    """Options of a run that do not change what is trained (gin scope `run_config`).
+    """How a run is executed (gin scope `run_config`).
 
     Attributes:
       tf_random_seed: Seed of weights, batches and noise; None draws one and records it.

@@ -18,7 +18,8 @@ class TrainState:
     Args:
       gan: The GAN.
       seed: Seed of batches and noise.
-      optimization: Learning rates, optimizers and the average of the generator.
+      optimization: Learning rates, optimizers and the average of the generator; None = those that
+        gin bound for the GAN.
 
     Attributes:
       gan: The GAN with its networks, heads, and variables of penalties and augmentations.
@@ -30,8 +31,10 @@ class TrainState:
         unless `optimization.g_use_ema`.
     """
 
-    def __init__(self, gan: ModularGAN, seed: int, optimization: OptimizationOptions):
+    def __init__(self, gan: ModularGAN, seed: int, optimization: OptimizationOptions | None = None):
         self.gan = gan
+        if optimization is None:
+            optimization = OptimizationOptions.of(gan)
         self.optimization = optimization
         replicated = dict(trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
         self.step = tf.Variable(0, dtype=tf.int64, name="step", **replicated)

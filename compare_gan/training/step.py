@@ -9,6 +9,7 @@ import tensorflow as tf
 from compare_gan import engine
 from compare_gan.engine.loop import as_float
 from compare_gan.gans import LossTerms
+from compare_gan.gans.terms import part_name
 from compare_gan.training.state import TrainState
 
 
@@ -34,7 +35,8 @@ class TrainStep:
 
         Returns:
           float32 [len(names)]: losses by term, accuracies, gradient norms, mean image, loss scales
-          under float16; in the order of `names`.
+          under float16; in the order of `names`. Terms of the discriminator's loss are those of its
+          last update, except lazy penalties, which are means over its updates.
         """
         gan = self._state.gan
         done = tf.convert_to_tensor(self._state.step)  # Generator steps, this one not included.
@@ -48,6 +50,7 @@ class TrainStep:
             fakes = gan.joint_fakes(d_batches)
         else:
             fakes = [None] * gan.disc_iters
+        updates = []
         for i, (d_batch, fake) in enumerate(zip(d_batches, fakes, strict=True)):
             fake = gan.fakes(d_batch) if fake is None else fake
             values = self._update(
@@ -56,6 +59,12 @@ class TrainStep:
                 self._state.d_optimizer,
                 "discriminator",
             )
+            updates.append(values)
+        # A lazy penalty is zero in most updates, possibly in every last one: its mean is recorded.
+        for penalty in gan.penalties:
+            if penalty.interval > 1 and penalty.term("discriminator"):
+                name = f"loss/{part_name(penalty, 'discriminator')}"
+                values[name] = tf.add_n([each[name] for each in updates]) / gan.disc_iters
         # One non-finite pixel makes the mean non-finite: a cheap check for a diverged generator.
         values["fake_image_mean"] = tf.reduce_mean(fake)
         values |= self._update(
@@ -78,13 +87,12 @@ class TrainStep:
     ) -> dict[str, tf.Tensor]:
         def loss_and_parts() -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
             terms = loss_fn()
-            return terms.total, terms.parts
+            losses = {f"loss/{name}": value for name, value in terms.parts.items()}
+            measures = {f"accuracy/{name}": value for name, value in terms.measures.items()}
+            return terms.total, losses | measures
 
         done = engine.update(loss_and_parts, variables, optimizer)
-        values = {
-            f"{'accuracy' if 'accuracy' in name else 'loss'}/{name}": value
-            for name, value in done.aux.items()
-        }
+        values = dict(done.aux)
         values[f"loss/{network}"] = done.loss
         values[f"gradient_norm/{network}"] = done.gradient_norm
         if done.loss_scale is not None:

@@ -11,6 +11,7 @@ from keras import ops
 
 from compare_gan import losses
 from compare_gan.augmentations import Augmentation, DiffAugment
+from compare_gan.backend import gradient
 from compare_gan.errors import UserError
 from compare_gan.gans import S3GAN, SSGAN, ModularGAN
 from compare_gan.gans.tasks import ClassPredictionTask, RotationTask
@@ -144,6 +145,8 @@ def test_a_term_receives_all_that_it_asks_for_in_both_losses(dummy):
         half = ("x", "real_logits") if real else ("x_fake", "fake_logits")
         found = values["discriminator"](values[half[0]])
         np.testing.assert_allclose(found, values[half[1]], **CLOSE)
+        found = values["discriminator_of_fakes"](values["x_fake"])
+        np.testing.assert_allclose(found, values["fake_logits"], **CLOSE)
         assert values["features"].shape == (8, 6)
         assert np.isfinite(values["real_logits"]).all() == real
         kernels = {v.path for v in getattr(gan, f"{network}_variables") if v.name == "kernel"}
@@ -154,11 +157,37 @@ def test_a_term_receives_all_that_it_asks_for_in_both_losses(dummy):
         assert abs(np.mean(draws[1])) < 0.15 and abs(np.std(draws[1]) - 1) < 0.12
 
 
+def test_r2_of_a_conditional_gan_is_its_finite_difference(dummy):
+    """With the labels of the generated images, which differ from those of the real ones."""
+
+    class R2(Penalty):
+        name = "r2"
+
+        def discriminator_term(self, discriminator_of_fakes, x_fake):
+            slopes = gradient(discriminator_of_fakes, x_fake)
+            return 0.5 * ops.mean(ops.sum(ops.square(slopes), axis=(1, 2, 3)))
+
+    networks = {"discriminator": {"project_y": True}}
+    gan = dummy.make_gan(ModularGAN, penalties=[R2()], conditional=True, **networks)
+    batch = dummy.make_batch()
+    fakes, y = gan.fakes(batch).numpy(), batch["fake_labels"]
+    assert np.any(y != batch["labels"])
+    delta, squared = 1e-2, np.zeros(len(fakes))
+    for pixel in range(fakes[0].size):
+        shift = np.zeros(fakes[0].size, np.float32)
+        shift[pixel] = delta
+        shift = shift.reshape(fakes[0].shape)
+        upper, lower = (gan.discriminate(fakes + s, y).logits[:, 0] for s in (shift, -shift))
+        squared += ((np.array(upper) - np.array(lower)) / (2 * delta)) ** 2
+    value = gan.discriminator_loss(batch, fakes).parts["r2"]
+    np.testing.assert_allclose(value, 0.5 * squared.mean(), rtol=1e-3)
+
+
 @pytest.mark.parametrize(
     ("penalty", "sentence"),
     (
-        (lambda imags: 0.0, "asks for 'imags'. Known: "),
-        (lambda x_fak: 0.0, "asks for 'x_fak'. Did you mean 'x_fake'"),
+        (lambda imags: 0.0, "requests the unknown value 'imags'. Known: "),
+        (lambda x_fak: 0.0, "requests the unknown value 'x_fak'. Did you mean 'x_fake'"),
         (3, "A penalty must be a function, a Penalty or a registered name, received 3"),
         ("r2d2", "Unknown penalty 'r2d2'"),
         ([R1(), R1()], "Two parts of the kind 'penalty' are named 'r1'"),
@@ -170,13 +199,19 @@ def test_wrong_penalties_are_refused(dummy, penalty, sentence):
         dummy.make_gan(ModularGAN, penalties=penalty)
 
 
-def test_a_penalty_with_memory_belongs_to_one_gan(dummy):
-    penalty = LeCam()
-    gan = dummy.make_gan(ModularGAN, penalties=[penalty])
-    assert {id(v) for v in penalty.variables} < {id(v) for v in gan.variables}
-    assert list(gan.memories) == ["penalties/lecam"]
-    with pytest.raises(UserError, match="This LeCam is already part of another GAN"):
-        dummy.make_gan(ModularGAN, penalties=[penalty])
+def test_one_penalty_with_memory_configures_several_gans(dummy):
+    given = LeCam(decay=0.5, start_step=0)
+    gans = [dummy.make_gan(ModularGAN, penalties=[given]) for _ in range(2)]
+    for gan in gans:
+        [penalty] = gan.penalties
+        assert penalty.decay == 0.5 and len(penalty.variables) == 2
+        assert {id(v) for v in penalty.variables} < {id(v) for v in gan.variables}
+        assert list(gan.memories) == ["penalties/lecam"]
+    batch = dummy.make_batch()
+    gans[0].discriminator_loss(batch, gans[0].fakes(batch), step=1)
+    averages = [float(gan.penalties[0].real_average.numpy()) for gan in gans]
+    assert averages[0] != 0.0 and averages[1] == 0.0
+    assert given.variables == []
 
 
 # Lazy penalties.
@@ -204,8 +239,10 @@ def test_a_lazy_penalty_is_the_full_one_in_every_kth_update(dummy, jit_compile, 
     if jit_compile and spectral_norm:
         pytest.skip("XLA takes seconds to compile each.")
     networks = {"discriminator": {"spectral_norm": spectral_norm}}
-    lazy = _Counting(gamma=0.5, interval=3)
-    gan = dummy.make_gan(ModularGAN, penalties=[lazy], disc_iters=2, **networks)
+    gan = dummy.make_gan(
+        ModularGAN, penalties=[_Counting(gamma=0.5, interval=3)], disc_iters=2, **networks
+    )
+    [lazy] = gan.penalties
     whole = dummy.make_gan(ModularGAN, penalties=[R1(gamma=0.5)], disc_iters=2, **networks)
     batch = {k: tf.constant(v) for k, v in dummy.make_batch().items()}
     fakes = gan.fakes(batch)
@@ -271,6 +308,26 @@ def test_lazy_penalties_and_batch_norm_over_replicas_are_refused(dummy, monkeypa
     dummy.make_gan(ModularGAN, penalties=[R1(interval=2)]).check_batch_size(4)
 
 
+@pytest.mark.parametrize("network", ("discriminator", "generator"))
+def test_lazy_penalties_of_the_generator_and_batch_norm_over_replicas(dummy, monkeypatch, network):
+    monkeypatch.setattr("compare_gan.gans.modular_gan.num_replicas", lambda: 2)
+    functions = {
+        "discriminator": lambda discriminator, x_fake: ops.mean(discriminator(x_fake)),
+        "generator": lambda generator, z: ops.mean(generator(z)),
+    }
+
+    def gan_with(fn):
+        penalty = type("Lazy", (Penalty,), {"name": "lazy", "generator_term": staticmethod(fn)})
+        norm = {network: {"batch_norm_fn": dummy.BatchNorm}}
+        return dummy.make_gan(ModularGAN, penalties=[penalty(interval=2)], **norm)
+
+    with pytest.raises(UserError, match=rf"lazy\.interval must be 1 .* the {network} has batch"):
+        gan_with(functions.pop(network)).check_batch_size(4)
+    [other] = functions.values()
+    gan_with(other).check_batch_size(4)
+    gan_with(lambda x_fake: ops.mean(x_fake)).check_batch_size(4)  # No forward at all.
+
+
 # Augmentations.
 
 
@@ -290,6 +347,20 @@ class _Fade(Augmentation):
 
     def update(self, real_logits, fake_logits, step):
         self.updates.assign(self.updates + 1.0)
+
+
+def test_an_augmentation_is_the_same_throughout_a_step(dummy):
+    """It adapts after the penalties, which show images once more."""
+
+    class Adaptive(_Fade):
+        def __call__(self, images, uniform, normal, step):
+            return (1.0 + self.updates) * images
+
+    batch, fade = dummy.make_batch(), Adaptive()
+    gan = dummy.make_gan(ModularGAN, augmentations=[fade], penalties=[R1()])
+    seen = _watch(gan)
+    gan.discriminator_loss(batch, gan.fakes(batch))
+    np.testing.assert_array_equal(seen[0][:8], seen[1])
 
 
 @pytest.mark.parametrize(("gan_class", "options"), CLASSES)
@@ -421,7 +492,8 @@ def test_tasks_are_added_to_those_of_the_class(dummy):
         [each.generator_loss(batch) for each in (ssgan, gan)],
     ):
         first, second = (
-            {k: float(v) for k, v in (each.parts | {"total": each.total}).items()} for each in terms
+            {k: float(v) for k, v in (each.parts | each.measures | {"total": each.total}).items()}
+            for each in terms
         )
         assert first == second
     both = dummy.make_gan(SSGAN, rotated_batch_size=8, tasks=["class_prediction"], conditional=True)
@@ -432,6 +504,10 @@ def test_tasks_are_added_to_those_of_the_class(dummy):
     ("options", "sentence"),
     (
         ({"tasks": ["class_prediction"]}, "'class_prediction' needs a conditional GAN"),
+        (
+            {"tasks": [ClassPredictionTask(num_classes=5)], "conditional": True},
+            r"class_prediction\.num_classes is 5, but the data has 3 classes",
+        ),
         ({"tasks": ["rotations"]}, "Unknown task 'rotations'. Did you mean 'rotation'"),
         ({"tasks": [RotationTask(2), RotationTask(4)]}, "kind 'task' are named 'rotation'"),
     ),

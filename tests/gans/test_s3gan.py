@@ -283,7 +283,8 @@ def test_bindings_of_modular_gan_apply_to_its_subclass(dummy):
         S3GAN.project_y = True
         S3GAN.rotated_batch_fraction = 2
     """)
-    gan, options = dummy.make_gan(S3GAN), OptimizationOptions.from_gin(S3GAN)
+    gan = dummy.make_gan(S3GAN)
+    options = OptimizationOptions.of(gan)
     assert gan.conditional and gan.project_y
     assert options.g_lr == 0.25 and options.g_use_ema
 

@@ -125,6 +125,6 @@ def test_gin_scopes_of_base_and_class(dummy):
     gan = dummy.make_gan(SSGAN)
     assert gan.rotated_batch_size == 8 and gan.loss is losses.hinge
     assert [penalty.name for penalty in gan.penalties] == ["r1"]
-    options = OptimizationOptions.from_gin(SSGAN)
+    options = OptimizationOptions.of(gan)
     assert (options.g_lr, options.d_lr, options.scope) == (0.25, 0.125, "SSGAN")
-    assert OptimizationOptions.from_gin(ModularGAN).d_lr == 0.5
+    assert OptimizationOptions.of(dummy.make_gan(ModularGAN)).d_lr == 0.5

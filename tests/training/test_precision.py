@@ -12,7 +12,6 @@ from keras import ops
 from compare_gan import registry
 from compare_gan.engine.loop import make_train_loop
 from compare_gan.engine.precision import mixed_precision
-from compare_gan.gans.terms import LossTerms
 from compare_gan.sampling import Sampler
 from compare_gan.training.run_dir import RunDir
 from compare_gan.training.run_options import Options
@@ -116,7 +115,7 @@ def test_losses_see_float32(precision):
     for value in (scores.logits, scores.features, *scores.predictions.values()):
         assert value.dtype == tf.float32
     terms = state.gan.discriminator_loss(batch, fakes)
-    for value in (terms.total, *terms.parts.values()):
+    for value in (terms.total, *terms.parts.values(), *terms.measures.values()):
         assert value.dtype == tf.float32
 
 
@@ -243,7 +242,7 @@ def test_gradients_that_no_scale_makes_finite_are_divergence(tiny, scale, steps)
 
     def broken(batch, step):
         terms = generator_loss(batch, step)
-        return LossTerms(terms.total + ops.sqrt(0.0 * terms.total), terms.parts)
+        return terms._replace(total=terms.total + ops.sqrt(0.0 * terms.total))
 
     state.gan.generator_loss = broken
     history = _loop(tiny, state, 5)

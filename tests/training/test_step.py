@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 
 from compare_gan.engine.loop import make_train_loop
+from compare_gan.penalties import Penalty
 from compare_gan.training.step import TrainStep
 
 CONFIG = """
@@ -59,8 +60,12 @@ def test_a_step_is_its_updates_one_after_the_other(tiny, joint):
     g, g_norm = _descend(lambda: gan.generator_loss(sub_batches[2]), gan.generator_variables, 0.1)
 
     expected = {
-        f"{'accuracy' if 'accuracy' in name else 'loss'}/{name}": value
-        for name, value in (d.parts | g.parts).items()
+        f"{group}/{name}": value
+        for group, values_by_name in (
+            ("loss", d.parts | g.parts),
+            ("accuracy", d.measures | g.measures),
+        )
+        for name, value in values_by_name.items()
     }
     expected |= {"loss/discriminator": d.total, "loss/generator": g.total}
     expected |= {"gradient_norm/discriminator": d_norm, "gradient_norm/generator": g_norm}
@@ -147,3 +152,22 @@ def test_loop_ends_with_the_step_whose_values_are_not_finite(tiny):
     history = dict(zip(step.names, history.T, strict=True))
     assert np.all(np.isfinite(history["loss/d_loss_real"][:1]))
     assert not np.isfinite(history["loss/d_loss_real"][-1])
+
+
+class _Ones(Penalty):
+    name = "ones"
+
+    def discriminator_term(self, x):
+        return tf.ones(())
+
+
+@pytest.mark.parametrize("interval", (1, 2, 4))
+def test_a_lazy_penalty_is_recorded_as_its_mean_over_the_updates(tiny, interval):
+    """Of updates 0 to 7, every `interval`-th has it, but at intervals 2 and 4 no last one."""
+    state = _make(tiny)
+    state.gan.penalties = [_Ones(interval=interval)]
+    step, recorded = TrainStep(state), []
+    for _ in range(4):
+        values = step(tiny.make_batch())
+        recorded.append(float(values[step.names.index("loss/ones")]))
+    assert recorded == {1: [1, 1, 1, 1], 2: [1, 1, 1, 1], 4: [2, 0, 2, 0]}[interval]

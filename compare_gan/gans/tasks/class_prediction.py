@@ -64,6 +64,11 @@ class ClassPredictionTask(AuxiliaryTask):
     def check(self, image_shape: tuple[int, int, int], num_classes: int | None) -> None:
         if num_classes is None:
             raise UserError("The task 'class_prediction' needs a conditional GAN.")
+        if self.num_classes not in (None, num_classes):
+            raise UserError(
+                f"class_prediction.num_classes is {self.num_classes}, but the data has "
+                f"{num_classes} classes: leave it out."
+            )
 
     def make_head(self, spectral_norm: bool, num_classes: int | None = None) -> keras.layers.Layer:
         units = self.num_classes or num_classes
@@ -78,11 +83,11 @@ class ClassPredictionTask(AuxiliaryTask):
         correct = ops.cast(
             ops.equal(ops.argmax(logits, axis=1), ops.argmax(labels, axis=1)), labels.dtype
         )
-        # Replicas may hold unequally many labels. The mean of the replicas' losses is the mean over
-        # all labelled images if each divides by the average number. None at all gives 0 / epsilon.
+        # Replicas may have different numbers of labels. The mean of their losses is the mean over
+        # all labelled images if each divides by the average number. None gives 0 / epsilon.
         [count] = cross_replica_mean([ops.sum(available)])
         count = ops.maximum(count, 1e-6)
         loss = ops.sum(available * cross_entropy) / count
         accuracy = ops.sum(available * correct) / count
         weight = value_at(self.weight_d, step)
-        return LossTerms(weight * loss, {"class_loss": loss, "class_accuracy": accuracy})
+        return LossTerms(weight * loss, {"class_loss": loss}, {"class_accuracy": accuracy})

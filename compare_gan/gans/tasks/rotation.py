@@ -121,13 +121,17 @@ class RotationTask(AuxiliaryTask):
 
     def discriminator_terms(self, real: Seen, fake: Seen, step: Any = 0) -> LossTerms:
         loss, accuracy = _cross_entropy_and_accuracy(real)
-        parts = {"rotation_loss_real": loss, "rotation_accuracy_real": accuracy}
-        return LossTerms(value_at(self.weight_d, step) * loss, parts)
+        weight = value_at(self.weight_d, step)
+        return LossTerms(
+            weight * loss, {"rotation_loss_real": loss}, {"rotation_accuracy_real": accuracy}
+        )
 
     def generator_terms(self, fake: Seen, step: Any = 0) -> LossTerms:
         loss, accuracy = _cross_entropy_and_accuracy(fake)
-        parts = {"rotation_loss_fake": loss, "rotation_accuracy_fake": accuracy}
-        return LossTerms(value_at(self.weight_g, step) * loss, parts)
+        weight = value_at(self.weight_g, step)
+        return LossTerms(
+            weight * loss, {"rotation_loss_fake": loss}, {"rotation_accuracy_fake": accuracy}
+        )
 
 
 def _rows_to_turn(batch_size: int, n: int) -> slice:

@@ -34,7 +34,7 @@ def test_loss_is_the_mean_over_labelled_images():
     np.testing.assert_allclose(terms.parts["class_loss"], expected, rtol=1e-6)
     np.testing.assert_allclose(terms.total, 0.3 * expected, rtol=1e-6)
     correct = (LOGITS.argmax(axis=1) == LABELS.argmax(axis=1))[shown].mean()
-    np.testing.assert_allclose(terms.parts["class_accuracy"], correct, rtol=1e-6)
+    np.testing.assert_allclose(terms.measures["class_accuracy"], correct, rtol=1e-6)
 
 
 def test_soft_labels_weight_the_classes():
@@ -49,7 +49,7 @@ def test_images_without_label_do_not_count():
     logits[HIDDEN] += 100.0 * np.random.RandomState(2).normal(size=(2, 3))
     terms, others = _terms(LOGITS, _partly_hidden()), _terms(logits, _partly_hidden())
     assert float(terms.total) == float(others.total)
-    assert float(terms.parts["class_accuracy"]) == float(others.parts["class_accuracy"])
+    assert float(terms.measures["class_accuracy"]) == float(others.measures["class_accuracy"])
 
 
 def test_a_batch_without_labels_has_no_loss_and_no_gradient():
@@ -65,4 +65,4 @@ def test_a_batch_without_labels_has_no_loss_and_no_gradient():
 
 def test_generated_images_have_no_loss():
     terms = ClassPredictionTask(3).generator_terms(fake=None)
-    assert terms.total == 0 and not terms.parts
+    assert terms.total == 0 and not terms.parts and not terms.measures

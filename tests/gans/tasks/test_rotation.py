@@ -78,18 +78,18 @@ def test_targets_are_the_2019_librarys():
     right, wrong = _seen(GOLDEN["rot/rotation_labels"]), _seen(GOLDEN["rot/rotation_labels"][::-1])
     # exp(-30) vanishes in float32.
     d = task.discriminator_terms(real=right, fake=wrong)
-    assert float(d.total) < 1e-6 and float(d.parts["rotation_accuracy_real"]) == 1
+    assert float(d.total) < 1e-6 and float(d.measures["rotation_accuracy_real"]) == 1
     g = task.generator_terms(fake=wrong)
     np.testing.assert_allclose(g.parts["rotation_loss_fake"], 30.0, rtol=1e-6)
     np.testing.assert_allclose(g.total, 15.0, rtol=1e-6)
-    assert float(g.parts["rotation_accuracy_fake"]) == 0
+    assert float(g.measures["rotation_accuracy_fake"]) == 0
 
 
 def test_each_network_learns_from_its_own_images_only():
     task, seen = RotationTask(lambda _: N), _seen(GOLDEN["rot/rotation_labels"])
     d, g = task.discriminator_terms(real=seen, fake=None), task.generator_terms(fake=seen)
-    assert set(d.parts) == {"rotation_loss_real", "rotation_accuracy_real"}
-    assert set(g.parts) == {"rotation_loss_fake", "rotation_accuracy_fake"}
+    assert (set(d.parts), set(d.measures)) == ({"rotation_loss_real"}, {"rotation_accuracy_real"})
+    assert (set(g.parts), set(g.measures)) == ({"rotation_loss_fake"}, {"rotation_accuracy_fake"})
 
 
 def test_images_that_are_not_square_are_refused():
