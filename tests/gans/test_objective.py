@@ -421,8 +421,8 @@ def test_the_generators_gradient_flows_through_the_augmentation(dummy):
     gan = dummy.make_gan(ModularGAN, augmentations=[DiffAugment()])
     with tf.GradientTape() as tape:
         total = gan.generator_loss(dummy.make_batch()).total
-    for gradient in tape.gradient(total, [v.value for v in gan.generator_variables]):
-        assert np.all(np.isfinite(gradient)) and np.any(gradient)
+    for each in tape.gradient(total, [v.value for v in gan.generator_variables]):
+        assert np.all(np.isfinite(each)) and np.any(each)
 
 
 def test_draws_of_penalties_are_the_same_with_augmentations(dummy):
