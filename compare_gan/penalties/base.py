@@ -54,6 +54,7 @@ class Penalty(Memory):
 
     Attributes:
       name: Name in logs, in checkpoints and in messages.
+      weight: Weight of the term; None if `weight_at` computes it.
 
     Raises:
       UserError: The weight is negative, or the interval is not a positive integer.
@@ -90,6 +91,7 @@ class Penalty(Memory):
           step: Number of finished generator steps.
           x: Images of this replica's batch, float [b, H, W, C].
         """
+        assert self.weight is not None
         return value_at(self.weight, step)
 
     def _terms(self) -> list[Callable[..., Tensor]]:
