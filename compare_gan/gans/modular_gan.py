@@ -399,7 +399,7 @@ class ModularGAN:
         )
 
     def _available(self, batch: TrainingBatch, step: Any) -> dict[str, Any]:
-        """The values that penalties of both networks may ask for."""
+        """The values that penalties of both networks may request."""
         fake_y, noise = self._fake_labels(batch), Noise(batch["seed"], _PENALTIES)
         return {
             "discriminator_of_fakes": self._scorer(batch, fake_y, _FAKE, step),

@@ -77,7 +77,7 @@ class Penalty(Memory):
         super().__init__()
         check_range(f"{self.name}.weight", weight)
         check_positive_integer(f"{self.name}.interval", interval)
-        self.weight = weight
+        self.weight: Scheduled | None = weight
         self.interval = interval
 
     def term(self, network: str) -> Callable[..., Tensor] | None:
