@@ -1,9 +1,11 @@
 """Memory of penalties and augmentations: variables that a run saves and restores."""
 
 import copy
-from typing import Any, Self
+from typing import Any, TypeVar
 
 import keras
+
+_Part = TypeVar("_Part", bound="Memory")
 
 
 class Memory:
@@ -43,7 +45,7 @@ class Memory:
         self.variables = []
         self.build()
 
-    def prepared_copy(self) -> Self:
+    def prepared_copy(self: _Part) -> _Part:
         """A copy with variables of its own: one object may configure several GANs."""
         part = copy.copy(self)
         part.prepare()

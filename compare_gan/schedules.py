@@ -130,7 +130,7 @@ class CosineDecay:
 
     @property
     def extremes(self) -> tuple[float, float]:
-        """Smallest and largest value, in either order."""
+        """The two extreme values, in any order."""
         return self.initial, self.final
 
     def __call__(self, step: Any) -> Tensor:

@@ -98,7 +98,8 @@ def translation(images: Tensor, uniform: Uniform) -> Tensor:
     b, height, width, _ = images.shape
     most = [int(size * 0.125 + 0.5) for size in (height, width)]
     rows, columns = (_integers(uniform, b, -m, m) for m in most)
-    # Products with 0/1 matrices pick rows and columns: unlike a gather, they have a fast gradient.
+    # Products with 0/1 matrices pick rows and columns: their gradient is faster than that of a
+    # gather.
     images = images - _GREY
     images = ops.einsum("bij,bjwc->biwc", _shift_matrix(rows, height, images.dtype), images)
     images = ops.einsum("bij,bhjc->bhic", _shift_matrix(columns, width, images.dtype), images)

@@ -14,7 +14,7 @@ from compare_gan.gans import networks, parts
 from compare_gan.gans.examples import Scores, forward_halves, mixes_examples
 from compare_gan.gans.noise import Noise
 from compare_gan.gans.tasks import AuxiliaryTask
-from compare_gan.gans.terms import LossTerms, add_penalties
+from compare_gan.gans.terms import LossTerms, add_penalties, check_names
 from compare_gan.losses import non_saturating, sees_real
 from compare_gan.penalties import Penalty
 from compare_gan.registry import call_with_requested
@@ -57,9 +57,11 @@ class ModularGAN:
       augmentations: `Augmentation` objects, applied in this order to all images that the
         discriminator sees.
       tasks: `AuxiliaryTask` objects, in addition to those of the class.
-      generator: Keras model from (z, y) to images in [0, 1]; None = the architecture's.
-      discriminator: Keras model from (x, y) to logits [b, 1] and features [b, f]; None = the
-        architecture's.
+      generator: Keras model from (z, y) to images in [0, 1]; None = the architecture's. Layers of a
+        functional model need names of their own, which checkpoints use; its input y needs
+        `optional=True` in an unconditional GAN, where y is None.
+      discriminator: Keras model from (x, y) to logits [b, 1] and features [b, f], likewise; None =
+        the architecture's.
       conditional: Give labels to both networks.
       fit_label_distribution: Draw the labels of generated images as often as they occur among the
         labelled real ones; False = uniformly. Without effect unless conditional.
@@ -138,6 +140,7 @@ class ModularGAN:
         self.check_options()
         self.loss = parts.make_loss(loss)
         self.penalties = parts.make_penalties(penalties)
+        check_names(self.penalties)
         self.augmentations = parts.make_augmentations(augmentations)
         self.tasks: list[AuxiliaryTask] = parts.unique_names(
             "task", [*self.make_tasks(), *parts.make_parts("task", tasks)]
@@ -396,7 +399,7 @@ class ModularGAN:
         )
 
     def _available(self, batch: TrainingBatch, step: Any) -> dict[str, Any]:
-        """The values that penalties of both networks may ask for."""
+        """The values that penalties of both networks may request."""
         fake_y, noise = self._fake_labels(batch), Noise(batch["seed"], _PENALTIES)
         return {
             "discriminator_of_fakes": self._scorer(batch, fake_y, _FAKE, step),
@@ -436,7 +439,9 @@ class ModularGAN:
         if generator is None:
             self.generator = self.make_generator()
         else:
-            self.generator = networks.built_generator(generator, self.z_dim, self._no_labels())
+            labels = self._no_labels()
+            networks.check_given_generator(generator, self.z_dim, labels, self.image_shape)
+            self.generator = generator
         options = self.discriminator_options()
         if discriminator is None:
             discriminator = networks.make_discriminator(
@@ -444,6 +449,7 @@ class ModularGAN:
             )
         else:
             networks.refuse_options(discriminator, options)
+            networks.check_given_discriminator(discriminator, self._no_labels(), self.image_shape)
         self.discriminator = discriminator
         _, features = discriminator(
             (ops.zeros((2, *self.image_shape)), self._no_labels()), training=False

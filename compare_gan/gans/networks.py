@@ -19,6 +19,57 @@ def built_generator(generator: keras.Model, z_dim: int, labels: Tensor | None) -
     return generator
 
 
+def check_given_generator(
+    generator: keras.Model,
+    z_dim: int,
+    labels: Tensor | None,
+    image_shape: tuple[int, int, int],
+) -> None:
+    """Builds a generator and raises UserError unless it makes images of this shape."""
+    images = _first_call("generator", generator, "z", ops.zeros((2, z_dim)), labels)
+    if tuple(getattr(images, "shape", ())) != (2, *image_shape):
+        raise UserError(
+            f"The given generator must make images of shape {(2, *image_shape)} from 2 latents, "
+            f"received {_shape_of(images)}."
+        )
+
+
+def check_given_discriminator(
+    discriminator: keras.Model, labels: Tensor | None, image_shape: tuple[int, int, int]
+) -> None:
+    """Builds a discriminator and raises UserError unless it returns logits and features."""
+    images = ops.zeros((2, *image_shape))
+    result = _first_call("discriminator", discriminator, "x", images, labels)
+    is_pair = isinstance(result, (list, tuple)) and len(result) == 2
+    shapes = [tuple(each.shape) for each in result] if is_pair else []
+    if not is_pair or shapes[0] != (2, 1) or len(shapes[1]) != 2 or shapes[1][0] != 2:
+        raise UserError(
+            "The given discriminator must return logits [2, 1] and features [2, f] for 2 images, "
+            f"received {_shape_of(result)}."
+        )
+
+
+def _first_call(
+    name: str, network: keras.Model, first: str, inputs: Tensor, labels: Tensor | None
+) -> Any:
+    try:
+        return network((inputs, labels), training=False)
+    except (ValueError, TypeError) as error:
+        shape = None if labels is None else tuple(labels.shape)
+        reason = str(error).strip().split("\n", 1)[0]
+        raise UserError(
+            f"The given {name} cannot be called with ({first}, y) of the shapes "
+            f"{tuple(inputs.shape)} and {shape} (y is None in an unconditional GAN; a functional "
+            f"model then needs an input with optional=True): {reason}"
+        ) from error
+
+
+def _shape_of(result: Any) -> str:
+    if isinstance(result, (list, tuple)):
+        return f"({', '.join(_shape_of(each) for each in result)})"
+    return str(list(result.shape)) if hasattr(result, "shape") else repr(result)
+
+
 def clone(network: keras.Model) -> keras.Model:
     """A network of the same kind with weights of its own."""
     return type(network).from_config(network.get_config())

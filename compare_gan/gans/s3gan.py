@@ -180,7 +180,7 @@ class S3GAN(ModularGAN):
     def _complete(self, y: Tensor, predictions: dict[str, Tensor]) -> Tensor:
         """`y` with the predicted labels in the rows that hold none; without predictor zeros.
 
-        Zeros add no projection: of an image of unknown class D judges only whether it is real.
+        Zeros add no projection: for an image of unknown class, D judges only whether it is real.
         """
         available = label_available(y)
         if not self.use_predictor:

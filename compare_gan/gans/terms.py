@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import Any, NamedTuple
 
 from compare_gan.backend import computed_when
+from compare_gan.errors import UserError
 from compare_gan.penalties import Penalty
 from compare_gan.registry import call_with_requested
 from compare_gan.types import Tensor
@@ -66,6 +67,22 @@ def add_penalties(
         total = total + penalty.weight_at(available["step"], available["x"]) * value
         parts[part_name(penalty, network)] = value
     return LossTerms(total, parts, terms.measures)
+
+
+def check_names(penalties: Iterable[Penalty]) -> None:
+    """Raises UserError if a penalty has the name under which another loss is logged."""
+    used = {"discriminator", "generator", "d_loss", "d_loss_real", "d_loss_fake", "g_loss"}
+    for penalty in penalties:
+        for network in ("discriminator", "generator"):
+            name = part_name(penalty, network)
+            if penalty.term(network) is None:
+                continue
+            if name in used:
+                raise UserError(
+                    f"The penalty '{penalty.name}' would be logged as 'loss/{name}', which is the "
+                    "name of another loss: give it another name (its attribute `name`)."
+                )
+            used.add(name)
 
 
 def part_name(penalty: Penalty, network: str) -> str:

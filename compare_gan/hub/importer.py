@@ -21,6 +21,7 @@ from compare_gan.hub.run_bindings import (
     run_bindings,
 )
 from compare_gan.hub.weights_source import EMA, WeightsSource, open_source
+from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.run_dir import RunDir
 from compare_gan.training.run_options import Options
 from compare_gan.training.state import TrainState
@@ -144,7 +145,7 @@ def _check(
     """Raises UserError unless the source has the variables of the model, in the same shapes."""
     wanted = {name: tuple(variable.shape) for name, variable in targets.items()}
     found = dict(source.shapes)
-    if source.averages and options.optimization.g_use_ema:
+    if source.averages and OptimizationOptions.of(gan).g_use_ema:
         wanted |= {_name(v) + EMA: tuple(v.shape) for v in gan.generator_variables}
         found |= {name + EMA: shape for name, shape in source.averages.items()}
     missing = [name for name in wanted if name not in found]

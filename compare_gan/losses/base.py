@@ -14,8 +14,8 @@ class Losses(NamedTuple):
 
     Attributes:
       d_loss: Loss that the discriminator minimises.
-      d_loss_real: Its part that stems from real examples.
-      d_loss_fake: Its part that stems from generated examples.
+      d_loss_real: Part from real examples.
+      d_loss_fake: Part from generated examples.
       g_loss: Loss that the generator minimises. It may depend on the logits of real examples only
         if the loss is marked with `generator_sees_real`: otherwise a generator step shows the
         discriminator no real examples.
@@ -39,7 +39,7 @@ def generator_sees_real(loss: _Loss) -> _Loss:
 
     The generator's steps then also show the discriminator fresh real images. It works on functions
     and on classes with a `__call__`; setting the attribute `generator_sees_real = True` does the
-    same. Below `registry.register`, so that the registered function has the mark.
+    same. Apply it below `registry.register`, so that the registered function is marked.
 
     Example:
       >>> from keras import ops

@@ -54,6 +54,7 @@ class Penalty(Memory):
 
     Attributes:
       name: Name in logs, in checkpoints and in messages.
+      weight: Weight of the term; None if `weight_at` computes it.
 
     Raises:
       UserError: The weight is negative, or the interval is not a positive integer.
@@ -76,7 +77,7 @@ class Penalty(Memory):
         super().__init__()
         check_range(f"{self.name}.weight", weight)
         check_positive_integer(f"{self.name}.interval", interval)
-        self.weight = weight
+        self.weight: Scheduled | None = weight
         self.interval = interval
 
     def term(self, network: str) -> Callable[..., Tensor] | None:
@@ -90,6 +91,7 @@ class Penalty(Memory):
           step: Number of finished generator steps.
           x: Images of this replica's batch, float [b, H, W, C].
         """
+        assert self.weight is not None
         return value_at(self.weight, step)
 
     def _terms(self) -> list[Callable[..., Tensor]]:

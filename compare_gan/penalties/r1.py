@@ -8,7 +8,7 @@ from keras import ops
 from compare_gan import registry
 from compare_gan.backend import gradient, num_replicas
 from compare_gan.penalties.base import Penalty
-from compare_gan.schedules import Scheduled, check_range, value_at
+from compare_gan.schedules import Scheduled, check_range
 from compare_gan.types import Tensor
 
 
@@ -38,14 +38,14 @@ class R1(Penalty):
     def __init__(self, gamma: Scheduled | None = None, interval: int = 1):
         if gamma is not None:
             check_range("r1.gamma", gamma)
-        self._by_rule = gamma is None
         super().__init__(0.0 if gamma is None else gamma, interval)
+        self.weight = gamma
 
     def weight_at(self, step: Any, x: Tensor) -> Any:
-        if self._by_rule:
+        if self.weight is None:
             batch_size, height, width = x.shape[0] * num_replicas(), x.shape[1], x.shape[2]
             return 0.00005 * height * width / batch_size
-        return value_at(self.weight, step)
+        return super().weight_at(step, x)
 
     def discriminator_term(self, discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
         """Half the mean squared norm of D's gradient, a scalar in [0, inf).

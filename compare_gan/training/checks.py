@@ -6,6 +6,7 @@ support, or a batch size that replicas cannot share, is reported without either.
 
 import dataclasses
 import inspect
+import logging
 import types
 from typing import Any
 
@@ -21,6 +22,8 @@ from compare_gan.gans import ModularGAN
 from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.optimizers import make_optimizers
 from compare_gan.training.run_options import Options
+
+_log = logging.getLogger(__name__)
 
 
 def check_spellings(options: Options) -> None:
@@ -40,6 +43,8 @@ def check_spellings(options: Options) -> None:
                 f"{old} and {scope}.{new} are two spellings for the same part of the GAN: leave "
                 "out one of them."
             )
+        if not is_used and bound.get(new) and is_bound(old):
+            _log.info("%s has its default value, so that %s.%s applies.", old, scope, new)
 
 
 def check_gan(
@@ -59,7 +64,9 @@ def check_gan(
       soft_labels: Whether `infer_labels.soft` asks for soft labels.
     """
     with located("options.architecture", "options.gan_class"):
-        architecture = _without_variables(registry.get("architecture", options.architecture))
+        architecture = registry.get("architecture", options.architecture)
+        if architecture is not None:
+            architecture = _without_variables(architecture)
         gan = dataclasses.replace(options, architecture=architecture).make_gan(
             image_shape, num_classes
         )

@@ -33,7 +33,7 @@ class LossOptions:
 
     @property
     def is_default(self) -> bool:
-        """Whether this leaves the choice to `ModularGAN.loss`."""
+        """Whether it has its default, so that `ModularGAN.loss` applies."""
         return registry.get("loss", self.fn) is non_saturating
 
     def arguments(self) -> dict[str, Any]:
@@ -54,7 +54,7 @@ class PenaltyOptions:
 
     @property
     def is_default(self) -> bool:
-        """Whether this leaves the choice to `ModularGAN.penalties`."""
+        """Whether it has its default, so that `ModularGAN.penalties` applies."""
         return registry.get("penalty", self.fn) is no_penalty
 
     def arguments(self, weight: Scheduled) -> dict[str, Any]:

@@ -1,11 +1,13 @@
 """The options of a run: the gin scopes `options` and `run_config`."""
 
 import dataclasses
+import inspect
 from typing import Any
 
 import gin
 
 from compare_gan import registry
+from compare_gan.config.gin_internals import is_bound_in_any_scope
 from compare_gan.errors import UserError, check_positive_integer, check_range
 from compare_gan.gans import ModularGAN
 from compare_gan.schedules import Scheduled
@@ -24,7 +26,8 @@ class Options:
 
     Attributes:
       gan_class: Class of the GAN: a reference (`@S3GAN`) or a registered name.
-      architecture: Name of the family of both networks, e.g. `resnet_biggan_arch`.
+      architecture: Name of the family of both networks, e.g. `resnet_biggan_arch`; None if gin
+        binds `generator` and `discriminator` under the name of the GAN.
       batch_size: Global batch size, over all replicas.
       training_steps: Generator steps to train.
       disc_iters: Discriminator steps before each generator step.
@@ -50,7 +53,7 @@ class Options:
     """
 
     gan_class: Any = gin.REQUIRED
-    architecture: Any = gin.REQUIRED
+    architecture: Any = None
     batch_size: int = gin.REQUIRED
     training_steps: int = gin.REQUIRED
     disc_iters: int = 1
@@ -66,6 +69,10 @@ class Options:
         for name in ("batch_size", "training_steps", "disc_iters", "z_dim"):
             check_positive_integer(f"options.{name}", getattr(self, name))
         check_scheduled_range("options.lamba", self.lamba)
+        if self.architecture is None and not _has_networks(registry.get("gan", self.gan_class)):
+            raise UserError(
+                "The config gives no value for options.architecture, which every run needs."
+            )
 
     def make_gan(self, image_shape: tuple[int, int, int], num_classes: int | None) -> ModularGAN:
         """Builds the GAN, both networks included, for images of this shape ([H, W, C]).
@@ -84,6 +91,13 @@ class Options:
             disc_iters=self.disc_iters,
             **objective,
         )
+
+
+def _has_networks(gan_class: Any) -> bool:
+    """Whether gin binds both networks of a GAN; what a function passes cannot be known."""
+    return not inspect.isclass(gan_class) or all(
+        is_bound_in_any_scope(gan_class, name) for name in ("generator", "discriminator")
+    )
 
 
 @gin.configurable("run_config")

@@ -84,7 +84,7 @@ class TrainState:
         networks.update({f"heads/{name}": head for name, head in self.gan.heads.items()})
         for prefix, network in networks.items():
             for variable in network.variables:
-                path = variable.path.split("/", 1)[-1]
+                path = _path_in(network, variable)
                 _add_unique(named, f"{prefix}/{path}", variable.value)
         for part, variables in self.gan.memories.items():
             for variable in variables:
@@ -102,7 +102,7 @@ class TrainState:
                     path = variable.path.split("/", 1)[-1]
                     _add_unique(named, f"{prefix}/{path}", variable.value)
         for average, variable in zip(self.ema, self.gan.generator_variables, strict=False):
-            path = variable.path.split("/", 1)[-1]
+            path = _path_in(self.gan.generator, variable)
             _add_unique(named, f"ema/{path}", average)
         return named
 
@@ -122,6 +122,11 @@ class TrainState:
 def _inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
     """The optimizer without loss scale."""
     return getattr(optimizer, "inner_optimizer", optimizer)
+
+
+def _path_in(network: keras.layers.Layer, variable: keras.Variable) -> str:
+    """The path of a variable without the network's name, which functional models leave out."""
+    return variable.path.removeprefix(f"{network.name}/")
 
 
 def _add_unique(named: dict[str, tf.Variable], name: str, variable: tf.Variable) -> None:

@@ -191,6 +191,8 @@ def test_r2_of_a_conditional_gan_is_its_finite_difference(dummy):
         (3, "A penalty must be a function, a Penalty or a registered name, received 3"),
         ("r2d2", "Unknown penalty 'r2d2'"),
         ([R1(), R1()], "Two parts of the kind 'penalty' are named 'r1'"),
+        (FunctionPenalty(l2_penalty, name="d_loss"), "'d_loss' would be logged as 'loss/d_loss'"),
+        (FunctionPenalty(l2_penalty, name="generator"), "logged as 'loss/generator', which is"),
         (type("Empty", (Penalty,), {"name": "empty"}), "'empty' joins no loss"),
     ),
 )
@@ -421,8 +423,8 @@ def test_the_generators_gradient_flows_through_the_augmentation(dummy):
     gan = dummy.make_gan(ModularGAN, augmentations=[DiffAugment()])
     with tf.GradientTape() as tape:
         total = gan.generator_loss(dummy.make_batch()).total
-    for each in tape.gradient(total, [v.value for v in gan.generator_variables]):
-        assert np.all(np.isfinite(each)) and np.any(each)
+    for value in tape.gradient(total, [v.value for v in gan.generator_variables]):
+        assert np.all(np.isfinite(value)) and np.any(value)
 
 
 def test_draws_of_penalties_are_the_same_with_augmentations(dummy):

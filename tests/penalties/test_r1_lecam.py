@@ -51,6 +51,7 @@ def test_the_default_of_gamma_is_stylegan2_adas_rule():
     """0.0002 · side² / batch size for images in [-1, 1], a quarter of it for [0, 1]."""
     x = np.zeros((32, 64, 64, 3))
     assert R1().weight_at(0, x) == pytest.approx(0.0002 * 64**2 / 32 / 4)
+    assert R1().weight is None
     assert R1(gamma=0.3).weight_at(0, x) == 0.3
     assert R1(gamma=lambda step: 2.0 * step).weight_at(3, x) == 6.0
 

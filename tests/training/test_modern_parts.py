@@ -192,6 +192,14 @@ def test_spellings_that_do_not_contradict_each_other(tiny_run, bindings):
     Experiment.from_gin()
 
 
+def test_a_default_in_the_old_spelling_yields_to_the_new_one(tiny_run, caplog):
+    parse([], [*tiny_run, "loss.fn = @non_saturating", "S3GAN.loss = @hinge"])
+    with caplog.at_level("INFO"):
+        options = Experiment.from_gin().options
+    assert "loss.fn has its default value, so that S3GAN.loss applies." in caplog.text
+    assert options.make_gan((8, 8, 3), 10).loss.__name__ == "hinge"
+
+
 @pytest.mark.parametrize("binding", ("penalty.fn = @lecam()", "S3GAN.penalties = [@lecam()]"))
 def test_a_penalty_with_memory_is_trained_in_either_spelling(make_trainer, tmp_path, binding):
     trainer = make_trainer(tmp_path, binding)
