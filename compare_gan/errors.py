@@ -2,7 +2,7 @@
 
 import difflib
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 
 class UserError(ValueError):
@@ -122,6 +122,37 @@ def check_decay(name: str, value: float) -> None:
     check_number(name, value)
     if not 0 <= value < 1:
         raise UserError(f"{name} must be at least 0 and below 1, received {value!r}.")
+
+
+def check_version(
+    name: str,
+    content: Mapping[str, object],
+    newest: int,
+    remedy: str = "install a newer version of compare_gan",
+) -> int:
+    """The version of a file's content; 1 if it has none, as in files of older versions.
+
+    Args:
+      name: Name of the file or line, the subject of the message.
+      content: Content of the file.
+      newest: The newest version that this library reads.
+      remedy: What to do otherwise.
+
+    Raises:
+      UserError: A newer version of this library wrote it.
+
+    Example:
+      >>> from compare_gan.errors import check_version
+      >>> check_version("'model.json'", {"version": 2}, newest=2)
+      2
+    """
+    version = content.get("version", 1)
+    if not isinstance(version, int) or not 1 <= version <= newest:
+        raise UserError(
+            f"{name} has version {version!r}, but this library reads versions up to {newest}: "
+            f"{remedy}."
+        )
+    return version
 
 
 class DivergenceError(RuntimeError):

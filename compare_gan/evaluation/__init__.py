@@ -13,7 +13,7 @@ from compare_gan.evaluation.evaluation_options import EvaluationOptions
 from compare_gan.evaluation.measure import measure
 from compare_gan.evaluation.protocols import Protocol
 from compare_gan.evaluation.provenance import Provenance
-from compare_gan.evaluation.results import ResultRow, Score, comparable
+from compare_gan.evaluation.results import ResultRow, Score, provenance_differences
 from compare_gan.evaluation.results_file import ResultsFile
 from compare_gan.evaluation.score_sets import SetScores, score_sets
 
@@ -25,8 +25,8 @@ __all__ = [
     "ResultsFile",
     "Score",
     "SetScores",
-    "comparable",
     "evaluate_generator",
     "measure",
+    "provenance_differences",
     "score_sets",
 ]

@@ -80,8 +80,10 @@ def _read_file(path: str) -> list[ResultRow]:
         text = file.read()
     try:
         if path.endswith(".jsonl"):
-            return [ResultRow.from_json(line) for line in text.splitlines()]
-        return [ResultRow.from_json(text)]
+            return [ResultRow.from_json(line, f"'{path}'") for line in text.splitlines()]
+        return [ResultRow.from_json(text, f"'{path}'")]
+    except UserError:
+        raise
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"'{path}' is neither a results.jsonl nor an output of `compare_gan metrics`."

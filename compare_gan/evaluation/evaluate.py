@@ -14,13 +14,11 @@ from compare_gan.evaluation.measure import measure
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.metrics.base import Metric
 from compare_gan.metrics.extractors import Extractor
-from compare_gan.metrics.tensor_float32 import without_tensor_float_32
 from compare_gan.sampling import Sampler
 
 _log = logging.getLogger(__name__)
 
 
-@without_tensor_float_32()
 def evaluate_generator(
     sampler: Sampler,
     dataset: Dataset,

@@ -6,8 +6,11 @@ from collections.abc import Iterable, Mapping, Sequence
 
 import PIL.Image
 
+from compare_gan.errors import check_version
 from compare_gan.evaluation.provenance import NOT_RECORDED, Provenance, metric_of
 from compare_gan.labels.files import upgrade_training_labels
+
+VERSION = 1  # Of a result row and of the output of `compare_gan metrics`; older ones have none.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -74,12 +77,21 @@ class ResultRow:
         )
 
     @classmethod
-    def from_json(cls, line: str) -> "ResultRow":
+    def from_json(cls, line: str, name: str = "The result row") -> "ResultRow":
         """The inverse of `to_json`; values missing in older rows are `NOT_RECORDED`.
 
         Also reads the output of `compare_gan metrics`, where scores are plain numbers.
+
+        Args:
+          line: The line.
+          name: Its name in messages.
+
+        Raises:
+          UserError: A newer version of this library wrote it.
+          ValueError, KeyError, TypeError, AttributeError: It is not a result row.
         """
         row = json.loads(line)
+        check_version(name, row, VERSION)
         scores = {
             name: Score(**score) if isinstance(score, dict) else Score(float(score), 0.0)
             for name, score in row["scores"].items()
@@ -92,14 +104,25 @@ class ResultRow:
             provenance,
             tuple(row.get("metrics", ())),
             row.get("protocol_name", ""),
-            upgrade_training_labels(row.get("training_labels")),
+            upgrade_training_labels(row.get("training_labels"), f"training_labels in {name}"),
         )
 
 
 def provenance_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object, object]]:
     """Differences of provenance between two rows: field -> (a's value, b's value).
 
-    Options of metrics that only one row has make no difference to the scores of the others.
+    Scores may be compared if there are none. Options of metrics that only one row has make no
+    difference to the scores of the others.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.evaluation import provenance_differences, score_sets
+      >>> images = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 1), dtype=np.uint8)
+      >>> few, more = (
+      ...     score_sets(images, images[:n], metrics=["memorization_pixels"]).row for n in (4, 6)
+      ... )
+      >>> provenance_differences(few, more)
+      {'num_fake': (4, 6)}
     """
     first, second = (json.loads(json.dumps(dataclasses.asdict(row.provenance))) for row in (a, b))
     options = first["metric_options"], second["metric_options"]
@@ -109,22 +132,6 @@ def provenance_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object
             kept = {option: value for option, value in each.items() if metric_of(option) in shared}
             fields["metric_options"] = kept
     return {name: (first[name], second[name]) for name in first if first[name] != second[name]}
-
-
-def comparable(a: ResultRow, b: ResultRow) -> bool:
-    """Whether scores of the same name in two rows may be compared.
-
-    Example:
-      >>> import numpy as np
-      >>> from compare_gan.evaluation import comparable, score_sets
-      >>> images = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 1), dtype=np.uint8)
-      >>> few, more = (
-      ...     score_sets(images, images[:n], metrics=["memorization_pixels"]).row for n in (4, 6)
-      ... )
-      >>> comparable(few, few), comparable(few, more)
-      (True, False)
-    """
-    return not provenance_differences(a, b)
 
 
 def format_scores(rows: Iterable[ResultRow]) -> str:

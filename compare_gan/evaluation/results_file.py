@@ -10,11 +10,9 @@ from collections.abc import Iterable, Sequence
 
 from compare_gan import files, locks
 from compare_gan.errors import UserError
-from compare_gan.evaluation.results import ResultRow
+from compare_gan.evaluation.results import VERSION, ResultRow
 
 _log = logging.getLogger(__name__)
-
-_VERSION = 1  # Of a line; lines from before have none.
 
 
 class ResultsFile:
@@ -48,8 +46,10 @@ class ResultsFile:
         rows = []
         for number, line in enumerate(files.read_text(self._path).splitlines(), start=1):
             try:
-                rows.append(ResultRow.from_json(line))
-            except (ValueError, KeyError, TypeError) as error:
+                rows.append(ResultRow.from_json(line, f"Line {number} of '{self._path}'"))
+            except UserError:
+                raise
+            except (ValueError, AttributeError, KeyError, TypeError) as error:
                 raise UserError(
                     f"Line {number} of '{self._path}' is not a result row: {error}."
                 ) from error
@@ -84,7 +84,7 @@ class ResultsFile:
 
 
 def _line(row: ResultRow) -> str:
-    return json.dumps({"version": _VERSION, **json.loads(row.to_json())})
+    return json.dumps({"version": VERSION, **json.loads(row.to_json())})
 
 
 def _measured(row: ResultRow) -> dict[str, object]:

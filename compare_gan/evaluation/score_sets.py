@@ -24,7 +24,7 @@ from compare_gan.evaluation.image_sets import (
 from compare_gan.evaluation.measure import measure
 from compare_gan.evaluation.no_extractor import NO_EXTRACTOR
 from compare_gan.evaluation.provenance import NONE, Provenance
-from compare_gan.evaluation.results import ResultRow
+from compare_gan.evaluation.results import VERSION, ResultRow
 from compare_gan.evaluation.statistics import Images
 from compare_gan.metrics.base import Metric
 from compare_gan.metrics.extractors import Extractor
@@ -79,6 +79,7 @@ class SetScores:
     def to_json(self) -> str:
         """All but the pictures, indented; `ResultRow.from_json` reads it."""
         values = {
+            "version": VERSION,
             "real": self.real,
             "fake": self.fake,
             "scores": self.scores,

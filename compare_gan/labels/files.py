@@ -65,12 +65,13 @@ import numpy as np
 from compare_gan import files
 from compare_gan.datasets.label_files import write_label_file
 from compare_gan.datasets.labels import check_soft
-from compare_gan.errors import UserError
+from compare_gan.errors import UserError, check_version
 
 MANIFEST, ARRAYS = "manifest.json", "labels.npz"
 # Sentence to log while another process holds a lock.
 WAITING = "Waiting for another run that infers labels in '{}'."
 _VERSION = 2
+DESCRIPTION_VERSION = 2  # Of `InferredLabels.description`.
 _HARD, _SOFT = "hard/train.tfrecord", "soft/train.tfrecord"
 # Errors that `read_arrays` and reading its arrays raise for a damaged file.
 DAMAGED = (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile, zlib.error)
@@ -150,8 +151,7 @@ def read_manifest(folder: str) -> dict[str, Any] | None:
     path = os.path.join(folder, MANIFEST)
     try:
         manifest = files.read_json(path)
-        version = manifest.get("version", 1)
-        if version == 1:
+        if manifest.get("version", 1) == 1:
             manifest |= {"version": 1, "key": _renamed(manifest["key"], OLD_KEY_NAMES)}
             for entry, names in (
                 ("classifier", _OLD_CLASSIFIER_NAMES),
@@ -168,16 +168,12 @@ def read_manifest(folder: str) -> dict[str, Any] | None:
         ) from error
     if not complete:
         raise UserError(f"'{path}' is not a manifest of inferred labels: {_ALTERNATIVE}.")
-    if version not in (1, _VERSION):
-        raise UserError(
-            f"'{path}' has version {version!r}, but this library reads versions up to {_VERSION}: "
-            f"{_ALTERNATIVE}."
-        )
+    check_version(f"'{path}'", manifest, _VERSION, _ALTERNATIVE)
     return manifest
 
 
 def upgrade_training_labels(
-    description: Mapping[str, object] | None,
+    description: Mapping[str, object] | None, name: str = "training_labels"
 ) -> dict[str, object] | None:
     """A description of inferred labels, of any version, under today's names.
 
@@ -188,12 +184,17 @@ def upgrade_training_labels(
 
     Args:
       description: `training_labels` of a result row, or the content of training_labels.json.
+      name: Its name in messages.
 
     Returns:
       The description; None without inferred labels.
+
+    Raises:
+      UserError: A newer version of this library wrote it.
     """
     if description is None:
         return None
+    check_version(name, description, DESCRIPTION_VERSION)
     return {"version": 1, **_renamed(description, _OLD_QUALITY_NAMES)}
 
 

@@ -20,7 +20,13 @@ from compare_gan.labels.checks import check_dataset, check_strategy
 from compare_gan.labels.classifier import train_classifier
 from compare_gan.labels.clustering import fit_clusters
 from compare_gan.labels.features import BackboneFeatures, compute_features, iterate_features
-from compare_gan.labels.files import ARRAYS, WAITING, read_inferred_labels, write_inferred_labels
+from compare_gan.labels.files import (
+    ARRAYS,
+    DESCRIPTION_VERSION,
+    WAITING,
+    read_inferred_labels,
+    write_inferred_labels,
+)
 from compare_gan.labels.inputs import InferenceInputs
 from compare_gan.labels.label_options import LabelOptions
 from compare_gan.labels.network import get_backbone
@@ -31,8 +37,6 @@ _log = logging.getLogger(__name__)
 
 # Clusters are fitted to as many images as have features of so many bytes.
 _CLUSTERING_BYTES = 2**31
-# Version of `InferredLabels.description`.
-_DESCRIPTION_VERSION = 2
 
 
 @dataclasses.dataclass(frozen=True)
@@ -151,7 +155,7 @@ def _with_labels(
 def _describe_options(options: LabelOptions) -> dict[str, object]:
     infer = options.infer
     return {
-        "version": _DESCRIPTION_VERSION,
+        "version": DESCRIPTION_VERSION,
         "method": infer.method,
         "features": infer.features,
         "soft": infer.soft,

@@ -102,7 +102,6 @@ class PretextTask:
         self._options = options
         self._supervised = supervised
         self._seed = seed
-        self._strategy = strategy
         self.names = ["rotation loss", "rotation accuracy"]
         with strategy.scope():
             width = backbone.output[POOLED].shape[-1]

@@ -2,16 +2,14 @@
 
 from typing import Any
 
-import tensorflow as tf
-
 from compare_gan import labels
 from compare_gan.config import config_text, located
 from compare_gan.config.checks import check_bindings
 from compare_gan.datasets import DataOptions, get_dataset, outline
-from compare_gan.engine.distribution import make_strategy
 from compare_gan.errors import UserError
 from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.run_options import RunConfig
+from compare_gan.training.trainer import make_strategy
 
 
 def infer_labels(label_dir: str | None, **dataset_overrides: Any) -> str:
@@ -32,9 +30,7 @@ def infer_labels(label_dir: str | None, **dataset_overrides: Any) -> str:
         folder = label_dir or options.label_folder(None)
         if not folder:
             raise UserError("--label_dir is needed: the directory that the labels are written to.")
-        if run_config.deterministic:  # As in a run that infers labels.
-            tf.config.experimental.enable_op_determinism()
-        strategy = make_strategy(run_config.distribution, run_config.single_core)
+        strategy = make_strategy(run_config)
         shape = outline(data)
         if shape is not None:
             options.check(shape)

@@ -124,6 +124,7 @@ def _measure(
 
 
 def _train(experiment: Experiment, run_dir: RunDir, plan: EvaluationPlan, evaluate: bool) -> None:
+    # As the trainer does, but before the lock, which makes the directory.
     run_dir.refuse_unsuitable(experiment.config_text)
     strategy = make_strategy(experiment.run_config)
     is_chief = engine.is_chief(strategy)

@@ -20,10 +20,10 @@ import dataclasses
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from typing import Protocol
+from typing import Any, Protocol
 
 from compare_gan import config, engine, files
-from compare_gan.errors import UserError
+from compare_gan.errors import UserError, check_version
 from compare_gan.evaluation.results_file import ResultsFile
 from compare_gan.labels.files import upgrade_training_labels
 from compare_gan.training import restored
@@ -103,7 +103,7 @@ class RunDir:
         if os.path.exists(self.path) and not os.path.isdir(self.path):
             raise UserError(f"--model_dir '{self}' is a file, not a directory.")
         if self.diverged:
-            note = files.read_json(self.file(_DIVERGED))
+            note = self._read_json(_DIVERGED)
             raise UserError(
                 f"The run in '{self}' diverged at step {note['step']} "
                 f"({', '.join(note['terms'])}); delete the file {_DIVERGED} there to resume from "
@@ -198,7 +198,8 @@ class RunDir:
         """The description of the inferred labels that the run is trained on; None without any."""
         if not os.path.exists(self.file(_LABELS)):
             return None
-        return upgrade_training_labels(files.read_json(self.file(_LABELS)))
+        path = self.file(_LABELS)
+        return upgrade_training_labels(files.read_json(path), f"'{path}'")
 
     def list_checkpoints(self) -> list[str]:
         """Paths of the finished checkpoints, oldest first."""
@@ -240,7 +241,7 @@ class RunDir:
         use_ema: bool = True,
     ) -> restored.RestoredModel:
         """As `load`, with the options of the caller and under the bindings that gin holds."""
-        values = files.read_json(self.file("model.json"))
+        values = self._read_json("model.json")
         description = restored.Description(
             values["dataset"],
             _shape(values["image_shape"]),
@@ -250,6 +251,12 @@ class RunDir:
         self._any_checkpoints()
         path = None if checkpoint is None else self.find_checkpoint(checkpoint)
         return restored.restore(model, description, self.checkpoints, path, use_ema)
+
+    def _read_json(self, name: str) -> dict[str, Any]:
+        path = self.file(name)
+        content = files.read_json(path)
+        check_version(f"'{path}'", content, _VERSION)
+        return content
 
     def _any_checkpoints(self) -> list[str]:
         paths = self.list_checkpoints()

@@ -10,11 +10,11 @@ import sys
 import pytest
 
 from compare_gan.errors import UserError
+from compare_gan.evaluation.comparison import read_rows
 from compare_gan.evaluation.provenance import Provenance
 from compare_gan.evaluation.results import (
     ResultRow,
     Score,
-    comparable,
     format_scores,
     provenance_differences,
 )
@@ -105,7 +105,7 @@ def test_rows_of_two_processes_are_all_kept(tmp_path):
     assert steps == {*range(20), *range(100, 120)}
 
 
-def test_a_row_that_another_process_has_added_meanwhile_is_not_added_again(tmp_path):
+def test_a_row_that_another_process_has_added_meanwhile_is_not_added_again(tmp_path, caplog):
     results = _file(tmp_path)
     results.add([_row(10)])
     known = results.read()  # At this point, two processes start measuring.
@@ -113,7 +113,9 @@ def test_a_row_that_another_process_has_added_meanwhile_is_not_added_again(tmp_p
     assert [row.step for row in results.read()] == [10, 10, 20]  # Measured again on purpose.
     otherwise = dataclasses.replace(_PROVENANCE, num_fake=60)
     other = [_row(10, fid_fashion_cnn=12.5), dataclasses.replace(_row(20), provenance=otherwise)]
-    results.add(other, known)
+    with caplog.at_level("INFO", logger="compare_gan"):
+        results.add(other, known)
+    assert caplog.text.count("The scores of step 10 are not added to") == 1
     assert [(row.step, row.provenance.num_fake) for row in results.read()] == [
         (10, 50), (10, 50), (20, 50), (20, 60),
     ]  # fmt: skip
@@ -129,6 +131,23 @@ def test_lines_have_a_version_and_older_ones_are_read(tmp_path):
     assert [json.loads(line).get("version") for line in lines] == [None, 1]
 
 
+def test_rows_of_a_newer_version_are_refused(tmp_path):
+    results = _file(tmp_path)
+    for row, name in (
+        ({"version": 2}, "Line 1 of .*results"),
+        (
+            {"version": 1, "training_labels": {"version": 3}},
+            "training_labels in Line 1 of .*results",
+        ),
+    ):
+        line = json.dumps(json.loads(_row(10).to_json()) | row)
+        (tmp_path / "results.jsonl").write_text(line + "\n")
+        with pytest.raises(UserError, match=rf"^{name}\.jsonl' has version [23], but this library"):
+            results.read()
+        with pytest.raises(UserError, match=r"results\.jsonl' has version [23], but this library"):
+            read_rows(str(tmp_path / "results.jsonl"))
+
+
 def test_a_broken_line_is_named(tmp_path):
     _file(tmp_path).add([_row()])
     with open(tmp_path / "results.jsonl", "a") as file:
@@ -140,10 +159,9 @@ def test_a_broken_line_is_named(tmp_path):
 def test_rows_are_comparable_unless_their_provenance_differs(tmp_path):
     _file(tmp_path).add([_row(10)])
     (read,) = _file(tmp_path).read()
-    assert comparable(read, _row(20, is_fashion_cnn=1.0))
-    assert comparable(read, _with(seeds=(0, 1, 2)))
+    assert not provenance_differences(read, _row(20, is_fashion_cnn=1.0))
+    assert not provenance_differences(read, _with(seeds=(0, 1, 2)))
     other = _with(num_fake=5000, weights="raw")
-    assert not comparable(read, other)
     assert provenance_differences(read, other) == {
         "num_fake": (50, 5000),
         "weights": ("ema", "raw"),
@@ -172,7 +190,7 @@ def test_the_name_of_the_protocol_is_written_but_makes_no_difference(tmp_path):
     assert _file(tmp_path).read() == [named, _row()]
     with open(tmp_path / "scores.csv", newline="") as file:
         assert [line["protocol"] for line in csv.DictReader(file)] == ["fid10k_test", ""]
-    assert comparable(named, _row())
+    assert not provenance_differences(named, _row())
     assert "(train), protocol fid10k_test\n" in format_scores([named])
 
 

@@ -270,6 +270,7 @@ def test_the_json_can_be_read_as_a_row(extractor):
     result = score_sets(None, _FAKE, [InceptionScore(splits=2)], extractor, seed=3)
     values = json.loads(result.to_json())
     assert values["scores"] == result.scores and values["real"] == "none"
+    assert values["version"] == 1
     row = ResultRow.from_json(result.to_json())
     assert row.step is None and row.provenance == result.provenance
     assert {name: score.mean for name, score in row.scores.items()} == result.scores

@@ -65,7 +65,6 @@ def _finished(tmp_path_factory, tiny_run):
     path = str(tmp_path_factory.mktemp("finished"))
     config.parse([], tiny_run)
     trainer = Trainer(Experiment.from_gin(), RunDir(path))
-    trainer.run.write_description(trainer.experiment.dataset, trainer.experiment.config_text)
     trainer.train()
     return path
 

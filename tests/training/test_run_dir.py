@@ -97,3 +97,16 @@ def test_files_without_versions_are_read(trainer, tmp_path):
     (tmp_path / "DIVERGED").write_text(json.dumps({"step": 6, "terms": ["loss"]}))
     with pytest.raises(UserError, match=r"diverged at step 6 \(loss\)"):
         run.refuse_unsuitable(config_text="")
+
+
+@pytest.mark.parametrize("name", ("model.json", "DIVERGED", "training_labels.json"))
+def test_files_of_a_newer_version_are_refused(tmp_path, name):
+    (tmp_path / name).write_text(json.dumps({"version": 9}))
+    run = RunDir(tmp_path)
+    with pytest.raises(UserError, match=rf"{name}' has version 9, but this library reads versions"):
+        if name == "model.json":
+            run.restore(None)
+        elif name == "DIVERGED":
+            run.refuse_unsuitable(config_text="")
+        else:
+            run.training_labels()
