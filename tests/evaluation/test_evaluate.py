@@ -257,7 +257,9 @@ class Draws(Metric):
         }
 
 
-def test_without_any_metric_that_applies_the_log_gives_the_reasons(tiny_sampler, dataset, caplog):
+def test_without_any_metric_that_applies_the_log_gives_the_reasons(
+    tiny_sampler, dataset, extractor, caplog
+):
     _bind(metrics=[Large])
     with (
         caplog.at_level("INFO"),
