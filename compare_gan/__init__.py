@@ -111,7 +111,7 @@ def load_generator(
       >>> images, labels = sampler.sample(16)  # doctest: +SKIP
 
     Args:
-      run: Model directory that `compare_gan train` or `import-weights` wrote.
+      run: Run directory that `compare_gan train` or `import-weights` wrote.
       checkpoint: Step or path of a checkpoint; None for the newest.
       use_ema: Whether to use the moving average of the weights if the run has one.
 

@@ -159,7 +159,7 @@ def _tiny_run():
 
 @pytest.fixture(name="make_trainer")
 def _make_trainer():
-    """Makes a trainer from a model directory and bindings added to those of the tiny run."""
+    """Makes a trainer from a run directory and bindings added to those of the tiny run."""
     from compare_gan import config
     from compare_gan.training.run_dir import RunDir
     from compare_gan.training.trainer import Experiment, Trainer

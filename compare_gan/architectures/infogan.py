@@ -3,10 +3,8 @@
 https://arxiv.org/abs/1606.03657, appendix C.1.
 """
 
-import logging
 from typing import Any
 
-import gin
 import keras
 from keras import ops
 
@@ -16,7 +14,6 @@ from compare_gan.layers import (
     Conv2D,
     Conv2DTranspose,
     Dense,
-    Normalization,
     leaky_relu,
     normalize,
 )
@@ -24,8 +21,6 @@ from compare_gan.layers.normalization_choice import NormalizationLike
 from compare_gan.types import Tensor
 
 base.register_family(__name__, paper="https://arxiv.org/abs/1606.03657")
-
-_log = logging.getLogger(__name__)
 
 
 @base.network
@@ -61,11 +56,6 @@ class Generator(base.Generator):
         **kwargs: Any,
     ):
         super().__init__(image_shape, batch_norm_fn=batch_norm_fn, **kwargs)
-        if batch_norm_fn is BatchNorm and _gin_asks_for_another():
-            _log.warning(
-                "G.batch_norm_fn has no effect on infogan, which uses plain batch norm: bind "
-                "infogan.Generator.batch_norm_fn instead."
-            )
         self.check_positive(ch=ch)
         self.ch = ch
         self.seed_size, middle, full = base.halved_sizes(image_shape, 2)
@@ -90,11 +80,6 @@ class Generator(base.Generator):
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"ch": self.ch}
-
-
-def _gin_asks_for_another() -> bool:
-    norm = Normalization.of(gin.get_bindings("G").get("batch_norm_fn", BatchNorm))
-    return norm is None or norm.layer_class is not BatchNorm
 
 
 @base.network

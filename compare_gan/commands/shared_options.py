@@ -54,7 +54,7 @@ def eval_options(command: _Command) -> _Command:
             default="scores.csv",
             show_default=True,
             metavar="NAME",
-            help="Table of scores, in the model directory.",
+            help="Table of scores, in the run directory.",
         ),
     )
 

@@ -15,7 +15,7 @@ _NO_HASH = (NONE, NOT_RECORDED)
 
 
 def read_rows(path: str) -> list[ResultRow]:
-    """The rows of a model directory, a `results.jsonl`, or an output of `compare_gan metrics`.
+    """The rows of a run directory, a `results.jsonl`, or an output of `compare_gan metrics`.
 
     Raises:
       UserError: There is no such file or directory, or it holds no rows.

@@ -33,7 +33,7 @@ class EvaluationOptions:
       truncation: Truncation of the latents.
       seed: Seed of the first set of samples; those of the next sets count up.
       protocol: Name of a protocol, which sets metrics, extractor, split, num_real and num_fake.
-      pictures: Write pictures that metrics draw (of the first set of samples) into the model
+      pictures: Write pictures that metrics draw (of the first set of samples) into the run
         directory.
 
     Raises:

@@ -1,4 +1,4 @@
-"""`compare_gan import-weights`: from a checkpoint or hub module of 2019 to a model directory."""
+"""`compare_gan import-weights`: from a checkpoint or hub module of 2019 to a run directory."""
 
 import dataclasses
 import logging
@@ -48,7 +48,7 @@ def import_weights(
     gin_configs: Sequence[str] = (),
     gin_bindings: Sequence[str] = (),
 ) -> str:
-    """Writes a model directory from the weights of a model of the 2019 library.
+    """Writes a run directory from the weights of a model of the 2019 library.
 
     Options that neither the variables nor a saved graph show get the values of the 2019 library's
     configs; gin files and bindings win over everything that is inferred. Afterwards gin holds the

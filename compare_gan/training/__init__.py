@@ -1,11 +1,13 @@
-"""The runner: from a gin config to a trained model directory.
+"""The runner: from a gin config to a trained model in the directory of a run.
 
-experiment.Experiment      a resolved config: options, data, evaluation
-trainer.Trainer            trains an experiment in the directory of a run
-run_dir.RunDir             the files of a run; loads the trained model
-modes                      what `--schedule` chooses: train, train and evaluate, evaluate
-run_options, optimization  the options of a run
-state, step                the variables of a training; one generator step
+experiment.Experiment          a resolved config: options, data, evaluation
+trainer.Trainer                trains an experiment in the directory of a run
+run_dir.RunDir                 the files of a run; loads the trained model
+modes                          the modes of `--schedule`: train, train and evaluate, evaluate
+run_options, optimization      the options of a run
+objective                      losses, penalties, augmentations and tasks from gin
+checks, dry_run                what is checked and printed before a run starts
+state, step                    the variables of a training; one generator step
 recorder, summaries, pictures  the log of a run, its scalars and pictures
 """
 

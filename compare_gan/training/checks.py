@@ -13,12 +13,13 @@ from typing import Any
 from keras import ops
 
 from compare_gan import registry
-from compare_gan.architectures.base import option_name
+from compare_gan.architectures.base import Generator, option_name
 from compare_gan.config import is_bound, located
 from compare_gan.config.checks import PARTS_OF_GANS
 from compare_gan.config.gin_internals import values_under
 from compare_gan.errors import UserError
 from compare_gan.gans import ModularGAN
+from compare_gan.layers import Normalization
 from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.optimizers import make_optimizers
 from compare_gan.training.run_options import Options
@@ -96,6 +97,27 @@ def _check_uses_of_labels(gan: ModularGAN) -> None:
         # The default of a family (BigGAN's) is no mistake.
         if getattr(network, option, False) and is_bound(key):
             raise UserError(f"{key} = True needs {type(gan).__name__}.conditional = True.")
+
+
+def warn_of_another_normalization(network: object) -> None:
+    """Warns if gin binds a normalization for all families, but this one has its own default.
+
+    Args:
+      network: A network that was made without arguments for its options.
+    """
+    asked = values_under(type(network), ["batch_norm_fn"])
+    if not asked or not isinstance(network, Generator):
+        return
+    norms = Normalization.of(asked["batch_norm_fn"]), network.batch_norm_fn
+    wanted, present = (norm and norm.layer_class for norm in norms)
+    if wanted is not present:
+        _log.warning(
+            "%s.batch_norm_fn has no effect on %s, which uses %s: bind %s instead.",
+            network.scope,
+            network.family,
+            present.__name__ if present else "no normalization",
+            option_name(type(network), "batch_norm_fn"),
+        )
 
 
 def _without_variables(architecture: Any) -> types.SimpleNamespace:

@@ -24,7 +24,7 @@ from compare_gan.evaluation.evaluation_options import EvaluationOptions
 from compare_gan.gans import ModularGAN
 from compare_gan.layers import ConditionalBatchNorm
 from compare_gan.sampling import StandingStatistics
-from compare_gan.training.checks import check_gan, check_spellings
+from compare_gan.training.checks import check_gan, check_spellings, warn_of_another_normalization
 from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.restored import ModelOptions
 from compare_gan.training.run_options import Options, RunConfig
@@ -191,6 +191,7 @@ class Experiment:
     def _make_gan(self) -> ModularGAN:
         with located("options.architecture"), mixed_precision(self.run_config.mixed_precision):
             gan = self.options.make_gan(self.dataset.image_shape, self.dataset.num_classes)
+        warn_of_another_normalization(gan.generator)
         norm = getattr(getattr(gan.generator, "batch_norm_fn", None), "layer_class", None)
         if norm is ConditionalBatchNorm and not is_bound("conditional_batch_norm.centered"):
             _log.info(

@@ -136,7 +136,7 @@ class RunDir:
         """
         path = self.file(_CONFIG)
         if not os.path.isfile(path):
-            raise UserError(f"'{self}' is not a model directory: it has no {_CONFIG}.")
+            raise UserError(f"'{self}' is not a run directory: it has no {_CONFIG}.")
         return path
 
     def write_description(self, dataset: DataProperties, config_text: str) -> None:

@@ -257,6 +257,22 @@ class Draws(Metric):
         }
 
 
+def test_without_any_metric_that_applies_the_log_gives_the_reasons(
+    tiny_sampler, dataset, extractor, caplog
+):
+    _bind(metrics=[Large])
+    with (
+        caplog.at_level("INFO"),
+        pytest.raises(
+            UserError,
+            match=r"None of the metrics in evaluation\.metrics can be applied to this generator; "
+            r"the log gives the reasons\.",
+        ),
+    ):
+        _evaluate(tiny_sampler(), dataset)
+    assert "is left out: the images are small." in caplog.text
+
+
 def test_metrics_of_the_generator_see_a_sampler(tiny_sampler, dataset, extractor):
     _bind(metrics=[Draws, Brightness, Large], truncation=0.5, seed=4, num_fake=20)
     sampler = tiny_sampler()

@@ -1,4 +1,4 @@
-"""Two workers that share a model directory end with the weights of one process, and together."""
+"""Two workers that share a run directory end with the weights of one process, and together."""
 
 import json
 import re

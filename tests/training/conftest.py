@@ -71,5 +71,5 @@ def _finished(tmp_path_factory, tiny_run):
 
 @pytest.fixture
 def finished_run(_finished):
-    """`finished_run(path)`: copies the model directory of the finished tiny run there."""
+    """`finished_run(path)`: copies the run directory of the finished tiny run there."""
     return lambda path: shutil.copytree(_finished, path, dirs_exist_ok=True)

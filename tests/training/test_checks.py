@@ -6,7 +6,7 @@ import pytest
 from compare_gan import config, registry
 from compare_gan.config.checks import check_bindings
 from compare_gan.errors import UserError
-from compare_gan.training.checks import check_gan
+from compare_gan.training.checks import check_gan, warn_of_another_normalization
 from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.run_options import Options
 
@@ -49,3 +49,34 @@ def test_allowed_projections_and_embeddings(bindings):
     config.parse([], ["OFF = False", *bindings])
     options = Options("ModularGAN", "resnet_biggan_arch", batch_size=4, training_steps=1)
     check_gan(options, (32, 32, 3), num_classes=10)
+
+
+@pytest.mark.parametrize(
+    ("bindings", "warned"),
+    (
+        ((), False),
+        (("G.batch_norm_fn = @batch_norm",), False),
+        (("G.batch_norm_fn = @conditional_batch_norm",), True),
+        (("G.batch_norm_fn = None",), True),
+        (("G.batch_norm_fn = None", "infogan.Generator.batch_norm_fn = @batch_norm"), False),
+        (("infogan.Generator.batch_norm_fn = @conditional_batch_norm",), False),
+    ),
+)
+def test_a_normalization_that_has_no_effect_on_infogan_is_reported(bindings, warned, caplog):
+    config.parse([], bindings)
+    architecture = registry.get("architecture", "infogan_arch")
+    warn_of_another_normalization(architecture.Generator((8, 8, 1), ch=2))
+    sentence = (
+        "G.batch_norm_fn has no effect on infogan, which uses BatchNorm: bind "
+        "infogan.Generator.batch_norm_fn instead."
+    )
+    assert (sentence in caplog.text) == warned
+
+
+@pytest.mark.parametrize("family", ("dcgan", "resnet_cifar"))
+def test_a_normalization_of_other_families_is_that_of_the_scope(family, caplog):
+    config.parse([], ["G.batch_norm_fn = @conditional_batch_norm"])
+    network = registry.get("architecture", f"{family}_arch").Generator((32, 32, 3), ch=4)
+    warn_of_another_normalization(network)
+    warn_of_another_normalization(object())
+    assert not caplog.text

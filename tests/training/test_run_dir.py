@@ -73,7 +73,7 @@ def test_the_description_is_plain_json(trainer, tmp_path):
 
 
 def test_other_directories_are_reported(tmp_path):
-    with pytest.raises(UserError, match=r"is not a model directory: it has no config\.gin"):
+    with pytest.raises(UserError, match=r"is not a run directory: it has no config\.gin"):
         RunDir(str(tmp_path)).load()
     with pytest.raises(UserError, match="contains no checkpoint"):
         RunDir(str(tmp_path)).find_checkpoint(1)

@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from compare_gan.config.gin_internals import values_under
+from compare_gan.config.keywords import parameters
 from compare_gan.metrics.base import ImageBatch
 
 # Batches of `stream` that are being prepared or in the network, besides the one being fetched.
@@ -55,7 +57,12 @@ class Extractor(abc.ABC):
 
     @classmethod
     def bound_name(cls) -> str:
-        """Returns the `name` that the current gin bindings result in, without an instance."""
+        """The `name` of an extractor that is made without arguments, known before it is built."""
+        return cls.name_with(**values_under(cls, parameters(cls.name_with)))
+
+    @classmethod
+    def name_with(cls, **options: Any) -> str:
+        """The `name` of an extractor with these options; a subclass may derive it from them."""
         return cls.name
 
     def prepare(self, images: np.ndarray) -> np.ndarray:

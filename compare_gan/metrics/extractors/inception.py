@@ -5,7 +5,6 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-import gin
 import tensorflow as tf
 
 from compare_gan import registry
@@ -64,7 +63,7 @@ class Inception(resizing.ResizingExtractor):
         self, path: str | None = None, resizer: str = "tf1_bilinear", logit_bias: bool = False
     ):
         self.resize_to((*_SIZE, 3), resizer, "inception.resizer")
-        self.name = _name(resizer)
+        self.name = self.name_with(resizer)
         self.logit_bias = logit_bias
         self.canonical = resizer == "tf1_bilinear" and not logit_bias
         path = path or _find()
@@ -79,15 +78,11 @@ class Inception(resizing.ResizingExtractor):
             self._network, self.weights_hash = inception_2015.load_inception_2015(path, logit_bias)
 
     @classmethod
-    def bound_name(cls) -> str:
-        return _name(gin.get_bindings("inception").get("resizer"))
+    def name_with(cls, resizer: str = "tf1_bilinear", **options: Any) -> str:
+        return "inception_clean" if resizer == "clean" else "inception"
 
     def forward(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         return self._network((self.resized(images) - 128.0) / 128.0)
-
-
-def _name(resizer: str | None) -> str:
-    return "inception_clean" if resizer == "clean" else "inception"
 
 
 def _find() -> str:

@@ -5,8 +5,8 @@ import os
 import re
 import sys
 from collections.abc import Callable, Sequence
+from typing import Any
 
-import gin
 import keras
 import tensorflow as tf
 
@@ -56,7 +56,7 @@ class KerasApplication(resizing.ResizingExtractor):
         resizer: str = "clean",
     ):
         network = _application(name)
-        self.name = name.lower()
+        self.name = self.name_with(name)
         model = _with_weights(network, weights)
         # Some networks take any size; they were trained on 224 x 224 pixels, as most networks.
         size = [n or 224 for n in model.input_shape[1:3]]
@@ -67,8 +67,8 @@ class KerasApplication(resizing.ResizingExtractor):
         self.weights_hash = _model_hash(self._model, _lasting_name(model, features))
 
     @classmethod
-    def bound_name(cls) -> str:
-        return str(gin.get_bindings("keras_application").get("name", _APPLICATION)).lower()
+    def name_with(cls, name: str = _APPLICATION, **options: Any) -> str:
+        return str(name).lower()
 
     def forward(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         features, logits = self._model(self._preprocess(self.resized(images)), training=False)
@@ -138,8 +138,8 @@ class KerasModel(resizing.ResizingExtractor):
         )
 
     @classmethod
-    def bound_name(cls) -> str:
-        return gin.get_bindings("keras_model").get("name", "keras_model")
+    def name_with(cls, name: str = "keras_model", **options: Any) -> str:
+        return name
 
     def forward(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
         outputs = self._model(model_io.to_range(self.resized(images), self._range), training=False)

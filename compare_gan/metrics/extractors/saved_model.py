@@ -2,8 +2,8 @@
 
 import os
 from collections.abc import Sequence
+from typing import Any
 
-import gin
 import tensorflow as tf
 
 from compare_gan import registry
@@ -93,8 +93,8 @@ class SavedModel(resizing.ResizingExtractor):
         self.weights_hash = weights.values_hash(weights.files_hash(path), *options)
 
     @classmethod
-    def bound_name(cls) -> str:
-        return gin.get_bindings("saved_model").get("name", "saved_model")
+    def name_with(cls, name: str = "saved_model", **options: Any) -> str:
+        return name
 
     def forward(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
         x = model_io.to_range(self.resized(images), self._range)
