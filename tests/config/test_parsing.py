@@ -99,6 +99,8 @@ def test_a_config_may_import_parts_of_the_user(tmp_path, monkeypatch):
         ("penalty.fnn = 1", "penalty has no parameter 'fnn'. Did you mean 'fn'? Known: fn."),
         ("import compare_gann", "The config cannot be read: No module named 'compare_gann'"),
         ("loss.fn = ", "The config cannot be read: "),
+        ("options.batch_size = abc", "abc is not a gin value; write 'abc' for a string, @abc for "),
+        ("options.batch_size 3", "A binding has the form name.parameter = value."),
         ('include "nowhere.gin"', "The config cannot be read: Unable to open file: nowhere.gin"),
     ),
 )  # fmt: skip
