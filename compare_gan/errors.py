@@ -22,7 +22,9 @@ class UserError(ValueError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most similar to `name`, or one that contains it; None if there is none.
+    """The known name most similar to `name`, or one that starts with it or contains it.
+
+    Names that start with `name` come first, the shortest of them; None if no name is near.
 
     Example:
       >>> from compare_gan.errors import nearest
@@ -30,10 +32,17 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
       'hinge'
     """
     by_lower, name = {candidate.lower(): candidate for candidate in known}, str(name).lower()
-    matches = difflib.get_close_matches(name, by_lower, n=1, cutoff=0.6)
+    matches = [name] if name in by_lower else []
     if not matches and len(name) > 2:
-        matches = sorted((longer for longer in by_lower if name in longer), key=len)
+        matches = sorted((longer for longer in by_lower if longer.startswith(name)), key=_brief)
+    matches = matches or difflib.get_close_matches(name, by_lower, n=1, cutoff=0.6)
+    if not matches and len(name) > 2:
+        matches = sorted((longer for longer in by_lower if name in longer), key=_brief)
     return by_lower[matches[0]] if matches else None
+
+
+def _brief(name: str) -> tuple[int, str]:
+    return len(name), name
 
 
 def unknown_name(kind: str, name: str, known: Iterable[str]) -> UserError:

@@ -5,6 +5,8 @@ from typing import Any, TypeVar
 
 import keras
 
+from compare_gan.errors import UserError
+
 _Part = TypeVar("_Part", bound="Memory")
 
 
@@ -33,6 +35,7 @@ class Memory:
     """
 
     name: str
+    _builds = False  # Whether `build` is running.
 
     def __init__(self) -> None:
         self.variables: list[keras.Variable] = []
@@ -43,7 +46,17 @@ class Memory:
     def prepare(self) -> None:
         """Creates the variables anew with `build`; a GAN calls this on its own copy."""
         self.variables = []
+        self._builds = True
         self.build()
+        self._builds = False
+
+    def check_name(self) -> None:
+        """Raises UserError if the class has no `name`."""
+        if not isinstance(getattr(self, "name", None), str):
+            raise UserError(
+                f"{type(self).__name__} needs a class attribute `name`, a string for logs and "
+                "checkpoints."
+            )
 
     def prepared_copy(self: _Part) -> _Part:
         """A copy with variables of its own: one object may configure several GANs."""
@@ -57,7 +70,17 @@ class Memory:
         Args:
           name: Name in checkpoints, unique in this object.
           initial_value: Number or array.
+
+        Raises:
+          UserError: `build` is not running, or it has made a variable of this name already.
         """
+        if not self._builds:
+            raise UserError(
+                f"{type(self).__name__} calls add_variable outside of build: each GAN has its own "
+                "variables, which build creates."
+            )
+        if name in [variable.name for variable in self.variables]:
+            raise UserError(f"{type(self).__name__} has two variables of the name '{name}'.")
         variable = keras.Variable(
             keras.ops.convert_to_tensor(initial_value, "float32"),
             dtype="float32",

@@ -12,6 +12,16 @@ def test_nearest(name, expected):
     assert nearest(name, ["hinge", "WGAN", "AdamOptimizer"]) == expected
 
 
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    (("fid50k", "fid50k_full"), ("FID10k", "fid10k_test"), ("kid5", "kid50k"),
+     ("kid50k", "kid50k"), ("50k_train", "fid50k_train")),
+)  # fmt: skip
+def test_a_name_that_starts_with_the_input_is_nearest(name, expected):
+    known = ["kid50k", "pr50k3", "is50k", "fid50k_train", "fid50k_full", "fid10k_test"]
+    assert nearest(name, known) == expected
+
+
 def test_unknown_name_has_the_nearest_name_and_all_sorted():
     error = unknown_name("loss", "hing", iter(["wasserstein", "hinge"]))
     message = "Unknown loss 'hing'. Did you mean 'hinge'? Known: hinge, wasserstein."

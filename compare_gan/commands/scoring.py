@@ -128,6 +128,7 @@ def compare(results: tuple[str, ...], every: bool) -> None:
 
     RESULTS are model directories, results.jsonl files, and files that `compare_gan metrics` wrote.
     """
+    prepare_tensorflow()  # Which the evaluation imports.
     from compare_gan.evaluation import comparison
 
     rows: list[Any] = []

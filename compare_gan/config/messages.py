@@ -31,6 +31,11 @@ def _sentence(error: Exception) -> str:
     ):
         if match := re.search(pattern, text):
             return _no_parameter(match[1], match[2])
+    if match := re.search(r"Failed to parse token '([A-Za-z_]\w*)'", text):
+        name = match[1]
+        return f"{name} is not a gin value; write '{name}' for a string, @{name} for a function."
+    if "Couldn't parse statement" in text:
+        return "A binding has the form name.parameter = value."
     first = text.strip().split("\n", 1)[0].split(" Searched config paths:")[0]
     first = re.sub(r" \([^()]*, line \d+\)$", "", first)  # Python adds this to a SyntaxError.
     if isinstance(error, KeyError):  # Puts its text in quotes.

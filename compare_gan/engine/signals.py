@@ -40,7 +40,10 @@ class DelayedSignals:
             self.__exit__()
             raise KeyboardInterrupt
         self.received = True
-        _log.warning("Signal %d: ending after the running steps, with a checkpoint.", number)
+        _log.warning(
+            "Received %s; stopping after the current steps and saving a checkpoint.",
+            signal.Signals(number).name,
+        )
 
     def __exit__(self, *exc_info: object) -> None:
         for number, handler in self._previous.items():

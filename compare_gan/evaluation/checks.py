@@ -33,8 +33,8 @@ def check_sets(metrics: Mapping[str, Metric], real: Images | None, fake: Images)
         _check_set(name, metric, real)
         if "images" in metric.needs and real.shape != fake.shape:
             raise UserError(
-                f"'{name}' compares images pixel by pixel, but those of '{real.name}' are "
-                f"{real.shape_text}, those of '{fake.name}' {fake.shape_text}."
+                f"'{name}' compares images pixel by pixel, but the real images ('{real.name}') are "
+                f"{real.shape_text}, the fake images ('{fake.name}') {fake.shape_text}."
             )
 
 

@@ -1,6 +1,7 @@
 """A measurement: scores of images, on their own or against a reference."""
 
 import dataclasses
+import logging
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,8 @@ from compare_gan.metrics.base import Metric
 from compare_gan.metrics.extractors import Extractor
 from compare_gan.metrics.tensor_float32 import without_tensor_float_32
 from compare_gan.registry import call_with_requested
+
+_log = logging.getLogger(__name__)
 
 
 @without_tensor_float_32()
@@ -71,6 +74,8 @@ def measure(
     drawn: dict[str, PIL.Image.Image] = {}
     for images in fakes:
         of_fake = set_statistics(images, metrics, extractor, batch_size, progress)
+        if not runs:
+            _warn_of_few_images(metrics, of_real, of_fake)
         scores: dict[str, float] = {}
         for metric in metrics:
             available: dict[str, Any] = {
@@ -94,6 +99,27 @@ def measure(
         fake_hash=hashes.labels_hash or hashes.content_hash or "",
         pictures=drawn,
     )
+
+
+def _warn_of_few_images(
+    metrics: Sequence[Metric], of_real: SetStatistics, of_fake: SetStatistics
+) -> None:
+    """Warns once if there are too few images for covariances of full rank, as FID needs them."""
+    for metric in metrics:
+        statistics = of_fake.of(metric) or {}
+        if "covariance" not in statistics:
+            continue
+        counts = [each.count for each in (of_real, of_fake) if each.count]
+        width = len(statistics["mean"])
+        if counts and min(counts) <= width:
+            _log.warning(
+                "%s from %d images and %d features is strongly biased: use at least %d images.",
+                metric.name.upper(),
+                min(counts),
+                width,
+                width + 1,
+            )
+            return
 
 
 def _mean_and_std(runs: Sequence[dict[str, float]]) -> dict[str, Score]:

@@ -94,6 +94,7 @@ def make_augmentations(given: Any) -> list[Augmentation]:
             raise UserError(
                 f"An augmentation must be an Augmentation or a registered name, received {part!r}."
             )
+        part.check_name()
     return unique_names("augmentation", parts)
 
 

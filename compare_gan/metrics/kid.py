@@ -202,8 +202,8 @@ def _check_subset_size(subset_size: int, num_images: int) -> None:
     check_positive_integer("subset_size", subset_size)
     if not 2 <= subset_size <= num_images:
         raise UserError(
-            f"KID's subset_size must be at least 2 and at most the number of images, {num_images}; "
-            f"received {subset_size}."
+            f"KID's subset_size must be between 2 and the number of images, {num_images}; received "
+            f"{subset_size}: set kid.subset_size."
         )
 
 

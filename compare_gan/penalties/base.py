@@ -75,6 +75,7 @@ class Penalty(Memory):
 
     def __init__(self, weight: Scheduled = 1.0, interval: int = 1):
         super().__init__()
+        self.check_name()
         check_range(f"{self.name}.weight", weight)
         check_positive_integer(f"{self.name}.interval", interval)
         self.weight: Scheduled | None = weight
@@ -103,7 +104,13 @@ class Penalty(Memory):
         return [name for name in AVAILABLE if name in parameters]
 
     def check(self) -> None:
-        """Raises UserError if a term requests an unknown value, or if there is no term."""
+        """Raises UserError if a term requests an unknown value, or the class is not complete."""
+        self.check_name()
+        if not hasattr(self, "weight"):
+            raise UserError(
+                f"The penalty '{self.name}' has no weight: its __init__ must call "
+                "super().__init__(weight, interval)."
+            )
         terms = self._terms()
         if not terms:
             raise UserError(

@@ -1,7 +1,7 @@
 """The classes to draw, and their names."""
 
 from collections.abc import Iterable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -34,8 +34,10 @@ def row_names(class_names: Sequence[str] | None, classes: Iterable[int]) -> list
     return [str(i) if class_names is None else str(class_names[i]) for i in classes]
 
 
-def find_class(sampler: "Sampler", name: str | None) -> int | None:
+def find_class(sampler: "Sampler", name: str | int | None) -> int | None:
     """The number of a class given by name or number; None stays None.
+
+    An integer is a number; digits in a string are a name if a class has that name.
 
     Example:
       >>> from compare_gan.sampling import Sampler, find_class
@@ -52,7 +54,46 @@ def find_class(sampler: "Sampler", name: str | None) -> int | None:
         raise UserError(f"This model is unconditional: it cannot draw the class '{name}'.")
     names = list(sampler.class_names or [])
     if name in names:
-        return names.index(name)
-    if name.isdigit() and int(name) < sampler.num_classes:
+        return names.index(str(name))
+    if str(name).isdecimal() and int(name) < sampler.num_classes:
         return int(name)
-    raise unknown_name("class", name, [*names, f"0…{sampler.num_classes - 1}"])
+    raise unknown_name("class", str(name), [*names, f"0…{sampler.num_classes - 1}"])
+
+
+def class_labels(sampler: "Sampler", labels: Any, num: int) -> np.ndarray | None:
+    """The classes to draw as numbers, one for each image.
+
+    Example:
+      >>> from compare_gan.sampling import Sampler, class_labels
+      >>> sampler = Sampler(None, 2, (8, 8, 1), num_classes=2, class_names=["cat", "dog"])
+      >>> class_labels(sampler, "dog", 3)
+      array([1, 1, 1], dtype=int32)
+
+    Args:
+      sampler: Sampler whose classes they are.
+      labels: Numbers or names of classes, [num]; one number or name for all images; all classes in
+        turn if None.
+      num: Number of images.
+
+    Returns:
+      int32 [num]; None for an unconditional generator.
+
+    Raises:
+      UserError: The generator has no such class, or no classes; or the number of labels is wrong.
+    """
+    if labels is None:
+        return labels_in_turn(num, sampler.num_classes)
+    given = np.asarray(labels)
+    if sampler.num_classes is None:
+        raise UserError("This model is unconditional: it draws images without labels.")
+    if given.ndim > 1 or (given.ndim == 1 and len(given) != num):
+        raise UserError(
+            f"labels must be one class or {num} classes, one for each image; received an array of "
+            f"shape {list(given.shape)}."
+        )
+    listed = given.ravel().tolist()
+    for label in listed:
+        if not isinstance(label, (int, str)) or isinstance(label, bool):
+            raise UserError(f"labels must be numbers or names of classes, received {label!r}.")
+    numbers = {label: find_class(sampler, label) for label in set(listed)}
+    return np.full([num], [numbers[label] for label in listed], np.int32)

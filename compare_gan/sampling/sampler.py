@@ -18,7 +18,7 @@ from compare_gan.layers.standing_statistics import (
     reset_standing_statistics,
     uses_standing_statistics,
 )
-from compare_gan.sampling.classes import labels_in_turn
+from compare_gan.sampling.classes import class_labels, labels_in_turn
 
 BATCH_SIZE = 64
 # The second half of a seed, which keeps the draws of evaluation apart from those of training.
@@ -110,18 +110,19 @@ class Sampler:
         Args:
           num: Number of images.
           seed: Seed of the latents.
-          labels: int [num], the classes to draw; all in turn if None.
+          labels: Classes to draw: numbers or names [num], or one for all images; all classes in
+            turn if None.
           batch_size: Images in one forward pass.
 
         Returns:
           uint8 images [num, H, W, C], and int labels [num] (None for an unconditional generator).
 
         Raises:
+          UserError: The generator has no such class, or the number of labels is not `num`.
           DivergenceError: An image is not finite.
         """
+        labels = class_labels(self, labels, num)
         self.prepare()
-        if labels is None:
-            labels = labels_in_turn(num, self.num_classes)
         return self.generate(self.draw_z(num, seed), labels, batch_size=batch_size), labels
 
     def generate(self, z: Any, labels: Any = None, *, batch_size: int = BATCH_SIZE) -> np.ndarray:

@@ -135,6 +135,8 @@ class RunDir:
           UserError: There is none.
         """
         path = self.file(_CONFIG)
+        if not os.path.isdir(self.path):
+            raise UserError(f"There is no directory '{self}'.")
         if not os.path.isfile(path):
             raise UserError(f"'{self}' is not a run directory: it has no {_CONFIG}.")
         return path
@@ -215,8 +217,10 @@ class RunDir:
         for path in paths:
             if str(checkpoint) in (path, str(engine.step_of(path))):
                 return path
-        steps = ", ".join(str(engine.step_of(path)) for path in paths)
-        raise UserError(f"'{self}' has no checkpoint {checkpoint}; its steps are {steps}.")
+        steps = [engine.step_of(path) for path in paths]
+        raise UserError(
+            f"'{self}' has no checkpoint {checkpoint}; its steps are {_listed(steps, checkpoint)}."
+        )
 
     def load(
         self, checkpoint: str | int | None = None, use_ema: bool = True
@@ -263,6 +267,16 @@ class RunDir:
         if not paths:
             raise UserError(f"'{self}' contains no checkpoint.")
         return paths
+
+
+def _listed(steps: list[int], wanted: str | int) -> str:
+    """All steps; of more than ten the first, the nearest to `wanted`, and the last."""
+    if len(steps) <= 10:
+        return ", ".join(map(str, steps))
+    shown = {steps[0], steps[-1]}
+    if str(wanted).isdecimal():
+        shown.add(min(steps, key=lambda step: abs(step - int(wanted))))
+    return ", …, ".join(map(str, sorted(shown)))
 
 
 def _in_words(description: Mapping[str, object] | None) -> str:

@@ -128,7 +128,11 @@ class Trainer:
             if self.is_chief:
                 self.run.write_description(self.experiment.dataset, self.experiment.config_text)
             if finished:
-                _log.info("Step %d has been reached already.", self.step)
+                _log.info(
+                    "The run has already reached step %d; raise options.training_steps to "
+                    "continue.",
+                    self.step,
+                )
                 return
             engine.fit(
                 self.loop,

@@ -99,6 +99,8 @@ def test_a_config_may_import_parts_of_the_user(tmp_path, monkeypatch):
         ("penalty.fnn = 1", "penalty has no parameter 'fnn'. Did you mean 'fn'? Known: fn."),
         ("import compare_gann", "The config cannot be read: No module named 'compare_gann'"),
         ("loss.fn = ", "The config cannot be read: "),
+        ("options.batch_size = abc", "abc is not a gin value; write 'abc' for a string, @abc for "),
+        ("options.batch_size 3", "A binding has the form name.parameter = value."),
         ('include "nowhere.gin"', "The config cannot be read: Unable to open file: nowhere.gin"),
     ),
 )  # fmt: skip
@@ -120,7 +122,7 @@ def test_an_ambiguous_name_is_reported(tmp_path):
 def test_a_mistake_in_a_binding_names_the_flag():
     with pytest.raises(UserError, match=r"^--gin_bindings: .*'batch_sice'\..*'batch_size'"):
         config.parse([], ["options.batch_sice = 4"])
-    with pytest.raises(UserError, match=r"^--gin_bindings: The config cannot be read: "):
+    with pytest.raises(UserError, match=r"^--gin_bindings: A binding has the form"):
         config.parse([], ["options.batch_size == 4"])
 
 

@@ -64,7 +64,7 @@ def _page(blocks, tmp_path, monkeypatch):
 @pytest.mark.parametrize(
     ("name", "terms"),
     (
-        ("index", [["penalty"]]),
+        ("index", [["penalty"], ["d_loss", "penalty"]]),
         ("loss", [["d_loss"], ["g_loss"]]),
         ("penalty", [["penalty"], ["zero_centred", "r1"], ["steady_spread", "r1"]]),
         ("augmentation", [["d_loss"]]),

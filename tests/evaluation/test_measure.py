@@ -1,6 +1,7 @@
 """A measurement: averages, provenance, and all kinds of image sets."""
 
 import dataclasses
+import logging
 
 import numpy as np
 import pytest
@@ -91,6 +92,17 @@ def test_provenance_records_the_facts_of_each_set(tiny_sampler, dataset):
     row = measure([InceptionScore()], Rows(), None, images)
     assert (row.provenance.dataset, row.provenance.num_real) == ("none", NOT_RECORDED)
     assert ResultRow.from_json(row.to_json()) == row
+
+
+@pytest.mark.parametrize(("count", "warns"), ((3, True), (4, False)))
+def test_fid_from_no_more_images_than_features_is_warned_about_once(
+    count, warns, tiny_sampler, dataset, caplog
+):
+    with caplog.at_level(logging.WARNING, logger="compare_gan"):
+        fake = _generated(tiny_sampler(), count)
+        measure([FrechetInceptionDistance()], Rows(), SplitImages.of(dataset, "train"), fake)
+    sentence = "FID from 3 images and 3 features is strongly biased: use at least 4 images."
+    assert [r.getMessage() for r in caplog.records if "biased" in r.msg] == [sentence] * warns
 
 
 def test_generated_images_are_those_of_the_sampler(tiny_sampler):

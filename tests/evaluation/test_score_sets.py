@@ -308,7 +308,9 @@ def test_a_protocol_fixes_numbers_split_and_metrics(extractor, monkeypatch):
         (dict(protocol="fid50k_trian"), "Unknown protocol 'fid50k_trian'. Did you mean 'fid50k_"),
         (dict(on_error="go on"), "Unknown on_error 'go on'."),
         (dict(real=_REAL[:, :4], metrics=[Difference]), "'Difference' compares images pixel by "
-         "pixel, but those of 'array' are 4x8x1, those of 'array' 8x8x1."),
+         "pixel, but the real images ('array') are 4x8x1, the fake images ('array') 8x8x1."),
+        (dict(metrics=["kid"]), "between 2 and the number of images, 40; received 1000: set "
+         "kid.subset_size"),
         (dict(metrics=[InceptionScore(splits=50)]), "no more splits than images"),
     ),
 )  # fmt: skip

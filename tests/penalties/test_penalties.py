@@ -169,3 +169,47 @@ def test_all_are_registered_and_unknown_names_are_reported():
     assert {"no_penalty", *DRAWS, "l2_penalty"} <= set(registry.names("penalty"))
     with pytest.raises(UserError, match="Did you mean 'wgangp_penalty'"):
         registry.get("penalty", "wgan_gp_penalty")
+
+
+class _Term(penalties.Penalty):
+    name = "term"
+
+    def discriminator_term(self, x):
+        return 0.0
+
+
+class _Bare(_Term):
+    def __init__(self):
+        self.decay = 0.9
+
+
+class _Nameless(_Term):
+    name = None
+
+
+class _Early(_Term):
+    def __init__(self):
+        self.average = self.add_variable("average")
+        super().__init__()
+
+
+class _Twice(_Term):
+    def build(self):
+        self.first = self.add_variable("average")
+        self.second = self.add_variable("average")
+
+
+@pytest.mark.parametrize(
+    ("penalty", "sentence"),
+    (
+        (_Bare, r"'term' has no weight: its __init__ must call super\(\).__init__\(weight, inter"),
+        (_Nameless, "_Nameless needs a class attribute `name`"),
+        (_Early, "_Early calls add_variable outside of build"),
+        (_Twice, "_Twice has two variables of the name 'average'"),
+    ),
+)
+def test_a_class_that_is_not_complete_is_refused(penalty, sentence):
+    with pytest.raises(UserError, match=sentence):
+        made = penalty()
+        made.check()
+        made.prepared_copy()

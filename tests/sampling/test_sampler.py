@@ -50,6 +50,39 @@ def test_given_labels_are_drawn(sampler):
     assert np.abs(images.astype(int) - expected).max() <= 1
 
 
+def test_classes_are_given_by_number_or_name_and_one_for_all_images(sampler):
+    _, labels = sampler.sample(3, labels=["bright", "dark", "middle"])
+    np.testing.assert_array_equal(labels, [2, 0, 1])
+    for one in ("bright", 2, np.int64(2), [2, 2, 2]):
+        _, labels = sampler.sample(3, labels=one)
+        np.testing.assert_array_equal(labels, [2, 2, 2])
+    named = dataclasses.replace(sampler, class_names=["2", "0", "1"])
+    np.testing.assert_array_equal(named.sample(3, labels=["2", "0", "1"])[1], [0, 1, 2])
+    np.testing.assert_array_equal(named.sample(3, labels=[2, 0, 1])[1], [2, 0, 1])
+
+
+@pytest.mark.parametrize(
+    ("labels", "sentence"),
+    (
+        ([1, 3], r"Unknown class '3'\. Known: 0…2, bright"),
+        ([1, -1], "Unknown class '-1'"),
+        (["dark", "midle"], "Unknown class 'midle'. Did you mean 'middle'"),
+        ([0, 1, 2], r"one class or 2 classes, .* received an array of shape \[3\]"),
+        ([[0, 1]], r"received an array of shape \[1, 2\]"),
+        ([0.5, 1], r"numbers or names of classes, received 0\.5"),
+        (True, "numbers or names of classes, received True"),
+    ),
+)
+def test_classes_that_do_not_exist_are_refused(sampler, labels, sentence):
+    with pytest.raises(UserError, match=sentence):
+        sampler.sample(2, labels=labels)
+
+
+def test_labels_of_an_unconditional_generator_are_refused(unconditional):
+    with pytest.raises(UserError, match="unconditional: it draws images without labels"):
+        unconditional.sample(2, labels=[0, 1])
+
+
 def test_unconditional_sampling_has_no_labels(unconditional):
     images, labels = unconditional.sample(5, batch_size=2)
     assert labels is None and images.shape == (5, 8, 8, 1)

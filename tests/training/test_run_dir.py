@@ -75,8 +75,23 @@ def test_the_description_is_plain_json(trainer, tmp_path):
 def test_other_directories_are_reported(tmp_path):
     with pytest.raises(UserError, match=r"is not a run directory: it has no config\.gin"):
         RunDir(str(tmp_path)).load()
+    with pytest.raises(UserError, match=r"^There is no directory '.*nowhere'\.$"):
+        RunDir(str(tmp_path / "nowhere")).load()
     with pytest.raises(UserError, match="contains no checkpoint"):
         RunDir(str(tmp_path)).find_checkpoint(1)
+
+
+@pytest.mark.parametrize(
+    ("count", "wanted", "steps"),
+    ((3, 7, "0, 5, 10"), (40, 7, "0, …, 5, …, 195"), (40, 1000, "0, …, 195"),
+     (40, "newest", "0, …, 195")),
+)  # fmt: skip
+def test_a_missing_checkpoint_lists_the_nearest_of_many_steps(monkeypatch, count, wanted, steps):
+    paths = [f"checkpoints/step-{5 * i}" for i in range(count)]
+    monkeypatch.setattr(RunDir, "list_checkpoints", lambda self: paths)
+    with pytest.raises(UserError) as caught:
+        RunDir("run").find_checkpoint(wanted)
+    assert str(caught.value) == f"'run' has no checkpoint {wanted}; its steps are {steps}."
 
 
 def test_files_without_versions_are_read(trainer, tmp_path):
