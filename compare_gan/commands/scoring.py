@@ -126,7 +126,7 @@ def compare(results: tuple[str, ...], every: bool) -> None:
 
     Warns if they were measured differently.
 
-    RESULTS are model directories, results.jsonl files, and files that `compare_gan metrics` wrote.
+    RESULTS are run directories, results.jsonl files, and files that `compare_gan metrics` wrote.
     """
     prepare_tensorflow()  # Which the evaluation imports.
     from compare_gan.evaluation import comparison

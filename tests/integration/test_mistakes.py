@@ -111,8 +111,9 @@ _ADDED = (
     ("import my_lost_module", "The config cannot be read: No module named 'my_lost_module'"),
     # Configs that cannot be read.
     ("S3GAN.g_lr = 0.0002f", "The config cannot be read: Expected newline."),
-    ("S3GAN.g_lr == 0.0002",
-     "The config cannot be read: Couldn't parse statement, expected ':' or '='."),
+    ("S3GAN.g_lr == 0.0002", "A binding has the form name.parameter = value."),
+    ("S3GAN.g_lr = fast",
+     "fast is not a gin value; write 'fast' for a string, @fast for a function."),
     ('include "lost.gin"', "The config cannot be read: Unable to open file: lost.gin"),
     ("BATCH = %SIZE\nSIZE = %BATCH\noptions.batch_size = %BATCH",
      "The macro 'BATCH' refers to itself.", 21),
