@@ -152,7 +152,15 @@ class Bindings:
 
 @contextlib.contextmanager
 def bindings_kept() -> Iterator[None]:
-    """Configs may be parsed inside; afterwards gin holds what it held before."""
+    """Configs may be parsed inside; afterwards gin holds what it held before.
+
+    Example:
+      >>> from compare_gan import config
+      >>> with config.bindings_kept():
+      ...     config.parse([], ["options.batch_size = 8"])
+      >>> config.is_bound("options.batch_size")
+      False
+    """
     before = Bindings()
     try:
         yield

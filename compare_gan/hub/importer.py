@@ -102,7 +102,7 @@ def import_weights(
 
 
 def _build_and_write(source: WeightsSource, run: RunDir, data: _Data) -> str:
-    options = Options()
+    options = Options.from_gin()
     gan = options.make_gan(data.image_shape, data.num_classes)
     targets = _targets(gan)
     _check(source, targets, gan, options)

@@ -82,7 +82,7 @@ class Experiment:
         """
         check_bindings(OptimizationOptions)
         with located():
-            options = Options()
+            options = Options.from_gin()
             check_spellings(options)
             return cls(
                 options=options,

@@ -43,7 +43,7 @@ class ModelOptions:
     @classmethod
     def from_gin(cls) -> "ModelOptions":
         """The options as gin binds them now."""
-        return cls(Options(), EvaluationLatents(), StandingStatistics())
+        return cls(Options.from_gin(), EvaluationLatents(), StandingStatistics())
 
 
 @dataclasses.dataclass(frozen=True)

@@ -53,7 +53,7 @@ class Options:
     """
 
     gan_class: Any = gin.REQUIRED
-    architecture: Any = None
+    architecture: Any = gin.REQUIRED
     batch_size: int = gin.REQUIRED
     training_steps: int = gin.REQUIRED
     disc_iters: int = 1
@@ -73,6 +73,15 @@ class Options:
             raise UserError(
                 "The config gives no value for options.architecture, which every run needs."
             )
+
+    @classmethod
+    def from_gin(cls) -> "Options":
+        """The options as gin binds them now; the architecture may be missing beside networks."""
+        bound = gin.get_bindings("options")
+        gan_class = registry.get("gan", bound.get("gan_class"))
+        if "architecture" not in bound and gan_class is not None and _has_networks(gan_class):
+            return cls(architecture=None)
+        return cls()
 
     def make_gan(self, image_shape: tuple[int, int, int], num_classes: int | None) -> ModularGAN:
         """Builds the GAN, both networks included, for images of this shape ([H, W, C]).

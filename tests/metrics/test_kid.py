@@ -132,9 +132,9 @@ def test_one_block_has_no_standard_error():
 
 def test_invalid_input_is_refused():
     x, y = _sets(20, 13)
-    with pytest.raises(UserError, match="at most the number of images, 13; received 14"):
+    with pytest.raises(UserError, match="between 2 and the number of images, 13; received 14"):
         kernel_distance_of_subsets(x, y, 5, 14)
-    with pytest.raises(UserError, match="at most the number of images, 900; received 1000"):
+    with pytest.raises(UserError, match="between 2 and the number of images, 900; received 1000"):
         KernelInceptionDistance().statistics(900)
     with pytest.raises(UserError, match="same size, received 20 and 13"):
         kernel_distance(x, y, estimator="u_statistic")
