@@ -1,6 +1,7 @@
 """Options of the evaluation of generators: the gin scope `evaluation`."""
 
 import dataclasses
+import functools
 from collections.abc import Sequence
 from typing import Any
 
@@ -81,7 +82,8 @@ class EvaluationOptions:
                 f"{self.truncation!r}."
             )
 
-    @property
+    # Looked up once, as the options are made: which extractor a protocol means depends on gin.
+    @functools.cached_property
     def _protocol(self) -> protocols.Protocol | None:
         return protocols.get(self.protocol) if self.protocol else None
 
