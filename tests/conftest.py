@@ -10,6 +10,7 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import collections
+import sys
 import zlib
 
 import gin
@@ -22,6 +23,19 @@ def _no_gin_bindings():
     gin.clear_config()
     yield
     gin.clear_config()
+
+
+@pytest.fixture(autouse=True)
+def _no_determinism():
+    """Undoes `run_config.deterministic`, which TensorFlow keeps for the rest of the process.
+
+    TensorFlow has no public function for that, because runs cannot be trusted to be deterministic
+    afterwards; here it is the next test, in whatever order, that must not depend on the one before.
+    """
+    yield
+    settings = sys.modules.get("tensorflow.python.framework.config")
+    if settings is not None and settings.is_op_determinism_enabled():
+        settings.disable_op_determinism()
 
 
 def pytest_addoption(parser):
