@@ -3,6 +3,7 @@
 Below `gans`, this room alone imports a backend, and only when a function is called.
 """
 
+from compare_gan.backend.compiled import compiled
 from compare_gan.backend.convolution import add_bias, conv, conv_transpose, mean_by_channel
 from compare_gan.backend.draws import batch_normal, batch_uniform
 from compare_gan.backend.gradients import gradient
@@ -18,6 +19,7 @@ __all__ = [
     "add_bias",
     "batch_normal",
     "batch_uniform",
+    "compiled",
     "computed_when",
     "conv",
     "conv_transpose",
