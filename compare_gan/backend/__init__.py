@@ -3,6 +3,7 @@
 Below `gans`, this room alone imports a backend, and only when a function is called.
 """
 
+from compare_gan.backend.adam import apply_adam
 from compare_gan.backend.compiled import compiled
 from compare_gan.backend.convolution import add_bias, conv, conv_transpose, mean_by_channel
 from compare_gan.backend.draws import batch_normal, batch_uniform
@@ -17,6 +18,7 @@ from compare_gan.backend.replicas import (
 
 __all__ = [
     "add_bias",
+    "apply_adam",
     "batch_normal",
     "batch_uniform",
     "compiled",

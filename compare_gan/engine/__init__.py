@@ -1,4 +1,11 @@
-"""The engine under every training: one update, the compiled loop, `fit`, checkpoints, precision."""
+"""The engine under every training: one update, the compiled loop, `fit`, checkpoints, precision.
+
+TensorFlow and JAX have an engine each, behind one interface; Keras's backend chooses.
+"""
+
+import typing
+
+import keras
 
 from compare_gan.engine.checkpoints import (
     Checkpoints,
@@ -7,13 +14,22 @@ from compare_gan.engine.checkpoints import (
     list_checkpoints,
     step_of,
 )
-from compare_gan.engine.distribution import is_chief, make_strategy
 from compare_gan.engine.fit import Callback, fit
-from compare_gan.engine.loop import Loop, Step, as_float, make_train_loop
+from compare_gan.engine.interface import Step, Strategy, Update, as_float
 from compare_gan.engine.precision import mixed_precision, with_loss_scale
 from compare_gan.engine.progress import ProgressLine
 from compare_gan.engine.signals import DelayedSignals
-from compare_gan.engine.tensorflow import Update, update
+from compare_gan.errors import UserError
+
+if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
+    from compare_gan.engine.tensorflow import Loop, is_chief, make_strategy, update
+elif keras.backend.backend() == "jax":
+    from compare_gan.engine.jax import Loop, is_chief, make_strategy, update
+else:
+    raise UserError(
+        "Training, sampling and evaluation run on Keras's backends TensorFlow and JAX: "
+        f"KERAS_BACKEND must be tensorflow or jax, received '{keras.backend.backend()}'."
+    )
 
 __all__ = [
     "Callback",
@@ -24,13 +40,13 @@ __all__ = [
     "ProgressLine",
     "State",
     "Step",
+    "Strategy",
     "Update",
     "as_float",
     "fit",
     "is_chief",
     "list_checkpoints",
     "make_strategy",
-    "make_train_loop",
     "mixed_precision",
     "step_of",
     "update",

@@ -5,8 +5,9 @@ import logging
 import os
 import re
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
+import keras
 import tensorflow as tf
 
 from compare_gan.errors import UserError
@@ -25,9 +26,9 @@ class State(Protocol):
       step: Integer variable, the number of finished steps.
     """
 
-    step: tf.Variable
+    step: Any
 
-    def variables(self) -> Mapping[str, tf.Variable]:
+    def variables(self) -> Mapping[str, Any]:
         """All variables, `step` among them, by a stable name."""
 
 
@@ -61,7 +62,18 @@ class Checkpoints:
         # The step and path that the state was last saved to or restored from.
         self._current: tuple[int, str] | None = None
         self._newest = -1  # The newest step in the folder at that time.
-        self._checkpoint = tf.train.Checkpoint(variables=dict(state.variables()))
+        variables = state.variables()
+        # Integers of the host, for which TensorFlow needs variables.
+        self._host = {
+            name: (v, tf.Variable(v.numpy(), trainable=False))
+            for name, v in variables.items()
+            if not isinstance(v, (tf.Variable, keras.Variable))
+        }
+        tensors = {
+            name: v.value if isinstance(v, keras.Variable) else v for name, v in variables.items()
+        }
+        tensors |= {name: copy for name, (_, copy) in self._host.items()}
+        self._checkpoint = tf.train.Checkpoint(variables=tensors)
         self._manager = tf.train.CheckpointManager(
             self._checkpoint, folder, max_to_keep=keep_max, checkpoint_name="step"
         )
@@ -76,6 +88,8 @@ class Checkpoints:
         step = self.step
         if self._current is None or self._current[0] != step:
             # A damaged checkpoint of this step, from before a restart, is written anew.
+            for original, copy in self._host.values():
+                copy.assign(original.numpy())
             self._current = step, self._manager.save(checkpoint_number=step)
             self._newest = self._newest_step()
         return self._current[1]
@@ -135,6 +149,8 @@ class Checkpoints:
                 f"Checkpoint '{path}' does not fit this config (start with another --model_dir, or "
                 f"restore the config that made it): {first}"
             ) from error
+        for original, copy in self._host.values():
+            original.assign(copy.numpy())
         self._current, self._newest = (self.step, path), newest
 
     def _newest_step(self) -> int:

@@ -8,7 +8,7 @@ from typing import NoReturn
 import numpy as np
 
 from compare_gan.engine.checkpoints import Checkpoints
-from compare_gan.engine.loop import Loop
+from compare_gan.engine.interface import LoopLike
 from compare_gan.engine.signals import DelayedSignals
 from compare_gan.errors import DivergenceError
 
@@ -66,7 +66,7 @@ class Callback:
 
 
 def fit(
-    loop: Loop,
+    loop: LoopLike,
     checkpoints: Checkpoints,
     callbacks: Iterable[Callback] = (),
     *,
@@ -158,7 +158,9 @@ def fit(
         raise KeyboardInterrupt(f"stopped at {unit} {step}, checkpoint saved")
 
 
-def _call_due(loop: Loop, callbacks: Sequence[Callback], step: int, last: bool, unit: str) -> None:
+def _call_due(
+    loop: LoopLike, callbacks: Sequence[Callback], step: int, last: bool, unit: str
+) -> None:
     """Calls the callbacks that are due; all workers end if one of them finds divergence."""
     due = [each for each in callbacks if each.every and (last or step % each.every == 0)]
     if not due:

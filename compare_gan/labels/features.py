@@ -9,7 +9,7 @@ import tensorflow as tf
 from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.sources import with_fixed_threads
 from compare_gan.datasets.views import select
-from compare_gan.engine.loop import as_float
+from compare_gan.engine import as_float
 from compare_gan.errors import DivergenceError
 
 _BATCH = 250

@@ -5,8 +5,6 @@ import functools
 import logging
 from typing import Any
 
-import tensorflow as tf
-
 from compare_gan import labels
 from compare_gan.config import Bindings, config_text, is_bound, located
 from compare_gan.config.checks import check_bindings
@@ -19,7 +17,7 @@ from compare_gan.datasets import (
     get_dataset,
     outline,
 )
-from compare_gan.engine.precision import mixed_precision
+from compare_gan.engine import Strategy, mixed_precision
 from compare_gan.evaluation.evaluation_options import EvaluationOptions
 from compare_gan.gans import ModularGAN
 from compare_gan.layers import ConditionalBatchNorm
@@ -118,7 +116,7 @@ class Experiment:
             return dataset
         return labels.with_pending_labels(dataset, self.label_options)
 
-    def with_labels(self, label_dir: str, strategy: tf.distribute.Strategy) -> "Experiment":
+    def with_labels(self, label_dir: str, strategy: Strategy) -> "Experiment":
         """The experiment with the labels that its data set asks for, inferred if necessary.
 
         Args:

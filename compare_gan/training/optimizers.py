@@ -9,13 +9,13 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-import tensorflow as tf
 
-from compare_gan import registry
+from compare_gan import backend, registry
 from compare_gan.errors import UserError, check_decay, check_range
 from compare_gan.schedules import Scheduled, is_schedule, value_at
 from compare_gan.schedules import check_decay as check_scheduled_decay
 from compare_gan.training.optimization import OptimizationOptions
+from compare_gan.types import Tensor
 
 _DECAYS = ("beta1", "beta2", "decay", "momentum", "rho")
 
@@ -69,7 +69,7 @@ def adam(
 
 
 class FusedAdam(keras.optimizers.Adam):
-    """Keras's Adam with one TensorFlow operation for each variable in place of some twenty.
+    """Keras's Adam, on TensorFlow with one operation for each variable in place of some twenty.
 
     Attributes:
       training_step: Function that returns the number of finished generator steps, for betas that
@@ -81,31 +81,20 @@ class FusedAdam(keras.optimizers.Adam):
         self.training_step = lambda: self.iterations.value
 
     def update_step(
-        self, gradient: tf.Tensor, variable: keras.Variable, learning_rate: tf.Tensor
+        self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
     ) -> None:
         index = self._get_variable_index(variable)
         now = self.training_step() if is_schedule(self.beta_1) or is_schedule(self.beta_2) else 0
-        beta_1, beta_2, epsilon, learning_rate, step = (
-            tf.cast(value, variable.dtype)
-            for value in (
-                value_at(self.beta_1, now),
-                value_at(self.beta_2, now),
-                self.epsilon,
-                learning_rate,
-                self.iterations + 1,
-            )
-        )
-        tf.raw_ops.ResourceApplyAdam(
-            var=variable.handle,
-            m=self._momentums[index].value.handle,
-            v=self._velocities[index].value.handle,
-            beta1_power=beta_1**step,
-            beta2_power=beta_2**step,
-            lr=learning_rate,
-            beta1=beta_1,
-            beta2=beta_2,
-            epsilon=epsilon,
-            grad=tf.cast(gradient, variable.dtype),
+        backend.apply_adam(
+            variable,
+            self._momentums[index],
+            self._velocities[index],
+            gradient,
+            step=self.iterations + 1,
+            learning_rate=learning_rate,
+            beta_1=value_at(self.beta_1, now),
+            beta_2=value_at(self.beta_2, now),
+            epsilon=self.epsilon,
         )
 
 

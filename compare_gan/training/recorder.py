@@ -4,7 +4,6 @@ from collections.abc import Sequence
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from compare_gan import config, engine
 from compare_gan.training.experiment import Experiment
@@ -75,4 +74,4 @@ class Recorder(engine.Callback):
 
 
 def _learning_rate(optimizer: keras.optimizers.Optimizer) -> float:
-    return float(tf.convert_to_tensor(optimizer.learning_rate.value))
+    return float(keras.ops.convert_to_numpy(optimizer.learning_rate))

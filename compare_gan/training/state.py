@@ -1,13 +1,45 @@
 """The state of a training: networks, optimizers, averaged generator weights, step and seed."""
 
+from typing import Any
+
 import keras
-import tensorflow as tf
+import numpy as np
+from keras import ops
 
 from compare_gan.engine.precision import with_loss_scale
 from compare_gan.gans import ModularGAN
 from compare_gan.schedules import is_schedule, value_at
 from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.optimizers import make_optimizers
+
+
+class HostInteger:
+    """An integer of 64 bits in the memory of the host, saved in checkpoints like a variable.
+
+    Example:
+      >>> from compare_gan.training.state import HostInteger
+      >>> seed = HostInteger(2**40)
+      >>> seed.assign(7)
+      >>> int(seed), seed.numpy().dtype
+      (7, dtype('int64'))
+    """
+
+    dtype = "int64"
+    shape: tuple[int, ...] = ()
+
+    def __init__(self, value: int):
+        self.assign(value)
+
+    def assign(self, value: Any) -> None:
+        """Sets the value, an integer or an array of one."""
+        self._value = np.array(value, np.int64)
+
+    def numpy(self) -> np.ndarray:
+        """The value, int64 []."""
+        return self._value
+
+    def __int__(self) -> int:
+        return int(self._value)
 
 
 class TrainState:
@@ -25,8 +57,8 @@ class TrainState:
       gan: The GAN with its networks, heads, and variables of penalties and augmentations.
       optimization: The options.
       g_optimizer, d_optimizer: Keras optimizers, built; with a loss scale for float16 networks.
-      step: int64 variable, the number of finished generator steps.
-      seed: int64 variable, the seed of batches and noise.
+      step: Integer variable, the number of finished generator steps.
+      seed: The seed of batches and noise, saved in checkpoints.
       ema: One float32 variable per trainable variable of the generator, its moving average; empty
         unless `optimization.g_use_ema`.
     """
@@ -36,13 +68,15 @@ class TrainState:
         if optimization is None:
             optimization = OptimizationOptions.of(gan)
         self.optimization = optimization
-        replicated = dict(trainable=False, aggregation=tf.VariableAggregation.ONLY_FIRST_REPLICA)
-        self.step = tf.Variable(0, dtype=tf.int64, name="step", **replicated)
-        self.seed = tf.Variable(seed, dtype=tf.int64, name="seed", **replicated)
+        replicated = dict(trainable=False, aggregation="only_first_replica")
+        # JAX has no int64 unless all numbers of the process have 64 bits.
+        wide = "int32" if keras.backend.backend() == "jax" else "int64"
+        self.step = keras.Variable(np.zeros([], wide), name="step", dtype=wide, **replicated)
+        self.seed = HostInteger(seed)
         g_optimizer, d_optimizer = make_optimizers(optimization)
         for optimizer in (g_optimizer, d_optimizer):
             if hasattr(optimizer, "training_step"):
-                optimizer.training_step = lambda: self.step
+                optimizer.training_step = lambda: self.step.value
         self.g_optimizer = with_loss_scale(g_optimizer, gan.generator)
         self.d_optimizer = with_loss_scale(d_optimizer, gan.discriminator)
         self.g_optimizer.build(gan.generator_variables)
@@ -50,7 +84,7 @@ class TrainState:
         self.ema = []
         if optimization.g_use_ema:
             self.ema = [
-                tf.Variable(keras.ops.convert_to_tensor(v), name=f"ema/{v.path}", **replicated)
+                keras.Variable(ops.convert_to_numpy(v), name="ema", dtype="float32", **replicated)
                 for v in gan.generator_variables
             ]
 
@@ -59,48 +93,55 @@ class TrainState:
         rates = self.optimization.g_lr, self.optimization.discriminator_lr
         for optimizer, rate in zip((self.g_optimizer, self.d_optimizer), rates, strict=True):
             if is_schedule(rate):
-                _inner(optimizer).learning_rate.assign(rate(self.step))
+                _inner(optimizer).learning_rate.assign(rate(self.step.value))
 
     def update_ema(self) -> None:
         """Updates the averages; before `ema_start_step` they are copies of the weights."""
         if not self.ema:
             return
         options = self.optimization
-        with tf.name_scope("ema"):
-            started = self.step >= options.ema_start_step
-            decay = value_at(options.ema_decay, self.step)
+        with keras.name_scope("ema"):
+            step = self.step.value
+            started = step >= options.ema_start_step
+            decay = value_at(options.ema_decay, step)
             for average, variable in zip(self.ema, self.gan.generator_variables, strict=True):
-                value = tf.cast(variable.value, tf.float32)
-                moved = average + (1.0 - decay) * (value - average)
-                average.assign(tf.where(started, moved, value))
+                value = ops.cast(variable.value, "float32")
+                moved = average.value + (1.0 - decay) * (value - average.value)
+                average.assign(ops.where(started, moved, value))
 
-    def variables(self) -> dict[str, tf.Variable]:
+    def all_variables(self) -> list[keras.Variable]:
+        """All variables that a training step reads or changes, learning rates too."""
+        named = [v for v in self.variables().values() if isinstance(v, keras.Variable)]
+        rates = [_inner(each)._learning_rate for each in (self.g_optimizer, self.d_optimizer)]
+        return named + [rate for rate in rates if isinstance(rate, keras.Variable)]
+
+    def variables(self) -> dict[str, "keras.Variable | HostInteger"]:
         """All variables by their names in checkpoints.
 
         Learning rates are left out: a resumed run takes them from its config.
         """
-        named = {"step": self.step, "seed": self.seed}
+        named: dict[str, keras.Variable | HostInteger] = {"step": self.step, "seed": self.seed}
         networks = {"generator": self.gan.generator, "discriminator": self.gan.discriminator}
         networks.update({f"heads/{name}": head for name, head in self.gan.heads.items()})
         for prefix, network in networks.items():
             for variable in network.variables:
                 path = _path_in(network, variable)
-                _add_unique(named, f"{prefix}/{path}", variable.value)
+                _add_unique(named, f"{prefix}/{path}", variable)
         for part, variables in self.gan.memories.items():
             for variable in variables:
-                _add_unique(named, f"{part}/{variable.name}", variable.value)
+                _add_unique(named, f"{part}/{variable.name}", variable)
         for prefix, optimizer in (
             ("g_optimizer", self.g_optimizer),
             ("d_optimizer", self.d_optimizer),
         ):
             inner = _inner(optimizer)
             if inner is not optimizer:
-                named[f"{prefix}/loss_scale"] = optimizer.dynamic_scale.value
-                named[f"{prefix}/loss_scale_steps"] = optimizer.step_counter.value
+                named[f"{prefix}/loss_scale"] = optimizer.dynamic_scale
+                named[f"{prefix}/loss_scale_steps"] = optimizer.step_counter
             for variable in inner.variables:
                 if variable is not inner._learning_rate:
                     path = variable.path.split("/", 1)[-1]
-                    _add_unique(named, f"{prefix}/{path}", variable.value)
+                    _add_unique(named, f"{prefix}/{path}", variable)
         for average, variable in zip(self.ema, self.gan.generator_variables, strict=False):
             path = _path_in(self.gan.generator, variable)
             _add_unique(named, f"ema/{path}", average)
@@ -112,11 +153,12 @@ class TrainState:
 
     def update_sampling_generator(self, clone: keras.Model, use_ema: bool = True) -> None:
         """Copies the generator's weights to `clone`, the averaged ones if there are any."""
+        # By way of the host: under JAX the next training step overwrites the arrays of these.
         for target, source in zip(clone.variables, self.gan.generator.variables, strict=True):
-            target.assign(keras.ops.convert_to_tensor(source))
+            target.assign(ops.convert_to_numpy(source))
         if self.ema and use_ema:
             for target, average in zip(clone.trainable_variables, self.ema, strict=True):
-                target.assign(tf.convert_to_tensor(average))
+                target.assign(ops.convert_to_numpy(average))
 
 
 def _inner(optimizer: keras.optimizers.Optimizer) -> keras.optimizers.Optimizer:
@@ -129,7 +171,7 @@ def _path_in(network: keras.layers.Layer, variable: keras.Variable) -> str:
     return variable.path.removeprefix(f"{network.name}/")
 
 
-def _add_unique(named: dict[str, tf.Variable], name: str, variable: tf.Variable) -> None:
+def _add_unique(named: dict[str, Any], name: str, variable: keras.Variable) -> None:
     if name in named:
         raise ValueError(f"Two variables of this model are named '{name}'.")
     named[name] = variable

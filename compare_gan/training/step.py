@@ -4,13 +4,13 @@ import functools
 from collections.abc import Callable
 
 import keras
-import tensorflow as tf
+from keras import ops
 
 from compare_gan import engine
-from compare_gan.engine.loop import as_float
 from compare_gan.gans import LossTerms
 from compare_gan.gans.terms import part_name
 from compare_gan.training.state import TrainState
+from compare_gan.types import Tensor
 
 
 class TrainStep:
@@ -26,7 +26,7 @@ class TrainStep:
         self._state = state
         self.names: list[str] = []
 
-    def __call__(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
+    def __call__(self, batch: dict[str, Tensor]) -> Tensor:
         """Trains on one element of the input pipeline.
 
         Args:
@@ -39,9 +39,9 @@ class TrainStep:
           last update, except lazy penalties, which are means over its updates.
         """
         gan = self._state.gan
-        done = tf.convert_to_tensor(self._state.step)  # Generator steps, this one not included.
+        done = ops.convert_to_tensor(self._state.step)  # Generator steps, this one not included.
         self._state.set_learning_rates()
-        batch = dict(batch, images=as_float(batch["images"]))
+        batch = dict(batch, images=engine.as_float(batch["images"]))
         sub_batches = [
             {name: value[i] for name, value in batch.items()} for i in range(gan.disc_iters + 1)
         ]
@@ -64,9 +64,9 @@ class TrainStep:
         for penalty in gan.penalties:
             if penalty.interval > 1 and penalty.term("discriminator"):
                 name = f"loss/{part_name(penalty, 'discriminator')}"
-                values[name] = tf.add_n([each[name] for each in updates]) / gan.disc_iters
+                values[name] = sum(each[name] for each in updates) / gan.disc_iters
         # One non-finite pixel makes the mean non-finite: a cheap check for a diverged generator.
-        values["fake_image_mean"] = tf.reduce_mean(fake)
+        values["fake_image_mean"] = ops.mean(fake)
         values |= self._update(
             lambda: gan.generator_loss(g_batch, done),
             gan.generator_variables,
@@ -76,7 +76,15 @@ class TrainStep:
         self._state.update_ema()
         self._state.step.assign_add(1)
         self.names = sorted(values)
-        return tf.stack([tf.cast(values[name], tf.float32) for name in self.names])
+        return ops.stack([ops.cast(values[name], "float32") for name in self.names])
+
+    def state_variables(self) -> list[keras.Variable]:
+        """All variables that a step reads or changes."""
+        return self._state.all_variables()
+
+    def batch_axis(self, name: str) -> int | None:
+        """The axis of the examples in an entry of the batch; seeds have none."""
+        return None if name == "seed" else 1
 
     def _update(
         self,
@@ -84,8 +92,8 @@ class TrainStep:
         variables: list[keras.Variable],
         optimizer: keras.optimizers.Optimizer,
         network: str,
-    ) -> dict[str, tf.Tensor]:
-        def loss_and_parts() -> tuple[tf.Tensor, dict[str, tf.Tensor]]:
+    ) -> dict[str, Tensor]:
+        def loss_and_parts() -> tuple[Tensor, dict[str, Tensor]]:
             terms = loss_fn()
             losses = {f"loss/{name}": value for name, value in terms.parts.items()}
             measures = {f"accuracy/{name}": value for name, value in terms.measures.items()}

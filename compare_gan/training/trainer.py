@@ -5,10 +5,10 @@ import functools
 import logging
 import secrets
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
 from compare_gan import engine
 from compare_gan.backend import on_cpu
@@ -24,9 +24,11 @@ from compare_gan.training.step import TrainStep
 _log = logging.getLogger(__name__)
 
 
-def make_strategy(run_config: RunConfig) -> tf.distribute.Strategy:
-    """The devices of a run; has to be called before any other TensorFlow operation."""
-    if run_config.deterministic:
+def make_strategy(run_config: RunConfig) -> engine.Strategy:
+    """The devices of a run; has to be called before any other operation of the backend."""
+    if run_config.deterministic and keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
         tf.config.experimental.enable_op_determinism()
     return engine.make_strategy(run_config.distribution, run_config.single_core)
 
@@ -55,7 +57,7 @@ class Trainer:
         self,
         experiment: Experiment,
         run: RunDir,
-        strategy: tf.distribute.Strategy | None = None,
+        strategy: engine.Strategy | None = None,
     ):
         self.experiment = experiment
         self.run = run
@@ -158,18 +160,19 @@ class Trainer:
         inferred = self.experiment.dataset.inferred
         return None if inferred is None else inferred.description
 
-    def batches(self, num_replicas: int = 1, replica_ids: Sequence[int] = (0,)) -> tf.data.Dataset:
+    def batches(self, num_replicas: int = 1, replica_ids: Sequence[int] = (0,)) -> Any:
         """The batches of the remaining steps.
 
         Args:
-          num_replicas: Number of replicas that share a batch.
-          replica_ids: Replicas to make batches for.
+          num_replicas: Number of replicas, or of processes under JAX, that share a batch.
+          replica_ids: Those to make batches for.
 
         Returns:
-          For each step, one element for each of these replicas; see `datasets.train_batches`.
+          For each step, one element for each of these replicas; see `datasets.train_batches`. Under
+          JAX these are NumPy arrays.
         """
         options = self.experiment.options
-        return train_batches(
+        batches = train_batches(
             self.experiment.dataset,
             batch_size=options.batch_size,
             disc_iters=options.disc_iters,
@@ -181,6 +184,8 @@ class Trainer:
             num_replicas=num_replicas,
             replica_ids=list(replica_ids),
         )
+        on_jax = keras.backend.backend() == "jax"
+        return batches.as_numpy_iterator() if on_jax else batches
 
 
 @contextlib.contextmanager

@@ -1,7 +1,7 @@
 import pytest
 import tensorflow as tf
 
-from compare_gan.engine.distribution import is_chief, make_strategy
+from compare_gan.engine import is_chief, make_strategy
 from compare_gan.errors import UserError
 
 

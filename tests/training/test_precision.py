@@ -10,8 +10,8 @@ import tensorflow as tf
 from keras import ops
 
 from compare_gan import registry
-from compare_gan.engine.loop import make_train_loop
 from compare_gan.engine.precision import mixed_precision
+from compare_gan.engine.tensorflow import make_train_loop
 from compare_gan.sampling import Sampler
 from compare_gan.training.run_dir import RunDir
 from compare_gan.training.run_options import Options

@@ -53,12 +53,13 @@ def test_names_are_complete(state):
     """Everything that a step changes; only learning rates follow from the config instead."""
     gan, named = state.gan, state.variables()
     networks = (gan.generator, gan.discriminator, *gan.heads.values())
-    expected = [v.value for network in networks for v in network.variables]
-    expected += [v.value for o in (state.g_optimizer, state.d_optimizer) for v in o.variables]
-    learning_rates = {id(o._learning_rate.value) for o in (state.g_optimizer, state.d_optimizer)}
+    expected = [v for network in networks for v in network.variables]
+    expected += [v for o in (state.g_optimizer, state.d_optimizer) for v in o.variables]
+    learning_rates = {id(o._learning_rate) for o in (state.g_optimizer, state.d_optimizer)}
     expected = {id(v) for v in expected} - learning_rates
     expected |= {id(v) for v in (state.step, state.seed, *state.ema)}
     assert {id(v) for v in named.values()} == expected
+    assert {id(v) for v in state.all_variables()} == (expected | learning_rates) - {id(state.seed)}
     assert int(named["seed"]) == 12 and int(named["step"]) == 0
     for name in (
         "generator/fc/kernel",

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from compare_gan.engine.loop import make_train_loop
+from compare_gan.engine.tensorflow import make_train_loop
 from compare_gan.penalties import Penalty
 from compare_gan.training.step import TrainStep
 

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from compare_gan.datasets import ArraySource, Dataset
-from compare_gan.engine.distribution import make_strategy
+from compare_gan.engine import make_strategy
 from compare_gan.engine.precision import mixed_precision
 from compare_gan.labels.backbone import BackboneOptions, make_backbone
 from compare_gan.labels.pretext import PretextOptions, PretextTask

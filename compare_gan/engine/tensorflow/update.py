@@ -1,40 +1,12 @@
 """One update of variables with TensorFlow: a gradient tape under `tf.distribute`."""
 
-import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Generic, TypeVar
 
 import keras
 import tensorflow as tf
 
 from compare_gan.backend import cross_replica_mean, in_replicas
-
-Aux = TypeVar("Aux")
-
-
-@dataclasses.dataclass(frozen=True)
-class Update(Generic[Aux]):
-    """The outcome of one update on this replica.
-
-    Attributes:
-      loss: The loss before the update, a scalar.
-      aux: The second value that the loss function returned.
-      gradient_norm: Norm of all gradients together, scaled as if the replica were alone.
-      loss_scale: The dynamic loss scale of this update; None without one.
-
-    Example:
-      >>> import keras
-      >>> from compare_gan import engine
-      >>> weight, sgd = keras.Variable(3.0), keras.optimizers.SGD(0.1)
-      >>> done = engine.update(lambda: (weight.value**2, None), [weight], sgd)
-      >>> type(done).__name__, float(done.loss)
-      ('Update', 9.0)
-    """
-
-    loss: tf.Tensor
-    aux: Aux
-    gradient_norm: tf.Tensor
-    loss_scale: tf.Tensor | None
+from compare_gan.engine.interface import Aux, Update
 
 
 def update(

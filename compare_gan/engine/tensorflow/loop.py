@@ -1,27 +1,15 @@
 """The compiled loop over training steps, and the iterator that feeds it."""
 
 import contextlib
-from collections.abc import Callable, Sequence
-from typing import Any, Protocol
+from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from compare_gan.backend import on_cpu
-from compare_gan.engine.distribution import is_chief
-
-MakeBatches = Callable[[int, list[int]], tf.data.Dataset]
-
-
-class Step(Protocol):
-    """One training step."""
-
-    @property
-    def names(self) -> Sequence[str]:
-        """The names of the values that a step returns, known once it has been traced."""
-
-    def __call__(self, batch: Any) -> tf.Tensor:
-        """From one element of the input pipeline to float32 [len(names)]; runs on each replica."""
+from compare_gan.engine.interface import MakeBatches, Step
+from compare_gan.engine.tensorflow.distribution import is_chief
 
 
 class Loop:
@@ -161,15 +149,3 @@ def make_train_loop(
         return history.gather(tf.range(done))
 
     return train_loop
-
-
-def as_float(images: tf.Tensor) -> tf.Tensor:
-    """Images in [0, 1]: bytes are moved to the device as bytes and become float32 there.
-
-    Example:
-      >>> import tensorflow as tf
-      >>> from compare_gan import engine
-      >>> engine.as_float(tf.constant([0, 51, 255], tf.uint8)).numpy().round(3).tolist()
-      [0.0, 0.20000000298023224, 1.0]
-    """
-    return tf.cast(images, tf.float32) / 255.0 if images.dtype == tf.uint8 else images

@@ -1,0 +1,104 @@
+"""The interface that both engines share: one training step, its update, the devices, the loop."""
+
+import contextlib
+import dataclasses
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, Protocol, TypeVar
+
+import keras
+import numpy as np
+
+from compare_gan.types import Tensor
+
+Aux = TypeVar("Aux")
+
+# From the number of parts of a batch, and the parts to make, to batches: an endless iterable that
+# yields for each step one batch for each of those parts, in turn. TensorFlow's engine takes a
+# `tf.data.Dataset` with one part for each replica, JAX's an iterable of NumPy arrays with one part
+# for each process.
+MakeBatches = Callable[[int, list[int]], Any]
+
+
+@dataclasses.dataclass(frozen=True)
+class Update(Generic[Aux]):
+    """The outcome of one update on this replica.
+
+    Attributes:
+      loss: The loss before the update, a scalar.
+      aux: The second value that the loss function returned.
+      gradient_norm: Norm of all gradients together, scaled as if the replica were alone.
+      loss_scale: The dynamic loss scale of this update; None without one.
+
+    Example:
+      >>> import keras
+      >>> from compare_gan import engine
+      >>> weight, sgd = keras.Variable(3.0), keras.optimizers.SGD(0.1)
+      >>> done = engine.update(lambda: (weight.value**2, None), [weight], sgd)
+      >>> type(done).__name__, float(done.loss)
+      ('Update', 9.0)
+    """
+
+    loss: Tensor
+    aux: Aux
+    gradient_norm: Tensor
+    loss_scale: Tensor | None
+
+
+class Step(Protocol):
+    """One training step."""
+
+    @property
+    def names(self) -> Sequence[str]:
+        """The names of the values that a step returns, known once it has been traced."""
+
+    def __call__(self, batch: Any) -> Tensor:
+        """From one batch to float32 [len(names)]; runs on each replica."""
+
+    def state_variables(self) -> Sequence[keras.Variable]:
+        """All variables that a step reads or changes. Only JAX asks for them."""
+
+    def batch_axis(self, name: str) -> int | None:
+        """The axis of an entry of the batch that devices share; None = all need the whole entry.
+
+        Only JAX asks for it.
+        """
+
+
+class Strategy(Protocol):
+    """The devices of a run."""
+
+    @property
+    def num_replicas_in_sync(self) -> int:
+        """The number of devices that share a batch."""
+
+    def scope(self) -> contextlib.AbstractContextManager:
+        """The context in which variables are created."""
+
+
+class LoopLike(Protocol):
+    """Steps that run one after the other in compiled code; see `Loop`."""
+
+    step: Step
+    is_chief: bool
+    iterator: Any
+
+    def run(self, num_steps: int) -> dict[str, np.ndarray]:
+        """Runs steps; returns each value's course over them."""
+
+    def any_worker(self, flag: bool) -> bool:
+        """Whether the flag is set in any process."""
+
+
+def as_float(images: Tensor) -> Tensor:
+    """Images in [0, 1]: bytes are moved to the device as bytes and become float32 there.
+
+    Example:
+      >>> import keras, numpy as np
+      >>> from compare_gan import engine
+      >>> images = engine.as_float(keras.ops.array([0, 51, 255], dtype="uint8"))
+      >>> np.asarray(images).round(3).tolist()
+      [0.0, 0.20000000298023224, 1.0]
+    """
+    if keras.backend.standardize_dtype(images.dtype) == "uint8":
+        return keras.ops.cast(images, "float32") / 255.0
+    return images

@@ -1,0 +1,157 @@
+"""The devices of a run: a mesh over all of them, and the processes of a cluster."""
+
+import contextlib
+import dataclasses
+import os
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import jax
+import numpy as np
+from jax.sharding import Mesh, NamedSharding, PartitionSpec
+
+from compare_gan.engine.interface import Strategy
+from compare_gan.errors import UserError
+
+_BATCH = "batch"  # The only axis of the mesh.
+# Variables that a launcher sets, with the number of processes, where JAX finds the rest itself.
+_LAUNCHERS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+
+
+@dataclasses.dataclass(frozen=True)
+class Devices:
+    """The devices of a run: they share each batch, and hold the same state or a part of it each.
+
+    Attributes:
+      mesh: The devices, of one or several processes, along one axis.
+      shard_state: Whether weights, optimizer state and averages are divided among the devices, as
+        far as their shapes allow, instead of repeated on each.
+
+    Example:
+      >>> from compare_gan.engine.jax import make_strategy  # doctest: +SKIP
+      >>> make_strategy("one_device").num_replicas_in_sync  # doctest: +SKIP
+      1
+    """
+
+    mesh: Mesh
+    shard_state: bool = False
+
+    @property
+    def num_replicas_in_sync(self) -> int:
+        """The number of devices."""
+        return self.mesh.size
+
+    @property
+    def processes(self) -> list[int]:
+        """The processes that take part, in the order of their parts of a batch."""
+        return sorted({device.process_index for device in self.mesh.devices.flat})
+
+    def scope(self) -> contextlib.AbstractContextManager:
+        """A context that does nothing: variables are placed when the loop begins."""
+        return contextlib.nullcontext()
+
+    @property
+    def replicated(self) -> NamedSharding:
+        """The placement of an array that each device has whole."""
+        return NamedSharding(self.mesh, PartitionSpec())
+
+    def split(self, axis: int | None) -> NamedSharding:
+        """The placement of an array that devices share along an axis; None = each has it whole."""
+        if axis is None:
+            return self.replicated
+        return NamedSharding(self.mesh, PartitionSpec(*[None] * axis, _BATCH))
+
+    def of_state(self, shape: Sequence[int]) -> NamedSharding:
+        """The placement of a variable: its longest axis is shared, if it can be divided equally."""
+        axes = [axis for axis, size in enumerate(shape) if size and size % self.mesh.size == 0]
+        if not self.shard_state or not axes:
+            return self.replicated
+        return self.split(max(axes, key=lambda axis: shape[axis]))
+
+
+def make_strategy(
+    distribution: str = "auto", single_core: bool = False, shard_state: bool = False
+) -> Devices:
+    """The devices for a `run_config.distribution`.
+
+    `auto` means all devices of all processes. In a cluster it connects the processes first, which
+    must come before any other JAX operation of the process: under Slurm, Open MPI and on Cloud TPU
+    JAX finds the others itself, elsewhere COORDINATOR_ADDRESS, NUM_PROCESSES and PROCESS_ID say
+    where they are.
+
+    Args:
+      distribution: `auto`, `one_device`, `mirrored`, `multi_worker` or `tpu`.
+      single_core: Use one device, whatever `distribution` says.
+      shard_state: Divide weights, optimizer state and averages among the devices.
+
+    Raises:
+      UserError: There is no such cluster or no TPU, or a variable of the environment is wrong.
+    """
+    if single_core:
+        distribution = "one_device"
+    if distribution in ("auto", "multi_worker", "tpu"):
+        connect(os.environ)
+    if distribution == "multi_worker" and jax.process_count() == 1:
+        raise UserError(
+            "run_config.distribution is 'multi_worker' but there is one process: set "
+            "COORDINATOR_ADDRESS, NUM_PROCESSES and PROCESS_ID, or start under Slurm or Open MPI."
+        )
+    if distribution == "tpu" and jax.default_backend() != "tpu":
+        raise UserError(
+            f"run_config.distribution is 'tpu' but JAX has found {jax.default_backend()} devices."
+        )
+    devices = jax.devices()
+    if distribution == "one_device":
+        devices = jax.local_devices()[:1]
+    elif distribution == "mirrored":
+        devices = jax.local_devices()
+    return Devices(Mesh(np.array(devices), (_BATCH,)), shard_state)
+
+
+def connect(environment: Mapping[str, str]) -> None:
+    """Connects this process to the others of its job, unless it is alone or connected already.
+
+    Args:
+      environment: The variables of the environment.
+
+    Raises:
+      UserError: A variable is missing or no number, or the others do not answer.
+    """
+    if jax.distributed.is_initialized():
+        return
+    address = environment.get("COORDINATOR_ADDRESS")
+    arguments: dict[str, Any] = {}
+    if address:
+        arguments = {
+            "coordinator_address": address,
+            "num_processes": _number("NUM_PROCESSES", environment),
+            "process_id": _number("PROCESS_ID", environment),
+        }
+    elif not _is_launched(environment):
+        return
+    try:
+        jax.distributed.initialize(**arguments)
+    except (RuntimeError, ValueError) as error:
+        first = str(error).strip().split("\n", 1)[0]
+        raise UserError(f"The processes of this job cannot be connected: {first}") from error
+
+
+def _number(name: str, environment: Mapping[str, str]) -> int:
+    value = environment.get(name, "")
+    if not value.isdecimal():
+        raise UserError(
+            f"COORDINATOR_ADDRESS is set, so {name} must be a number, received '{value}'."
+        )
+    return int(value)
+
+
+def _is_launched(environment: Mapping[str, str]) -> bool:
+    """Whether a launcher has started several processes that JAX can connect by itself."""
+    several = any(environment.get(name, "1") not in ("", "1") for name in _LAUNCHERS)
+    tpu_hosts = environment.get("TPU_WORKER_HOSTNAMES", "")
+    return several or "," in tpu_hosts or environment.get("MEGASCALE_NUM_SLICES", "1") != "1"
+
+
+def is_chief(strategy: Strategy) -> bool:
+    """Whether this process writes files: the only one, or the first of several."""
+    return jax.process_index() == 0

@@ -1,0 +1,220 @@
+"""The compiled loop over training steps, and the arrays that feed it."""
+
+import contextlib
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+import keras
+import numpy as np
+from jax.experimental import multihost_utils
+
+from compare_gan.backend.compiled import jax_value
+from compare_gan.engine.interface import MakeBatches, Step, Strategy
+from compare_gan.engine.jax.distribution import Devices, is_chief, make_strategy
+
+Batch = dict[str, np.ndarray]
+
+# Limits of the batches that go to the devices in one piece, for a call of the compiled function.
+_STEPS_PER_CHUNK = 50
+_BYTES_PER_CHUNK = 2**26
+
+
+class Loop:
+    """Steps that run one after the other in compiled code, on all devices.
+
+    Between calls the variables have their current values, on one device; they must not be deleted.
+
+    Args:
+      step: One training step.
+      make_batches: From (number of processes, [index of this process]) to an endless iterable of
+        dicts of arrays: this process's part of each batch. Called when the first step runs.
+      strategy: The devices of the run; one device if None.
+      jit_compile: Has no meaning here: a step is always compiled.
+      context: Makes the context manager in which the loop is called, and so traced.
+
+    Attributes:
+      step: One training step.
+      strategy: The devices of the run.
+      is_chief: Whether this process writes files; True unless it is one of several.
+      iterator: The iterator over batches; None until the first step runs. Can be replaced, for
+        example by a benchmark.
+    """
+
+    def __init__(
+        self,
+        step: Step,
+        make_batches: MakeBatches,
+        strategy: Strategy | None = None,
+        jit_compile: bool | None = None,
+        context: Callable[[], contextlib.AbstractContextManager] = contextlib.nullcontext,
+    ):
+        strategy = strategy or make_strategy("one_device")
+        assert isinstance(strategy, Devices)
+        self.step = step
+        self.strategy = strategy
+        self.is_chief = is_chief(strategy)
+        self.iterator: Iterator[Batch] | None = None
+        self._make_batches = make_batches
+        self._context = context
+        self._variables = _unique(step.state_variables())
+        self._shardings = [strategy.of_state(variable.shape) for variable in self._variables]
+        # The arrays on the devices after the last call, and the values that variables got of them.
+        self._arrays: list[jax.Array] = []
+        self._published: list[Any] = []
+        self._function: Callable[..., Any] | None = None
+        self._capacity = 0
+
+    def run(self, num_steps: int) -> dict[str, np.ndarray]:
+        """Runs steps in compiled code.
+
+        Returns:
+          Each value's course over the steps, by name, float32 [num_steps]; shorter if a value was
+          not finite: the last entry is then that step's.
+        """
+        if self.iterator is None:
+            processes = self.strategy.processes
+            part = processes.index(jax.process_index())
+            self.iterator = iter(self._make_batches(len(processes), [part]))
+        with self._context():
+            history = self._run(self.iterator, num_steps)
+        return dict(zip(self.step.names, history.T, strict=True))
+
+    def any_worker(self, flag: bool) -> bool:
+        """Whether the flag is set in any process; all processes call this at the same step."""
+        if len(self.strategy.processes) == 1:
+            return flag
+        return bool(multihost_utils.process_allgather(np.array(flag)).any())
+
+    def _run(self, iterator: Iterator[Batch], num_steps: int) -> np.ndarray:
+        first = next(iterator)
+        if self._function is None:
+            size = sum(np.asarray(entry).nbytes for entry in first.values())
+            self._capacity = max(1, min(_STEPS_PER_CHUNK, _BYTES_PER_CHUNK // max(size, 1)))
+            self._function = self._make_function(first)
+        values = self._values_on_devices()
+        finite = self._put(np.array(True), None)
+        histories: list[tuple[jax.Array, jax.Array]] = []
+        chunk, left = [first], num_steps
+        while left:
+            count = min(left, self._capacity)
+            chunk += [next(iterator) for _ in range(count - len(chunk))]
+            batches = self._stack(chunk)
+            # The devices work while this process assembles the next chunk, but no further ahead.
+            if len(histories) > 1:
+                histories[-2][1].block_until_ready()
+            values, finite, history, done = self._function(
+                values, finite, batches, self._put(np.array(count, np.int32), None)
+            )
+            histories.append((history, done))
+            chunk, left = [], left - count
+        self._publish(values)
+        rows = [np.asarray(history)[: int(done)] for history, done in histories]
+        if not bool(finite):
+            self.iterator = None  # It is ahead of the last step.
+        return np.concatenate(rows)
+
+    def _make_function(self, batch: Batch) -> Callable[..., Any]:
+        """The compiled loop over the steps of a chunk; it stops after a value that is not finite.
+
+        From (values, whether all was finite before, batches, their number) to (values, whether all
+        was finite, history float32 [capacity, number of values], number of steps done).
+        """
+        step, variables, capacity = self.step, self._variables, self._capacity
+
+        @jax.jit  # Traced once: for the shape of the result, and in the loop.
+        def pure(values: list[Any], batch: dict[str, Any]) -> tuple[list[Any], Any]:
+            with keras.StatelessScope(zip(variables, values, strict=True)) as scope:
+                row = step(batch)
+            new = [scope.get_current_value(variable) for variable in variables]
+            return [n.astype(v.dtype) for n, v in zip(new, values, strict=True)], row
+
+        specs = [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in map(jax_value, variables)]
+        shapes = self._global_shapes(batch)
+        num_values = jax.eval_shape(pure, specs, shapes)[1].shape[0]
+
+        def loop(values: list[Any], finite: Any, batches: dict[str, Any], count: Any) -> Any:
+            def body(carry: Any) -> Any:
+                done, values, _, history = carry
+                batch = {
+                    name: jax.lax.dynamic_index_in_dim(entry, done, keepdims=False)
+                    for name, entry in batches.items()
+                }
+                values, row = pure(values, batch)
+                history = history.at[done].set(row)
+                return done + 1, values, jnp.all(jnp.isfinite(row)), history
+
+            history = jnp.zeros([capacity, num_values])
+            done, values, finite, history = jax.lax.while_loop(
+                lambda carry: (carry[0] < count) & carry[2],
+                body,
+                (jnp.zeros_like(count), values, finite, history),
+            )
+            return values, finite, history, done
+
+        whole = self.strategy.replicated
+        return jax.jit(loop, donate_argnums=0, out_shardings=(self._shardings, whole, whole, whole))
+
+    def _global_shapes(self, batch: Batch) -> dict[str, jax.ShapeDtypeStruct]:
+        """The shapes of a batch's entries over all processes."""
+        count = len(self.strategy.processes)
+        shapes = {}
+        for name, entry in batch.items():
+            shape, axis = list(np.shape(entry)), self.step.batch_axis(name)
+            if axis is not None:
+                shape[axis] *= count
+            dtype = jax.dtypes.canonicalize_dtype(np.asarray(entry).dtype)
+            shapes[name] = jax.ShapeDtypeStruct(tuple(shape), dtype)
+        return shapes
+
+    def _stack(self, chunk: Sequence[Batch]) -> dict[str, jax.Array]:
+        """The batches of a chunk on the devices, filled up to the capacity."""
+        stacked = {}
+        for name in chunk[0]:
+            entries = [np.asarray(batch[name]) for batch in chunk]
+            whole = np.zeros([self._capacity, *entries[0].shape], entries[0].dtype)
+            np.stack(entries, out=whole[: len(entries)])
+            axis = self.step.batch_axis(name)
+            stacked[name] = self._put(whole, None if axis is None else axis + 1)
+        return stacked
+
+    def _put(self, array: np.ndarray, axis: int | None) -> jax.Array:
+        """An array on the devices, of this process's part along an axis."""
+        sharding = self.strategy.split(axis)
+        return jax.make_array_from_process_local_data(sharding, array)
+
+    def _values_on_devices(self) -> list[jax.Array]:
+        """The values of all variables, in arrays that no one else holds: the loop reuses them."""
+        known = dict(zip(map(id, self._published), self._arrays, strict=True))
+        values = []
+        for variable, sharding in zip(self._variables, self._shardings, strict=True):
+            value = jax_value(variable)
+            array = known.get(id(value))
+            if array is None:  # Assigned since the last call, by a restored checkpoint for example.
+                parts = np.array(value).__getitem__
+                array = jax.make_array_from_callback(variable.shape, sharding, parts)
+            values.append(array)
+        return values
+
+    def _publish(self, arrays: list[jax.Array]) -> None:
+        """Gives the variables their new values, in a form that this process can use alone."""
+        self._arrays = arrays
+        self._published = [_local(array) for array in arrays]
+        for variable, value in zip(self._variables, self._published, strict=True):
+            variable.assign(value)
+
+
+def _local(array: jax.Array) -> Any:
+    """An array whose parts are all in this process."""
+    if array.is_fully_addressable:
+        return array
+    if array.is_fully_replicated:
+        return array.addressable_data(0)
+    # Whole, in the memory of the host: a device may be too small for it.
+    whole = multihost_utils.process_allgather(array, tiled=True)
+    return jax.device_put(whole, jax.local_devices(backend="cpu")[0])
+
+
+def _unique(variables: Sequence[keras.Variable]) -> list[keras.Variable]:
+    return list({id(variable): variable for variable in variables}.values())
