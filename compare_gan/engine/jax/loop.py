@@ -16,7 +16,8 @@ from compare_gan.engine.jax.distribution import Devices, is_chief, make_strategy
 
 Batch = dict[str, np.ndarray]
 
-# Limits of the batches that go to the devices in one piece, for a call of the compiled function.
+# Limits of a chunk: the batches that go to the devices together, for one call of the compiled
+# function.
 _STEPS_PER_CHUNK = 50
 _BYTES_PER_CHUNK = 2**26
 
@@ -90,9 +91,8 @@ class Loop:
     def _run(self, iterator: Iterator[Batch], num_steps: int) -> np.ndarray:
         first = next(iterator)
         if self._function is None:
-            size = sum(np.asarray(entry).nbytes for entry in first.values())
-            self._capacity = max(1, min(_STEPS_PER_CHUNK, _BYTES_PER_CHUNK // max(size, 1)))
-            self._function = self._make_function(first)
+            self._capacity = self._steps_per_chunk(first)
+            self._function = self._make_function()
         values = self._values_on_devices()
         finite = self._put(np.array(True), None)
         histories: list[tuple[jax.Array, jax.Array]] = []
@@ -102,8 +102,12 @@ class Loop:
             chunk += [next(iterator) for _ in range(count - len(chunk))]
             batches = self._stack(chunk)
             # The devices work while this process assembles the next chunk, but no further ahead.
-            if len(histories) > 1:
-                histories[-2][1].block_until_ready()
+            # Without a loop of its own, a chunk begins only if the one before was finite.
+            ahead = 1 if self._capacity == 1 else 2
+            if len(histories) >= ahead:
+                histories[-ahead][1].block_until_ready()
+            if self._capacity == 1 and not bool(finite):
+                break
             values, finite, history, done = self._function(
                 values, finite, batches, self._put(np.array(count, np.int32), None)
             )
@@ -115,7 +119,14 @@ class Loop:
             self.iterator = None  # It is ahead of the last step.
         return np.concatenate(rows)
 
-    def _make_function(self, batch: Batch) -> Callable[..., Any]:
+    def _steps_per_chunk(self, batch: Batch) -> int:
+        """The number of steps in one call of the compiled function, at most."""
+        if self.strategy.mesh.devices.flat[0].platform == "cpu":
+            return 1  # XLA's convolutions on CPUs are up to 100 times as slow within a loop.
+        size = sum(np.asarray(entry).nbytes for entry in batch.values())
+        return max(1, min(_STEPS_PER_CHUNK, _BYTES_PER_CHUNK // max(size, 1)))
+
+    def _make_function(self) -> Callable[..., Any]:
         """The compiled loop over the steps of a chunk; it stops after a value that is not finite.
 
         From (values, whether all was finite before, batches, their number) to (values, whether all
@@ -130,9 +141,9 @@ class Loop:
             new = [scope.get_current_value(variable) for variable in variables]
             return [n.astype(v.dtype) for n, v in zip(new, values, strict=True)], row
 
-        specs = [jax.ShapeDtypeStruct(v.shape, v.dtype) for v in map(jax_value, variables)]
-        shapes = self._global_shapes(batch)
-        num_values = jax.eval_shape(pure, specs, shapes)[1].shape[0]
+        def single(values: list[Any], finite: Any, batches: dict[str, Any], count: Any) -> Any:
+            values, row = pure(values, {name: entry[0] for name, entry in batches.items()})
+            return values, jnp.all(jnp.isfinite(row)), row[None], count
 
         def loop(values: list[Any], finite: Any, batches: dict[str, Any], count: Any) -> Any:
             def body(carry: Any) -> Any:
@@ -145,7 +156,8 @@ class Loop:
                 history = history.at[done].set(row)
                 return done + 1, values, jnp.all(jnp.isfinite(row)), history
 
-            history = jnp.zeros([capacity, num_values])
+            row = jax.eval_shape(pure, values, {name: e[0] for name, e in batches.items()})[1]
+            history = jnp.zeros([capacity, *row.shape])
             done, values, finite, history = jax.lax.while_loop(
                 lambda carry: (carry[0] < count) & carry[2],
                 body,
@@ -154,19 +166,11 @@ class Loop:
             return values, finite, history, done
 
         whole = self.strategy.replicated
-        return jax.jit(loop, donate_argnums=0, out_shardings=(self._shardings, whole, whole, whole))
-
-    def _global_shapes(self, batch: Batch) -> dict[str, jax.ShapeDtypeStruct]:
-        """The shapes of a batch's entries over all processes."""
-        count = len(self.strategy.processes)
-        shapes = {}
-        for name, entry in batch.items():
-            shape, axis = list(np.shape(entry)), self.step.batch_axis(name)
-            if axis is not None:
-                shape[axis] *= count
-            dtype = jax.dtypes.canonicalize_dtype(np.asarray(entry).dtype)
-            shapes[name] = jax.ShapeDtypeStruct(tuple(shape), dtype)
-        return shapes
+        return jax.jit(
+            single if capacity == 1 else loop,
+            donate_argnums=0,
+            out_shardings=(self._shardings, whole, whole, whole),
+        )
 
     def _stack(self, chunk: Sequence[Batch]) -> dict[str, jax.Array]:
         """The batches of a chunk on the devices, filled up to the capacity."""
