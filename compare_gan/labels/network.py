@@ -11,9 +11,9 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
+from typing import Any
 
 import keras
-import tensorflow as tf
 
 from compare_gan import locks
 from compare_gan.labels.backbone import make_backbone
@@ -25,7 +25,7 @@ _log = logging.getLogger(__name__)
 
 
 def get_backbone(
-    inputs: InferenceInputs, folder: str, strategy: tf.distribute.Strategy
+    inputs: InferenceInputs, folder: str, strategy: Any
 ) -> keras.Model | None:
     """The network as the options describe it, trained if necessary.
 
@@ -73,7 +73,7 @@ def _train(
     make: Callable[..., keras.Model],
     weights: str,
     checkpoints: str,
-    strategy: tf.distribute.Strategy,
+    strategy: Any,
 ) -> None:
     options, dataset = inputs.options, inputs.dataset
     with strategy.scope():

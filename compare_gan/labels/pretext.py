@@ -6,12 +6,13 @@ cross-entropy of the labelled images).
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import gin
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from compare_gan import engine
 from compare_gan.datasets.dataset import Dataset
@@ -23,11 +24,11 @@ from compare_gan.engine import ProgressLine, as_float
 from compare_gan.errors import DivergenceError, check_positive_integer, check_range
 from compare_gan.gans.tasks import NUM_ROTATIONS, rotate_90
 from compare_gan.labels.backbone import POOLED
+from compare_gan.types import Tensor
 
 # Streams of random numbers of one seed.
 _IMAGES, _LABELLED, _SHIFTS = range(3)
 _STEPS_PER_CALL = 50
-_plain = tf.autograph.experimental.do_not_convert
 
 
 @gin.configurable("pretext")
@@ -95,7 +96,7 @@ class PretextTask:
         options: PretextOptions,
         supervised: bool,
         seed: int,
-        strategy: tf.distribute.Strategy,
+        strategy: Any,
     ):
         self._backbone = backbone
         self._dataset = dataset
@@ -122,7 +123,7 @@ class PretextTask:
         self.step = self._optimizer.iterations.value
         self._loop = engine.Loop(self, self.batches, strategy)
 
-    def variables(self) -> dict[str, tf.Variable]:
+    def variables(self) -> dict[str, Any]:
         """All variables by the stable names that checkpoints use."""
         named = {"step": self.step}
         groups = {"backbone": self._backbone, **self._heads, "optimizer": self._optimizer}
@@ -150,7 +151,7 @@ class PretextTask:
             unit="pretext step",
         )
 
-    def batches(self, num_replicas: int, replica_ids: list[int]) -> tf.data.Dataset:
+    def batches(self, num_replicas: int, replica_ids: list[int]) -> Any:
         """Endless batches, one for each of `replica_ids` in each step, from the current step on.
 
         Each is a dict with `images` [n, H, W, C], `shifts` int32 [n, 2] and, with `supervised`,
@@ -169,6 +170,9 @@ class PretextTask:
             )
             rows += few.rows
         limit = options.max_shift
+        import tensorflow as tf
+        _plain = tf.autograph.experimental.do_not_convert
+
         seed = tf.constant([self._seed, _SHIFTS], tf.int64)
 
         @_plain
@@ -202,25 +206,25 @@ class PretextTask:
         batches = tf.data.Dataset.zip(tf.data.Dataset.zip(parts), shifts)
         return with_fixed_threads(batches.map(assemble).prefetch(2))
 
-    def __call__(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
+    def __call__(self, batch: Mapping[str, Tensor]) -> Tensor:
         """One training step; returns the values of `names`."""
         done = engine.update(lambda: self._loss(batch), self._trained, self._optimizer)
-        return tf.stack(done.aux)
+        return ops.stack(done.aux)
 
-    def _loss(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def _loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
         images = as_float(batch["images"])  # First: oneDNN cannot rotate bytes and logs that.
         images = shifted(images, batch["shifts"], self._options.max_shift)
         count = images.shape[0]
-        turned = tf.concat([rotate_90(images, times) for times in range(NUM_ROTATIONS)], axis=0)
+        turned = ops.concatenate([rotate_90(images, times) for times in range(NUM_ROTATIONS)])
         features = self._backbone(turned, training=True)[POOLED]
-        rotation = tf.repeat(tf.range(NUM_ROTATIONS), count)
+        rotation = ops.repeat(ops.arange(NUM_ROTATIONS), count)
         loss, accuracy = _cross_entropy(self._heads["rotation"](features), rotation)
         values = [loss, accuracy]
         if "labels" in batch:
             labels = batch["labels"]
-            labelled = tf.reshape(features, [NUM_ROTATIONS, count, -1])[:, -labels.shape[0] :]
-            labelled = tf.reshape(labelled, [-1, features.shape[-1]])
-            classes = tf.tile(labels, [NUM_ROTATIONS])
+            labelled = ops.reshape(features, [NUM_ROTATIONS, count, -1])[:, -labels.shape[0] :]
+            labelled = ops.reshape(labelled, [-1, features.shape[-1]])
+            classes = ops.tile(labels, [NUM_ROTATIONS])
             class_loss, class_accuracy = _cross_entropy(self._heads["class"](labelled), classes)
             loss += self._options.weight_class_loss * class_loss
             values += [class_loss, class_accuracy]
@@ -252,14 +256,14 @@ class _Progress(engine.Callback):
         self._line.close()
 
 
-def shifted(images: tf.Tensor, shifts: tf.Tensor, limit: int) -> tf.Tensor:
+def shifted(images: Tensor, shifts: Tensor, limit: int) -> Tensor:
     """Shifts each image by its own number of pixels; the nearest edge pixels fill in.
 
     Example:
-      >>> import tensorflow as tf
+      >>> from keras import ops
       >>> from compare_gan.labels.pretext import shifted
-      >>> image = tf.reshape([1, 2, 3], [1, 1, 3, 1])
-      >>> shifted(image, tf.constant([[1, 2]]), limit=1).numpy().ravel().tolist()
+      >>> image = ops.reshape(ops.array([1, 2, 3]), [1, 1, 3, 1])
+      >>> ops.convert_to_numpy(shifted(image, ops.array([[1, 2]]), limit=1)).ravel().tolist()
       [2, 3, 3]
 
     Args:
@@ -273,11 +277,15 @@ def shifted(images: tf.Tensor, shifts: tf.Tensor, limit: int) -> tf.Tensor:
     """
     if not limit:
         return images
-    for axis in (1, 2):
-        size = images.shape[axis]
-        places = tf.range(size)[None] + shifts[:, axis - 1 : axis] - limit
-        images = tf.gather(images, tf.clip_by_value(places, 0, size - 1), axis=axis, batch_dims=1)
-    return images
+    count, height, width, channels = images.shape
+    rows, columns = (
+        ops.clip(ops.arange(size)[None] + shifts[:, i : i + 1] - limit, 0, size - 1)
+        for i, size in enumerate((height, width))
+    )
+    # One gather from the pixels of all images.
+    rows += ops.arange(count)[:, None] * height
+    pixels = ops.reshape(images, [-1, channels])
+    return ops.take(pixels, rows[:, :, None] * width + columns[:, None, :], axis=0)
 
 
 def _make_head(count: int, width: int) -> keras.layers.Dense:
@@ -286,8 +294,8 @@ def _make_head(count: int, width: int) -> keras.layers.Dense:
     return head
 
 
-def _cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """The mean cross-entropy and the accuracy."""
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-    correct = tf.argmax(logits, 1, tf.int32) == labels
-    return tf.reduce_mean(losses), tf.reduce_mean(tf.cast(correct, tf.float32))
+    losses = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    correct = ops.argmax(logits, axis=1) == labels
+    return ops.mean(losses), ops.mean(ops.cast(correct, "float32"))
