@@ -57,8 +57,8 @@ def train_classifier(
 
     The loss is the mean cross-entropy plus strength / 2 times the sum of the kernels' squares,
     minimized by L-BFGS (SciPy's; the Keras backend computes the loss and its gradient, on a GPU if
-    there is one). The chosen strength has the least cross-entropy on the held-out images when trained on
-    the others.
+    there is one). The chosen strength has the least cross-entropy on the held-out images when
+    trained on the others.
 
     Example:
       >>> import numpy as np
@@ -202,9 +202,7 @@ class _Loss:
         return [w.astype(np.float32) for w in _split(found.x, shapes)]
 
 
-def _piece_of_loss(
-    x: Tensor, y: Tensor, weights: Sequence[Tensor]
-) -> tuple[Tensor, list[Tensor]]:
+def _piece_of_loss(x: Tensor, y: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
     def total(*weights: Tensor) -> Tensor:
         logits = _logits(x, weights)
         return ops.sum(ops.sparse_categorical_crossentropy(y, logits, from_logits=True))

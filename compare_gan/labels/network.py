@@ -24,9 +24,7 @@ from compare_gan.labels.pretext import PretextTask
 _log = logging.getLogger(__name__)
 
 
-def get_backbone(
-    inputs: InferenceInputs, folder: str, strategy: Any
-) -> keras.Model | None:
+def get_backbone(inputs: InferenceInputs, folder: str, strategy: Any) -> keras.Model | None:
     """The network as the options describe it, trained if necessary.
 
     Args:

@@ -161,9 +161,7 @@ def _describe_options(options: LabelOptions) -> dict[str, object]:
     }
 
 
-def _infer_and_write(
-    inputs: InferenceInputs, folder: str, strategy: Any, config_text: str
-) -> None:
+def _infer_and_write(inputs: InferenceInputs, folder: str, strategy: Any, config_text: str) -> None:
     """Infers and writes the labels, and reports how good they are."""
     started = time.monotonic()
     options, dataset = inputs.options, inputs.dataset

@@ -171,6 +171,7 @@ class PretextTask:
             rows += few.rows
         limit = options.max_shift
         import tensorflow as tf
+
         _plain = tf.autograph.experimental.do_not_convert
 
         seed = tf.constant([self._seed, _SHIFTS], tf.int64)
