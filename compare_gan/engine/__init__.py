@@ -22,7 +22,13 @@ from compare_gan.engine.signals import DelayedSignals
 from compare_gan.errors import UserError
 
 if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
-    from compare_gan.engine.tensorflow import Loop, is_chief, make_strategy, on_several_hosts, update
+    from compare_gan.engine.tensorflow import (
+        Loop,
+        is_chief,
+        make_strategy,
+        on_several_hosts,
+        update,
+    )
 elif keras.backend.backend() == "jax":
     from compare_gan.engine.jax import Loop, is_chief, make_strategy, on_several_hosts, update
 else:

@@ -1,7 +1,6 @@
 """Checks that labels can be inferred, before anything is built or trained."""
 
 import os
-from typing import Any
 
 import numpy as np
 
@@ -91,7 +90,7 @@ def check_dataset(dataset: Dataset, options: LabelOptions) -> None:
         )
 
 
-def check_strategy(folder: str, strategy: Any, options: LabelOptions) -> None:
+def check_strategy(folder: str, strategy: engine.Strategy, options: LabelOptions) -> None:
     """Raises UserError if labels cannot be inferred under this distribution strategy.
 
     Args:

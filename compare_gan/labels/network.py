@@ -11,11 +11,10 @@ import logging
 import os
 import shutil
 from collections.abc import Callable
-from typing import Any
 
 import keras
 
-from compare_gan import locks
+from compare_gan import engine, locks
 from compare_gan.labels.backbone import make_backbone
 from compare_gan.labels.files import DAMAGED, WAITING, read_arrays, write_arrays
 from compare_gan.labels.inputs import InferenceInputs, digest_of_key
@@ -24,7 +23,9 @@ from compare_gan.labels.pretext import PretextTask
 _log = logging.getLogger(__name__)
 
 
-def get_backbone(inputs: InferenceInputs, folder: str, strategy: Any) -> keras.Model | None:
+def get_backbone(
+    inputs: InferenceInputs, folder: str, strategy: engine.Strategy
+) -> keras.Model | None:
     """The network as the options describe it, trained if necessary.
 
     Args:
@@ -71,7 +72,7 @@ def _train(
     make: Callable[..., keras.Model],
     weights: str,
     checkpoints: str,
-    strategy: Any,
+    strategy: engine.Strategy,
 ) -> None:
     options, dataset = inputs.options, inputs.dataset
     with strategy.scope():

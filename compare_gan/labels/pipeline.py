@@ -61,7 +61,7 @@ def infer(
     options: LabelOptions,
     *,
     config_text: str = "",
-    strategy: Any | None = None,
+    strategy: engine.Strategy | None = None,
 ) -> Dataset:
     """Gives a data set inferred labels: read from the folder, or inferred and written there.
 
@@ -161,7 +161,9 @@ def _describe_options(options: LabelOptions) -> dict[str, object]:
     }
 
 
-def _infer_and_write(inputs: InferenceInputs, folder: str, strategy: Any, config_text: str) -> None:
+def _infer_and_write(
+    inputs: InferenceInputs, folder: str, strategy: engine.Strategy, config_text: str
+) -> None:
     """Infers and writes the labels, and reports how good they are."""
     started = time.monotonic()
     options, dataset = inputs.options, inputs.dataset

@@ -96,7 +96,7 @@ class PretextTask:
         options: PretextOptions,
         supervised: bool,
         seed: int,
-        strategy: Any,
+        strategy: engine.Strategy,
     ):
         self._backbone = backbone
         self._dataset = dataset
@@ -120,18 +120,24 @@ class PretextTask:
             heads = [v for head in self._heads.values() for v in head.trainable_variables]
             self._trained = [*backbone.trainable_variables, *heads]
             self._optimizer.build(self._trained)
-        self.step = self._optimizer.iterations.value
+        self.step = self._optimizer.iterations
         self._loop = engine.Loop(self, self.batches, strategy)
 
-    def variables(self) -> dict[str, Any]:
+    def variables(self) -> dict[str, keras.Variable]:
         """All variables by the stable names that checkpoints use."""
         named = {"step": self.step}
         groups = {"backbone": self._backbone, **self._heads, "optimizer": self._optimizer}
         for group, owner in groups.items():
-            for i, variable in enumerate(owner.variables):
-                if variable is not self._optimizer._learning_rate:
-                    named[f"{group}/{i}"] = variable.value
+            named |= {f"{group}/{i}": variable for i, variable in enumerate(owner.variables)}
         return named
+
+    def state_variables(self) -> list[keras.Variable]:
+        """All variables that a step reads or changes."""
+        return list(self.variables().values())
+
+    def batch_axis(self, name: str) -> int:
+        """The axis of the examples in an entry of the batch."""
+        return 0
 
     def train(self, folder: str) -> None:
         """Trains to the last step, resuming from the newest checkpoint in `folder` if there is one.

@@ -4,4 +4,4 @@ from compare_gan.engine.tensorflow.distribution import is_chief, make_strategy, 
 from compare_gan.engine.tensorflow.loop import Loop, make_train_loop
 from compare_gan.engine.tensorflow.update import update
 
-__all__ = ["Loop", "is_chief", "make_strategy", "on_several_hosts", "make_train_loop", "update"]
+__all__ = ["Loop", "is_chief", "make_strategy", "make_train_loop", "on_several_hosts", "update"]
