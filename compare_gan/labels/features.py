@@ -7,7 +7,6 @@ import numpy as np
 
 from compare_gan import backend
 from compare_gan.datasets.dataset import Dataset
-from compare_gan.datasets.sources import with_fixed_threads
 from compare_gan.datasets.views import select
 from compare_gan.engine import as_float
 from compare_gan.errors import DivergenceError
@@ -81,15 +80,14 @@ def iterate_features(
     if mask is not None:
         source, indices = select(source, mask), np.flatnonzero(mask).astype(np.int32)
     # Each image comes with its index in place of its label.
-    batches = source.evaluation("train", _BATCH, len(indices), indices).prefetch(2)
-    for images, places in with_fixed_threads(batches):
+    for images, places in source.evaluation("train", _BATCH, len(indices), indices):
         features = keras.ops.convert_to_numpy(compute(images))
         if not np.isfinite(features).all():
             raise DivergenceError(
                 "The features that labels are inferred from are not finite: where a network learns "
                 "them, lower pretext.learning_rate."
             )
-        yield places.numpy(), features
+        yield places, features
 
 
 def compute_features(

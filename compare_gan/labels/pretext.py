@@ -16,18 +16,14 @@ from keras import ops
 
 from compare_gan import engine
 from compare_gan.datasets.dataset import Dataset
-from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.layout import Layout
-from compare_gan.datasets.sources import with_fixed_threads
-from compare_gan.datasets.views import select
 from compare_gan.engine import ProgressLine, as_float
 from compare_gan.errors import DivergenceError, check_positive_integer, check_range
 from compare_gan.gans.tasks import NUM_ROTATIONS, rotate_90
 from compare_gan.labels.backbone import POOLED
+from compare_gan.labels.pretext_batches import PretextBatches
 from compare_gan.types import Tensor
 
-# Streams of random numbers of one seed.
-_IMAGES, _LABELLED, _SHIFTS = range(3)
 _STEPS_PER_CALL = 50
 
 
@@ -99,10 +95,9 @@ class PretextTask:
         strategy: engine.Strategy,
     ):
         self._backbone = backbone
-        self._dataset = dataset
         self._options = options
-        self._supervised = supervised
-        self._seed = seed
+        few = options.labeled_batch_size if supervised else 0
+        self._batches = PretextBatches(dataset, seed, options.batch_size, few, options.max_shift)
         self.names = ["rotation loss", "rotation accuracy"]
         with strategy.scope():
             width = backbone.output[POOLED].shape[-1]
@@ -160,58 +155,19 @@ class PretextTask:
     def batches(self, num_replicas: int, replica_ids: list[int]) -> Any:
         """Endless batches, one for each of `replica_ids` in each step, from the current step on.
 
-        Each is a dict with `images` [n, H, W, C], `shifts` int32 [n, 2] and, with `supervised`,
-        `labels` int32 [m] of the last m images.
+        Args:
+          num_replicas: Number of parts of a batch: of replicas, under JAX of processes.
+          replica_ids: Parts to yield.
+
+        Returns:
+          Dicts as `PretextBatches` describes them: a `tf.data.Dataset` on TensorFlow, an iterator
+          of arrays on JAX.
         """
-        options, step = self._options, int(self.step.numpy())
-        layout = Layout(options.batch_size, 1, num_replicas, tuple(replica_ids), step)
-        source, labels = self._dataset.source, to_hard_labels(self._dataset.given_labels)
-        parts = {"images": source.training(layout, (self._seed, _IMAGES), labels)}
-        rows = layout.rows
-        if self._supervised:
-            few = dataclasses.replace(layout, batch_size=options.labeled_batch_size)
-            given_mask = labels >= 0
-            parts["labelled"] = select(source, given_mask).training(
-                few, (self._seed, _LABELLED), labels[given_mask]
-            )
-            rows += few.rows
-        limit = options.max_shift
-        import tensorflow as tf
-
-        _plain = tf.autograph.experimental.do_not_convert
-
-        seed = tf.constant([self._seed, _SHIFTS], tf.int64)
-
-        @_plain
-        def draw(step: tf.Tensor, replica: tf.Tensor) -> tf.Tensor:
-            key = tf.random.experimental.stateless_fold_in(seed, step)
-            # Drawn for the whole batch, so that they do not depend on the number of replicas.
-            shifts = tf.random.stateless_uniform(
-                [num_replicas * rows, 2], key, 0, 2 * limit + 1, tf.int32
-            )
-            images, few = tf.split(shifts, [options.batch_size, -1])
-            images = tf.reshape(images, [num_replicas, layout.rows, 2])[replica]
-            few = tf.reshape(few, [num_replicas, rows - layout.rows, 2])[replica]
-            return tf.concat([images, few], axis=0)
-
-        @_plain
-        def assemble(
-            examples: dict[str, tuple[tf.Tensor, tf.Tensor]], shifts: tf.Tensor
-        ) -> dict[str, tf.Tensor]:
-            images, _ = examples["images"]
-            element = {"images": images, "shifts": shifts}
-            if "labelled" in examples:
-                more, element["labels"] = examples["labelled"]
-                element["images"] = tf.concat([images, more], axis=0)
-            # Some sources leave the number of images open.
-            element["images"] = tf.ensure_shape(element["images"], [rows, *source.image_shape])
-            if "labels" in element:
-                element["labels"] = tf.ensure_shape(element["labels"], [rows - layout.rows])
-            return element
-
-        shifts = layout.turns().map(draw, tf.data.AUTOTUNE)
-        batches = tf.data.Dataset.zip(tf.data.Dataset.zip(parts), shifts)
-        return with_fixed_threads(batches.map(assemble).prefetch(2))
+        step = int(self.step.numpy())
+        layout = Layout(self._options.batch_size, 1, num_replicas, tuple(replica_ids), step)
+        if keras.backend.backend() == "tensorflow":
+            return self._batches.as_dataset(layout)
+        return self._batches.as_arrays(layout)
 
     def __call__(self, batch: Mapping[str, Tensor]) -> Tensor:
         """One training step; returns the values of `names`."""
