@@ -110,7 +110,7 @@ def main(extractor, size, num, batch_size, rounds, resizer):
         def batches():
             for split in dataset.splits:
                 read = eval_batches(dataset, split, batch_size=batch_size)
-                yield from (images for images, _ in read.as_numpy_iterator())
+                yield from (images for images, _ in read)
 
         rates = extraction_rates(made, batches, rounds)
     print(f"{made.name}, {size} x {size} pixels, {made.resizer}")

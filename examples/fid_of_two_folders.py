@@ -24,7 +24,7 @@ def folder_features(folder: str, extractor, **options) -> np.ndarray:
     """The features [n, f] of all images in a folder, from all splits."""
     dataset = get_dataset("image_folder", data_dir=folder, **options)
     batches = (b for split in dataset.splits for b in eval_batches(dataset, split, batch_size=100))
-    return np.concatenate([extractor(images.numpy())[0] for images, _ in batches])
+    return np.concatenate([extractor(images)[0] for images, _ in batches])
 
 
 def main():

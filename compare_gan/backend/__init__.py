@@ -7,7 +7,7 @@ from compare_gan.backend.adam import apply_adam
 from compare_gan.backend.compiled import compiled
 from compare_gan.backend.convolution import add_bias, conv, conv_transpose, mean_by_channel
 from compare_gan.backend.draws import batch_normal, batch_uniform
-from compare_gan.backend.gradients import gradient
+from compare_gan.backend.gradients import gradient, value_and_gradients
 from compare_gan.backend.replicas import (
     computed_when,
     cross_replica_mean,
@@ -31,4 +31,5 @@ __all__ = [
     "mean_by_channel",
     "num_replicas",
     "on_cpu",
+    "value_and_gradients",
 ]

@@ -1,6 +1,6 @@
 """Gradients on every backend."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import keras
 from keras import ops
@@ -52,4 +52,49 @@ def gradient(fn: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
             return torch.autograd.grad(
                 y, x, create_graph=True, allow_unused=True, materialize_grads=True
             )[0]
+    raise NotImplementedError(f"No gradient for the Keras backend '{name}'.")
+
+
+def value_and_gradients(
+    fn: Callable[..., Tensor], tensors: Sequence[Tensor]
+) -> tuple[Tensor, list[Tensor]]:
+    """Returns `fn(*tensors)` and its gradient with respect to each tensor.
+
+    Args:
+      fn: Function from tensors like `tensors` to a scalar.
+      tensors: Float tensors.
+
+    Raises:
+      NotImplementedError: The Keras backend is not TensorFlow, JAX or PyTorch.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan import backend
+      >>> value, gradients = backend.value_and_gradients(
+      ...     lambda x, y: x * y**2, [ops.array(2.0), ops.array(3.0)]
+      ... )
+      >>> float(value), [float(gradient) for gradient in gradients]
+      (18.0, [9.0, 12.0])
+    """
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(tensors)
+            value = fn(*tensors)
+        return value, tape.gradient(value, list(tensors))
+    if name == "jax":
+        import jax
+
+        positions = tuple(range(len(tensors)))
+        value, gradients = jax.value_and_grad(fn, positions)(*tensors)
+        return value, list(gradients)
+    if name == "torch":
+        import torch
+
+        with torch.enable_grad():
+            inputs = [tensor.detach().requires_grad_(True) for tensor in tensors]
+            value = fn(*inputs)
+            return value.detach(), list(torch.autograd.grad(value, inputs))
     raise NotImplementedError(f"No gradient for the Keras backend '{name}'.")

@@ -1,6 +1,6 @@
 """Named data sets, and the batches that training and evaluation take from them."""
 
-from compare_gan.datasets.batches import as_arrays, eval_batches, train_batches
+from compare_gan.datasets.batches import as_arrays, eval_batches, train_arrays, train_batches
 from compare_gan.datasets.catalog import define
 from compare_gan.datasets.data_options import DataOptions, DatasetOptions
 from compare_gan.datasets.dataset import Dataset
@@ -25,6 +25,7 @@ __all__ = [
     "get_dataset",
     "outline",
     "read_label_files",
+    "train_arrays",
     "train_batches",
     "write_label_file",
 ]

@@ -1,19 +1,20 @@
 """Batches of a data set: for training with everything random, for evaluation in a fixed order."""
 
-from collections.abc import Sequence
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
-import tensorflow as tf
 
+from compare_gan.datasets.assembly import TrainingBatches
 from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.latents import UNIFORM, LatentDistribution
 from compare_gan.datasets.layout import Layout
-from compare_gan.datasets.sources import on_host, with_fixed_threads
-from compare_gan.errors import UserError
-
-# Nothing here branches on tensors, and AutoGraph would take seconds to find that out.
-_plain = tf.autograph.experimental.do_not_convert
+from compare_gan.datasets.lazy import tf
+from compare_gan.datasets.prefetching import Prefetched
+from compare_gan.datasets.sources import Examples
 
 
 def train_batches(
@@ -70,46 +71,59 @@ def train_batches(
       ((3, 4, 8, 8, 3), (3, 4, 4), (3, 4, 5))
     """
     layout = Layout(batch_size, disc_iters + 1, num_replicas, tuple(replica_ids), start_step)
-    classes = dataset.num_classes
-    labels = None
-    replaced = dataset.given_mask is not None or dataset.inferred is not None
-    if classes and (replaced or fit_label_distribution):
-        labels = dataset.shown_labels
-    shown_classes = _shown_classes(dataset) if fit_label_distribution and classes else None
+    batches = TrainingBatches(dataset, layout, z_dim, latents, seed, fit_label_distribution)
+    return batches.as_dataset()
 
-    @_plain
-    def draw(step: tf.Tensor, replica: tf.Tensor) -> dict[str, tf.Tensor]:
-        keys = tf.random.split(tf.stack([tf.constant(seed, tf.int64), step]), 3)
-        whole = [layout.sub_batches, batch_size]
-        entries = {
-            "z": layout.own_rows(latents.draw([*whole, z_dim], keys[0]), replica),
-            "seed": tf.random.stateless_uniform(
-                [layout.sub_batches, 2], keys[1], None, None, tf.int32
-            ),
-        }
-        if classes:
-            limit = classes if shown_classes is None else tf.size(shown_classes)
-            fake = tf.random.stateless_uniform(whole, keys[2], 0, limit, tf.int32)
-            fake = fake if shown_classes is None else tf.gather(shown_classes, fake)
-            entries["fake_labels"] = tf.one_hot(layout.own_rows(fake, replica), classes)
-        return entries
 
-    @_plain
-    def assemble(
-        drawn: dict[str, tf.Tensor], examples: tuple[tf.Tensor, tf.Tensor]
-    ) -> dict[str, tf.Tensor]:
-        images, labels = examples
-        lead = [layout.sub_batches, layout.rows]
-        batch = drawn | {"images": tf.reshape(_pad(images, dataset), [*lead, *dataset.image_shape])}
-        if classes:
-            labels = labels if labels.dtype.is_floating else tf.one_hot(labels, classes)
-            batch["labels"] = tf.reshape(labels, [*lead, classes])
-        return batch
+def train_arrays(
+    dataset: Dataset,
+    *,
+    batch_size: int,
+    disc_iters: int,
+    z_dim: int,
+    latents: LatentDistribution = UNIFORM,
+    seed: int,
+    start_step: int = 0,
+    fit_label_distribution: bool = False,
+    num_replicas: int = 1,
+    replica_ids: Sequence[int] = (0,),
+) -> Prefetched[dict[str, np.ndarray]]:
+    """The elements of `train_batches` as arrays, without TensorFlow where the data set needs none.
 
-    drawn = layout.turns().map(draw, tf.data.AUTOTUNE)
-    examples = dataset.source.training(layout, (seed, dataset.seed), labels)
-    batches = tf.data.Dataset.zip(drawn, examples).map(assemble)
-    return with_fixed_threads(batches.prefetch(2))
+    Integers, uniform numbers and the pixels of images in memory and PNG files are the same bit for
+    bit, normal numbers up to rounding; see `datasets.random` and `datasets.decoding`. A thread
+    computes two elements in advance; it ends when the result is closed or garbage-collected.
+
+    Args:
+      dataset: As for `train_batches`, like all others.
+      batch_size: Batch size, over all replicas.
+      disc_iters: Number of discriminator steps in a generator step.
+      z_dim: Dimension of the latent.
+      latents: Distribution of the latents.
+      seed: The run's seed.
+      start_step: The first generator step.
+      fit_label_distribution: Whether `fake_labels` follow the shown labels.
+      num_replicas: Number of replicas.
+      replica_ids: Ids of the replicas that this iterator feeds.
+
+    Returns:
+      An endless iterator of dicts of arrays; see `train_batches`.
+
+    Raises:
+      UserError: As `train_batches`, or the data set needs TensorFlow, which is not installed.
+
+    Example:
+      >>> from compare_gan import datasets
+      >>> dataset = datasets.get_dataset("synthetic", num_examples=20, image_size=8)
+      >>> batches = datasets.train_arrays(dataset, batch_size=4, disc_iters=2, z_dim=5, seed=0)
+      >>> batch = next(batches)
+      >>> batch["images"].shape, batch["labels"].shape, batch["z"].shape
+      ((3, 4, 8, 8, 3), (3, 4, 4), (3, 4, 5))
+      >>> batches.close()
+    """
+    layout = Layout(batch_size, disc_iters + 1, num_replicas, tuple(replica_ids), start_step)
+    batches = TrainingBatches(dataset, layout, z_dim, latents, seed, fit_label_distribution)
+    return Prefetched(batches.as_arrays())
 
 
 def eval_batches(
@@ -118,7 +132,7 @@ def eval_batches(
     batch_size: int,
     num_examples: int | None = None,
     shown_only: bool = False,
-) -> tf.data.Dataset:
+) -> Iterable[Examples]:
     """Images for evaluation and pictures, each once, always in the same order.
 
     The order is one fixed permutation (for streams, the order of the files), so that the first few
@@ -133,8 +147,9 @@ def eval_batches(
         are hidden, or inferred labels. By default the labels are the true ones.
 
     Returns:
-      A finite dataset of pairs: images uint8 [<= batch_size, H, W, C] (float if the source is),
-      labels int32 [<= batch_size], -1 for no label; a soft label becomes its most probable class.
+      An iterable, which may be iterated over again, of pairs of arrays: images uint8
+      [<= batch_size, H, W, C] (float if the source is), labels int32 [<= batch_size], -1
+      for no label; a soft label becomes its most probable class.
 
     Raises:
       UserError: There is no such split.
@@ -149,20 +164,22 @@ def eval_batches(
     size = dataset.splits[split]
     count = size if num_examples is None else min(num_examples, size)
     labels = to_hard_labels(dataset.shown_labels) if shown_only and split == "train" else None
-    examples = dataset.source.evaluation(split, batch_size, count, labels)
-    pad = _plain(lambda images, labels: (_pad(images, dataset), labels))
-    return with_fixed_threads(examples.map(pad).prefetch(2))
+    return _EvaluationBatches(dataset, split, batch_size, count, labels)
 
 
-def _shown_classes(dataset: Dataset) -> tf.Tensor:
-    """The class of each training example with a shown label, int32 [n]."""
-    labels = to_hard_labels(dataset.shown_labels)
-    if not (labels >= 0).any():
-        raise UserError(
-            f"fit_label_distribution is True, but no training image of '{dataset.name}' has a "
-            "label."
-        )
-    return on_host(labels[labels >= 0])
+@dataclasses.dataclass(frozen=True, eq=False)
+class _EvaluationBatches:
+    dataset: Dataset
+    split: str
+    batch_size: int
+    count: int
+    labels: np.ndarray | None
+
+    def __iter__(self) -> Iterator[Examples]:
+        source = self.dataset.source
+        pairs = source.evaluation(self.split, self.batch_size, self.count, self.labels)
+        for images, labels in pairs:
+            yield self.dataset.pad(images), labels
 
 
 def as_arrays(
@@ -187,13 +204,5 @@ def as_arrays(
       >>> images.shape, images.dtype, labels.shape
       ((10000, 28, 28, 1), dtype('uint8'), (10000,))
     """
-    batches = eval_batches(dataset, split, 256, num_examples).as_numpy_iterator()
-    images, labels = zip(*batches, strict=True)
+    images, labels = zip(*eval_batches(dataset, split, 256, num_examples), strict=True)
     return np.concatenate(images), np.concatenate(labels)
-
-
-def _pad(images: tf.Tensor, dataset: Dataset) -> tf.Tensor:
-    before_after = [(0, 0)]
-    for old, new in zip(dataset.source.image_shape, dataset.image_shape, strict=True):
-        before_after.append(((new - old) // 2, (new - old + 1) // 2))
-    return tf.pad(images, before_after) if dataset.pad_to else images

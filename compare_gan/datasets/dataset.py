@@ -81,6 +81,16 @@ class Dataset:
         return (self.pad_to or height, self.pad_to or width, channels)
 
     @property
+    def padding(self) -> list[tuple[int, int]]:
+        """Numbers of black pixels before and after the images, for each axis of a batch."""
+        pairs = zip(self.source.image_shape, self.image_shape, strict=True)
+        return [(0, 0), *(((new - old) // 2, (new - old + 1) // 2) for old, new in pairs)]
+
+    def pad(self, images: np.ndarray) -> np.ndarray:
+        """Images of the source [n, h, w, C] as those of batches, [n, H, W, C]."""
+        return np.pad(images, self.padding) if self.pad_to else images
+
+    @property
     def num_classes(self) -> int | None:
         """Number of classes, or clusters, to condition on; None if there are none."""
         return self._num_clusters or self.source.num_classes

@@ -6,11 +6,10 @@ from collections.abc import Sequence
 
 import gin
 import numpy as np
-import tensorflow as tf
 from PIL import Image
 
-from compare_gan.datasets import sources
-from compare_gan.datasets.transforms import middle_square
+from compare_gan.datasets.decoding import source_of_files
+from compare_gan.datasets.sources import Source
 from compare_gan.errors import UserError
 
 _EXTENSIONS = (".png", ".jpg", ".jpeg")
@@ -40,7 +39,7 @@ class ImageFolderOptions:
 
 def load_image_folder(
     options: ImageFolderOptions, data_dir: str | None = None, image_size: int | None = None
-) -> sources.Source:
+) -> Source:
     """PNG and JPEG files, `data_dir/class/*.png` or `data_dir/train/class/*.png` (`test`, `val`).
 
     Files directly in the folder, without subfolders, make a data set without classes. Images are
@@ -80,16 +79,9 @@ def load_image_folder(
     files = {split: _list_images(root, class_names) for split, root in roots.items()}
     paths = {split: [path for path, _ in listed] for split, listed in files.items()}
     shape = _common_shape([p for listed in paths.values() for p in listed], image_size, options)
-    transform = middle_square(image_size) if image_size else None
-
-    def decode(path: tf.Tensor) -> tf.Tensor:
-        content = tf.io.read_file(path)
-        image = tf.io.decode_image(content, channels=shape[-1], expand_animations=False)
-        return tf.ensure_shape(transform(image, None) if transform else image, shape)
-
-    return sources.in_memory_or_decoding(
-        decode,
+    return source_of_files(
         paths,
+        image_size,
         image_shape=shape,
         splits={split: len(listed) for split, listed in paths.items()},
         eval_split=next(split for split in _SPLITS if split in roots),

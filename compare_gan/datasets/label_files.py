@@ -12,19 +12,22 @@ The order of the records does not matter.
 import collections
 import json
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 import numpy as np
-import tensorflow as tf
-from google.protobuf.message import DecodeError
 
 from compare_gan import files
-from compare_gan.datasets.sources import with_fixed_threads
+from compare_gan.datasets import remote_files
+from compare_gan.datasets.tfrecords import (
+    decode_example,
+    encode_example,
+    read_records,
+    write_records,
+)
 from compare_gan.errors import UserError
 
 # Names of the hash of some images in the manifest of `labels.files`: current and of version 1.
 _IMAGES_HASH_NAMES = ("images_hash", "some images (hash)")
-_BATCH = 1024
 
 
 def write_label_file(path: str, keys: Sequence[str], labels: np.ndarray) -> str:
@@ -57,14 +60,13 @@ def write_label_file(path: str, keys: Sequence[str], labels: np.ndarray) -> str:
     if len(keys) != len(labels) or len(set(keys)) != len(keys):
         raise UserError(f"{len(labels)} labels need as many different keys, received {len(keys)}.")
     with files.atomic(path) as temporary:
-        with tf.io.TFRecordWriter(temporary) as writer:
-            for key, label in zip(keys, labels, strict=True):
-                writer.write(_example(key, label).SerializeToString())
+        with open(temporary, "wb") as file:
+            write_records(file, map(_encode, keys, labels))
         return files.file_digest(temporary)
 
 
 def _hash(path: str) -> str:
-    with tf.io.gfile.GFile(path, "rb") as file:
+    with remote_files.open_to_read(path) as file:
         return files.digest(file)
 
 
@@ -73,9 +75,9 @@ def _manifest_of(path: str) -> tuple[str, str | None, str | None]:
     folder, name = os.path.split(path)
     parent, kind = os.path.split(folder)
     manifest = os.path.join(parent, "manifest.json")
-    if tf.io.gfile.exists(manifest):
+    if remote_files.exists(manifest):
         try:
-            with tf.io.gfile.GFile(manifest) as file:
+            with remote_files.open_to_read(manifest) as file:
                 content = json.load(file)
             digest = content["files"].get(f"{kind}/{name}")
             key = content.get("key", {})
@@ -130,49 +132,43 @@ def read_label_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
     for path in paths:
         _check_hash(path)
     files = f"'{paths[0]}'" if len(paths) == 1 else f"'{paths[0]}' to '{paths[-1]}'"
+    keys, labels = [], []
     try:
-        batches = list(_parse(paths))
-    except tf.errors.OpError as error:
-        reason = str(error.message).split("\n", 1)[0].rstrip(".")
+        for path in paths:
+            with remote_files.open_to_read(path) as file:
+                for record in read_records(file):
+                    key, label = _decode(record)
+                    if labels and (label.dtype, label.shape) != (labels[0].dtype, labels[0].shape):
+                        raise ValueError(f"the label of '{key}' is of another kind than the first")
+                    keys.append(key)
+                    labels.append(label)
+    except ValueError as error:
         raise UserError(
             f"Labels in {files} cannot be read as examples with a 'file_name' and a 'label', "
-            f"each label one int64 or the same number of floats: {reason}."
+            f"each label one int64 or the same number of floats: {error}."
         ) from error
-    keys = [key.decode() for names, _ in batches for key in names]
     if not keys:
         raise UserError(f"There is no label in {files}.")
     if len(set(keys)) < len(keys):
         [(twice, _)] = collections.Counter(keys).most_common(1)
         raise UserError(f"There is more than one label for '{twice}' in {files}.")
-    return keys, np.concatenate([labels for _, labels in batches])
+    return keys, np.stack(labels)
 
 
-def _example(key: str, label: np.ndarray) -> tf.train.Example:
-    if np.ndim(label):
-        value = tf.train.Feature(float_list=tf.train.FloatList(value=label))
-    else:
-        value = tf.train.Feature(int64_list=tf.train.Int64List(value=[int(label)]))
-    name = tf.train.Feature(bytes_list=tf.train.BytesList(value=[key.encode()]))
-    return tf.train.Example(features=tf.train.Features(feature={"file_name": name, "label": value}))
+def _encode(key: str, label: np.ndarray) -> bytes:
+    return encode_example({"file_name": [key.encode()], "label": np.atleast_1d(label)})
 
 
-def _parse(paths: Sequence[str]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Keys and labels in batches; the first record shows whether they are hard or soft."""
-    records = tf.data.TFRecordDataset(list(paths))
-    spec = {"file_name": tf.io.FixedLenFeature([], tf.string)}
-    for first in records.take(1).as_numpy_iterator():
-        spec["label"] = _label_spec(first)
-    batches = records.batch(_BATCH).map(lambda batch: tf.io.parse_example(batch, spec))
-    for batch in with_fixed_threads(batches).as_numpy_iterator():
-        labels = batch["label"]
-        yield batch["file_name"], labels if labels.ndim == 2 else labels.astype(np.int32)
-
-
-def _label_spec(record: bytes) -> tf.io.FixedLenFeature:
-    try:
-        label = tf.train.Example.FromString(record).features.feature["label"]
-    except DecodeError as error:
-        raise tf.errors.DataLossError(None, None, "not a tf.train.Example") from error
-    if label.HasField("float_list"):
-        return tf.io.FixedLenFeature([len(label.float_list.value)], tf.float32)
-    return tf.io.FixedLenFeature([], tf.int64)
+def _decode(record: bytes) -> tuple[str, np.ndarray]:
+    """The key and the label, int32 [] or float32 [num_classes], of a record."""
+    features = decode_example(record)
+    name, label = features.get("file_name"), features.get("label")
+    if not isinstance(name, list) or len(name) != 1:
+        raise ValueError("a 'file_name' is missing")
+    if not isinstance(label, np.ndarray) or not len(label):
+        raise ValueError("a 'label' is missing")
+    if label.dtype == np.int64:
+        if len(label) > 1:
+            raise ValueError(f"there are {len(label)} labels for one image")
+        return name[0].decode(), label[0].astype(np.int32)
+    return name[0].decode(), label

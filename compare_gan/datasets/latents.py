@@ -3,20 +3,31 @@
 A `distribution_fn` asks by parameter name for what it needs: `shape` and `seed` (two integers), and
 of the distribution's parameters `minval`, `maxval`, `stddev`; one that can be narrowed also takes
 `truncation`. It must be stateless: equal seeds give equal numbers.
+
+`uniform` and `normal` draw with TensorFlow where Keras uses it or the seed is one of its tensors,
+otherwise with NumPy: the same numbers, normal ones up to rounding (see `datasets.random`).
 """
+
+from __future__ import annotations
 
 import dataclasses
 import inspect
 import statistics
+import sys
 from collections.abc import Callable, Sequence
 from typing import Any, ClassVar
 
 import gin
+import keras
+import numpy as np
+import scipy.special
 import scipy.stats
-import tensorflow as tf
 
+from compare_gan.datasets import random
+from compare_gan.datasets.lazy import tf
 from compare_gan.errors import UserError, check_range
 from compare_gan.registry import call_with_requested
+from compare_gan.types import Tensor
 
 
 @gin.configurable("uniform", module="tf.random")
@@ -26,27 +37,38 @@ def uniform(
     minval: float = -1.0,
     maxval: float = 1.0,
     truncation: float = 1.0,
-) -> tf.Tensor:
+) -> Tensor:
     """Uniform draws from `truncation` times the interval [minval, maxval)."""
-    return tf.random.stateless_uniform(shape, seed, truncation * minval, truncation * maxval)
+    draw = tf.random.stateless_uniform if _in_tensorflow(seed) else random.uniform
+    return draw(shape, seed, truncation * minval, truncation * maxval)
 
 
 @gin.configurable("normal", module="tf.random")
-def normal(
-    shape: Sequence[int], seed: Any, stddev: float = 1.0, truncation: float = 1.0
-) -> tf.Tensor:
+def normal(shape: Sequence[int], seed: Any, stddev: float = 1.0, truncation: float = 1.0) -> Tensor:
     """Normal draws of mean 0; with truncation t < 1 none is beyond 2·t·stddev.
 
     BigGAN's truncation trick (Brock et al., 2019, https://arxiv.org/abs/1809.11096), with the
     threshold 2·t. For t < 1 the draws of one seed move towards 0 together as t falls.
     """
+    in_tensorflow = _in_tensorflow(seed)
     if truncation == 1:
-        return tf.random.stateless_normal(shape, seed, stddev=stddev)
+        draw = tf.random.stateless_normal if in_tensorflow else random.normal
+        return draw(shape, seed, stddev=stddev)
     # By the inverse of the cumulative distribution: no draw is thrown away and drawn again.
     limit = 2.0 * truncation
     upper = statistics.NormalDist().cdf(limit)
-    draws = tf.math.ndtri(tf.random.stateless_uniform(shape, seed, 1 - upper, upper))
-    return stddev * tf.clip_by_value(draws, -limit, limit)
+    if in_tensorflow:
+        draws = tf.math.ndtri(tf.random.stateless_uniform(shape, seed, 1 - upper, upper))
+        return stddev * tf.clip_by_value(draws, -limit, limit)
+    quantiles = scipy.special.ndtri(random.uniform(shape, seed, 1 - upper, upper).astype(float))
+    return stddev * np.clip(quantiles, -limit, limit).astype(np.float32)
+
+
+def _in_tensorflow(value: Any) -> bool:
+    """Whether to compute with TensorFlow: Keras does so, or the value is a tensor of it."""
+    if keras.backend.backend() == "tensorflow":
+        return True
+    return sys.modules.get("tensorflow") is not None and tf.is_tensor(value)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -56,8 +78,8 @@ class LatentDistribution:
     Example:
       >>> from compare_gan.datasets.latents import LatentDistribution, normal
       >>> latents = LatentDistribution(normal, stddev=0.5)
-      >>> latents.draw([2, 3], seed=[0, 1]).shape
-      TensorShape([2, 3])
+      >>> tuple(latents.draw([2, 3], seed=[0, 1]).shape)
+      (2, 3)
       >>> latents.describe()
       'normal(stddev=0.5)'
 
@@ -91,7 +113,7 @@ class LatentDistribution:
         check_range(f"{self.scope}.stddev", self.stddev)
         self._check_parameter("seed", "reproducible draws need")
 
-    def draw(self, shape: Sequence[int], seed: Any, truncation: float = 1.0) -> tf.Tensor:
+    def draw(self, shape: Sequence[int], seed: Any, truncation: float = 1.0) -> Tensor:
         """Draws latents.
 
         Args:
@@ -101,7 +123,7 @@ class LatentDistribution:
             and `normal`): less variety, cleaner images.
 
         Returns:
-          float32 tensor of `shape`.
+          float32 of `shape`: a tensor of TensorFlow where it draws, otherwise an array.
 
         Raises:
           UserError: `truncation` is not in (0, 1], or the distribution cannot be truncated.
@@ -117,7 +139,9 @@ class LatentDistribution:
             truncation=truncation,
             **self._parameters(),
         )
-        return tf.cast(draws, tf.float32)
+        if _in_tensorflow(draws):
+            return tf.cast(draws, tf.float32)
+        return np.asarray(draws, np.float32)
 
     def describe(self) -> str:
         """The distribution in words, for provenance: `uniform(minval=-1.0, maxval=1.0)`."""
@@ -183,8 +207,8 @@ class EvaluationLatents(LatentDistribution):
 
     Example:
       >>> from compare_gan.datasets import EvaluationLatents
-      >>> EvaluationLatents().draw([2, 128], seed=[0, 1]).shape
-      TensorShape([2, 128])
+      >>> tuple(EvaluationLatents().draw([2, 128], seed=[0, 1]).shape)
+      (2, 128)
     """
 
     scope: ClassVar[str] = "eval_z"

@@ -1,11 +1,17 @@
 """The assignment of examples to steps, sub-batches and replicas."""
 
+from __future__ import annotations
+
 import dataclasses
-from collections.abc import Sequence
+import functools
+import itertools
+from collections.abc import Iterator, Sequence
 
-import tensorflow as tf
+import numpy as np
 
+from compare_gan.datasets.lazy import tf
 from compare_gan.errors import UserError
+from compare_gan.types import Tensor
 
 
 @dataclasses.dataclass(frozen=True)
@@ -27,7 +33,7 @@ class Layout:
     Example:
       >>> from compare_gan.datasets.layout import Layout
       >>> layout = Layout(batch_size=4, sub_batches=2, num_replicas=2, replica_ids=(1,))
-      >>> layout.examples(step=0, replica=1).numpy().tolist()
+      >>> layout.examples(step=0, replica=1).tolist()
       [2, 3, 6, 7]
     """
 
@@ -54,18 +60,31 @@ class Layout:
         """Number of the first example of `start_step`."""
         return self.start_step * self.sub_batches * self.batch_size
 
+    def iterate_turns(self) -> Iterator[tuple[int, int]]:
+        """Endless pairs (step, replica): each step, and in it each of `replica_ids` in turn."""
+        for step in itertools.count(self.start_step):
+            for replica in self.replica_ids:
+                yield step, replica
+
     def turns(self) -> tf.data.Dataset:
-        """Pairs (step, replica), int64: each step, and in it each of `replica_ids` in turn."""
+        """The pairs of `iterate_turns` as a dataset, int64."""
         ids = tf.constant(self.replica_ids, tf.int64)
         count = len(self.replica_ids)
         numbers = tf.data.Dataset.range(self.start_step * count, tf.int64.max)
         return numbers.map(lambda number: (number // count, ids[number % count]))
 
-    def examples(self, step: tf.Tensor | int, replica: tf.Tensor | int) -> tf.Tensor:
-        """Numbers of the examples of one turn, int64 [sub_batches · rows]."""
-        sub_batch = step * self.sub_batches + tf.range(self.sub_batches, dtype=tf.int64)
-        row = replica * self.rows + tf.range(self.rows, dtype=tf.int64)
-        return tf.reshape(sub_batch[:, None] * self.batch_size + row, [-1])
+    def examples(self, step: Tensor, replica: Tensor) -> Tensor:
+        """Numbers of the examples of one turn, int64 [sub_batches · rows].
+
+        An array for ints, a tensor for TensorFlow's tensors.
+        """
+        first = step * self.sub_batches * self.batch_size + replica * self.rows
+        return first + self._offsets
+
+    @functools.cached_property
+    def _offsets(self) -> np.ndarray:
+        sub_batch = np.arange(self.sub_batches, dtype=np.int64)[:, None]
+        return (sub_batch * self.batch_size + np.arange(self.rows, dtype=np.int64)).reshape(-1)
 
     def is_own(self, example: tf.Tensor) -> tf.Tensor:
         """Whether one of `replica_ids` takes the example of this number, bool scalar."""
@@ -86,10 +105,9 @@ class Layout:
         steps = examples.batch(self.sub_batches * count * self.rows, drop_remainder=True)
         return steps.map(lambda *entries: tuple(map(regroup, entries))).unbatch()
 
-    def own_rows(self, whole: tf.Tensor, replica: tf.Tensor) -> tf.Tensor:
+    def own_rows(self, whole: Tensor, replica: Tensor) -> Tensor:
         """A replica's rows [sub_batches, rows, ...] of draws [sub_batches, batch_size, ...]."""
-        whole = tf.reshape(
-            whole, [self.sub_batches, self.num_replicas, self.rows, *whole.shape[2:]]
-        )
-        own = tf.gather(whole, replica, axis=1)
-        return tf.ensure_shape(own, [self.sub_batches, self.rows, *whole.shape[3:]])
+        own = whole[:, replica * self.rows : (replica + 1) * self.rows]
+        if isinstance(own, np.ndarray):
+            return own
+        return tf.ensure_shape(own, [self.sub_batches, self.rows, *whole.shape[2:]])

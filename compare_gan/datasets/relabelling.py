@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 
 import gin
 import numpy as np
-import tensorflow as tf
 
 from compare_gan.datasets.label_files import images_hash, read_label_files
 from compare_gan.datasets.labels import check_soft, to_hard_labels
+from compare_gan.datasets.remote_files import find
 from compare_gan.datasets.sources import Source
 from compare_gan.datasets.views import RelabelledSource, images_digest
 from compare_gan.errors import UserError
@@ -101,8 +101,7 @@ def label_paths(file_pattern: str, split: str) -> list[str]:
     """
     if split != "train" and "{split}" not in file_pattern:
         return []
-    found = tf.io.gfile.glob(file_pattern.replace("{split}", split))
-    paths = sorted(path for path in found if not path.rpartition("/")[2].startswith("."))
+    paths = find(file_pattern.replace("{split}", split))
     if split == "train" and not paths:
         raise UserError(
             f"replace_labels.file_pattern = '{file_pattern}' matches no file for the split 'train'."

@@ -1,23 +1,38 @@
-"""Sources of images: in memory, decoded one by one, or (see `streams`) streamed."""
+"""Sources of images in memory; see `decoding` for files and `streams` for streams of records.
+
+Every source yields tensors for pipelines of tf.data, which need TensorFlow. Those that read any
+example by its index yield the same examples as arrays, without it.
+"""
+
+from __future__ import annotations
 
 import abc
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import TypeVar
 
 import numpy as np
-import tensorflow as tf
 
+from compare_gan.datasets import random
 from compare_gan.datasets.layout import Layout
-from compare_gan.errors import UserError
+from compare_gan.datasets.lazy import require_tensorflow, tf
 from compare_gan.startup import available_cores
+
+# Images, and the label of each.
+Examples = tuple[np.ndarray, np.ndarray]
 
 # Images read from files are held in memory if a data set takes at most this many bytes.
 MEMORY_LIMIT = 2**30
 
+_Value = TypeVar("_Value")
+
 # Evaluation takes examples in one fixed order, given by this seed.
 _EVAL_ORDER = (2, 0, 19)
+
+# TensorFlow's public function has 4 rounds, which leave the permutations of successive epochs
+# measurably alike (correlation 1.3/sqrt(size) instead of 1/sqrt(size)).
+_SHUFFLE_ROUNDS = 16
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -66,10 +81,21 @@ class Source(abc.ABC):
           Pairs of images [n, H, W, C] and n labels, n = layout.sub_batches · layout.rows.
         """
 
+    def training_arrays(
+        self, layout: Layout, seed: tuple[int, int], labels: np.ndarray | None
+    ) -> Iterator[Examples]:
+        """As `training`, but yields arrays.
+
+        Raises:
+          UserError: The source needs TensorFlow, which is not installed.
+        """
+        require_tensorflow("This kind of data set")
+        return with_fixed_threads(self.training(layout, seed, labels)).as_numpy_iterator()
+
     @abc.abstractmethod
     def evaluation(
         self, split: str, batch_size: int, count: int, labels: np.ndarray | None
-    ) -> tf.data.Dataset:
+    ) -> Iterator[Examples]:
         """The first `count` examples of a split in one fixed order.
 
         Args:
@@ -78,7 +104,7 @@ class Source(abc.ABC):
           count: Number of examples, at most splits[split].
           labels: The labels to yield, int32 [splits[split]]; None = the source's own.
 
-        Returns:
+        Yields:
           Pairs of images [<= batch_size, H, W, C] and labels int32 [<= batch_size].
         """
 
@@ -88,34 +114,48 @@ class RandomAccessSource(Source):
 
     @abc.abstractmethod
     def read(self, split: str, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
-        """Images [size, H, W, C] for vectors of `size` indices (the last may be shorter)."""
+        """Images [size, H, W, C] for vectors of `size` indices."""
+
+    @abc.abstractmethod
+    def gather(self, split: str, indices: np.ndarray) -> np.ndarray:
+        """The images [n, H, W, C] of n indices."""
 
     def training(
         self, layout: Layout, seed: tuple[int, int], labels: np.ndarray | None
     ) -> tf.data.Dataset:
+        labels = on_host(self.labels("train") if labels is None else labels)
         indices = layout.turns().map(
-            lambda step, replica: shuffled_indices(
+            lambda step, replica: shuffled_tensor(
                 layout.examples(step, replica), self.splits["train"], seed
             )
         )
-        return self._with_labels("train", indices, layout.sub_batches * layout.rows, labels)
+        images = self.read("train", indices, layout.sub_batches * layout.rows)
+        return tf.data.Dataset.zip(images, indices.map(lambda i: tf.gather(labels, i)))
+
+    def training_arrays(
+        self, layout: Layout, seed: tuple[int, int], labels: np.ndarray | None
+    ) -> Iterator[Examples]:
+        labels = self.labels("train") if labels is None else labels
+        for step, replica in layout.iterate_turns():
+            examples = layout.examples(step, replica)
+            indices = shuffled_indices(examples, self.splits["train"], seed)
+            yield self.gather("train", indices), labels[indices]
 
     def evaluation(
         self, split: str, batch_size: int, count: int, labels: np.ndarray | None
-    ) -> tf.data.Dataset:
-        order = _permute(tf.range(count, dtype=tf.int64), self.splits[split], _EVAL_ORDER)
-        indices = tf.data.Dataset.from_tensor_slices(order).batch(batch_size)
-        return self._with_labels(split, indices, batch_size, labels)
+    ) -> Iterator[Examples]:
+        labels = self.labels(split) if labels is None else labels
+        for indices in self.evaluation_order(split, batch_size, count):
+            yield self.gather(split, indices), labels[indices]
 
-    def _with_labels(
-        self, split: str, indices: tf.data.Dataset, size: int, labels: np.ndarray | None
-    ) -> tf.data.Dataset:
-        labels = on_host(self.labels(split) if labels is None else labels)
-        images = self.read(split, indices, size)
-        return tf.data.Dataset.zip(images, indices.map(lambda i: tf.gather(labels, i)))
+    def evaluation_order(self, split: str, batch_size: int, count: int) -> Iterator[np.ndarray]:
+        """The indices of the batches of `evaluation`, int64 [<= batch_size]."""
+        for start in range(0, count, batch_size):
+            positions = np.arange(start, min(start + batch_size, count))
+            yield random.index_shuffle(positions, _EVAL_ORDER, self.splits[split], _SHUFFLE_ROUNDS)
 
 
-def shuffled_indices(examples: tf.Tensor, size: int, seed: tuple[int, int]) -> tf.Tensor:
+def shuffled_indices(examples: np.ndarray, size: int, seed: tuple[int, int]) -> np.ndarray:
     """Indices of a run's examples in the data: a permutation for each epoch.
 
     Args:
@@ -127,26 +167,30 @@ def shuffled_indices(examples: tf.Tensor, size: int, seed: tuple[int, int]) -> t
       int64 [n] in [0, size).
 
     Example:
-      >>> import tensorflow as tf
+      >>> import numpy as np
       >>> from compare_gan.datasets.sources import shuffled_indices
-      >>> indices = shuffled_indices(tf.range(6, dtype=tf.int64), size=3, seed=(0, 0)).numpy()
+      >>> indices = shuffled_indices(np.arange(6), size=3, seed=(0, 0))
       >>> sorted(indices[:3]) == sorted(indices[3:]) == [0, 1, 2]
       True
     """
+    epochs, positions = np.divmod(examples, size)
+    indices = np.empty_like(positions)
+    for epoch in np.unique(epochs):
+        own = epochs == epoch
+        indices[own] = random.index_shuffle(positions[own], (*seed, epoch), size, _SHUFFLE_ROUNDS)
+    return indices
+
+
+def shuffled_tensor(examples: tf.Tensor, size: int, seed: tuple[int, int]) -> tf.Tensor:
+    """The numbers of `shuffled_indices` as a tensor."""
     epoch = examples // size
     head = tf.broadcast_to(tf.constant(seed, tf.int64), [examples.shape[0], 2])
-    return _permute(examples % size, size, tf.concat([head, epoch[:, None]], axis=1))
-
-
-def _permute(positions: tf.Tensor, size: int, seed: tf.Tensor | tuple[int, int, int]) -> tf.Tensor:
-    """The images of positions under the permutation of `size` with this seed ([3] or [n, 3])."""
-    # The public function takes one seed for all positions. Its 4 rounds leave the permutations of
-    # successive epochs measurably alike (correlation 1.3/sqrt(size) instead of 1/sqrt(size)).
+    # The public function takes one seed for all positions.
     return tf.raw_ops.RandomIndexShuffle(
-        index=positions,
-        seed=tf.constant(seed, tf.int64) if isinstance(seed, tuple) else seed,
+        index=examples % size,
+        seed=tf.concat([head, epoch[:, None]], axis=1),
         max_index=tf.constant(size - 1, tf.int64),
-        rounds=16,
+        rounds=_SHUFFLE_ROUNDS,
     )
 
 
@@ -180,7 +224,7 @@ class ArraySource(RandomAccessSource):
         eval_split: str = "train",
         num_classes: int | None = None,
         class_names: Sequence[str] | None = None,
-    ) -> "ArraySource":
+    ) -> ArraySource:
         """A source of arrays.
 
         Args:
@@ -222,79 +266,35 @@ class ArraySource(RandomAccessSource):
         images = self._tensors[split]
         return indices.map(lambda i: tf.gather(images, i))
 
+    def gather(self, split: str, indices: np.ndarray) -> np.ndarray:
+        return np.take(self._arrays[split], indices, axis=0)
+
+    @functools.cached_property
+    def _arrays(self) -> dict[str, np.ndarray]:
+        return Lazy(lambda split: self.images[split]())
+
     @functools.cached_property
     def _tensors(self) -> Mapping[str, tf.Tensor]:
-        return _Lazy(lambda split: on_host(self.images[split]()))
+        def make(split: str) -> tf.Tensor:
+            tensor = on_host(self._arrays[split])
+            self._arrays[split] = np.asarray(tensor)  # The same memory, instead of a copy.
+            return tensor
 
-
-@dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
-class DecodingSource(RandomAccessSource):
-    """Images decoded or computed one by one when they are needed.
-
-    Attributes:
-      load: Function of a split and an index (an int64 tensor) that returns an image, uint8
-        [H, W, C]; TensorFlow operations only.
-      true_labels: Labels of each split, int32 [n], -1 for no label.
-    """
-
-    load: Callable[[str, tf.Tensor], tf.Tensor]
-    true_labels: Mapping[str, np.ndarray]
-
-    def labels(self, split: str) -> np.ndarray:
-        return self.true_labels[split]
-
-    def read(self, split: str, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
-        images = indices.unbatch().map(lambda i: self.load(split, i), available_cores())
-        return images.batch(size)
-
-
-def in_memory_or_decoding(
-    decode: Callable[[tf.Tensor], tf.Tensor], keys: Mapping[str, Sequence[str]], **attributes: Any
-) -> Source:
-    """A source of images that are identified by a string, such as a path.
-
-    The images are held in memory if they take at most `MEMORY_LIMIT` bytes; otherwise they are
-    decoded when needed.
-
-    Args:
-      decode: Function of such a string, as a tensor, that returns an image, uint8 [H, W, C].
-      keys: The strings of each split's examples.
-      **attributes: The other attributes of the source, including `true_labels`.
-    """
-    tensors = _Lazy(lambda split: on_host(np.array(keys[split])))
-    if sum(attributes["splits"].values()) * np.prod(attributes["image_shape"]) > MEMORY_LIMIT:
-        return DecodingSource(load=lambda split, i: decode(tensors[split][i]), **attributes)
-
-    def read_all(split: str) -> np.ndarray:
-        images = np.empty([len(keys[split]), *attributes["image_shape"]], np.uint8)
-        decoded = tf.data.Dataset.from_tensor_slices(tensors[split])
-        decoded = with_fixed_threads(decoded.map(decode, available_cores()))
-        done = 0
-        try:
-            for image in decoded.as_numpy_iterator():
-                images[done] = image
-                done += 1
-        except tf.errors.OpError as error:
-            # Elements arrive in order: the failed one is the next.
-            raise UserError(f"'{keys[split][done]}' cannot be decoded: {error.message}") from error
-        return images
-
-    images = {split: functools.partial(read_all, split) for split in keys}
-    return ArraySource(images=images, **attributes)
+        return Lazy(make)
 
 
 def _identity(images: np.ndarray) -> np.ndarray:
     return images
 
 
-class _Lazy(dict[str, Any]):
+class Lazy(dict[str, _Value]):
     """A dict that computes a value at its first look-up."""
 
-    def __init__(self, compute: Callable[[str], Any]):
+    def __init__(self, compute: Callable[[str], _Value]):
         super().__init__()
         self._compute = compute
 
-    def __missing__(self, key: str) -> Any:
+    def __missing__(self, key: str) -> _Value:
         self[key] = self._compute(key)
         return self[key]
 

@@ -1,22 +1,31 @@
 """Data sets too large for memory, read as a stream of encoded images."""
 
+from __future__ import annotations
+
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
-import tensorflow as tf
 
 from compare_gan.datasets.layout import Layout
-from compare_gan.datasets.sources import Source, on_host, shuffled_indices, with_fixed_threads
+from compare_gan.datasets.lazy import tf
+from compare_gan.datasets.sources import (
+    Examples,
+    Source,
+    on_host,
+    shuffled_tensor,
+    with_fixed_threads,
+)
 from compare_gan.datasets.transforms import Transform
 from compare_gan.startup import available_cores
+from compare_gan.types import Tensor
 
 # Number of records that are shuffled together; two such blocks are held in memory, encoded. It is a
 # prime, so that blocks begin at different records in each epoch.
 _BLOCK = 5003
 
-_Tensors = tuple[tf.Tensor, ...]
+_Tensors = tuple[Tensor, ...]
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -41,7 +50,7 @@ class StreamSource(Source):
     def labels(self, split: str) -> np.ndarray:
         return self._labels[split]
 
-    def only(self, chosen: Mapping[str, np.ndarray]) -> "StreamSource":
+    def only(self, chosen: Mapping[str, np.ndarray]) -> StreamSource:
         """The stream with only those records of some splits that `chosen` (bool [n]) marks."""
 
         def records(split: str) -> tf.data.Dataset:
@@ -99,7 +108,7 @@ class StreamSource(Source):
 
         def permute(number: tf.Tensor, block: tuple[tf.Tensor, _Tensors]) -> _Tensors:
             positions = tf.range(width, dtype=tf.int64)
-            order = shuffled_indices(number * width + positions, width, seed)
+            order = shuffled_tensor(number * width + positions, width, seed)
             index, (encoded, label) = block
             return tuple(tf.gather(entry, order) for entry in (index, encoded, label))
 
@@ -107,7 +116,7 @@ class StreamSource(Source):
 
     def evaluation(
         self, split: str, batch_size: int, count: int, labels: np.ndarray | None
-    ) -> tf.data.Dataset:
+    ) -> Iterator[Examples]:
         shown = None if labels is None else on_host(labels)
 
         def prepare(index: tf.Tensor, record: _Tensors) -> _Tensors:
@@ -116,7 +125,8 @@ class StreamSource(Source):
             return image, label if shown is None else shown[index]
 
         records = self.records(split).take(count).enumerate()
-        return records.map(prepare, available_cores()).batch(batch_size)
+        batches = records.map(prepare, available_cores()).batch(batch_size).prefetch(2)
+        return with_fixed_threads(batches).as_numpy_iterator()
 
     def _decode(self, encoded: tf.Tensor, transform: Transform, seed: tf.Tensor) -> tf.Tensor:
         channels = self.image_shape[-1]

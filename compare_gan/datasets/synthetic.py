@@ -1,12 +1,16 @@
 """Computed images: shapes that can be learned, and plain noise."""
 
+from __future__ import annotations
+
 import dataclasses
 
 import gin
 import numpy as np
-import tensorflow as tf
 
-from compare_gan.datasets.sources import ArraySource, DecodingSource, Source
+from compare_gan.datasets import random
+from compare_gan.datasets.decoding import DecodingSource
+from compare_gan.datasets.lazy import tf
+from compare_gan.datasets.sources import ArraySource, Source
 
 _SHAPES = 4
 
@@ -100,15 +104,19 @@ def make_noise(
     labels = np.full([count], -1) if num_classes is None else np.arange(count) % num_classes
     splits = {"train", eval_split}
 
-    def load(split: str, index: tf.Tensor) -> tf.Tensor:
+    def load_tensor(split: str, index: tf.Tensor) -> tf.Tensor:
         seed = tf.stack([index, tf.constant(split == "train", tf.int64)])
         return tf.cast(tf.random.stateless_uniform(image_shape, seed, 0, 256, tf.int32), tf.uint8)
+
+    def load_array(split: str, index: int) -> np.ndarray:
+        return random.integers(image_shape, (index, split == "train"), 0, 256).astype(np.uint8)
 
     return DecodingSource(
         image_shape,
         splits=dict.fromkeys(splits, count),
         eval_split=eval_split,
         num_classes=num_classes,
-        load=load,
+        load_tensor=load_tensor,
+        load_array=load_array,
         true_labels=dict.fromkeys(splits, labels.astype(np.int32)),
     )

@@ -3,15 +3,17 @@
 Those that take at most `sources.MEMORY_LIMIT` bytes are held in memory, the others are streamed.
 """
 
+from __future__ import annotations
+
 import dataclasses
 import functools
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from compare_gan.datasets import sources
+from compare_gan.datasets.lazy import require_tensorflow, tf
 from compare_gan.datasets.streams import StreamSource, labels_of_records
 from compare_gan.datasets.transforms import Transform, middle_square, unchanged
 from compare_gan.errors import UserError, with_suggestion
@@ -113,6 +115,7 @@ def load_any(tfds_name: str, data_dir: str | None, image_size: int | None) -> so
 
 
 def _find_builder(name: str, data_dir: str | None) -> Any:
+    require_tensorflow(f"'{name}' of TensorFlow Datasets")
     import tensorflow_datasets as tfds
 
     try:
@@ -212,8 +215,7 @@ def _only_large(stream: StreamSource, min_side: int) -> StreamSource:
 def _in_memory(stream: StreamSource) -> sources.ArraySource:
     def read(split: str) -> np.ndarray:
         batches = stream.evaluation(split, 256, stream.splits[split], None)
-        batches = sources.with_fixed_threads(batches)
-        return np.concatenate([images for images, _ in batches.as_numpy_iterator()])
+        return np.concatenate([images for images, _ in batches])
 
     return sources.ArraySource(
         image_shape=stream.image_shape,

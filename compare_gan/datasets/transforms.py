@@ -4,15 +4,18 @@ A transform is a function of an image, uint8 [h, w, C], and a seed, int64 [2], t
 image, uint8 [H, W, C]. Images are resized bilinearly, with antialiasing.
 """
 
+from __future__ import annotations
+
 import dataclasses
 from collections.abc import Callable
 
 import gin
-import tensorflow as tf
 
+from compare_gan.datasets.lazy import tf
 from compare_gan.errors import unknown_name
+from compare_gan.types import Tensor
 
-Transform = Callable[[tf.Tensor, tf.Tensor], tf.Tensor]
+Transform = Callable[[Tensor, Tensor], Tensor]
 
 CROP_METHODS = ("distorted", "random", "middle", "none")
 

@@ -1,22 +1,18 @@
 """Views of a source: with other labels, or with only some of the examples."""
 
+from __future__ import annotations
+
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from compare_gan import files
 from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.layout import Layout
-from compare_gan.datasets.sources import (
-    RandomAccessSource,
-    Source,
-    no_labels,
-    on_host,
-    with_fixed_threads,
-)
+from compare_gan.datasets.lazy import tf
+from compare_gan.datasets.sources import Examples, RandomAccessSource, Source, no_labels, on_host
 from compare_gan.datasets.streams import StreamSource
 
 _COMPARED = 256
@@ -38,7 +34,7 @@ class RelabelledSource(Source):
     @classmethod
     def of(
         cls, inner: Source, new_labels: Mapping[str, np.ndarray], num_classes: int | None
-    ) -> "RelabelledSource":
+    ) -> RelabelledSource:
         """`inner` with new labels of `num_classes` classes."""
         attributes = _attributes(inner)
         if num_classes != inner.num_classes:
@@ -56,9 +52,16 @@ class RelabelledSource(Source):
             labels = self._replacement("train")
         return self.inner.training(layout, seed, labels)
 
+    def training_arrays(
+        self, layout: Layout, seed: tuple[int, int], labels: np.ndarray | None
+    ) -> Iterator[Examples]:
+        if labels is None:
+            labels = self._replacement("train")
+        return self.inner.training_arrays(layout, seed, labels)
+
     def evaluation(
         self, split: str, batch_size: int, count: int, labels: np.ndarray | None
-    ) -> tf.data.Dataset:
+    ) -> Iterator[Examples]:
         if labels is None and (labels := self._replacement(split)) is not None:
             labels = to_hard_labels(labels)
         return self.inner.evaluation(split, batch_size, count, labels)
@@ -83,6 +86,9 @@ class _SelectedSource(RandomAccessSource):
     def read(self, split: str, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
         kept = on_host(self.kept[split])
         return self.inner.read(split, indices.map(lambda i: tf.gather(kept, i)), size)
+
+    def gather(self, split: str, indices: np.ndarray) -> np.ndarray:
+        return self.inner.gather(split, self.kept[split][indices])
 
 
 def select(source: Source, chosen: np.ndarray) -> Source:
@@ -124,9 +130,8 @@ def images_digest(source: Source) -> str:
     It covers the first 256 images in evaluation order: all of them would take a pass over the data.
     """
     count = source.splits["train"]
-    batches = source.evaluation("train", _COMPARED, min(count, _COMPARED), no_labels(count))
-    images, _ = next(iter(with_fixed_threads(batches)))
-    return files.digest(images.numpy())[:16]
+    images, _ = next(source.evaluation("train", _COMPARED, min(count, _COMPARED), no_labels(count)))
+    return files.digest(images)[:16]
 
 
 def _attributes(source: Source) -> dict[str, Any]:

@@ -22,9 +22,15 @@ from compare_gan.engine.signals import DelayedSignals
 from compare_gan.errors import UserError
 
 if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
-    from compare_gan.engine.tensorflow import Loop, is_chief, make_strategy, update
+    from compare_gan.engine.tensorflow import (
+        Loop,
+        is_chief,
+        make_strategy,
+        on_several_hosts,
+        update,
+    )
 elif keras.backend.backend() == "jax":
-    from compare_gan.engine.jax import Loop, is_chief, make_strategy, update
+    from compare_gan.engine.jax import Loop, is_chief, make_strategy, on_several_hosts, update
 else:
     raise UserError(
         "Training, sampling and evaluation run on Keras's backends TensorFlow and JAX: "
@@ -48,6 +54,7 @@ __all__ = [
     "list_checkpoints",
     "make_strategy",
     "mixed_precision",
+    "on_several_hosts",
     "step_of",
     "update",
     "with_loss_scale",

@@ -3,8 +3,8 @@
 import os
 
 import numpy as np
-import tensorflow as tf
 
+from compare_gan import engine
 from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.streams import StreamSource
@@ -90,7 +90,7 @@ def check_dataset(dataset: Dataset, options: LabelOptions) -> None:
         )
 
 
-def check_strategy(folder: str, strategy: tf.distribute.Strategy, options: LabelOptions) -> None:
+def check_strategy(folder: str, strategy: engine.Strategy, options: LabelOptions) -> None:
     """Raises UserError if labels cannot be inferred under this distribution strategy.
 
     Args:
@@ -98,7 +98,7 @@ def check_strategy(folder: str, strategy: tf.distribute.Strategy, options: Label
       strategy: Distribution strategy for the training of the network.
       options: Options of label inference.
     """
-    if isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+    if engine.on_several_hosts(strategy):
         raise UserError(
             f"There are no labels in '{folder}' yet, and one of several hosts cannot infer them: "
             f"run `compare_gan label --gin_config … --label_dir {folder}` on one host first."

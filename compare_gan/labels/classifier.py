@@ -5,10 +5,12 @@ from collections.abc import Sequence
 
 import numpy as np
 import scipy.optimize
-import tensorflow as tf
+from keras import ops
 from threadpoolctl import threadpool_limits
 
+from compare_gan import backend
 from compare_gan.errors import DivergenceError
+from compare_gan.types import Tensor
 
 # Regularization strengths to choose from, strongest first: each starts from the last one's result.
 STRENGTHS = tuple(10.0**e for e in (-2, -2.5, -3, -3.5, -4, -4.5, -5, -5.5, -6, -6.5, -7))
@@ -39,8 +41,7 @@ class Classifier:
 
     def probabilities(self, features: np.ndarray) -> np.ndarray:
         """Class probabilities, float32 [n, num_classes], of features [n, d]."""
-        x = tf.constant((features - self.mean) * self.scale, tf.float32)
-        return tf.nn.softmax(_logits(x, self.weights)).numpy()
+        return _probabilities((features - self.mean) * self.scale, self.weights)
 
 
 def train_classifier(
@@ -55,9 +56,9 @@ def train_classifier(
     """Trains a classifier on all labelled images; held-out ones choose its regularization.
 
     The loss is the mean cross-entropy plus strength / 2 times the sum of the kernels' squares,
-    minimized by L-BFGS (SciPy's; TensorFlow computes the loss and its gradient, on a GPU if there
-    is one). The chosen strength has the least cross-entropy on the held-out images when trained on
-    the others.
+    minimized by L-BFGS (SciPy's; the Keras backend computes the loss and its gradient, on a GPU if
+    there is one). The chosen strength has the least cross-entropy on the held-out images when
+    trained on the others.
 
     Example:
       >>> import numpy as np
@@ -95,7 +96,7 @@ def train_classifier(
         weights = start
         for candidate in strengths:
             weights = loss.minimize(weights, candidate)
-            probabilities = tf.nn.softmax(_logits(tf.constant(x), weights)).numpy()
+            probabilities = _probabilities(x, weights)
             likelihoods = probabilities[np.arange(len(y)), y]
             cross_entropy = -float(np.mean(np.log(np.maximum(likelihoods, 1e-12))))
             if cross_entropy < best:
@@ -162,11 +163,14 @@ class _Loss:
 
     def __init__(self, features: np.ndarray, labels: np.ndarray):
         self._pieces = [
-            (tf.constant(features[i : i + _ROWS]), tf.constant(labels[i : i + _ROWS], tf.int32))
+            (
+                ops.convert_to_tensor(features[i : i + _ROWS]),
+                ops.convert_to_tensor(labels[i : i + _ROWS], "int32"),
+            )
             for i in range(0, len(features), _ROWS)
         ]
         self._count = len(features)
-        self._piece = tf.function(_piece_of_loss, autograph=False, reduce_retracing=True)
+        self._piece = backend.compiled(_piece_of_loss)
 
     def minimize(self, weights: Sequence[np.ndarray], strength: float) -> list[np.ndarray]:
         """Minimizes the loss from the given weights on; returns the best weights."""
@@ -174,19 +178,19 @@ class _Loss:
         regularized = np.concatenate([np.full(w.size, w.ndim > 1) for w in weights])
 
         def loss(vector: np.ndarray) -> tuple[float, np.ndarray]:
-            parts = [tf.constant(w, tf.float32) for w in _split(vector, shapes)]
+            parts = _split(vector.astype(np.float32), shapes)
             total, gradient = 0.0, np.zeros_like(vector)
             for x, y in self._pieces:
                 value, gradients = self._piece(x, y, parts)
                 total += float(value)
-                gradient += np.concatenate([np.ravel(g.numpy()) for g in gradients])
+                gradient += np.concatenate([np.ravel(ops.convert_to_numpy(g)) for g in gradients])
             kernels = vector * regularized
             total = total / self._count + strength / 2 * float(np.sum(kernels**2))
             return total, gradient / self._count + strength * kernels
 
         start = np.concatenate([np.ravel(w) for w in weights]).astype(np.float64)
         options = {"maxiter": _ITERATIONS, "ftol": 1e-7, "gtol": 1e-6}
-        # Threads of BLAS and TensorFlow that wait for each other would take ten times as long.
+        # Threads of BLAS and the backend that wait for each other would take ten times as long.
         with threadpool_limits(1, "blas"):
             found = scipy.optimize.minimize(
                 loss, start, jac=True, method="L-BFGS-B", options=options
@@ -198,21 +202,24 @@ class _Loss:
         return [w.astype(np.float32) for w in _split(found.x, shapes)]
 
 
-def _piece_of_loss(
-    x: tf.Tensor, y: tf.Tensor, weights: list[tf.Tensor]
-) -> tuple[tf.Tensor, list[tf.Tensor]]:
-    with tf.GradientTape(watch_accessed_variables=False) as tape:
-        tape.watch(weights)
-        losses = tf.nn.sparse_softmax_cross_entropy_with_logits(y, _logits(x, weights))
-        total = tf.reduce_sum(losses)
-    return total, tape.gradient(total, weights)
+def _piece_of_loss(x: Tensor, y: Tensor, weights: Sequence[Tensor]) -> tuple[Tensor, list[Tensor]]:
+    def total(*weights: Tensor) -> Tensor:
+        logits = _logits(x, weights)
+        return ops.sum(ops.sparse_categorical_crossentropy(y, logits, from_logits=True))
+
+    return backend.value_and_gradients(total, weights)
 
 
-def _logits(x: tf.Tensor, weights: Sequence[np.ndarray | tf.Tensor]) -> tf.Tensor:
+def _probabilities(x: np.ndarray, weights: Sequence[np.ndarray]) -> np.ndarray:
+    logits = _logits(ops.convert_to_tensor(x, "float32"), weights)
+    return ops.convert_to_numpy(ops.softmax(logits))
+
+
+def _logits(x: Tensor, weights: Sequence[np.ndarray | Tensor]) -> Tensor:
     *hidden, kernel, bias = weights
     if hidden:
-        x = tf.nn.relu(x @ hidden[0] + hidden[1])
-    return x @ kernel + bias
+        x = ops.relu(ops.matmul(x, hidden[0]) + hidden[1])
+    return ops.matmul(x, kernel) + bias
 
 
 def _initial_weights(

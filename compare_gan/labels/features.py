@@ -4,13 +4,13 @@ from collections.abc import Iterator
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from compare_gan import backend
 from compare_gan.datasets.dataset import Dataset
-from compare_gan.datasets.sources import with_fixed_threads
 from compare_gan.datasets.views import select
 from compare_gan.engine import as_float
 from compare_gan.errors import DivergenceError
+from compare_gan.types import Tensor
 
 _BATCH = 250
 
@@ -22,7 +22,7 @@ class BackboneFeatures:
       >>> import numpy as np
       >>> from compare_gan.labels import BackboneFeatures
       >>> pixels = BackboneFeatures(None, layer="", grid=1, image_shape=(2, 2, 1))
-      >>> pixels(np.full([1, 2, 2, 1], 255, np.uint8)).numpy().tolist()
+      >>> np.asarray(pixels(np.full([1, 2, 2, 1], 255, np.uint8))).tolist()
       [[1.0, 1.0, 1.0, 1.0]]
 
     Args:
@@ -43,26 +43,20 @@ class BackboneFeatures:
         grid: int,
         image_shape: tuple[int, int, int],
     ):
-        self._layer = (
-            None if backbone is None else keras.Model(backbone.input, backbone.output[layer])
+        images = keras.Input(image_shape) if backbone is None else backbone.input
+        maps = images if backbone is None else backbone.output[layer]
+        if backbone is not None and len(maps.shape) == 4:
+            sizes = tuple(-(-side // grid) for side in maps.shape[1:3])
+            maps = keras.layers.AveragePooling2D(sizes, padding="same")(maps)
+        model = keras.Model(images, keras.layers.Flatten()(maps))
+        self.width: int = model.output.shape[1]
+        self._function = backend.compiled(
+            lambda images: model(as_float(images), training=False), model.variables
         )
-        self._grid = grid
-        self._function = tf.function(self._compute, autograph=False, reduce_retracing=True)
-        shape = tf.TensorSpec([1, *image_shape], tf.uint8)
-        self.width: int = self._function.get_concrete_function(shape).output_shapes[1]
 
-    def __call__(self, images: tf.Tensor) -> tf.Tensor:
+    def __call__(self, images: Tensor | np.ndarray) -> Tensor:
         """The features of images, uint8 or float in [0, 1]."""
         return self._function(images)
-
-    def _compute(self, images: tf.Tensor) -> tf.Tensor:
-        maps = as_float(images)
-        if self._layer is not None:
-            maps = self._layer(maps, training=False)
-            if len(maps.shape) == 4:
-                sizes = [-(-side // self._grid) for side in maps.shape[1:3]]
-                maps = tf.nn.avg_pool2d(maps, sizes, sizes, "SAME")
-        return tf.reshape(maps, [-1, int(np.prod(maps.shape[1:]))])
 
 
 def iterate_features(
@@ -86,15 +80,14 @@ def iterate_features(
     if mask is not None:
         source, indices = select(source, mask), np.flatnonzero(mask).astype(np.int32)
     # Each image comes with its index in place of its label.
-    batches = source.evaluation("train", _BATCH, len(indices), indices).prefetch(2)
-    for images, places in with_fixed_threads(batches):
-        features = compute(images).numpy()
+    for images, places in source.evaluation("train", _BATCH, len(indices), indices):
+        features = keras.ops.convert_to_numpy(compute(images))
         if not np.isfinite(features).all():
             raise DivergenceError(
                 "The features that labels are inferred from are not finite: where a network learns "
                 "them, lower pretext.learning_rate."
             )
-        yield places.numpy(), features
+        yield places, features
 
 
 def compute_features(

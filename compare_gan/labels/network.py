@@ -13,9 +13,8 @@ import shutil
 from collections.abc import Callable
 
 import keras
-import tensorflow as tf
 
-from compare_gan import locks
+from compare_gan import engine, locks
 from compare_gan.labels.backbone import make_backbone
 from compare_gan.labels.files import DAMAGED, WAITING, read_arrays, write_arrays
 from compare_gan.labels.inputs import InferenceInputs, digest_of_key
@@ -25,7 +24,7 @@ _log = logging.getLogger(__name__)
 
 
 def get_backbone(
-    inputs: InferenceInputs, folder: str, strategy: tf.distribute.Strategy
+    inputs: InferenceInputs, folder: str, strategy: engine.Strategy
 ) -> keras.Model | None:
     """The network as the options describe it, trained if necessary.
 
@@ -73,7 +72,7 @@ def _train(
     make: Callable[..., keras.Model],
     weights: str,
     checkpoints: str,
-    strategy: tf.distribute.Strategy,
+    strategy: engine.Strategy,
 ) -> None:
     options, dataset = inputs.options, inputs.dataset
     with strategy.scope():

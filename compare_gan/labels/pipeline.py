@@ -12,9 +12,8 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
-from compare_gan import locks
+from compare_gan import engine, locks
 from compare_gan.datasets.dataset import Dataset, InferredLabels
 from compare_gan.labels.checks import check_dataset, check_strategy
 from compare_gan.labels.classifier import train_classifier
@@ -62,7 +61,7 @@ def infer(
     options: LabelOptions,
     *,
     config_text: str = "",
-    strategy: tf.distribute.Strategy | None = None,
+    strategy: engine.Strategy | None = None,
 ) -> Dataset:
     """Gives a data set inferred labels: read from the folder, or inferred and written there.
 
@@ -105,7 +104,7 @@ def infer(
     if found is not None:
         _log.info("Labels are taken from %s.", folder)
         return _with_labels(dataset, options, *found)
-    strategy = strategy or tf.distribute.get_strategy()
+    strategy = strategy or engine.make_strategy("one_device")
     check_strategy(folder, strategy, options)
     check_dataset(dataset, options)
     with locks.locked(os.path.join(folder, "lock"), WAITING.format(folder)):
@@ -163,7 +162,7 @@ def _describe_options(options: LabelOptions) -> dict[str, object]:
 
 
 def _infer_and_write(
-    inputs: InferenceInputs, folder: str, strategy: tf.distribute.Strategy, config_text: str
+    inputs: InferenceInputs, folder: str, strategy: engine.Strategy, config_text: str
 ) -> None:
     """Infers and writes the labels, and reports how good they are."""
     started = time.monotonic()

@@ -6,28 +6,25 @@ cross-entropy of the labelled images).
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import gin
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from compare_gan import engine
 from compare_gan.datasets.dataset import Dataset
-from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.layout import Layout
-from compare_gan.datasets.sources import with_fixed_threads
-from compare_gan.datasets.views import select
 from compare_gan.engine import ProgressLine, as_float
 from compare_gan.errors import DivergenceError, check_positive_integer, check_range
 from compare_gan.gans.tasks import NUM_ROTATIONS, rotate_90
 from compare_gan.labels.backbone import POOLED
+from compare_gan.labels.pretext_batches import PretextBatches
+from compare_gan.types import Tensor
 
-# Streams of random numbers of one seed.
-_IMAGES, _LABELLED, _SHIFTS = range(3)
 _STEPS_PER_CALL = 50
-_plain = tf.autograph.experimental.do_not_convert
 
 
 @gin.configurable("pretext")
@@ -95,13 +92,12 @@ class PretextTask:
         options: PretextOptions,
         supervised: bool,
         seed: int,
-        strategy: tf.distribute.Strategy,
+        strategy: engine.Strategy,
     ):
         self._backbone = backbone
-        self._dataset = dataset
         self._options = options
-        self._supervised = supervised
-        self._seed = seed
+        few = options.labeled_batch_size if supervised else 0
+        self._batches = PretextBatches(dataset, seed, options.batch_size, few, options.max_shift)
         self.names = ["rotation loss", "rotation accuracy"]
         with strategy.scope():
             width = backbone.output[POOLED].shape[-1]
@@ -119,18 +115,24 @@ class PretextTask:
             heads = [v for head in self._heads.values() for v in head.trainable_variables]
             self._trained = [*backbone.trainable_variables, *heads]
             self._optimizer.build(self._trained)
-        self.step = self._optimizer.iterations.value
+        self.step = self._optimizer.iterations
         self._loop = engine.Loop(self, self.batches, strategy)
 
-    def variables(self) -> dict[str, tf.Variable]:
+    def variables(self) -> dict[str, keras.Variable]:
         """All variables by the stable names that checkpoints use."""
         named = {"step": self.step}
         groups = {"backbone": self._backbone, **self._heads, "optimizer": self._optimizer}
         for group, owner in groups.items():
-            for i, variable in enumerate(owner.variables):
-                if variable is not self._optimizer._learning_rate:
-                    named[f"{group}/{i}"] = variable.value
+            named |= {f"{group}/{i}": variable for i, variable in enumerate(owner.variables)}
         return named
+
+    def state_variables(self) -> list[keras.Variable]:
+        """All variables that a step reads or changes."""
+        return list(self.variables().values())
+
+    def batch_axis(self, name: str) -> int:
+        """The axis of the examples in an entry of the batch."""
+        return 0
 
     def train(self, folder: str) -> None:
         """Trains to the last step, resuming from the newest checkpoint in `folder` if there is one.
@@ -150,77 +152,42 @@ class PretextTask:
             unit="pretext step",
         )
 
-    def batches(self, num_replicas: int, replica_ids: list[int]) -> tf.data.Dataset:
+    def batches(self, num_replicas: int, replica_ids: list[int]) -> Any:
         """Endless batches, one for each of `replica_ids` in each step, from the current step on.
 
-        Each is a dict with `images` [n, H, W, C], `shifts` int32 [n, 2] and, with `supervised`,
-        `labels` int32 [m] of the last m images.
+        Args:
+          num_replicas: Number of parts of a batch: of replicas, under JAX of processes.
+          replica_ids: Parts to yield.
+
+        Returns:
+          Dicts as `PretextBatches` describes them: a `tf.data.Dataset` on TensorFlow, an iterator
+          of arrays on JAX.
         """
-        options, step = self._options, int(self.step.numpy())
-        layout = Layout(options.batch_size, 1, num_replicas, tuple(replica_ids), step)
-        source, labels = self._dataset.source, to_hard_labels(self._dataset.given_labels)
-        parts = {"images": source.training(layout, (self._seed, _IMAGES), labels)}
-        rows = layout.rows
-        if self._supervised:
-            few = dataclasses.replace(layout, batch_size=options.labeled_batch_size)
-            given_mask = labels >= 0
-            parts["labelled"] = select(source, given_mask).training(
-                few, (self._seed, _LABELLED), labels[given_mask]
-            )
-            rows += few.rows
-        limit = options.max_shift
-        seed = tf.constant([self._seed, _SHIFTS], tf.int64)
+        step = int(self.step.numpy())
+        layout = Layout(self._options.batch_size, 1, num_replicas, tuple(replica_ids), step)
+        if keras.backend.backend() == "tensorflow":
+            return self._batches.as_dataset(layout)
+        return self._batches.as_arrays(layout)
 
-        @_plain
-        def draw(step: tf.Tensor, replica: tf.Tensor) -> tf.Tensor:
-            key = tf.random.experimental.stateless_fold_in(seed, step)
-            # Drawn for the whole batch, so that they do not depend on the number of replicas.
-            shifts = tf.random.stateless_uniform(
-                [num_replicas * rows, 2], key, 0, 2 * limit + 1, tf.int32
-            )
-            images, few = tf.split(shifts, [options.batch_size, -1])
-            images = tf.reshape(images, [num_replicas, layout.rows, 2])[replica]
-            few = tf.reshape(few, [num_replicas, rows - layout.rows, 2])[replica]
-            return tf.concat([images, few], axis=0)
-
-        @_plain
-        def assemble(
-            examples: dict[str, tuple[tf.Tensor, tf.Tensor]], shifts: tf.Tensor
-        ) -> dict[str, tf.Tensor]:
-            images, _ = examples["images"]
-            element = {"images": images, "shifts": shifts}
-            if "labelled" in examples:
-                more, element["labels"] = examples["labelled"]
-                element["images"] = tf.concat([images, more], axis=0)
-            # Some sources leave the number of images open.
-            element["images"] = tf.ensure_shape(element["images"], [rows, *source.image_shape])
-            if "labels" in element:
-                element["labels"] = tf.ensure_shape(element["labels"], [rows - layout.rows])
-            return element
-
-        shifts = layout.turns().map(draw, tf.data.AUTOTUNE)
-        batches = tf.data.Dataset.zip(tf.data.Dataset.zip(parts), shifts)
-        return with_fixed_threads(batches.map(assemble).prefetch(2))
-
-    def __call__(self, batch: dict[str, tf.Tensor]) -> tf.Tensor:
+    def __call__(self, batch: Mapping[str, Tensor]) -> Tensor:
         """One training step; returns the values of `names`."""
         done = engine.update(lambda: self._loss(batch), self._trained, self._optimizer)
-        return tf.stack(done.aux)
+        return ops.stack(done.aux)
 
-    def _loss(self, batch: dict[str, tf.Tensor]) -> tuple[tf.Tensor, list[tf.Tensor]]:
+    def _loss(self, batch: Mapping[str, Tensor]) -> tuple[Tensor, list[Tensor]]:
         images = as_float(batch["images"])  # First: oneDNN cannot rotate bytes and logs that.
         images = shifted(images, batch["shifts"], self._options.max_shift)
         count = images.shape[0]
-        turned = tf.concat([rotate_90(images, times) for times in range(NUM_ROTATIONS)], axis=0)
+        turned = ops.concatenate([rotate_90(images, times) for times in range(NUM_ROTATIONS)])
         features = self._backbone(turned, training=True)[POOLED]
-        rotation = tf.repeat(tf.range(NUM_ROTATIONS), count)
+        rotation = ops.repeat(ops.arange(NUM_ROTATIONS), count)
         loss, accuracy = _cross_entropy(self._heads["rotation"](features), rotation)
         values = [loss, accuracy]
         if "labels" in batch:
             labels = batch["labels"]
-            labelled = tf.reshape(features, [NUM_ROTATIONS, count, -1])[:, -labels.shape[0] :]
-            labelled = tf.reshape(labelled, [-1, features.shape[-1]])
-            classes = tf.tile(labels, [NUM_ROTATIONS])
+            labelled = ops.reshape(features, [NUM_ROTATIONS, count, -1])[:, -labels.shape[0] :]
+            labelled = ops.reshape(labelled, [-1, features.shape[-1]])
+            classes = ops.tile(labels, [NUM_ROTATIONS])
             class_loss, class_accuracy = _cross_entropy(self._heads["class"](labelled), classes)
             loss += self._options.weight_class_loss * class_loss
             values += [class_loss, class_accuracy]
@@ -252,14 +219,14 @@ class _Progress(engine.Callback):
         self._line.close()
 
 
-def shifted(images: tf.Tensor, shifts: tf.Tensor, limit: int) -> tf.Tensor:
+def shifted(images: Tensor, shifts: Tensor, limit: int) -> Tensor:
     """Shifts each image by its own number of pixels; the nearest edge pixels fill in.
 
     Example:
-      >>> import tensorflow as tf
+      >>> from keras import ops
       >>> from compare_gan.labels.pretext import shifted
-      >>> image = tf.reshape([1, 2, 3], [1, 1, 3, 1])
-      >>> shifted(image, tf.constant([[1, 2]]), limit=1).numpy().ravel().tolist()
+      >>> image = ops.reshape(ops.array([1, 2, 3]), [1, 1, 3, 1])
+      >>> ops.convert_to_numpy(shifted(image, ops.array([[1, 2]]), limit=1)).ravel().tolist()
       [2, 3, 3]
 
     Args:
@@ -273,11 +240,15 @@ def shifted(images: tf.Tensor, shifts: tf.Tensor, limit: int) -> tf.Tensor:
     """
     if not limit:
         return images
-    for axis in (1, 2):
-        size = images.shape[axis]
-        places = tf.range(size)[None] + shifts[:, axis - 1 : axis] - limit
-        images = tf.gather(images, tf.clip_by_value(places, 0, size - 1), axis=axis, batch_dims=1)
-    return images
+    count, height, width, channels = images.shape
+    rows, columns = (
+        ops.clip(ops.arange(size)[None] + shifts[:, i : i + 1] - limit, 0, size - 1)
+        for i, size in enumerate((height, width))
+    )
+    # One gather from the pixels of all images.
+    rows += ops.arange(count)[:, None] * height
+    pixels = ops.reshape(images, [-1, channels])
+    return ops.take(pixels, rows[:, :, None] * width + columns[:, None, :], axis=0)
 
 
 def _make_head(count: int, width: int) -> keras.layers.Dense:
@@ -286,8 +257,8 @@ def _make_head(count: int, width: int) -> keras.layers.Dense:
     return head
 
 
-def _cross_entropy(logits: tf.Tensor, labels: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+def _cross_entropy(logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
     """The mean cross-entropy and the accuracy."""
-    losses = tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits)
-    correct = tf.argmax(logits, 1, tf.int32) == labels
-    return tf.reduce_mean(losses), tf.reduce_mean(tf.cast(correct, tf.float32))
+    losses = ops.sparse_categorical_crossentropy(labels, logits, from_logits=True)
+    correct = ops.argmax(logits, axis=1) == labels
+    return ops.mean(losses), ops.mean(ops.cast(correct, "float32"))

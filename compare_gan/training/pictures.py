@@ -70,7 +70,7 @@ class PictureTaker:
         batches = eval_batches(
             self._dataset, "train", batch_size=100, num_examples=2000, shown_only=True
         )
-        for images, labels in batches.as_numpy_iterator():
+        for images, labels in batches:
             rows = [images[labels == label] for label in classes] or [images]
             for row, new in zip(found, rows, strict=True):
                 row.extend(new[: wanted - len(row)])

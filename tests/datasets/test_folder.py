@@ -42,7 +42,7 @@ def test_subfolders_are_classes(two_classes):
     assert dataset.image_shape == (5, 6, 3)
     assert dataset.class_names == ("cat", "dog")
     assert dataset.splits == {"train": 10}
-    pairs = list(eval_batches(dataset, "train", 4).as_numpy_iterator())
+    pairs = list(eval_batches(dataset, "train", 4))
     assert [len(images) for images, _ in pairs] == [4, 4, 2]
     index = _find(np.concatenate([images for images, _ in pairs]), pixels)
     assert sorted(index) == list(range(10))
@@ -108,7 +108,7 @@ def test_different_sizes_are_refused_unless_resized(tmp_path):
 
 def test_resizing_keeps_the_middle_square(tmp_path):
     pixels = _save(tmp_path / "a" / "0.png", size=(8, 4))
-    ((images, _),) = eval_batches(_get(tmp_path, image_size=4), "train", 1).as_numpy_iterator()
+    ((images, _),) = eval_batches(_get(tmp_path, image_size=4), "train", 1)
     np.testing.assert_array_equal(images[0], pixels[:, 2:6])
 
 
@@ -124,7 +124,7 @@ def test_gray_among_colour_is_refused_unless_converted(tmp_path):
     gin.parse_config("image_folder.channels = 3")
     dataset = _get(tmp_path)
     assert dataset.image_shape == (5, 6, 3)
-    ((images, _),) = eval_batches(dataset, "train", 2).as_numpy_iterator()
+    ((images, _),) = eval_batches(dataset, "train", 2)
     assert (images == gray[..., None]).all((1, 2, 3)).any()
 
 
@@ -135,7 +135,7 @@ def test_gray_images_have_one_channel(tmp_path):
 
 def test_transparency_is_dropped(tmp_path):
     pixels = _save(tmp_path / "a" / "0.png", mode="RGBA")
-    ((images, _),) = eval_batches(_get(tmp_path), "train", 1).as_numpy_iterator()
+    ((images, _),) = eval_batches(_get(tmp_path), "train", 1)
     np.testing.assert_array_equal(images[0], pixels[..., :3])
 
 

@@ -40,7 +40,7 @@ def test_both_splits_are_read(folder):
     assert (dataset.eval_split, dataset.num_classes, dataset.class_names) == ("test", 2, None)
     rng = np.random.default_rng(0)
     expected = rng.integers(0, 256, [20, 5, 4], np.uint8)
-    ((images, labels),) = eval_batches(dataset, "train", 20).as_numpy_iterator()
+    ((images, labels),) = eval_batches(dataset, "train", 20)
     index = [int(np.flatnonzero((expected == x[..., 0]).all((1, 2)))[0]) for x in images]
     assert sorted(index) == list(range(20))
     np.testing.assert_array_equal(labels, np.array(index) % 2)

@@ -99,7 +99,7 @@ def test_hard_labels_from_files_belong_to_their_images(numbered, tmp_path):
     dataset = get()
     index, labels = _training(dataset)
     np.testing.assert_array_equal(labels, np.eye(4)[_HARD][index, :3])  # A row of zeros for -1.
-    for images, hard in eval_batches(dataset, "train", 5).as_numpy_iterator():
+    for images, hard in eval_batches(dataset, "train", 5):
         np.testing.assert_array_equal(hard, _HARD[_indices(images)])
 
 
@@ -110,7 +110,7 @@ def test_soft_labels_from_files_are_unchanged_or_hidden(numbered, tmp_path):
     index, labels = _training(dataset)
     np.testing.assert_array_equal(labels, _SOFT[index])
     hard_labels = np.where(_SOFT.any(1), _SOFT.argmax(1), -1)
-    for images, hard in eval_batches(dataset, "train", 5).as_numpy_iterator():
+    for images, hard in eval_batches(dataset, "train", 5):
         assert hard.dtype == np.int32
         np.testing.assert_array_equal(hard, hard_labels[_indices(images)])
     shown = []
@@ -366,7 +366,7 @@ def test_hq400_keeps_images_of_400_pixels_and_more(store_tfds, encoding):
     assert dataset.splits == {"train": 2, "validation": 1}
     assert dataset.image_shape == (512, 512, 3)
     for split, expected in (("train", [0, 2]), ("validation", [2])):
-        ((kept, _),) = eval_batches(dataset, split, 5).as_numpy_iterator()
+        ((kept, _),) = eval_batches(dataset, split, 5)
         assert sorted(_indices(kept)) == expected
     assert dataset.shown_labels.tolist() == [0, 1]
 

@@ -7,7 +7,7 @@ from compare_gan.datasets import eval_batches, get_dataset
 
 def _read(split, **options):
     dataset = get_dataset(name="synthetic", image_size=16, **options)
-    ((images, labels),) = eval_batches(dataset, split, 1000).as_numpy_iterator()
+    ((images, labels),) = eval_batches(dataset, split, 1000)
     return images, labels
 
 

@@ -20,7 +20,7 @@ def _labels(n, classes):
 
 
 def _images(batches):
-    return np.concatenate([images for images, _ in batches.as_numpy_iterator()])
+    return np.concatenate([images for images, _ in batches])
 
 
 @pytest.fixture
@@ -43,7 +43,7 @@ def test_mnist_is_held_in_memory(digits):
     assert dataset.image_shape == (28, 28, 1)
     assert (dataset.splits, dataset.eval_split) == ({"train": 24, "test": 5}, "test")
     assert dataset.class_names == tuple("0123456789")
-    ((images, labels),) = eval_batches(dataset, "train", 24).as_numpy_iterator()
+    ((images, labels),) = eval_batches(dataset, "train", 24)
     index = images[:, 3, 3, 0] // 10
     assert sorted(index) == list(range(24))
     np.testing.assert_array_equal(labels, index % 10)
@@ -110,7 +110,7 @@ class TestStream:
                     np.testing.assert_array_equal(got[name], expected[name])
 
     def test_evaluation_is_in_the_order_of_the_files(self, digits, streamed):
-        pairs = list(eval_batches(self._get(digits), "train", 5, 12).as_numpy_iterator())
+        pairs = list(eval_batches(self._get(digits), "train", 5, 12))
         assert [len(images) for images, _ in pairs] == [5, 5, 2]
         images = np.concatenate([images for images, _ in pairs])
         np.testing.assert_array_equal(images[:, 0, 0, 0] // 10, np.arange(12))

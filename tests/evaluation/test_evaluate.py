@@ -79,7 +79,7 @@ def test_scores_are_those_of_the_metrics_over_the_runs(tiny_sampler, dataset, ex
     _bind(num_fake=30, batch_size=8, seed=4)
     sampler = tiny_sampler()
     row = _evaluate(sampler, dataset, averaging_runs=2, averaged_weights=True)
-    images, _ = next(eval_batches(dataset, "train", 60).as_numpy_iterator())
+    images, _ = next(iter(eval_batches(dataset, "train", 60)))
     real = extractor(images)[0]
     expected = {"fid_moments": [], "is_moments": [], "class_agreement_moments": []}
     for seed in (4, 5):
@@ -109,7 +109,7 @@ def test_metrics_on_features_share_one_pass(tiny_sampler, dataset, extractor):
     sampler = tiny_sampler()
     row = _evaluate(sampler, dataset, averaging_runs=1)
     assert extractor.calls == 1 + 2  # One batch of generated images, two batches of real images.
-    images, labels = next(eval_batches(dataset, "train", 60).as_numpy_iterator())
+    images, labels = next(iter(eval_batches(dataset, "train", 60)))
     real = extractor(images)[0]
     fakes, fake_labels = sampler.sample(30)
     fake = extractor(fakes)[0]

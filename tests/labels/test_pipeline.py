@@ -92,8 +92,8 @@ def test_given_labels_stay_and_hidden_ones_are_inferred(infer, make_dataset, arr
         1
     ).min() < 1
     # Evaluation still sees the true labels.
-    ((_, labels),) = eval_batches(result, "train", 48).as_numpy_iterator()
-    ((_, shown),) = eval_batches(result, "train", 48, shown_only=True).as_numpy_iterator()
+    ((_, labels),) = eval_batches(result, "train", 48)
+    ((_, shown),) = eval_batches(result, "train", 48, shown_only=True)
     assert sorted(labels) == sorted(true)
     np.testing.assert_array_equal(np.bincount(shown), np.bincount(hard))
     assert (result.num_classes, result.class_names) == (3, None)

@@ -155,3 +155,9 @@ def _is_launched(environment: Mapping[str, str]) -> bool:
 def is_chief(strategy: Strategy) -> bool:
     """Whether this process writes files: the only one, or the first of several."""
     return jax.process_index() == 0
+
+
+def on_several_hosts(strategy: Strategy) -> bool:
+    """Whether this process is one of several that train together."""
+    assert isinstance(strategy, Devices)
+    return len(strategy.processes) > 1

@@ -1,7 +1,7 @@
 """The engine of TensorFlow: `tf.function` under `tf.distribute`."""
 
-from compare_gan.engine.tensorflow.distribution import is_chief, make_strategy
+from compare_gan.engine.tensorflow.distribution import is_chief, make_strategy, on_several_hosts
 from compare_gan.engine.tensorflow.loop import Loop, make_train_loop
 from compare_gan.engine.tensorflow.update import update
 
-__all__ = ["Loop", "is_chief", "make_strategy", "make_train_loop", "update"]
+__all__ = ["Loop", "is_chief", "make_strategy", "make_train_loop", "on_several_hosts", "update"]

@@ -68,3 +68,14 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     if "chief" in resolver.cluster_spec().jobs:
         return resolver.task_type == "chief"
     return resolver.task_id == 0
+
+
+def on_several_hosts(strategy: tf.distribute.Strategy) -> bool:
+    """Whether this process is one of several that train together.
+
+    Example:
+      >>> from compare_gan import engine
+      >>> engine.on_several_hosts(engine.make_strategy("one_device"))
+      False
+    """
+    return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)

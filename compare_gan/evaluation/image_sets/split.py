@@ -113,7 +113,7 @@ def _read(
     dataset: Dataset, split: str, num: int, batch_size: int
 ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     batches = eval_batches(dataset, split, batch_size=batch_size, num_examples=num)
-    for images, labels in batches.as_numpy_iterator():
+    for images, labels in batches:
         if images.dtype != np.uint8:
             images = np.round(np.clip(images, 0.0, 1.0) * 255.0).astype(np.uint8)
         yield images, labels

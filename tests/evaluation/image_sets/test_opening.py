@@ -111,7 +111,7 @@ def test_a_data_set_uses_the_requested_split():
     assert open_images("synthetic", choose_split=lambda dataset: "train").split == "train"
     assert open_images("synthetic:test", choose_split=lambda dataset: "train").split == "test"
     [first] = open_images("synthetic").take(3, 0).batches(3)
-    images, _ = next(eval_batches(get_dataset("synthetic"), "test", 3).as_numpy_iterator())
+    images, _ = next(iter(eval_batches(get_dataset("synthetic"), "test", 3)))
     np.testing.assert_array_equal(first.images, images)
 
 

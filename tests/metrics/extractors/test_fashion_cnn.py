@@ -23,7 +23,7 @@ def test_images():
     """The first 2,000 of the 10,000 test images."""
     dataset = get_dataset(name="fashion_mnist_10k")
     batches = eval_batches(dataset, dataset.eval_split, batch_size=500, num_examples=2000)
-    parts = zip(*batches.as_numpy_iterator(), strict=True)
+    parts = zip(*batches, strict=True)
     images, labels = (np.concatenate(part) for part in parts)
     assert len(images) == 2000
     return images, labels
@@ -31,7 +31,7 @@ def test_images():
 
 def test_accuracy_on_unseen_images(extractor):
     dataset, correct = get_dataset(name="fashion_mnist_10k"), 0
-    for images, labels in eval_batches(dataset, "train", batch_size=500).as_numpy_iterator():
+    for images, labels in eval_batches(dataset, "train", batch_size=500):
         _, logits = extractor(images)
         correct += np.sum(logits.argmax(1) == labels)
     assert 9100 <= correct <= 9300  # The script reports 92.1 %; above 93 % means a leak.

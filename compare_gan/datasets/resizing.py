@@ -1,0 +1,74 @@
+"""Bilinear resizing with antialiasing in NumPy: the same bits as `tf.image.resize` on CPUs."""
+
+import functools
+
+import numpy as np
+
+_HALF = np.float32(0.5)
+
+
+def middle_square(image: np.ndarray, size: int) -> np.ndarray:
+    """The largest square in the middle, resized to size x size; see `transforms.middle_square`.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.datasets.resizing import middle_square
+      >>> middle_square(np.array([[[0], [1], [2], [3]], [[4], [5], [6], [7]]], np.uint8), 2)[..., 0]
+      array([[1, 2],
+             [5, 6]], dtype=uint8)
+    """
+    height, width = image.shape[:2]
+    side = min(height, width)
+    top, left = (height - side + 1) // 2, (width - side + 1) // 2
+    return resize(image[top : top + side, left : left + side], size)
+
+
+def resize(image: np.ndarray, size: int) -> np.ndarray:
+    """The image at size x size, rounded; the aspect ratio may change.
+
+    Args:
+      image: uint8 [h, w, C].
+      size: Height and width of the result.
+
+    Returns:
+      uint8 [size, size, C].
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.datasets.resizing import resize
+      >>> resize(np.arange(16, dtype=np.uint8).reshape(4, 4, 1), 2)[..., 0]
+      array([[ 4,  5],
+             [10, 11]], dtype=uint8)
+    """
+    if image.shape[:2] == (size, size):
+        return image
+    rows = _resize_rows(image.astype(np.float32), size)
+    resized = _resize_rows(rows.swapaxes(0, 1), size).swapaxes(0, 1)
+    return np.clip(np.round(resized), 0, 255).astype(np.uint8)
+
+
+def _resize_rows(values: np.ndarray, size: int) -> np.ndarray:
+    """Resizes along the first axis, adding up the terms of a sum one by one, as TensorFlow does."""
+    rows, weights = _taps(len(values), size)
+    total = np.zeros([size, *values.shape[1:]], np.float32)
+    for row, weight in zip(rows, weights, strict=True):
+        total += values[row] * weight.reshape(-1, *[1] * (values.ndim - 1))
+    return total
+
+
+@functools.lru_cache(maxsize=64)  # Photographs come in a few sizes.
+def _taps(old: int, new: int) -> tuple[np.ndarray, np.ndarray]:
+    """For each term of the weighted sums, its input row and its weight, [terms, new]."""
+    one = np.float32(1)
+    scale = one / (np.float32(new) / np.float32(old))
+    radius = max(scale, one)  # A wider kernel when the image shrinks is the antialiasing.
+    centre = (np.arange(new, dtype=np.float32) + _HALF) * scale
+    first = np.ceil(centre - radius - _HALF).astype(int).clip(0, old - 1)
+    last = np.floor(centre + radius - _HALF).astype(int).clip(0, old - 1)
+    rows = first + np.arange((last - first).max() + 1)[:, None]
+    distance = np.abs((rows.astype(np.float32) + _HALF - centre) * (one / radius))
+    weights = np.where(rows <= last, np.maximum(one - distance, np.float32(0)), np.float32(0))
+    total = np.zeros(new, np.float32)
+    for weight in weights:
+        total += weight
+    return rows.clip(max=old - 1), weights * (one / total)
