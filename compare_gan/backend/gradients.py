@@ -56,9 +56,7 @@ def gradient(fn: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
     raise NotImplementedError(f"No gradient for the Keras backend '{name}'.")
 
 
-def directional_derivative(
-    fn: Callable[[Tensor], Tensor], x: Tensor, direction: Tensor
-) -> Tensor:
+def directional_derivative(fn: Callable[[Tensor], Tensor], x: Tensor, direction: Tensor) -> Tensor:
     """Returns the derivative of `fn` at `x` in a direction, computed in forward mode.
 
     Args:

@@ -141,7 +141,8 @@ class Extractor(abc.ABC):
     def _filled_up(self, images: np.ndarray) -> np.ndarray:
         """Fills up small batches with zeros where each new batch size takes time.
 
-        That is on a GPU, where cuDNN tunes itself, and on JAX, which compiles the network. The size becomes the next power of two, or that of the largest batch so far.
+        That is on a GPU, where cuDNN tunes itself, and on JAX, which compiles the network. The size
+        becomes the next power of two, or that of the largest batch so far.
         """
         if not _each_size_takes_time():
             return images
