@@ -1,7 +1,7 @@
 """SavedModels, which TensorFlow writes: in this process, or in another one under JAX.
 
-`python -m compare_gan.hub.saved_model FOLDER OUT` is that other process. It reads `generator.keras`,
-`discriminator.keras` if there is one, and `sampler.json` from the folder.
+`python -m compare_gan.hub.saved_model FOLDER OUT` is that other process. It reads from the folder
+`generator.keras`, `discriminator.keras` if there is one, and `sampler.json`.
 """
 
 import importlib.util

@@ -25,7 +25,7 @@ def build_cnn(
     num_classes: int | None = None,
     norm: bool,
 ) -> keras.Model:
-    """Builds a convolutional network, with weights that depend on the seed and zero outputs.
+    """Builds a convolutional network, with zero outputs.
 
     The network consists of a 3x3 convolution, of convolutions with stride 2 that double the
     channels (up to 8 · `width`) while the image is larger than 4 pixels, and of two dense layers,
@@ -35,7 +35,7 @@ def build_cnn(
       image_shape: Shape (H, W, C) of the images.
       outputs: Number of outputs.
       width: Channels of the first convolution.
-      seed: Seed of the weights.
+      seed: Seed of the weights, which depend on the Keras backend too.
       num_classes: Number of classes of one-hot labels, a second input; None = no labels.
       norm: Whether batch norm follows each convolution, which helps in classification.
 

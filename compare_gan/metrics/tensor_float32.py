@@ -34,7 +34,8 @@ def without_tensor_float_32() -> Iterator[None]:
         import jax
 
         # JAX's context manager would hold for one thread, but extractors run in others.
-        setting, before = "jax_default_matmul_precision", jax.config.jax_default_matmul_precision
+        setting = "jax_default_matmul_precision"
+        before = getattr(jax.config, setting)
         jax.config.update(setting, "highest")
         try:
             yield
