@@ -33,7 +33,7 @@ def extraction_rates(
 
     Returns:
       Rates [rounds] of `decode` (going through `batches`), `resize` (the part of the
-      extractor outside TensorFlow; absent if there is none), `network` (with resizing, if that is
+      extractor outside the network; absent if there is none), `network` (with resizing, if that is
       part of it), and `together` (`stream`).
     """
     from compare_gan.metrics.base import ImageBatch
@@ -44,9 +44,8 @@ def extraction_rates(
     resizes = prepared[0] is not images[0]
 
     def network():
-        forward = extractor._compiled(prepared[0].shape[1:], prepared[0].dtype)
         for each in prepared:
-            forward(each)[0].numpy()
+            extractor._compiled(each)[0].numpy()
 
     stages = {
         "decode": lambda: collections.deque(batches(), maxlen=0),

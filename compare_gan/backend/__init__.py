@@ -7,7 +7,7 @@ from compare_gan.backend.adam import apply_adam
 from compare_gan.backend.compiled import compiled
 from compare_gan.backend.convolution import add_bias, conv, conv_transpose, mean_by_channel
 from compare_gan.backend.draws import batch_normal, batch_uniform
-from compare_gan.backend.gradients import gradient, value_and_gradients
+from compare_gan.backend.gradients import directional_derivative, gradient, value_and_gradients
 from compare_gan.backend.replicas import (
     computed_when,
     cross_replica_mean,
@@ -15,6 +15,8 @@ from compare_gan.backend.replicas import (
     num_replicas,
     on_cpu,
 )
+from compare_gan.backend.resizing import tf1_bilinear
+from compare_gan.backend.special import lgamma
 
 __all__ = [
     "add_bias",
@@ -26,10 +28,13 @@ __all__ = [
     "conv",
     "conv_transpose",
     "cross_replica_mean",
+    "directional_derivative",
     "gradient",
     "in_replicas",
+    "lgamma",
     "mean_by_channel",
     "num_replicas",
     "on_cpu",
+    "tf1_bilinear",
     "value_and_gradients",
 ]

@@ -1,5 +1,6 @@
 """Compiled functions of arrays and Keras variables, on every backend."""
 
+import functools
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -7,7 +8,10 @@ import keras
 
 
 def compiled(
-    function: Callable[..., Any], variables: Sequence[keras.Variable] = ()
+    function: Callable[..., Any],
+    variables: Sequence[keras.Variable] = (),
+    *,
+    any_batch: bool = False,
 ) -> Callable[..., Any]:
     """Compiles a function for work outside of training: sampling, features, scores.
 
@@ -20,6 +24,8 @@ def compiled(
         backend.
       variables: The Keras variables that the function reads or assigns. JAX takes the values of
         variables that are not listed for constants.
+      any_batch: Trace once for all sizes of the first axis, which all arguments must have. Only
+        TensorFlow can do that; JAX traces once for each size.
 
     Returns:
       The compiled function. It accepts NumPy arrays too, and returns tensors of the backend.
@@ -39,12 +45,28 @@ def compiled(
     if name == "tensorflow":
         import tensorflow as tf
 
+        if any_batch:
+            return _compiled_for_any_batch(function)
         traced = tf.function(function, autograph=False, reduce_retracing=False)
         # NumPy arrays would be constants, with one trace for each value.
         return lambda *args: traced(*tf.nest.map_structure(_as_tensor, args))
     if name == "jax":
         return _compiled_by_jax(function, list(variables))
     return lambda *args: function(*keras.tree.map_structure(_as_tensor, args))
+
+
+def _compiled_for_any_batch(function: Callable[..., Any]) -> Callable[..., Any]:
+    import tensorflow as tf
+
+    @functools.cache
+    def traced(*signature: Any) -> Any:
+        return tf.function(function, input_signature=signature, autograph=False)
+
+    def call(*args: Any) -> Any:
+        tensors = [_as_tensor(value) for value in args]
+        return traced(*(tf.TensorSpec([None, *x.shape[1:]], x.dtype) for x in tensors))(*tensors)
+
+    return call
 
 
 def _compiled_by_jax(

@@ -1,6 +1,7 @@
 """Gradients on every backend."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import keras
 from keras import ops
@@ -53,6 +54,60 @@ def gradient(fn: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
                 y, x, create_graph=True, allow_unused=True, materialize_grads=True
             )[0]
     raise NotImplementedError(f"No gradient for the Keras backend '{name}'.")
+
+
+def directional_derivative(fn: Callable[[Tensor], Tensor], x: Tensor, direction: Tensor) -> Tensor:
+    """Returns the derivative of `fn` at `x` in a direction, computed in forward mode.
+
+    Args:
+      fn: Function from a tensor like `x` to a tensor of any shape. JAX discards what it assigns to
+        variables.
+      x: Float tensor.
+      direction: Tensor with the shape of `x`.
+
+    Returns:
+      Tensor with the shape of `fn(x)`: the sum over the entries of `x` of the derivative with
+      respect to the entry, multiplied by the entry of `direction`; zeros if `fn` ignores `x`.
+
+    Raises:
+      NotImplementedError: The Keras backend is not TensorFlow, JAX or PyTorch.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan import backend
+      >>> x, direction = ops.array([1.0, 2.0]), ops.array([1.0, 10.0])
+      >>> derivative = backend.directional_derivative(lambda x: x**3, x, direction)
+      >>> ops.convert_to_numpy(derivative).tolist()
+      [3.0, 120.0]
+    """
+    name = keras.backend.backend()
+    if name == "tensorflow":
+        import tensorflow as tf
+
+        with tf.autodiff.ForwardAccumulator(x, direction) as accumulator:
+            y = fn(x)
+        return accumulator.jvp(y, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+    if name == "jax":
+        import jax
+
+        return jax.jvp(_without_assignments(fn), (x,), (direction,))[1]
+    if name == "torch":
+        import torch
+
+        return torch.func.jvp(fn, (x,), (direction,))[1]
+    raise NotImplementedError(f"No derivative for the Keras backend '{name}'.")
+
+
+def _without_assignments(fn: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The same function, but what it assigns to variables stays inside: JAX allows nothing else."""
+
+    def isolated(x: Tensor) -> Any:
+        with keras.StatelessScope() as scope:
+            if scope.original_scope is not None:
+                scope.state_mapping.update(scope.original_scope.state_mapping)
+            return fn(x)
+
+    return isolated
 
 
 def value_and_gradients(

@@ -2,10 +2,9 @@
 
 import os
 
-import tensorflow as tf
-
 from compare_gan import files
 from compare_gan.errors import UserError
+from compare_gan.hub import saved_model
 from compare_gan.training.restored import RestoredModel
 
 _KERAS = ".keras"
@@ -19,7 +18,8 @@ def export(model: RestoredModel, path: str, discriminator: bool = False) -> list
     Args:
       model: The model, as `RunDir.load` returns it.
       path: With the ending `.keras`, a Keras file, which loads where `compare_gan` is installed.
-        Otherwise a directory for a SavedModel, which loads with TensorFlow alone. Its signature
+        Otherwise a directory for a SavedModel, which loads with TensorFlow alone; under JAX another
+        process writes it, with TensorFlow. Its signature
         `serving_default` takes `z` [n, z_dim] and, if the model is conditional, `labels`
         [n, num_classes] (one-hot, soft, or zeros for no label), and returns `images`
         [n, H, W, C] in [0, 1]; all float32.
@@ -32,7 +32,7 @@ def export(model: RestoredModel, path: str, discriminator: bool = False) -> list
       The paths of the files or directories written.
 
     Raises:
-      UserError: A path exists already.
+      UserError: A path exists already, or a SavedModel is requested without TensorFlow.
 
     Example:
       >>> from compare_gan.hub import export
@@ -48,6 +48,8 @@ def export(model: RestoredModel, path: str, discriminator: bool = False) -> list
         networks[neighbour] = model.state.gan.discriminator
     for taken in filter(os.path.exists, networks):
         raise UserError(f"'{taken}' exists already: choose another --out.")
+    if not path.endswith(_KERAS):
+        saved_model.check_installed()
     model.sampler.prepare()
     if path.endswith(_KERAS):
         for target, network in networks.items():
@@ -55,33 +57,7 @@ def export(model: RestoredModel, path: str, discriminator: bool = False) -> list
                 network.save(temporary)
     else:
         with files.atomic(path) as temporary:
-            _save(model, discriminator, temporary)
+            saved_model.save(
+                model.sampler, model.state.gan.discriminator if discriminator else None, temporary
+            )
     return list(networks)
-
-
-def _save(model: RestoredModel, discriminator: bool, path: str) -> None:
-    """Writes a SavedModel."""
-
-    def floats(name: str, *shape: int) -> tf.TensorSpec:
-        return tf.TensorSpec([None, *shape], tf.float32, name)
-
-    sampler = model.sampler
-    labels = [] if sampler.num_classes is None else [floats("labels", sampler.num_classes)]
-
-    @tf.function(input_signature=[floats("z", sampler.z_dim), *labels], autograph=False)
-    def generate(z: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
-        return {"images": sampler(z, labels)}
-
-    @tf.function(input_signature=[floats("images", *sampler.image_shape), *labels], autograph=False)
-    def discriminate(images: tf.Tensor, labels: tf.Tensor | None = None) -> dict[str, tf.Tensor]:
-        logits, features = model.state.gan.discriminator((images, labels), training=False)
-        return {"logits": tf.cast(logits, tf.float32), "features": tf.cast(features, tf.float32)}
-
-    networks, signatures = [sampler.network], {"serving_default": generate}
-    if discriminator:
-        networks.append(model.state.gan.discriminator)
-        signatures["discriminate"] = discriminate
-    module = tf.Module()
-    # A SavedModel contains the variables that are attributes of the saved module.
-    module.weights = [variable.value for network in networks for variable in network.variables]
-    tf.saved_model.save(module, path, signatures)

@@ -1,6 +1,6 @@
 """Sources of weights of 2019: TensorFlow 1 checkpoints and TF-Hub modules.
 
-Files are read as data; nothing in them is executed.
+Files are read as data, by TensorFlow under every Keras backend; nothing in them is executed.
 """
 
 import contextlib
@@ -10,16 +10,17 @@ import re
 import tarfile
 import tempfile
 from collections.abc import Container, Iterator
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
-import tensorflow as tf
-from google.protobuf.message import DecodeError, Message
-from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
 from compare_gan.errors import UserError
+from compare_gan.startup import import_tensorflow
 
-_Message = TypeVar("_Message", bound=Message)
+if TYPE_CHECKING:
+    from tensorflow.core.protobuf import meta_graph_pb2
+
+_Message = TypeVar("_Message", bound=Any)
 
 EMA = "/ExponentialMovingAverage"
 _HUB = "https://tfhub.dev/"
@@ -62,7 +63,9 @@ class WeightsSource:
       UserError: The files cannot be read or contain no generator.
     """
 
-    def __init__(self, prefix: str, graphs: list[meta_graph_pb2.MetaGraphDef]):
+    def __init__(self, prefix: str, graphs: "list[meta_graph_pb2.MetaGraphDef]"):
+        import tensorflow as tf
+
         self.prefix = prefix
         try:
             self._reader = tf.train.load_checkpoint(prefix)
@@ -89,6 +92,8 @@ class WeightsSource:
 
     def read(self, name: str) -> np.ndarray:
         """The value of a variable."""
+        import tensorflow as tf
+
         try:
             return self._reader.get_tensor(name)
         except (tf.errors.OpError, ValueError, IndexError) as error:
@@ -121,8 +126,9 @@ def open_source(path: str) -> Iterator[WeightsSource]:
         URL), which is downloaded to TF-Hub's cache.
 
     Raises:
-      UserError: It is none of these or is damaged.
+      UserError: It is none of these or is damaged, or TensorFlow is not installed.
     """
+    import_tensorflow("The import of a model of the 2019 library")
     with contextlib.ExitStack() as stack:
         if path.startswith(("http://", "https://")):
             path = _download(path)
@@ -134,6 +140,9 @@ def open_source(path: str) -> Iterator[WeightsSource]:
 
 
 def _open(path: str) -> WeightsSource:
+    import tensorflow as tf
+    from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
+
     if os.path.isfile(os.path.join(path, _MODULE)):
         saved = _parse(saved_model_pb2.SavedModel(), os.path.join(path, _MODULE))
         return WeightsSource(os.path.join(path, "variables", "variables"), list(saved.meta_graphs))
@@ -153,6 +162,8 @@ def _open(path: str) -> WeightsSource:
 
 
 def _parse(message: _Message, path: str) -> _Message:
+    from google.protobuf.message import DecodeError
+
     with open(path, "rb") as file:
         try:
             message.ParseFromString(file.read())
@@ -187,7 +198,7 @@ def _download(url: str) -> str:
         ) from error
 
 
-def _facts(graphs: list[meta_graph_pb2.MetaGraphDef]) -> GraphFacts:
+def _facts(graphs: "list[meta_graph_pb2.MetaGraphDef]") -> GraphFacts:
     signatures = [s for graph in graphs for s in graph.signature_def.values()]
     z = next((_dims(s.inputs["z"]) for s in signatures if "z" in s.inputs), ())
     images = (_dims(s.outputs["generated"]) for s in signatures if "generated" in s.outputs)
@@ -202,12 +213,14 @@ def _facts(graphs: list[meta_graph_pb2.MetaGraphDef]) -> GraphFacts:
     )
 
 
-def _dims(info: meta_graph_pb2.TensorInfo) -> tuple[int, ...]:
+def _dims(info: "meta_graph_pb2.TensorInfo") -> tuple[int, ...]:
     return tuple(dim.size for dim in info.tensor_shape.dim)
 
 
-def _epsilons(graph: meta_graph_pb2.MetaGraphDef) -> Iterator[float]:
+def _epsilons(graph: "meta_graph_pb2.MetaGraphDef") -> Iterator[float]:
     """The constants that `tf.nn.batch_normalization` adds to the variance."""
+    import tensorflow as tf
+
     for node in graph.graph_def.node:
         if node.op == "Const" and node.name.endswith("batchnorm/add/y"):
             # Written in decimal, a float32 is again the number that the config gave.

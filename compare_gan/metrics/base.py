@@ -91,6 +91,7 @@ class GeneratorSampler(Protocol):
       seed: Seed of the set of images being scored; metrics that draw derive theirs from it.
       marginal: Distribution of each coordinate of a latent, all independent, as a frozen
         distribution of `scipy.stats`; None if its density is not known.
+      variables: Keras variables that images and their features depend on, for `backend.compiled`.
     """
 
     @property
@@ -107,6 +108,9 @@ class GeneratorSampler(Protocol):
 
     @property
     def marginal(self) -> Any: ...
+
+    @property
+    def variables(self) -> Sequence[Any]: ...
 
     def __call__(self, z: Any, y: Any = None) -> Any:
         """Generates differentiable images, float32 [n, H, W, C] in [0, 1].

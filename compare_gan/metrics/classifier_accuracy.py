@@ -5,8 +5,9 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from keras import ops
 
-from compare_gan import registry
+from compare_gan import backend, registry
 from compare_gan.errors import UserError, check_positive_integer, check_range
 from compare_gan.metrics.base import Arrays, Metric
 from compare_gan.metrics.collected import CollectedFields
@@ -54,8 +55,6 @@ def train_classifier(
       >>> predict(images[:4]).tolist()
       [0, 1, 0, 1]
     """
-    import tensorflow as tf
-
     from compare_gan.metrics import networks
 
     labels = np.asarray(labels)
@@ -69,8 +68,8 @@ def train_classifier(
     )
 
     def loss(images: Tensor, labels: Tensor) -> Tensor:
-        logits = model(tf.cast(images, tf.float32) / 255.0, training=True)
-        return tf.reduce_mean(tf.nn.sparse_softmax_cross_entropy_with_logits(labels, logits))
+        logits = model(ops.cast(images, "float32") / 255.0, training=True)
+        return ops.mean(ops.sparse_categorical_crossentropy(labels, logits, from_logits=True))
 
     def batches() -> Iterator[tuple[np.ndarray, np.ndarray]]:
         rng, order = np.random.default_rng(seed), np.zeros(0, int)
@@ -82,14 +81,16 @@ def train_classifier(
 
     networks.train(model, loss, batches(), steps, learning_rate)
 
-    @tf.function(autograph=False, reduce_retracing=True)
-    def classes(images: Tensor) -> Tensor:
-        return tf.argmax(model(tf.cast(images, tf.float32) / 255.0, training=False), axis=1)
+    def logits_of(images: Tensor) -> Tensor:
+        return model(ops.cast(images, "float32") / 255.0, training=False)
+
+    compiled = backend.compiled(logits_of, model.variables, any_batch=True)
 
     def predict(images: np.ndarray) -> np.ndarray:
         starts = range(0, len(images), _PREDICTION_BATCH)
-        parts = [classes(images[start : start + _PREDICTION_BATCH]).numpy() for start in starts]
-        return np.concatenate([np.zeros(0, int), *parts])
+        parts = (compiled(images[start : start + _PREDICTION_BATCH]) for start in starts)
+        classes = [ops.convert_to_numpy(logits).argmax(axis=1) for logits in parts]
+        return np.concatenate([np.zeros(0, int), *classes])
 
     return predict
 

@@ -7,8 +7,9 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 import scipy.stats
+from keras import ops
 
-from compare_gan import registry
+from compare_gan import backend, registry
 from compare_gan.errors import UserError, check_positive_integer, check_range
 from compare_gan.metrics.base import GeneratorSampler, Metric
 from compare_gan.types import Tensor
@@ -53,19 +54,17 @@ def gilbo(
       UserError: The density of the latents is not known, or training diverges.
 
     Example:
-      >>> import tensorflow as tf
+      >>> from keras import ops
       >>> from compare_gan.metrics import gilbo
       >>> from compare_gan.sampling import Sampler
       >>> def network(inputs, training):  # Ignores the latent: there is no information.
       ...     z, _ = inputs
-      ...     return tf.zeros([tf.shape(z)[0], 4, 4, 1])
+      ...     return ops.zeros((ops.shape(z)[0], 4, 4, 1))
       >>> sampler = Sampler(network, z_dim=2, image_shape=(4, 4, 1))
       >>> bound = gilbo(sampler, steps=5, batch_size=8, num_samples=100, width=1)
       >>> abs(bound) < 0.1
       True
     """
-    import tensorflow as tf
-
     from compare_gan.metrics import networks
 
     if sampler.marginal is None:
@@ -73,17 +72,14 @@ def gilbo(
     bounded = _is_bounded(sampler.marginal)
     family: _Family = _Beta(sampler.marginal) if bounded else _Normal(sampler.marginal)
 
-    @tf.function(autograph=False)
-    def draw(z: Tensor, y: Tensor | None) -> Tensor:
-        return sampler(z, y)
+    draw = backend.compiled(lambda z, y: sampler(z, y), sampler.variables)
 
     def batches(num: int, stream: int) -> Iterator[tuple[Any, ...]]:
         labels = sampler.labels(num)
-        y = None if labels is None else tf.constant(labels)
         for i in itertools.count():
             z = sampler.latents(num, stream, i)
-            images = draw(tf.constant(z), y)
-            yield (z, images) if y is None else (z, images, y)
+            images = draw(z, labels)
+            yield (z, images) if labels is None else (z, images, labels)
 
     training = batches(batch_size, _TRAINING)
     image_shape = next(training)[1].shape[1:]
@@ -96,20 +92,21 @@ def gilbo(
         norm=False,
     )
 
-    def encode(*seen: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+    def encode(*seen: Tensor, training: bool = False) -> tuple[Tensor, Tensor]:
         outputs = encoder(seen if len(seen) > 1 else seen[0], training=training)
-        return tf.split(outputs, 2, axis=1)
+        first, second = ops.split(outputs, 2, axis=1)
+        return first, second
 
     def loss(z: Tensor, *seen: Tensor) -> Tensor:
-        return -tf.reduce_mean(family.log_density(z, *encode(*seen, training=True)))
+        return -ops.mean(family.log_density(z, *encode(*seen, training=True)))
 
     networks.train(encoder, loss, training, steps, learning_rate)
 
-    compiled_encode = tf.function(encode, autograph=False)
+    compiled_encode = backend.compiled(encode, encoder.variables)
     size = min(_EVAL_BATCH, num_samples)
     gains = []
     for z, *seen in itertools.islice(batches(size, _TEST), -(-num_samples // size)):
-        a, b = (part.numpy() for part in compiled_encode(*seen, training=False))
+        a, b = (ops.convert_to_numpy(part) for part in compiled_encode(*seen))
         posterior = family.distribution(a.astype(float), b.astype(float))
         z = family.inside(z)
         gains.append((posterior.logpdf(z) - sampler.marginal.logpdf(z)).sum(axis=1))
@@ -149,9 +146,7 @@ class _Normal:
         return np.asarray(z, float)
 
     def log_density(self, z: Tensor, mean: Tensor, log_scale: Tensor) -> Tensor:
-        import tensorflow as tf
-
-        return -0.5 * tf.square((z / self._scale - mean) * tf.exp(-log_scale)) - log_scale
+        return -0.5 * ops.square((z / self._scale - mean) * ops.exp(-log_scale)) - log_scale
 
     def distribution(self, mean: np.ndarray, log_scale: np.ndarray) -> Any:
         return scipy.stats.norm(self._scale * mean, self._scale * np.exp(log_scale))
@@ -172,13 +167,11 @@ class _Beta:
         return np.clip(np.asarray(z, float), self._low + 1e-7 * width, self._high - 1e-7 * width)
 
     def log_density(self, z: Tensor, logit: Tensor, log_half: Tensor) -> Tensor:
-        import tensorflow as tf
-
-        unit = tf.clip_by_value((z - self._low) / (self._high - self._low), 1e-7, 1 - 1e-7)
-        half = tf.exp(log_half)
-        a, b = 2 * half * tf.sigmoid(logit), 2 * half * tf.sigmoid(-logit)
-        normalizer = tf.math.lgamma(a) + tf.math.lgamma(b) - tf.math.lgamma(a + b)
-        return (a - 1) * tf.math.log(unit) + (b - 1) * tf.math.log1p(-unit) - normalizer
+        unit = ops.clip((z - self._low) / (self._high - self._low), 1e-7, 1 - 1e-7)
+        half = ops.exp(log_half)
+        a, b = 2 * half * ops.sigmoid(logit), 2 * half * ops.sigmoid(-logit)
+        normalizer = backend.lgamma(a) + backend.lgamma(b) - backend.lgamma(a + b)
+        return (a - 1) * ops.log(unit) + (b - 1) * ops.log1p(-unit) - normalizer
 
     def distribution(self, logit: np.ndarray, log_half: np.ndarray) -> Any:
         half = np.exp(log_half)
@@ -201,12 +194,12 @@ class Gilbo(Metric):
       seed: Seed of the encoder's initial weights.
 
     Example:
-      >>> import tensorflow as tf
+      >>> from keras import ops
       >>> from compare_gan.metrics import Gilbo
       >>> from compare_gan.sampling import Sampler
       >>> def network(inputs, training):  # Ignores the latent: there is no information.
       ...     z, _ = inputs
-      ...     return tf.zeros([tf.shape(z)[0], 4, 4, 1])
+      ...     return ops.zeros((ops.shape(z)[0], 4, 4, 1))
       >>> sampler = Sampler(network, z_dim=2, image_shape=(4, 4, 1))
       >>> metric = Gilbo(steps=5, batch_size=8, num_samples=100, width=1)
       >>> abs(metric.value(generator=sampler)[""]) < 0.1

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 
 import numpy as np
 import numpy.typing as npt
+from keras import ops
 
-from compare_gan import registry
+from compare_gan import backend, registry
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.metrics.base import GeneratorSampler, Metric
 from compare_gan.types import Tensor
@@ -30,35 +31,31 @@ def generator_jacobians(
 
     Example:
       >>> import numpy as np
-      >>> import tensorflow as tf
       >>> from compare_gan.metrics import generator_jacobians
       >>> from compare_gan.sampling import Sampler
       >>> def network(inputs, training):  # Images of one row with two pixels.
       ...     z, _ = inputs
-      ...     return tf.reshape(z * [1.0, 2.0], [-1, 1, 2, 1])
+      ...     return (z * np.float32([1.0, 2.0]))[:, None, :, None]
       >>> sampler = Sampler(network, z_dim=2, image_shape=(1, 2, 1))
       >>> [jacobian] = generator_jacobians(sampler, np.zeros([1, 2]))
       >>> jacobian.tolist()
       [[1.0, 0.0], [0.0, 2.0]]
     """
-    import tensorflow as tf
-
     size = min(batch_size, sampler.z_dim)
 
-    @tf.function(autograph=False)
     def pushed_forward(z: Tensor, y: Tensor | None, tangents: Tensor) -> Tensor:
-        copies = tf.repeat(z[None], size, axis=0)
-        with tf.autodiff.ForwardAccumulator(copies, tangents) as accumulator:
-            images = sampler(copies, None if y is None else tf.repeat(y[None], size, axis=0))
-        zeros = tf.UnconnectedGradients.ZERO
-        return tf.reshape(accumulator.jvp(images, unconnected_gradients=zeros), [size, -1])
+        copies = ops.repeat(z[None], size, axis=0)
+        labels = None if y is None else ops.repeat(y[None], size, axis=0)
+        pushed = backend.directional_derivative(lambda z: sampler(z, labels), copies, tangents)
+        return ops.reshape(pushed, [size, -1])
 
+    compiled = backend.compiled(pushed_forward, sampler.variables)
     count = -(-sampler.z_dim // size) * size  # Directions beyond the last are zeros.
     directions = np.eye(count, sampler.z_dim, dtype=np.float32)
     for i, latent in enumerate(np.asarray(z, np.float32)):
-        label = None if y is None else tf.constant(y[i], tf.float32)
+        label = None if y is None else np.asarray(y[i], np.float32)
         parts = [
-            pushed_forward(tf.constant(latent), label, tf.constant(part)).numpy()
+            ops.convert_to_numpy(compiled(latent, label, part))
             for part in np.split(directions, count // size)
         ]
         yield np.concatenate(parts)[: sampler.z_dim].T
@@ -140,12 +137,12 @@ class JacobianConditioning(Metric):
       batch_size: Images in one forward pass.
 
     Example:
-      >>> import tensorflow as tf
+      >>> import numpy as np
       >>> from compare_gan.metrics import JacobianConditioning
       >>> from compare_gan.sampling import Sampler
       >>> def network(inputs, training):  # The second coordinate moves the image twice as far.
       ...     z, _ = inputs
-      ...     return tf.reshape(z * [1.0, 2.0], [-1, 1, 2, 1])
+      ...     return (z * np.float32([1.0, 2.0]))[:, None, :, None]
       >>> sampler = Sampler(network, z_dim=2, image_shape=(1, 2, 1))
       >>> values = JacobianConditioning(num_samples=3).value(generator=sampler)
       >>> round(values[""], 4)  # log(2²)

@@ -7,8 +7,8 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
 
+from compare_gan import backend, engine
 from compare_gan.errors import UserError
 from compare_gan.types import Tensor
 
@@ -25,7 +25,7 @@ def build_cnn(
     num_classes: int | None = None,
     norm: bool,
 ) -> keras.Model:
-    """Builds a convolutional network, with weights that depend on the seed and zero outputs.
+    """Builds a convolutional network, with zero outputs.
 
     The network consists of a 3x3 convolution, of convolutions with stride 2 that double the
     channels (up to 8 · `width`) while the image is larger than 4 pixels, and of two dense layers,
@@ -35,7 +35,7 @@ def build_cnn(
       image_shape: Shape (H, W, C) of the images.
       outputs: Number of outputs.
       width: Channels of the first convolution.
-      seed: Seed of the weights.
+      seed: Seed of the weights, which depend on the Keras backend too.
       num_classes: Number of classes of one-hot labels, a second input; None = no labels.
       norm: Whether batch norm follows each convolution, which helps in classification.
 
@@ -81,7 +81,7 @@ def build_cnn(
 
 def train(
     model: keras.Model,
-    loss: Callable[..., tf.Tensor],
+    loss: Callable[..., Tensor],
     batches: Iterable[tuple[Any, ...]],
     steps: int,
     learning_rate: float,
@@ -103,17 +103,14 @@ def train(
     variables = model.trainable_variables
     optimizer.build(variables)
 
-    @tf.function(autograph=False)
     def step(*batch: Tensor) -> Tensor:
-        with tf.GradientTape() as tape:
-            value = loss(*batch)
-        optimizer.apply(tape.gradient(value, variables), variables)
-        return value
+        return engine.update(lambda: (loss(*batch), None), variables, optimizer).loss
 
-    value = tf.constant(0.0)
+    step = backend.compiled(step, [*model.variables, *optimizer.variables])
+    value: Tensor = 0.0
     for batch in itertools.islice(batches, steps):
-        value = step(*(tf.convert_to_tensor(part) for part in batch))
-    if not np.isfinite(value.numpy()):
+        value = step(*batch)
+    if not np.isfinite(float(value)):
         raise UserError(
             "The loss of the network that a metric trains is not finite: its learning_rate is too "
             "high, or an image is not finite."

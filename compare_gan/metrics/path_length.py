@@ -2,10 +2,12 @@
 
 from collections.abc import Sequence
 
+import keras
 import numpy as np
 import numpy.typing as npt
+from keras import ops
 
-from compare_gan import registry
+from compare_gan import backend, registry
 from compare_gan.errors import UserError, check_positive_integer, check_range, unknown_name
 from compare_gan.metrics.base import ExtractorInfo, GeneratorSampler, Metric
 from compare_gan.types import Tensor
@@ -96,22 +98,20 @@ def path_distances(
 
     Example:
       >>> import numpy as np
-      >>> import tensorflow as tf
+      >>> from keras import ops
       >>> from compare_gan.metrics import path_distances
       >>> from compare_gan.sampling import Sampler
       >>> def network(inputs, training):  # Images of one pixel.
       ...     z, _ = inputs
-      ...     return tf.reshape(z, [-1, 1, 1, 1])
+      ...     return ops.reshape(z, (-1, 1, 1, 1))
       >>> def features(images):
-      ...     return 2.0 * tf.reshape(images, [-1, 1])
+      ...     return 2.0 * ops.reshape(images, (-1, 1))
       >>> sampler = Sampler(network, z_dim=1, image_shape=(1, 1, 1), features=features)
       >>> distances = path_distances(sampler, num_samples=3, epsilon=0.01, interpolation="lerp")
       >>> z0, z1 = sampler.latents(3, 0), sampler.latents(3, 1)
       >>> np.allclose(distances, (2.0 * (z1 - z0)[:, 0]) ** 2, rtol=1e-3)
       True
     """
-    import tensorflow as tf
-
     features_of = sampler.features
     if features_of is None:
         raise UserError("A path length needs an extractor that takes floats, received none.")
@@ -122,23 +122,28 @@ def path_distances(
     labels = sampler.labels(num_samples)
     size = min(batch_size, num_samples)
 
-    @tf.function(autograph=False)
     def squared_distances(z: Tensor, y: Tensor | None) -> Tensor:
         # Both ends in one batch, so that they are rounded by the same operations.
-        y = None if y is None else tf.concat([y, y], axis=0)
-        features = features_of(sampler(tf.concat(tf.unstack(z), axis=0), y))
-        start, end = tf.split(tf.cast(features, tf.float64), 2)
-        return tf.reduce_sum(tf.square(end - start), axis=1)
+        y = None if y is None else ops.concatenate([y, y], axis=0)
+        features = features_of(sampler(ops.concatenate(ops.unstack(z), axis=0), y))
+        start, end = ops.split(ops.cast(features, _exact_type()), 2)
+        return ops.sum(ops.square(end - start), axis=1)
 
+    compiled = backend.compiled(squared_distances, sampler.variables)
     parts = []
     for first in range(0, num_samples, size):
         rows = np.arange(first, first + size) % num_samples  # The last batch wraps around.
-        y = None if labels is None else tf.constant(labels[rows])
-        parts.append(squared_distances(tf.constant(pair[:, rows]), y).numpy())
-    distances = np.concatenate(parts)[:num_samples] / epsilon**2
+        y = None if labels is None else labels[rows]
+        parts.append(ops.convert_to_numpy(compiled(pair[:, rows], y)))
+    distances = np.concatenate(parts)[:num_samples].astype(float) / epsilon**2
     if not np.isfinite(distances).all():
         raise UserError("The features along a path must be finite, received NaN or inf.")
     return distances
+
+
+def _exact_type() -> str:
+    """Type for sums over features; JAX has no float64 by default."""
+    return "float32" if keras.backend.backend() == "jax" else "float64"
 
 
 def trimmed_mean(distances: npt.ArrayLike) -> float:
@@ -174,14 +179,14 @@ class PerceptualPathLength(Metric):
       batch_size: Steps in one forward pass of generator and extractor.
 
     Example:
-      >>> import tensorflow as tf
+      >>> from keras import ops
       >>> from compare_gan.metrics import PerceptualPathLength
       >>> from compare_gan.sampling import Sampler
       >>> def network(inputs, training):  # Ignores the latent: nothing moves.
       ...     z, _ = inputs
-      ...     return tf.zeros([tf.shape(z)[0], 4, 4, 1])
+      ...     return ops.zeros((ops.shape(z)[0], 4, 4, 1))
       >>> def features(images):
-      ...     return tf.reduce_mean(images, [1, 2])
+      ...     return ops.mean(images, axis=(1, 2))
       >>> sampler = Sampler(network, z_dim=2, image_shape=(4, 4, 1), features=features)
       >>> PerceptualPathLength(num_samples=4).value(generator=sampler)
       {'': 0.0}

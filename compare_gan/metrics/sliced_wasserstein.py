@@ -58,8 +58,6 @@ def sliced_wasserstein_distance(
       >>> list(levels), levels[16][0] > 0
       ([16], True)
     """
-    import tensorflow as tf
-
     from compare_gan.metrics import tfgan
 
     real, fake = np.asarray(real), np.asarray(fake)
@@ -73,6 +71,8 @@ def sliced_wasserstein_distance(
     for name, images in (("real", real), ("fake", fake)):
         check_levels(f"The {name} images", images)
     distance = tfgan.load().eval.sliced_wasserstein_distance
+    import tensorflow as tf  # After `load`, which says what to do if it is missing.
+
     rng = np.random.default_rng(seed)
     # TF-GAN draws directions from TensorFlow's random generator, which a separate graph isolates,
     # and patches from NumPy's, in Python functions that TensorFlow runs in any order. To make them

@@ -5,9 +5,8 @@ import sys
 import types
 from types import ModuleType
 
-import tensorflow as tf
-
 from compare_gan.errors import UserError
+from compare_gan.startup import import_tensorflow
 
 _ESTIMATOR = "tensorflow_gan.python.estimator"
 
@@ -21,8 +20,9 @@ def load() -> ModuleType:
     subclasses. TF-GAN's `eval` and `losses` need neither.
 
     Raises:
-      UserError: TF-GAN is not installed, or cannot be imported even so.
+      UserError: TensorFlow or TF-GAN is not installed, or TF-GAN cannot be imported even so.
     """
+    tf = import_tensorflow("TF-GAN")
     if _ESTIMATOR not in sys.modules:
         sys.modules[_ESTIMATOR] = types.ModuleType(_ESTIMATOR)
     if not hasattr(tf, "estimator"):

@@ -9,8 +9,9 @@ from typing import Any
 import gin
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
+from compare_gan import backend
 from compare_gan.datasets.latents import UNIFORM, LatentDistribution
 from compare_gan.errors import DivergenceError, check_positive_integer
 from compare_gan.layers.standing_statistics import (
@@ -19,6 +20,7 @@ from compare_gan.layers.standing_statistics import (
     uses_standing_statistics,
 )
 from compare_gan.sampling.classes import class_labels, labels_in_turn
+from compare_gan.types import Tensor
 
 BATCH_SIZE = 64
 # The second half of a seed, which keeps the draws of evaluation apart from those of training.
@@ -159,8 +161,8 @@ class Sampler:
             for start in range(0, len(z), batch_size):
                 # The last batch is filled up by repeating, so that every one has the same shape.
                 rows = np.arange(start, start + batch_size) % len(z)
-                y = None if labels is None else tf.constant(labels[rows], tf.int32)
-                images, finite = self._compiled(tf.constant(z[rows]), y)
+                y = None if labels is None else labels[rows].astype(np.int32)
+                images, finite = self._compiled(z[rows], y)
                 count = min(batch_size, len(z) - start)
                 fetched = fetcher.submit(_fetch, images, finite, count)
                 if earlier is not None:
@@ -187,10 +189,16 @@ class Sampler:
 
     # Single draws.
 
-    def __call__(self, z: Any, y: Any = None) -> tf.Tensor:
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The variables that images and their features depend on, for `backend.compiled`."""
+        extractor = getattr(self.features, "__self__", None)
+        return [*self._network_variables(), *getattr(extractor, "variables", ())]
+
+    def __call__(self, z: Any, y: Any = None) -> Tensor:
         """Generates images that can be differentiated: neither rounded nor clipped.
 
-        Also inside a `tf.function`. Standing statistics are used as they are, see `prepare`.
+        Also inside a compiled function. Standing statistics are used as they are, see `prepare`.
 
         Args:
           z: float32 [n, z_dim].
@@ -199,7 +207,7 @@ class Sampler:
         Returns:
           float32 [n, H, W, C] in [0, 1].
         """
-        return tf.cast(self.network((z, y), training=False), tf.float32)
+        return ops.cast(self.network((z, y), training=False), "float32")
 
     def draw_z(self, num: int, seed: int) -> np.ndarray:
         """Draws latents, float32 [num, z_dim]; equal seeds give equal latents.
@@ -235,17 +243,17 @@ class Sampler:
     # Inside.
 
     @functools.cached_property
-    def _compiled(self) -> Callable[..., tuple[tf.Tensor, tf.Tensor]]:
+    def _compiled(self) -> Callable[..., tuple[Tensor, Tensor]]:
         """Function from z and int labels to uint8 images, and whether each is finite."""
 
-        @tf.function(autograph=False)
-        def compiled(z: tf.Tensor, labels: tf.Tensor | None) -> tuple[tf.Tensor, tf.Tensor]:
-            images = self(z, None if labels is None else tf.one_hot(labels, self.num_classes))
-            finite = tf.reduce_all(tf.math.is_finite(images), axis=[1, 2, 3])
-            images = tf.round(tf.clip_by_value(images, 0.0, 1.0) * 255.0)
-            return tf.cast(images, tf.uint8), finite
+        def generate(z: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+            y = None if labels is None else ops.one_hot(labels, self.num_classes, dtype="float32")
+            images = self(z, y)
+            finite = ops.all(ops.isfinite(images), axis=(1, 2, 3))
+            images = ops.round(ops.clip(images, 0.0, 1.0) * 255.0)
+            return ops.cast(images, "uint8"), finite
 
-        return compiled
+        return backend.compiled(generate, self._network_variables())
 
     def _accumulate(self) -> None:
         options = self.standing_statistics
@@ -255,8 +263,14 @@ class Sampler:
         with accumulating_standing_statistics(self.network):
             for start in range(0, num, options.batch_size):
                 rows = slice(start, start + options.batch_size)
-                y = None if labels is None else tf.constant(labels[rows])
-                self._compiled(tf.constant(z[rows]), y)
+                self._compiled(z[rows], None if labels is None else labels[rows])
+
+    def _network_variables(self) -> list[keras.Variable]:
+        network = self.network
+        if isinstance(network, keras.Model) and not network.built:  # It has none yet.
+            y = None if self.num_classes is None else keras.Input((self.num_classes,))
+            network((keras.Input((self.z_dim,)), y), training=False)
+        return list(getattr(network, "variables", ()))
 
     def _uses_standing_statistics(self) -> bool:
         # Any function can be a network, but only Keras models have such layers.
@@ -268,10 +282,10 @@ class Sampler:
         return bool(counters) and max(float(v.numpy()) for v in counters) < 1
 
 
-def _fetch(images: tf.Tensor, finite: tf.Tensor, count: int) -> np.ndarray:
-    broken = int(np.sum(~finite.numpy()[:count]))
+def _fetch(images: Tensor, finite: Tensor, count: int) -> np.ndarray:
+    broken = int(np.sum(~ops.convert_to_numpy(finite)[:count]))
     if broken:
         raise DivergenceError(
             f"The generator produced images that are not finite: {broken} of {count} in a batch."
         )
-    return images.numpy()[:count]
+    return ops.convert_to_numpy(images)[:count]

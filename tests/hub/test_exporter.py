@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
+from compare_gan.hub import saved_model
 from compare_gan.hub.exporter import export
 from compare_gan.training.run_dir import RunDir
 
@@ -47,7 +48,9 @@ def _trained(tmp_path, make_trainer, *bindings):
 
 
 @pytest.mark.parametrize("bindings", ((), _UNCONDITIONAL), ids=("conditional", "unconditional"))
-def test_reloaded_it_gives_the_same_images(tmp_path, make_trainer, bindings):
+def test_reloaded_it_gives_the_same_images(tmp_path, make_trainer, bindings, monkeypatch):
+    if not bindings:  # In another process, as under JAX.
+        monkeypatch.setattr(saved_model, "_save", saved_model._save_elsewhere)
     model = _trained(tmp_path, make_trainer, *bindings)
     paths = [
         *export(model, str(tmp_path / "saved"), discriminator=True),
@@ -79,6 +82,17 @@ def test_reloaded_it_gives_the_same_images(tmp_path, make_trainer, bindings):
 def _environment():
     root = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
     return os.environ | {"PYTHONPATH": root}
+
+
+def test_the_reason_of_another_process_is_passed_on(tiny_sampler, tmp_path, monkeypatch):
+    def run(command, **options):
+        assert sorted(os.listdir(command[3])) == ["generator.keras", "sampler.json"]
+        assert options["env"]["KERAS_BACKEND"] == "tensorflow"
+        return subprocess.CompletedProcess(command, 1, "", "Traceback\nTypeError: no Generator.\n")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(UserError, match=r"write the SavedModel: TypeError: no Generator\.$"):
+        saved_model._save_elsewhere(tiny_sampler(), None, str(tmp_path / "saved"))
 
 
 def test_existing_files_are_not_overwritten(tmp_path):

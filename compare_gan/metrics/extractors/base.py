@@ -9,12 +9,15 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
+from compare_gan import backend
 from compare_gan.config.gin_internals import values_under
 from compare_gan.config.keywords import parameters
 from compare_gan.metrics.base import ImageBatch
+from compare_gan.types import Tensor
 
 # Batches of `stream` that are being prepared or in the network, besides the one being fetched.
 _IN_FLIGHT = 2
@@ -36,12 +39,12 @@ class Extractor(abc.ABC):
 
     Example:
       >>> import numpy as np
-      >>> import tensorflow as tf
+      >>> from keras import ops
       >>> from compare_gan.metrics.extractors import Extractor
       >>> class MeanColour(Extractor):
       ...     name, weights_hash, resizer, has_logits = "mean_colour", "", "none", False
       ...     def forward(self, images):
-      ...         return tf.reduce_mean(tf.cast(images, tf.float32), [1, 2]), None
+      ...         return ops.mean(ops.cast(images, "float32"), axis=(1, 2)), None
       >>> features, logits = MeanColour()(np.full([2, 8, 8, 3], 7, np.uint8))
       >>> features.tolist(), logits
       ([[7.0, 7.0, 7.0], [7.0, 7.0, 7.0]], None)
@@ -66,7 +69,7 @@ class Extractor(abc.ABC):
         return cls.name
 
     def prepare(self, images: np.ndarray) -> np.ndarray:
-        """Preprocesses images outside of TensorFlow; called from several threads at once.
+        """Preprocesses images outside of the network; called from several threads at once.
 
         Args:
           images: Images, uint8 [n, H, W, C].
@@ -77,8 +80,10 @@ class Extractor(abc.ABC):
         return images
 
     @abc.abstractmethod
-    def forward(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
-        """Computes features and logits; traced once for each image shape, with unknown n.
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
+        """Computes features and logits, in operations of `keras.ops` or of the Keras backend.
+
+        Traced once for each image shape, with unknown n; by JAX once for each n too.
 
         Args:
           images: Result of `prepare`. If `prepare` does nothing, images may also be float32 in
@@ -107,12 +112,12 @@ class Extractor(abc.ABC):
             )
         prepared = self.prepare(images)
         with _network_lock:
-            forward = self._compiled(prepared.shape[1:], prepared.dtype)
-            features, logits = forward(self._filled_up(prepared))
+            features, logits = self._compiled(self._filled_up(prepared))
         count = len(images)
-        return features.numpy()[:count], None if logits is None else logits.numpy()[:count]
+        features = ops.convert_to_numpy(features)[:count]
+        return features, None if logits is None else ops.convert_to_numpy(logits)[:count]
 
-    def features_of(self, images: tf.Tensor) -> tf.Tensor:
+    def features_of(self, images: Tensor) -> Tensor:
         """Computes differentiable features of images that are not rounded to 8 bits.
 
         Args:
@@ -123,21 +128,23 @@ class Extractor(abc.ABC):
         """
         return self.forward(255.0 * images)[0]
 
+    @property
+    def variables(self) -> list[keras.Variable]:
+        """The variables that `forward` reads: those of all attributes that are Keras layers."""
+        layers = [each for each in vars(self).values() if isinstance(each, keras.Layer)]
+        return [variable for layer in layers for variable in layer.variables]
+
     @functools.cached_property
     def _compiled(self) -> Callable[..., Any]:
-        @functools.cache
-        def compiled(image_shape: tuple[int, ...], dtype: np.dtype) -> Any:
-            spec = tf.TensorSpec([None, *image_shape], dtype)
-            return tf.function(self.forward, input_signature=[spec], autograph=False)
-
-        return compiled
+        return backend.compiled(self.forward, self.variables, any_batch=True)
 
     def _filled_up(self, images: np.ndarray) -> np.ndarray:
-        """Fills up small batches with zeros on a GPU, where cuDNN tunes itself for each batch size.
+        """Fills up small batches with zeros where each new batch size takes time.
 
-        The size becomes the next power of two, or that of the largest batch so far.
+        That is on a GPU, where cuDNN tunes itself, and on JAX, which compiles the network. The size
+        becomes the next power of two, or that of the largest batch so far.
         """
-        if not tf.config.list_physical_devices("GPU"):
+        if not _each_size_takes_time():
             return images
         count, largest = len(images), self._largest.get(images.shape[1:], 0)
         size = max(count, min(largest, 1 << max(count - 1, 0).bit_length()))
@@ -147,6 +154,14 @@ class Extractor(abc.ABC):
     @functools.cached_property
     def _largest(self) -> dict[tuple[int, ...], int]:
         return {}
+
+
+def _each_size_takes_time() -> bool:
+    if keras.backend.backend() != "tensorflow":
+        return True
+    import tensorflow as tf
+
+    return bool(tf.config.list_physical_devices("GPU"))
 
 
 def stream(

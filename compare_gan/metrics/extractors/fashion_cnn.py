@@ -6,11 +6,13 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
+from keras import ops
 
 from compare_gan import files, registry
 from compare_gan.datasets.idx import FASHION_MNIST_CLASSES
+from compare_gan.metrics.extractors import resizing
 from compare_gan.metrics.extractors.base import Extractor
+from compare_gan.types import Tensor
 
 _SIZE = 28
 _WEIGHTS = "fashion_cnn.npz"
@@ -77,11 +79,11 @@ class FashionCnn(Extractor):
             for variable in self._model.weights:
                 variable.assign(weights[variable.path])
 
-    def forward(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self._model(to_gray_28(images), training=False)
 
 
-def to_gray_28(images: tf.Tensor) -> tf.Tensor:
+def to_gray_28(images: Tensor) -> Tensor:
     """Converts images to the input of the network.
 
     Images of 32x32 pixels are assumed to be 28x28 images with a border of 2, which is removed.
@@ -92,11 +94,9 @@ def to_gray_28(images: tf.Tensor) -> tf.Tensor:
     Returns:
       Gray images, float32 [n, 28, 28, 1] in [0, 1].
     """
-    x = tf.cast(images, tf.float32) / 255.0
-    if x.shape[-1] == 3:
-        x = tf.tensordot(x, tf.constant([0.299, 0.587, 0.114]), 1)[..., None]
-    if x.shape[1:3] == (32, 32):
+    x = resizing.to_channels(ops.cast(images, "float32") / 255.0, 1)
+    if tuple(x.shape[1:3]) == (32, 32):
         return x[:, 2:-2, 2:-2]
-    if x.shape[1:3] == (_SIZE, _SIZE):
+    if tuple(x.shape[1:3]) == (_SIZE, _SIZE):
         return x
-    return tf.image.resize(x, (_SIZE, _SIZE), antialias=True)
+    return ops.image.resize(x, (_SIZE, _SIZE), interpolation="bilinear", antialias=True)

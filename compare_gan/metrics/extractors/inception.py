@@ -5,12 +5,12 @@ import os
 from collections.abc import Callable
 from typing import Any
 
-import tensorflow as tf
+import keras
 
 from compare_gan import registry
 from compare_gan.errors import UserError
-from compare_gan.metrics import tfgan
-from compare_gan.metrics.extractors import inception_2015, resizing, weights
+from compare_gan.metrics.extractors import inception_2015, model_io, resizing, weights
+from compare_gan.types import Tensor
 
 _SIZE = (inception_2015.SIZE, inception_2015.SIZE)
 _OUTPUTS = {"pool_3": inception_2015.NUM_FEATURES, "logits": inception_2015.NUM_CLASSES}
@@ -38,7 +38,8 @@ class Inception(resizing.ResizingExtractor):
         $COMPARE_GAN_CACHE), else the module that TF-Hub has cached in $TFHUB_CACHE_DIR (if set),
         else PyTorch's conversion, which is downloaded. A given file is not compared with the
         published ones: its scores have the plain names, and only the extractor's hash in result
-        rows shows the difference.
+        rows shows the difference. A module runs with KERAS_BACKEND=tensorflow only, and the graph
+        is read by TensorFlow.
       resizer: `tf1_bilinear`, as in the first FID code, or `clean`, as in clean-fid, which changes
         the names of scores (`fid_inception_clean`).
       logit_bias: Whether logits include the classifier's bias; published Inception Scores do not.
@@ -81,7 +82,7 @@ class Inception(resizing.ResizingExtractor):
     def name_with(cls, resizer: str = "tf1_bilinear", **options: Any) -> str:
         return "inception_clean" if resizer == "clean" else "inception"
 
-    def forward(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         return self._network((self.resized(images) - 128.0) / 128.0)
 
 
@@ -108,19 +109,25 @@ def _find() -> str:
 def _hub_cached() -> str | None:
     """Returns the folder of TF-GAN's module in the cache of TF-Hub; None if it is not there.
 
+    None also where such modules do not run.
+
     Only a cache that the user has set is searched. The default of TF-Hub is a fixed folder in /tmp,
     where any user of the machine can write, and a module is code.
     """
     cache = os.environ.get("TFHUB_CACHE_DIR", "")
-    if not os.path.isdir(cache):
+    if not os.path.isdir(cache) or keras.backend.backend() != "tensorflow":
         return None
+    from compare_gan.metrics import tfgan
+
     handle = tfgan.load().eval.INCEPTION_TFHUB
     folder = os.path.join(cache, hashlib.sha1(handle.encode()).hexdigest())
     return folder if os.path.isdir(folder) else None
 
 
-def _load_hub_module(path: str) -> tuple[Callable[[tf.Tensor], tuple[tf.Tensor, ...]], str]:
+def _load_hub_module(path: str) -> tuple[Callable[[Tensor], tuple[Tensor, ...]], str]:
     """Returns a function like the networks of `inception_2015`, and the module's hash."""
+    model_io.check_tensorflow("inception.path", path, "a TF-Hub module")
+    import tensorflow as tf
     import tensorflow_hub
 
     if "://" not in path and not os.path.isfile(os.path.join(path, "saved_model.pb")):
@@ -137,7 +144,7 @@ def _load_hub_module(path: str) -> tuple[Callable[[tf.Tensor], tuple[tf.Tensor, 
         ) from error
     _check_outputs(module, folder)
 
-    def network(x: tf.Tensor) -> tuple[tf.Tensor, ...]:
+    def network(x: Tensor) -> tuple[Tensor, ...]:
         outputs = module(x)
         rows = tf.shape(x)[0]
         return tuple(tf.reshape(outputs[name], [rows, width]) for name, width in _OUTPUTS.items())
@@ -150,7 +157,9 @@ def _is_relevant(name: str) -> bool:
     return name == "saved_model.pb" or name.startswith("variables.")
 
 
-def _check_outputs(module: Callable[[tf.Tensor], dict[str, Any]], folder: str) -> None:
+def _check_outputs(module: Callable[[Tensor], dict[str, Any]], folder: str) -> None:
+    import tensorflow as tf
+
     try:
         outputs = module(tf.zeros([1, *_SIZE, 3]))
         found = {name: int(tf.size(value)) for name, value in outputs.items()}

@@ -12,13 +12,12 @@ from typing import Any
 
 import keras
 import numpy as np
-import tensorflow as tf
-from google.protobuf.message import DecodeError
 
 from compare_gan.errors import UserError
 from compare_gan.metrics.extractors.folded import ConvWeights, FoldedConv
 from compare_gan.metrics.extractors.torch_file import read_torch_tensors
 from compare_gan.metrics.extractors.weights import arrays_hash
+from compare_gan.startup import import_tensorflow
 from compare_gan.types import Tensor
 
 SIZE = 299
@@ -227,9 +226,13 @@ def load_inception_2015(path: str, logit_bias: bool = True) -> tuple[keras.Model
       The network and the hash of its weights, which does not depend on the kind of file.
 
     Raises:
-      UserError: The file is of another kind, is damaged, or contains other weights.
+      UserError: The file is of another kind, is damaged, or contains other weights; or TensorFlow,
+        which reads the graph, is not installed.
     """
-    read = _from_torch if path.endswith((".pth", ".pt")) else _from_graph
+    read = _from_torch
+    if not path.endswith((".pth", ".pt")):
+        read = _from_graph
+        import_tensorflow("The published graph of Inception")
     try:
         convolution, kernel, bias = read(path)
         convolutions = {name: convolution(name) for name in CONVOLUTIONS}
@@ -268,6 +271,9 @@ def _from_torch(path: str) -> tuple[Callable[[str], ConvWeights], np.ndarray, np
 
 
 def _from_graph(path: str) -> tuple[Callable[[str], ConvWeights], np.ndarray, np.ndarray]:
+    import tensorflow as tf
+    from google.protobuf.message import DecodeError
+
     graph = tf.compat.v1.GraphDef()
     try:
         graph.ParseFromString(_graph_bytes(path))

@@ -8,12 +8,12 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
-import tensorflow as tf
 
 from compare_gan import registry
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.metrics.extractors import model_io, resizing, weights
 from compare_gan.metrics.extractors.keras_graph import graph_text
+from compare_gan.types import Tensor
 
 _APPLICATION = "ResNet50"
 
@@ -70,7 +70,7 @@ class KerasApplication(resizing.ResizingExtractor):
     def name_with(cls, name: str = _APPLICATION, **options: Any) -> str:
         return str(name).lower()
 
-    def forward(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor]:
         features, logits = self._model(self._preprocess(self.resized(images)), training=False)
         return model_io.to_vectors(features), model_io.to_vectors(logits)
 
@@ -141,7 +141,7 @@ class KerasModel(resizing.ResizingExtractor):
     def name_with(cls, name: str = "keras_model", **options: Any) -> str:
         return name
 
-    def forward(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         outputs = self._model(model_io.to_range(self.resized(images), self._range), training=False)
         return model_io.to_vectors(outputs["features"]), model_io.to_vectors(outputs.get("logits"))
 
@@ -222,5 +222,5 @@ def _load_keras(path: str) -> keras.Model:
 
 def _model_hash(model: keras.Model, *options: object) -> str:
     """Hashes the weights of a model and the options of their use."""
-    arrays = (variable.value.numpy() for variable in model.weights)
+    arrays = (variable.numpy() for variable in model.weights)
     return weights.values_hash(weights.arrays_hash(arrays), *options)

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 
-import tensorflow as tf
+import keras
+from keras import ops
 
 from compare_gan.errors import UserError
+from compare_gan.types import Tensor
 
 
 def check_range(value: Sequence[float], parameter: str) -> tuple[float, float]:
@@ -27,20 +29,43 @@ def check_range(value: Sequence[float], parameter: str) -> tuple[float, float]:
     return float(value[0]), float(value[1])
 
 
-def to_range(x: tf.Tensor, value_range: tuple[float, float]) -> tf.Tensor:
+def check_tensorflow(parameter: str, path: str, kind: str) -> None:
+    """Checks that functions of TensorFlow can be part of an extractor.
+
+    Args:
+      parameter: Name of the gin parameter of the path, for the error message.
+      path: Path of the functions.
+      kind: Kind of the file, with an article.
+
+    Raises:
+      UserError: Keras runs on another backend.
+
+    Example:
+      >>> from compare_gan.metrics.extractors import model_io
+      >>> model_io.check_tensorflow("saved_model.path", "model", "a SavedModel")
+    """
+    name = keras.backend.backend()
+    if name != "tensorflow":
+        raise UserError(
+            f"{parameter}: '{path}' is {kind}, which runs with KERAS_BACKEND=tensorflow only, not "
+            f"with '{name}'."
+        )
+
+
+def to_range(x: Tensor, value_range: tuple[float, float]) -> Tensor:
     """Maps values from [0, 255] to a range.
 
     Example:
-      >>> import tensorflow as tf
+      >>> import numpy as np
       >>> from compare_gan.metrics.extractors import model_io
-      >>> model_io.to_range(tf.constant([0.0, 255.0]), (-1.0, 1.0)).numpy().tolist()
+      >>> model_io.to_range(np.array([0.0, 255.0]), (-1.0, 1.0)).tolist()
       [-1.0, 1.0]
     """
     low, high = value_range
     return x * ((high - low) / 255.0) + low
 
 
-def to_vectors(x: tf.Tensor | None) -> tf.Tensor | None:
+def to_vectors(x: Tensor | None) -> Tensor | None:
     """Averages outputs over the axes between the first and the last one.
 
     Args:
@@ -50,12 +75,12 @@ def to_vectors(x: tf.Tensor | None) -> tf.Tensor | None:
       The vectors, float32 [n, f], or None.
 
     Example:
-      >>> import tensorflow as tf
+      >>> import numpy as np
       >>> from compare_gan.metrics.extractors import model_io
-      >>> tuple(model_io.to_vectors(tf.zeros([2, 7, 7, 96])).shape)
+      >>> tuple(model_io.to_vectors(np.zeros([2, 7, 7, 96])).shape)
       (2, 96)
     """
     if x is None:
         return None
-    x = tf.cast(x, tf.float32)
-    return tf.reduce_mean(x, list(range(1, x.shape.rank - 1)))
+    x = ops.cast(x, "float32")
+    return ops.mean(x, axis=tuple(range(1, len(x.shape) - 1)))

@@ -7,10 +7,12 @@ from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import PIL.Image
-import tensorflow as tf
+from keras import ops
 
+from compare_gan import backend
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.metrics.extractors.base import Extractor
+from compare_gan.types import Tensor
 
 # Descriptions in result rows, by name.
 RESIZERS = {
@@ -20,7 +22,7 @@ RESIZERS = {
 _LUMA = (0.299, 0.587, 0.114)  # Rec. 601.
 
 
-def tf1_bilinear(images: tf.Tensor, size: Sequence[int]) -> tf.Tensor:
+def tf1_bilinear(images: Tensor, size: Sequence[int]) -> Tensor:
     """Resizes as TensorFlow 1 did: bilinear, without half-pixel centres and antialiasing.
 
     Used by the first FID and Inception Score code and by TF-GAN.
@@ -36,10 +38,10 @@ def tf1_bilinear(images: tf.Tensor, size: Sequence[int]) -> tf.Tensor:
       >>> import numpy as np
       >>> from compare_gan.metrics.extractors import resizing
       >>> images = np.arange(4.0).reshape(1, 1, 4, 1)
-      >>> resizing.tf1_bilinear(images, (1, 2)).numpy().ravel().tolist()
+      >>> np.asarray(resizing.tf1_bilinear(images, (1, 2))).ravel().tolist()
       [0.0, 2.0]
     """
-    return tf.compat.v1.image.resize_bilinear(tf.cast(images, tf.float32), tuple(size))
+    return backend.tf1_bilinear(images, size)
 
 
 def clean(images: np.ndarray, size: Sequence[int]) -> np.ndarray:
@@ -80,7 +82,7 @@ def _pool() -> ThreadPoolExecutor:
     return ThreadPoolExecutor(os.cpu_count(), "resize")
 
 
-def to_channels(images: tf.Tensor, channels: int) -> tf.Tensor:
+def to_channels(images: Tensor, channels: int) -> Tensor:
     """Converts gray images to RGB, or RGB images to gray, if `channels` requires it.
 
     Args:
@@ -94,9 +96,10 @@ def to_channels(images: tf.Tensor, channels: int) -> tf.Tensor:
     if given == channels:
         return images
     if (given, channels) == (1, 3):
-        return tf.repeat(images, 3, axis=-1)
+        return ops.repeat(images, 3, axis=-1)
     if (given, channels) == (3, 1):
-        return tf.tensordot(tf.cast(images, tf.float32), tf.constant(_LUMA), 1)[..., None]
+        luma = np.array(_LUMA, np.float32)
+        return ops.tensordot(ops.cast(images, "float32"), luma, 1)[..., None]
     raise UserError(f"The extractor needs images with {channels} channels, received {given}.")
 
 
@@ -143,7 +146,7 @@ class ResizingExtractor(Extractor):
     def prepare(self, images: np.ndarray) -> np.ndarray:
         return clean(images, self._size) if self._size and self._clean else images
 
-    def resized(self, images: tf.Tensor) -> tf.Tensor:
+    def resized(self, images: Tensor) -> Tensor:
         """Converts the result of `prepare` to the input shape, as float32 in [0, 255]."""
-        x = tf.cast(to_channels(images, self._channels), tf.float32)
+        x = ops.cast(to_channels(images, self._channels), "float32")
         return tf1_bilinear(x, self._size) if self._size and not self._clean else x

@@ -4,16 +4,17 @@ import os
 from collections.abc import Sequence
 from typing import Any
 
-import tensorflow as tf
+from keras import ops
 
 from compare_gan import registry
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.metrics.extractors import model_io, resizing, weights
+from compare_gan.types import Tensor
 
 
 @registry.register("extractor", "saved_model")
 class SavedModel(resizing.ResizingExtractor):
-    """A signature of a user's SavedModel.
+    """A signature of a user's SavedModel; only with KERAS_BACKEND=tensorflow.
 
     Args:
       path: Folder of the SavedModel.
@@ -26,7 +27,8 @@ class SavedModel(resizing.ResizingExtractor):
       name: Name of the extractor, which becomes part of the names of scores.
 
     Raises:
-      UserError: There is no SavedModel, or the signature or an output does not exist.
+      UserError: There is no SavedModel, the signature or an output does not exist, or Keras runs on
+        another backend.
 
     Example:
       >>> import tempfile
@@ -63,6 +65,9 @@ class SavedModel(resizing.ResizingExtractor):
             raise UserError(
                 f"saved_model.path: '{path}' does not contain a SavedModel (saved_model.pb)."
             )
+        model_io.check_tensorflow("saved_model.path", path, "a SavedModel")
+        import tensorflow as tf
+
         try:
             # An attribute, so that the variables of the module's functions stay alive.
             self._module = tf.saved_model.load(path)
@@ -96,10 +101,10 @@ class SavedModel(resizing.ResizingExtractor):
     def name_with(cls, name: str = "saved_model", **options: Any) -> str:
         return name
 
-    def forward(self, images: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor | None]:
+    def forward(self, images: Tensor) -> tuple[Tensor, Tensor | None]:
         x = model_io.to_range(self.resized(images), self._range)
         if self._dtype.is_integer:
-            x = tf.round(x)
-        outputs = self._function(**{self._input: tf.cast(x, self._dtype)})
+            x = ops.round(x)
+        outputs = self._function(**{self._input: ops.cast(x, self._dtype.name)})
         features, logits = outputs[self._features], outputs.get(self._logits)
         return model_io.to_vectors(features), model_io.to_vectors(logits)
