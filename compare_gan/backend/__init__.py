@@ -7,6 +7,7 @@ from compare_gan.backend.compiled import compiled
 from compare_gan.backend.convolution import add_bias, conv, conv_transpose, mean_by_channel
 from compare_gan.backend.draws import batch_normal, batch_uniform
 from compare_gan.backend.gradients import gradient
+from compare_gan.backend.pooling import max_pool
 from compare_gan.backend.replicas import (
     computed_when,
     cross_replica_mean,
@@ -26,6 +27,7 @@ __all__ = [
     "cross_replica_mean",
     "gradient",
     "in_replicas",
+    "max_pool",
     "mean_by_channel",
     "num_replicas",
     "on_cpu",
