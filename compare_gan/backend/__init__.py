@@ -8,6 +8,7 @@ from compare_gan.backend.compiled import compiled
 from compare_gan.backend.convolution import add_bias, conv, conv_transpose, mean_by_channel
 from compare_gan.backend.draws import batch_normal, batch_uniform
 from compare_gan.backend.gradients import directional_derivative, gradient, value_and_gradients
+from compare_gan.backend.pooling import max_pool
 from compare_gan.backend.replicas import (
     computed_when,
     cross_replica_mean,
@@ -32,6 +33,7 @@ __all__ = [
     "gradient",
     "in_replicas",
     "lgamma",
+    "max_pool",
     "mean_by_channel",
     "num_replicas",
     "on_cpu",

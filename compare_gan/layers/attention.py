@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from compare_gan import backend
 from compare_gan.layers.initializers import WeightOptions
 from compare_gan.layers.linear import Conv2D
 from compare_gan.layers.spectral_norm import SpectrallyNormalized, SpectralNormLike
@@ -66,8 +67,8 @@ class NonLocalBlock(SpectrallyNormalized):
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         queries = _pixels(self.theta(inputs, training=training))
         # A maximum does not commute with a 1 x 1 convolution: pooling must come last.
-        keys = _pixels(_max_pool(self.phi(inputs, training=training)))
-        values = _pixels(_max_pool(self.g(inputs, training=training)))
+        keys = _pixels(backend.max_pool(self.phi(inputs, training=training)))
+        values = _pixels(backend.max_pool(self.g(inputs, training=training)))
         attention = ops.softmax(ops.matmul(queries, ops.transpose(keys, (0, 2, 1))), axis=-1)
         _, h, w, _ = inputs.shape
         result = ops.reshape(ops.matmul(attention, values), (-1, h, w, values.shape[-1]))
@@ -80,7 +81,3 @@ class NonLocalBlock(SpectrallyNormalized):
 def _pixels(x: Tensor) -> Tensor:
     """Flattens the pixels: [batch, h, w, c] -> [batch, h·w, c]."""
     return ops.reshape(x, (-1, x.shape[1] * x.shape[2], x.shape[3]))
-
-
-def _max_pool(x: Tensor) -> Tensor:
-    return ops.max_pool(x, 2, strides=2, padding="valid")

@@ -335,6 +335,11 @@ def compute_gradients():
     x = ops.convert_to_tensor(numbers("x", (3, 2)))
     yield "of_what_ignores_x", backend.gradient(lambda x: ops.ones((3, 1)), x)
     yield "of_a_sum", backend.gradient(lambda x: ops.sum(x**3, axis=1), x)
+    # Four different numbers: most windows have equal pixels.
+    x = ops.convert_to_tensor(np.floor(4 * numbers("pixels", (2, 5, 6, 3), 0)))
+    weighting = ops.convert_to_tensor(numbers("weighting", (2, 2, 3, 3)))
+    yield "max_pool", backend.max_pool(x)
+    yield "of_max_pool", backend.gradient(lambda x: backend.max_pool(x) * weighting, x)
 
 
 def compute_draws():

@@ -148,11 +148,11 @@ def _compute(folder: pathlib.Path, pattern: str) -> None:
             continue
         architecture, *parts = name.split("/")
         if architecture == "s3gan":
-            key, state = name, lambda: make_state(parts[0], EVERYTHING, disc_iters=2)
+            key, arguments = name, (parts[0], EVERYTHING, 2)
         else:
-            key, state = architecture, lambda: make_state(architecture)
+            key, arguments = architecture, (architecture,)
         if key not in states:
-            states[key] = (made := state()), [v.numpy() for v in made.all_variables()]
+            states[key] = (made := make_state(*arguments)), [v.numpy() for v in made.all_variables()]
         made, start = states[key]
         file = folder / f"{name.replace('/', '-')}.npz"
         if on_tensorflow:
