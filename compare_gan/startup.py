@@ -1,13 +1,29 @@
-"""Settings of the command line that have to precede the import of TensorFlow."""
+"""The engine of a command, and the settings that have to precede its import.
+
+Nothing here imports Keras, TensorFlow or JAX before the engine is chosen.
+"""
 
 import contextlib
+import importlib.util
+import json
 import logging
 import os
 import sys
 import tempfile
 from collections.abc import Iterator
+from typing import Any
 
-from compare_gan.errors import UserError
+from compare_gan.errors import UserError, with_suggestion
+
+_log = logging.getLogger(__name__)
+
+# What Keras calls the backends that the runner has an engine for, and their own names.
+ENGINES = {"tensorflow": "TensorFlow", "jax": "JAX"}
+
+_HOW_TO_INSTALL = {
+    "tensorflow": "`pip install tensorflow`",
+    "jax": '`pip install "compare_gan[jax]"`',
+}
 
 
 def available_cores() -> int:
@@ -17,12 +33,131 @@ def available_cores() -> int:
     return os.cpu_count() or 1
 
 
-def prepare_tensorflow() -> None:
-    """Applies the command line's settings where the user has made none; imports TensorFlow.
+def prepare_engine() -> str:
+    """Chooses the engine of a command and applies its settings where the user has made none.
+
+    The engine is the backend of Keras, which is looked up where Keras looks: in KERAS_BACKEND, then
+    in Keras's config file, else `tensorflow`. If KERAS_BACKEND is not set and TensorFlow is not
+    installed, but JAX is, it is `jax`: Keras writes `tensorflow` into its config file by itself, so
+    that the file does not show what the user wants.
+
+    Returns:
+      `tensorflow` or `jax`; TensorFlow is then imported, JAX is not.
 
     Raises:
-      UserError: Keras is set to another backend.
+      UserError: There is no engine of this name, it is not installed, or Keras has been imported
+        with another backend.
     """
+    engine, reason = _choose()
+    loaded = sys.modules.get("keras")
+    if loaded is not None and loaded.backend.backend() != engine:
+        raise UserError(
+            f"The engine would be '{engine}', but Keras has been imported with the backend "
+            f"'{loaded.backend.backend()}' already."
+        )
+    os.environ["KERAS_BACKEND"] = engine
+    sys.path.insert(0, os.getcwd())  # So that `import my_parts` in a gin file finds them.
+    if engine == "tensorflow":
+        _load_tensorflow()
+    _log_to_stderr()
+    if reason:
+        _log.info(reason)
+    return engine
+
+
+def prepare_tensorflow() -> None:
+    """Does what `prepare_engine` does, for programs that run on TensorFlow only.
+
+    Raises:
+      UserError: As `prepare_engine`, or the engine is another one.
+    """
+    if (engine := prepare_engine()) != "tensorflow":
+        raise UserError(f"This program needs KERAS_BACKEND=tensorflow, it is '{engine}'.")
+
+
+def import_tensorflow(purpose: str) -> Any:
+    """Imports TensorFlow for something that needs it under every engine.
+
+    Under another engine TensorFlow is not to see the GPUs: it would reserve their memory.
+
+    Args:
+      purpose: Subject of the message, e.g. `A SavedModel`.
+
+    Returns:
+      The module `tensorflow`.
+
+    Raises:
+      UserError: TensorFlow is not installed.
+    """
+    if not _is_installed("tensorflow"):
+        raise UserError(
+            f"{purpose} needs TensorFlow, which is not installed: "
+            f"{_HOW_TO_INSTALL['tensorflow']} adds it."
+        )
+    with _quiet_stderr():
+        import tensorflow as tf
+
+        keras = sys.modules.get("keras")
+        if keras is not None and keras.backend.backend() != "tensorflow":
+            with contextlib.suppress(RuntimeError):  # TensorFlow has used them already.
+                tf.config.set_visible_devices([], "GPU")
+    return tf
+
+
+def _choose() -> tuple[str, str]:
+    """The engine, and a sentence for the log where the user has not named it."""
+    source, engine = "KERAS_BACKEND", os.environ.get("KERAS_BACKEND", "")
+    reason = ""
+    if not engine:
+        path = _keras_config()
+        source, engine = f"The backend in {path}", _backend_in(path)
+        if engine == "tensorflow" and not _is_installed("tensorflow"):
+            if not _is_installed("jax"):
+                raise UserError(
+                    "Neither TensorFlow nor JAX is installed: "
+                    f"{' or '.join(_HOW_TO_INSTALL.values())} adds an engine."
+                )
+            return "jax", "TensorFlow is not installed: JAX is the engine."
+        if engine != "tensorflow":
+            reason = f"{path} makes {ENGINES.get(engine, engine)} the engine."
+    if engine not in ENGINES:
+        sentence = f"{source} is '{engine}', but a command runs on {' or '.join(ENGINES)}."
+        raise UserError(with_suggestion(sentence, engine, ENGINES))
+    if not _is_installed(engine):
+        raise UserError(
+            f"{source} is '{engine}', but {ENGINES[engine]} is not installed: "
+            f"{_HOW_TO_INSTALL[engine]} adds it."
+        )
+    return engine, reason
+
+
+def _keras_config() -> str:
+    """The path at which Keras looks for its config file."""
+    folder = os.environ.get("KERAS_HOME")
+    if folder is None:
+        home = os.path.expanduser("~")
+        folder = os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras")
+    return os.path.expanduser(os.path.join(folder, "keras.json"))
+
+
+def _backend_in(path: str) -> str:
+    """The backend in Keras's config file; `tensorflow` if it names none, as for Keras."""
+    try:
+        with open(path) as file:
+            return str(json.load(file).get("backend", "tensorflow"))
+    except (OSError, ValueError):
+        return "tensorflow"
+
+
+def _is_installed(module: str) -> bool:
+    """Whether a module can be found; it is not imported."""
+    try:
+        return importlib.util.find_spec(module) is not None
+    except (ImportError, ValueError):  # Something hides it on purpose.
+        return False
+
+
+def _load_tensorflow() -> None:
     # TensorFlow does not use oneDNN by default on CPUs without AVX-512, though it is twice as fast
     # there.
     os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
@@ -30,13 +165,6 @@ def prepare_tensorflow() -> None:
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(available_cores()))
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-    os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-    if os.environ["KERAS_BACKEND"] != "tensorflow":
-        raise UserError(
-            f"The command line needs KERAS_BACKEND=tensorflow, it is "
-            f"'{os.environ['KERAS_BACKEND']}'."
-        )
-    sys.path.insert(0, os.getcwd())  # So that `import my_parts` in a gin file finds them.
     with _quiet_stderr():
         import tensorflow as tf
 
@@ -44,6 +172,9 @@ def prepare_tensorflow() -> None:
     # This pass of TensorFlow's graph optimizer gives up with an error message where a graph
     # contains the gradient of a leaky ReLU, as the training steps of most discriminators do.
     tf.config.optimizer.set_experimental_options({"remapping": False})
+
+
+def _log_to_stderr() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))
     logger = logging.getLogger("compare_gan")

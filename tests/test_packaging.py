@@ -15,7 +15,7 @@ _ROOT = pathlib.Path(__file__).parents[1]
 _PARTS = (
     "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "NOTICE",
     "README.md", "compare_gan", "docs", "example_configs", "examples", "mkdocs.yml",
-    "pyproject.toml", "setup.py",
+    "pyproject.toml", "requirements-jax.txt", "setup.py",
 )  # fmt: skip
 _TINY = (
     "options.training_steps = 2",

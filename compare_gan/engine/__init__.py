@@ -14,6 +14,8 @@ from compare_gan.engine.checkpoints import (
     list_checkpoints,
     step_of,
 )
+from compare_gan.engine.compilation_cache import use_compilation_cache
+from compare_gan.engine.determinism import make_deterministic
 from compare_gan.engine.fit import Callback, fit
 from compare_gan.engine.interface import Step, Strategy, Update, as_float
 from compare_gan.engine.precision import mixed_precision, with_loss_scale
@@ -46,9 +48,11 @@ __all__ = [
     "fit",
     "is_chief",
     "list_checkpoints",
+    "make_deterministic",
     "make_strategy",
     "mixed_precision",
     "step_of",
     "update",
+    "use_compilation_cache",
     "with_loss_scale",
 ]
