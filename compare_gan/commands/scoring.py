@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
-from compare_gan.errors import UserError
 from compare_gan.commands.start import start_engine
+from compare_gan.errors import UserError
 
 
 @click.command()

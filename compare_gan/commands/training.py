@@ -3,8 +3,8 @@
 import click
 
 from compare_gan.commands.shared_options import config_options, dataset_overrides, eval_options
-from compare_gan.errors import UserError
 from compare_gan.commands.start import start_engine
+from compare_gan.errors import UserError
 
 # `--schedule` is the name of 2019; in code what it chooses is the mode.
 _MODES = ("train", "eval_after_train", "continuous_eval")
