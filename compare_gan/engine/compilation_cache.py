@@ -10,6 +10,8 @@ from compare_gan import files
 
 _log = logging.getLogger(__name__)
 
+_SETTING = "jax_compilation_cache_dir"
+
 
 def use_compilation_cache(option: bool | str = True) -> str | None:
     """Makes JAX keep compiled programs on disk and look for them there.
@@ -33,11 +35,11 @@ def use_compilation_cache(option: bool | str = True) -> str | None:
     import jax
     from jax.experimental.compilation_cache import compilation_cache
 
-    before = jax.config.jax_compilation_cache_dir
+    before = getattr(jax.config, _SETTING)
     folder = option if isinstance(option, str) else option and (before or _own_folder())
     folder = _writable(folder) if folder else None
     if folder != before:
-        jax.config.update("jax_compilation_cache_dir", folder)
+        jax.config.update(_SETTING, folder)
         compilation_cache.reset_cache()  # JAX opens the folder once.
     return folder
 
