@@ -21,7 +21,7 @@ from compare_gan.engine.interface import Step, Strategy, Update, as_float
 from compare_gan.engine.precision import mixed_precision, with_loss_scale
 from compare_gan.engine.progress import ProgressLine
 from compare_gan.engine.signals import DelayedSignals
-from compare_gan.engine.tracing import result_bytes
+from compare_gan.engine.tracing import traced_bytes
 from compare_gan.errors import UserError
 
 if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
@@ -52,8 +52,8 @@ __all__ = [
     "make_deterministic",
     "make_strategy",
     "mixed_precision",
-    "result_bytes",
     "step_of",
+    "traced_bytes",
     "update",
     "use_compilation_cache",
     "with_loss_scale",

@@ -7,10 +7,10 @@ import keras
 import numpy as np
 
 
-def result_bytes(function: Callable[..., Any], *args: Any) -> int:
-    """The total size of all floating-point results of operations in a function, in bytes.
+def traced_bytes(function: Callable[..., Any], *args: Any) -> int:
+    """The size of a function's arguments and of the results of its operations, in bytes.
 
-    Nothing is computed, and variables do not change.
+    Only floating-point tensors count. Nothing is computed, and variables do not change.
 
     Args:
       function: Function of tensors that returns a tensor or a nest of them.
@@ -19,8 +19,8 @@ def result_bytes(function: Callable[..., Any], *args: Any) -> int:
     Example:
       >>> import keras
       >>> from compare_gan import engine
-      >>> engine.result_bytes(lambda x: 2.0 * x, keras.KerasTensor([10, 5], "float32"))
-      200
+      >>> engine.traced_bytes(lambda x: x + x, keras.KerasTensor([10, 5], "float32"))
+      400
     """
     trace = _traced_by_jax if keras.backend.backend() == "jax" else _traced_by_tensorflow
     return sum(trace(function, args))
@@ -47,18 +47,18 @@ def _traced_by_jax(function: Callable[..., Any], args: Any) -> Iterator[int]:
     specs = keras.tree.map_structure(
         lambda each: jax.ShapeDtypeStruct(each.shape, each.dtype), args
     )
-    yield from _float_sizes(jax.make_jaxpr(pure)(*specs).jaxpr)
+    program = jax.make_jaxpr(pure)(*specs).jaxpr
+    for tensor in [*program.invars, *_results(program)]:
+        if jax.numpy.issubdtype(tensor.aval.dtype, np.floating):
+            yield tensor.aval.dtype.itemsize * tensor.aval.size
 
 
-def _float_sizes(program: Any) -> Iterator[int]:
-    """The sizes of the results of a jaxpr's equations; of those with a body, of the body's."""
+def _results(program: Any) -> Iterator[Any]:
+    """The results of a jaxpr's equations; of an equation with a body, those of the body."""
     from jax.extend.core import jaxprs_in_params
-    from jax.numpy import issubdtype
 
     for equation in program.eqns:
         bodies = list(jaxprs_in_params(equation.params))
         for body in bodies:
-            yield from _float_sizes(body)
-        for out in [] if bodies else equation.outvars:
-            if issubdtype(out.aval.dtype, np.floating):
-                yield out.aval.dtype.itemsize * out.aval.size
+            yield from _results(body)
+        yield from [] if bodies else equation.outvars

@@ -56,10 +56,10 @@ def _activation_bytes(gan: ModularGAN, batch_size: int) -> int:
     if gan.num_classes:
         batch["labels"] = batch["fake_labels"] = tensor(batch_size, gan.num_classes)
     return max(
-        engine.result_bytes(
+        engine.traced_bytes(
             lambda b, f: gan.discriminator_loss(b, f).total, batch, batch["images"]
         ),
-        engine.result_bytes(lambda b: gan.generator_loss(b).total, batch),
+        engine.traced_bytes(lambda b: gan.generator_loss(b).total, batch),
     )
 
 

@@ -68,7 +68,7 @@ try:
 except UserError as error:
     found["error"] = str(error)
 
-found["result bytes"] = engine.result_bytes(
+found["traced bytes"] = engine.traced_bytes(
     lambda x: jax.jit(lambda y: jnp.sin(y) + 1.0)(x) * 2.0, keras.KerasTensor([5, 2])
 )
 print(json.dumps(found))

@@ -75,7 +75,7 @@ def test_a_folder_that_cannot_be_made_is_done_without(found, folder):
 
 
 def test_results_inside_of_nested_functions_count_once(found):
-    assert found["result bytes"] == 3 * 4 * 10  # sin, the sum, the product: float32 [5, 2].
+    assert found["traced bytes"] == 4 * 4 * 10  # x, sin, the sum, the product.
 
 
 def test_tensorflow_has_no_such_cache(tmp_path):
