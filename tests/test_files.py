@@ -102,3 +102,13 @@ def test_digests_are_those_of_the_bytes(tmp_path):
         running.add(array.T, file)
     assert running.hex() == running.raw().hex() == expected
     assert files.file_digest(str(tmp_path / "a")) == files.digest("content")
+
+
+def test_the_cache_folder(monkeypatch):
+    monkeypatch.delenv("COMPARE_GAN_CACHE", raising=False)
+    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
+    assert files.cache_dir() == "/somewhere/compare_gan"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    assert files.cache_dir() == os.path.expanduser("~/.cache/compare_gan")
+    monkeypatch.setenv("COMPARE_GAN_CACHE", "/elsewhere")
+    assert files.cache_dir() == "/elsewhere"

@@ -1,5 +1,6 @@
 """A source distribution and a wheel of it hold everything, and the wheel works outside of here."""
 
+import importlib.metadata
 import os
 import pathlib
 import shutil
@@ -10,12 +11,13 @@ import tarfile
 import zipfile
 
 import pytest
+from packaging.requirements import Requirement
 
 _ROOT = pathlib.Path(__file__).parents[1]
 _PARTS = (
     "CHANGELOG.md", "CITATION.cff", "CONTRIBUTING.md", "LICENSE", "MANIFEST.in", "NOTICE",
     "README.md", "compare_gan", "docs", "example_configs", "examples", "mkdocs.yml",
-    "pyproject.toml", "setup.py",
+    "pyproject.toml", "requirements-jax.txt", "setup.py",
 )  # fmt: skip
 _TINY = (
     "options.training_steps = 2",
@@ -97,6 +99,20 @@ def test_the_wheel_is_whole(wheel):
     assert licences == {"LICENSE", "NOTICE", "compare_gan/datasets/data/LICENSE.fashion_mnist"}
     for line in ("License: Apache-2.0", "Requires-Python: >=3.10", "Provides-Extra: test"):
         assert f"\n{line}\n" in metadata_text
+
+
+def test_the_requirements_without_tensorflow_are_those_of_the_wheel(wheel):
+    [info] = (path for path in zipfile.Path(wheel).iterdir() if path.name.endswith(".dist-info"))
+    needed = [Requirement(line) for line in importlib.metadata.PathDistribution(info).requires]
+    always = {str(each) for each in needed if each.marker is None}
+    extra = {str(each) for each in needed if str(each.marker) == 'extra == "jax"'}
+    lines = (_ROOT / "requirements-jax.txt").read_text().splitlines()
+    listed = {line for line in lines if not line.startswith("#")}
+    assert {f'{line}; extra == "jax"' for line in listed - always} == extra
+    assert {Requirement(line).name for line in always - listed} == {
+        "importlib_resources", "setuptools", "tensorflow", "tensorflow-datasets",
+        "tensorflow-gan", "tensorflow-hub", "tf-keras",
+    }  # fmt: skip
 
 
 def test_the_installed_wheel_trains_a_config_by_its_name(wheel, tmp_path):

@@ -1,10 +1,16 @@
-"""What the command line sets before TensorFlow is imported."""
+"""The engine of a command, and what the command line sets before it is imported."""
 
+import json
+import logging
 import os
 import subprocess
 import sys
 
+import keras
 import pytest
+
+from compare_gan import startup
+from compare_gan.errors import UserError
 
 _SCRIPT = """
 import os
@@ -33,3 +39,102 @@ def test_one_dnn_is_on_and_threads_are_as_many_as_cores_unless_the_user_says_oth
         [sys.executable, "-c", _SCRIPT], env=kept | own, capture_output=True, text=True, check=True
     )
     assert run.stdout.split() == expected
+
+
+@pytest.fixture(name="choose")
+def _choose(monkeypatch, tmp_path, capsys):
+    """Prepares the engine of a process in which neither Keras nor TensorFlow has been imported.
+
+    Returns the engine and the log.
+    """
+
+    def choose(variable, file, installed):
+        monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+        monkeypatch.setenv("KERAS_BACKEND", variable)
+        if file is not None:
+            (tmp_path / "keras.json").write_text(json.dumps({"backend": file}))
+        monkeypatch.delitem(sys.modules, "keras", raising=False)
+        monkeypatch.setattr(sys, "path", list(sys.path))
+        monkeypatch.setattr(startup, "_is_installed", lambda module: module in installed)
+        monkeypatch.setattr(startup, "_load_tensorflow", lambda: print("loads TensorFlow"))
+        engine = startup.prepare_engine()
+        out, log = capsys.readouterr()
+        assert os.environ["KERAS_BACKEND"] == engine
+        assert out == ("loads TensorFlow\n" if engine == "tensorflow" else "")
+        return engine, log.replace(str(tmp_path), "HOME").strip()
+
+    logger = logging.getLogger("compare_gan")
+    before = (logger.handlers, logger.level, logger.propagate)
+    yield choose
+    logger.handlers, logger.level, logger.propagate = before
+
+
+_BOTH = ("tensorflow", "jax")
+
+
+@pytest.mark.parametrize(
+    ("variable", "file", "installed", "engine", "log"),
+    (
+        ("", None, _BOTH, "tensorflow", ""),
+        ("", "tensorflow", _BOTH, "tensorflow", ""),
+        ("", "jax", _BOTH, "jax", "HOME/keras.json makes JAX the engine."),
+        ("jax", "tensorflow", _BOTH, "jax", ""),
+        ("tensorflow", "jax", _BOTH, "tensorflow", ""),
+        ("tensorflow", "torch", _BOTH, "tensorflow", ""),
+        ("jax", "torch", ("jax",), "jax", ""),
+        # Keras has written this file by itself.
+        ("", "tensorflow", ("jax",), "jax", "TensorFlow is not installed: JAX is the engine."),
+        ("", None, ("jax",), "jax", "TensorFlow is not installed: JAX is the engine."),
+    ),
+)
+def test_the_engine_is_chosen_where_keras_looks(choose, variable, file, installed, engine, log):
+    assert choose(variable, file, installed) == (engine, log)
+
+
+@pytest.mark.parametrize(
+    ("variable", "file", "installed", "message"),
+    (
+        ("jaxx", None, _BOTH,
+         "KERAS_BACKEND is 'jaxx', but a command runs on tensorflow or jax. Did you mean 'jax'?"),
+        ("torch", None, (*_BOTH, "torch"),
+         "KERAS_BACKEND is 'torch', but a command runs on tensorflow or jax."),
+        ("", "torch", (*_BOTH, "torch"),
+         r"The backend in .*keras\.json is 'torch', but a command runs on tensorflow or jax."),
+        ("jax", None, ("tensorflow",),
+         "KERAS_BACKEND is 'jax', but JAX is not installed: `pip install"),
+        ("tensorflow", None, ("jax",),
+         "KERAS_BACKEND is 'tensorflow', but TensorFlow is not installed: `pip install"),
+        ("", None, (), "Neither TensorFlow nor JAX is installed: `pip install"),
+    ),
+)  # fmt: skip
+def test_an_engine_that_cannot_be_is_refused(choose, variable, file, installed, message):
+    with pytest.raises(UserError, match=message) as error:
+        choose(variable, file, installed)
+    assert "\n" not in str(error.value)
+
+
+def test_a_damaged_config_file_of_keras_counts_for_nothing(choose, tmp_path):
+    (tmp_path / "keras.json").write_text("{")
+    assert choose("", None, _BOTH) == ("tensorflow", "")
+
+
+def test_keras_cannot_change_its_backend(monkeypatch):
+    assert keras.backend.backend() == "tensorflow"
+    monkeypatch.setenv("KERAS_BACKEND", "jax")
+    monkeypatch.setattr(startup, "_is_installed", lambda module: True)
+    message = "'jax', but Keras has been imported with the backend 'tensorflow' already"
+    with pytest.raises(UserError, match=message):
+        startup.prepare_engine()
+
+
+def test_programs_for_tensorflow_refuse_another_engine(monkeypatch):
+    monkeypatch.setattr(startup, "prepare_engine", lambda: "jax")
+    with pytest.raises(UserError, match="needs KERAS_BACKEND=tensorflow, it is 'jax'"):
+        startup.prepare_tensorflow()
+
+
+def test_what_needs_tensorflow_says_so(monkeypatch):
+    assert startup.import_tensorflow("This test") is sys.modules["tensorflow"]
+    monkeypatch.setitem(sys.modules, "tensorflow", None)
+    with pytest.raises(UserError, match=r"^A SavedModel needs TensorFlow, which is not "):
+        startup.import_tensorflow("A SavedModel")

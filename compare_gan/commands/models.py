@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from compare_gan.commands.start import start_engine
 from compare_gan.errors import UserError
-from compare_gan.startup import prepare_tensorflow
 
 
 @click.command()
@@ -53,7 +53,7 @@ def sample(
 
     Reads no training data. Without --num or --interpolate: a grid with one class per row.
     """
-    prepare_tensorflow()
+    start_engine()
     from compare_gan import sampling
     from compare_gan.training.run_dir import RunDir
 
@@ -96,7 +96,7 @@ def export(
     A SavedModel needs nothing but TensorFlow: its signature takes z (and labels) and returns
     images in [0, 1].
     """
-    prepare_tensorflow()
+    start_engine()
     from compare_gan.hub.exporter import export as write
     from compare_gan.training.run_dir import RunDir
 
@@ -131,7 +131,7 @@ def import_weights(
 
     Architecture, image size and classes follow from the names and shapes of the variables.
     """  # noqa: D301
-    prepare_tensorflow()
+    start_engine()
     from compare_gan import hub
 
     click.echo(hub.import_weights(source, model_dir, gin_configs, gin_bindings))

@@ -5,8 +5,8 @@ from typing import Any
 
 import click
 
+from compare_gan.commands.start import start_engine
 from compare_gan.errors import UserError
-from compare_gan.startup import prepare_tensorflow
 
 
 @click.command()
@@ -83,7 +83,7 @@ def metrics(
       an .npz with `mu` and `sigma`, for FID only
       a data set or a split of one: fashion_mnist_10k, cifar10:test, tfds:NAME:SPLIT
     """  # noqa: D301
-    prepare_tensorflow()
+    start_engine()
     from compare_gan import config, files
     from compare_gan.evaluation import pictures as metric_pictures
     from compare_gan.evaluation.score_sets import score_sets
@@ -128,7 +128,7 @@ def compare(results: tuple[str, ...], every: bool) -> None:
 
     RESULTS are run directories, results.jsonl files, and files that `compare_gan metrics` wrote.
     """
-    prepare_tensorflow()  # Which the evaluation imports.
+    start_engine()
     from compare_gan.evaluation import comparison
 
     rows: list[Any] = []

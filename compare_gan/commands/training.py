@@ -3,8 +3,8 @@
 import click
 
 from compare_gan.commands.shared_options import config_options, dataset_overrides, eval_options
+from compare_gan.commands.start import start_engine
 from compare_gan.errors import UserError
-from compare_gan.startup import prepare_tensorflow
 
 # `--schedule` is the name of 2019; in code what it chooses is the mode.
 _MODES = ("train", "eval_after_train", "continuous_eval")
@@ -51,7 +51,7 @@ def train(
     A run that is started again with the same --model_dir resumes from its newest checkpoint.
     `compare_gan configs` lists the configs that --gin_config takes by name.
     """
-    prepare_tensorflow()
+    start_engine()
     from compare_gan import config
     from compare_gan.training import modes
     from compare_gan.training.experiment import Experiment
@@ -95,7 +95,7 @@ def label(
     dataset.inferred_labels = True; runs that name the folder in infer_labels.label_dir share it.
     When it is started again after an interruption, it resumes from its newest checkpoint.
     """
-    prepare_tensorflow()
+    start_engine()
     from compare_gan import config
     from compare_gan.training.labelling import infer_labels
 
@@ -125,7 +125,7 @@ def evaluate(
 
     Adds a row to scores.csv and to results.jsonl.
     """
-    prepare_tensorflow()
+    start_engine()
     from compare_gan import config
     from compare_gan.training import modes
     from compare_gan.training.experiment import Experiment

@@ -14,11 +14,14 @@ from compare_gan.engine.checkpoints import (
     list_checkpoints,
     step_of,
 )
+from compare_gan.engine.compilation_cache import use_compilation_cache
+from compare_gan.engine.determinism import make_deterministic
 from compare_gan.engine.fit import Callback, fit
 from compare_gan.engine.interface import Step, Strategy, Update, as_float
 from compare_gan.engine.precision import mixed_precision, with_loss_scale
 from compare_gan.engine.progress import ProgressLine
 from compare_gan.engine.signals import DelayedSignals
+from compare_gan.engine.tracing import traced_bytes
 from compare_gan.errors import UserError
 
 if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
@@ -52,10 +55,13 @@ __all__ = [
     "fit",
     "is_chief",
     "list_checkpoints",
+    "make_deterministic",
     "make_strategy",
     "mixed_precision",
     "on_several_hosts",
     "step_of",
+    "traced_bytes",
     "update",
+    "use_compilation_cache",
     "with_loss_scale",
 ]

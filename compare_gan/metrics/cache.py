@@ -17,13 +17,6 @@ _log = logging.getLogger(__name__)
 _KEY = "key"  # The entry of a file that holds its key, to detect damage and collisions.
 
 
-def cache_dir() -> str:
-    """Returns $COMPARE_GAN_CACHE, or else `compare_gan` in the user's cache folder."""
-    return os.environ.get("COMPARE_GAN_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "compare_gan"
-    )
-
-
 def cached(
     key: Mapping[str, object], compute: Callable[[], dict[str, np.ndarray]]
 ) -> dict[str, np.ndarray]:
@@ -40,7 +33,7 @@ def cached(
       The arrays by name, even if the cache cannot be written.
     """
     text = json.dumps(key, sort_keys=True)
-    path = os.path.join(cache_dir(), _file_name(key, text))
+    path = os.path.join(files.cache_dir(), _file_name(key, text))
     arrays = _read(path, text)
     if arrays is None:
         arrays = compute()

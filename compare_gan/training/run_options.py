@@ -122,8 +122,8 @@ class RunConfig:
       save_checkpoints_steps: Generator steps between checkpoints.
       keep_checkpoint_max: Number of checkpoints to keep.
       sample_steps: Generator steps between sample grids; None = `save_checkpoints_steps`.
-      deterministic: Whether to use TensorFlow's op determinism, which makes the results of equal
-        runs equal bit by bit.
+      deterministic: Whether to make the results of equal runs equal bit by bit; see
+        `engine.make_deterministic`.
       jit_compile: Whether to compile a step with XLA; None = only on GPU and TPU.
       winograd: Whether to use Winograd's algorithm for large convolutions with at least 128
         channels in training; results are equal up to rounding. None = on CPU, unless XLA compiles
@@ -133,6 +133,8 @@ class RunConfig:
         (with a dynamic loss scale), or None for Keras's setting, by default float32. Variables,
         optimizers, moments, losses, sampling and evaluation are always float32.
       distribution: One of `auto`, `one_device`, `mirrored`, `multi_worker`, `tpu`.
+      compilation_cache: Whether compiled programs are kept on disk under JAX, or the folder for
+        them; see `engine.use_compilation_cache`.
 
     Raises:
       UserError: A value is not allowed.
@@ -154,6 +156,7 @@ class RunConfig:
     winograd: bool | None = None
     mixed_precision: str | None = None
     distribution: str = "auto"
+    compilation_cache: bool | str = True
 
     def __post_init__(self) -> None:
         if self.tf_random_seed is not None:

@@ -6,10 +6,10 @@ import math
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 
 from compare_gan import files
 from compare_gan.engine.progress import ProgressLine
+from compare_gan.training.events import EventFile
 
 
 class Summaries:
@@ -27,16 +27,16 @@ class Summaries:
 
     def __init__(self, log: str, tensorboard: str, first_step: int = 0):
         self._log = log
-        self._writer = tf.summary.create_file_writer(tensorboard)
+        self._events = EventFile(tensorboard)
         rows = [row for row in read_log(log) if row["step"] <= first_step]
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         files.write_text(log, lines)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Writes scalars of one step; values that are not finite become null in log.jsonl."""
-        with self._writer.as_default(step):
-            for name, value in values.items():
-                tf.summary.scalar(name, value)
+        for name, value in values.items():
+            self._events.scalar(step, name, value)
+        self._events.flush()  # TensorBoard shows a run that goes on.
         row = {"step": step} | {
             name: float(value) if math.isfinite(value) else None for name, value in values.items()
         }
@@ -45,13 +45,11 @@ class Summaries:
 
     def text(self, name: str, content: str) -> None:
         """Shows a text (the config) in TensorBoard."""
-        with self._writer.as_default(0):
-            tf.summary.text(name, f"```\n{content}\n```")
+        self._events.text(0, name, f"```\n{content}\n```")
 
     def grid(self, step: int, name: str, picture: np.ndarray) -> None:
         """Shows a picture (uint8 [h, w, c]) in TensorBoard."""
-        with self._writer.as_default(step):
-            tf.summary.image(name, picture[None])
+        self._events.image(step, name, picture)
 
     def read(self) -> list[dict[str, Any]]:
         """The rows of the log, oldest first."""
@@ -59,7 +57,7 @@ class Summaries:
 
     def flush(self) -> None:
         """Writes everything to disk."""
-        self._writer.flush()
+        self._events.flush()
 
 
 def read_log(path: str) -> list[dict[str, Any]]:

@@ -26,10 +26,9 @@ _log = logging.getLogger(__name__)
 
 def make_strategy(run_config: RunConfig) -> engine.Strategy:
     """The devices of a run; has to be called before any other operation of the backend."""
-    if run_config.deterministic and keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
-
-        tf.config.experimental.enable_op_determinism()
+    if run_config.deterministic:
+        engine.make_deterministic()
+    engine.use_compilation_cache(run_config.compilation_cache)
     return engine.make_strategy(run_config.distribution, run_config.single_core)
 
 

@@ -96,11 +96,3 @@ def test_an_interrupted_computation_leaves_nothing(folder):
     with pytest.raises(KeyboardInterrupt):
         cache.cached(_KEY, fail)
     assert not folder.exists() or os.listdir(folder) == []
-
-
-def test_folders(monkeypatch):
-    monkeypatch.delenv("COMPARE_GAN_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/somewhere")
-    assert cache.cache_dir() == "/somewhere/compare_gan"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    assert cache.cache_dir() == os.path.expanduser("~/.cache/compare_gan")

@@ -10,7 +10,6 @@ import numpy as np
 
 from compare_gan import files
 from compare_gan.errors import UserError
-from compare_gan.metrics.cache import cache_dir
 
 _TIMEOUT = 30  # Seconds without a response.
 
@@ -32,7 +31,7 @@ class WeightsFile:
 
 def weights_dir() -> str:
     """Returns the folder of the cache in which weights are searched and stored."""
-    return os.path.join(cache_dir(), "weights")
+    return os.path.join(files.cache_dir(), "weights")
 
 
 def given_file(path: str, parameter: str) -> str:

@@ -1,0 +1,26 @@
+"""Runs commands of the command line in one process, one after the other.
+
+`python run_commands.py COMMANDS.json RESULTS.json`: from a list of lists of arguments to a list of
+[exit status, standard output, standard error], and the names of the imported packages.
+"""
+
+import contextlib
+import io
+import json
+import pathlib
+import sys
+
+from compare_gan import main
+
+results = []
+for arguments in json.loads(pathlib.Path(sys.argv[1]).read_text()):
+    out, err, status = io.StringIO(), io.StringIO(), 0
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main.main(arguments)
+        except SystemExit as error:
+            status = error.code
+    results.append([status, out.getvalue(), err.getvalue()])
+    print(arguments[:1], status, err.getvalue()[-2000:], flush=True)
+packages = sorted({name.split(".")[0] for name, module in sys.modules.items() if module})
+pathlib.Path(sys.argv[2]).write_text(json.dumps({"results": results, "packages": packages}))
