@@ -22,9 +22,15 @@ from compare_gan.engine.signals import DelayedSignals
 from compare_gan.errors import UserError
 
 if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
-    from compare_gan.engine.tensorflow import Loop, is_chief, make_strategy, update
+    from compare_gan.engine.tensorflow import (
+        Loop,
+        activation_bytes,
+        is_chief,
+        make_strategy,
+        update,
+    )
 elif keras.backend.backend() == "jax":
-    from compare_gan.engine.jax import Loop, is_chief, make_strategy, update
+    from compare_gan.engine.jax import Loop, activation_bytes, is_chief, make_strategy, update
 else:
     raise UserError(
         "Training, sampling and evaluation run on Keras's backends TensorFlow and JAX: "
@@ -42,6 +48,7 @@ __all__ = [
     "Step",
     "Strategy",
     "Update",
+    "activation_bytes",
     "as_float",
     "fit",
     "is_chief",

@@ -1,16 +1,14 @@
 """`compare_gan train --dry-run`: a description of a run, without running it."""
 
-from collections.abc import Callable, Iterable
-from typing import Any
+from collections.abc import Iterable
 
 import keras
 import numpy as np
-import tensorflow as tf
 
-from compare_gan import config
+from compare_gan import config, engine
 from compare_gan.gans import ModularGAN
 from compare_gan.training.experiment import Experiment
-from compare_gan.training.state import TrainState
+from compare_gan.training.state import HostInteger, TrainState
 
 
 def describe(experiment: Experiment) -> str:
@@ -43,34 +41,24 @@ def describe(experiment: Experiment) -> str:
 def _activation_bytes(gan: ModularGAN, batch_size: int) -> int:
     """Memory of the tensors in the forward pass of a step, in bytes.
 
-    An upper bound of the memory that the backward pass needs: the total size of all float results
-    in the traced graph of the loss.
+    An upper bound of the memory that the backward pass needs; see `engine.activation_bytes`.
     """
 
-    def specs(*shape: int, dtype: tf.DType = tf.float32) -> tf.TensorSpec:
-        return tf.TensorSpec(shape, dtype)
+    def spec(*shape: int, dtype: str = "float32") -> keras.KerasTensor:
+        return keras.KerasTensor(shape, dtype)
 
     batch = {
-        "images": specs(batch_size, *gan.image_shape),
-        "z": specs(batch_size, gan.z_dim),
-        "seed": specs(2, dtype=tf.int32),
+        "images": spec(batch_size, *gan.image_shape),
+        "z": spec(batch_size, gan.z_dim),
+        "seed": spec(2, dtype="int32"),
     }
     if gan.num_classes:
-        batch["labels"] = batch["fake_labels"] = specs(batch_size, gan.num_classes)
-
-    def size(fn: Callable[..., tf.Tensor], *args: Any) -> int:
-        graph = tf.function(fn).get_concrete_function(*args).graph
-        outputs = [
-            out
-            for op in graph.get_operations()
-            for out in op.outputs
-            if out.dtype.is_floating and out.shape.is_fully_defined()
-        ]
-        return sum(out.dtype.size * int(np.prod(out.shape)) for out in outputs)
-
+        batch["labels"] = batch["fake_labels"] = spec(batch_size, gan.num_classes)
     return max(
-        size(lambda b, f: gan.discriminator_loss(b, f).total, batch, batch["images"]),
-        size(lambda b: gan.generator_loss(b).total, batch),
+        engine.activation_bytes(
+            lambda b, f: gan.discriminator_loss(b, f).total, batch, batch["images"]
+        ),
+        engine.activation_bytes(lambda b: gan.generator_loss(b).total, batch),
     )
 
 
@@ -78,8 +66,9 @@ def _count(variables: Iterable[keras.Variable]) -> int:
     return sum(int(np.prod(variable.shape)) for variable in variables)
 
 
-def _bytes(variable: tf.Variable) -> int:
-    return int(np.prod(variable.shape)) * variable.dtype.size
+def _bytes(variable: keras.Variable | HostInteger) -> int:
+    dtype = keras.backend.standardize_dtype(variable.dtype)
+    return int(np.prod(variable.shape)) * np.dtype(dtype).itemsize
 
 
 def _mebibytes(count: int) -> str:
