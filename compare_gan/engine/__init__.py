@@ -21,19 +21,26 @@ from compare_gan.engine.interface import Step, Strategy, Update, as_float
 from compare_gan.engine.precision import mixed_precision, with_loss_scale
 from compare_gan.engine.progress import ProgressLine
 from compare_gan.engine.signals import DelayedSignals
-from compare_gan.engine.tracing import traced_bytes
 from compare_gan.errors import UserError
 
 if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
     from compare_gan.engine.tensorflow import (
         Loop,
+        activation_bytes,
         is_chief,
         make_strategy,
         on_several_hosts,
         update,
     )
 elif keras.backend.backend() == "jax":
-    from compare_gan.engine.jax import Loop, is_chief, make_strategy, on_several_hosts, update
+    from compare_gan.engine.jax import (
+        Loop,
+        activation_bytes,
+        is_chief,
+        make_strategy,
+        on_several_hosts,
+        update,
+    )
 else:
     raise UserError(
         "Training, sampling and evaluation run on Keras's backends TensorFlow and JAX: "
@@ -51,6 +58,7 @@ __all__ = [
     "Step",
     "Strategy",
     "Update",
+    "activation_bytes",
     "as_float",
     "fit",
     "is_chief",
@@ -60,7 +68,6 @@ __all__ = [
     "mixed_precision",
     "on_several_hosts",
     "step_of",
-    "traced_bytes",
     "update",
     "use_compilation_cache",
     "with_loss_scale",

@@ -1,6 +1,6 @@
 """Image grids and curves, written as PNG."""
 
 from compare_gan.plots.curves import plot_curves
-from compare_gan.plots.grids import class_grid, image_grid, save_png
+from compare_gan.plots.grids import class_grid, encode_png, image_grid, save_png, write_png
 
-__all__ = ["class_grid", "image_grid", "plot_curves", "save_png"]
+__all__ = ["class_grid", "encode_png", "image_grid", "plot_curves", "save_png", "write_png"]

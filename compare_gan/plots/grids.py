@@ -66,6 +66,48 @@ def class_grid(rows: Sequence[np.ndarray], names: Sequence[str]) -> np.ndarray:
     return np.concatenate([labels, grid], axis=1)
 
 
+def encode_png(picture: np.ndarray, compress_level: int = 6) -> bytes:
+    """A picture as the content of a PNG file.
+
+    Args:
+      picture: uint8 [h, w, 1 or 3].
+      compress_level: Compression level of zlib, 0 (fast) to 9 (small).
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.plots import encode_png
+      >>> encode_png(np.zeros((8, 8, 3), np.uint8))[1:4]
+      b'PNG'
+    """
+    if picture.shape[-1] == 1:
+        picture = picture[:, :, 0]
+    encoded = io.BytesIO()
+    Image.fromarray(picture).save(encoded, format="PNG", compress_level=compress_level)
+    return encoded.getvalue()
+
+
+def write_png(png: bytes, path: str) -> None:
+    """Writes an encoded picture, whole or not at all.
+
+    Args:
+      png: Content of the file.
+      path: Path of the file, which is replaced if it exists; its folder is created if needed.
+
+    Example:
+      >>> import os, tempfile
+      >>> import numpy as np
+      >>> from compare_gan.plots import encode_png, write_png
+      >>> png = encode_png(np.zeros((8, 8, 3), np.uint8))
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     write_png(png, os.path.join(folder, "black.png"))
+      ...     print(os.listdir(folder))
+      ['black.png']
+    """
+    # Not flushed to disk, which would take longer than drawing a small picture again.
+    with files.atomic(path, durable=False) as temporary, open(temporary, "wb") as file:
+        file.write(png)
+
+
 def save_png(picture: np.ndarray, path: str, compress_level: int = 6) -> None:
     """Writes a picture as PNG, whole or not at all.
 
@@ -83,14 +125,8 @@ def save_png(picture: np.ndarray, path: str, compress_level: int = 6) -> None:
       ...     print(os.listdir(folder))
       ['black.png']
     """
-    if picture.shape[-1] == 1:
-        picture = picture[:, :, 0]
     # Encoded in memory first: for small pictures this is faster than Pillow's writing to a file.
-    encoded = io.BytesIO()
-    Image.fromarray(picture).save(encoded, format="PNG", compress_level=compress_level)
-    # Not flushed to disk, which would take longer than drawing a small picture again.
-    with files.atomic(path, durable=False) as temporary, open(temporary, "wb") as file:
-        file.write(encoded.getbuffer())
+    write_png(encode_png(picture, compress_level), path)
 
 
 def _lay_out(rows: Sequence[np.ndarray], columns: int) -> np.ndarray:

@@ -8,7 +8,7 @@ import numpy as np
 from compare_gan import config, engine
 from compare_gan.gans import ModularGAN
 from compare_gan.training.experiment import Experiment
-from compare_gan.training.state import TrainState
+from compare_gan.training.state import HostInteger, TrainState
 
 
 def describe(experiment: Experiment) -> str:
@@ -41,25 +41,24 @@ def describe(experiment: Experiment) -> str:
 def _activation_bytes(gan: ModularGAN, batch_size: int) -> int:
     """Memory of the tensors in the forward pass of a step, in bytes.
 
-    An upper bound of the memory that the backward pass needs: the total size of all float results
-    in the traced graph of the loss.
+    An upper bound of the memory that the backward pass needs; see `engine.activation_bytes`.
     """
 
-    def tensor(*shape: int, dtype: str = "float32") -> keras.KerasTensor:
+    def spec(*shape: int, dtype: str = "float32") -> keras.KerasTensor:
         return keras.KerasTensor(shape, dtype)
 
     batch = {
-        "images": tensor(batch_size, *gan.image_shape),
-        "z": tensor(batch_size, gan.z_dim),
-        "seed": tensor(2, dtype="int32"),
+        "images": spec(batch_size, *gan.image_shape),
+        "z": spec(batch_size, gan.z_dim),
+        "seed": spec(2, dtype="int32"),
     }
     if gan.num_classes:
-        batch["labels"] = batch["fake_labels"] = tensor(batch_size, gan.num_classes)
+        batch["labels"] = batch["fake_labels"] = spec(batch_size, gan.num_classes)
     return max(
-        engine.traced_bytes(
+        engine.activation_bytes(
             lambda b, f: gan.discriminator_loss(b, f).total, batch, batch["images"]
         ),
-        engine.traced_bytes(lambda b: gan.generator_loss(b).total, batch),
+        engine.activation_bytes(lambda b: gan.generator_loss(b).total, batch),
     )
 
 
@@ -67,7 +66,7 @@ def _count(variables: Iterable[keras.Variable]) -> int:
     return sum(int(np.prod(variable.shape)) for variable in variables)
 
 
-def _bytes(variable: keras.Variable) -> int:
+def _bytes(variable: keras.Variable | HostInteger) -> int:
     dtype = keras.backend.standardize_dtype(variable.dtype)
     return int(np.prod(variable.shape)) * np.dtype(dtype).itemsize
 

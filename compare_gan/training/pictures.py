@@ -55,9 +55,8 @@ class PictureTaker:
         """Writes the grid of samples at this step, also as `samples.png` of the run."""
         self._state.update_sampling_generator(self._sampler.network)
         picture = sample_grid(self._sampler, columns=_COLUMNS, seed=_SEED)
-        grids.save_png(picture, os.path.join(self._run.samples, f"step_{step:07}.png"))
-        grids.save_png(picture, self._run.file("samples.png"))
-        self._summaries.grid(step, "samples", picture)
+        of_step = os.path.join(self._run.samples, f"step_{step:07}.png")
+        self._write(step, "samples", picture, of_step, self._run.file("samples.png"))
 
     def real(self) -> None:
         """Writes a grid of real images, one class per row, of images with a label in training.
@@ -85,8 +84,7 @@ class PictureTaker:
             picture = grids.class_grid(rows, row_names(self._dataset.class_names, classes))
         else:
             picture = grids.image_grid(np.stack(found[0]), _COLUMNS)
-        grids.save_png(picture, os.path.join(self._run.samples, "real.png"))
-        self._summaries.grid(0, "real", picture)
+        self._write(0, "real", picture, os.path.join(self._run.samples, "real.png"))
 
     def curves(self) -> None:
         """Writes `losses.png`: every loss over the steps."""
@@ -100,3 +98,10 @@ class PictureTaker:
             if name.startswith("loss/")
         }
         curves.plot_curves(series, self._run.file("losses.png"), ylabel="loss")
+
+    def _write(self, step: int, name: str, picture: np.ndarray, *paths: str) -> None:
+        """Writes a picture to files and TensorBoard; encodes it once, which takes longest."""
+        png = grids.encode_png(picture)
+        for path in paths:
+            grids.write_png(png, path)
+        self._summaries.picture(step, name, png)

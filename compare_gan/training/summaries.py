@@ -2,21 +2,25 @@
 
 import contextlib
 import json
+import logging
 import math
-from typing import Any
-
-import numpy as np
+from typing import TYPE_CHECKING, Any
 
 from compare_gan import files
 from compare_gan.engine.progress import ProgressLine
-from compare_gan.training.events import EventFile
+
+if TYPE_CHECKING:
+    from compare_gan.training.tensorboard_events import EventWriter
+
+_log = logging.getLogger(__name__)
 
 
 class Summaries:
-    """Writes scalars, texts and image grids of a run to TensorBoard, scalars also to a log.
+    """Writes scalars, texts and pictures of a run to TensorBoard, scalars also to a log.
 
     The log has one line of JSON for each call of the compiled loop: step, images per second, and
-    the mean of each value over the steps of the call.
+    the mean of each value over the steps of the call. Where the package `tensorboard` is not
+    installed, which a warning says, there is the log alone.
 
     Args:
       log: Path of the log.
@@ -27,16 +31,16 @@ class Summaries:
 
     def __init__(self, log: str, tensorboard: str, first_step: int = 0):
         self._log = log
-        self._events = EventFile(tensorboard)
+        self._events = _event_writer(tensorboard)
         rows = [row for row in read_log(log) if row["step"] <= first_step]
         lines = "".join(json.dumps(row) + "\n" for row in rows)
         files.write_text(log, lines)
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Writes scalars of one step; values that are not finite become null in log.jsonl."""
-        for name, value in values.items():
-            self._events.scalar(step, name, value)
-        self._events.flush()  # TensorBoard shows a run that goes on.
+        if self._events:
+            self._events.scalars(step, values)
+            self._events.flush()  # TensorBoard follows the run as closely as the log does.
         row = {"step": step} | {
             name: float(value) if math.isfinite(value) else None for name, value in values.items()
         }
@@ -45,19 +49,35 @@ class Summaries:
 
     def text(self, name: str, content: str) -> None:
         """Shows a text (the config) in TensorBoard."""
-        self._events.text(0, name, f"```\n{content}\n```")
+        if self._events:
+            self._events.text(0, name, f"```\n{content}\n```")
 
-    def grid(self, step: int, name: str, picture: np.ndarray) -> None:
-        """Shows a picture (uint8 [h, w, c]) in TensorBoard."""
-        self._events.image(step, name, picture)
+    def picture(self, step: int, name: str, png: bytes) -> None:
+        """Shows a picture, encoded as PNG, in TensorBoard."""
+        if self._events:
+            self._events.picture(step, name, png)
 
     def read(self) -> list[dict[str, Any]]:
         """The rows of the log, oldest first."""
         return read_log(self._log)
 
     def flush(self) -> None:
-        """Writes everything to disk."""
-        self._events.flush()
+        """Writes to disk everything that TensorBoard shows; the log is there already."""
+        if self._events:
+            self._events.flush()
+
+
+def _event_writer(folder: str) -> "EventWriter | None":
+    try:
+        from compare_gan.training.tensorboard_events import EventWriter
+    except ModuleNotFoundError as error:
+        _log.warning(
+            "The run writes no events for TensorBoard, because the package '%s' is not installed: "
+            "its scalars are in log.jsonl.",
+            error.name,
+        )
+        return None
+    return EventWriter(folder)
 
 
 def read_log(path: str) -> list[dict[str, Any]]:

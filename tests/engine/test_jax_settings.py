@@ -74,10 +74,6 @@ def test_a_folder_that_cannot_be_made_is_done_without(found, folder):
     assert found["message"] == [f"Compiled programs are not cached: Not a directory: {path}."]
 
 
-def test_results_inside_of_nested_functions_count_once(found):
-    assert found["traced bytes"] == 4 * 4 * 10  # x, sin, the sum, the product.
-
-
 def test_tensorflow_has_no_such_cache(tmp_path):
     assert engine.use_compilation_cache(str(tmp_path / "cache")) is None
     assert not (tmp_path / "cache").exists()

@@ -152,7 +152,10 @@ def _compute(folder: pathlib.Path, pattern: str) -> None:
         else:
             key, arguments = architecture, (architecture,)
         if key not in states:
-            states[key] = (made := make_state(*arguments)), [v.numpy() for v in made.all_variables()]
+            states[key] = (
+                (made := make_state(*arguments)),
+                [v.numpy() for v in made.all_variables()],
+            )
         made, start = states[key]
         file = folder / f"{name.replace('/', '-')}.npz"
         if on_tensorflow:

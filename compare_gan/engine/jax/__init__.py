@@ -1,7 +1,16 @@
 """The engine of JAX: `jax.jit` over a mesh of all devices, with Keras variables as its state."""
 
+from compare_gan.engine.jax.activations import activation_bytes
 from compare_gan.engine.jax.distribution import Devices, is_chief, make_strategy, on_several_hosts
 from compare_gan.engine.jax.loop import Loop
 from compare_gan.engine.jax.update import update
 
-__all__ = ["Devices", "Loop", "is_chief", "make_strategy", "on_several_hosts", "update"]
+__all__ = [
+    "Devices",
+    "Loop",
+    "activation_bytes",
+    "is_chief",
+    "make_strategy",
+    "on_several_hosts",
+    "update",
+]

@@ -1,0 +1,78 @@
+"""The checks of `test_activations.py` that need JAX; run with KERAS_BACKEND=jax."""
+
+import jax
+import jax.numpy as jnp
+import keras
+
+from compare_gan import engine, gans
+
+X = keras.KerasTensor((10, 20))
+SIZE = 4 * 10 * 20  # Of x, in bytes.
+
+
+def check_inner_programs() -> None:
+    def twice(x):
+        return jnp.exp(jnp.sin(x))
+
+    @jax.custom_vjp
+    def with_own_gradient(x):
+        return twice(x)
+
+    with_own_gradient.defvjp(lambda x: (twice(x), x), lambda x, d: (d * x,))
+
+    def chosen(x):
+        return jax.lax.cond(x[0, 0] > 0, twice, jnp.sin, x)
+
+    def repeated(x):
+        return jax.lax.scan(lambda carry, _: (twice(carry), None), x, length=5)[0]
+
+    def scattered(x):
+        return x.at[jnp.zeros(3, "int32")].add(1.0)
+
+    def integers(x):
+        return jnp.argsort(x.astype("int32"), axis=0)
+
+    count = engine.activation_bytes
+    assert count(twice, X) == 2 * SIZE
+    assert count(jax.jit(jax.jit(twice)), X) == 2 * SIZE
+    assert count(jax.nn.relu, X) == SIZE  # A custom_jvp inside of a jit.
+    assert count(with_own_gradient, X) == 2 * SIZE
+    assert count(chosen, X) == 2 * SIZE + 2 * 4  # x[0, 0], sliced and reshaped.
+    assert count(repeated, X) == 5 * 2 * SIZE
+    assert SIZE <= count(scattered, X) <= 1.5 * SIZE
+    assert count(integers, X) == 0
+    entry = {"x": [keras.KerasTensor((10, 20), "bfloat16")]}
+    assert count(lambda entries: twice(entries["x"][0]), entry) == SIZE
+
+
+def check_losses() -> None:
+    """The losses of a GAN are traced, not compiled, and its variables stay as they are."""
+    gan = gans.ModularGAN((8, 8, 3), None, "dummy_arch", z_dim=4, penalties=["wgangp_penalty"])
+    before = {id(variable): variable.value for variable in gan.discriminator.variables}
+    compiled = []
+    jax.monitoring.register_event_duration_secs_listener(
+        lambda event, *_, **__: compiled.append(event) if "backend_compile" in event else None
+    )
+
+    def count(batch_size: int) -> int:
+        images = keras.KerasTensor((batch_size, 8, 8, 3))
+        batch = {
+            "images": images,
+            "z": keras.KerasTensor((batch_size, 4)),
+            "seed": keras.KerasTensor((2,), "int32"),
+        }
+        return engine.activation_bytes(
+            lambda batch, fakes: gan.discriminator_loss(batch, fakes).total, batch, images
+        )
+
+    small, large = count(2**16), count(2**17)
+    assert 1.9 * small < large < 2.1 * small
+    assert not compiled
+    assert all(before[id(each)] is each.value for each in gan.discriminator.variables)
+    jnp.exp(jnp.zeros(7)).block_until_ready()
+    assert compiled  # The listener works.
+
+
+if __name__ == "__main__":
+    check_inner_programs()
+    check_losses()

@@ -1,0 +1,51 @@
+"""The estimated memory of a function's intermediate results, on both engines."""
+
+import importlib.util
+import os
+import pathlib
+import subprocess
+import sys
+
+import keras
+import pytest
+import tensorflow as tf
+
+from compare_gan import engine
+
+_X = keras.KerasTensor((10, 20))
+_SIZE = 4 * 10 * 20
+
+
+def test_tensorflow_counts_each_float_result_of_the_graph():
+    def function(x):
+        return tf.exp(tf.sin(x)), tf.argmax(x, axis=0)
+
+    # The input, two results and their copies that the graph returns, or not: at most five.
+    assert 3 * _SIZE <= engine.activation_bytes(function, _X) <= 5 * _SIZE
+
+
+def test_structures_of_inputs_keep_their_dtypes():
+    half = {"x": keras.KerasTensor((10, 20), "float16"), "n": keras.KerasTensor((50,), "int32")}
+    function, inner = (lambda x: x + x), (lambda entries: entries["x"] + entries["x"])
+    assert 2 * engine.activation_bytes(inner, half) == engine.activation_bytes(function, _X)
+
+
+def test_jax_counts_the_results_of_inner_programs_and_compiles_nothing():
+    if importlib.util.find_spec("jax") is None:
+        pytest.skip('jax is not installed: pip install -e ".[test-backends]"')
+    path = pathlib.Path(__file__)
+    environment = os.environ | {
+        "KERAS_BACKEND": "jax",
+        "PYTHONPATH": str(path.parents[2]),
+        "JAX_PLATFORMS": "cpu",
+        "CUDA_VISIBLE_DEVICES": "",
+        # Networks are built with operations that are compiled one by one.
+        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+    }
+    done = subprocess.run(
+        [sys.executable, str(path.with_name("activations_on_jax.py"))],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
