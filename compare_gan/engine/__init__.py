@@ -7,13 +7,9 @@ import typing
 
 import keras
 
-from compare_gan.engine.checkpoints import (
-    Checkpoints,
-    DamagedCheckpointError,
-    State,
-    list_checkpoints,
-    step_of,
-)
+from compare_gan.engine.checkpoint_files import DamagedCheckpointError
+from compare_gan.engine.checkpoint_folder import list_checkpoints, step_of
+from compare_gan.engine.checkpoints import Checkpoints, State, read_checkpoint
 from compare_gan.engine.fit import Callback, fit
 from compare_gan.engine.interface import Step, Strategy, Update, as_float
 from compare_gan.engine.precision import mixed_precision, with_loss_scale
@@ -48,6 +44,7 @@ __all__ = [
     "list_checkpoints",
     "make_strategy",
     "mixed_precision",
+    "read_checkpoint",
     "step_of",
     "update",
     "with_loss_scale",
