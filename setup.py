@@ -67,6 +67,7 @@ setup(
         "importlib_resources>=6",
         "keras>=3.15",
         "matplotlib>=3.8",
+        "ml_dtypes>=0.5",
         "numpy>=1.26",
         "pillow>=10.1",
         "scikit-learn>=1.4",

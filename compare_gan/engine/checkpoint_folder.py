@@ -1,6 +1,6 @@
 """The folder of a run's checkpoints: their names, and what may be removed there.
 
-A checkpoint `step-<n>` is a folder with an index; one of an earlier version, in TensorFlow's format,
+A checkpoint `step-<n>` is a folder with an index. In TensorFlow's format, of earlier versions, it
 is the files `step-<n>.index` and `step-<n>.data-…`. Names are compared as they are: no path is
 taken for a pattern. A link is removed itself, never the files of the run that it leads to.
 """

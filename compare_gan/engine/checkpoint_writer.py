@@ -64,8 +64,8 @@ class CheckpointWriter:
                 write_arrays(os.path.join(path, copy.file), copy.arrays)
                 _wait_until(path, lambda: copy.file in _named(path))
         except BaseException as error:
-            if isinstance(error, OSError) and error.filename is None:
-                error.filename = path  # As with a full disk.
+            if isinstance(error, OSError) and error.errno and error.filename is None:
+                error.filename = path  # The system does not say which file a full disk stopped.
             with contextlib.suppress(OSError):
                 os.remove(os.path.join(path, copy.file))
                 os.rmdir(path)

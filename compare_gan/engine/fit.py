@@ -160,7 +160,7 @@ def fit(
 
 
 def _save(loop: LoopLike, checkpoints: Checkpoints) -> None:
-    """Saves a checkpoint; one of several workers does, unless each holds only a part of the state."""
+    """Saves a checkpoint: the chief does, or all workers if each holds a part of the state."""
     if loop.is_chief or checkpoints.collective:
         checkpoints.save()
 

@@ -77,7 +77,7 @@ def load(reader: Reader, name: str, variable: Any, cast: Callable[[np.ndarray], 
         return cast(reader.read(name))
     import jax
 
-    def read(region: Region) -> np.ndarray:
+    def read(region: Region | None) -> np.ndarray:
         return cast(reader.read(name, region))
 
     return jax.make_array_from_callback(reader.variables[name].shape, sharding, read)
@@ -127,10 +127,10 @@ def _blocks(value: Any, process: int) -> list[_Block]:
         if shard.replica_id == 0:
             bounds = [i.indices(n)[:2] for i, n in zip(shard.index, value.shape, strict=True)]
             # Not `asarray`: training goes on to use the memory of the array.
-            array = None if shard.data is None else np.array(shard.data, order="C")
-            start, stop = tuple(low for low, _ in bounds), [high for _, high in bounds]
-            shape = tuple(high - low for low, high in zip(start, stop, strict=True))
-            blocks.append(_Block(start, shape, shard.device.process_index, array))
+            content = None if shard.data is None else np.array(shard.data, order="C")
+            start = tuple(low for low, _ in bounds)
+            shape = tuple(high - low for low, high in bounds)
+            blocks.append(_Block(start, shape, shard.device.process_index, content))
     return blocks
 
 
