@@ -24,6 +24,7 @@ common = [
     "gin-config>=0.5",
     "keras>=3.15",
     "matplotlib>=3.8",
+    "ml_dtypes>=0.5",
     "numpy>=1.26",
     "pillow>=10.1",
     "scikit-learn>=1.4",

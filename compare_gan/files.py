@@ -75,7 +75,7 @@ def atomic(path: str, *, durable: bool = True, keep_ending: bool = False) -> Ite
       ['a.bin']
     """
     made = _make_folder_of(path)
-    _remove_leftovers(path)
+    _remove_leftovers_beside(path)
     folder, name = os.path.split(path)
     ending = os.path.splitext(name)[1] if keep_ending else ""
     temporary = f".{name}.{host()}.{os.getpid()}.{next(_numbers)}.tmp{ending}"
@@ -242,12 +242,27 @@ def _make_folder_of(path: str) -> list[str]:
     return absent
 
 
-def _remove_leftovers(path: str) -> None:
+def _remove_leftovers_beside(path: str) -> None:
     """Removes leftovers of dead processes from the file's folder, once per process."""
     folder = os.path.dirname(os.path.abspath(path))
-    if folder in _tidied:
-        return
-    _tidied.add(folder)
+    if folder not in _tidied:
+        _tidied.add(folder)
+        remove_leftovers(folder)
+
+
+def remove_leftovers(folder: str) -> None:
+    """Removes temporary files that dead processes of this host have left in a folder.
+
+    Example:
+      >>> import os, tempfile
+      >>> from compare_gan import files, locks
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     number = 2**22 + 1  # Greater than any process's.
+      ...     open(os.path.join(folder, f".a.json.{locks.host()}.{number}.0.tmp"), "w").close()
+      ...     files.remove_leftovers(folder)
+      ...     os.listdir(folder)
+      []
+    """
     for name in os.listdir(folder):
         match = _TEMPORARY.search(name)
         if match and not is_alive(int(match.group(1))):

@@ -13,6 +13,7 @@ import collections
 import json
 import os
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
@@ -132,7 +133,8 @@ def read_label_files(paths: Sequence[str]) -> tuple[list[str], np.ndarray]:
     for path in paths:
         _check_hash(path)
     files = f"'{paths[0]}'" if len(paths) == 1 else f"'{paths[0]}' to '{paths[-1]}'"
-    keys, labels = [], []
+    keys: list[str] = []
+    labels: list[Any] = []
     try:
         for path in paths:
             with remote_files.open_to_read(path) as file:

@@ -7,13 +7,9 @@ import typing
 
 import keras
 
-from compare_gan.engine.checkpoints import (
-    Checkpoints,
-    DamagedCheckpointError,
-    State,
-    list_checkpoints,
-    step_of,
-)
+from compare_gan.engine.checkpoint_files import DamagedCheckpointError
+from compare_gan.engine.checkpoint_folder import list_checkpoints, step_of
+from compare_gan.engine.checkpoints import Checkpoints, State, read_checkpoint
 from compare_gan.engine.compilation_cache import use_compilation_cache
 from compare_gan.engine.determinism import make_deterministic
 from compare_gan.engine.fit import Callback, fit
@@ -67,6 +63,7 @@ __all__ = [
     "make_strategy",
     "mixed_precision",
     "on_several_hosts",
+    "read_checkpoint",
     "step_of",
     "update",
     "use_compilation_cache",

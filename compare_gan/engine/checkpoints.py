@@ -1,22 +1,30 @@
 """Checkpoints of a run: saved whole, restored from the newest that can be read."""
 
-import glob
+import functools
 import logging
 import os
-import re
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
-import keras
-import tensorflow as tf
+import numpy as np
 
+from compare_gan.engine.background import Background
+from compare_gan.engine.checkpoint_files import (
+    CheckpointReader,
+    DamagedCheckpointError,
+    Reader,
+    dtype_of,
+)
+from compare_gan.engine.checkpoint_folder import is_complete, list_checkpoints, step_of
+from compare_gan.engine.checkpoint_writer import CheckpointWriter
+from compare_gan.engine.processes import process_index
+from compare_gan.engine.shards import is_divided, load, snapshot
 from compare_gan.errors import UserError
 
+if TYPE_CHECKING:
+    from compare_gan.engine.tensorflow_checkpoints import TensorFlowReader
+
 _log = logging.getLogger(__name__)
-
-
-class DamagedCheckpointError(UserError):
-    """A checkpoint's files cannot be read."""
 
 
 class State(Protocol):
@@ -29,28 +37,39 @@ class State(Protocol):
     step: Any
 
     def variables(self) -> Mapping[str, Any]:
-        """All variables, `step` among them, by a stable name."""
+        """All variables, `step` among them, by a stable name.
+
+        Keras variables, or other objects with `shape`, `dtype`, `numpy` and `assign`.
+        """
 
 
 class Checkpoints:
     """The checkpoints of one training.
 
-    TensorFlow writes a checkpoint to temporary names, renames it, and only then lists it in the
-    file `checkpoint`: a process killed at any moment leaves the ones before it intact.
+    `save` copies the variables, and a thread writes them while training goes on: first the arrays,
+    to a new file, then the index, which completes the checkpoint. Both are flushed to disk and then
+    renamed: a process killed at any moment leaves the checkpoints before intact. An error of the
+    thread is raised by the next call of a method.
+
+    Where JAX arrays are divided among several processes, which must see the same folder, each calls
+    `save` and writes the blocks that it holds; the first one writes the index when all are there.
 
     Args:
       state: The variables to save and restore.
-      folder: The folder of the checkpoints; made when one is saved.
+      folder: The folder of the checkpoints; made when one is saved. One training at a time may
+        save there.
       keep_max: The number of newest checkpoints to keep; None = all.
 
     Example:
-      >>> import tempfile, types, tensorflow as tf
+      >>> import keras, tempfile, types
       >>> from compare_gan import engine
-      >>> step = tf.Variable(7, dtype=tf.int64)
+      >>> step = keras.Variable(7, dtype="int32")
       >>> state = types.SimpleNamespace(step=step, variables=lambda: {"step": step})
       >>> with tempfile.TemporaryDirectory() as folder:
-      ...     path = engine.Checkpoints(state, folder).save()
-      ...     _ = step.assign(0)
+      ...     checkpoints = engine.Checkpoints(state, folder)
+      ...     path = checkpoints.save()
+      ...     checkpoints.wait()
+      ...     step.assign(0)
       ...     restored = engine.Checkpoints(state, folder).restore_newest()
       >>> engine.step_of(restored), int(step)
       (7, 7)
@@ -59,40 +78,55 @@ class Checkpoints:
     def __init__(self, state: State, folder: str, keep_max: int | None = None):
         self._folder = folder
         self._step = state.step
+        self._variables = dict(state.variables())
         # The step and path that the state was last saved to or restored from.
         self._current: tuple[int, str] | None = None
+        self._before_save: tuple[int, str] | None = None
         self._newest = -1  # The newest step in the folder at that time.
-        variables = state.variables()
-        # Integers of the host, for which TensorFlow needs variables.
-        self._host = {
-            name: (v, tf.Variable(v.numpy(), trainable=False))
-            for name, v in variables.items()
-            if not isinstance(v, (tf.Variable, keras.Variable))
-        }
-        tensors = {
-            name: v.value if isinstance(v, keras.Variable) else v for name, v in variables.items()
-        }
-        tensors |= {name: copy for name, (_, copy) in self._host.items()}
-        self._checkpoint = tf.train.Checkpoint(variables=tensors)
-        self._manager = tf.train.CheckpointManager(
-            self._checkpoint, folder, max_to_keep=keep_max, checkpoint_name="step"
-        )
+        self._background = Background("checkpoint")
+        self._writer = CheckpointWriter(folder, keep_max)
 
     @property
     def step(self) -> int:
         """The number of finished steps of the state."""
         return int(self._step.numpy())
 
+    @property
+    def collective(self) -> bool:
+        """Whether every process has to call `save`, and the one that writes files is not enough."""
+        return is_divided(self._variables)
+
     def save(self) -> str:
-        """Saves the state under its step, unless that is done already; returns the path."""
+        """Saves the state under its step, unless that is done already; returns the path.
+
+        The files are written in the background, see `wait`.
+
+        Raises:
+          OSError: The save before could not be written.
+        """
+        self.wait()
         step = self.step
         if self._current is None or self._current[0] != step:
             # A damaged checkpoint of this step, from before a restart, is written anew.
-            for original, copy in self._host.values():
-                copy.assign(original.numpy())
-            self._current = step, self._manager.save(checkpoint_number=step)
-            self._newest = self._newest_step()
+            path = os.path.join(self._folder, f"step-{step}")
+            names = self._writer.next_files(self.collective)
+            copy = snapshot(self._variables, process_index(), names)
+            self._background.start(functools.partial(self._writer.write, step, path, copy))
+            self._before_save, self._current = self._current, (step, path)
+            self._newest = max(self._newest_step(), step)
         return self._current[1]
+
+    def wait(self) -> None:
+        """Waits until the checkpoint that is being saved is complete, in all processes.
+
+        Raises:
+          OSError: It could not be written.
+        """
+        try:
+            self._background.wait()
+        except Exception:
+            self._current = self._before_save
+            raise
 
     def resume(self) -> None:
         """Restores the newest checkpoint that can be read, unless one was saved or restored before.
@@ -102,6 +136,7 @@ class Checkpoints:
         Raises:
           UserError: See `restore_newest`.
         """
+        self.wait()
         if self._current is None or self._newest_step() > self._newest:
             restored = self.restore_newest()
             if restored:
@@ -113,6 +148,7 @@ class Checkpoints:
         Raises:
           UserError: There are checkpoints and none can be read, or they are of another model.
         """
+        self.wait()
         paths = list_checkpoints(self._folder)
         for path in reversed(paths):
             try:
@@ -128,58 +164,100 @@ class Checkpoints:
         return None
 
     def restore(self, path: str) -> None:
-        """Restores one checkpoint.
+        """Restores one checkpoint: all variables, or none if it raises an error.
+
+        Integers of another size are converted: engines count steps in different ones.
 
         Raises:
           DamagedCheckpointError: Its files cannot be read.
           UserError: It belongs to a model with other variables or shapes.
         """
+        self.wait()
         newest = self._newest_step()
-        try:
-            status = self._checkpoint.read(path)
-            # Only TensorFlow's own count of saves is left unread.
-            status.assert_existing_objects_matched().expect_partial()
-        except (tf.errors.OpError, OSError, IndexError) as error:
-            # TensorFlow's reader raises IndexError for a file that is too short.
-            first = str(error).split("\n", 1)[0]
-            raise DamagedCheckpointError(f"Checkpoint '{path}' is damaged ({first}).") from error
-        except (AssertionError, ValueError) as error:
-            first = str(error).strip().split("\n", 1)[0]
-            raise UserError(
-                f"Checkpoint '{path}' does not fit this config (start with another --model_dir, or "
-                f"restore the config that made it): {first}"
-            ) from error
-        for original, copy in self._host.values():
-            original.assign(copy.numpy())
+        with _open(path) as reader:
+            for name, variable in self._variables.items():
+                _check(path, reader, name, variable)
+            values = {}
+            for name, variable in self._variables.items():
+                convert = functools.partial(_converted, path, name, _dtype(variable))
+                values[name] = load(reader, name, variable, convert)
+        for name, variable in self._variables.items():
+            variable.assign(values.pop(name))
         self._current, self._newest = (self.step, path), newest
 
     def _newest_step(self) -> int:
         return max(map(step_of, list_checkpoints(self._folder)), default=-1)
 
 
-def list_checkpoints(folder: str) -> list[str]:
-    """Paths of the finished checkpoints in a folder, oldest first.
+def read_checkpoint(path: str) -> dict[str, np.ndarray]:
+    """The arrays of a checkpoint by the names of the variables.
+
+    Args:
+      path: A path from `list_checkpoints`.
+
+    Raises:
+      DamagedCheckpointError: Its files cannot be read.
+      UserError: It needs TensorFlow, which is not installed, or a newer version of this library.
 
     Example:
+      >>> import keras, tempfile, types
       >>> from compare_gan import engine
-      >>> engine.list_checkpoints("runs/new/checkpoints")
-      []
+      >>> step = keras.Variable(7, dtype="int32")
+      >>> state = types.SimpleNamespace(step=step, variables=lambda: {"step": step})
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     checkpoints = engine.Checkpoints(state, folder)
+      ...     path = checkpoints.save()
+      ...     checkpoints.wait()
+      ...     engine.read_checkpoint(path)
+      {'step': array(7, dtype=int32)}
     """
-    # By name, not by TensorFlow's list in the file `checkpoint`, which may be lost. The index is
-    # written last.
-    found = glob.glob(os.path.join(glob.escape(folder), "step-*.index"))
-    return sorted((path.removesuffix(".index") for path in found), key=step_of)
+    with _open(path) as reader:
+        return {name: reader.read(name) for name in reader.variables}
 
 
-def step_of(path: str) -> int:
-    """The number of finished steps in a checkpoint's name.
+def _open(path: str) -> "CheckpointReader | TensorFlowReader":
+    if not is_complete(path) and os.path.isfile(f"{path}.index"):
+        from compare_gan.engine.tensorflow_checkpoints import TensorFlowReader
 
-    Example:
-      >>> from compare_gan import engine
-      >>> engine.step_of("runs/s3gan/checkpoints/step-00000500")
-      500
-    """
-    match = re.search(r"-(\d+)$", path)
-    if not match:
-        raise UserError(f"'{path}' is not the path of a checkpoint (…/step-<number>).")
-    return int(match.group(1))
+        return TensorFlowReader(path)
+    return CheckpointReader(path)
+
+
+def _check(path: str, reader: Reader, name: str, variable: Any) -> None:
+    """Raises UserError unless the checkpoint has a value for the variable."""
+    saved, shape = reader.variables.get(name), tuple(variable.shape)
+    if saved is None:
+        reason = f"it has no variable '{name}'"
+    elif saved.shape != shape:
+        reason = f"'{name}' has the shape {saved.shape} there and {shape} here"
+    elif not _convertible(dtype_of(saved.dtype), _dtype(variable)):
+        reason = f"'{name}' is {saved.dtype} there and {_dtype(variable)} here"
+    else:
+        return
+    raise _misfit(path, reason)
+
+
+def _dtype(variable: Any) -> np.dtype:
+    # TensorFlow's own variables have a dtype with a name.
+    return dtype_of(getattr(variable.dtype, "name", variable.dtype))
+
+
+def _convertible(saved: np.dtype, dtype: np.dtype) -> bool:
+    """Whether values may be converted: integers, which engines hold in different sizes."""
+    return saved == dtype or (saved.kind in "iu" and dtype.kind in "iu")
+
+
+def _converted(path: str, name: str, dtype: np.dtype, value: np.ndarray) -> np.ndarray:
+    if value.dtype == dtype:
+        return value
+    limits = np.iinfo(dtype)
+    if value.size and not limits.min <= value.min() <= value.max() <= limits.max:
+        raise _misfit(path, f"'{name}' has values that {dtype} cannot hold")
+    return value.astype(dtype)
+
+
+def _misfit(path: str, reason: str) -> UserError:
+    return UserError(
+        f"Checkpoint '{path}' does not fit this config (start with another --model_dir, or restore "
+        f"the config that made it): {reason}."
+    )

@@ -80,7 +80,8 @@ def fit(
 
     The compiled loop is left at multiples of `steps_per_call`, of `save_every` and of each
     callback's `every`. SIGINT and SIGTERM, to any worker, end the training after the running call,
-    with a checkpoint.
+    with a checkpoint. Checkpoints are written while training goes on; at the end, the last one is
+    complete.
 
     Args:
       loop: The step and its batches.
@@ -131,12 +132,12 @@ def fit(
     periods = [steps_per_call, save_every, *(each.every for each in callbacks if each.every)]
     ended = False
     with DelayedSignals() as signals, contextlib.ExitStack() as stack:
+        stack.callback(checkpoints.wait)  # At the end, however it ends.
         for callback in active:
             callback.on_begin(step)
             stack.callback(callback.on_end)
-        # Every worker holds the same state: one of them writes it.
-        if save_first and step == 0 and loop.is_chief:
-            checkpoints.save()
+        if save_first and step == 0:
+            _save(loop, checkpoints)
         while step < last_step and not ended:
             count = min(*(period - step % period for period in periods), last_step - step)
             started = time.perf_counter()
@@ -152,10 +153,16 @@ def fit(
             ended = loop.any_worker(signals.received)
             last = ended or step == last_step
             _call_due(loop, callbacks, step, last, unit)
-            if (last or step % save_every == 0) and loop.is_chief:
-                checkpoints.save()
+            if last or step % save_every == 0:
+                _save(loop, checkpoints)
     if ended or signals.received:
         raise KeyboardInterrupt(f"stopped at {unit} {step}, checkpoint saved")
+
+
+def _save(loop: LoopLike, checkpoints: Checkpoints) -> None:
+    """Saves a checkpoint: the chief does, or all workers if each holds a part of the state."""
+    if loop.is_chief or checkpoints.collective:
+        checkpoints.save()
 
 
 def _call_due(

@@ -116,7 +116,9 @@ def _build_and_write(source: WeightsSource, run: RunDir, data: _Data) -> str:
             average.assign(source.read(_name(variable) + EMA))
     state.step.assign(source.step)
     run.write_description(data, config.config_text())
-    Checkpoints(state, run.checkpoints).save()
+    checkpoints = Checkpoints(state, run.checkpoints)
+    checkpoints.save()
+    checkpoints.wait()
     height, width, channels = data.image_shape
     return (
         f"{type(gan).__name__} of {options.architecture}, {height}x{width}x{channels}, "

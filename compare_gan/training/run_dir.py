@@ -215,7 +215,9 @@ class RunDir:
         """
         paths = self._any_checkpoints()
         for path in paths:
-            if str(checkpoint) in (path, str(engine.step_of(path))):
+            if str(checkpoint) == str(engine.step_of(path)):
+                return path
+            if os.path.abspath(str(checkpoint)) == os.path.abspath(path):
                 return path
         steps = [engine.step_of(path) for path in paths]
         raise UserError(

@@ -95,6 +95,7 @@ def test_the_penalty_with_memory_is_saved_and_resumed(page, make_trainer, tmp_pa
     history = trainer.run_steps(3)
     assert np.all(history["loss/steady_spread"] > 0)
     trainer.checkpoints.save()
+    trainer.checkpoints.wait()
     average = trainer.state.variables()["penalties/steady_spread/average"].numpy()
     assert average != 1.0
     resumed = make_trainer(tmp_path / "run", *lines)

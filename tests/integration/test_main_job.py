@@ -9,7 +9,8 @@ import time
 
 import numpy as np
 import pytest
-import tensorflow as tf
+
+from compare_gan import engine
 
 _ROOT = pathlib.Path(__file__).parents[2]
 # The config's own networks and data, with fewer and smaller steps.
@@ -50,9 +51,7 @@ def _finish(process) -> tuple[str, str]:
 
 
 def _checkpoint(model_dir, step) -> dict[str, np.ndarray]:
-    reader = tf.train.load_checkpoint(str(model_dir / "checkpoints" / f"step-{step}"))
-    names = [name for name in reader.get_variable_to_shape_map() if "OBJECT_GRAPH" not in name]
-    return {name: reader.get_tensor(name) for name in names}
+    return engine.read_checkpoint(str(model_dir / "checkpoints" / f"step-{step}"))
 
 
 def _kill(process, folder, checkpoint) -> tuple[str, str]:
@@ -78,9 +77,10 @@ def _runs(tmp_path_factory, start_in_module):
         return start_in_module(*_arguments(folder / name), COMPARE_GAN_CACHE=cache)
 
     outputs = {"undisturbed": _finish(start("undisturbed"))}
-    _kill(start("killed"), folder / "killed", "labels/pretext-*/checkpoints/step-20.index")
+    _kill(start("killed"), folder / "killed", "labels/pretext-*/checkpoints/step-20/index.json")
     assert not (folder / "killed" / "labels" / "manifest.json").exists()
-    outputs["killed before"] = _kill(start("killed"), folder / "killed", "checkpoints/step-5.index")
+    first = "checkpoints/step-5/index.json"
+    outputs["killed before"] = _kill(start("killed"), folder / "killed", first)
     assert not (folder / "killed" / "scores.csv").exists()
     outputs["killed"] = _finish(start("killed"))
     return folder, outputs

@@ -32,6 +32,7 @@ def test_a_run_trains_as_its_config_says_whatever_gin_holds_later(tiny_run, tmp_
 def test_loading_a_run_leaves_the_bindings_of_another(make_trainer, tmp_path):
     trainer = make_trainer(tmp_path / "run")
     trainer.checkpoints.save()
+    trainer.checkpoints.wait()
     trainer.run.write_description(trainer.experiment.dataset, trainer.experiment.config_text)
     config.parse([], ["options.batch_size = 3"])
     assert RunDir(tmp_path / "run").load().step == 0

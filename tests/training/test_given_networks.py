@@ -47,6 +47,7 @@ def test_functional_networks_are_trained_saved_resumed_and_sampled(make_trainer,
     assert {"generator/hidden/kernel", "generator/pixels/kernel", "ema/pixels/bias"} < names
     trainer.run_steps(2)
     trainer.checkpoints.save()
+    trainer.checkpoints.wait()
     expected = {name: v.numpy() for name, v in trainer.state.variables().items()}
     trainer.run.write_description(trainer.experiment.dataset, trainer.experiment.config_text)
     resumed = make_trainer(tmp_path, *_BINDINGS)

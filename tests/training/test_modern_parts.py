@@ -1,13 +1,11 @@
 """Runs with every new kind of part: trained, saved, resumed, on one replica and with schedules."""
 
-import glob
-import os
-
 import gin
 import numpy as np
 import pytest
 import tensorflow as tf
 
+from compare_gan import engine
 from compare_gan.config import parse
 from compare_gan.errors import UserError
 from compare_gan.training.experiment import Experiment
@@ -60,6 +58,7 @@ def test_a_run_is_saved_and_resumed_bit_for_bit(make_trainer, tmp_path):
     first = make_trainer(tmp_path / "parts", *MODERN)
     first.run_steps(4)
     first.checkpoints.save()
+    first.checkpoints.wait()
     resumed = make_trainer(tmp_path / "parts", *MODERN)
     assert resumed.step == 4
     rest = resumed.run_steps(2)
@@ -143,9 +142,9 @@ def test_variables_of_penalties_exist_only_with_them(make_trainer, tmp_path):
     plain = make_trainer(tmp_path / "plain")
     assert not [name for name in plain.state.variables() if name.startswith("penalties")]
     plain.run_steps(1)
-    plain.checkpoints.save()
-    [path] = glob.glob(os.path.join(tmp_path, "plain", "checkpoints", "step-1.index"))
-    stored = {name for name, _ in tf.train.list_variables(path.removesuffix(".index"))}
+    path = plain.checkpoints.save()
+    plain.checkpoints.wait()
+    stored = engine.read_checkpoint(path)
     # A run that was started without a memory cannot be resumed with one.
     with pytest.raises(UserError, match="does not fit this config"):
         make_trainer(tmp_path / "plain", "S3GAN.penalties = [@lecam()]")

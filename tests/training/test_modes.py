@@ -80,7 +80,7 @@ def test_mistakes_in_the_evaluation_are_reported_before_the_training(run, tmp_pa
 @pytest.mark.parametrize("schedule", ("eval_after_train", "continuous_eval"))
 def test_a_damaged_checkpoint_is_skipped(run, tmp_path, finished_run, schedule):
     finished_run(tmp_path / "run")
-    (tmp_path / "run" / "checkpoints" / "step-3.index").write_bytes(b"")
+    (tmp_path / "run" / "checkpoints" / "step-3" / "index.json").write_bytes(b"")
     assert run(schedule) == [6]
 
 

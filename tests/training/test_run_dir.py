@@ -1,4 +1,5 @@
 import json
+import os
 
 import numpy as np
 import pytest
@@ -37,13 +38,14 @@ def test_a_trained_generator_is_restored_without_its_data(trainer, tmp_path, use
 def test_checkpoints_are_found_by_step_and_by_path(trainer, tmp_path):
     find = RunDir(str(tmp_path)).find_checkpoint
     assert find("3").endswith("step-3")
-    assert find(3) == find(find(3))
+    assert find(3) == find(find(3)) == find(f"{os.path.relpath(find(3))}/")
     with pytest.raises(UserError, match="no checkpoint 4; its steps are 0, 3, 6"):
         find(4)
 
 
 def test_a_damaged_newest_checkpoint_is_skipped_unless_requested(trainer, tmp_path, caplog):
-    with open(tmp_path / "checkpoints" / "step-6.data-00000-of-00001", "r+b") as file:
+    [arrays] = (tmp_path / "checkpoints" / "step-6").glob("*.npz")
+    with open(arrays, "r+b") as file:
         file.truncate(100)
     with caplog.at_level("WARNING", logger="compare_gan"):
         assert RunDir(str(tmp_path)).load().step == 3
