@@ -44,7 +44,10 @@ _FREE_OF_TENSORFLOW = (
 )  # fmt: skip
 # Modules that import by a computed name: the shortcuts of the whole package, the rooms by kind of
 # part (`registry._ROOMS`, the one exception to the order), and the families of one room.
-_IMPORTERS = {"compare_gan", "compare_gan.registry", "compare_gan.architectures"}
+_IMPORTERS = {
+    "compare_gan", "compare_gan.registry", "compare_gan.architectures",
+    "compare_gan.hub.saved_model",
+}  # fmt: skip
 
 
 def _modules():

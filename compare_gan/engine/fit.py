@@ -173,9 +173,9 @@ def _call_due(
     if not due:
         return
     reason = ""
-    if loop.is_chief:
+    with loop.local_state():
         try:
-            for callback in due:
+            for callback in due if loop.is_chief else ():
                 callback.on_due(step)
         except DivergenceError as error:
             reason = f": {error}"

@@ -88,6 +88,9 @@ class LoopLike(Protocol):
     def any_worker(self, flag: bool) -> bool:
         """Whether the flag is set in any process."""
 
+    def local_state(self) -> contextlib.AbstractContextManager:
+        """A context in which each process can use the variables alone; all enter it together."""
+
 
 def as_float(images: Tensor) -> Tensor:
     """Images in [0, 1]: bytes are moved to the device as bytes and become float32 there.

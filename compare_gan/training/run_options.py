@@ -133,6 +133,9 @@ class RunConfig:
         (with a dynamic loss scale), or None for Keras's setting, by default float32. Variables,
         optimizers, moments, losses, sampling and evaluation are always float32.
       distribution: One of `auto`, `one_device`, `mirrored`, `multi_worker`, `tpu`.
+      shard_state: Whether weights, optimizer state and averages are divided among the devices, as
+        far as their shapes allow, instead of repeated on each
+        (ZeRO, https://arxiv.org/abs/1910.02054); JAX only.
       compilation_cache: Whether compiled programs are kept on disk under JAX, or the folder for
         them; see `engine.use_compilation_cache`.
 
@@ -156,6 +159,7 @@ class RunConfig:
     winograd: bool | None = None
     mixed_precision: str | None = None
     distribution: str = "auto"
+    shard_state: bool = False
     compilation_cache: bool | str = True
 
     def __post_init__(self) -> None:

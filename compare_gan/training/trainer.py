@@ -12,8 +12,7 @@ import numpy as np
 
 from compare_gan import engine
 from compare_gan.backend import on_cpu
-from compare_gan.backend.winograd import winograd_convolutions
-from compare_gan.datasets import train_batches
+from compare_gan.datasets import train_arrays, train_batches
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.recorder import Recorder
 from compare_gan.training.run_dir import RunDir
@@ -29,7 +28,9 @@ def make_strategy(run_config: RunConfig) -> engine.Strategy:
     if run_config.deterministic:
         engine.make_deterministic()
     engine.use_compilation_cache(run_config.compilation_cache)
-    return engine.make_strategy(run_config.distribution, run_config.single_core)
+    return engine.make_strategy(
+        run_config.distribution, run_config.single_core, run_config.shard_state
+    )
 
 
 class Trainer:
@@ -167,11 +168,12 @@ class Trainer:
           replica_ids: Those to make batches for.
 
         Returns:
-          For each step, one element for each of these replicas; see `datasets.train_batches`. Under
-          JAX these are NumPy arrays.
+          For each step, one element for each of these replicas; see `datasets.train_batches`, or
+          under JAX `datasets.train_arrays`.
         """
         options = self.experiment.options
-        batches = train_batches(
+        make = train_arrays if keras.backend.backend() == "jax" else train_batches
+        return make(
             self.experiment.dataset,
             batch_size=options.batch_size,
             disc_iters=options.disc_iters,
@@ -183,12 +185,16 @@ class Trainer:
             num_replicas=num_replicas,
             replica_ids=list(replica_ids),
         )
-        on_jax = keras.backend.backend() == "jax"
-        return batches.as_numpy_iterator() if on_jax else batches
 
 
 @contextlib.contextmanager
 def _tracing(experiment: Experiment, winograd: bool) -> Iterator[None]:
     """The surroundings of the first call of the loop, which traces the step."""
-    with experiment.bindings.active(), winograd_convolutions(winograd):
+    with contextlib.ExitStack() as stack:
+        stack.enter_context(experiment.bindings.active())
+        if winograd:
+            # TensorFlow's alone.
+            from compare_gan.backend.winograd import winograd_convolutions
+
+            stack.enter_context(winograd_convolutions())
         yield

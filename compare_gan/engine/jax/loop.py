@@ -25,7 +25,8 @@ _BYTES_PER_CHUNK = 2**26
 class Loop:
     """Steps that run one after the other in compiled code, on all devices.
 
-    Between calls the variables have their current values, on one device; they must not be deleted.
+    Between calls the variables have their current values. The next call overwrites those arrays:
+    what is to outlive it has to be copied.
 
     Args:
       step: One training step.
@@ -87,6 +88,28 @@ class Loop:
         if len(self.strategy.processes) == 1:
             return flag
         return bool(multihost_utils.process_allgather(np.array(flag)).any())
+
+    @contextlib.contextmanager
+    def local_state(self) -> Iterator[None]:
+        """A context in which each process can use the variables alone; all enter it together.
+
+        State that is divided among processes is gathered in the memory of each host, because a
+        device may be too small for it.
+        """
+        divided = [
+            (variable, value)
+            for variable, value in zip(self._variables, self._published, strict=False)
+            if not value.is_fully_addressable
+        ]
+        host = jax.local_devices(backend="cpu")[0]
+        for variable, value in divided:
+            whole = multihost_utils.process_allgather(value, tiled=True)
+            variable.assign(jax.device_put(whole, host))
+        try:
+            yield
+        finally:
+            for variable, value in divided:
+                variable.assign(value)
 
     def _run(self, iterator: Iterator[Batch], num_steps: int) -> np.ndarray:
         first = next(iterator)
@@ -195,29 +218,26 @@ class Loop:
         for variable, sharding in zip(self._variables, self._shardings, strict=True):
             value = jax_value(variable)
             array = known.get(id(value))
-            if array is None:  # Assigned since the last call, by a restored checkpoint for example.
+            if array is None and not value.is_fully_addressable:
+                array = value  # A restored part of divided state.
+            elif array is None:  # Assigned since the last call, for example by a checkpoint.
                 parts = np.array(value).__getitem__
                 array = jax.make_array_from_callback(variable.shape, sharding, parts)
             values.append(array)
         return values
 
     def _publish(self, arrays: list[jax.Array]) -> None:
-        """Gives the variables their new values, in a form that this process can use alone."""
+        """Gives the variables their new values."""
         self._arrays = arrays
-        self._published = [_local(array) for array in arrays]
+        self._published = [_published(array) for array in arrays]
         for variable, value in zip(self._variables, self._published, strict=True):
             variable.assign(value)
 
 
-def _local(array: jax.Array) -> Any:
-    """An array whose parts are all in this process."""
-    if array.is_fully_addressable:
-        return array
-    if array.is_fully_replicated:
-        return array.addressable_data(0)
-    # Whole, in the memory of the host: a device may be too small for it.
-    whole = multihost_utils.process_allgather(array, tiled=True)
-    return jax.device_put(whole, jax.local_devices(backend="cpu")[0])
+def _published(array: jax.Array) -> jax.Array:
+    """An array in the form in which a variable has it: of this process alone, unless divided."""
+    divided = not array.is_fully_addressable and not array.is_fully_replicated
+    return array if divided or array.is_fully_addressable else array.addressable_data(0)
 
 
 def _unique(variables: Sequence[keras.Variable]) -> list[keras.Variable]:

@@ -7,7 +7,9 @@ import tensorflow as tf
 from compare_gan.errors import UserError
 
 
-def make_strategy(distribution: str = "auto", single_core: bool = False) -> tf.distribute.Strategy:
+def make_strategy(
+    distribution: str = "auto", single_core: bool = False, shard_state: bool = False
+) -> tf.distribute.Strategy:
     """The strategy for a `run_config.distribution`.
 
     `auto` means `multi_worker` where TF_CONFIG names several workers, `tpu` where TPU_NAME is set,
@@ -17,15 +19,18 @@ def make_strategy(distribution: str = "auto", single_core: bool = False) -> tf.d
     Args:
       distribution: `auto`, `one_device`, `mirrored`, `multi_worker` or `tpu`.
       single_core: Use one device, whatever `distribution` says.
+      shard_state: Divide the state among the devices, which only JAX's engine does.
 
     Raises:
-      UserError: No TPU answers.
+      UserError: No TPU answers, or the state is to be divided.
 
     Example:
       >>> from compare_gan import engine
       >>> engine.make_strategy("one_device").num_replicas_in_sync
       1
     """
+    if shard_state:
+        raise UserError("run_config.shard_state = True needs JAX: set KERAS_BACKEND=jax.")
     if single_core:
         distribution = "one_device"
     if distribution == "auto":

@@ -80,6 +80,10 @@ class Loop:
             return bool(self.strategy.reduce(tf.distribute.ReduceOp.SUM, flags, axis=None) > 0)
         return flag
 
+    def local_state(self) -> contextlib.AbstractContextManager:
+        """A context that does nothing: each process has all variables."""
+        return contextlib.nullcontext()
+
 
 def distributed_iterator(strategy: tf.distribute.Strategy, make_batches: MakeBatches) -> Any:
     """An iterator of per-replica batches, to call `next` on inside the compiled loop.
