@@ -1,20 +1,24 @@
-"""Random draws for a batch, the same for any number of replicas."""
+"""Random draws for a batch, the same for any number of replicas and on every backend."""
 
 import math
 from collections.abc import Sequence
 
 import keras
+import numpy as np
 from keras import ops
 
+from compare_gan.backend import philox
 from compare_gan.backend.replicas import in_replicas
 from compare_gan.types import Tensor
+
+_LOW_BITS = np.uint32(2**23 - 1)
 
 
 def batch_uniform(shape: Sequence[int], seed: Tensor | Sequence[int]) -> Tensor:
     """Draws uniform numbers in [0, 1) for a batch, the same for any number of replicas.
 
     Draws for the whole global batch and returns the rows of this replica, so that a run on 1, 2 or
-    8 replicas, compiled by XLA or not, sees the same numbers.
+    8 replicas, compiled by XLA or not, with TensorFlow or JAX, sees the same numbers.
 
     Args:
       shape: Static shape of this replica's draws; the first axis is the batch.
@@ -30,14 +34,12 @@ def batch_uniform(shape: Sequence[int], seed: Tensor | Sequence[int]) -> Tensor:
       ((2, 3), True)
     """
     if keras.backend.backend() == "jax":
-        import jax
-
-        first, second = ops.convert_to_tensor(seed)
-        return jax.random.uniform(jax.random.fold_in(jax.random.key(first), second), shape)
+        words = philox.jax_words(math.prod(shape), ops.convert_to_tensor(seed, "int32"))
+        return ops.reshape(ops.cast(words & _LOW_BITS, "float32") * 2.0**-23, shape)
     if keras.backend.backend() != "tensorflow":
-        first, second = (int(part) for part in ops.convert_to_numpy(ops.convert_to_tensor(seed)))
-        # Combines the two such that (1, 2) and (2, 1) differ; the factor is 2^32 / φ.
-        return keras.random.uniform(shape, seed=(first * 2654435769 + second) % 2**31)
+        numbers = ops.convert_to_numpy(ops.convert_to_tensor(seed))
+        words = philox.numpy_words(math.prod(shape), numbers) & _LOW_BITS
+        return ops.convert_to_tensor((words * np.float32(2.0**-23)).reshape(shape))
     import tensorflow as tf
 
     if not in_replicas():
@@ -79,5 +81,5 @@ def _stateless_uniform(shape: Sequence[int], seed: Tensor | Sequence[int]) -> Te
     import tensorflow as tf
 
     bits = tf.random.stateless_uniform(shape, seed, None, None, tf.uint32, alg="philox")
-    low = tf.bitwise.bitwise_and(bits, tf.constant(2**23 - 1, tf.uint32))
+    low = tf.bitwise.bitwise_and(bits, tf.constant(_LOW_BITS))
     return tf.cast(low, tf.float32) * 2.0**-23

@@ -1,9 +1,9 @@
 """TensorFlow's stateless random numbers in NumPy: the same numbers without TensorFlow.
 
-Everything random in a batch comes from the counter-based generator Philox4x32-10 (Salmon et al.,
-2011, https://doi.org/10.1145/2063384.2063405) as TensorFlow uses it on CPUs, the order of the
-examples from a small block cipher, Simon (Beaulieu et al., 2013, https://eprint.iacr.org/2013/404).
-Integers and uniform floats are equal to TensorFlow's bit for bit, normal draws up to rounding.
+Everything random in a batch comes from the generator Philox as TensorFlow uses it on CPUs (see
+`backend.philox`), the order of the examples from a small block cipher, Simon (Beaulieu et al.,
+2013, https://eprint.iacr.org/2013/404). Integers and uniform floats are equal to TensorFlow's bit
+for bit, normal draws up to rounding.
 
 A seed is an array of two integers, int32 or int64. With leading axes, [..., 2], it is that many
 seeds, whose draws of `shape` have the same leading axes.
@@ -16,13 +16,8 @@ from typing import Any
 
 import numpy as np
 
-_ROUNDS = 10
-_MULTIPLIERS = np.uint64(0xD2511F53), np.uint64(0xCD9E8D57)
-_KEY_STEPS = np.uint64(0x9E3779B9), np.uint64(0xBB67AE85)
-# Where TensorFlow starts in order to turn a seed into a key and a counter.
-_SCRAMBLING_KEY = np.uint64(0x3EC8F720), np.uint64(0x02461E29)
-_LOW = np.uint64(0xFFFFFFFF)
-_HALF = np.uint64(32)
+from compare_gan.backend.philox import numpy_words
+
 # TensorFlow takes the logarithm of no smaller uniform number.
 _LEAST = np.float32(1e-7)
 # Simon's constants: the sequence z3 of the paper, from its last bit, and the complement of 3.
@@ -47,7 +42,7 @@ def bits(shape: Sequence[int], seed: Any) -> np.ndarray:
       >>> random.bits([3], seed=(0, 7)).tolist()
       [3321888489, 2216498430, 3254398014]
     """
-    return _words(math.prod(shape), seed).reshape((*np.shape(seed)[:-1], *shape))
+    return numpy_words(math.prod(shape), seed).reshape((*np.shape(seed)[:-1], *shape))
 
 
 def full_integers(shape: Sequence[int], seed: Any, dtype: Any = np.int32) -> np.ndarray:
@@ -102,7 +97,7 @@ def normal(shape: Sequence[int], seed: Any, stddev: float = 1.0) -> np.ndarray:
       dtype('float32')
     """
     count = math.prod(shape)
-    unit = _unit(_words(count + count % 2, seed))
+    unit = _unit(numpy_words(count + count % 2, seed))
     # In double precision and then rounded, because TensorFlow's functions round almost correctly.
     log = np.log(np.maximum(unit[..., 0::2], _LEAST).astype(np.float64)).astype(np.float32)
     radius = np.sqrt(np.float32(-2) * log)
@@ -185,37 +180,9 @@ def _unit(words: np.ndarray) -> np.ndarray:
 
 def _long_words(shape: Sequence[int], seed: Any) -> np.ndarray:
     """uint64 [..., *shape], each of two words of which the first is the low one."""
-    words = _words(2 * math.prod(shape), seed).astype(np.uint64)
-    pairs = words[..., 0::2] | words[..., 1::2] << _HALF
+    words = numpy_words(2 * math.prod(shape), seed).astype(np.uint64)
+    pairs = words[..., 0::2] | words[..., 1::2] << np.uint64(32)
     return pairs.reshape((*np.shape(seed)[:-1], *shape))
-
-
-def _words(count: int, seed: Any) -> np.ndarray:
-    """The first `count` numbers of the generator, uint32 [..., count]."""
-    seed = np.asarray(seed).astype(np.int64).view(np.uint64)
-    first, second = seed[..., 0], seed[..., 1]
-    counter = (first & _LOW, first >> _HALF, second & _LOW, second >> _HALF)
-    mixed = [word[..., None] for word in _philox(counter, _SCRAMBLING_KEY)]
-    zero = np.zeros_like(mixed[0])
-    blocks = np.arange((count + 3) // 4, dtype=np.uint64)
-    drawn = _philox((blocks, zero, mixed[2], mixed[3]), (mixed[0], mixed[1]))
-    shape = np.broadcast_shapes(*(word.shape for word in drawn))
-    words = np.empty([*shape, 4], np.uint32)
-    for i, word in enumerate(drawn):
-        words[..., i] = word
-    return words.reshape(*shape[:-1], -1)[..., :count]
-
-
-def _philox(counter: Sequence[Any], key: Sequence[Any]) -> tuple[Any, ...]:
-    """Ten rounds on four words with a key of two, all of 32 bits in uint64."""
-    a, b, c, d = counter
-    first, second = key
-    for _ in range(_ROUNDS):
-        x, y = a * _MULTIPLIERS[0], c * _MULTIPLIERS[1]
-        a, b = y >> _HALF ^ b ^ first, y & _LOW
-        c, d = x >> _HALF ^ d ^ second, x & _LOW
-        first, second = first + _KEY_STEPS[0] & _LOW, second + _KEY_STEPS[1] & _LOW
-    return a, b, c, d
 
 
 def _simon(values: np.ndarray, seed: Sequence[int], rounds: int, width: int) -> np.ndarray:

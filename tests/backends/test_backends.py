@@ -97,6 +97,14 @@ def test_the_numbers_are_those_of_tensorflow(computed, backend, section, record_
     assert worst[0] <= _TOLERANCE, worst
 
 
+def test_draws_are_those_of_tensorflow(computed, backend):
+    ours, expected = computed[backend], computed["tensorflow"]
+    for i in range(4):
+        np.testing.assert_array_equal(ours[f"draws/{i}"], expected[f"draws/{i}"])
+    # The inverse of the error function, near 0 and 1: some units in the last place.
+    np.testing.assert_allclose(ours["draws/normal"], expected["draws/normal"], 1e-5, 1e-6)
+
+
 def test_draws_follow_from_the_seed_alone(computed, backend):
     first, same, *others = (computed[backend][f"draws/{i}"] for i in range(4))
     assert first.dtype == np.float32 and first.shape == (1000, 2)
