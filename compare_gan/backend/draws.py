@@ -39,7 +39,7 @@ def batch_uniform(shape: Sequence[int], seed: Tensor | Sequence[int]) -> Tensor:
     if keras.backend.backend() != "tensorflow":
         numbers = ops.convert_to_numpy(ops.convert_to_tensor(seed))
         words = philox.numpy_words(math.prod(shape), numbers) & _LOW_BITS
-        return ops.convert_to_tensor((words * np.float32(2.0**-23)).reshape(shape))
+        return ops.convert_to_tensor(words.astype(np.float32).reshape(shape) * np.float32(2.0**-23))
     import tensorflow as tf
 
     if not in_replicas():
