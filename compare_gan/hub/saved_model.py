@@ -1,7 +1,7 @@
 """SavedModels, which TensorFlow writes: in this process, or in another one under JAX.
 
-`python -m compare_gan.hub.saved_model FOLDER OUT` is that other process. It reads from the folder
-`generator.keras`, `discriminator.keras` if there is one, and `sampler.json`.
+The other process runs `main`. It reads from a folder `generator.keras`, `discriminator.keras` if
+there is one, and `sampler.json`.
 """
 
 import importlib.util
@@ -40,7 +40,8 @@ def save(sampler: Sampler, discriminator: keras.Model | None, path: str) -> None
       path: Directory to make.
 
     Raises:
-      UserError: Another process has to write it, but a layer cannot be loaded there.
+      UserError: Another process has to write it, but a layer has no config or cannot be loaded
+        there.
     """
     if keras.backend.backend() == "tensorflow":
         _save(sampler, discriminator, path)
@@ -87,15 +88,17 @@ def _save_elsewhere(sampler: Sampler, discriminator: keras.Model | None, path: s
         networks[_DISCRIMINATOR] = discriminator
     with tempfile.TemporaryDirectory() as folder:
         for name, network in networks.items():
-            network.save(os.path.join(folder, name))
-        modules = {
-            type(layer).__module__ for net in networks.values() for layer in net._flatten_layers()
-        }
+            try:
+                network.save(os.path.join(folder, name))
+            except NotImplementedError as error:
+                raise UserError(
+                    f"Under JAX a SavedModel is made from a Keras file, for which '{network.name}' "
+                    "must implement get_config."
+                ) from error
         facts = {
             "z_dim": sampler.z_dim,
             "image_shape": list(sampler.image_shape),
             "num_classes": sampler.num_classes,
-            "modules": sorted(modules - {"__main__"}),
         }
         with open(os.path.join(folder, _SAMPLER), "w") as file:
             json.dump(facts, file)
@@ -106,8 +109,11 @@ def _save_elsewhere(sampler: Sampler, discriminator: keras.Model | None, path: s
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }
         environment.pop("XLA_FLAGS", None)  # TensorFlow does not know all flags of JAX.
+        # The modules of the layers register their classes.
+        modules = {type(each).__module__ for n in networks.values() for each in n._flatten_layers()}
+        imports = ", ".join(sorted(modules - {"__main__"} | {__name__}))
         done = subprocess.run(
-            [sys.executable, "-m", __name__, folder, path],
+            [sys.executable, "-c", f"import {imports}; {__name__}.main()", folder, path],
             env=environment,
             capture_output=True,
             text=True,
@@ -117,12 +123,11 @@ def _save_elsewhere(sampler: Sampler, discriminator: keras.Model | None, path: s
         raise UserError(f"TensorFlow cannot write the SavedModel: {reason}")
 
 
-def main(folder: str, path: str) -> None:
-    """Writes a SavedModel of the networks in a folder."""
+def main() -> None:
+    """Writes a SavedModel of the networks in a folder: `sys.argv` is (…, folder, path)."""
+    _, folder, path = sys.argv
     with open(os.path.join(folder, _SAMPLER)) as file:
         facts: dict[str, Any] = json.load(file)
-    for name in facts["modules"]:  # They register the classes of the layers.
-        importlib.import_module(name)
     generator, discriminator = (
         keras.saving.load_model(os.path.join(folder, name), compile=False)
         if os.path.exists(os.path.join(folder, name))
@@ -134,7 +139,3 @@ def main(folder: str, path: str) -> None:
         generator, facts["z_dim"], (height, width, channels), num_classes=facts["num_classes"]
     )
     save(sampler, discriminator, path)
-
-
-if __name__ == "__main__":
-    main(*sys.argv[1:])

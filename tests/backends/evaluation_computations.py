@@ -11,10 +11,12 @@ import sys
 import tempfile
 import types
 import zlib
+from importlib.machinery import PathFinder
 from unittest import mock
 
-if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
-    sys.modules["tensorflow"] = None  # As if it were not installed.
+if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":  # As if it were not installed.
+    _find = PathFinder.find_spec
+    PathFinder.find_spec = lambda name, *args: None if name == "tensorflow" else _find(name, *args)
 
 import gin
 import keras

@@ -1,10 +1,12 @@
 """Exported models give, in another process, the images of the original generator."""
 
+import dataclasses
 import os
 import subprocess
 import sys
 import types
 
+import keras
 import numpy as np
 import pytest
 
@@ -91,8 +93,12 @@ def test_the_reason_of_another_process_is_passed_on(tiny_sampler, tmp_path, monk
         return subprocess.CompletedProcess(command, 1, "", "Traceback\nTypeError: no Generator.\n")
 
     monkeypatch.setattr(subprocess, "run", run)
+    path, sampler = str(tmp_path / "saved"), tiny_sampler()
+    with pytest.raises(UserError, match="'tiny_generator' must implement get_config"):
+        saved_model._save_elsewhere(sampler, None, path)
+    network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     with pytest.raises(UserError, match=r"write the SavedModel: TypeError: no Generator\.$"):
-        saved_model._save_elsewhere(tiny_sampler(), None, str(tmp_path / "saved"))
+        saved_model._save_elsewhere(dataclasses.replace(sampler, network=network), None, path)
 
 
 def test_existing_files_are_not_overwritten(tmp_path):
