@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 import keras
 from keras import ops
 
-from compare_gan import registry
+from compare_gan import backend, registry
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.layers import LayerNorm, Normalization, SpectralNorm
 from compare_gan.layers.normalization_choice import NormalizationLike
@@ -93,7 +93,7 @@ class _Network(keras.Model):
         return _family(type(self).__module__)
 
     def build(self, input_shape: tuple[TensorShape, TensorShape | None]) -> None:
-        """Creates all variables, by one forward pass with zeros.
+        """Creates all variables, by one forward pass (see `backend.first_call`).
 
         Args:
           input_shape: Shapes of both inputs; the second is None if there is no y.
@@ -105,14 +105,12 @@ class _Network(keras.Model):
         first, y = input_shape
         shapes = tuple(first), None if y is None else tuple(y)
         self.check_inputs(*shapes)
-        if keras.backend.backend() == "jax":
-            # JAX would compile each operation of a real forward pass separately.
-            inputs = tuple(s and keras.KerasTensor(s, self.compute_dtype) for s in shapes)
-            self.compute_output_spec(inputs, training=False)
-        else:
-            # In a symbolic forward pass each use of a kernel would draw its initial values again.
-            inputs = tuple(s and ops.zeros((1, *s[1:]), self.compute_dtype) for s in shapes)
-            self.call(inputs, training=False)
+        # In a symbolic forward pass on TensorFlow each use of a kernel would draw its values again.
+        backend.first_call(
+            lambda inputs: self.call(inputs, training=False),
+            *(s and (1, *s[1:]) for s in shapes),
+            dtype=self.compute_dtype,
+        )
 
     def check_inputs(self, first: TensorShape, y: TensorShape | None) -> None:
         """Raises UserError if inputs of these shapes are not supported; needs no variables."""

@@ -4,6 +4,7 @@ Below `gans`, this room alone imports a backend, and only when a function is cal
 """
 
 from compare_gan.backend.adam import apply_adam
+from compare_gan.backend.building import first_call, initializer
 from compare_gan.backend.compiled import compiled
 from compare_gan.backend.convolution import add_bias, conv, conv_transpose, mean_by_channel
 from compare_gan.backend.draws import batch_normal, batch_uniform
@@ -30,8 +31,10 @@ __all__ = [
     "conv_transpose",
     "cross_replica_mean",
     "directional_derivative",
+    "first_call",
     "gradient",
     "in_replicas",
+    "initializer",
     "lgamma",
     "max_pool",
     "mean_by_channel",

@@ -227,7 +227,7 @@ class ModularGAN:
             generator = networks.clone(self._given_generator)
         else:
             generator = self.architecture.Generator(image_shape=self.image_shape)
-        return networks.built_generator(generator, self.z_dim, self._no_labels())
+        return networks.built_generator(generator, self.z_dim, self._y_shape())
 
     # Losses. From latents to the generator's loss: `generator_loss`.
 
@@ -439,8 +439,7 @@ class ModularGAN:
         if generator is None:
             self.generator = self.make_generator()
         else:
-            labels = self._no_labels()
-            networks.check_given_generator(generator, self.z_dim, labels, self.image_shape)
+            networks.check_given_generator(generator, self.z_dim, self._y_shape(), self.image_shape)
             self.generator = generator
         options = self.discriminator_options()
         if discriminator is None:
@@ -449,16 +448,15 @@ class ModularGAN:
             )
         else:
             networks.refuse_options(discriminator, options)
-            networks.check_given_discriminator(discriminator, self._no_labels(), self.image_shape)
+            networks.check_given_discriminator(discriminator, self._y_shape(), self.image_shape)
         self.discriminator = discriminator
-        _, features = discriminator(
-            (ops.zeros((2, *self.image_shape)), self._no_labels()), training=False
-        )
+        features = networks.num_features(discriminator, self.image_shape, self._y_shape())
         spectral_norm = getattr(discriminator, "spectral_norm", False)
-        self.heads = self.make_heads(features.shape[-1], bool(spectral_norm))
+        self.heads = self.make_heads(features, bool(spectral_norm))
 
-    def _no_labels(self) -> Tensor | None:
-        return ops.zeros((2, self.num_classes)) if self.conditional else None
+    def _y_shape(self) -> tuple[int, int] | None:
+        """Shape of the labels of two images; None if unconditional."""
+        return (2, self.num_classes) if self.conditional and self.num_classes else None
 
 
 def _kernels(variables: Sequence[keras.Variable]) -> list[keras.Variable]:

@@ -4,29 +4,37 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
-from keras import ops
 
+from compare_gan import backend
 from compare_gan.config.keywords import parameters
 from compare_gan.errors import UserError
 from compare_gan.gans.tasks import AuxiliaryTask
 from compare_gan.registry import call_with_requested
-from compare_gan.types import Tensor
+from compare_gan.types import TensorShape
 
 
-def built_generator(generator: keras.Model, z_dim: int, labels: Tensor | None) -> keras.Model:
+def built_generator(generator: keras.Model, z_dim: int, y_shape: TensorShape | None) -> keras.Model:
     """The generator after one call without training, so that all its variables exist."""
-    generator((ops.zeros((2, z_dim)), labels), training=False)
+    _first_call(generator, (2, z_dim), y_shape)
     return generator
+
+
+def num_features(
+    discriminator: keras.Model, image_shape: tuple[int, int, int], y_shape: TensorShape | None
+) -> int:
+    """The number of features of the discriminator, which is called once without training."""
+    _, features = _first_call(discriminator, (2, *image_shape), y_shape)
+    return features.shape[-1]
 
 
 def check_given_generator(
     generator: keras.Model,
     z_dim: int,
-    labels: Tensor | None,
+    y_shape: TensorShape | None,
     image_shape: tuple[int, int, int],
 ) -> None:
     """Builds a generator and raises UserError unless it makes images of this shape."""
-    images = _first_call("generator", generator, "z", ops.zeros((2, z_dim)), labels)
+    images = _checked_call("generator", generator, "z", (2, z_dim), y_shape)
     if tuple(getattr(images, "shape", ())) != (2, *image_shape):
         raise UserError(
             f"The given generator must make images of shape {(2, *image_shape)} from 2 latents, "
@@ -35,11 +43,10 @@ def check_given_generator(
 
 
 def check_given_discriminator(
-    discriminator: keras.Model, labels: Tensor | None, image_shape: tuple[int, int, int]
+    discriminator: keras.Model, y_shape: TensorShape | None, image_shape: tuple[int, int, int]
 ) -> None:
     """Builds a discriminator and raises UserError unless it returns logits and features."""
-    images = ops.zeros((2, *image_shape))
-    result = _first_call("discriminator", discriminator, "x", images, labels)
+    result = _checked_call("discriminator", discriminator, "x", (2, *image_shape), y_shape)
     is_pair = isinstance(result, (list, tuple)) and len(result) == 2
     shapes = [tuple(each.shape) for each in result] if is_pair else []
     if not is_pair or shapes[0] != (2, 1) or len(shapes[1]) != 2 or shapes[1][0] != 2:
@@ -49,19 +56,23 @@ def check_given_discriminator(
         )
 
 
-def _first_call(
-    name: str, network: keras.Model, first: str, inputs: Tensor, labels: Tensor | None
+def _checked_call(
+    name: str, network: keras.Model, first: str, shape: TensorShape, y_shape: TensorShape | None
 ) -> Any:
     try:
-        return network((inputs, labels), training=False)
+        return _first_call(network, shape, y_shape)
     except (ValueError, TypeError) as error:
-        shape = None if labels is None else tuple(labels.shape)
         reason = str(error).strip().split("\n", 1)[0]
         raise UserError(
             f"The given {name} cannot be called with ({first}, y) of the shapes "
-            f"{tuple(inputs.shape)} and {shape} (y is None in an unconditional GAN; a functional "
+            f"{shape} and {y_shape} (y is None in an unconditional GAN; a functional "
             f"model then needs an input with optional=True): {reason}"
         ) from error
+
+
+def _first_call(network: keras.Model, *shapes: TensorShape | None) -> Any:
+    """The outputs of a network without training; under JAX only their shapes and types."""
+    return backend.first_call(lambda inputs: network(inputs, training=False), *shapes)
 
 
 def _shape_of(result: Any) -> str:

@@ -8,6 +8,7 @@ import gin
 import keras
 from keras import ops
 
+from compare_gan import backend
 from compare_gan.errors import check_range, unknown_name
 from compare_gan.types import Tensor, TensorShape
 
@@ -156,6 +157,11 @@ class SpectrallyNormalized(keras.layers.Layer):
     ):
         super().__init__(name=name, **kwargs)
         self.spectral_norm = SpectralNorm.of(spectral_norm)
+
+    def add_weight(self, *args: Any, initializer: Any = None, **kwargs: Any) -> keras.Variable:
+        """Adds a variable as `keras.layers.Layer` does; see `backend.initializer`."""
+        initializer = initializer and backend.initializer(initializer)
+        return super().add_weight(*args, initializer=initializer, **kwargs)
 
     def add_kernel(
         self, shape: tuple[int, ...], initializer: keras.initializers.Initializer

@@ -7,6 +7,7 @@ import gin
 import keras
 from keras import ops
 
+from compare_gan import backend
 from compare_gan.backend import add_bias, cross_replica_mean, mean_by_channel
 from compare_gan.errors import check_decay, check_range
 from compare_gan.layers.spectral_norm import SpectrallyNormalized, SpectralNormLike
@@ -95,7 +96,7 @@ def _add_statistic(
     """Adds a float32 variable that the layer assigns itself; half precision does not round it."""
     return layer.add_weight(
         shape=shape,
-        initializer=keras.initializers.Constant(start),
+        initializer=backend.initializer(keras.initializers.Constant(start)),
         dtype="float32",
         trainable=False,
         autocast=False,
