@@ -1,9 +1,9 @@
 """The command line: plans the cases and supervises the process that measures them."""
 
 import argparse
-import importlib.util
 import os
 import pathlib
+import signal
 import subprocess
 import sys
 import time
@@ -27,8 +27,7 @@ def main() -> int:
     if options.worker:
         return _work(options, results, cases)
     deadline = time.time() + 60 * options.minutes
-    if importlib.util.find_spec("tensorflow"):
-        print("TensorFlow is installed; it is not used.", file=sys.stderr)
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # So that the worker ends too.
     results.plan(chosen)
     while results.with_status(WAITING) and deadline - time.time() > _LEAST_SECONDS:
         waiting = len(results.with_status(WAITING))

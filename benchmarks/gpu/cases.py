@@ -6,6 +6,8 @@ from typing import Any
 import numpy as np
 
 DISC_ITERS = 2
+# Low: a discriminator that always sees the same batch soon knows it.
+LEARNING_RATE = 2e-5
 PRECISIONS = ("bfloat16", "float32")
 
 
@@ -107,7 +109,9 @@ class Case:
         """Gin bindings of ours with `folded` or `plain` resampling."""
         own = list(self.network.bindings)
         if self.network.resamples:
-            scopes = [f"{self.network.name}.{network}" for network in ("Generator", "Discriminator")]
+            scopes = [
+                f"{self.network.name}.{network}" for network in ("Generator", "Discriminator")
+            ]
             own += [f"{scope}.resample = '{resample}'" for scope in scopes]
         return own
 

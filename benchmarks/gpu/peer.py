@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from peers.torch_training import TorchTrainer
 
-from benchmarks.gpu.cases import Case
+from benchmarks.gpu.cases import LEARNING_RATE, Case
 
 # Modes of `torch.compile`; "eager" does not compile.
 EAGER, COMPILED, GRAPHS = "eager", "default", "reduce-overhead"
@@ -16,6 +16,8 @@ EAGER, COMPILED, GRAPHS = "eager", "default", "reduce-overhead"
 
 def prepare() -> None:
     """Lets float32 products run in TF32 and cuDNN choose the fastest algorithms."""
+    if not torch.cuda.is_available():
+        torch.set_num_threads(1)  # Threads that wait for a busy core make tiny steps slow.
     torch.set_float32_matmul_precision("high")
     torch.backends.cudnn.allow_tf32 = True
     torch.backends.cudnn.benchmark = True
@@ -33,7 +35,11 @@ class Training:
     def __init__(self, case: Case, gan: Any, batch: Mapping[str, np.ndarray]):
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
         self._trainer = TorchTrainer(
-            case.network.name, gan, device=self.device, precision=case.precision
+            case.network.name,
+            gan,
+            device=self.device,
+            precision=case.precision,
+            learning_rates=(LEARNING_RATE, LEARNING_RATE),
         )
         self._batch = self._trainer.to_device({k: v for k, v in batch.items() if k != "seed"})
 
@@ -44,11 +50,10 @@ class Training:
         self.run(2)
         return time.perf_counter() - started
 
-    def run(self, steps: int) -> dict[str, float]:
-        """Trains; returns the losses of both networks in the last step when it has finished."""
-        for _ in range(steps):
-            losses = self._trainer.start_step(self._batch)
-        return {name: loss.item() for name, loss in losses.items()}
+    def run(self, steps: int) -> dict[str, list[float]]:
+        """Trains; returns the losses of both networks in each step."""
+        losses = [self._trainer.start_step(self._batch) for _ in range(steps)]
+        return {name: [each[name].item() for each in losses] for name in losses[0]}
 
     def peak_memory(self, steps: int = 1) -> int | None:
         """Bytes that PyTorch allocates at most during steps; None on a CPU."""

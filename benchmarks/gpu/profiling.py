@@ -46,9 +46,11 @@ def kernels(data: Any) -> list[Kernel]:
             if not of_kernels:
                 continue
             for event in line.events:
-                if event.duration_ns > 0 and not event.name.startswith("end: "):
-                    stats = {key: value for key, value in event.stats if key}
-                    operation = str(stats.get("tf_op") or stats.get("hlo_op") or "")
+                if event.duration_ns <= 0:
+                    continue
+                stats = {key: value for key, value in event.stats if key}
+                operation = str(stats.get("tf_op") or stats.get("hlo_op") or "")
+                if on_device or "hlo_op" in stats:  # On a CPU, threads also record their waiting.
                     found.append(Kernel(event.name, event.start_ns, event.duration_ns, operation))
     return found
 

@@ -111,9 +111,8 @@ class Worker:
             training = ours.Training(gan, batch)
             if side == "folded":  # The fewest operations with which a step can be computed.
                 record["operations"] = training.operations()
-            entry |= training.compile()
-            entry["memory"] = training.memory
-            record["losses"][side] = training.run(1)
+            started, record["losses"][side] = training.start()
+            entry |= started
             entry["seconds_alone"] = self._seconds_per_step(training.run)
             self._save()
             return training
@@ -131,7 +130,7 @@ class Worker:
             name = f"PyTorch, {mode}"
             with self._attempt(record, name):
                 if mode == torch_peer.EAGER:
-                    record["losses"]["PyTorch"] = training.run(1)
+                    record["losses"]["PyTorch"] = training.run(3)
                 elif not self._has_time(record, name, 20):
                     continue
                 entry = record["sides"][name] = {"compile": training.compile(mode)}
@@ -291,4 +290,3 @@ def _output(*command: str) -> str | None:
     except (OSError, subprocess.SubprocessError):
         return None
     return done.stdout.strip()
-
