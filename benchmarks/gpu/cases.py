@@ -9,6 +9,7 @@ DISC_ITERS = 2
 # Low: a discriminator that always sees the same batch soon knows it.
 LEARNING_RATE = 2e-5
 PRECISIONS = ("bfloat16", "float32")
+_BOTH = ("Generator", "Discriminator")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,7 +62,7 @@ def _unconditional(name: str, seconds: float, *widths: str) -> Network:
 
 
 def _narrow(name: str, ch: int) -> tuple[str, ...]:
-    return tuple(f"{name}.{network}.ch = {ch}" for network in ("Generator", "Discriminator"))
+    return tuple(f"{name}.{each}.ch = {ch}" for each in _BOTH)
 
 
 NETWORKS = (

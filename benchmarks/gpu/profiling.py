@@ -37,7 +37,7 @@ def profile(run: Callable[[int], Any], steps: int) -> dict[str, Any]:
 
 
 def kernels(data: Any) -> list[Kernel]:
-    """The kernels in a `jax.profiler.ProfileData`: of all streams of the GPU, or of XLA on a CPU."""
+    """The kernels in a `jax.profiler.ProfileData`: of all streams of a GPU, or of XLA on a CPU."""
     found = []
     for plane in data.planes:
         on_device = plane.name.startswith("/device:GPU")

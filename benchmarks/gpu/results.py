@@ -36,7 +36,7 @@ class Results:
         os.replace(temporary, self.path)
 
     def plan(self, names: list[str]) -> None:
-        """Lists the cases to measure. Those that an earlier run has measured are left as they are."""
+        """Lists the cases to measure; those that an earlier run has measured stay as they are."""
         known = self.data["cases"]
         records = {name: known.get(name, {"status": WAITING}) for name in names}
         for name in names:

@@ -19,8 +19,9 @@ from benchmarks.gpu.cases import PRECISIONS, Case
 from benchmarks.gpu.report import write_report
 from benchmarks.gpu.results import MEASURED, NO_TIME, WAITING, Results
 
-# Seconds of one round of one side, and the number of rounds.
-_ROUND, _ROUNDS = 0.4, 10
+# Seconds and steps of one round of one side, at least, and the number of rounds. A round ends with
+# the wait for the device and with new values of our variables, as one call of the loop does.
+_ROUND, _STEPS, _ROUNDS = 0.8, 4, 6
 
 
 class Worker:
@@ -157,7 +158,7 @@ class Worker:
             side: self._steps_per_round(record["sides"][side]["seconds_alone"]) for side in runs
         }
         with self._attempt(record, f"rounds of {comparison}"):
-            for _ in range(4 if self._quick else _ROUNDS):
+            for _ in range(2 if self._quick else _ROUNDS):
                 times: dict[str, Any] = {}
                 for side, run in runs.items():
                     started = time.perf_counter()
@@ -180,7 +181,7 @@ class Worker:
         return (time.perf_counter() - started) / steps
 
     def _steps_per_round(self, seconds: float) -> int:
-        return 1 if self._quick else max(1, math.ceil(_ROUND / seconds))
+        return 1 if self._quick else max(_STEPS, math.ceil(_ROUND / seconds))
 
     def _remaining(self) -> float:
         return self._deadline - time.time()
