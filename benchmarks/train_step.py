@@ -154,8 +154,9 @@ def compare_with_torch(
     with tempfile.TemporaryDirectory() as model_dir:
         trainer = make_trainer(name, model_dir, bindings)
         batches = list(trainer.batches().take(steps + 1).as_numpy_iterator())
-        optimization = trainer.state.optimization
-        make_peer = make_peer or functools.partial(fastest_trainer, optimization=optimization)
+        options = trainer.state.optimization
+        rates = options.g_lr, options.discriminator_lr
+        make_peer = make_peer or functools.partial(fastest_trainer, learning_rates=rates)
         peer = make_peer(name, trainer.gan, batches[0])
         seconds, peer_seconds, differences = [], [], []
         for batch in batches:

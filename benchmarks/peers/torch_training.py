@@ -11,8 +11,6 @@ import torch
 from peers import torch_biggan, torch_networks
 from torch.nn import functional
 
-from compare_gan.training.optimization import OptimizationOptions
-
 
 class TorchTrainer:
     """`disc_iters` discriminator updates and one generator update, with Adam.
@@ -25,11 +23,10 @@ class TorchTrainer:
         is conditional, with the hinge loss.
       gan: Our GAN, from which sizes and weights are copied.
       channels_last: Whether networks and images have the memory format channels last.
-      compiled: Whether the networks are compiled by `torch.compile`.
+      compiled: Whether the networks are compiled by `torch.compile`; see `compile_networks`.
       device: Device that computes.
       precision: `bfloat16` or `float16` (with a gradient scaler) for automatic mixed precision.
-      optimization: Our optimization options, from which learning rates are copied; by default
-        those options' defaults.
+      learning_rates: Learning rates of the generator and of the discriminator.
     """
 
     def __init__(
@@ -40,9 +37,8 @@ class TorchTrainer:
         compiled: bool = False,
         device: str = "cpu",
         precision: str = "float32",
-        optimization: OptimizationOptions | None = None,
+        learning_rates: tuple[float, float] = (2e-4, 2e-4),
     ):
-        optimization = optimization or OptimizationOptions()
         self.conditional = name == "resnet_biggan"
         if self.conditional:
             networks = torch_biggan.Generator(gan), torch_biggan.Discriminator(gan)
@@ -56,9 +52,7 @@ class TorchTrainer:
         self.generator, self.discriminator = networks
         self.g_optimizer, self.d_optimizer = (
             torch.optim.Adam(network.parameters(), rate, betas=_BETAS, fused=device == "cuda")
-            for network, rate in zip(
-                networks, (optimization.g_lr, optimization.discriminator_lr), strict=True
-            )
+            for network, rate in zip(networks, learning_rates, strict=True)
         )
         self._updates = collections.Counter()  # For each optimizer.
         self.device, half = device, getattr(torch, precision)
@@ -66,9 +60,20 @@ class TorchTrainer:
         self._g_scaler, self._d_scaler = (
             torch.amp.GradScaler(device, enabled=precision == "float16") for _ in range(2)
         )
-        self._generate, self._discriminate = networks
-        if compiled:
-            self._generate, self._discriminate = (torch.compile(n) for n in networks)
+        self._by_mode = {None: networks}
+        self.compile_networks("default" if compiled else None)
+
+    def compile_networks(self, mode: str | None) -> None:
+        """Computes with networks compiled in a mode of `torch.compile`; None = as they are."""
+        if mode not in self._by_mode:
+            # Each network sees two sizes of batch: one compilation for each is faster.
+            self._by_mode[mode] = tuple(
+                torch.compile(network, mode=mode, dynamic=False)
+                for network in (self.generator, self.discriminator)
+            )
+        self._generate, self._discriminate = self._by_mode[mode]
+        # A replayed CUDA graph overwrites the results of its last run.
+        self._copy_fakes = mode == "reduce-overhead"
 
     def to_device(self, batch: dict[str, np.ndarray]) -> dict[str, torch.Tensor]:
         """An element of our input pipeline as [disc_iters + 1, b, …] tensors, channels first."""
@@ -94,7 +99,7 @@ class TorchTrainer:
         disc_iters = len(z) - 1
         with torch.no_grad(), self._autocast:
             fakes = self._generate(*(v[:-1].flatten(0, 1) for v in (z, *ys[1:])))
-            fakes = fakes.float().chunk(disc_iters)
+            fakes = fakes.to(torch.float32, copy=self._copy_fakes).chunk(disc_iters)
         for i, fake in enumerate(fakes):
             both = torch.cat([x[i], fake]).contiguous(memory_format=self.memory_format)
             y = [torch.cat([y[i] for y in ys])] if ys else []

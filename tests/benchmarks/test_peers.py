@@ -9,7 +9,6 @@ import pytest
 pytest.importorskip("torch", reason="PyTorch is in the extra `bench`")
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benchmarks"))
 
-import gpu_step
 import train_step
 from peers.torch_training import TorchTrainer, copy_weights
 
@@ -48,13 +47,25 @@ def test_all_weights_are_copied(name, tmp_path):
         copy_weights(gan.generator, peer.generator)
 
 
-BIGGAN = [
+_BIGGAN = [
+    "options.gan_class = @ModularGAN",
+    "options.architecture = 'resnet_biggan_arch'",
     "options.batch_size = 4",
     "options.disc_iters = 1",
+    "options.training_steps = 1000",
     "options.z_dim = 8",
     "run_config.tf_random_seed = 1",
+    "run_config.single_core = True",
+    "dataset.name = 'synthetic'",
     "dataset.image_size = 32",
     "synthetic.num_classes = 3",
+    "loss.fn = @hinge",
+    "weights.initializer = 'orthogonal'",
+    "ModularGAN.conditional = True",
+    "ModularGAN.experimental_joint_gen_for_disc = True",
+    "G.batch_norm_fn = @conditional_batch_norm",
+    "G.spectral_norm = True",
+    "D.spectral_norm = True",
     "resnet_biggan.Generator.ch = 4",
     "resnet_biggan.Generator.blocks_with_attention = 'B2'",
     "resnet_biggan.Generator.embed_y_dim = 6",
@@ -62,20 +73,26 @@ BIGGAN = [
 ]
 
 
-def test_losses_of_three_steps_of_biggan_are_ours(tmp_path):
-    trainer = gpu_step.make_trainer(str(tmp_path), BIGGAN)
-    for network in (trainer.gan.generator, trainer.gan.discriminator):
+@pytest.fixture(name="biggan")
+def _biggan(tmp_path, monkeypatch):
+    """Our trainer of a small BigGAN."""
+    monkeypatch.setitem(train_step.CONFIGS, "biggan", ([], _BIGGAN))
+    return train_step.make_trainer("biggan", str(tmp_path))
+
+
+def test_losses_of_three_steps_of_biggan_are_ours(biggan):
+    for network in (biggan.gan.generator, biggan.gan.discriminator):
         for attention in network.attention.values():
             attention.sigma.assign(0.5)  # Otherwise attention starts switched off.
-    peer = TorchTrainer("resnet_biggan", trainer.gan)
+    peer = TorchTrainer("resnet_biggan", biggan.gan)
     for ours, theirs in (
-        (trainer.gan.generator, peer.generator),
-        (trainer.gan.discriminator, peer.discriminator),
+        (biggan.gan.generator, peer.generator),
+        (biggan.gan.discriminator, peer.discriminator),
     ):
         count = sum(np.prod(v.shape) for v in ours.trainable_variables)
         assert count == sum(p.numel() for p in theirs.parameters())
-    batches = list(trainer.batches().take(3).as_numpy_iterator())
-    history = trainer.run_steps(3)
+    batches = list(biggan.batches().take(3).as_numpy_iterator())
+    history = biggan.run_steps(3)
     for i, batch in enumerate(batches):
         for name, loss in peer.step(batch).items():
             # The hinge loss of a generator, near 0, is a difference of logits of about 1.
@@ -83,23 +100,11 @@ def test_losses_of_three_steps_of_biggan_are_ours(tmp_path):
 
 
 @pytest.mark.parametrize("precision", ("bfloat16", "float16"))
-def test_pytorch_in_mixed_precision_is_close_to_float32(tmp_path, precision):
-    trainer = gpu_step.make_trainer(str(tmp_path), BIGGAN)
-    [batch] = trainer.batches().take(1).as_numpy_iterator()
+def test_pytorch_in_mixed_precision_is_close_to_float32(biggan, precision):
+    [batch] = biggan.batches().take(1).as_numpy_iterator()
     exact, half = (
-        TorchTrainer("resnet_biggan", trainer.gan, precision=p).step(batch)
+        TorchTrainer("resnet_biggan", biggan.gan, precision=p).step(batch)
         for p in ("float32", precision)
     )
     for name, value in exact.items():
         assert half[name] == pytest.approx(value, abs=0.02)
-
-
-def test_gpu_step_measures_rounds_of_steps():
-    small = [
-        "options.architecture = 'dummy_arch'",
-        "options.z_dim = 4",
-        "dataset.image_size = 8",
-        "synthetic.num_classes = 3",
-    ]
-    ours, theirs, work = gpu_step.compare(4, "bfloat16", 2, 3, peer=False, bindings=small)
-    assert len(ours) == 3 and min(ours) > 0 and not theirs and work > 1e4
