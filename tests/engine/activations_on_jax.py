@@ -1,16 +1,39 @@
-"""The checks of `test_activations.py` that need JAX; run with KERAS_BACKEND=jax."""
+"""The checks of `test_activations.py` that need JAX; run with KERAS_BACKEND=jax.
 
-import jax
-import jax.numpy as jnp
+Prints the activations of the loss that both engines count, in bytes.
+"""
+
 import keras
 
 from compare_gan import engine, gans
 
 X = keras.KerasTensor((10, 20))
-SIZE = 4 * 10 * 20  # Of x, in bytes.
+SIZE = 4 * 10 * 20  # Of X, in bytes.
+
+
+def make_gan() -> gans.ModularGAN:
+    """A GAN of dense layers, with a gradient penalty."""
+    return gans.ModularGAN((8, 8, 3), None, "dummy_arch", 4, penalties=["wgangp_penalty"])
+
+
+def loss_bytes(gan: gans.ModularGAN, batch_size: int = 64) -> int:
+    """The activations of the discriminator's loss."""
+    images = keras.KerasTensor((batch_size, 8, 8, 3))
+    batch = {
+        "images": images,
+        "z": keras.KerasTensor((batch_size, 4)),
+        "seed": keras.KerasTensor((2,), "int32"),
+    }
+    return engine.activation_bytes(
+        lambda batch, fakes: gan.discriminator_loss(batch, fakes).total, batch, images
+    )
 
 
 def check_inner_programs() -> None:
+    """The results of programs inside the traced one count."""
+    import jax
+    import jax.numpy as jnp
+
     def twice(x):
         return jnp.exp(jnp.sin(x))
 
@@ -45,27 +68,17 @@ def check_inner_programs() -> None:
     assert count(lambda entries: twice(entries["x"][0]), entry) == SIZE
 
 
-def check_losses() -> None:
-    """The losses of a GAN are traced, not compiled, and its variables stay as they are."""
-    gan = gans.ModularGAN((8, 8, 3), None, "dummy_arch", z_dim=4, penalties=["wgangp_penalty"])
+def check_nothing_is_computed(gan: gans.ModularGAN) -> None:
+    """Losses are traced, not compiled, of any batch size, and variables stay as they are."""
+    import jax
+    import jax.numpy as jnp
+
     before = {id(variable): variable.value for variable in gan.discriminator.variables}
     compiled = []
     jax.monitoring.register_event_duration_secs_listener(
         lambda event, *_, **__: compiled.append(event) if "backend_compile" in event else None
     )
-
-    def count(batch_size: int) -> int:
-        images = keras.KerasTensor((batch_size, 8, 8, 3))
-        batch = {
-            "images": images,
-            "z": keras.KerasTensor((batch_size, 4)),
-            "seed": keras.KerasTensor((2,), "int32"),
-        }
-        return engine.activation_bytes(
-            lambda batch, fakes: gan.discriminator_loss(batch, fakes).total, batch, images
-        )
-
-    small, large = count(2**16), count(2**17)
+    small, large = loss_bytes(gan, 2**20), loss_bytes(gan, 2**21)
     assert 1.9 * small < large < 2.1 * small
     assert not compiled
     assert all(before[id(each)] is each.value for each in gan.discriminator.variables)
@@ -75,4 +88,6 @@ def check_losses() -> None:
 
 if __name__ == "__main__":
     check_inner_programs()
-    check_losses()
+    tested = make_gan()
+    check_nothing_is_computed(tested)
+    print(loss_bytes(tested))
