@@ -1,9 +1,8 @@
 """Twenty steps of S³GAN with everything on 1, 2 and 8 devices of JAX, and on two processes.
 
-`python devices.py FILE KIND` trains on one KIND of devices and writes the weights to FILE.
+`python devices.py FOLDER KIND…` trains on each kind of devices and writes the state to a file.
 """
 
-import os
 import pathlib
 import sys
 
@@ -11,7 +10,7 @@ import jax
 import numpy as np
 
 sys.path.insert(0, str(pathlib.Path(__file__).parent))
-import computations
+import engine_computations as computations
 from jax.sharding import Mesh
 
 from compare_gan.engine.jax import Devices, Loop, make_strategy
@@ -31,27 +30,32 @@ def train(devices: Devices) -> dict[str, np.ndarray]:
     loop = Loop(TrainStep(state), make_batches, devices)
     first, second = loop.run(12), loop.run(STEPS - 12)
     result = {f"value/{name}": np.append(first[name], second[name]) for name in first}
-    for name, variable in state.variables().items():
-        result[f"state/{name}"] = variable.numpy()
+    with loop.local_state():
+        for name, variable in state.variables().items():
+            result[f"state/{name}"] = np.asarray(variable.numpy())
     if devices.shard_state and len(devices.processes) == 1:
         # Every array that can be is divided: a device holds an eighth.
-        shares = [
-            value.addressable_shards[0].data.size / value.size
-            for value in (variable.value for variable in state.all_variables())
-            if max(value.shape, default=0) % devices.mesh.size == 0 and value.size
-        ]
-        assert shares and set(shares) == {1 / devices.mesh.size}
+        shares = {
+            variable.path: value.addressable_shards[0].data.size / value.size
+            for variable in state.all_variables()
+            for value in [variable.value]
+            if any(size % devices.mesh.size == 0 for size in value.shape)
+        }
+        assert shares and set(shares.values()) == {1 / devices.mesh.size}, shares
     return result
 
 
-if __name__ == "__main__":
-    file, kind = sys.argv[1:]
-    if kind == "processes":
-        devices = make_strategy("multi_worker", shard_state="SHARD" in os.environ)
+def _devices(kind: str) -> Devices:
+    if kind.startswith("processes"):
+        devices = make_strategy("multi_worker", shard_state=kind.endswith("sharded"))
         assert len(devices.processes) == 2 and devices.num_replicas_in_sync == 4
-    else:
-        count = int(kind.removesuffix("_sharded"))
-        devices = Devices(
-            Mesh(np.array(jax.devices()[:count]), ("batch",)), kind.endswith("_sharded")
-        )
-    np.savez(file, **train(devices))
+        return devices
+    count = int(kind.removesuffix("_sharded"))
+    return Devices(Mesh(np.array(jax.devices()[:count]), ("batch",)), kind.endswith("sharded"))
+
+
+if __name__ == "__main__":
+    folder, *kinds = sys.argv[1:]
+    for kind in kinds:
+        result = train(_devices(kind))
+        np.savez(pathlib.Path(folder) / f"{kind}-{jax.process_index()}.npz", **result)

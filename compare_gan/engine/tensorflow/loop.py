@@ -126,7 +126,7 @@ def make_train_loop(
       ...     names = ["doubled"]
       ...     def __call__(self, batch):
       ...         return tf.stack([2.0 * batch])
-      >>> loop = engine.make_train_loop(Double(), tf.distribute.get_strategy(), jit_compile=False)
+      >>> loop = make_train_loop(Double(), tf.distribute.get_strategy(), jit_compile=False)
       >>> batches = iter(tf.data.Dataset.from_tensor_slices([1.0, 2.0, 3.0]))
       >>> loop(batches, tf.constant(2)).numpy().tolist()
       [[2.0], [4.0]]

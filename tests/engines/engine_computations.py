@@ -1,8 +1,8 @@
 """Some training steps of many GANs on the current Keras backend, from recorded initial weights.
 
-`python computations.py FOLDER [PATTERN]` runs the cases with this in their name. TensorFlow writes
-each case's initial state and its losses to FOLDER, JAX starts from that state. Without arguments
-the script runs all cases on both and prints the largest difference of each.
+`python engine_computations.py FOLDER [CASE…]` runs these cases, or all. TensorFlow writes the
+initial state and the losses of each to FOLDER, JAX starts from that state. Without arguments the
+script runs all cases on both and prints the largest difference of each.
 """
 
 import os
@@ -140,12 +140,10 @@ def run(state: TrainState, start: list[np.ndarray], steps: int = STEPS) -> dict[
     return loop.run(steps)
 
 
-def _compute(folder: pathlib.Path, pattern: str) -> None:
+def _compute(folder: pathlib.Path, names: list[str]) -> None:
     states: dict[str, tuple[TrainState, list[np.ndarray]]] = {}
     on_tensorflow = keras.backend.backend() == "tensorflow"
-    for name in cases():
-        if pattern not in name:
-            continue
+    for name in names:
         architecture, *parts = name.split("/")
         if architecture == "s3gan":
             key, arguments = name, (parts[0], EVERYTHING, 2)
@@ -178,8 +176,8 @@ def _compute(folder: pathlib.Path, pattern: str) -> None:
             np.savez(file.with_suffix(".jax.npz"), **history)
 
 
-def start_process(backend: str, folder: str, pattern: str = "", flags: str = "", **environment):
-    """Runs this script in a process of its own."""
+def start_process(backend, *arguments, script=__file__, flags="", **environment):
+    """Runs a script of this folder on a backend, in a process of its own."""
     # Compiling takes JAX longer than computing.
     quick = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
     environment = os.environ | {
@@ -190,7 +188,22 @@ def start_process(backend: str, folder: str, pattern: str = "", flags: str = "",
         "XLA_FLAGS": f"{quick} {flags}",
         **environment,
     }
-    return subprocess.Popen([sys.executable, __file__, folder, pattern], env=environment)
+    command = [sys.executable, str(script), *map(str, arguments)]
+    return subprocess.Popen(
+        command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
+    )
+
+
+def wait_for(*processes: subprocess.Popen) -> None:
+    """Waits for processes; raises an error with the output of one that fails."""
+    try:
+        outputs = [process.communicate()[0] for process in processes]
+    finally:
+        for process in processes:
+            process.kill()
+    for process, output in zip(processes, outputs, strict=True):
+        if process.returncode:
+            raise RuntimeError(output)
 
 
 def differences(folder: str) -> dict[str, tuple[float, str]]:
@@ -212,11 +225,10 @@ def differences(folder: str) -> dict[str, tuple[float, str]]:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        _compute(pathlib.Path(sys.argv[1]), sys.argv[2])
+        _compute(pathlib.Path(sys.argv[1]), sys.argv[2:] or cases())
     else:
         with tempfile.TemporaryDirectory() as folder:
             for name in ("tensorflow", "jax"):
-                if start_process(name, folder).wait():
-                    sys.exit(f"{name} failed")
+                wait_for(start_process(name, folder))
             for case, (difference, loss) in differences(folder).items():
                 print(f"{case:50} {difference:.1e} {loss}")
