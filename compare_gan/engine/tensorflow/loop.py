@@ -121,7 +121,7 @@ def make_train_loop(
 
     Example:
       >>> import tensorflow as tf
-      >>> from compare_gan import engine
+      >>> from compare_gan.engine.tensorflow import make_train_loop
       >>> class Double:
       ...     names = ["doubled"]
       ...     def __call__(self, batch):
