@@ -86,7 +86,8 @@ def atomic(path: str, *, durable: bool = True, keep_ending: bool = False) -> Ite
             _flush(temporary)
         os.replace(temporary, path)
         if durable:
-            _flush_folder_of(path)
+            for each in (path, *made):
+                _flush_folder_of(each)
     except BaseException:
         _remove(temporary)
         with contextlib.suppress(OSError):

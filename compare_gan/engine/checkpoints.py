@@ -69,7 +69,7 @@ class Checkpoints:
       ...     checkpoints = engine.Checkpoints(state, folder)
       ...     path = checkpoints.save()
       ...     checkpoints.wait()
-      ...     step.assign(0)
+      ...     _ = step.assign(0)
       ...     restored = engine.Checkpoints(state, folder).restore_newest()
       >>> engine.step_of(restored), int(step)
       (7, 7)

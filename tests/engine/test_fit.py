@@ -1,7 +1,9 @@
 """The loop of every training: lengths of calls, resuming, ends and callbacks."""
 
+import errno
 import os
 import signal
+import time
 
 import keras
 import numpy as np
@@ -9,6 +11,7 @@ import pytest
 import tensorflow as tf
 
 from compare_gan import engine
+from compare_gan.engine import checkpoint_writer
 from compare_gan.errors import DivergenceError
 
 
@@ -108,6 +111,29 @@ def test_a_signal_ends_it_with_pictures_and_a_checkpoint(tmp_path, number):
         _fit(tmp_path, Kill(), log, steps_per_call=1, unit="turn")
     assert log.calls[-2:] == [("due", 2), ("end",)] and _saved(tmp_path) == [2]
     assert signal.getsignal(number) is before
+
+
+def test_the_last_checkpoint_is_complete_or_its_error_is_raised(tmp_path, monkeypatch):
+    class Kill(engine.Callback):
+        def on_steps(self, step, history, seconds):
+            os.kill(os.getpid(), signal.SIGTERM)
+
+    complete = checkpoint_writer.write_index
+
+    def complete_late(*args):
+        time.sleep(0.2)
+        complete(*args)
+
+    def fail(*args):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(checkpoint_writer, "write_index", complete_late)
+    _fit(tmp_path / "late")
+    assert _saved(tmp_path / "late") == [5, 7]
+    monkeypatch.setattr(checkpoint_writer, "write_index", fail)
+    with pytest.raises(OSError, match="No space left") as caught:  # Not "checkpoint saved".
+        _fit(tmp_path / "full", Kill())
+    assert caught.value.filename == str(tmp_path / "full" / "step-5")
 
 
 def test_a_value_that_is_not_finite_ends_it_without_a_checkpoint(tmp_path):
