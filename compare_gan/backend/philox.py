@@ -31,7 +31,7 @@ def numpy_words(count: int, seed: Any) -> np.ndarray:
     Example:
       >>> from compare_gan.backend import philox
       >>> philox.numpy_words(3, seed=(0, 7)).tolist()
-      [3321888489, 2216498430, 3254398014]
+      [1081226029, 1869207185, 3875885137]
     """
     seed = np.asarray(seed).astype(np.int64)[..., None]
     low, high = seed.astype(np.uint32), (seed >> 32).astype(np.uint32)

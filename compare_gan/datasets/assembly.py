@@ -62,8 +62,10 @@ class TrainingBatches:
         """The same dicts, of arrays."""
         source = self.dataset.source
         examples = source.training_arrays(self.layout, self._order_seed, self._labels)
-        for (step, replica), own in zip(self.layout.iterate_turns(), examples, strict=False):
-            yield self._assemble_arrays(self._draw_arrays(step, replica), *own)
+        return (
+            self._assemble_arrays(self._draw_arrays(step, replica), *own)
+            for (step, replica), own in zip(self.layout.iterate_turns(), examples, strict=False)
+        )
 
     def _draw_tensors(self, step: tf.Tensor, replica: tf.Tensor) -> dict[str, tf.Tensor]:
         layout, classes = self.layout, self.dataset.num_classes

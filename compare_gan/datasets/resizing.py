@@ -42,7 +42,7 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     """
     if image.shape[:2] == (size, size):
         return image
-    rows = _resize_rows(image.astype(np.float32), size)
+    rows = _resize_rows(image, size)
     resized = _resize_rows(rows.swapaxes(0, 1), size).swapaxes(0, 1)
     return np.clip(np.round(resized), 0, 255).astype(np.uint8)
 
@@ -50,9 +50,14 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
 def _resize_rows(values: np.ndarray, size: int) -> np.ndarray:
     """Resizes along the first axis, adding up the terms of a sum one by one, as TensorFlow does."""
     rows, weights = _taps(len(values), size)
+    values = np.ascontiguousarray(values)
     total = np.zeros([size, *values.shape[1:]], np.float32)
-    for row, weight in zip(rows, weights, strict=True):
-        total += values[row] * weight.reshape(-1, *[1] * (values.ndim - 1))
+    # In buffers: threads that decode images would wait for each other to allocate memory.
+    taken, term = np.empty_like(total, values.dtype), np.empty_like(total)
+    for row, weight in zip(rows, weights[..., None, None], strict=True):
+        np.take(values, row, axis=0, out=taken, mode="clip")
+        np.multiply(taken, weight, out=term)
+        total += term
     return total
 
 

@@ -89,7 +89,7 @@ class Source(abc.ABC):
         Raises:
           UserError: The source needs TensorFlow, which is not installed.
         """
-        require_tensorflow("This kind of data set")
+        require_tensorflow("This data set, which tf.data reads,")
         return with_fixed_threads(self.training(layout, seed, labels)).as_numpy_iterator()
 
     @abc.abstractmethod
