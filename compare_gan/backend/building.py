@@ -52,8 +52,9 @@ def initializer(given: Any) -> Any:
       given: Keras initializer, its name, or any function of shape and dtype.
 
     Returns:
-      Under JAX, for Keras's initializers with an integer as seed, one that computes values of the
-      same distribution in NumPy, as the seed says; in any other case the initializer itself.
+      Under JAX, for Keras's initializers with an integer as seed, one that computes the values
+      with NumPy: for equal seeds those on TensorFlow, up to rounding. In any other case the
+      initializer itself.
 
     Example:
       >>> import keras

@@ -14,6 +14,8 @@ _MULTIPLIERS = 0xD2511F53, 0xCD9E8D57
 _KEY_STEPS = np.outer(np.arange(10), [0x9E3779B9, 0xBB67AE85]).astype(np.uint32)
 # Where TensorFlow starts in order to turn a seed into a key and a counter.
 _SCRAMBLING_KEY = np.array([[0x3EC8F720], [0x02461E29]], np.uint32)
+# TensorFlow takes the logarithm of no smaller uniform number.
+_LEAST = np.float32(1e-7)
 
 _Words = tuple[Any, ...]
 
@@ -33,14 +35,53 @@ def numpy_words(count: int, seed: Any) -> np.ndarray:
       >>> philox.numpy_words(3, seed=(0, 7)).tolist()
       [1081226029, 1869207185, 3875885137]
     """
+    words = numpy_blocks(np.arange(-(-count // 4), dtype=np.uint32), seed)
+    return words.reshape(*words.shape[:-2], -1)[..., :count]
+
+
+def numpy_blocks(blocks: np.ndarray, seed: Any) -> np.ndarray:
+    """The four numbers of each of some blocks; block i begins with number 4i.
+
+    Args:
+      blocks: Indices of the blocks, uint32 [n].
+      seed: int32 or int64 [..., 2].
+
+    Returns:
+      uint32 [..., n, 4].
+    """
     seed = np.asarray(seed).astype(np.int64)[..., None]
     low, high = seed.astype(np.uint32), (seed >> 32).astype(np.uint32)
     halves = low[..., 0, :], high[..., 0, :], low[..., 1, :], high[..., 1, :]
-    drawn = _draw(halves, np.arange(-(-count // 4), dtype=np.uint32), _numpy_rounds)
+    drawn = _draw(halves, blocks, _numpy_rounds)
     words = np.empty([*drawn[0].shape, 4], np.uint32)
     for i, word in enumerate(drawn):
         words[..., i] = word
-    return words.reshape(*words.shape[:-2], -1)[..., :count]
+    return words
+
+
+def unit(words: np.ndarray) -> np.ndarray:
+    """Numbers in [0, 1), float32, made of the low 23 bits of words, uint32 of any shape."""
+    return (words & np.uint32(2**23 - 1)).astype(np.float32) * np.float32(2.0**-23)
+
+
+def normal(words: np.ndarray) -> np.ndarray:
+    """Standard normal numbers, float32, made of pairs of words by the method of Box and Muller.
+
+    Args:
+      words: uint32 [..., n] with an even n.
+
+    Returns:
+      float32 [..., n], equal to TensorFlow's up to rounding.
+    """
+    uniform = unit(words)
+    # In double precision and then rounded, because TensorFlow's functions round almost correctly.
+    log = np.log(np.maximum(uniform[..., 0::2], _LEAST).astype(np.float64)).astype(np.float32)
+    radius = np.sqrt(np.float32(-2) * log)
+    angle = (2 * np.pi * uniform[..., 1::2].astype(np.float64)).astype(np.float32)
+    draws = np.empty_like(uniform)
+    draws[..., 0::2] = np.sin(angle.astype(np.float64)).astype(np.float32) * radius
+    draws[..., 1::2] = np.cos(angle.astype(np.float64)).astype(np.float32) * radius
+    return draws
 
 
 def jax_words(count: int, seed: Any) -> Any:

@@ -16,10 +16,9 @@ from typing import Any
 
 import numpy as np
 
-from compare_gan.backend.philox import numpy_words
+from compare_gan.backend.philox import normal as normal_of
+from compare_gan.backend.philox import numpy_words, unit
 
-# TensorFlow takes the logarithm of no smaller uniform number.
-_LEAST = np.float32(1e-7)
 # Simon's constants: the sequence z3 of the paper, from its last bit, and the complement of 3.
 _SIMON_SEQUENCE = 0x7369F885192C0EF5
 _SIMON_CONSTANT = 0xFFFFFFFC
@@ -85,7 +84,7 @@ def uniform(
       [89, 82]
     """
     minval, maxval = np.float32(minval), np.float32(maxval)
-    return _unit(bits(shape, seed)) * (maxval - minval) + minval
+    return unit(bits(shape, seed)) * (maxval - minval) + minval
 
 
 def normal(shape: Sequence[int], seed: Any, stddev: float = 1.0) -> np.ndarray:
@@ -97,16 +96,8 @@ def normal(shape: Sequence[int], seed: Any, stddev: float = 1.0) -> np.ndarray:
       dtype('float32')
     """
     count = math.prod(shape)
-    unit = _unit(numpy_words(count + count % 2, seed))
-    # In double precision and then rounded, because TensorFlow's functions round almost correctly.
-    log = np.log(np.maximum(unit[..., 0::2], _LEAST).astype(np.float64)).astype(np.float32)
-    radius = np.sqrt(np.float32(-2) * log)
-    angle = (2 * np.pi * unit[..., 1::2].astype(np.float64)).astype(np.float32).astype(np.float64)
-    draws = np.empty_like(unit)
-    draws[..., 0::2] = np.sin(angle).astype(np.float32) * radius
-    draws[..., 1::2] = np.cos(angle).astype(np.float32) * radius
-    draws = draws[..., :count].reshape((*np.shape(seed)[:-1], *shape))
-    return draws * np.float32(stddev)
+    draws = normal_of(numpy_words(count + count % 2, seed))[..., :count]
+    return draws.reshape((*np.shape(seed)[:-1], *shape)) * np.float32(stddev)
 
 
 def split(seed: Any, num: int = 2) -> np.ndarray:
@@ -171,11 +162,6 @@ def _small_permutation(seed: tuple[int, int, int], size: int, rounds: int) -> np
         step = step[step]
     permutation.flags.writeable = False
     return permutation
-
-
-def _unit(words: np.ndarray) -> np.ndarray:
-    """Numbers in [0, 1) made of the low 23 bits."""
-    return (words & np.uint32(2**23 - 1)).astype(np.float32) * np.float32(2.0**-23)
 
 
 def _long_words(shape: Sequence[int], seed: Any) -> np.ndarray:

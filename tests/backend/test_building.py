@@ -8,47 +8,31 @@ from compare_gan import backend
 from compare_gan.backend import initial_values
 
 initializers = keras.initializers
-# With the standard deviation of the values for a kernel [3, 3, 10, 40].
 _INITIALIZERS = {
-    "zeros": (initializers.Zeros(), 0),
-    "ones": (initializers.Ones(), 0),
-    "constant": (initializers.Constant(0.3), 0),
-    "normal": (initializers.RandomNormal(1.0, 0.02, seed=1), 0.02),
-    "uniform": (initializers.RandomUniform(-1, 2, seed=1), 3 / 12**0.5),
-    # Cut at two standard deviations, a normal distribution has 0.88 of its deviation.
-    "truncated": (initializers.TruncatedNormal(1.0, 0.02, seed=1), 0.02 * 0.8796),
-    "glorot_normal": (initializers.GlorotNormal(seed=1), (2 / (9 * 50)) ** 0.5),
-    "glorot_uniform": (initializers.GlorotUniform(seed=1), (2 / (9 * 50)) ** 0.5),
-    "he_normal": (initializers.HeNormal(seed=1), (2 / 90) ** 0.5),
-    "fan_out": (
-        initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal", seed=1),
-        (2 / 360) ** 0.5,
-    ),
-    "orthogonal": (initializers.Orthogonal(2.0, seed=1), 2 / 90**0.5),
+    "zeros": initializers.Zeros(),
+    "ones": initializers.Ones(),
+    "constant": initializers.Constant(0.3),
+    "normal": initializers.RandomNormal(1.0, 0.5, seed=1),
+    "large_seed": initializers.RandomNormal(seed=2**32 - 5),
+    "uniform": initializers.RandomUniform(-1, 2, seed=1),
+    "truncated": initializers.TruncatedNormal(1.0, 0.5, seed=1),
+    "glorot_normal": initializers.GlorotNormal(seed=1),
+    "glorot_uniform": initializers.GlorotUniform(seed=1),
+    "he_normal": initializers.HeNormal(seed=1),
+    "fan_out": initializers.VarianceScaling(2.0, "fan_out", "untruncated_normal", seed=1),
+    "orthogonal": initializers.Orthogonal(2.0, seed=1),
 }
 
 
+@pytest.mark.parametrize("shape", ((3, 3, 10, 40), (50, 40), (40, 40), (3, 1), (20, 400)))
 @pytest.mark.parametrize("name", _INITIALIZERS)
-def test_values_have_the_distribution_of_keras(name):
-    initializer, stddev = _INITIALIZERS[name]
-    values = initial_values.in_numpy(initializer)((3, 3, 10, 40))
-    expected = keras.ops.convert_to_numpy(initializer((3, 3, 10, 40)))
+def test_values_are_those_of_keras_on_tensorflow(name, shape):
+    values = initial_values.in_numpy(_INITIALIZERS[name])(shape)
+    expected = keras.ops.convert_to_numpy(_INITIALIZERS[name](shape))
     assert values.dtype == np.float32 and values.shape == expected.shape
-    # 3600 numbers: four standard errors of deviation, mean and extremes.
-    for found in (values, expected):
-        assert abs(found.std() - stddev) <= 0.05 * stddev
-    assert abs(values.mean() - expected.mean()) <= 0.1 * stddev
-    if "normal" not in name or "glorot" in name:
-        np.testing.assert_allclose(values.max(), expected.max(), atol=0.8 * stddev)
-
-
-@pytest.mark.parametrize("shape", ((90, 40), (50, 40), (40, 40), (3, 3, 4, 100), (20, 400)))
-def test_orthogonal_values(shape):
-    values = initial_values.in_numpy(initializers.Orthogonal(2.0, seed=3))(shape)
-    matrix = values.reshape(-1, shape[-1])
-    if matrix.shape[0] < matrix.shape[1]:
-        matrix = matrix.T
-    np.testing.assert_allclose(matrix.T @ matrix, 4 * np.eye(matrix.shape[1]), atol=2e-5)
+    # Draws differ by single bits; the orthogonal ones of a square matrix by more.
+    tolerance = 1e-4 if name == "orthogonal" and shape == (40, 40) else 4e-6
+    np.testing.assert_allclose(values, expected, rtol=0, atol=tolerance * np.abs(expected).max())
 
 
 def test_both_decompositions_are_the_same():

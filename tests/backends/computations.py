@@ -17,6 +17,7 @@ import numpy as np
 from keras import ops
 
 from compare_gan import backend, layers, registry
+from compare_gan.architectures import resnet5
 from compare_gan.gans import S3GAN, SSGAN, ModularGAN
 from compare_gan.penalties import wgangp_penalty
 from compare_gan.registry import call_with_requested
@@ -282,6 +283,40 @@ def _network_outputs(name, shape, norm, options):
     return run(forward, z, x, y)
 
 
+def compute_mixed_precision():
+    """Forward passes in training; numbers of results and of variables that are not float32."""
+    z = ops.convert_to_tensor(numbers("z", (4, 6)))
+    y = ops.one_hot(ops.convert_to_tensor([0, 2, 1, 1]), _CLASSES, dtype="float32")
+    x = ops.convert_to_tensor(numbers("x", (4, 8, 8, 3), 0))
+    for policy in ("mixed_bfloat16", "mixed_float16"):
+        keras.config.set_dtype_policy(policy)
+        options = {"image_shape": (8, 8, 3), "spectral_norm": True, "ch": 2}
+        parts = (
+            resnet5.Generator(batch_norm_fn="conditional_batch_norm", **options),
+            resnet5.Discriminator(layer_norm=True, **options),
+            layers.NonLocalBlock(spectral_norm=True, name="attention"),
+        )
+
+        def forward(z, x, y, parts=parts):
+            generator, discriminator, attention = parts
+            images = generator((z, y), training=True)
+            logits, features = discriminator((attention(x, training=True), y), training=True)
+            return {"images": images, "logits": logits, "features": features} | {
+                v.path: ops.copy(v.value) for v in generator.variables if "moving" in v.name
+            }
+
+        build(forward, z, x, y)
+        fill(*parts)
+        computed = run(forward, z, x, y)
+        for key, value in computed.items():
+            yield f"{policy}/{key}", ops.cast(value, "float32")
+        variables = [variable for part in parts for variable in part.variables]
+        for key, values in (("results", computed.values()), ("variables", variables)):
+            types = [keras.backend.standardize_dtype(value.dtype) for value in values]
+            yield f"{policy}/{key}", sum(dtype != "float32" for dtype in types)
+    keras.config.set_dtype_policy("float32")
+
+
 def compute_gan():
     """Losses on a batch of NumPy arrays; for S3GAN with a gradient penalty, and all gradients."""
     modular = ModularGAN((8, 8, 3), _CLASSES, "dummy_arch", z_dim=6)
@@ -346,6 +381,7 @@ SECTIONS = {
     "layers": compute_layers,
     "standing_statistics": compute_standing_statistics,
     "networks": compute_networks,
+    "mixed_precision": compute_mixed_precision,
     "gan": compute_gan,
     "gradients": compute_gradients,
     "draws": compute_draws,
