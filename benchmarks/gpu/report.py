@@ -141,5 +141,5 @@ def quartiles(values: Sequence[float]) -> str:
         return "–"
     if len(values) == 1:
         return f"{values[0]:.3g}"
-    low, middle, high = statistics.quantiles(values, n=4)
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
     return f"{middle:.3g} ({low:.3g}–{high:.3g})"
