@@ -1,12 +1,9 @@
 """Our training step under JAX, in the loop that training runs."""
 
-import contextlib
-import functools
 import itertools
-import math
+import random
 import time
-from collections.abc import Iterator, Mapping
-from unittest import mock
+from collections.abc import Mapping
 from typing import Any
 
 import gin
@@ -34,41 +31,6 @@ def _record_compilation(event: str, seconds: float, **_: Any) -> None:
 jax.monitoring.register_event_duration_secs_listener(_record_compilation)
 
 
-@functools.cache
-def _normal(shape: tuple[int, ...]) -> np.ndarray:
-    return np.random.default_rng(shape).standard_normal(shape, dtype=np.float32)
-
-
-@functools.cache
-def _orthogonal(shape: tuple[int, ...]) -> np.ndarray:
-    rows, columns = math.prod(shape[:-1]), shape[-1]
-    matrix = _normal((max(rows, columns), min(rows, columns)))
-    q, r = np.linalg.qr(matrix)
-    q *= np.sign(np.diag(r))
-    return (q if rows >= columns else q.T).reshape(shape)
-
-
-@contextlib.contextmanager
-def _draws_of_shapes() -> Iterator[None]:
-    """Weights that follow from their shapes, each drawn once in this process.
-
-    Under JAX every shape would cost some compilations, for every case again.
-    """
-
-    def orthogonal(self: Any, shape: tuple[int, ...], dtype: Any = None) -> np.ndarray:
-        return _orthogonal(tuple(shape))
-
-    def normal(self: Any, shape: tuple[int, ...], dtype: Any = None) -> np.ndarray:
-        return self.mean + self.stddev * _normal(tuple(shape))
-
-    initializers = keras.initializers
-    with (
-        mock.patch.object(initializers.Orthogonal, "__call__", orthogonal),
-        mock.patch.object(initializers.RandomNormal, "__call__", normal),
-    ):
-        yield
-
-
 def make_gan(case: Case, resample: str = "folded") -> ModularGAN:
     """Our GAN of a case; equal networks get equal weights."""
     network = case.network
@@ -76,9 +38,8 @@ def make_gan(case: Case, resample: str = "folded") -> ModularGAN:
     architecture = registry.get("architecture", f"{network.name}_arch")
     gin.clear_config()
     gin.parse_config(case.bindings(resample))
-    keras.utils.set_random_seed(0)
-    precision = None if case.precision == "float32" else case.precision
-    with engine.mixed_precision(precision), _draws_of_shapes():
+    random.seed(0)  # Keras draws the seeds of initializers from it.
+    with engine.mixed_precision(None if case.precision == "float32" else case.precision):
         return ModularGAN(
             (network.image_size, network.image_size, 3),
             network.num_classes,
