@@ -64,6 +64,7 @@ class Training:
         state = TrainState(gan, 0, OptimizationOptions(g_lr=LEARNING_RATE))
         self._step = TrainStep(state)
         self._batch = dict(batch)
+        self._executable: Any = None
         self._loop = engine.Loop(self._step, lambda *_: itertools.repeat(self._batch))
 
     def operations(self) -> int:
@@ -91,16 +92,22 @@ class Training:
         first = self.run(1)
         seconds = time.perf_counter() - started
         compile_s = max(_compilations[compiled_before:], default=0.0)
-        sizes = [
-            _bytes(each.get_compiled_memory_stats())
-            for each in client.live_executables()
-            if id(each) not in known
-        ]
+        # By far the largest of the new programs is the step.
+        new = [each for each in client.live_executables() if id(each) not in known]
+        self._executable = max(new, key=_bytes)
         later = self.run(2)
         return (
-            {"trace": seconds - compile_s, "compile": compile_s, "memory": max(sizes, default=0)},
+            {
+                "trace": seconds - compile_s,
+                "compile": compile_s,
+                "memory": _bytes(self._executable),
+            },
             {name: first[name] + later[name] for name in first},
         )
+
+    def compiled_text(self) -> str:
+        """The compiled step as XLA prints it: the operations that a profile names."""
+        return self._executable.hlo_modules()[0].to_string()
 
     def run(self, steps: int) -> dict[str, list[float]]:
         """Trains; returns the losses of both networks in each step.
@@ -115,7 +122,8 @@ class Training:
         return {name: values.tolist() for name, values in losses.items()}
 
 
-def _bytes(stats: Any) -> int:
+def _bytes(executable: Any) -> int:
+    stats = executable.get_compiled_memory_stats()
     return (
         stats.argument_size_in_bytes
         + stats.output_size_in_bytes
