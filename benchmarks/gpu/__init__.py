@@ -9,12 +9,12 @@ network connection nor an installed compare_gan. From the root of the repository
 
 `results/results.json` has every number (raw times of each round, versions, the card, the profile),
 `results/results.md` the tables, and `results/*.hlo.txt.gz` the compiled step that was profiled, in
-which a kernel's operation can be looked up. All are written after every stage of a case, so that a run
-that is cut off loses nothing. The measuring process is a child of the command, which ends it when the
-time is over or a case takes too long, and starts another for the cases that are left.
+which a kernel's operation can be looked up. All are written after every stage of a case, so that a
+run that is cut off loses nothing. The measuring process is a child of the command, which ends it
+when the time is over or a case takes too long, and starts another for the cases that are left.
 
-A machine without internet, such as one that is lent for minutes and gets a copy of the working tree,
-needs the wheels that its Python lacks. They are fetched once, elsewhere, into the folder
+A machine without internet, such as one that is lent for minutes and gets a copy of the working
+tree, needs the wheels that its Python lacks. They are fetched once, elsewhere, into the folder
 `build/wheels`, which git ignores (3 MB; here for Python 3.12 on x86-64):
 
     pip download --no-deps --only-binary=:all: --python-version 3.12 --implementation cp \
@@ -28,9 +28,9 @@ There, with `build/wheels` carried along, in the root of the tree:
     PYTHONPATH=/tmp/site python3 -m benchmarks.gpu --output results --minutes 8
 
 That is one command of 8.5 minutes at most, of which the first case (BigGAN-128 with 256 images,
-compiled twice by XLA and once by `torch.compile`) may take six. A second command with `--minutes 4` and
-the same folder measures more cases; `--cases resnet_biggan` or other parts of names choose some. The
-command ends at once if JAX finds no GPU. JAX, PyTorch (with Triton and a C compiler for
+compiled twice by XLA and once by `torch.compile`) may take six. A second command with `--minutes 4`
+and the same folder measures more cases; `--cases resnet_biggan` or other parts of names choose
+some. The command ends at once if JAX finds no GPU. JAX, PyTorch (with Triton and a C compiler for
 `torch.compile`), NumPy, SciPy, Pillow, Matplotlib, scikit-learn, tqdm, absl-py, h5py, ml-dtypes,
 packaging and rich must be there; one that is missing is fetched in the same way.
 """
