@@ -52,7 +52,7 @@ def _supervise(results: Results, deadline: float, cases: list, quick: bool) -> s
         "PYTHONUNBUFFERED": "1",
     }
     command = [sys.executable, "-m", "benchmarks.gpu", "--worker", str(deadline), *sys.argv[1:]]
-    limits = {case.name: 60 + 2 * case.network.seconds for case in cases}
+    limits = {case.name: 60 + 3 * case.network.seconds for case in cases}
     worker = subprocess.Popen(command, env=environment, cwd=_ROOT)
     try:
         while worker.poll() is None:

@@ -1,6 +1,7 @@
 """Our training step under JAX, in the loop that training runs."""
 
 import itertools
+import random
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -10,7 +11,7 @@ import jax
 import keras
 import numpy as np
 
-from benchmarks.gpu.cases import DISC_ITERS, LEARNING_RATE, Case
+from benchmarks.gpu.cases import LEARNING_RATE, Case
 from benchmarks.gpu.counting import count_operations
 from compare_gan import engine, registry
 from compare_gan.gans import ModularGAN
@@ -31,20 +32,20 @@ jax.monitoring.register_event_duration_secs_listener(_record_compilation)
 
 
 def make_gan(case: Case, resample: str = "folded") -> ModularGAN:
-    """Our GAN of a case; equal cases get equal weights."""
+    """Our GAN of a case; equal networks get equal weights."""
     network = case.network
     # Gin knows a class when its module has been imported.
     architecture = registry.get("architecture", f"{network.name}_arch")
     gin.clear_config()
     gin.parse_config(case.bindings(resample))
-    keras.utils.set_random_seed(0)
+    random.seed(0)  # Keras draws the seeds of initializers from it.
     with engine.mixed_precision(None if case.precision == "float32" else case.precision):
         return ModularGAN(
             (network.image_size, network.image_size, 3),
             network.num_classes,
             architecture,
             z_dim=network.z_dim,
-            disc_iters=DISC_ITERS,
+            disc_iters=case.disc_iters,
             loss=network.loss,
             conditional=network.num_classes is not None,
             experimental_joint_gen_for_disc=True,
@@ -63,6 +64,7 @@ class Training:
         state = TrainState(gan, 0, OptimizationOptions(g_lr=LEARNING_RATE))
         self._step = TrainStep(state)
         self._batch = dict(batch)
+        self._executable: Any = None
         self._loop = engine.Loop(self._step, lambda *_: itertools.repeat(self._batch))
 
     def operations(self) -> int:
@@ -90,16 +92,22 @@ class Training:
         first = self.run(1)
         seconds = time.perf_counter() - started
         compile_s = max(_compilations[compiled_before:], default=0.0)
-        sizes = [
-            _bytes(each.get_compiled_memory_stats())
-            for each in client.live_executables()
-            if id(each) not in known
-        ]
+        # By far the largest of the new programs is the step.
+        new = [each for each in client.live_executables() if id(each) not in known]
+        self._executable = max(new, key=_bytes)
         later = self.run(2)
         return (
-            {"trace": seconds - compile_s, "compile": compile_s, "memory": max(sizes, default=0)},
+            {
+                "trace": seconds - compile_s,
+                "compile": compile_s,
+                "memory": _bytes(self._executable),
+            },
             {name: first[name] + later[name] for name in first},
         )
+
+    def compiled_text(self) -> str:
+        """The compiled step as XLA prints it: the operations that a profile names."""
+        return self._executable.hlo_modules()[0].to_string()
 
     def run(self, steps: int) -> dict[str, list[float]]:
         """Trains; returns the losses of both networks in each step.
@@ -114,7 +122,8 @@ class Training:
         return {name: values.tolist() for name, values in losses.items()}
 
 
-def _bytes(stats: Any) -> int:
+def _bytes(executable: Any) -> int:
+    stats = executable.get_compiled_memory_stats()
     return (
         stats.argument_size_in_bytes
         + stats.output_size_in_bytes

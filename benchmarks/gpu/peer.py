@@ -45,6 +45,7 @@ class Training:
 
     def compile(self, mode: str) -> float:
         """Uses the networks compiled in a mode from now on; returns the seconds that it took."""
+        self._trainer.discriminator.requires_grad_(True)  # Another mode may have failed halfway.
         self._trainer.compile_networks(None if mode == EAGER else mode)
         started = time.perf_counter()
         self.run(2)

@@ -55,13 +55,13 @@ def kernels(data: Any) -> list[Kernel]:
     return found
 
 
-def summary(kernels: Sequence[Kernel], steps: int, most: int = 10) -> dict[str, Any]:
+def summary(kernels: Sequence[Kernel], steps: int, most: int = 60) -> dict[str, Any]:
     """The most expensive kernels, and the time without any.
 
     Args:
       kernels: Kernels of all steps.
       steps: Number of steps.
-      most: Number of kernels to list.
+      most: Number of kernels to list; the report prints the first ten.
 
     Returns:
       Seconds of one step: `span` from the first kernel to the last, `inside` the time in which at

@@ -65,17 +65,18 @@ def report(data: dict[str, Any]) -> str:
     if problems:
         lines += ["", "Not measured:", "", *problems]
     for name, record in data["cases"].items():
-        if "profile" in record:
-            lines += ["", *_profile(name, record["profile"])]
+        if "profile" in _fullest(record):
+            lines += ["", *_profile(name, _fullest(record)["profile"])]
     return "\n".join(lines) + "\n"
 
 
 def _row(name: str, record: dict[str, Any], device: str) -> str:
     precision, batch_size = name.rsplit("-", 1)[-1], int(name.split("-")[-2])
+    status, record = _status(record), _fullest(record)
     rounds = record.get("rounds", {})
     measured = rounds.get("peer") or rounds.get("alone") or []
     if not measured:
-        return f"| {name} | {_status(record)} |" + " |" * 9
+        return f"| {name} | {status} |" + " |" * 9
     ours = [each["folded"] for each in measured if "folded" in each]
     peer = record.get("peer", "")
     theirs = [each[peer] for each in measured if peer in each]
@@ -85,7 +86,7 @@ def _row(name: str, record: dict[str, Any], device: str) -> str:
     shares = [rate / product for rate, product in zip(rates, products, strict=True)]
     sides = record["sides"]
     cells = [
-        name if record["status"] == MEASURED else f"{name} ({_status(record)})",
+        name if status == MEASURED else f"{name} ({status})",
         quartiles([batch_size / seconds for seconds in ours]),
         quartiles([batch_size / seconds for seconds in theirs])
         + (f" ({peer.split(', ')[1]})" if theirs else ""),
@@ -99,6 +100,11 @@ def _row(name: str, record: dict[str, Any], device: str) -> str:
         quartiles([each["plain"] / each["folded"] for each in rounds.get("plain", [])]),
     ]
     return f"| {' | '.join(cells)} |"
+
+
+def _fullest(record: dict[str, Any]) -> dict[str, Any]:
+    """A record, or the earlier one of the case while the new one has no rounds."""
+    return record if record.get("rounds") else record.get("earlier", record)
 
 
 def _status(record: dict[str, Any]) -> str:
@@ -126,7 +132,7 @@ def _profile(name: str, profile: dict[str, Any]) -> list[str]:
         "| kernel | ms | % of all kernels | runs | operation |",
         "|---|---|---|---|---|",
     ]
-    for each in profile["kernels"]:
+    for each in profile["kernels"][:10]:
         title, operation = (each[key].replace("|", "/")[:100] for key in ("name", "operation"))
         lines.append(
             f"| `{title}` | {1e3 * each['seconds']:.3g} | {100 * each['seconds'] / total:.3g} | "
@@ -141,5 +147,5 @@ def quartiles(values: Sequence[float]) -> str:
         return "–"
     if len(values) == 1:
         return f"{values[0]:.3g}"
-    low, middle, high = statistics.quantiles(values, n=4)
+    low, middle, high = statistics.quantiles(values, n=4, method="inclusive")
     return f"{middle:.3g} ({low:.3g}–{high:.3g})"

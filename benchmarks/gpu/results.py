@@ -39,9 +39,9 @@ class Results:
         """Lists the cases to measure; those that an earlier run has measured stay as they are."""
         known = self.data["cases"]
         records = {name: known.get(name, {"status": WAITING}) for name in names}
-        for name in names:
-            if records[name]["status"] != MEASURED:
-                records[name] = {"status": WAITING}
+        for record in records.values():
+            if record["status"] != MEASURED:
+                record["status"] = WAITING
         others = {name: record for name, record in known.items() if name not in records}
         self.data["cases"] = records | others
         self.save()
@@ -51,8 +51,14 @@ class Results:
         return [name for name, r in self.data["cases"].items() if r["status"] == status]
 
     def start(self, name: str) -> dict[str, Any]:
-        """The new record of a case that is measured now."""
+        """The new record of a case that is measured now.
+
+        An earlier one, of a run that was cut off, stays in it until there is more.
+        """
+        old = self.data["cases"][name]
         record = self.data["cases"][name] = {"status": RUNNING, "started": time.time()}
+        if old.get("rounds"):
+            record["earlier"] = old
         self.save()
         return record
 

@@ -2,6 +2,7 @@
 
 import contextlib
 import gc
+import gzip
 import importlib.metadata
 import math
 import os
@@ -92,11 +93,14 @@ class Worker:
         if folded and case.profile and self._has_time(record, "profile", 15):
             with self._attempt(record, "profile"):
                 record["profile"] = profiling.profile(folded.run, 1 if self._quick else 3)
+                path = self._results.folder / f"{case.name}.hlo.txt.gz"
+                path.write_bytes(gzip.compress(folded.compiled_text().encode()))
             self._save()
         compile_s = record["sides"].get("folded", {}).get("compile", 0.0)
         if folded and case.plain and self._has_time(record, "plain", 1.2 * compile_s + 10):
-            del theirs  # Its memory is of use to the others.
-            self._free()
+            if theirs:
+                del theirs  # Its memory is of use to the others.
+                self._free_peer()
             other = ours.make_gan(case, "plain")
             plain = self._start_ours(case, record, "plain", other, batch)
             if plain:
@@ -114,7 +118,10 @@ class Worker:
                 record["operations"] = training.operations()
             started, record["losses"][side] = training.start()
             entry |= started
-            entry["seconds_alone"] = self._seconds_per_step(training.run)
+            seconds = entry["seconds_alone"] = self._seconds_per_step(training.run)
+            if side == "folded":  # Should the process be stopped before there are more.
+                product = self._products["bfloat16"].rate()
+                record["rounds"]["alone"] = [{side: seconds, "product_tflops": product}]
             self._save()
             return training
         return None
@@ -214,9 +221,12 @@ class Worker:
         write_report(self._results)
 
     def _free(self) -> None:
-        """Releases what the last case has left on the device."""
-        gc.collect()
+        """Releases everything that the last case has left on the device."""
+        self._free_peer()
         jax.clear_caches()
+
+    def _free_peer(self) -> None:
+        gc.collect()
         if self._peer is not None:
             self._peer.free()
 

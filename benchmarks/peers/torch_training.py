@@ -179,7 +179,7 @@ def copy_weights(ours, theirs: torch.nn.Module) -> None:
             if name == "u_var" and theirs.get_parameter(normalized).ndim == 4:
                 _, channels, h, w = theirs.get_parameter(normalized).shape
                 value = value.reshape(h, w, channels).transpose(2, 0, 1)
-            tensor.copy_(torch.from_numpy(np.ascontiguousarray(value)).reshape(tensor.shape))
+            tensor.copy_(torch.from_numpy(np.array(value, order="C")).reshape(tensor.shape))
     # PyTorch counts batches, and recomputes u from v in each forward pass.
     left = [name for name in tensors if not name.endswith(("num_batches_tracked", "._u"))]
     if left:
