@@ -133,9 +133,11 @@ def test_a_file_that_cannot_be_opened_is_not_free(path, monkeypatch):
 def test_a_lost_lock_ends_the_training_and_is_left_alone(path, replaced, monkeypatch, caplog):
     monkeypatch.setattr(run_lock, "_BEAT_SECONDS", 0.01)
     with pytest.raises(KeyboardInterrupt), RunLock(path):
-        os.remove(path)
-        if replaced:
-            _write(path, host="elsewhere", pid=1)
+        if replaced:  # At once: the thread could find no file between a removal and a new one.
+            _write(f"{path}.new", host="elsewhere", pid=1)
+            os.replace(f"{path}.new", path)
+        else:
+            os.remove(path)
         _wait_for(lambda: False)
     assert "was removed or replaced" in caplog.text
     assert os.path.exists(path) == replaced
