@@ -8,7 +8,19 @@ def start_engine() -> None:
 
     A command that reads `run_config` changes the cache afterwards, before anything is compiled.
     """
-    prepare_engine()
+    engine = prepare_engine()
+    if engine != "tensorflow":
+        _hide_tensorflow_from_keras()
     from compare_gan.engine import use_compilation_cache
 
     use_compilation_cache()
+
+
+def _hide_tensorflow_from_keras() -> None:
+    """Prevents Keras from importing TensorFlow under another engine, only because it is there.
+
+    Setting a seed or saving a model does that: it takes seconds, and memory of the GPUs.
+    """
+    from keras.src.utils import module_utils
+
+    module_utils.tensorflow._available = False

@@ -59,7 +59,12 @@ def _own_folder() -> str:
 
 
 def _writable(folder: str) -> str | None:
-    """The absolute path of the folder, which is created; None, with a note, if it cannot be."""
+    """The absolute path of the folder, which is created; None, with a note, if it cannot be.
+
+    JAX makes folders at remote paths (`gs://…`) itself.
+    """
+    if "://" in folder:
+        return folder
     folder = os.path.abspath(os.path.expanduser(folder))
     try:
         os.makedirs(folder, exist_ok=True)

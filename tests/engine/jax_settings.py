@@ -10,9 +10,11 @@ import sys
 
 import jax
 import jax.numpy as jnp
+import keras
 from jax._src import xla_bridge
 
 from compare_gan import engine
+from compare_gan.commands.start import start_engine
 from compare_gan.errors import UserError
 
 folder = sys.argv[1]
@@ -66,5 +68,9 @@ try:
     engine.make_deterministic()
 except UserError as error:
     found["error"] = str(error)
+
+start_engine()
+keras.utils.set_random_seed(0)
+found["TensorFlow"] = "tensorflow" in sys.modules
 
 print(json.dumps(found))

@@ -1,5 +1,6 @@
 """The cache of compiled programs, determinism and traces under JAX, in a process of its own."""
 
+import importlib.util
 import json
 import os
 import pathlib
@@ -72,6 +73,11 @@ def test_a_folder_that_cannot_be_made_is_done_without(found, folder):
     assert found["not a folder"] is None
     path = folder / "file" / "x"
     assert found["message"] == [f"Compiled programs are not cached: Not a directory: {path}."]
+
+
+def test_commands_keep_keras_from_importing_tensorflow(found):
+    assert importlib.util.find_spec("tensorflow") is not None
+    assert found["TensorFlow"] is False
 
 
 def test_tensorflow_has_no_such_cache(tmp_path):

@@ -9,18 +9,21 @@ import io
 import json
 import pathlib
 import sys
+import time
 
 from compare_gan import main
 
 results = []
 for arguments in json.loads(pathlib.Path(sys.argv[1]).read_text()):
     out, err, status = io.StringIO(), io.StringIO(), 0
+    start = time.process_time()
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
         try:
             main.main(arguments)
         except SystemExit as error:
             status = error.code
     results.append([status, out.getvalue(), err.getvalue()])
-    print(arguments[:1], status, err.getvalue()[-2000:], flush=True)
+    seconds = time.process_time() - start
+    print(f"{arguments[0]:<15} {status} {seconds:5.1f} s  {err.getvalue()[-300:]!r}", flush=True)
 packages = sorted({name.split(".")[0] for name, module in sys.modules.items() if module})
 pathlib.Path(sys.argv[2]).write_text(json.dumps({"results": results, "packages": packages}))
