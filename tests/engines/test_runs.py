@@ -1,0 +1,80 @@
+"""A run goes on on the other engine; under JAX a killed run goes on to the same bits."""
+
+import json
+import pathlib
+import shutil
+import sys
+
+import numpy as np
+import pytest
+
+from compare_gan.engine import list_checkpoints, read_checkpoint
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import engine_computations as computations
+import runs
+
+pytest.importorskip("jax")
+
+_SCRIPT = pathlib.Path(runs.__file__)
+_HALF, _END = runs.SAVE_EVERY, 2 * runs.SAVE_EVERY
+# See `test_engines.py`: three steps of Adam from equal weights, in float32.
+_TOLERANCE = 1e-4
+
+
+@pytest.fixture(name="folder", scope="module")
+def _folder(tmp_path_factory):
+    """Runs by name: where they began, and where they ended if that is another engine."""
+    folder = tmp_path_factory.mktemp("runs")
+
+    def under_jax(*arguments, code=0):
+        process = computations.start_process("jax", *arguments, script=_SCRIPT)
+        output, _ = process.communicate()
+        assert process.returncode == code, output
+
+    runs.train(str(folder / "tensorflow"), _HALF)
+    shutil.copytree(folder / "tensorflow", folder / "tensorflow_jax")
+    runs.train(str(folder / "tensorflow"), _END)
+    straight = folder / "jax_straight", _END, folder / "tensorflow_jax", _END
+    under_jax(*straight, folder / "jax", "killed", code=9)
+    shutil.copytree(folder / "jax", folder / "jax_tensorflow")
+    runs.train(str(folder / "jax_tensorflow"), _END)
+    under_jax(folder / "jax", _END)
+    return folder
+
+
+def _losses(run: pathlib.Path) -> dict[int, dict[str, float]]:
+    rows = [json.loads(line) for line in (run / "log.jsonl").read_text().splitlines()]
+    return {
+        row["step"]: {name: value for name, value in row.items() if name.startswith("loss/")}
+        for row in rows
+    }
+
+
+@pytest.mark.parametrize("begun, ended", [("tensorflow", "jax"), ("jax", "tensorflow")])
+def test_a_run_goes_on_to_the_same_losses_on_the_other_engine(folder, begun, ended):
+    same, other = _losses(folder / begun), _losses(folder / f"{begun}_{ended}")
+    assert list(same) == list(other) == list(range(1, _END + 1))
+    for step in range(_HALF + 1, _END + 1):
+        assert same[step].keys() == other[step].keys()
+        for name, value in same[step].items():
+            assert abs(other[step][name] - value) <= _TOLERANCE * max(1, abs(value)), (step, name)
+
+
+def test_the_engines_train_alike_from_their_own_beginning(folder):
+    """From the seed alone: batches and initial weights are equal up to rounding."""
+    first, second = _losses(folder / "tensorflow")[1], _losses(folder / "jax_straight")[1]
+    assert first.keys() == second.keys()
+    for name, value in first.items():
+        assert abs(second[name] - value) <= _TOLERANCE * max(1, abs(value)), name
+
+
+def test_a_killed_run_ends_in_the_same_bits_under_jax(folder):
+    ends = [
+        list_checkpoints(str(folder / run / "checkpoints"))[-1] for run in ("jax", "jax_straight")
+    ]
+    first, second = map(read_checkpoint, ends)
+    assert first.keys() == second.keys() and int(first["step"]) == _END
+    for name, value in first.items():
+        np.testing.assert_array_equal(value, second[name], err_msg=name)
+    assert _losses(folder / "jax") == _losses(folder / "jax_straight")
