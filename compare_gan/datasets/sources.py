@@ -9,6 +9,7 @@ from __future__ import annotations
 import abc
 import dataclasses
 import functools
+import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import TypeVar
 
@@ -216,6 +217,9 @@ class ArraySource(RandomAccessSource):
     images: Mapping[str, Callable[[], np.ndarray]]
     true_labels: Mapping[str, np.ndarray]
 
+    def __post_init__(self) -> None:
+        _ = self._arrays  # Made before threads share it.
+
     @classmethod
     def from_arrays(
         cls,
@@ -288,15 +292,18 @@ def _identity(images: np.ndarray) -> np.ndarray:
 
 
 class Lazy(dict[str, _Value]):
-    """A dict that computes a value at its first look-up."""
+    """A dict that computes a value at its first look-up, once for all threads."""
 
     def __init__(self, compute: Callable[[str], _Value]):
         super().__init__()
         self._compute = compute
+        self._lock = threading.Lock()
 
     def __missing__(self, key: str) -> _Value:
-        self[key] = self._compute(key)
-        return self[key]
+        with self._lock:
+            if key not in self:
+                self[key] = self._compute(key)
+            return self[key]
 
 
 def on_host(array: np.ndarray) -> tf.Tensor:

@@ -1,15 +1,25 @@
 """Batches as arrays are those of tf.data; under JAX they need no TensorFlow."""
 
+import contextlib
 import importlib.util
 import os
 import pathlib
 import subprocess
 import sys
+import time
 
 import numpy as np
 import pytest
 
-from compare_gan.datasets import Dataset, get_dataset, lazy, train_arrays, train_batches
+from compare_gan.datasets import (
+    ArraySource,
+    Dataset,
+    eval_batches,
+    get_dataset,
+    lazy,
+    train_arrays,
+    train_batches,
+)
 from compare_gan.datasets.sources import Source
 from compare_gan.errors import UserError
 
@@ -117,3 +127,25 @@ def test_what_needs_tensorflow_says_so(no_tensorflow):
         UserError, match=r"^This data set, which tf\.data reads, needs TensorFlow, w"
     ):
         train_arrays(_streamed(), **_OPTIONS)
+
+
+def test_training_and_evaluation_at_once_read_the_images_once():
+    """Training reads in a thread of its own."""
+    reads = []
+
+    def read():
+        reads.append(1)
+        time.sleep(0.05)
+        return np.zeros([8, 2, 2, 1], np.uint8)
+
+    source = ArraySource(
+        image_shape=(2, 2, 1),
+        splits={"train": 8},
+        images={"train": read},
+        true_labels={"train": np.zeros(8, np.int32)},
+    )
+    dataset = Dataset("slow", source)
+    with contextlib.closing(train_arrays(dataset, **_OPTIONS)) as batches:
+        assert len(list(eval_batches(dataset, "train", 8))) == 1
+        next(batches)
+    assert len(reads) == 1
