@@ -42,4 +42,4 @@ def _resized(images: Tensor, axis: int, size: int) -> Tensor:
     after = np.minimum(before + 1, old - 1)
     weight = np.expand_dims(positions - before, [n for n in range(4) if n != axis])
     low, high = ops.take(images, before, axis), ops.take(images, after, axis)
-    return low + (high - low) * weight.astype(np.float32)
+    return low + (high - low) * ops.convert_to_tensor(weight.astype(np.float32))

@@ -357,6 +357,14 @@ def compute_gradients():
     x = ops.convert_to_tensor(numbers("x", (3, 2)))
     yield "of_what_ignores_x", backend.gradient(lambda x: ops.ones((3, 1)), x)
     yield "of_a_sum", backend.gradient(lambda x: ops.sum(x**3, axis=1), x)
+    yield "forward", backend.directional_derivative(lambda x: ops.sum(x**3, axis=1), x, x + 1.0)
+    yield "of_lgamma", backend.gradient(backend.lgamma, ops.abs(x) + 0.1)
+    yield (
+        "of_resizing",
+        backend.gradient(
+            lambda x: backend.tf1_bilinear(ops.reshape(x, (1, 3, 2, 1)), (5, 3)) ** 2, x
+        ),
+    )
     # Four different numbers: most windows have equal pixels.
     x = ops.convert_to_tensor(np.floor(4 * numbers("pixels", (2, 5, 6, 3), 0)))
     weighting = ops.convert_to_tensor(numbers("weighting", (2, 2, 3, 3)))
