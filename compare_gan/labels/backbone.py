@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 import gin
 import keras
 
+from compare_gan import backend
 from compare_gan.errors import UserError, check_positive_integer, unknown_name
 
 POOLED = "pooled"
@@ -125,7 +126,7 @@ class _Convolutions:
             strides,
             padding="same",
             use_bias=False,
-            kernel_initializer=initializer,
+            kernel_initializer=backend.initializer(initializer),
             name=name,
         )(x)
 
