@@ -9,7 +9,7 @@ import sys
 import numpy as np
 import pytest
 
-from compare_gan.datasets import Dataset, get_dataset, lazy, train_arrays, train_batches
+from compare_gan.datasets import Dataset, get_dataset, train_arrays, train_batches
 from compare_gan.datasets.sources import Source
 from compare_gan.errors import UserError
 
@@ -105,9 +105,6 @@ def test_sources_on_tf_data_yield_arrays_too():
 @pytest.fixture(name="no_tensorflow")
 def _no_tensorflow(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    lazy._tensorflow.cache_clear()
-    yield
-    lazy._tensorflow.cache_clear()
 
 
 def test_what_needs_tensorflow_says_so(no_tensorflow):
