@@ -4,6 +4,7 @@ Nothing here imports Keras, TensorFlow or JAX before the engine is chosen.
 """
 
 import contextlib
+import functools
 import importlib.util
 import json
 import logging
@@ -94,6 +95,11 @@ def import_tensorflow(purpose: str) -> Any:
             f"{purpose} needs TensorFlow, which is not installed: "
             f"{_HOW_TO_INSTALL['tensorflow']} adds it."
         )
+    return _imported_tensorflow()
+
+
+@functools.cache
+def _imported_tensorflow() -> Any:
     with _quiet_stderr():
         import tensorflow as tf
 

@@ -59,6 +59,12 @@ def _takes_at_most(limit: float, code: str) -> bool:
     return False
 
 
+def test_rooms_of_the_command_line_load_no_engine():
+    names = ("commands.models", "commands.scoring", "commands.training", "config", "registry")
+    code = "import " + ", ".join(f"compare_gan.{name}" for name in (*names, "startup"))
+    assert _takes_at_most(0.5, code)  # About 0.1 on a quiet machine.
+
+
 def test_the_import_is_light():
     assert _takes_at_most(0.3, "import compare_gan")  # About 0.02 on a quiet machine.
 

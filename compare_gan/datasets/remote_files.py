@@ -4,7 +4,7 @@ import glob
 import os
 from typing import Any, BinaryIO
 
-from compare_gan.errors import UserError
+from compare_gan.startup import import_tensorflow
 
 
 def open_to_read(path: str) -> BinaryIO:
@@ -61,8 +61,4 @@ def _is_remote(path: str) -> bool:
 
 
 def _gfile(path: str) -> Any:
-    try:
-        import tensorflow as tf
-    except ImportError as error:
-        raise UserError(f"'{path}' is not a local path: reading it needs TensorFlow.") from error
-    return tf.io.gfile
+    return import_tensorflow(f"'{path}', which is not a local path,").io.gfile

@@ -17,8 +17,8 @@ import numpy as np
 
 from compare_gan.datasets import random
 from compare_gan.datasets.layout import Layout
-from compare_gan.datasets.lazy import require_tensorflow, tf
-from compare_gan.startup import available_cores
+from compare_gan.datasets.lazy import tf
+from compare_gan.startup import available_cores, import_tensorflow
 
 # Images, and the label of each.
 Examples = tuple[np.ndarray, np.ndarray]
@@ -90,7 +90,7 @@ class Source(abc.ABC):
         Raises:
           UserError: The source needs TensorFlow, which is not installed.
         """
-        require_tensorflow("This data set, which tf.data reads,")
+        import_tensorflow("This data set, which tf.data reads,")
         return with_fixed_threads(self.training(layout, seed, labels)).as_numpy_iterator()
 
     @abc.abstractmethod

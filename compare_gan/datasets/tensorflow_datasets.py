@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 
 from compare_gan.datasets import sources
-from compare_gan.datasets.lazy import require_tensorflow, tf
+from compare_gan.datasets.lazy import tf
 from compare_gan.datasets.streams import StreamSource, labels_of_records
 from compare_gan.datasets.transforms import Transform, middle_square, unchanged
 from compare_gan.errors import UserError, with_suggestion
-from compare_gan.startup import available_cores
+from compare_gan.startup import available_cores, import_tensorflow
 
 # The evaluation split of a data set that the catalogue does not define: the first of these.
 _EVAL_SPLITS = ("test", "validation", "train")
@@ -115,7 +115,7 @@ def load_any(tfds_name: str, data_dir: str | None, image_size: int | None) -> so
 
 
 def _find_builder(name: str, data_dir: str | None) -> Any:
-    require_tensorflow(f"'{name}' of TensorFlow Datasets")
+    import_tensorflow(f"'{name}' of TensorFlow Datasets")
     import tensorflow_datasets as tfds
 
     try:

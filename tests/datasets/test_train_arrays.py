@@ -16,7 +16,6 @@ from compare_gan.datasets import (
     Dataset,
     eval_batches,
     get_dataset,
-    lazy,
     train_arrays,
     train_batches,
 )
@@ -115,9 +114,6 @@ def test_sources_on_tf_data_yield_arrays_too():
 @pytest.fixture(name="no_tensorflow")
 def _no_tensorflow(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
-    lazy._tensorflow.cache_clear()
-    yield
-    lazy._tensorflow.cache_clear()
 
 
 def test_what_needs_tensorflow_says_so(no_tensorflow):
