@@ -10,6 +10,7 @@ import logging
 import types
 from typing import Any
 
+import keras
 from keras import ops
 
 from compare_gan import registry
@@ -86,7 +87,9 @@ def check_gan(
                 f"options.batch_size is {options.batch_size}, which {num_replicas} replicas cannot "
                 "share equally."
             )
-        gan.check_batch_size(options.batch_size // num_replicas)
+        # A step on JAX sees the whole batch, whatever the number of devices.
+        parts = 1 if keras.backend.backend() == "jax" else num_replicas
+        gan.check_batch_size(options.batch_size // parts)
 
 
 def _check_uses_of_labels(gan: ModularGAN) -> None:
