@@ -4,8 +4,9 @@ JAX compiles every operation outside of `jit` for each shape: a network that is 
 whose weights Keras's initializers draw, takes a minute that way and a second here.
 """
 
+import contextvars
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -13,11 +14,17 @@ from keras import ops
 
 from compare_gan.types import TensorShape
 
+# Whether a first call is under way.
+_calling: contextvars.ContextVar[bool] = contextvars.ContextVar("calling", default=False)
+
 
 def first_call(
     fn: Callable[[Any], Any], *shapes: TensorShape | None, dtype: str = "float32"
 ) -> Any:
     """Calls a model or a function so that all its variables exist; JAX does not compute it.
+
+    Does nothing inside of another first call, which will make the variables anyway: a network that
+    `fn` calls for the first time is built by a first call of its own.
 
     Args:
       fn: Function of a tuple of tensors.
@@ -25,7 +32,8 @@ def first_call(
       dtype: Type of all tensors.
 
     Returns:
-      The value of `fn` for zeros; under JAX only its structure, with shapes and types.
+      The value of `fn` for zeros; under JAX only its structure, with shapes and types. None inside
+      of another first call.
 
     Example:
       >>> import keras
@@ -35,6 +43,16 @@ def first_call(
       >>> tuple(output.shape), tuple(layer.kernel.shape)
       ((2, 4), (3, 4))
     """
+    if _calling.get():
+        return None
+    token = _calling.set(True)
+    try:
+        return _call(fn, shapes, dtype)
+    finally:
+        _calling.reset(token)
+
+
+def _call(fn: Callable[[Any], Any], shapes: Sequence[TensorShape | None], dtype: str) -> Any:
     if keras.backend.backend() != "jax":
         return fn(tuple(s and ops.zeros(s, dtype) for s in shapes))
     import jax

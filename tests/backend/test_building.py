@@ -65,3 +65,23 @@ def test_tensorflow_has_keras_initializers_and_calls_with_zeros():
     seen = backend.first_call(lambda inputs: inputs, (2, 3), None, dtype="float16")
     np.testing.assert_array_equal(seen[0], np.zeros((2, 3), np.float16))
     assert seen[1] is None
+
+
+def test_a_network_is_called_once():
+    class Counting(keras.layers.Layer):
+        calls = 0
+
+        def build(self, input_shape):
+            self.dense = keras.layers.Dense(2)
+            backend.first_call(lambda inputs: self.call(inputs[0]), input_shape)
+
+        def call(self, inputs):
+            self.calls += 1
+            return self.dense(inputs)
+
+    layer = Counting()
+    assert backend.first_call(lambda inputs: layer(inputs[0]), (2, 3)).shape == (2, 2)
+    assert layer.calls == 1 and len(layer.variables) == 2
+    other = Counting()
+    other.build((2, 3))
+    assert other.calls == 1 and len(other.variables) == 2
