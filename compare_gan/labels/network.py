@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import keras
 
-from compare_gan import engine, locks
+from compare_gan import backend, engine, locks
 from compare_gan.labels.backbone import make_backbone
 from compare_gan.labels.files import DAMAGED, WAITING, read_arrays, write_arrays
 from compare_gan.labels.inputs import InferenceInputs, digest_of_key
@@ -76,7 +76,7 @@ def _train(
 ) -> None:
     options, dataset = inputs.options, inputs.dataset
     with strategy.scope():
-        backbone = make(synchronized=strategy.num_replicas_in_sync > 1)
+        backbone = make(synchronized=backend.num_replicas() > 1)
     supervised = options.infer.network_sees_labels
     if supervised:
         # The features of images whose labels the network has learned would make these labels look

@@ -80,10 +80,14 @@ class PretextBatches:
         ) -> dict[str, tf.Tensor]:
             images, labels = zip(*examples, strict=True)
             # Some sources leave the number of images open.
-            shape = [shifts.shape[0], *self.dataset.source.image_shape]
-            batch = {"images": tf.ensure_shape(tf.concat(images, axis=0), shape), "shifts": shifts}
+            count = self._size // layout.num_replicas
+            shape = [count, *self.dataset.source.image_shape]
+            batch = {
+                "images": tf.ensure_shape(tf.concat(images, axis=0), shape),
+                "shifts": tf.ensure_shape(shifts, [count, 2]),
+            }
             if len(labels) > 1:
-                batch["labels"] = tf.ensure_shape(labels[1], [shape[0] - layout.rows])
+                batch["labels"] = tf.ensure_shape(labels[1], [count - layout.rows])
             return batch
 
         examples = tuple(
