@@ -44,10 +44,7 @@ _FREE_OF_TENSORFLOW = (
 )  # fmt: skip
 # Modules that import by a computed name: the shortcuts of the whole package, the rooms by kind of
 # part (`registry._ROOMS`, the one exception to the order), and the families of one room.
-_IMPORTERS = {
-    "compare_gan", "compare_gan.registry", "compare_gan.architectures",
-    "compare_gan.hub.saved_model",
-}  # fmt: skip
+_IMPORTERS = {"compare_gan", "compare_gan.registry", "compare_gan.architectures"}
 
 
 def _modules():
