@@ -1,4 +1,4 @@
-"""Compiled functions read and assign Keras variables, also under JAX."""
+"""Compiled functions read and assign Keras variables; gradients of several tensors."""
 
 import os
 import subprocess
@@ -47,5 +47,22 @@ def _check():
         assert len(traces) == 2  # One for each shape, none for each value.
 
 
+def test_values_and_gradients():
+    _check_gradients()
+
+
+def _check_gradients():
+    def loss(x, y):
+        return keras.ops.sum(x * y**2)
+
+    function = backend.compiled(lambda *tensors: backend.value_and_gradients(loss, tensors))
+    x, y = np.array([1, 2], np.float32), np.array([3, 4], np.float32)
+    value, gradients = function(x, y)
+    assert float(value) == 41
+    for gradient, expected in zip(gradients, (y**2, 2 * x * y), strict=True):
+        np.testing.assert_array_equal(keras.ops.convert_to_numpy(gradient), expected)
+
+
 if __name__ == "__main__":
     _check()
+    _check_gradients()
