@@ -46,6 +46,7 @@ def _supervise(results: Results, deadline: float, cases: list, quick: bool) -> s
     """Runs one worker to its end, or until it is out of time; returns why it ended."""
     environment = os.environ | {
         "KERAS_BACKEND": "jax",
+        "PYTHONPATH": os.pathsep.join([str(_ROOT), os.environ.get("PYTHONPATH", "")]),
         # PyTorch needs the rest of the memory.
         "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
         "TF_CPP_MIN_LOG_LEVEL": "2",
@@ -53,7 +54,7 @@ def _supervise(results: Results, deadline: float, cases: list, quick: bool) -> s
     }
     command = [sys.executable, "-m", "benchmarks.gpu", "--worker", str(deadline), *sys.argv[1:]]
     limits = {case.name: 60 + 3 * case.network.seconds for case in cases}
-    worker = subprocess.Popen(command, env=environment, cwd=_ROOT)
+    worker = subprocess.Popen(command, env=environment)
     try:
         while worker.poll() is None:
             time.sleep(0.5)

@@ -120,15 +120,16 @@ class Generator(nn.Module):
         self.final_conv = spectral_norm(nn.Conv2d(last, gan.image_shape[2], 3, padding=1))
 
     def forward(self, z, y):
-        seed, *zs = z.chunk(self.parts, dim=1)
-        y, x = self.embed_y(y), to_image(self.fc_noise(seed), 4)
+        # Plain indices: `torch.compile` would break the graph at an iterator.
+        zs, part = z.chunk(self.parts, dim=1), 0
+        y, x = self.embed_y(y), to_image(self.fc_noise(zs[0]), 4)
         for name in self.order:
             layer = getattr(self, name)
-            x = (
-                layer(x, torch.cat([zs.pop(0), y], dim=1))
-                if isinstance(layer, _Block)
-                else layer(x)
-            )
+            if isinstance(layer, _Block):
+                part += 1
+                x = layer(x, torch.cat([zs[part], y], dim=1))
+            else:
+                x = layer(x)
         return 0.5 * torch.tanh(self.final_conv(functional.relu(self.final_norm(x)))) + 0.5
 
 

@@ -66,9 +66,10 @@ class TorchTrainer:
     def compile_networks(self, mode: str | None) -> None:
         """Computes with networks compiled in a mode of `torch.compile`; None = as they are."""
         if mode not in self._by_mode:
-            # Each network sees two sizes of batch: one compilation for each is faster.
+            # Each network sees two sizes of batch: one compilation for each is faster. A part that
+            # cannot be compiled is an error: it would make PyTorch slower than it is.
             self._by_mode[mode] = tuple(
-                torch.compile(network, mode=mode, dynamic=False)
+                torch.compile(network, mode=mode, dynamic=False, fullgraph=True)
                 for network in (self.generator, self.discriminator)
             )
         self._generate, self._discriminate = self._by_mode[mode]

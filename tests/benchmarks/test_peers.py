@@ -9,6 +9,7 @@ import pytest
 pytest.importorskip("torch", reason="PyTorch is in the extra `bench`")
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benchmarks"))
 
+import torch
 import train_step
 from peers.torch_training import TorchTrainer, copy_weights
 
@@ -45,6 +46,30 @@ def test_all_weights_are_copied(name, tmp_path):
     peer.generator.register_buffer("unknown", peer.generator.extra.bias.clone())
     with pytest.raises(ValueError, match="unknown"):
         copy_weights(gan.generator, peer.generator)
+
+
+def _assert_compiled_whole(peer, batch):
+    """`torch.compile` captures each network in one graph, which computes the same."""
+    tensors = peer.to_device(batch)
+    z, x = tensors["z"][0], tensors["images"][0].float() / 255
+    labels = [tensors["labels"][0]] if peer.conditional else []
+    for network, inputs in ((peer.generator, z), (peer.discriminator, x)):
+        network.eval()  # Otherwise each call moves the singular vectors.
+        compiled = torch.compile(network, backend="eager", fullgraph=True, dynamic=False)
+        with torch.no_grad():
+            torch.testing.assert_close(compiled(inputs, *labels), network(inputs, *labels))
+
+
+@pytest.mark.parametrize("name", train_step.PEERS)
+def test_networks_are_compiled_whole(name, tmp_path):
+    trainer = train_step.make_trainer(name, str(tmp_path), _bindings(name))
+    [batch] = trainer.batches().take(1).as_numpy_iterator()
+    _assert_compiled_whole(TorchTrainer(name, trainer.gan), batch)
+
+
+def test_biggan_is_compiled_whole(biggan):
+    [batch] = biggan.batches().take(1).as_numpy_iterator()
+    _assert_compiled_whole(TorchTrainer("resnet_biggan", biggan.gan), batch)
 
 
 _BIGGAN = [
