@@ -101,10 +101,9 @@ class Loop:
             for variable, value in zip(self._variables, self._published, strict=False)
             if not value.is_fully_addressable
         ]
-        host = jax.local_devices(backend="cpu")[0]
         for variable, value in divided:
             whole = multihost_utils.process_allgather(value, tiled=True)
-            variable.assign(jax.device_put(whole, host))
+            variable.assign(jax.device_put(whole, jax.local_devices(backend="cpu")[0]))
         try:
             yield
         finally:
