@@ -41,8 +41,8 @@ def apply_adam(
       ...     x.value, m, v, keras.ops.array([3.0]),
       ...     step=1, learning_rate=0.1, beta_1=0.9, beta_2=0.999, epsilon=0.0,
       ... )
-      >>> x.numpy().round(5).tolist()
-      [0.9]
+      >>> round(float(x.numpy()[0]), 5)
+      0.9
     """
     dtype = variable.dtype
     beta_1, beta_2, learning_rate, step = (
