@@ -161,5 +161,5 @@ def quick_cases() -> list[Case]:
     return [
         Case(biggan, 4, "float32", profile=True, disc_iters=1),
         Case(resnet, 4, "float32", plain=True, disc_iters=1),
-        Case(sndcgan, 4, "float32", disc_iters=1),
+        Case(sndcgan, 4, "bfloat16", disc_iters=1),
     ]

@@ -55,11 +55,12 @@ def test_quick_measures_every_network(quick):
         assert record["operations"] > 1e7 and record["sides"]["folded"]["memory"] > 1e5
         assert min(each[side] for each in record["rounds"]["peer"] for side in each) > 0
         # Our three steps and PyTorch's, from equal weights, on one batch. Adam's first steps are
-        # nearly signs of gradients, which amplifies rounding errors.
+        # nearly signs of gradients, which amplifies rounding errors. bfloat16 has 8 bits.
+        tolerance = 1e-4 if name.endswith("float32") else 2e-3
         ours, theirs = record["losses"]["folded"], record["losses"]["PyTorch"]
         for network in ("discriminator", "generator"):
             assert len(ours[network]) == 3
-            assert ours[network] == pytest.approx(theirs[network], rel=1e-3, abs=1e-4), name
+            assert ours[network] == pytest.approx(theirs[network], rel=1e-3, abs=tolerance), name
     biggan, resnet, _ = data["cases"].values()
     folded, plain = (resnet["losses"][side]["generator"] for side in ("folded", "plain"))
     assert plain == pytest.approx(folded, abs=1e-3)
@@ -72,7 +73,7 @@ def test_quick_measures_every_network(quick):
 
 def test_quick_prints_a_row_for_every_network(quick):
     rows = (quick / "results.md").read_text().splitlines()
-    rows = [row for row in rows if row.startswith("| ") and "-float32 |" in row]
+    rows = [row for row in rows if row.startswith("| ") and "-32-4-" in row]
     assert len(rows) == len(quick_cases())
     header = 11
     assert all(row.count("|") == header + 1 for row in rows)
