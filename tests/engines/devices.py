@@ -16,7 +16,7 @@ from jax.sharding import Mesh
 from compare_gan.engine.jax import Devices, Loop, make_strategy
 from compare_gan.training.step import TrainStep
 
-STEPS, BATCH, DISC_ITERS = 20, 8, 2
+STEPS, BATCH, DISC_ITERS = 20, 8, 1
 
 
 def train(devices: Devices) -> dict[str, np.ndarray]:

@@ -130,8 +130,13 @@ def test_a_file_that_cannot_be_opened_is_not_free(path, monkeypatch):
 
 
 @pytest.mark.parametrize("replaced", (True, False))
-def test_a_lost_lock_ends_the_training_and_is_left_alone(path, replaced, monkeypatch, caplog):
+def test_a_lost_lock_ends_the_training_and_is_left_alone(
+    path, replaced, monkeypatch, caplog, request
+):
     monkeypatch.setattr(run_lock, "_BEAT_SECONDS", 0.01)
+    # A shell starts processes in the background with SIGINT ignored; `engine.fit` handles it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
     with pytest.raises(KeyboardInterrupt), RunLock(path):
         if replaced:  # At once: the thread could find no file between a removal and a new one.
             _write(f"{path}.new", host="elsewhere", pid=1)
