@@ -23,7 +23,7 @@ def compiled(
         dicts of them, or None among them. Only operations of `keras.ops` and of the current
         backend.
       variables: The Keras variables that the function reads or assigns. JAX takes the values of
-        variables that are not listed for constants.
+        variables that are not listed for constants, and refuses to assign them.
       any_batch: Trace once for all sizes of the first axis, which all arguments must have. Only
         TensorFlow can do that; JAX traces once for each size.
 
@@ -78,6 +78,8 @@ def _compiled_by_jax(
     def pure(values: list[Any], args: tuple[Any, ...]) -> tuple[Any, dict[int, Any]]:
         with keras.StatelessScope(zip(variables, values, strict=True)) as scope:
             result = function(*args)
+        if scope.state_mapping.keys() - set(map(id, variables)):
+            raise ValueError("The function assigns a variable that `variables` does not list.")
         after = [scope.get_current_value(variable) for variable in variables]
         return result, {i: new for i, new in enumerate(after) if new is not values[i]}
 

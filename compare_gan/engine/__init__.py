@@ -23,6 +23,7 @@ if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
     from compare_gan.engine.tensorflow import (
         Loop,
         activation_bytes,
+        agree_on,
         is_chief,
         make_strategy,
         on_several_hosts,
@@ -32,6 +33,7 @@ elif keras.backend.backend() == "jax":
     from compare_gan.engine.jax import (
         Loop,
         activation_bytes,
+        agree_on,
         is_chief,
         make_strategy,
         on_several_hosts,
@@ -55,6 +57,7 @@ __all__ = [
     "Strategy",
     "Update",
     "activation_bytes",
+    "agree_on",
     "as_float",
     "fit",
     "is_chief",

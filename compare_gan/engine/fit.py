@@ -2,7 +2,7 @@
 
 import contextlib
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import NoReturn
 
 import numpy as np
@@ -10,14 +10,15 @@ import numpy as np
 from compare_gan.engine.checkpoints import Checkpoints
 from compare_gan.engine.interface import LoopLike
 from compare_gan.engine.signals import DelayedSignals
-from compare_gan.errors import DivergenceError
+from compare_gan.errors import DivergenceError, UserError
 
 
 class Callback:
     """Hooks of a training loop: records, pictures, warnings.
 
     Only the process that writes files calls these methods; with several workers the others do the
-    same steps without them.
+    same steps without them. State that is divided among processes (`run_config.shard_state`) is
+    whole in `on_due` alone.
 
     Attributes:
       every: `on_due` is called at multiples of this step; 0 = never.
@@ -133,9 +134,10 @@ def fit(
     ended = False
     with DelayedSignals() as signals, contextlib.ExitStack() as stack:
         stack.callback(checkpoints.wait)  # At the end, however it ends.
-        for callback in active:
-            callback.on_begin(step)
-            stack.callback(callback.on_end)
+        with _together(loop):
+            for callback in active:
+                callback.on_begin(step)
+                stack.callback(callback.on_end)
         if save_first and step == 0:
             _save(loop, checkpoints)
         while step < last_step and not ended:
@@ -143,8 +145,9 @@ def fit(
             started = time.perf_counter()
             history = loop.run(count)
             step, seconds = checkpoints.step, time.perf_counter() - started
-            for callback in active:
-                callback.on_steps(step, history, seconds)
+            with _together(loop):
+                for callback in active:
+                    callback.on_steps(step, history, seconds)
             terms = [name for name, course in history.items() if not np.isfinite(course[-1])]
             if terms:
                 reason = f"{', '.join(terms)} {'is' if len(terms) == 1 else 'are'} not finite."
@@ -161,8 +164,23 @@ def fit(
 
 def _save(loop: LoopLike, checkpoints: Checkpoints) -> None:
     """Saves a checkpoint: the chief does, or all workers if each holds a part of the state."""
-    if loop.is_chief or checkpoints.collective:
-        checkpoints.save()
+    with _together(loop):
+        checkpoints.wait()
+    with _together(loop):
+        if loop.is_chief or checkpoints.collective:
+            checkpoints.save()
+
+
+@contextlib.contextmanager
+def _together(loop: LoopLike) -> Iterator[None]:
+    """The context of a part that may fail in one worker: all of them end then, and none waits."""
+    error = None
+    try:
+        yield
+    except Exception as caught:
+        error = caught
+    if loop.any_worker(error is not None):
+        raise error or UserError("Another process of this run has failed, so this one ends too.")
 
 
 def _call_due(
@@ -173,7 +191,7 @@ def _call_due(
     if not due:
         return
     reason = ""
-    with loop.local_state():
+    with loop.local_state(), _together(loop):
         try:
             for callback in due if loop.is_chief else ():
                 callback.on_due(step)

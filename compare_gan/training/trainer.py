@@ -63,9 +63,11 @@ class Trainer:
         self.run = run
         run_config = experiment.run_config
         run.refuse_unsuitable(experiment.config_text)
-        seed = run_config.tf_random_seed
-        seed = secrets.randbelow(2**31) if seed is None else seed
         self.strategy = strategy or make_strategy(run_config)
+        seed = run_config.tf_random_seed
+        if seed is None:
+            # All processes must have the same weights and draw from the same batches.
+            seed = engine.agree_on(secrets.randbelow(2**31), self.strategy)
         self.is_chief = engine.is_chief(self.strategy)
         replicas = self.strategy.num_replicas_in_sync
         with self.strategy.scope(), experiment.bindings.active():
@@ -82,6 +84,7 @@ class Trainer:
         winograd = run_config.winograd
         if winograd is None:
             winograd = on_cpu() and not run_config.jit_compile
+        winograd = winograd and keras.backend.backend() == "tensorflow"
         self.loop = engine.Loop(
             self.train_step,
             self.batches,

@@ -1,5 +1,6 @@
 """Checks of JAX's update and loop where the right values are known, for `test_jax_engine.py`."""
 
+import itertools
 import types
 
 import jax
@@ -7,16 +8,17 @@ import keras
 import numpy as np
 from keras import ops
 
-from compare_gan import engine
+from compare_gan import backend, engine
 from compare_gan.engine.jax import loop as loop_module
 
 
-class _Step:
+class AddingStep:
     """Adds up the batches: after step n the total is that of all numbers up to n."""
 
     names = ("total", "batch")
 
-    def __init__(self):
+    def __init__(self, processes=1):
+        self.processes = processes
         self.step = keras.Variable(0, dtype="int32")
         self.total = keras.Variable(0.0)
         self.traces = 0
@@ -38,7 +40,7 @@ class _Step:
         return ops.stack([self.total.value, value])
 
     def batches(self, num_processes=1, own=(0,)):
-        assert (num_processes, list(own)) == (1, [0])
+        assert (num_processes, list(own)) == (self.processes, [jax.process_index()])
         for i in range(int(self.step.numpy()) + 1, 1000):
             number = np.nan if i == 70 else float(i)
             yield {"numbers": np.full(4, number, np.float32), "seed": np.array([1, 2], np.int32)}
@@ -47,7 +49,7 @@ class _Step:
 def check_loop():
     """The same course step by step and in a compiled loop over chunks, with one trace."""
     for chunk in (1, 4):
-        step = _Step()
+        step = AddingStep()
         loop = engine.Loop(step, step.batches)
         loop._steps_per_chunk = lambda batch, chunk=chunk: chunk
         first, second = loop.run(10), loop.run(3)
@@ -69,9 +71,54 @@ def check_loop():
         assert loop.iterator is None
 
 
+def check_interruption():
+    """An error between two steps leaves the state of the last whole step, and new batches."""
+    step = AddingStep()
+    loop = engine.Loop(step, step.batches)
+
+    def broken():
+        yield from itertools.islice(step.batches(), 3)
+        raise OSError("unreadable")
+
+    loop.iterator = broken()
+    try:
+        loop.run(5)
+    except OSError:
+        pass
+    else:
+        raise AssertionError
+    assert int(step.step) == 3 and float(step.total) == 6.0
+    assert loop.run(0) == {}
+    assert loop.run(2)["batch"].tolist() == [4.0, 5.0]
+
+
+def check_unlisted_variables():
+    """A variable that a step assigns without listing it would lose its values."""
+
+    class Forgetful(AddingStep):
+        def state_variables(self):
+            return [self.step]
+
+    step = Forgetful()
+    loop = engine.Loop(step, step.batches)
+    try:
+        loop.run(1)
+    except ValueError as error:
+        assert str(error).endswith("which `state_variables` does not list."), error
+    else:
+        raise AssertionError
+    function = backend.compiled(lambda: step.total.assign(1.0))
+    try:
+        function()
+    except ValueError as error:
+        assert str(error) == "The function assigns a variable that `variables` does not list."
+    else:
+        raise AssertionError
+
+
 def check_chunks():
     """A chunk is limited in bytes, and on CPU it is one step."""
-    step = _Step()
+    step = AddingStep()
     loop = engine.Loop(step, step.batches)
     batch = {"images": np.zeros([2**20], np.uint8)}
     assert loop._steps_per_chunk(batch) == 1
@@ -164,7 +211,7 @@ def check_mistakes():
 
     cases = {
         "there is one process": lambda: engine.make_strategy("multi_worker"),
-        "JAX has found cpu devices": lambda: engine.make_strategy("tpu"),
+        "but JAX runs on cpu": lambda: engine.make_strategy("tpu"),
         "NUM_PROCESSES must be a number, received ''": lambda: connect(
             {"COORDINATOR_ADDRESS": "localhost:1"}
         ),
@@ -179,7 +226,8 @@ def check_mistakes():
             assert text in str(error), error
         else:
             raise AssertionError(text)
-    connect({"SLURM_NTASKS": "1"})  # Alone: nothing to connect.
+    for alone in ({"SLURM_NTASKS": "1", "SLURM_STEP_NODELIST": "a"}, {"SLURM_NTASKS": "4"}):
+        connect(alone)  # The second one: a batch job that has not started processes.
     assert not jax.distributed.is_initialized()
 
 

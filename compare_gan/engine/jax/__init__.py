@@ -1,7 +1,13 @@
 """The engine of JAX: `jax.jit` over a mesh of all devices, with Keras variables as its state."""
 
 from compare_gan.engine.jax.activations import activation_bytes
-from compare_gan.engine.jax.distribution import Devices, is_chief, make_strategy, on_several_hosts
+from compare_gan.engine.jax.distribution import (
+    Devices,
+    agree_on,
+    is_chief,
+    make_strategy,
+    on_several_hosts,
+)
 from compare_gan.engine.jax.loop import Loop
 from compare_gan.engine.jax.update import update
 
@@ -9,6 +15,7 @@ __all__ = [
     "Devices",
     "Loop",
     "activation_bytes",
+    "agree_on",
     "is_chief",
     "make_strategy",
     "on_several_hosts",

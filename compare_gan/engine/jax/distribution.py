@@ -8,19 +8,26 @@ from typing import Any
 
 import jax
 import numpy as np
+from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from compare_gan.engine.interface import Strategy
 from compare_gan.errors import UserError
 
 _BATCH = "batch"  # The only axis of the mesh.
-# Variables that a launcher sets, with the number of processes, where JAX finds the rest itself.
-_LAUNCHERS = ("SLURM_NTASKS", "OMPI_COMM_WORLD_SIZE", "PMI_SIZE")
+# Variables with the number of processes that a launcher has started, and those by which JAX finds
+# the other processes: a batch job of Slurm has the first, but only `srun` starts processes.
+_LAUNCHERS = {
+    "SLURM_NTASKS": "SLURM_STEP_NODELIST",
+    "OMPI_COMM_WORLD_SIZE": "OMPI_MCA_orte_hnp_uri",
+}
+# A process that has ended waits for the others: the first may evaluate for hours.
+_SHUTDOWN_SECONDS = 7 * 24 * 3600
 
 
 @dataclasses.dataclass(frozen=True)
 class Devices:
-    """The devices of a run: they share each batch, and hold the same state or a part of it each.
+    """The devices of a run: they share each batch, and each holds the whole state or a part of it.
 
     Attributes:
       mesh: The devices, of one or several processes, along one axis.
@@ -75,9 +82,9 @@ def make_strategy(
     """The devices for a `run_config.distribution`.
 
     `auto` means all devices of all processes. In a cluster it connects the processes first, which
-    must come before any other JAX operation of the process: under Slurm, Open MPI and on Cloud TPU
-    JAX finds the others itself, elsewhere COORDINATOR_ADDRESS, NUM_PROCESSES and PROCESS_ID say
-    where they are.
+    must come before any other JAX operation of the process: under Slurm (`srun`) and Open MPI 4,
+    and with `tpu` on Cloud TPU, JAX finds the others itself; elsewhere COORDINATOR_ADDRESS,
+    NUM_PROCESSES and PROCESS_ID say where they are.
 
     Args:
       distribution: `auto`, `one_device`, `mirrored`, `multi_worker` or `tpu`.
@@ -89,16 +96,20 @@ def make_strategy(
     """
     if single_core:
         distribution = "one_device"
-    if distribution in ("auto", "multi_worker", "tpu"):
+    if distribution in ("auto", "multi_worker"):
         connect(os.environ)
+    elif distribution == "tpu":
+        # Also finds the hosts of a slice that only the machine's metadata name.
+        with contextlib.suppress(UserError):
+            connect(os.environ, launched=True)
     if distribution == "multi_worker" and jax.process_count() == 1:
         raise UserError(
             "run_config.distribution is 'multi_worker' but there is one process: set "
-            "COORDINATOR_ADDRESS, NUM_PROCESSES and PROCESS_ID, or start under Slurm or Open MPI."
+            "COORDINATOR_ADDRESS, NUM_PROCESSES and PROCESS_ID, or start with srun or mpirun."
         )
     if distribution == "tpu" and jax.default_backend() != "tpu":
         raise UserError(
-            f"run_config.distribution is 'tpu' but JAX has found {jax.default_backend()} devices."
+            f"run_config.distribution is 'tpu', but JAX runs on {jax.default_backend()}."
         )
     devices = jax.devices()
     if distribution == "one_device":
@@ -108,14 +119,15 @@ def make_strategy(
     return Devices(Mesh(np.array(devices), (_BATCH,)), shard_state)
 
 
-def connect(environment: Mapping[str, str]) -> None:
+def connect(environment: Mapping[str, str], launched: bool = False) -> None:
     """Connects this process to the others of its job, unless it is alone or connected already.
 
     Args:
       environment: The variables of the environment.
+      launched: Whether to let JAX look for the others even if no variable names a launcher.
 
     Raises:
-      UserError: A variable is missing or no number, or the others do not answer.
+      UserError: A variable is missing or not a number, or the others do not answer.
     """
     if jax.distributed.is_initialized():
         return
@@ -127,13 +139,18 @@ def connect(environment: Mapping[str, str]) -> None:
             "num_processes": _number("NUM_PROCESSES", environment),
             "process_id": _number("PROCESS_ID", environment),
         }
-    elif not _is_launched(environment):
+    elif not (launched or _is_launched(environment)):
         return
+    # JAX's own handler of SIGTERM would swallow the signal until `fit` installs another.
+    jax.config.update("jax_enable_preemption_service", False)
     try:
-        jax.distributed.initialize(**arguments)
+        jax.distributed.initialize(**arguments, shutdown_timeout_seconds=_SHUTDOWN_SECONDS)
     except (RuntimeError, ValueError) as error:
-        first = str(error).strip().split("\n", 1)[0]
-        raise UserError(f"The processes of this job cannot be connected: {first}") from error
+        first = str(error).strip().split("\n", 1)[0].rstrip(".")
+        raise UserError(
+            f"The processes of this job cannot be connected: {first}; "
+            "run_config.distribution = 'mirrored' uses the devices of this one."
+        ) from error
 
 
 def _number(name: str, environment: Mapping[str, str]) -> int:
@@ -147,17 +164,33 @@ def _number(name: str, environment: Mapping[str, str]) -> int:
 
 def _is_launched(environment: Mapping[str, str]) -> bool:
     """Whether a launcher has started several processes that JAX can connect by itself."""
-    several = any(environment.get(name, "1") not in ("", "1") for name in _LAUNCHERS)
+    several = any(
+        environment.get(count, "1") not in ("", "1") and environment.get(others)
+        for count, others in _LAUNCHERS.items()
+    )
     tpu_hosts = environment.get("TPU_WORKER_HOSTNAMES", "")
     return several or "," in tpu_hosts or environment.get("MEGASCALE_NUM_SLICES", "1") != "1"
 
 
 def is_chief(strategy: Strategy) -> bool:
     """Whether this process writes files: the only one, or the first of several."""
-    return jax.process_index() == 0
+    assert isinstance(strategy, Devices)
+    return jax.process_index() == strategy.processes[0]
 
 
 def on_several_hosts(strategy: Strategy) -> bool:
     """Whether this process is one of several that train together."""
     assert isinstance(strategy, Devices)
     return len(strategy.processes) > 1
+
+
+def agree_on(value: int, strategy: Strategy) -> int:
+    """The integer of the first process, in all processes; each has to call this.
+
+    Args:
+      value: A number from 0 to 2³¹ - 1.
+      strategy: The devices of the run.
+    """
+    if not on_several_hosts(strategy):
+        return value
+    return int(multihost_utils.broadcast_one_to_all(np.int32(value)))

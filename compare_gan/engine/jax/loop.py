@@ -13,6 +13,7 @@ from jax.experimental import multihost_utils
 from compare_gan.backend.compiled import jax_value
 from compare_gan.engine.interface import MakeBatches, Step, Strategy
 from compare_gan.engine.jax.distribution import Devices, is_chief, make_strategy
+from compare_gan.engine.jax.update import Scope
 
 Batch = dict[str, np.ndarray]
 
@@ -26,14 +27,14 @@ class Loop:
     """Steps that run one after the other in compiled code, on all devices.
 
     Between calls the variables have their current values. The next call overwrites those arrays:
-    what is to outlive it has to be copied.
+    copy whatever must outlive it.
 
     Args:
       step: One training step.
       make_batches: From (number of processes, [index of this process]) to an endless iterable of
         dicts of arrays: this process's part of each batch. Called when the first step runs.
       strategy: The devices of the run; one device if None.
-      jit_compile: Has no meaning here: a step is always compiled.
+      jit_compile: Ignored: a step is always compiled.
       context: Makes the context manager in which the loop is called, and so traced.
 
     Attributes:
@@ -75,12 +76,18 @@ class Loop:
           Each value's course over the steps, by name, float32 [num_steps]; shorter if a value was
           not finite: the last entry is then that step's.
         """
+        if num_steps < 1:
+            return {}
         if self.iterator is None:
             processes = self.strategy.processes
             part = processes.index(jax.process_index())
             self.iterator = iter(self._make_batches(len(processes), [part]))
-        with self._context():
-            history = self._run(self.iterator, num_steps)
+        try:
+            with self._context():
+                history = self._run(self.iterator, num_steps)
+        except BaseException:
+            self.iterator = None  # Nobody knows which batch would be next.
+            raise
         return dict(zip(self.step.names, history.T, strict=True))
 
     def any_worker(self, flag: bool) -> bool:
@@ -103,7 +110,7 @@ class Loop:
         ]
         for variable, value in divided:
             whole = multihost_utils.process_allgather(value, tiled=True)
-            variable.assign(jax.device_put(whole, jax.local_devices(backend="cpu")[0]))
+            variable.assign(jax.device_put(whole, _host_device()))
         try:
             yield
         finally:
@@ -111,35 +118,37 @@ class Loop:
                 variable.assign(value)
 
     def _run(self, iterator: Iterator[Batch], num_steps: int) -> np.ndarray:
-        first = next(iterator)
+        chunk = [next(iterator)]
         if self._function is None:
-            self._capacity = self._steps_per_chunk(first)
+            self._capacity = min(num_steps, self._steps_per_chunk(chunk[0]))
             self._function = self._make_function()
         values = self._values_on_devices()
         finite = self._put(np.array(True), None)
         histories: list[tuple[jax.Array, jax.Array]] = []
-        chunk, left = [first], num_steps
-        while left:
-            count = min(left, self._capacity)
-            chunk += [next(iterator) for _ in range(count - len(chunk))]
-            batches = self._stack(chunk)
-            # The devices work while this process assembles the next chunk, but no further ahead.
-            # Without a loop of its own, a chunk begins only if the one before was finite.
-            ahead = 1 if self._capacity == 1 else 2
-            if len(histories) >= ahead:
-                histories[-ahead][1].block_until_ready()
-            if self._capacity == 1 and not bool(finite):
-                break
-            values, finite, history, done = self._function(
-                values, finite, batches, self._put(np.array(count, np.int32), None)
-            )
-            histories.append((history, done))
-            chunk, left = [], left - count
-        self._publish(values)
-        rows = [np.asarray(history)[: int(done)] for history, done in histories]
+        left = num_steps
+        try:
+            while left:
+                count = min(left, self._capacity)
+                chunk += [next(iterator) for _ in range(count - len(chunk))]
+                batches = self._stack(chunk)
+                # The devices work while this process assembles the next chunk, but no further
+                # ahead. Without a loop of its own, a chunk begins only if the last was finite.
+                ahead = 1 if self._capacity == 1 else 2
+                if len(histories) >= ahead:
+                    histories[-ahead][1].block_until_ready()
+                if self._capacity == 1 and not bool(finite):
+                    break
+                values, finite, history, done = self._function(
+                    values, finite, batches, self._put(np.array(count, np.int32), None)
+                )
+                histories.append((history, done))
+                chunk, left = [], left - count
+        finally:
+            # Also after an error: the arrays that variables had before are overwritten.
+            self._publish(values)
         if not bool(finite):
             self.iterator = None  # It is ahead of the last step.
-        return np.concatenate(rows)
+        return np.concatenate([np.asarray(history)[: int(done)] for history, done in histories])
 
     def _steps_per_chunk(self, batch: Batch) -> int:
         """The number of steps in one call of the compiled function, at most."""
@@ -158,8 +167,9 @@ class Loop:
 
         @jax.jit  # Traced once: for the shape of the result, and in the loop.
         def pure(values: list[Any], batch: dict[str, Any]) -> tuple[list[Any], Any]:
-            with keras.StatelessScope(zip(variables, values, strict=True)) as scope:
+            with Scope(zip(variables, values, strict=True)) as scope:
                 row = step(batch)
+            _check_listed(scope.assigned, variables)
             new = [scope.get_current_value(variable) for variable in variables]
             return [n.astype(v.dtype) for n, v in zip(new, values, strict=True)], row
 
@@ -231,6 +241,23 @@ class Loop:
         self._published = [_published(array) for array in arrays]
         for variable, value in zip(self._variables, self._published, strict=True):
             variable.assign(value)
+
+
+def _check_listed(assigned: list[keras.Variable], listed: list[keras.Variable]) -> None:
+    known = set(map(id, listed))
+    missing = [variable.path for variable in assigned if id(variable) not in known]
+    if missing:
+        raise ValueError(
+            f"The step assigns {', '.join(missing)}, which `state_variables` does not list."
+        )
+
+
+def _host_device() -> jax.Device:
+    """The CPU, unless JAX_PLATFORMS excludes it."""
+    try:
+        return jax.local_devices(backend="cpu")[0]
+    except RuntimeError:
+        return jax.local_devices()[0]
 
 
 def _published(array: jax.Array) -> jax.Array:

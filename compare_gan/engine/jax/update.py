@@ -35,7 +35,7 @@ def update(
     assigned: list[keras.Variable] = []  # By the loss: moving averages, vectors of spectral norm.
 
     def scaled_loss(values: list[Any]) -> tuple[Any, Any]:
-        with _Scope(zip(variables, values, strict=True)) as scope:
+        with Scope(zip(variables, values, strict=True)) as scope:
             loss, aux = loss_fn()
         assigned[:] = scope.assigned
         updates = [scope.get_current_value(variable) for variable in assigned]
@@ -67,7 +67,7 @@ def _apply_if(
     Keras's own conditional does not see the values of variables that its optimizer does not own,
     such as the step that a schedule of Adam's betas follows.
     """
-    with _Scope() as scope:
+    with Scope() as scope:
         optimizer.inner_optimizer.apply(gradients, variables)
     for variable in scope.assigned:
         moved = scope.get_current_value(variable)
@@ -79,7 +79,7 @@ def _apply_if(
     optimizer.dynamic_scale.assign(scale * factor)
 
 
-class _Scope(keras.StatelessScope):
+class Scope(keras.StatelessScope):
     """A stateless scope with the values of the one around it, which it leaves as they are.
 
     Args:
@@ -96,7 +96,7 @@ class _Scope(keras.StatelessScope):
         """The variables that were assigned inside, in the order of their first assignment."""
         return list(self._assigned.values())
 
-    def __enter__(self) -> "_Scope":
+    def __enter__(self) -> "Scope":
         super().__enter__()
         if self.original_scope is not None:
             self.state_mapping = self.original_scope.state_mapping | self.state_mapping

@@ -84,3 +84,15 @@ def on_several_hosts(strategy: tf.distribute.Strategy) -> bool:
       False
     """
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
+
+
+def agree_on(value: int, strategy: tf.distribute.Strategy) -> int:
+    """The integer of the first worker, in all workers; each has to call this.
+
+    Example:
+      >>> from compare_gan import engine
+      >>> engine.agree_on(7, engine.make_strategy("one_device"))
+      7
+    """
+    with strategy.scope():  # Initial values are those of the first worker.
+        return int(tf.Variable(value, dtype=tf.int64, trainable=False).numpy())

@@ -1,0 +1,86 @@
+"""Two processes of JAX that train together: their seed, and an error of the first one.
+
+`python jax_hosts.py FOLDER` with COORDINATOR_ADDRESS, NUM_PROCESSES and PROCESS_ID set.
+"""
+
+import os
+import pathlib
+import signal
+import sys
+
+sys.path.insert(0, str(pathlib.Path(__file__).parent))
+import jax
+import numpy as np
+from jax_engine import AddingStep
+
+from compare_gan import config, engine
+from compare_gan.errors import UserError
+from compare_gan.training import Experiment, RunDir
+from compare_gan.training.trainer import Trainer
+
+_CONFIG = """
+options.gan_class = @ModularGAN
+options.architecture = "dummy_arch"
+options.batch_size = 4
+options.training_steps = 1
+options.z_dim = 2
+dataset.name = "synthetic"
+dataset.image_size = 8
+run_config.compilation_cache = False
+"""
+
+
+def check_seed(folder):
+    """Without a seed in the config, both processes draw the first one's."""
+    config.parse([], _CONFIG.strip().splitlines())
+    trainer = Trainer(Experiment.from_gin(), RunDir(folder))
+    weights = [v.numpy() for v in trainer.gan.generator_variables]
+    sums = [float(np.sum(weight, dtype=np.float64)) for weight in weights]
+    return int(trainer.state.seed), sums
+
+
+def check_error(folder, strategy, failing):
+    """An error of the first process in a callback ends both."""
+
+    class Failing(engine.Callback):
+        every = 2
+
+        def _fail(self, name):
+            if name == failing:
+                raise OSError("no space left")
+
+        def on_begin(self, step):
+            self._fail("on_begin")
+
+        def on_steps(self, step, history, seconds):
+            self._fail("on_steps")
+
+        def on_due(self, step):
+            self._fail("on_due")
+
+    step = AddingStep(processes=2)
+    loop = engine.Loop(step, step.batches, strategy)
+    checkpoints = engine.Checkpoints(step, os.path.join(folder, failing))
+    try:
+        engine.fit(loop, checkpoints, [Failing()], last_step=4)
+    except OSError as error:
+        return str(error)
+    except UserError as error:
+        return str(error)
+    raise AssertionError("no error")
+
+
+def main(folder):
+    before = signal.getsignal(signal.SIGTERM)
+    strategy = engine.make_strategy("multi_worker")
+    assert signal.getsignal(signal.SIGTERM) == before  # JAX has not taken it.
+    for number in (7, 2**31 - 1):
+        mine = number if jax.process_index() == 0 else 3
+        assert engine.agree_on(mine, strategy) == number
+    print("seed", *check_seed(folder), sep=" | ")
+    for failing in ("on_begin", "on_steps", "on_due"):
+        print("error", failing, check_error(folder, strategy, failing), sep=" | ", flush=True)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
