@@ -1,13 +1,18 @@
 """Work in the background: one job at a time, and no error is lost."""
 
+import atexit
+import logging
 import threading
 from collections.abc import Callable
+
+_log = logging.getLogger(__name__)
 
 
 class Background:
     """Runs one job at a time in a thread of its own.
 
-    The process does not exit before the running job has finished.
+    The process does not exit before the running job has finished. An error that no call has raised
+    until then is logged.
 
     Args:
       name: Name of the threads.
@@ -40,6 +45,7 @@ class Background:
         self._thread = None
         error, self._error = self._error, None
         if error is not None:
+            atexit.unregister(self._report)
             raise error
 
     def _run(self, job: Callable[[], None]) -> None:
@@ -47,3 +53,8 @@ class Background:
             job()
         except BaseException as error:
             self._error = error
+            # Python joins its threads before it calls this; until then it keeps `self` alive.
+            atexit.register(self._report)
+
+    def _report(self) -> None:
+        _log.error("The work '%s' in the background has failed.", self._name, exc_info=self._error)

@@ -1,6 +1,7 @@
 """Writing checkpoints: arrays first, then the index; what is superseded is removed last."""
 
 import contextlib
+import logging
 import os
 import secrets
 import time
@@ -8,13 +9,17 @@ from collections.abc import Callable
 
 from compare_gan.engine import checkpoint_folder
 from compare_gan.engine.checkpoint_files import (
+    INDEX,
     DamagedCheckpointError,
     read_index,
     write_arrays,
     write_index,
 )
-from compare_gan.engine.processes import first_of_all, process_index
+from compare_gan.engine.processes import first_of_all
 from compare_gan.engine.shards import Snapshot
+from compare_gan.errors import UserError
+
+_log = logging.getLogger(__name__)
 
 _PATIENCE = 600.0  # Seconds that a process waits for the files of others.
 
@@ -47,7 +52,9 @@ class CheckpointWriter:
         return lambda process: f"arrays-{token:08x}-{process}.npz"
 
     def write(self, step: int, path: str, copy: Snapshot) -> None:
-        """Writes the part of this process; the first process completes the checkpoint.
+        """Writes the part of this process; one process completes the checkpoint.
+
+        If this fails, the arrays are removed, unless the checkpoint may be complete already.
 
         Args:
           step: Number of finished steps.
@@ -58,7 +65,7 @@ class CheckpointWriter:
           OSError: A file cannot be written, or another process does not write its part.
         """
         try:
-            if process_index() == 0:
+            if copy.completes:
                 self._complete(step, path, copy)
             elif copy.arrays:
                 write_arrays(os.path.join(path, copy.file), copy.arrays)
@@ -66,9 +73,7 @@ class CheckpointWriter:
         except BaseException as error:
             if isinstance(error, OSError) and error.errno and error.filename is None:
                 error.filename = path  # The system does not say which file a full disk stopped.
-            with contextlib.suppress(OSError):
-                os.remove(os.path.join(path, copy.file))
-                os.rmdir(path)
+            _remove_unnamed(path, copy.file)
             raise
 
     def _complete(self, step: int, path: str, copy: Snapshot) -> None:
@@ -84,19 +89,38 @@ class CheckpointWriter:
         self._remove_old(path)
 
     def _remove_old(self, newest: str) -> None:
-        if self._keep_max is not None:
-            # After an older one was restored, later ones of the abandoned course may be there.
-            others = [p for p in checkpoint_folder.list_checkpoints(self._folder) if p != newest]
-            for path in others[: len(others) + 1 - self._keep_max]:
-                checkpoint_folder.remove(path)
+        if self._keep_max is None:
+            return
+        try:
+            paths = checkpoint_folder.list_checkpoints(self._folder)
+        except OSError as error:  # The newest is complete: no reason to end a training.
+            reason = error.strerror or error
+            _log.warning("Old checkpoints in '%s' cannot be removed: %s.", self._folder, reason)
+            return
+        # After an older one was restored, later ones of the abandoned course may be there.
+        others = [path for path in paths if path != newest]
+        for path in others[: max(0, len(others) + 1 - self._keep_max)]:
+            checkpoint_folder.remove(path)
 
 
 def _named(path: str) -> set[str]:
     """The files that the index names; none if it is not there yet."""
     try:
-        return {part.file for entry in read_index(path).values() for part in entry.parts}
+        return _files_in_index(path)
     except DamagedCheckpointError:
         return set()
+
+
+def _files_in_index(path: str) -> set[str]:
+    return {part.file for entry in read_index(path).values() for part in entry.parts}
+
+
+def _remove_unnamed(path: str, file: str) -> None:
+    """Removes arrays unless the index names them; if it cannot be read, they remain."""
+    with contextlib.suppress(OSError, UserError):
+        if INDEX not in os.listdir(path) or file not in _files_in_index(path):
+            os.remove(os.path.join(path, file))
+            os.rmdir(path)
 
 
 def _wait_until(path: str, condition: Callable[[], bool]) -> None:
@@ -104,8 +128,8 @@ def _wait_until(path: str, condition: Callable[[], bool]) -> None:
     while not condition():
         if time.monotonic() > deadline:
             raise TimeoutError(
-                f"Checkpoint '{path}' is incomplete: for {_PATIENCE:.0f} s another process has not "
-                "written its part (is --model_dir on a disk that all processes share?)"
+                f"Checkpoint '{path}' is incomplete: another process has not written its part "
+                f"within {_PATIENCE:.0f} s (is --model_dir on a disk that all processes share?)"
             )
         time.sleep(pause)
         pause = min(2 * pause, 1.0)

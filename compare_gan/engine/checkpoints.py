@@ -53,6 +53,7 @@ class Checkpoints:
 
     Where JAX arrays are divided among several processes, which must see the same folder, each calls
     `save` and writes the blocks that it holds; the first one writes the index when all are there.
+    Where a process holds everything, the one that calls `save` writes alone, whatever its number.
 
     Args:
       state: The variables to save and restore.

@@ -8,7 +8,7 @@ import numpy as np
 
 
 def process_index() -> int:
-    """The number of this process, from 0; 0 if it saves alone."""
+    """The number of this process among those of JAX, from 0; 0 under other engines."""
     if keras.backend.backend() == "jax":
         import jax
 

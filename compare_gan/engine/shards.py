@@ -21,11 +21,13 @@ class Snapshot:
       entries: All variables, with all their parts.
       file: The name of the file that this process has to write.
       arrays: The arrays in it by their keys, C-contiguous; none if others write everything.
+      completes: Whether this process completes the checkpoint when all files are written.
     """
 
     entries: dict[str, Entry]
     file: str
     arrays: dict[str, np.ndarray]
+    completes: bool
 
 
 def is_divided(variables: Mapping[str, Any]) -> bool:
@@ -37,18 +39,23 @@ def is_divided(variables: Mapping[str, Any]) -> bool:
 def snapshot(variables: Mapping[str, Any], process: int, file: Callable[[int], str]) -> Snapshot:
     """Copies variables to the memory of the host.
 
+    Where the variables are divided, variables that every process holds whole belong to process 0,
+    which also completes the checkpoint. Otherwise the caller writes everything: connected processes
+    may each train a run of their own.
+
     Args:
       variables: Keras or TensorFlow variables by name, or others whose `numpy()` is a copy.
       process: Number of this process.
       file: From the number of a process to the name of the file that it writes.
     """
+    first = 0 if is_divided(variables) else process
     values = {name: _value(variable) for name, variable in variables.items()}
     for value in values.values():
         for shard in _first_copies(value):
             shard.data.copy_to_host_async()  # All at once; they are collected below.
     entries, arrays = {}, {}
     for name, value in values.items():
-        blocks = _blocks(value, process)
+        blocks = _blocks(value, process, first)
         whole = tuple(map(int, value.shape))
         parts = []
         for block in blocks:
@@ -59,7 +66,7 @@ def snapshot(variables: Mapping[str, Any], process: int, file: Callable[[int], s
             if block.array is not None:
                 arrays[key] = block.array
         entries[name] = Entry(np.dtype(value.dtype).name, whole, tuple(parts))
-    return Snapshot(entries, file(process), arrays)
+    return Snapshot(entries, file(process), arrays, completes=process == first)
 
 
 def load(reader: Reader, name: str, variable: Any, cast: Callable[[np.ndarray], np.ndarray]) -> Any:
@@ -114,14 +121,14 @@ def _first_copies(value: Any) -> list[Any]:
     return [each for each in getattr(value, "addressable_shards", ()) if each.replica_id == 0]
 
 
-def _blocks(value: Any, process: int) -> list[_Block]:
+def _blocks(value: Any, process: int, first: int) -> list[_Block]:
     if isinstance(value, np.ndarray):
-        return [_whole(value, process)]
+        return [_whole(value, process, first)]
     if value.is_fully_addressable:
         array = np.empty(value.shape, value.dtype)
         for shard in _first_copies(value):
             array[shard.index] = shard.data
-        return [_whole(array, process)]
+        return [_whole(array, process, first)]
     blocks = []
     for shard in value.global_shards:
         if shard.replica_id == 0:
@@ -134,7 +141,7 @@ def _blocks(value: Any, process: int) -> list[_Block]:
     return blocks
 
 
-def _whole(array: np.ndarray, process: int) -> _Block:
-    """All of a variable that every process holds: the first one writes it."""
+def _whole(array: np.ndarray, process: int, first: int) -> _Block:
+    """All of a variable that this process holds whole: the process `first` writes it."""
     start = (0,) * array.ndim
-    return _Block(start, array.shape, 0, array if process == 0 else None)
+    return _Block(start, array.shape, first, array if process == first else None)

@@ -124,7 +124,8 @@ def hosts(folder, address, process):
     try:
         checkpoints.wait()
     except TimeoutError as error:
-        assert process == 0 and "step-8' is incomplete: for 1 s another process" in str(error)
+        message = "step-8' is incomplete: another process has not written its part within 1 s ("
+        assert process == 0 and message in str(error)
     else:
         assert process == 1
     assert engine.list_checkpoints(folder) == [os.path.join(folder, "step-7")]
