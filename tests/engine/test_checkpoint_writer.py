@@ -100,6 +100,7 @@ def test_an_error_after_the_index_leaves_the_checkpoint_whole(tmp_path, monkeypa
 
 def test_a_run_of_its_own_is_written_by_its_process(tmp_path, monkeypatch):
     monkeypatch.setattr(checkpoints, "process_index", lambda: 1)
+    monkeypatch.setattr(checkpoint_writer, "_PATIENCE", 1.0)
     state = _state()
     path = _save(state, Checkpoints(state, str(tmp_path), keep_max=1), 5)
     assert _steps(tmp_path) == [5] and _weight(path) == [5, 5, 5]
