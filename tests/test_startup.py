@@ -129,7 +129,7 @@ def test_keras_cannot_change_its_backend(monkeypatch):
 
 def test_programs_for_tensorflow_refuse_another_engine(monkeypatch):
     monkeypatch.setattr(startup, "prepare_engine", lambda: "jax")
-    with pytest.raises(UserError, match="needs KERAS_BACKEND=tensorflow, it is 'jax'"):
+    with pytest.raises(UserError, match="needs KERAS_BACKEND=tensorflow, but it is 'jax'"):
         startup.prepare_tensorflow()
 
 
