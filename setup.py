@@ -45,7 +45,8 @@ tensorflow = [
     "tensorflow-hub>=0.16",
     "tf-keras>=2.21",
 ]
-# The second engine. `jax[cuda12]` instead, or what else JAX's page names, brings that for GPUs.
+# The second engine. On accelerators install `jax[cuda12]` or another variant from JAX's page
+# instead.
 jax = ["jax>=0.10"]
 
 setup(

@@ -73,13 +73,13 @@ def prepare_tensorflow() -> None:
       UserError: As `prepare_engine`, or the engine is another one.
     """
     if (engine := prepare_engine()) != "tensorflow":
-        raise UserError(f"This program needs KERAS_BACKEND=tensorflow, it is '{engine}'.")
+        raise UserError(f"This program needs KERAS_BACKEND=tensorflow, but it is '{engine}'.")
 
 
 def import_tensorflow(purpose: str) -> Any:
     """Imports TensorFlow for something that needs it under every engine.
 
-    Under another engine TensorFlow is not to see the GPUs: it would reserve their memory.
+    Under another engine the GPUs are hidden from TensorFlow, which would reserve their memory.
 
     Args:
       purpose: Subject of the message, e.g. `A SavedModel`.

@@ -7,9 +7,11 @@ import subprocess
 import sys
 
 import keras
+import keras.src.utils
 import pytest
 
 from compare_gan import startup
+from compare_gan.commands import start
 from compare_gan.errors import UserError
 
 _SCRIPT = """
@@ -129,7 +131,7 @@ def test_keras_cannot_change_its_backend(monkeypatch):
 
 def test_programs_for_tensorflow_refuse_another_engine(monkeypatch):
     monkeypatch.setattr(startup, "prepare_engine", lambda: "jax")
-    with pytest.raises(UserError, match="needs KERAS_BACKEND=tensorflow, it is 'jax'"):
+    with pytest.raises(UserError, match="needs KERAS_BACKEND=tensorflow, but it is 'jax'"):
         startup.prepare_tensorflow()
 
 
@@ -138,3 +140,12 @@ def test_what_needs_tensorflow_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     with pytest.raises(UserError, match=r"^A SavedModel needs TensorFlow, which is not "):
         startup.import_tensorflow("A SavedModel")
+
+
+def test_commands_start_where_keras_has_other_private_names(monkeypatch):
+    monkeypatch.setattr(start, "prepare_engine", lambda: "jax")
+    monkeypatch.setattr(keras.src.utils, "module_utils", object())
+    start.start_engine()
+    monkeypatch.delattr(keras.src.utils, "module_utils")
+    monkeypatch.setitem(sys.modules, "keras.src.utils.module_utils", None)
+    start.start_engine()

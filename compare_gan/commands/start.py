@@ -1,4 +1,6 @@
-"""The first thing that a command does which computes."""
+"""Start-up of every command that computes."""
+
+import contextlib
 
 from compare_gan.startup import prepare_engine
 
@@ -21,6 +23,8 @@ def _hide_tensorflow_from_keras() -> None:
 
     Setting a seed or saving a model does that: it takes seconds, and memory of the GPUs.
     """
-    from keras.src.utils import module_utils
+    # This is private in Keras: a version without it only starts more slowly.
+    with contextlib.suppress(ImportError, AttributeError):
+        from keras.src.utils import module_utils
 
-    module_utils.tensorflow._available = False
+        module_utils.tensorflow._available = False

@@ -90,7 +90,7 @@ class Source(abc.ABC):
         Raises:
           UserError: The source needs TensorFlow, which is not installed.
         """
-        import_tensorflow("This data set, which tf.data reads,")
+        import_tensorflow("Reading this data set with tf.data")
         return with_fixed_threads(self.training(layout, seed, labels)).as_numpy_iterator()
 
     @abc.abstractmethod

@@ -16,8 +16,13 @@ _SETTING = "jax_compilation_cache_dir"
 def use_compilation_cache(option: bool | str = True) -> str | None:
     """Makes JAX keep compiled programs on disk and look for them there.
 
-    It concerns what is compiled from now on. TensorFlow has no such cache: nothing changes there.
+    It applies to programs compiled from now on. TensorFlow has no such cache, so that nothing
+    changes there.
     A cache contains machine code, so only the user should be able to write to its folder.
+
+    Its size is not limited. JAX's own limit, `jax_compilation_cache_max_size`, needs the package
+    `filelock`, locks the whole folder for each program that is read, and cannot write to a folder
+    that was used without it.
 
     Args:
       option: True for the folder that JAX is set to (`JAX_COMPILATION_CACHE_DIR`), or else for one

@@ -65,10 +65,10 @@ class Recorder(engine.Callback):
         self._run.mark_diverged(step, terms or ["samples"])
 
     def on_end(self) -> None:
-        """Ends the line of progress, draws the curves and flushes all files."""
+        """Ends the line of progress, draws the curves and closes the files."""
         self._progress.close()
         self._pictures.curves()
-        self._summaries.flush()
+        self._summaries.close()
         if self._config_written:
             self._run.write_operative_config()  # With the bindings that pictures used.
 

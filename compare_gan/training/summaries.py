@@ -61,10 +61,10 @@ class Summaries:
         """The rows of the log, oldest first."""
         return read_log(self._log)
 
-    def flush(self) -> None:
-        """Writes to disk everything that TensorBoard shows; the log is there already."""
+    def close(self) -> None:
+        """Ends the file of TensorBoard's events; the log is on disk already."""
         if self._events:
-            self._events.flush()
+            self._events.close()
 
 
 def _event_writer(folder: str) -> "EventWriter | None":

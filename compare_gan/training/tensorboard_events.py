@@ -36,7 +36,7 @@ class EventWriter:
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     writer = EventWriter(folder)
       ...     writer.scalars(10, {"loss": 0.5})
-      ...     writer.flush()
+      ...     writer.close()
       ...     print([name.split(".")[2] for name in os.listdir(folder)])
       ['tfevents']
     """
@@ -92,6 +92,10 @@ class EventWriter:
     def flush(self) -> None:
         """Hands everything to the file system, where TensorBoard finds it."""
         self._records.flush()
+
+    def close(self) -> None:
+        """Hands everything to the file system and closes the file."""
+        self._records.close()
 
     def _summarize(
         self, step: int, plugin: str, tensors: Mapping[str, tensor_pb2.TensorProto]

@@ -104,8 +104,8 @@ def test_tensorflow_is_not_imported(computed):
     [
         ("export", "A SavedModel needs TensorFlow, which is not installed: choose an --out that"),
         ("import", "The import of a model of the 2019 library needs TensorFlow, which is not"),
-        ("saved_model", "a SavedModel, which runs with KERAS_BACKEND=tensorflow only"),
-        ("inception_hub", "a TF-Hub module, which runs with KERAS_BACKEND=tensorflow only"),
+        ("saved_model", "a SavedModel, which needs KERAS_BACKEND=tensorflow; it is 'jax'"),
+        ("inception_hub", "a TF-Hub module, which needs KERAS_BACKEND=tensorflow; it is 'jax'"),
         ("inception_graph", "The published graph of Inception needs TensorFlow, which is not"),
         ("tfgan", "TF-GAN needs TensorFlow, which is not installed"),
     ],

@@ -120,7 +120,7 @@ def test_what_needs_tensorflow_says_so(no_tensorflow):
     with pytest.raises(UserError, match=r"^'cifar10' of TensorFlow Datasets needs TensorFlow"):
         get_dataset("cifar10")
     with pytest.raises(
-        UserError, match=r"^This data set, which tf\.data reads, needs TensorFlow, w"
+        UserError, match=r"^Reading this data set with tf\.data needs TensorFlow, w"
     ):
         train_arrays(_streamed(), **_OPTIONS)
 

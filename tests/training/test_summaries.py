@@ -28,7 +28,7 @@ def test_scalars_and_grids_reach_tensorboard_and_the_log(tmp_path):
     summaries.scalars(20, {"loss/g_loss": 0.25, "loss/d_loss": 1.0})
     summaries.picture(20, "samples", encode_png(np.zeros((4, 6, 1), np.uint8)))
     summaries.text("gin", "options.batch_size = 4")
-    summaries.flush()
+    summaries.close()
     assert read_log(log) == [
         {"step": 10, "loss/g_loss": 0.5, "loss/d_loss": None},
         {"step": 20, "loss/g_loss": 0.25, "loss/d_loss": 1.0},
@@ -43,6 +43,8 @@ def test_scalars_and_grids_reach_tensorboard_and_the_log(tmp_path):
     assert (step, width, height) == (20, b"6", b"4")
     [(_, text)] = read("gin")
     assert b"batch_size" in text.item()
+    with pytest.raises(ValueError, match="closed file"):
+        summaries.text("gin", "written after the end")
 
 
 def test_tensorboard_reads_the_same_as_from_tensorflow(tmp_path):
@@ -111,7 +113,7 @@ def test_without_tensorboard_a_run_has_its_log_and_one_warning(tmp_path, monkeyp
         summaries.scalars(step, {"loss": 0.5})
     summaries.picture(20, "samples", encode_png(np.zeros((4, 6, 1), np.uint8)))
     summaries.text("gin", "options.batch_size = 4")
-    summaries.flush()
+    summaries.close()
     assert [row["step"] for row in read_log(log)] == [10, 20]
     assert not (tmp_path / "tensorboard").exists()
     [warning] = caplog.messages

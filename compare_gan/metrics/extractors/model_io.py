@@ -47,8 +47,8 @@ def check_tensorflow(parameter: str, path: str, kind: str) -> None:
     name = keras.backend.backend()
     if name != "tensorflow":
         raise UserError(
-            f"{parameter}: '{path}' is {kind}, which runs with KERAS_BACKEND=tensorflow only, not "
-            f"with '{name}'."
+            f"{parameter}: '{path}' is {kind}, which needs KERAS_BACKEND=tensorflow; it is "
+            f"'{name}'."
         )
 
 
