@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 ENGINES = {"tensorflow": "TensorFlow", "jax": "JAX"}
 
 _HOW_TO_INSTALL = {
-    "tensorflow": "`pip install tensorflow`",
+    "tensorflow": "`pip install compare_gan`",
     "jax": '`pip install "compare_gan[jax]"`',
 }
 
@@ -127,7 +127,7 @@ def _choose() -> tuple[str, str]:
         if engine != "tensorflow":
             reason = f"{path} makes {ENGINES.get(engine, engine)} the engine."
     if engine not in ENGINES:
-        sentence = f"{source} is '{engine}', but a command runs on {' or '.join(ENGINES)}."
+        sentence = f"{source} is '{engine}', but the commands need {' or '.join(ENGINES)}."
         raise UserError(with_suggestion(sentence, engine, ENGINES))
     if not _is_installed(engine):
         raise UserError(

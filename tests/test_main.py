@@ -359,5 +359,5 @@ def test_another_backend_is_refused(run, monkeypatch):
     status, _, err = run("sample", "--model_dir", "x")
     assert (status, err) == (
         2,
-        "Error: KERAS_BACKEND is 'torch', but a command runs on tensorflow or jax.\n",
+        "Error: KERAS_BACKEND is 'torch', but the commands need tensorflow or jax.\n",
     )

@@ -101,6 +101,7 @@ def fit(
 
     Example:
       >>> import tempfile, keras, tensorflow as tf
+      >>> from keras import ops
       >>> from compare_gan import engine
       >>> class Regression:  # Step and state in one.
       ...     names = ("loss",)
@@ -108,14 +109,20 @@ def fit(
       ...         self.weight = keras.Variable(0.0)
       ...         self.optimizer = keras.optimizers.SGD(0.1)
       ...         self.optimizer.build([self.weight])
-      ...         self.step = self.optimizer.iterations.value
-      ...     def variables(self):
-      ...         return {"step": self.step, "weight": self.weight.value}
-      ...     def __call__(self, x):
-      ...         loss = lambda: (tf.reduce_mean((self.weight.value * x - 2 * x) ** 2), None)
+      ...         self.step = self.optimizer.iterations
+      ...     def variables(self):  # In checkpoints.
+      ...         return {"step": self.step, "weight": self.weight}
+      ...     def state_variables(self):  # JAX asks for these, and for the axis of the examples.
+      ...         return [self.weight, *self.optimizer.variables]
+      ...     def batch_axis(self, name):
+      ...         return 0
+      ...     def __call__(self, batch):
+      ...         x = batch["x"]
+      ...         loss = lambda: (ops.mean((self.weight.value * x - 2 * x) ** 2), None)
       ...         return engine.update(loss, [self.weight], self.optimizer).loss[None]
       >>> model = Regression()
-      >>> data = tf.data.Dataset.from_tensors(tf.constant([1.0, 2.0])).repeat()
+      >>> batch = {"x": ops.array([1.0, 2.0])}
+      >>> data = tf.data.Dataset.from_tensors(batch).repeat()  # JAX: itertools.repeat(batch)
       >>> loop = engine.Loop(model, lambda num_replicas, replica_ids: data)
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     engine.fit(loop, engine.Checkpoints(model, folder), last_step=20)

@@ -27,7 +27,7 @@ def check_installed() -> None:
     if importlib.util.find_spec("tensorflow") is None:
         raise UserError(
             "A SavedModel needs TensorFlow, which is not installed: choose an --out that ends in "
-            ".keras, or install it with `pip install tensorflow`."
+            ".keras, or install it with `pip install compare_gan`."
         )
 
 

@@ -73,6 +73,10 @@ class RunDir:
 
     def __init__(self, path: str | os.PathLike[str]):
         self.path = os.fspath(path)
+        if "://" in self.path:
+            raise UserError(
+                f"'{path}' is not on a disk: choose a local --model_dir, or mount the bucket."
+            )
         self.lock = RunLock(self.file("training.lock"))
         self.checkpoints = self.file("checkpoints")
         self.labels = self.file("labels")

@@ -2,7 +2,9 @@
 
 import contextlib
 import dataclasses
+import logging
 import os
+import re
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -13,6 +15,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
 from compare_gan.engine.interface import Strategy
 from compare_gan.errors import UserError
+
+_log = logging.getLogger(__name__)
 
 _BATCH = "batch"  # The only axis of the mesh.
 # Variables with the number of processes that a launcher has started, and those by which JAX finds
@@ -107,16 +111,36 @@ def make_strategy(
             "run_config.distribution is 'multi_worker' but there is one process: set "
             "COORDINATOR_ADDRESS, NUM_PROCESSES and PROCESS_ID, or start with srun or mpirun."
         )
-    if distribution == "tpu" and jax.default_backend() != "tpu":
+    if distribution == "tpu" and _all_devices()[0].platform != "tpu":
         raise UserError(
-            f"run_config.distribution is 'tpu', but JAX runs on {jax.default_backend()}."
+            f"run_config.distribution is 'tpu', but JAX runs on {jax.devices()[0].platform}."
         )
-    devices = jax.devices()
+    devices = _all_devices()
     if distribution == "one_device":
         devices = jax.local_devices()[:1]
     elif distribution == "mirrored":
         devices = jax.local_devices()
+    if len(devices) > 1:
+        _log.info(
+            "JAX trains on %d %s devices of %d processes%s.",
+            len(devices),
+            devices[0].platform,
+            len({device.process_index for device in devices}),
+            ", which share the state" if shard_state else "",
+        )
     return Devices(Mesh(np.array(devices), (_BATCH,)), shard_state)
+
+
+def _all_devices() -> list[jax.Device]:
+    try:
+        return jax.devices()
+    except (AssertionError, RuntimeError) as error:
+        platforms = os.environ.get("JAX_PLATFORMS", "")
+        first = str(error).strip().split("\n", 1)[0].rstrip(".") or "it has no such platform"
+        raise UserError(
+            f"JAX finds no devices (JAX_PLATFORMS is '{platforms}'): {first}; GPUs need "
+            '`pip install "jax[cuda12]"`.'
+        ) from error
 
 
 def connect(environment: Mapping[str, str], launched: bool = False) -> None:
@@ -134,6 +158,8 @@ def connect(environment: Mapping[str, str], launched: bool = False) -> None:
     address = environment.get("COORDINATOR_ADDRESS")
     arguments: dict[str, Any] = {}
     if address:
+        if not re.fullmatch(r".+:\d+", address):
+            raise UserError(f"COORDINATOR_ADDRESS must be HOST:PORT, received '{address}'.")
         arguments = {
             "coordinator_address": address,
             "num_processes": _number("NUM_PROCESSES", environment),
@@ -141,6 +167,7 @@ def connect(environment: Mapping[str, str], launched: bool = False) -> None:
         }
     elif not (launched or _is_launched(environment)):
         return
+    _log.info("Waiting for the other processes of this run (at most five minutes).")
     # JAX's own handler of SIGTERM would swallow the signal until `fit` installs another.
     jax.config.update("jax_enable_preemption_service", False)
     try:

@@ -30,7 +30,7 @@ class Loop:
     copy whatever must outlive it.
 
     Args:
-      step: One training step.
+      step: One training step, see `engine.Step`.
       make_batches: From (number of processes, [index of this process]) to an endless iterable of
         dicts of arrays: this process's part of each batch. Called when the first step runs.
       strategy: The devices of the run; one device if None.

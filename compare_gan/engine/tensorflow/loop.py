@@ -16,7 +16,7 @@ class Loop:
     """Steps that run one after the other in compiled code, on all replicas.
 
     Args:
-      step: One training step.
+      step: One training step, see `engine.Step`.
       make_batches: From (number of replicas, ids of the replicas to feed) to a dataset that yields
         for each step one batch for each of those ids, in turn. Called when the first step runs.
       strategy: The strategy of the run; the current one if None.
