@@ -48,7 +48,7 @@ def _trained(tmp_path_factory):
     """The state after twenty steps on several kinds of devices, by kind and number of a process."""
     folder = tmp_path_factory.mktemp("devices")
     one_process = computations.start_process(
-        "jax", folder, "1", "2", "8", "8_sharded", script=_DEVICES, flags=_host_devices(8)
+        "jax", folder, "1", "8", "8_sharded", script=_DEVICES, flags=_host_devices(8)
     )
     computations.wait_for(one_process)
     with socket.socket() as free:
@@ -78,7 +78,7 @@ def _host_devices(count: int) -> str:
 
 @pytest.mark.parametrize(
     "kind",
-    ["2-0", "8-0", "8_sharded-0"] + [f"processes{s}-{i}" for s in ("", "_sharded") for i in (0, 1)],
+    ["8-0", "8_sharded-0"] + [f"processes{s}-{i}" for s in ("", "_sharded") for i in (0, 1)],
 )
 def test_state_after_twenty_steps_does_not_depend_on_the_devices(trained, kind, record_property):
     expected, actual = trained["1-0"], trained[kind]
