@@ -120,7 +120,8 @@ class Loop:
     def _run(self, iterator: Iterator[Batch], num_steps: int) -> np.ndarray:
         chunk = [next(iterator)]
         if self._function is None:
-            self._capacity = min(num_steps, self._steps_per_chunk(chunk[0]))
+            # Whatever this call asks for: the next ones may be longer.
+            self._capacity = self._steps_per_chunk(chunk[0])
             self._function = self._make_function()
         values = self._values_on_devices()
         finite = self._put(np.array(True), None)
