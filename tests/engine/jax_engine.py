@@ -2,6 +2,7 @@
 
 import itertools
 import types
+from unittest import mock
 
 import jax
 import keras
@@ -211,11 +212,24 @@ def check_mistakes():
     from compare_gan.engine.jax.distribution import connect
     from compare_gan.errors import UserError
 
+    def without_devices(error):
+        with mock.patch.object(jax, "devices", side_effect=error):
+            engine.make_strategy()
+
     cases = {
         "there is one process": lambda: engine.make_strategy("multi_worker"),
         "but JAX runs on cpu": lambda: engine.make_strategy("tpu"),
         "NUM_PROCESSES must be a number, received ''": lambda: connect(
             {"COORDINATOR_ADDRESS": "localhost:1"}
+        ),
+        "COORDINATOR_ADDRESS must be HOST:PORT, received 'localhost'": lambda: connect(
+            {"COORDINATOR_ADDRESS": "localhost"}
+        ),
+        "JAX finds no devices (JAX_PLATFORMS is 'cpu'): it has no such platform; GPUs need": (
+            lambda: without_devices(AssertionError())
+        ),
+        "JAX finds no devices (JAX_PLATFORMS is 'cpu'): Unknown backend x; GPUs need": (
+            lambda: without_devices(RuntimeError("Unknown backend x.\nMore."))
         ),
         "PROCESS_ID must be a number, received 'one'": lambda: connect(
             {"COORDINATOR_ADDRESS": "localhost:1", "NUM_PROCESSES": "2", "PROCESS_ID": "one"}

@@ -127,3 +127,11 @@ def test_files_of_a_newer_version_are_refused(tmp_path, name):
             run.refuse_unsuitable(config_text="")
         else:
             run.training_labels()
+
+
+def test_a_bucket_is_refused():
+    """Its name would be taken for that of a local folder, which is lost with the machine."""
+    with pytest.raises(
+        UserError, match=r"^'gs://b/run' is not on a disk: choose a local --model_dir"
+    ):
+        RunDir("gs://b/run")

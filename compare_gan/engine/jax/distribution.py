@@ -121,11 +121,12 @@ def make_strategy(
     elif distribution == "mirrored":
         devices = jax.local_devices()
     if len(devices) > 1:
+        processes = len({device.process_index for device in devices})
         _log.info(
-            "JAX trains on %d %s devices of %d processes%s.",
+            "JAX trains on %d %s devices%s%s.",
             len(devices),
             devices[0].platform,
-            len({device.process_index for device in devices}),
+            f" of {processes} processes" if processes > 1 else "",
             ", which share the state" if shard_state else "",
         )
     return Devices(Mesh(np.array(devices), (_BATCH,)), shard_state)
