@@ -126,7 +126,9 @@ def test_a_step_is_that_of_one_replica(tiny, strategy, case):
     for name, value in expected_values.items():
         # The value is the mean norm of the replicas' gradients, not the norm of their mean.
         if not name.startswith("gradient_norm/"):
-            np.testing.assert_allclose(found_values[name], value, rtol=1e-5, atol=1e-5)
+            np.testing.assert_allclose(
+                found_values[name], value, rtol=1e-5, atol=1e-5, err_msg=name
+            )
     assert list(expected) == list(found)
     for name, variable in expected.items():
         copies = [v.numpy() for v in strategy.experimental_local_results(found[name])]

@@ -1,5 +1,7 @@
 """The engine of TensorFlow: `tf.function` under `tf.distribute`."""
 
+import tensorflow as tf
+
 from compare_gan.engine.tensorflow.activations import activation_bytes
 from compare_gan.engine.tensorflow.distribution import (
     agree_on,
@@ -20,3 +22,8 @@ __all__ = [
     "on_several_hosts",
     "update",
 ]
+
+# This pass of TensorFlow's graph optimizer can lose the order between a read of a variable and the
+# update of it that follows. The discriminator's forward in a gradient penalty then sometimes saw
+# the class predictor after the update; nothing showed it but two losses of one step that differed.
+tf.config.optimizer.set_experimental_options({"dependency_optimization": False})
