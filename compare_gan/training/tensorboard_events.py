@@ -1,7 +1,6 @@
 """TensorBoard's event files, written with the package `tensorboard` alone, without TensorFlow."""
 
 import io
-import itertools
 import os
 import time
 from collections.abc import Mapping
@@ -19,8 +18,6 @@ from tensorboard.compat.proto import (
 from tensorboard.summary.writer.record_writer import RecordWriter
 
 from compare_gan import locks
-
-_numbers = itertools.count()
 
 
 class EventWriter:
@@ -43,8 +40,10 @@ class EventWriter:
 
     def __init__(self, folder: str):
         os.makedirs(folder, exist_ok=True)
-        # The time comes first, because TensorBoard reads the files in the order of their names.
-        name = f"{int(time.time()):010}.{locks.host()}.{os.getpid()}.{next(_numbers)}"
+        # TensorBoard reads the files in the order of their names: to the nanosecond, because a run
+        # can stop and resume within a second.
+        seconds, nanoseconds = divmod(time.time_ns(), 10**9)
+        name = f"{seconds:010}.{nanoseconds:09}.{locks.host()}.{os.getpid()}"
         path = os.path.join(folder, f"events.out.tfevents.{name}.v2")
         self._records = RecordWriter(open(path, "xb"))  # noqa: SIM115
         source = event_pb2.SourceMetadata(writer=__name__)
