@@ -1,33 +1,47 @@
-"""Files that are written whole or not at all, the cache folder, and content hashes."""
+"""Files that are written whole or not at all, the cache folder, and hashes of contents."""
 
 import contextlib
-import hashlib
+import errno
 import itertools
 import json
 import logging
 import os
 import re
 import shutil
+import time
 from collections.abc import Iterator
-from typing import Any, BinaryIO, Protocol
+from typing import Any
 
+from compare_gan.digests import Digest, digest, file_digest
+from compare_gan.errors import UserError
 from compare_gan.locks import host, is_alive
+from compare_gan.paths import check_place
+
+__all__ = [
+    "Digest",
+    "atomic",
+    "cache_dir",
+    "digest",
+    "file_digest",
+    "read_json",
+    "read_text",
+    "remove_leftovers",
+    "write_json",
+    "write_text",
+]
 
 _log = logging.getLogger(__name__)
 
-_PIECE = 2**24
-_TEMPORARY = re.compile(rf"\.{re.escape(host())}\.(\d+)\.\d+\.tmp(\.|$)")
+_TEMPORARY = re.compile(r"\..+\.(?P<host>[\w-]*)\.(?P<pid>\d+)\.\d+\.tmp(\.\w+)?")
+# Seconds without a change after which another host's temporary file is a leftover. Containers have
+# a new host name each time.
+_FOREIGN_SECONDS = 86_400.0
+# Errors of a file system that cannot flush, as opposed to one that could not store the content.
+_CANNOT_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
+_LONGEST = 100  # Bytes of a name in a temporary one: file systems allow 255 in all.
 _numbers = itertools.count()
+_in_use: set[str] = set()  # Temporary names that this process is writing.
 _tidied: set[str] = set()  # Folders that this process has freed of leftovers.
-
-
-class _Array(Protocol):
-    """A NumPy array; NumPy itself is not imported here."""
-
-    @property
-    def flags(self) -> Any: ...
-
-    def tobytes(self) -> bytes: ...
 
 
 def cache_dir() -> str:
@@ -51,11 +65,12 @@ def atomic(path: str, *, durable: bool = True, keep_ending: bool = False) -> Ite
 
     The body writes to a temporary name in the same folder, which is created if needed. When the
     body ends, the result is flushed to disk and renamed. After an exception it is removed, with the
-    new folders, and a file of that name is not changed. Leftovers of processes that died on this
-    host are removed.
+    new folders, and a file of that name is not changed. Leftovers of processes that died are
+    removed, see `remove_leftovers`.
 
     Args:
-      path: The file or folder to write. A file is replaced, a folder must be empty or absent.
+      path: The file or folder to write. A file is replaced, a folder must be empty or absent; a
+        link stays, and what it leads to is written.
       durable: Flush to disk before renaming, so that a power cut leaves the old or the new content.
         False saves some milliseconds for files that are easy to create again.
       keep_ending: Give the temporary name the ending of `path`, for a writer that needs it.
@@ -63,6 +78,9 @@ def atomic(path: str, *, durable: bool = True, keep_ending: bool = False) -> Ite
     Yields:
       The temporary name. It is hidden (it starts with a dot) and, unless `keep_ending`, ends in
       `.tmp`, so that nothing takes the leftover of a killed process for a finished file.
+
+    Raises:
+      UserError: See `paths.check_place`, or there is a device of that name.
 
     Example:
       >>> import os, tempfile
@@ -74,12 +92,19 @@ def atomic(path: str, *, durable: bool = True, keep_ending: bool = False) -> Ite
       ...     os.listdir(folder)
       ['a.bin']
     """
+    check_place(path)
+    if os.path.islink(path):
+        path = os.path.realpath(path)
+    if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
+        raise UserError(f"'{path}' is a device or a pipe: name a file.")
     made = _make_folder_of(path)
     _remove_leftovers_beside(path)
     folder, name = os.path.split(path)
     ending = os.path.splitext(name)[1] if keep_ending else ""
-    temporary = f".{name}.{host()}.{os.getpid()}.{next(_numbers)}.tmp{ending}"
+    short = os.fsencode(name)[:_LONGEST].decode(errors="ignore")
+    temporary = f".{short}.{host()}.{os.getpid()}.{next(_numbers)}.tmp{ending}"
     temporary = os.path.join(folder, temporary)
+    _in_use.add(os.path.abspath(temporary))
     try:
         yield temporary
         if durable:
@@ -94,6 +119,8 @@ def atomic(path: str, *, durable: bool = True, keep_ending: bool = False) -> Ite
             for each in made:
                 os.rmdir(each)
         raise
+    finally:
+        _in_use.discard(os.path.abspath(temporary))
 
 
 def write_text(path: str, text: str) -> None:
@@ -159,78 +186,6 @@ def read_json(path: str) -> Any:
         return json.load(file)
 
 
-class Digest:
-    """A running SHA-256 over several parts.
-
-    Parts are joined without separators: put shapes or counts in front of data of varying size.
-
-    Args:
-      *parts: The first parts; see `add`.
-
-    Example:
-      >>> from compare_gan import files
-      >>> running = files.Digest("a")
-      >>> running.add(b"b", "c")
-      >>> running.hex() == files.digest("abc")
-      True
-    """
-
-    def __init__(self, *parts: "str | bytes | _Array | BinaryIO"):
-        self._hash = hashlib.sha256()
-        self.add(*parts)
-
-    def add(self, *parts: "str | bytes | _Array | BinaryIO") -> None:
-        """Continues with a text (in UTF-8), bytes, the bytes of an array, or the rest of a file."""
-        for part in parts:
-            if isinstance(part, str):
-                self._hash.update(part.encode())
-            elif isinstance(part, (bytes, bytearray, memoryview)):
-                self._hash.update(part)
-            elif hasattr(part, "read"):
-                while piece := part.read(_PIECE):
-                    self._hash.update(piece)
-            else:
-                # A contiguous array is read in place.
-                self._hash.update(part if part.flags.c_contiguous else part.tobytes())  # type: ignore[arg-type]
-
-    def hex(self) -> str:
-        """64 hexadecimal digits."""
-        return self._hash.hexdigest()
-
-    def raw(self) -> bytes:
-        """32 bytes."""
-        return self._hash.digest()
-
-
-def digest(*parts: "str | bytes | _Array | BinaryIO") -> str:
-    """The SHA-256 of texts, bytes, arrays and open files, one after the other, in hexadecimal.
-
-    Example:
-      >>> import numpy as np
-      >>> from compare_gan import files
-      >>> files.digest("abc")[:16]
-      'ba7816bf8f01cfea'
-      >>> files.digest(np.frombuffer(b"abc", np.uint8))[:16]
-      'ba7816bf8f01cfea'
-    """
-    return Digest(*parts).hex()
-
-
-def file_digest(path: str) -> str:
-    """The SHA-256 of a file's content, in hexadecimal.
-
-    Example:
-      >>> import os, tempfile
-      >>> from compare_gan import files
-      >>> with tempfile.TemporaryDirectory() as folder:
-      ...     files.write_text(os.path.join(folder, "empty"), "")
-      ...     files.file_digest(os.path.join(folder, "empty"))[:8]
-      'e3b0c442'
-    """
-    with open(path, "rb") as file:
-        return digest(file)
-
-
 def _make_folder_of(path: str) -> list[str]:
     """Makes the folder of a file; returns the folders that were absent, the innermost first."""
     folder = parent = os.path.dirname(os.path.abspath(path))
@@ -252,7 +207,12 @@ def _remove_leftovers_beside(path: str) -> None:
 
 
 def remove_leftovers(folder: str) -> None:
-    """Removes temporary files that dead processes of this host have left in a folder.
+    """Removes temporary files that dead processes have left in a folder.
+
+    Those of another host are removed when they have not changed for a day.
+
+    Args:
+      folder: The folder; it may be absent.
 
     Example:
       >>> import os, tempfile
@@ -264,10 +224,20 @@ def remove_leftovers(folder: str) -> None:
       ...     os.listdir(folder)
       []
     """
-    for name in os.listdir(folder):
-        match = _TEMPORARY.search(name)
-        if match and not is_alive(int(match.group(1))):
-            _remove(os.path.join(folder, name))
+    with contextlib.suppress(OSError):
+        for name in os.listdir(folder):
+            match, path = _TEMPORARY.fullmatch(name), os.path.join(folder, name)
+            if match and not _is_written(path, match["host"], int(match["pid"])):
+                _remove(path)
+
+
+def _is_written(path: str, written_by: str, pid: int) -> bool:
+    """Whether the process that made a temporary file may still be writing it."""
+    if written_by != host():
+        return time.time() - os.lstat(path).st_mtime < _FOREIGN_SECONDS
+    if pid == os.getpid():  # In a container, every process may have this number.
+        return os.path.abspath(path) in _in_use
+    return is_alive(pid)
 
 
 def _remove(path: str) -> None:
@@ -289,14 +259,21 @@ def _flush(path: str) -> None:
 
 
 def _flush_folder_of(path: str) -> None:
-    """Flushes the directory entry of a file."""
-    _flush_descriptor(os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY))
+    """Flushes the directory entry of a file, if the folder may be read."""
+    with contextlib.suppress(PermissionError):
+        _flush_descriptor(os.open(os.path.dirname(os.path.abspath(path)), os.O_RDONLY))
 
 
 def _flush_descriptor(descriptor: int) -> None:
+    """Flushes and closes an open file.
+
+    A network file system may report only here that the disk is full: the old file must then stay.
+    """
     try:
         os.fsync(descriptor)
-    except OSError as error:  # Some file systems cannot flush, folders in particular.
+    except OSError as error:
+        if error.errno not in _CANNOT_FLUSH:
+            raise
         _log.debug("A file cannot be flushed: %s.", error)
     finally:
         os.close(descriptor)

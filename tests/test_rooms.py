@@ -34,8 +34,9 @@ _FLOORS = (
     ("parts_index",),
     ("registry",),
     ("startup",),
+    ("damaged",),
     ("files", "version"),
-    ("locks",),
+    ("digests", "locks", "paths"),
     ("errors", "types"),
 )
 _FLOOR_OF = {room: number for number, rooms in enumerate(_FLOORS) for room in rooms}

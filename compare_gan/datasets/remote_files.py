@@ -44,6 +44,8 @@ def exists(path: str) -> bool:
 def find(pattern: str) -> list[str]:
     """The paths that match a pattern with `*`, `?` and `[…]`, sorted, without hidden files.
 
+    On local disks, folders and files that have these characters in their names are found too.
+
     Raises:
       UserError: See `open_to_read`.
 
@@ -52,8 +54,19 @@ def find(pattern: str) -> list[str]:
       >>> find("no/such/folder/*")
       []
     """
-    found = _gfile(pattern).glob(pattern) if _is_remote(pattern) else glob.glob(pattern)
+    remote = _is_remote(pattern)
+    found = _gfile(pattern).glob(pattern) if remote else glob.glob(_without_names(pattern))
     return sorted(path for path in found if not path.rpartition("/")[2].startswith("."))
+
+
+def _without_names(pattern: str) -> str:
+    """The pattern, with the longest beginning that exists as a path escaped."""
+    parts = pattern.split("/")
+    for count in range(len(parts), 0, -1):
+        path = "/".join(parts[:count])
+        if os.path.exists(path or "/"):
+            return "/".join([glob.escape(path), *parts[count:]])
+    return pattern
 
 
 def _is_remote(path: str) -> bool:

@@ -15,7 +15,7 @@ from compare_gan.engine.checkpoint_files import (
     Reader,
     dtype_of,
 )
-from compare_gan.engine.checkpoint_folder import is_complete, list_checkpoints, step_of
+from compare_gan.engine.checkpoint_folder import is_complete, list_checkpoints, step_of, tidy
 from compare_gan.engine.checkpoint_writer import CheckpointWriter
 from compare_gan.engine.processes import process_index
 from compare_gan.engine.shards import is_divided, load, snapshot
@@ -142,6 +142,14 @@ class Checkpoints:
             restored = self.restore_newest()
             if restored:
                 _log.info("Resuming from %s.", restored)
+
+    def tidy(self) -> None:
+        """Removes what processes that died while saving have left.
+
+        Only the process that trains may call this; `save` does it too.
+        """
+        # Of a training of several processes, another one may be saving the step already.
+        tidy(self._folder, except_for=os.path.join(self._folder, f"step-{self.step}"))
 
     def restore_newest(self) -> str | None:
         """Restores the newest checkpoint that can be read; returns its path, None without any.

@@ -1,13 +1,12 @@
 """Checkpoints of earlier versions of this library, in TensorFlow's format; they are only read."""
 
 import contextlib
-import os
 import re
-import tempfile
 from collections.abc import Mapping
 
 import numpy as np
 
+from compare_gan import paths
 from compare_gan.engine.checkpoint_files import DamagedCheckpointError, Entry, Region
 from compare_gan.errors import UserError
 
@@ -39,19 +38,15 @@ class TensorFlowReader(contextlib.AbstractContextManager):
             ) from error
         self._path = path
         self._errors = (tf.errors.OpError, OSError, ValueError, IndexError, RuntimeError)
-        folder, name = os.path.split(os.path.abspath(path))
         self._stack = contextlib.ExitStack()
-        # TensorFlow takes a path for a pattern: it cannot open one with brackets.
-        link = os.path.join(self._stack.enter_context(tempfile.TemporaryDirectory()), "checkpoints")
-        os.symlink(folder, link)
+        self._plain = self._stack.enter_context(paths.plain(path))
         try:
-            self._reader = tf.train.load_checkpoint(os.path.join(link, name))
+            self._reader = tf.train.load_checkpoint(self._plain)
             shapes = self._reader.get_variable_to_shape_map()
             dtypes = self._reader.get_variable_to_dtype_map()
         except self._errors as error:
             self._stack.close()
-            raise DamagedCheckpointError(path, _reason(error, link, folder)) from error
-        self._place = link, folder
+            raise self._damaged(error) from error
         self._keys = {_unescape(m[1]): m[0] for m in map(_KEY.fullmatch, sorted(shapes)) if m}
         self.variables: Mapping[str, Entry] = {
             name: Entry(dtypes[key].name, tuple(shapes[key])) for name, key in self._keys.items()
@@ -69,14 +64,13 @@ class TensorFlowReader(contextlib.AbstractContextManager):
         try:
             value = np.asarray(self._reader.get_tensor(self._keys[name]))
         except self._errors as error:
-            raise DamagedCheckpointError(self._path, _reason(error, *self._place)) from error
+            raise self._damaged(error) from error
         return value if region is None else value[region]
+
+    def _damaged(self, error: Exception) -> DamagedCheckpointError:
+        """The error with the path that the user knows."""
+        return DamagedCheckpointError(self._path, str(error).replace(self._plain, self._path))
 
 
 def _unescape(name: str) -> str:
     return _ESCAPED.sub(lambda match: "/" if match[1] == "S" else ".", name)
-
-
-def _reason(error: Exception, link: str, folder: str) -> str:
-    """TensorFlow's message with the path that the user knows."""
-    return str(error).replace(link, folder)

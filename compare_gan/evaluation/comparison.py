@@ -5,6 +5,7 @@ import os
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from compare_gan import damaged
 from compare_gan.errors import UserError
 from compare_gan.evaluation.provenance import NONE, NOT_RECORDED, metric_of
 from compare_gan.evaluation.results import ResultRow, provenance_differences
@@ -76,18 +77,24 @@ def format_rows(rows: Sequence[ResultRow], names: Sequence[str]) -> str:
 
 
 def _read_file(path: str) -> list[ResultRow]:
-    with open(path) as file:
-        text = file.read()
-    try:
-        if path.endswith(".jsonl"):
-            return [ResultRow.from_json(line, f"'{path}'") for line in text.splitlines()]
-        return [ResultRow.from_json(text, f"'{path}'")]
-    except UserError:
-        raise
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise UserError(
-            f"'{path}' is neither a results.jsonl nor an output of `compare_gan metrics`."
-        ) from error
+    if path.endswith(".jsonl"):
+        lines = damaged.read_lines(path, ResultRow.from_json)
+        lines.warn(path)
+        if lines.rows or not lines.reason:
+            return lines.rows
+    else:
+        try:
+            return [ResultRow.from_json(_text(path), f"'{path}'")]
+        except UserError:
+            raise
+        except damaged.FORM_ERRORS:
+            pass
+    raise UserError(f"'{path}' is neither a results.jsonl nor an output of `compare_gan metrics`.")
+
+
+def _text(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
 
 
 def _provenance(row: ResultRow) -> dict[str, Any]:

@@ -93,7 +93,9 @@ class ResultRow:
         row = json.loads(line)
         check_version(name, row, VERSION)
         scores = {
-            name: Score(**score) if isinstance(score, dict) else Score(float(score), 0.0)
+            name: Score(float(score["mean"]), float(score["std"]))
+            if isinstance(score, dict)
+            else Score(float(score), 0.0)
             for name, score in row["scores"].items()
         }
         missing = {field.name: NOT_RECORDED for field in dataclasses.fields(Provenance)}

@@ -6,10 +6,9 @@ import io
 import json
 import logging
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from compare_gan import files, locks
-from compare_gan.errors import UserError
+from compare_gan import damaged, files, locks
 from compare_gan.evaluation.results import VERSION, ResultRow
 
 _log = logging.getLogger(__name__)
@@ -21,7 +20,8 @@ class ResultsFile:
     The table has one line per row and a column for each score, its standard deviation and each
     field of the provenance; cells are empty where a row has no such value. It is made from the
     rows each time, so it is complete again after a kill between the two; lines in it that are not
-    this library's stay.
+    this library's stay. Where a file is damaged, the rest of it is used, and whoever adds rows sets
+    the damaged file aside, see `damaged`.
 
     Args:
       path: The file of rows, `results.jsonl`.
@@ -40,20 +40,17 @@ class ResultsFile:
     def read(self) -> list[ResultRow]:
         """The rows, oldest first; none if nothing has been evaluated.
 
+        Lines that cannot be read are left out, with a warning.
+
         Raises:
-          UserError: A line cannot be read.
+          UserError: A newer version of this library wrote a line.
         """
-        rows = []
-        for number, line in enumerate(files.read_text(self._path).splitlines(), start=1):
-            try:
-                rows.append(ResultRow.from_json(line, f"Line {number} of '{self._path}'"))
-            except UserError:
-                raise
-            except (ValueError, AttributeError, KeyError, TypeError) as error:
-                raise UserError(
-                    f"Line {number} of '{self._path}' is not a result row: {error}."
-                ) from error
-        return rows
+        lines = self._read()
+        lines.warn(self._path)
+        return lines.rows
+
+    def _read(self) -> damaged.Lines[ResultRow]:
+        return damaged.read_lines(self._path, ResultRow.from_json)
 
     def add(self, rows: Iterable[ResultRow], known: Sequence[ResultRow] | None = None) -> None:
         """Appends rows and rewrites the table; processes that do so at once wait for each other.
@@ -64,7 +61,8 @@ class ResultsFile:
             added since, for the same step with the same provenance, is not added once more.
         """
         with locks.locked(os.path.join(os.path.dirname(self._path), ".results.lock")):
-            present = self.read()
+            lines = self._read()
+            present = lines.rows
             others = [] if known is None else [_measured(row) for row in present[len(known) :]]
             new = []
             for row in rows:
@@ -77,10 +75,23 @@ class ResultsFile:
                     )
                 else:
                     new.append(row)
-            lines = "".join(_line(row) + "\n" for row in new)
-            files.write_text(self._path, files.read_text(self._path) + lines)
-            table = _table([*present, *new], files.read_text(self._table))
-            files.write_text(self._table, table)
+            if lines.reason:
+                damaged.set_aside(self._path, lines.reason, "the other lines stay", keep=True)
+            texts = [*lines.texts, *map(_line, new)]
+            files.write_text(self._path, "".join(f"{text}\n" for text in texts))
+            files.write_text(self._table, _table([*present, *new], self._foreign_lines()))
+
+    def _foreign_lines(self) -> list[dict[str, str]]:
+        """The lines of the table that are not this library's, by column."""
+        try:
+            table = csv.DictReader(io.StringIO(files.read_text(self._table)), strict=True)
+            lines = [line for line in table if not line.get("dataset_hash")]
+            if any(None in (*line, *line.values()) for line in lines):
+                raise csv.Error("a line is longer or shorter than the first")
+        except (csv.Error, UnicodeDecodeError) as error:
+            damaged.set_aside(self._table, str(error), "it is made anew from the result rows")
+            return []
+        return lines
 
 
 def _line(row: ResultRow) -> str:
@@ -92,9 +103,8 @@ def _measured(row: ResultRow) -> dict[str, object]:
     return {**json.loads(row.to_json()), "scores": None}
 
 
-def _table(rows: Sequence[ResultRow], before: str) -> str:
-    foreign = [line for line in csv.DictReader(io.StringIO(before)) if not line.get("dataset_hash")]
-    lines = [*foreign, *(_table_line(row) for row in rows)]
+def _table(rows: Sequence[ResultRow], foreign: Sequence[Mapping[str, object]]) -> str:
+    lines: list[Mapping[str, object]] = [*foreign, *(_table_line(row) for row in rows)]
     columns = list(dict.fromkeys(name for line in lines for name in line))
     out = io.StringIO()
     writer = csv.DictWriter(out, columns, restval="", lineterminator="\n")

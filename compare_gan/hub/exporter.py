@@ -1,11 +1,14 @@
 """`compare_gan export`: networks for use without this library or without its runner."""
 
+import logging
 import os
 
-from compare_gan import files
+from compare_gan import files, paths
 from compare_gan.errors import UserError
 from compare_gan.hub import saved_model
 from compare_gan.training.restored import RestoredModel
+
+_log = logging.getLogger(__name__)
 
 _KERAS = ".keras"
 
@@ -59,5 +62,11 @@ def export(model: RestoredModel, path: str, discriminator: bool = False) -> list
         with files.atomic(path) as temporary:
             saved_model.save(
                 model.sampler, model.state.gan.discriminator if discriminator else None, temporary
+            )
+        if paths.is_pattern(path):
+            _log.warning(
+                "TensorFlow takes '%s' for a pattern and cannot load it under this name: rename it "
+                "without *, ?, [ and \\ (the files are complete), or load it through a link.",
+                path,
             )
     return list(networks)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import numpy as np
 
+from compare_gan import paths
 from compare_gan.errors import UserError
 from compare_gan.startup import import_tensorflow
 
@@ -50,6 +51,7 @@ class WeightsSource:
     Args:
       prefix: Path of the checkpoint, without `.index`.
       graphs: Graphs that were saved with it.
+      plain: Path that TensorFlow reads instead (see `paths.plain`).
 
     Attributes:
       prefix: Path of the checkpoint.
@@ -63,12 +65,15 @@ class WeightsSource:
       UserError: The files cannot be read or contain no generator.
     """
 
-    def __init__(self, prefix: str, graphs: "list[meta_graph_pb2.MetaGraphDef]"):
+    def __init__(
+        self, prefix: str, graphs: "list[meta_graph_pb2.MetaGraphDef]", plain: str | None = None
+    ):
         import tensorflow as tf
 
         self.prefix = prefix
+        self._plain = plain or prefix
         try:
-            self._reader = tf.train.load_checkpoint(prefix)
+            self._reader = tf.train.load_checkpoint(self._plain)
         except (tf.errors.OpError, ValueError) as error:
             raise self._damaged(error) from error
         shapes: dict[str, tuple[int, ...]] = {
@@ -100,7 +105,7 @@ class WeightsSource:
             raise self._damaged(error) from error
 
     def _damaged(self, error: Exception) -> UserError:
-        first = str(error).strip().split("\n", 1)[0]
+        first = str(error).strip().split("\n", 1)[0].replace(self._plain, self.prefix)
         return UserError(f"'{self.prefix}' cannot be read as a TensorFlow 1 checkpoint: {first}")
 
 
@@ -136,19 +141,23 @@ def open_source(path: str) -> Iterator[WeightsSource]:
             path = _download(_HUB + path)
         if os.path.isfile(path) and path.endswith((".tar.gz", ".tgz", ".tar")):
             path = _unpack(path, stack.enter_context(tempfile.TemporaryDirectory()))
-        yield _open(path)
+        yield _open(path, stack)
 
 
-def _open(path: str) -> WeightsSource:
+def _open(path: str, stack: contextlib.ExitStack) -> WeightsSource:
     import tensorflow as tf
     from tensorflow.core.protobuf import meta_graph_pb2, saved_model_pb2
 
     if os.path.isfile(os.path.join(path, _MODULE)):
         saved = _parse(saved_model_pb2.SavedModel(), os.path.join(path, _MODULE))
-        return WeightsSource(os.path.join(path, "variables", "variables"), list(saved.meta_graphs))
+        prefix = os.path.join(path, "variables", "variables")
+        plain = stack.enter_context(paths.plain(prefix))
+        return WeightsSource(prefix, list(saved.meta_graphs), plain)
     prefix = path
     if os.path.isfile(os.path.join(path, "checkpoint")):
-        prefix = tf.train.latest_checkpoint(path) or path
+        # Not `latest_checkpoint`, which takes the path for a pattern.
+        state = tf.train.get_checkpoint_state(path)
+        prefix = state.model_checkpoint_path if state else path
     prefix = prefix.removesuffix(".index")
     if not os.path.isfile(f"{prefix}.index"):
         raise UserError(
@@ -158,7 +167,7 @@ def _open(path: str) -> WeightsSource:
     graphs = []
     if os.path.isfile(f"{prefix}.meta"):
         graphs = [_parse(meta_graph_pb2.MetaGraphDef(), f"{prefix}.meta")]
-    return WeightsSource(prefix, graphs)
+    return WeightsSource(prefix, graphs, stack.enter_context(paths.plain(prefix)))
 
 
 def _parse(message: _Message, path: str) -> _Message:

@@ -62,7 +62,8 @@ from typing import Any
 
 import numpy as np
 
-from compare_gan import files
+from compare_gan import damaged, files
+from compare_gan.damaged import DamagedFileError
 from compare_gan.datasets.label_files import write_label_file
 from compare_gan.datasets.labels import check_soft
 from compare_gan.errors import UserError, check_version
@@ -141,6 +142,7 @@ def read_manifest(folder: str) -> dict[str, Any] | None:
       The manifest; None where no labels have been finished.
 
     Raises:
+      DamagedFileError: It is empty or cut off.
       UserError: It is not a manifest, or one that a newer version of this library wrote.
 
     Example:
@@ -150,7 +152,12 @@ def read_manifest(folder: str) -> dict[str, Any] | None:
     """
     path = os.path.join(folder, MANIFEST)
     try:
-        manifest = files.read_json(path)
+        manifest = damaged.read_object(path)
+    except FileNotFoundError:
+        return None
+    if not manifest:
+        raise DamagedFileError(path, "it has no entries")
+    try:
         if manifest.get("version", 1) == 1:
             manifest |= {"version": 1, "key": _renamed(manifest["key"], OLD_KEY_NAMES)}
             for entry, names in (
@@ -160,8 +167,6 @@ def read_manifest(folder: str) -> dict[str, Any] | None:
                 if entry in manifest:
                     manifest[entry] = _renamed(manifest[entry], names)
         complete = isinstance(manifest["key"], dict) and isinstance(manifest["files"], dict)
-    except FileNotFoundError:
-        return None
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise UserError(
             f"'{path}' is not a manifest of inferred labels: {_ALTERNATIVE}."
@@ -216,13 +221,16 @@ def read_inferred_labels(
 
     Returns:
       The labels, int32 [n] or float32 [n, num_classes], and the manifest; None where no labels
-      have been finished.
+      have been finished, or the manifest is damaged.
 
     Raises:
       UserError: They are labels of other data or made with other options, a file was changed, or
         soft labels do not sum to one.
     """
-    manifest = read_manifest(folder)
+    try:
+        manifest = read_manifest(folder)
+    except DamagedFileError:
+        return None
     if manifest is None:
         return None
     for name, value in json.loads(json.dumps(key)).items():
@@ -242,6 +250,23 @@ def read_inferred_labels(
     if soft:
         check_soft(labels, f"'{path}'")
     return labels, manifest
+
+
+def set_damaged_aside(folder: str) -> None:
+    """Sets a damaged manifest aside, and the labels whose origin nothing shows without it.
+
+    Args:
+      folder: Directory of the labels; only the process that has locked it may call this.
+    """
+    try:
+        read_manifest(folder)
+    except DamagedFileError as error:
+        arrays = os.path.join(folder, ARRAYS)
+        if os.path.exists(arrays):
+            reason = f"{MANIFEST} does not show what it depends on"
+            damaged.set_aside(arrays, reason, "the labels are inferred anew")
+        path = os.path.join(folder, MANIFEST)
+        damaged.set_aside(path, error.reason, "the labels are inferred anew")
 
 
 def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> str:

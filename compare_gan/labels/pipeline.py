@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from compare_gan import engine, locks
+from compare_gan import engine, locks, paths
 from compare_gan.datasets.dataset import Dataset, InferredLabels
 from compare_gan.labels.checks import check_dataset, check_strategy
 from compare_gan.labels.classifier import train_classifier
@@ -24,6 +24,7 @@ from compare_gan.labels.files import (
     DESCRIPTION_VERSION,
     WAITING,
     read_inferred_labels,
+    set_damaged_aside,
     write_inferred_labels,
 )
 from compare_gan.labels.inputs import InferenceInputs
@@ -107,9 +108,11 @@ def infer(
     strategy = strategy or engine.make_strategy("one_device")
     check_strategy(folder, strategy, options)
     check_dataset(dataset, options)
+    paths.check_place(folder)
     with locks.locked(os.path.join(folder, "lock"), WAITING.format(folder)):
         # Another process may have inferred them meanwhile.
         if read_inferred_labels(folder, key, soft) is None:
+            set_damaged_aside(folder)
             _infer_and_write(inputs, folder, strategy, config_text)
         found = read_inferred_labels(folder, key, soft)
     assert found is not None

@@ -86,12 +86,13 @@ def encode_png(picture: np.ndarray, compress_level: int = 6) -> bytes:
     return encoded.getvalue()
 
 
-def write_png(png: bytes, path: str) -> None:
+def write_png(png: bytes, path: str, durable: bool = True) -> None:
     """Writes an encoded picture, whole or not at all.
 
     Args:
       png: Content of the file.
       path: Path of the file, which is replaced if it exists; its folder is created if needed.
+      durable: Whether to flush the file to disk, see `files.atomic`.
 
     Example:
       >>> import os, tempfile
@@ -103,18 +104,18 @@ def write_png(png: bytes, path: str) -> None:
       ...     print(os.listdir(folder))
       ['black.png']
     """
-    # Not flushed to disk, which would take longer than drawing a small picture again.
-    with files.atomic(path, durable=False) as temporary, open(temporary, "wb") as file:
+    with files.atomic(path, durable=durable) as temporary, open(temporary, "wb") as file:
         file.write(png)
 
 
-def save_png(picture: np.ndarray, path: str, compress_level: int = 6) -> None:
+def save_png(picture: np.ndarray, path: str, compress_level: int = 6, durable: bool = True) -> None:
     """Writes a picture as PNG, whole or not at all.
 
     Args:
       picture: uint8 [h, w, 1 or 3].
       path: Path of the file, which is replaced if it exists; its folder is created if needed.
       compress_level: Compression level of zlib, 0 (fast) to 9 (small).
+      durable: Whether to flush the file to disk, see `files.atomic`.
 
     Example:
       >>> import os, tempfile
@@ -126,7 +127,7 @@ def save_png(picture: np.ndarray, path: str, compress_level: int = 6) -> None:
       ['black.png']
     """
     # Encoded in memory first: for small pictures this is faster than Pillow's writing to a file.
-    write_png(encode_png(picture, compress_level), path)
+    write_png(encode_png(picture, compress_level), path, durable)
 
 
 def _lay_out(rows: Sequence[np.ndarray], columns: int) -> np.ndarray:

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import numpy as np
 import tqdm
 
-from compare_gan import files
+from compare_gan import files, paths
 from compare_gan.errors import UserError
 from compare_gan.plots import grids
 from compare_gan.sampling.classes import labels_in_turn
@@ -118,6 +118,7 @@ def write_behind(
 @contextlib.contextmanager
 def _png_folder(folder: str, num: int, labels: np.ndarray | None) -> Iterator[_Write]:
     names = [f"{i:06}.png" if labels is None else f"{i:06}_{labels[i]}.png" for i in range(num)]
+    paths.check_place(folder)
     os.makedirs(folder, exist_ok=True)
     others = set(filter(_NAME.fullmatch, os.listdir(folder))) - set(names)
     if others:
@@ -128,7 +129,8 @@ def _png_folder(folder: str, num: int, labels: np.ndarray | None) -> Iterator[_W
 
     def write(start: int, images: np.ndarray) -> None:
         for name, image in zip(names[start : start + len(images)], images, strict=True):
-            grids.save_png(image, os.path.join(folder, name), _COMPRESS_LEVEL)
+            # Not flushed to disk, which would take longer than drawing the image again.
+            grids.save_png(image, os.path.join(folder, name), _COMPRESS_LEVEL, durable=False)
 
     try:
         yield write

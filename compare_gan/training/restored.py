@@ -1,6 +1,8 @@
 """Models restored from the checkpoints of a run."""
 
 import dataclasses
+from collections.abc import Mapping
+from typing import Any
 
 from compare_gan.datasets import EvaluationLatents, LatentDistribution
 from compare_gan.engine import Checkpoints
@@ -24,6 +26,22 @@ class Description:
     image_shape: tuple[int, int, int]
     num_classes: int | None
     class_names: list[str] | None
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> "Description":
+        """The description in the content of a file; other entries are ignored.
+
+        Raises:
+          KeyError, TypeError, ValueError: An entry is missing or has another type.
+        """
+        height, width, channels = map(int, values["image_shape"])
+        classes, names = values["num_classes"], values["class_names"]
+        return cls(
+            values["dataset"],
+            (height, width, channels),
+            None if classes is None else int(classes),
+            None if names is None else list(map(str, names)),
+        )
 
 
 @dataclasses.dataclass(frozen=True)

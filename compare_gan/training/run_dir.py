@@ -22,16 +22,20 @@ import os
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
-from compare_gan import config, engine, files
+from compare_gan import config, damaged, engine, files, paths
+from compare_gan.damaged import DamagedFileError
 from compare_gan.errors import UserError, check_version
+from compare_gan.evaluation.provenance import NOT_RECORDED
 from compare_gan.evaluation.results_file import ResultsFile
-from compare_gan.labels.files import upgrade_training_labels
+from compare_gan.labels.files import DESCRIPTION_VERSION, upgrade_training_labels
 from compare_gan.training import restored
+from compare_gan.training.experiment import Experiment
 from compare_gan.training.run_lock import RunLock
 
 _log = logging.getLogger(__name__)
 
-_CONFIG, _LABELS, _DIVERGED = "config.gin", "training_labels.json", "DIVERGED"
+_CONFIG, _OPERATIVE, _MODEL = "config.gin", "operative_config.gin", "model.json"
+_LABELS, _DIVERGED = "training_labels.json", "DIVERGED"
 _VERSION = 1  # Version of the JSON files; older files have none.
 
 
@@ -106,14 +110,18 @@ class RunDir:
         """
         if os.path.exists(self.path) and not os.path.isdir(self.path):
             raise UserError(f"--model_dir '{self}' is a file, not a directory.")
+        paths.check_place(self.path)
         if self.diverged:
-            note = self._read_json(_DIVERGED)
             raise UserError(
-                f"The run in '{self}' diverged at step {note['step']} "
-                f"({', '.join(note['terms'])}); delete the file {_DIVERGED} there to resume from "
-                "its last checkpoint anyway."
+                f"The run in '{self}' diverged at {self._describe_divergence()}; delete the file "
+                f"{_DIVERGED} there to resume from its last checkpoint anyway."
             )
-        before, now = _values(files.read_text(self.file(_CONFIG))), _values(config_text)
+        try:
+            before = _values(damaged.read_text(self.file(_CONFIG)))
+        except DamagedFileError as error:
+            damaged.warn_once(f"{error} The config of the run is not compared with this one.")
+            return
+        now = _values(config_text)
         for key in ("options.gan_class", "options.architecture", "options.z_dim"):
             if key in before and key in now and before[key] != now[key]:
                 raise UserError(
@@ -131,18 +139,33 @@ class RunDir:
         note = {"version": _VERSION, "step": step, "terms": list(terms)}
         files.write_json(self.file(_DIVERGED), note)
 
+    def _describe_divergence(self) -> str:
+        try:
+            note = self._read_json(_DIVERGED)
+            return f"step {int(note['step'])} ({', '.join(map(str, note['terms']))})"
+        except (DamagedFileError, KeyError, TypeError):
+            return f"a step that is not known ('{self.file(_DIVERGED)}' is damaged)"
+
     @property
     def config(self) -> str:
-        """The file with the config of the run.
+        """The file with the config of the run; the operative config if that is damaged.
 
         Raises:
-          UserError: There is none.
+          UserError: There is none that can be read.
         """
         path = self.file(_CONFIG)
         if not os.path.isdir(self.path):
+            paths.check_place(self.path)
             raise UserError(f"There is no directory '{self}'.")
         if not os.path.isfile(path):
             raise UserError(f"'{self}' is not a run directory: it has no {_CONFIG}.")
+        try:
+            damaged.read_text(path)
+        except DamagedFileError as error:
+            path = self.file(_OPERATIVE)
+            if not damaged.read_text(path):
+                raise
+            damaged.warn_once(f"{error} The bindings are taken from '{path}'.")
         return path
 
     def write_description(self, dataset: DataProperties, config_text: str) -> None:
@@ -154,7 +177,11 @@ class RunDir:
           dataset: The data set.
           config_text: All bindings of the config, see `config.config_text`.
         """
-        before = files.read_text(self.file(_CONFIG))
+        before = ""
+        try:
+            before = damaged.read_text(self.file(_CONFIG))
+        except DamagedFileError as error:
+            damaged.set_aside(self.file(_CONFIG), error.reason, "it is written anew")
         changed = [
             line
             for line in sorted(_lines(before) ^ _lines(config_text))
@@ -163,19 +190,12 @@ class RunDir:
         if changed:
             _log.warning("This run was begun with another config: %s.", "; ".join(changed))
         files.write_text(self.file(_CONFIG), config_text)
-        names = dataset.class_names
-        description = restored.Description(
-            dataset.name,
-            _shape(dataset.image_shape),
-            None if dataset.num_classes is None else int(dataset.num_classes),
-            None if names is None else [str(name) for name in names],
-        )
-        values = {"version": _VERSION, **dataclasses.asdict(description)}
-        files.write_json(self.file("model.json"), values)
+        values = {"version": _VERSION, **dataclasses.asdict(_description_of(dataset))}
+        files.write_json(self.file(_MODEL), values)
 
     def write_operative_config(self) -> None:
         """Saves the bindings that have been used until now, defaults included."""
-        files.write_text(self.file("operative_config.gin"), config.operative_text())
+        files.write_text(self.file(_OPERATIVE), config.operative_text())
 
     def check_training_labels(self, description: Mapping[str, object] | None) -> None:
         """Raises UserError if the run has been trained on other inferred labels, or on given ones.
@@ -186,9 +206,13 @@ class RunDir:
         """
         if not os.path.exists(self.file(_LABELS)):
             return
-        before = self.training_labels()
+        try:
+            before = self._read_training_labels()
+        except DamagedFileError as error:
+            damaged.warn_once(f"{error} The labels of the run are not compared with these.")
+            return
         if before is not None and description is not None and "hash" not in description:
-            del before["hash"]  # The other hash is not known yet.
+            before.pop("hash", None)  # The other hash is not known yet.
         earlier, now = _in_words(before), _in_words(description)
         if earlier != now:
             raise UserError(
@@ -198,14 +222,42 @@ class RunDir:
 
     def write_training_labels(self, description: Mapping[str, object] | None) -> None:
         """Saves the description of the inferred labels that the run is trained on, or None."""
-        files.write_json(self.file(_LABELS), description)
+        path = self.file(_LABELS)
+        try:
+            self._read_training_labels()
+        except DamagedFileError as error:
+            damaged.set_aside(path, error.reason, "it is written anew")
+        files.write_json(path, description)
 
     def training_labels(self) -> dict[str, object] | None:
-        """The description of the inferred labels that the run is trained on; None without any."""
-        if not os.path.exists(self.file(_LABELS)):
-            return None
+        """The description of the inferred labels that the run is trained on; None without any.
+
+        If the file is damaged, the method is `NOT_RECORDED`.
+        """
+        try:
+            return self._read_training_labels()
+        except DamagedFileError as error:
+            damaged.warn_once(f"{error} The labels of the run are not recorded with its scores.")
+            return {"version": DESCRIPTION_VERSION, "method": NOT_RECORDED}
+
+    def _read_training_labels(self) -> dict[str, object] | None:
         path = self.file(_LABELS)
-        return upgrade_training_labels(files.read_json(path), f"'{path}'")
+        if not os.path.exists(path):
+            return None
+        content = damaged.read_value(path)
+        if content is None:
+            return None
+        if not isinstance(content, dict):
+            raise DamagedFileError(path, "it is not a JSON object")
+        description = upgrade_training_labels(content, f"'{path}'")
+        if len(content) - ("version" in content) == 0:
+            raise DamagedFileError(path, "it describes nothing")
+        return description
+
+    def remove_leftovers(self) -> None:
+        """Removes temporary files that dead processes have left, in all folders of the run."""
+        for folder, _, _ in os.walk(self.path):
+            files.remove_leftovers(folder)
 
     def list_checkpoints(self) -> list[str]:
         """Paths of the finished checkpoints, oldest first."""
@@ -251,20 +303,35 @@ class RunDir:
         use_ema: bool = True,
     ) -> restored.RestoredModel:
         """As `load`, with the options of the caller and under the bindings that gin holds."""
-        values = self._read_json("model.json")
-        description = restored.Description(
-            values["dataset"],
-            _shape(values["image_shape"]),
-            values["num_classes"],
-            values["class_names"],
-        )
+        description = self._describe()
         self._any_checkpoints()
         path = None if checkpoint is None else self.find_checkpoint(checkpoint)
         return restored.restore(model, description, self.checkpoints, path, use_ema)
 
+    def _describe(self) -> restored.Description:
+        """The content of model.json; if it is damaged or missing, the data set is read."""
+        path, reason = self.file(_MODEL), "it is missing"
+        try:
+            return restored.Description.from_json(self._read_json(_MODEL))
+        except FileNotFoundError:
+            pass
+        except DamagedFileError as error:
+            reason = error.reason
+        except (KeyError, TypeError, ValueError) as error:
+            if isinstance(error, UserError):
+                raise
+            reason = "it lacks an entry or has one of another type"
+        try:
+            description = _description_of(Experiment.from_gin().dataset)
+        except UserError as error:
+            reason += f", and its data set cannot be read instead ({str(error).rstrip('.')})"
+            raise DamagedFileError(path, reason) from error
+        damaged.warn_once(f"'{path}' is not used ({reason}): its data set has been read instead.")
+        return description
+
     def _read_json(self, name: str) -> dict[str, Any]:
         path = self.file(name)
-        content = files.read_json(path)
+        content = damaged.read_object(path)
         check_version(f"'{path}'", content, _VERSION)
         return content
 
@@ -288,16 +355,22 @@ def _listed(steps: list[int], wanted: str | int) -> str:
 def _in_words(description: Mapping[str, object] | None) -> str:
     if description is None:
         return "given labels"
-    kind = "soft" if description["soft"] else "hard"
-    details = str(description["method"])
+    kind = "soft" if description.get("soft") else "hard"
+    details = str(description.get("method"))
     if "hash" in description:
         details += f", hash {description['hash']}"
-    return f"{kind} labels inferred from {description['features']} features ({details})"
+    return f"{kind} labels inferred from {description.get('features')} features ({details})"
 
 
-def _shape(values: Sequence[int]) -> tuple[int, int, int]:
-    height, width, channels = values
-    return int(height), int(width), int(channels)
+def _description_of(dataset: DataProperties) -> restored.Description:
+    height, width, channels = dataset.image_shape
+    names = dataset.class_names
+    return restored.Description(
+        dataset.name,
+        (int(height), int(width), int(channels)),
+        None if dataset.num_classes is None else int(dataset.num_classes),
+        None if names is None else [str(name) for name in names],
+    )
 
 
 def _lines(bindings: str) -> set[str]:

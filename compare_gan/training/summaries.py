@@ -1,12 +1,11 @@
 """Scalars and pictures of a run: TensorBoard, log.jsonl, a line of progress."""
 
-import contextlib
 import json
 import logging
 import math
 from typing import TYPE_CHECKING, Any
 
-from compare_gan import files
+from compare_gan import damaged, files
 from compare_gan.engine.progress import ProgressLine
 
 if TYPE_CHECKING:
@@ -26,15 +25,19 @@ class Summaries:
       log: Path of the log.
       tensorboard: Folder of the TensorBoard events.
       first_step: Step at which the run begins or resumes. Lines of later steps, which a killed
-        process wrote after its last checkpoint, are removed from the log.
+        process wrote after its last checkpoint, are removed from the log. A damaged log is set
+        aside and continued with the lines that can be read.
     """
 
     def __init__(self, log: str, tensorboard: str, first_step: int = 0):
         self._log = log
         self._events = _event_writer(tensorboard)
-        rows = [row for row in read_log(log) if row["step"] <= first_step]
-        lines = "".join(json.dumps(row) + "\n" for row in rows)
-        files.write_text(log, lines)
+        lines = damaged.read_lines(log, _parse)
+        if lines.reason:
+            damaged.set_aside(log, lines.reason, "the other lines stay", keep=True)
+        kept = zip(lines.rows, lines.texts, strict=True)
+        texts = [text for row, text in kept if row["step"] <= first_step]
+        files.write_text(log, "".join(f"{text}\n" for text in texts))
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         """Writes scalars of one step; values that are not finite become null in log.jsonl."""
@@ -81,12 +84,17 @@ def _event_writer(folder: str) -> "EventWriter | None":
 
 
 def read_log(path: str) -> list[dict[str, Any]]:
-    """The rows of `log.jsonl`, oldest first; a last line that a kill cut off is left out."""
-    rows = []
-    with contextlib.suppress(FileNotFoundError, json.JSONDecodeError), open(path) as log:
-        for line in log:
-            rows.append(json.loads(line))
-    return rows
+    """The rows of `log.jsonl`, oldest first; lines that cannot be read are left out."""
+    lines = damaged.read_lines(path, _parse)
+    lines.warn(path)
+    return lines.rows
+
+
+def _parse(line: str, name: str) -> dict[str, Any]:
+    row = damaged.parse_object(line, name)
+    if not isinstance(row["step"], int):
+        raise TypeError(f"{name} has no step")
+    return row
 
 
 class Progress:

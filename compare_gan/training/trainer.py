@@ -131,6 +131,8 @@ class Trainer:
             if not finished:
                 self._provide_labels()  # Refuses other labels before anything is written.
             if self.is_chief:
+                self.run.remove_leftovers()
+                self.checkpoints.tidy()
                 self.run.write_description(self.experiment.dataset, self.experiment.config_text)
             if finished:
                 _log.info(

@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from compare_gan import registry
+from compare_gan import paths, registry
 from compare_gan.errors import UserError
 from compare_gan.metrics.extractors import inception_2015, model_io, resizing, weights
 from compare_gan.types import Tensor
@@ -136,7 +136,8 @@ def _load_hub_module(path: str) -> tuple[Callable[[Tensor], tuple[Tensor, ...]],
         )
     try:
         folder = tensorflow_hub.resolve(path)
-        module = tensorflow_hub.load(folder)
+        with paths.plain(folder) as plain:
+            module = tensorflow_hub.load(plain)
     except Exception as error:  # The network, the disk and TF-Hub raise many kinds.
         raise UserError(
             f"The canonical Inception cannot be loaded from '{path}' ({type(error).__name__}: "

@@ -6,7 +6,7 @@ from typing import Any
 
 from keras import ops
 
-from compare_gan import registry
+from compare_gan import paths, registry
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.metrics.extractors import model_io, resizing, weights
 from compare_gan.types import Tensor
@@ -69,8 +69,9 @@ class SavedModel(resizing.ResizingExtractor):
         import tensorflow as tf
 
         try:
-            # An attribute, so that the variables of the module's functions stay alive.
-            self._module = tf.saved_model.load(path)
+            with paths.plain(path) as plain:
+                # An attribute, so that the variables of the module's functions stay alive.
+                self._module = tf.saved_model.load(plain)
         except Exception as error:  # Damaged files raise many kinds of errors.
             raise UserError(f"saved_model.path: '{path}' cannot be loaded: {error}") from error
         signatures = self._module.signatures
