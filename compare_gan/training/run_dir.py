@@ -25,11 +25,10 @@ from typing import Any, Protocol
 from compare_gan import config, damaged, engine, files, paths
 from compare_gan.damaged import DamagedFileError
 from compare_gan.errors import UserError, check_version
-from compare_gan.evaluation.provenance import NOT_RECORDED
 from compare_gan.evaluation.results_file import ResultsFile
-from compare_gan.labels.files import DESCRIPTION_VERSION, upgrade_training_labels
 from compare_gan.training import restored
 from compare_gan.training.experiment import Experiment
+from compare_gan.training.labels_file import LabelsFile
 from compare_gan.training.run_lock import RunLock
 
 _log = logging.getLogger(__name__)
@@ -190,7 +189,7 @@ class RunDir:
         if changed:
             _log.warning("This run was begun with another config: %s.", "; ".join(changed))
         files.write_text(self.file(_CONFIG), config_text)
-        values = {"version": _VERSION, **dataclasses.asdict(_description_of(dataset))}
+        values = {"version": _VERSION, **dataclasses.asdict(_describe(dataset))}
         files.write_json(self.file(_MODEL), values)
 
     def write_operative_config(self) -> None:
@@ -204,55 +203,18 @@ class RunDir:
           description: `InferredLabels.description` of its data set, whose labels may be pending;
             None without inferred labels.
         """
-        if not os.path.exists(self.file(_LABELS)):
-            return
-        try:
-            before = self._read_training_labels()
-        except DamagedFileError as error:
-            damaged.warn_once(f"{error} The labels of the run are not compared with these.")
-            return
-        if before is not None and description is not None and "hash" not in description:
-            before.pop("hash", None)  # The other hash is not known yet.
-        earlier, now = _in_words(before), _in_words(description)
-        if earlier != now:
-            raise UserError(
-                f"The run in '{self}' was trained on {earlier} until now, the config asks for "
-                f"{now}: choose another --model_dir, or delete {_LABELS} there to continue anyway."
-            )
+        LabelsFile(self.file(_LABELS)).check(description, self.path)
 
     def write_training_labels(self, description: Mapping[str, object] | None) -> None:
         """Saves the description of the inferred labels that the run is trained on, or None."""
-        path = self.file(_LABELS)
-        try:
-            self._read_training_labels()
-        except DamagedFileError as error:
-            damaged.set_aside(path, error.reason, "it is written anew")
-        files.write_json(path, description)
+        LabelsFile(self.file(_LABELS)).write(description)
 
     def training_labels(self) -> dict[str, object] | None:
         """The description of the inferred labels that the run is trained on; None without any.
 
         If the file is damaged, the method is `NOT_RECORDED`.
         """
-        try:
-            return self._read_training_labels()
-        except DamagedFileError as error:
-            damaged.warn_once(f"{error} The labels of the run are not recorded with its scores.")
-            return {"version": DESCRIPTION_VERSION, "method": NOT_RECORDED}
-
-    def _read_training_labels(self) -> dict[str, object] | None:
-        path = self.file(_LABELS)
-        if not os.path.exists(path):
-            return None
-        content = damaged.read_value(path)
-        if content is None:
-            return None
-        if not isinstance(content, dict):
-            raise DamagedFileError(path, "it is not a JSON object")
-        description = upgrade_training_labels(content, f"'{path}'")
-        if len(content) - ("version" in content) == 0:
-            raise DamagedFileError(path, "it describes nothing")
-        return description
+        return LabelsFile(self.file(_LABELS)).read()
 
     def remove_leftovers(self) -> None:
         """Removes temporary files that dead processes have left, in all folders of the run."""
@@ -303,12 +265,12 @@ class RunDir:
         use_ema: bool = True,
     ) -> restored.RestoredModel:
         """As `load`, with the options of the caller and under the bindings that gin holds."""
-        description = self._describe()
+        description = self._read_description()
         self._any_checkpoints()
         path = None if checkpoint is None else self.find_checkpoint(checkpoint)
         return restored.restore(model, description, self.checkpoints, path, use_ema)
 
-    def _describe(self) -> restored.Description:
+    def _read_description(self) -> restored.Description:
         """The content of model.json; if it is damaged or missing, the data set is read."""
         path, reason = self.file(_MODEL), "it is missing"
         try:
@@ -322,7 +284,7 @@ class RunDir:
                 raise
             reason = "it lacks an entry or has one of another type"
         try:
-            description = _description_of(Experiment.from_gin().dataset)
+            description = _describe(Experiment.from_gin().dataset)
         except UserError as error:
             reason += f", and its data set cannot be read instead ({str(error).rstrip('.')})"
             raise DamagedFileError(path, reason) from error
@@ -352,17 +314,7 @@ def _listed(steps: list[int], wanted: str | int) -> str:
     return ", …, ".join(map(str, sorted(shown)))
 
 
-def _in_words(description: Mapping[str, object] | None) -> str:
-    if description is None:
-        return "given labels"
-    kind = "soft" if description.get("soft") else "hard"
-    details = str(description.get("method"))
-    if "hash" in description:
-        details += f", hash {description['hash']}"
-    return f"{kind} labels inferred from {description.get('features')} features ({details})"
-
-
-def _description_of(dataset: DataProperties) -> restored.Description:
+def _describe(dataset: DataProperties) -> restored.Description:
     height, width, channels = dataset.image_shape
     names = dataset.class_names
     return restored.Description(

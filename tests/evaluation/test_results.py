@@ -148,12 +148,13 @@ def test_rows_of_a_newer_version_are_refused(tmp_path):
             read_rows(str(tmp_path / "results.jsonl"))
 
 
-def test_a_broken_line_is_named(tmp_path):
+def test_a_broken_line_is_named_and_the_others_are_read(tmp_path, caplog):
     _file(tmp_path).add([_row()])
     with open(tmp_path / "results.jsonl", "a") as file:
         file.write('{"step": 3}\n')
-    with pytest.raises(UserError, match=r"Line 2 of .*results\.jsonl"):
-        _file(tmp_path).read()
+    with caplog.at_level("WARNING", logger="compare_gan"):
+        assert _file(tmp_path).read() == [_row()]
+    assert "results.jsonl' is damaged: line 2 cannot be read; the rest" in caplog.text
 
 
 def test_rows_are_comparable_unless_their_provenance_differs(tmp_path):

@@ -1,5 +1,6 @@
 import functools
 import http.server
+import shutil
 import tarfile
 import threading
 
@@ -46,6 +47,29 @@ def test_a_checkpoint_without_its_slots_and_counters(old, tmp_path):
         with open_source(path) as source:
             _check(source)
             assert (source.step, source.facts) == (7, GraphFacts())
+
+
+@pytest.mark.parametrize("name", ("lr[2e-4]", "a*?", "back\\slash"))
+def test_no_path_is_a_pattern(old, tmp_path, name):
+    """TensorFlow takes a path for a pattern; a checkpoint may also have moved."""
+    folder = tmp_path / name
+    folder.mkdir()
+    prefix = old.write_checkpoint(tmp_path, _VARIABLES, step=7)
+    for file in tmp_path.glob("model.ckpt-7.*"):
+        file.rename(folder / file.name.replace("ckpt", "ckpt[1]"))
+    (folder / "checkpoint").write_text('model_checkpoint_path: "model.ckpt[1]-7"\n')
+    for path in (folder / "model.ckpt[1]-7", folder):
+        with open_source(str(path)) as source:
+            _check(source)
+            assert source.prefix == f"{folder}/model.ckpt[1]-7" != prefix
+    module = old.write_hub_module(tmp_path / "module", _VARIABLES, 20, 10, epsilon=1e-4)
+    with open_source(str(shutil.move(module, folder / "module"))) as source:
+        _check(source)
+    [data] = folder.glob("model.ckpt[[]1[]]-7.data*")
+    data.unlink()
+    with pytest.raises(UserError) as caught, open_source(str(folder / "model.ckpt[1]-7")) as source:
+        source.read("generator/fc_noise/kernel")
+    assert str(folder) in str(caught.value) and "/link" not in str(caught.value)
 
 
 @pytest.fixture(name="module")

@@ -421,7 +421,7 @@ class TestMistakes:
         )
 
     def test_no_manifest(self, infer, make_dataset):
-        (self.path / "manifest.json").write_text("[]")
+        (self.path / "manifest.json").write_text('{"name": "of something else"}')
         assert "is not a manifest of inferred labels" in self._message(infer, make_dataset(), _RAW)
 
 
