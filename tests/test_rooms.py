@@ -34,9 +34,10 @@ _FLOORS = (
     ("parts_index",),
     ("registry",),
     ("startup",),
-    ("files", "version"),
+    ("npz",),
+    ("unpacking", "files", "version"),
     ("locks",),
-    ("errors", "types"),
+    ("terminal", "errors", "types"),
 )
 _FLOOR_OF = {room: number for number, rooms in enumerate(_FLOORS) for room in rooms}
 _FREE_OF_TENSORFLOW = (

@@ -17,6 +17,7 @@ import numpy as np
 from PIL import Image
 
 from compare_gan.datasets import resizing, sources
+from compare_gan.datasets.image_headers import open_image
 from compare_gan.datasets.lazy import tf
 from compare_gan.datasets.prefetching import Prefetched
 from compare_gan.datasets.sources import (
@@ -135,7 +136,7 @@ def decode(path: str, shape: tuple[int, int, int], image_size: int | None) -> np
       [[[255, 0, 0], [255, 0, 0]]]
     """
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             pixels = _to_gray(image) if shape[-1] == 1 else _to_colour(image)
     except (OSError, SyntaxError, ValueError) as error:  # SyntaxError: a damaged PNG.
         raise UserError(f"'{path}' cannot be decoded: {error}") from error
