@@ -119,7 +119,7 @@ def open_compressed(path: str) -> Iterator[IO[bytes]]:
     with open(path, "rb") as file:
         start = file.read(8)
     opener = next((o for magic, o in _OPENERS.items() if start.startswith(magic)), None)
-    if path.endswith(".gz"):
+    if opener is None and path.endswith(".gz"):
         opener = gzip.open  # type: ignore[assignment]
     if opener is None:
         with open(path, "rb") as file:

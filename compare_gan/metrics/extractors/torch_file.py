@@ -156,8 +156,10 @@ def _read_legacy(file: BinaryIO) -> tuple[Any, dict[str, bytes]]:
             raise _RefusedError(f"numbers '{key}' without a tensor")
         (count,) = struct.unpack("<q", file.read(8))
         size = count * known[key].dtype.itemsize
-        if count != known[key].count or size > os.path.getsize(file.name):
-            raise ValueError(f"it does not contain {known[key].count} numbers")
+        if count != known[key].count:
+            raise ValueError(f"it contains {count} of {known[key].count} numbers")
+        if size > os.path.getsize(file.name):  # So much memory would be taken to read it.
+            raise ValueError(f"it does not contain {count} numbers")
         storages[key] = file.read(size)
     return tensors, storages
 
