@@ -16,6 +16,7 @@ if __name__ == "__main__" and sys.path[:1] == [os.getcwd()]:
 
 import errno
 import io
+import re
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -24,6 +25,7 @@ import click
 from compare_gan import __version__
 from compare_gan.commands import listing, models, scoring, training
 from compare_gan.errors import DivergenceError, UserError
+from compare_gan.locks import host
 from compare_gan.terminal import printable, sentence_of
 
 
@@ -95,16 +97,25 @@ def main(args: Sequence[str] | None = None) -> None:
         _exit(1, f"Error: {trouble}")
 
 
+_FILE_TROUBLES = (
+    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOENT,
+    errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EMFILE, errno.ELOOP,
+)  # fmt: skip
+
+
+_TEMPORARY = re.compile(rf"\.([^/]+)\.{re.escape(host())}\.\d+\.\d+\.tmp(\.\w+)?")
+
+
 def _file_trouble(error: Exception) -> str | None:
     """The sentence for trouble with files, None for other errors; TensorFlow has its own types."""
-    if isinstance(error, OSError):
-        names = " -> ".join(str(n) for n in (error.filename, error.filename2) if n is not None)
-        return (error.strerror or str(error)) + (f": {names}" if names else "") + "."
-    troubles = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
     message = sentence_of(error)
-    if any(os.strerror(trouble) in message for trouble in troubles):
-        return message
-    return None
+    if isinstance(error, OSError):
+        # gin's form of an error has its text alone.
+        name = error.filename if error.filename2 is None else error.filename2
+        message = f"{error.strerror or message}{'' if name is None else f': {name}'}."
+    elif not any(os.strerror(trouble) in message for trouble in _FILE_TROUBLES):
+        return None
+    return _TEMPORARY.sub(r"\1", message)  # Nobody knows the temporary name of a file.
 
 
 def _exit(status: int, message: str) -> NoReturn:

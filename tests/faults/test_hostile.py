@@ -664,3 +664,142 @@ def test_inferred_labels_that_declare_more_than_they_hold(run):
     _forged_zip("labels.npz", "hard.npy", _npy((10**12,), "<i4", bytes(32)))
     with pytest.raises(UserError, match=r"'hard' of 'labels\.npz' is refused: int32 \[1000"):
         read_arrays("labels.npz")
+
+
+# Messages.
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    (
+        ("options.z_dim = (1,\n", "ends within brackets or a string."),
+        ("options.z_dim = '''1", "ends within brackets or a string."),
+        (
+            "options.z_dim = " + "[" * 3000 + "]" * 3000,
+            "includes itself, or has too many brackets.",
+        ),
+        ("include 'a.gin'", "includes itself, or has too many brackets."),
+        (b"options.z_dim = '\xff'", "is not a text in UTF-8."),
+        ("options.z_dim = 1\n  a = 3\n b = 4", "line 3: The config cannot be read: unindent does"),
+        ("options.z_dim = \0", "line 1: The config cannot be read: Unable to parse value."),
+    ),
+)
+def test_a_gin_file_that_is_no_gin_file(run, content, sentence):
+    """Fault: the gin file ends within brackets, includes itself, or is no text.
+
+    Command: train
+    User sees: 'a.gin' ends within brackets or a string.
+    Exit code: 2
+    Lost: nothing
+    """
+    content = content if isinstance(content, bytes) else content.encode()
+    pathlib.Path("a.gin").write_bytes(content)
+    status, _, err = run("train", "--dry-run", "--gin_config", "a.gin")
+    assert status == 2 and _is_one_sentence(err), err
+    assert "a.gin" in err and sentence in err
+
+
+def test_a_binding_that_is_no_binding(run):
+    for binding in ("options.z_dim = (1,", "options.z_dim = " + "(" * 3000):
+        status, _, err = run("train", "--dry-run", "--gin_bindings", binding)
+        assert status == 2 and _is_one_sentence(err), err
+        assert err.startswith("Error: --gin_bindings: The config cannot be read: ")
+
+
+@pytest.fixture(name="folder")
+def _folder(run, tiny_run):
+    """Arguments to train on the folder `images`."""
+    for i in range(32):
+        path = pathlib.Path("images", "ab"[i % 2], f"{i:02}.png")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        pixels = np.random.RandomState(i).randint(0, 256, [8, 8, 3])
+        Image.fromarray(pixels.astype(np.uint8)).save(path)
+    bindings = [each for each in tiny_run if not each.startswith(("dataset.", "synthetic."))]
+    bindings += ["dataset.name = 'image_folder'", "dataset.data_dir = 'images'"]
+    return [part for binding in bindings for part in ("--gin_bindings", binding)]
+
+
+@pytest.mark.parametrize("limit", (2**30, 0))
+def test_a_cut_image_is_named_in_training(run, folder, monkeypatch, limit):
+    """Fault: an image of the training data is cut in the middle, its header is whole.
+
+    Command: train, with data in memory and with data that is decoded when it is needed
+    User sees: 'images/a/12.png' cannot be decoded: image file is truncated
+    Exit code: 2
+    Lost: steps since the last checkpoint
+    """
+    from compare_gan.datasets import sources
+
+    monkeypatch.setattr(sources, "MEMORY_LIMIT", limit)
+    path = pathlib.Path("images/a/12.png")
+    path.write_bytes(path.read_bytes()[:120])
+    status, _, err = run("train", "--schedule", "train", "--model_dir", "run", *folder)
+    assert status == 2 and _is_one_sentence(err), err
+    assert err.startswith("Error: 'images/a/12.png' cannot be decoded: ")
+    assert "{{" not in err and "Iterator" not in err
+
+
+def test_an_image_that_is_cut_later_is_named(run, folder, monkeypatch, caplog):
+    """Fault: an image is cut while it is used, of data that is decoded when it is needed.
+
+    Command: train, eval
+    User sees: 'images/a/12.png' cannot be decoded: image file is truncated
+    Exit code: 2
+    Lost: nothing
+    """
+    from compare_gan.datasets import eval_batches, get_dataset, sources, train_batches
+
+    monkeypatch.setattr(sources, "MEMORY_LIMIT", 0)
+    path = pathlib.Path("images/a/12.png")
+    path.write_bytes(path.read_bytes()[:120])
+    dataset = get_dataset(name="image_folder", data_dir="images")
+    batches = train_batches(dataset, batch_size=8, disc_iters=1, z_dim=2, seed=0).take(9)
+    with (
+        pytest.raises(UserError, match=r"images/a/12\.png' cannot be decoded: image file is"),
+        dataset.source.broken_files_named(),
+    ):
+        list(batches)
+    assert "Looking for the image that cannot be decoded, among 32." in caplog.text
+    with pytest.raises(UserError, match=r"images/a/12\.png' cannot be decoded: image file is"):
+        list(eval_batches(dataset, "train", 8))
+
+
+def test_a_file_that_cannot_be_written_is_named(run, trained):
+    """Fault: the path to write to is below a file, or in a folder that does not exist.
+
+    Command: export, sample
+    User sees: Not a directory: file/model
+    Exit code: 1
+    Lost: nothing
+    """
+    pathlib.Path("file").write_text("")
+    for command, name in (("export", "model"), ("sample", "grid.png")):
+        status, _, err = run(command, "--model_dir", trained, "--out", f"file/{name}")
+        assert status == 1 and _is_one_sentence(err), err
+        assert "file" in err and ".tmp" not in err and "{{" not in err
+    os.mkdir("grid.png")
+    status, _, err = run("sample", "--model_dir", trained, "--out", "grid.png")
+    assert (status, err) == (1, "Error: Is a directory: grid.png.\n")
+
+
+def test_errors_that_gin_adds_lines_to(run, monkeypatch):
+    """Fault: a file cannot be read by a part that gin has configured.
+
+    Command: any
+    User sees: [Errno 13] Permission denied: 'a.bin'.
+    Exit code: 1
+    Lost: nothing
+    """
+    import gin
+
+    from compare_gan.commands import listing
+
+    @gin.configurable("reader_of_a_test")
+    def read(path=None):
+        raise PermissionError(13, "Permission denied", "a\x1b.bin")
+
+    monkeypatch.setattr(listing.configs, "callback", read)
+    status, _, err = run("configs")
+    assert (status, err.count("\n")) == (1, 1)
+    assert err.startswith("Error: ") and "Permission denied" in err and r"a\x1b.bin" in err
+    assert "In call to configurable" not in err
