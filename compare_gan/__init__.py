@@ -99,7 +99,10 @@ __all__ = [
 
 
 def load_generator(
-    run: str, checkpoint: str | int | None = None, use_ema: bool = True
+    run: str,
+    checkpoint: str | int | None = None,
+    use_ema: bool = True,
+    allow_imports: Sequence[str] = (),
 ) -> "sampling.Sampler":
     """Restores the generator of a trained run; reads no training data.
 
@@ -114,16 +117,19 @@ def load_generator(
       run: Run directory that `compare_gan train` or `import-weights` wrote.
       checkpoint: Step or path of a checkpoint; None for the newest.
       use_ema: Whether to use the moving average of the weights if the run has one.
+      allow_imports: Modules that the config of the run may import though they are not installed;
+        modules that have been imported before may always be named.
 
     Returns:
       The generator with its latent distribution and its classes.
 
     Raises:
-      UserError: The directory or the checkpoint is missing, or they do not match.
+      UserError: The directory or the checkpoint is missing, they do not match, or the config
+        imports a module that is not allowed.
     """
     from compare_gan.training.run_dir import RunDir
 
-    return RunDir(run).load(checkpoint, use_ema).sampler
+    return RunDir(run).load(checkpoint, use_ema, allow_imports).sampler
 
 
 def score(

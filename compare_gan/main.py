@@ -4,9 +4,19 @@ Without the name of a command, as in 2019, `train` is meant:
 `python -m compare_gan.main --model_dir … --gin_config … --schedule …`.
 """
 
-import errno
 import os
 import sys
+
+# `python -m` puts the working directory first, where a `queue.py` would replace Python's module.
+# In a checkout of this library it comes last; elsewhere configs that import from it add it.
+if __name__ == "__main__" and sys.path[:1] == [os.getcwd()]:
+    sys.path.pop(0)
+    if os.path.samefile(os.getcwd(), os.path.join(os.path.dirname(__file__), os.pardir)):
+        sys.path.append(os.getcwd())
+
+import errno
+import io
+import re
 from collections.abc import Sequence
 from typing import NoReturn
 
@@ -15,6 +25,8 @@ import click
 from compare_gan import __version__
 from compare_gan.commands import listing, models, scoring, training
 from compare_gan.errors import DivergenceError, UserError
+from compare_gan.locks import host
+from compare_gan.terminal import printable, sentence_of
 
 
 class _TrainByDefault(click.Group):
@@ -67,16 +79,17 @@ def main(args: Sequence[str] | None = None) -> None:
             standalone_mode=False,
         )
     except UserError as error:
-        sentence = str(error).split("\n", 1)[0]  # Gin appends lines to errors.
-        _exit(2, f"Error: {sentence}")
+        _exit(2, f"Error: {sentence_of(error)}")
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        print(printable(shown.getvalue()), end="", file=sys.stderr)
         sys.exit(error.exit_code)
     except click.Abort as error:  # Click's form of KeyboardInterrupt.
         detail = str(error.__cause__ or "") or "steps since the last checkpoint are lost"
         _exit(130, f"Interrupted: {detail}.")
     except DivergenceError as error:
-        _exit(3, f"Error: {error}")
+        _exit(3, f"Error: {sentence_of(error)}")
     except Exception as error:
         trouble = _file_trouble(error)
         if trouble is None:
@@ -84,20 +97,29 @@ def main(args: Sequence[str] | None = None) -> None:
         _exit(1, f"Error: {trouble}")
 
 
+_FILE_TROUBLES = (
+    errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ENOENT,
+    errno.ENOTDIR, errno.EISDIR, errno.ENAMETOOLONG, errno.EMFILE, errno.ELOOP,
+)  # fmt: skip
+
+
+_TEMPORARY = re.compile(rf"\.([^/]+)\.{re.escape(host())}\.\d+\.\d+\.tmp(\.\w+)?")
+
+
 def _file_trouble(error: Exception) -> str | None:
     """The sentence for trouble with files, None for other errors; TensorFlow has its own types."""
+    message = sentence_of(error)
     if isinstance(error, OSError):
-        names = " -> ".join(str(n) for n in (error.filename, error.filename2) if n is not None)
-        return (error.strerror or str(error)) + (f": {names}" if names else "") + "."
-    troubles = (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
-    message = str(error).strip().split("\n", 1)[0]
-    if any(os.strerror(trouble) in message for trouble in troubles):
-        return message
-    return None
+        # gin's form of an error has its text alone.
+        name = error.filename if error.filename2 is None else error.filename2
+        message = f"{error.strerror or message}{'' if name is None else f': {name}'}."
+    elif not any(os.strerror(trouble) in message for trouble in _FILE_TROUBLES):
+        return None
+    return _TEMPORARY.sub(r"\1", message)  # Nobody knows the temporary name of a file.
 
 
 def _exit(status: int, message: str) -> NoReturn:
-    print(message, file=sys.stderr)
+    print(printable(message, keep=""), file=sys.stderr)
     sys.exit(status)
 
 

@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from compare_gan.errors import UserError, with_suggestion
+from compare_gan.terminal import printable
 
 _log = logging.getLogger(__name__)
 
@@ -57,7 +58,6 @@ def prepare_engine() -> str:
             f"'{loaded.backend.backend()}' already."
         )
     os.environ["KERAS_BACKEND"] = engine
-    sys.path.insert(0, os.getcwd())  # So that `import my_parts` in a gin file finds them.
     if engine == "tensorflow":
         _load_tensorflow()
     _log_to_stderr()
@@ -180,9 +180,16 @@ def _load_tensorflow() -> None:
     tf.config.optimizer.set_experimental_options({"remapping": False})
 
 
+class _PrintableFormatter(logging.Formatter):
+    """A formatter that escapes characters which would command a terminal."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        return printable(super().format(record))
+
+
 def _log_to_stderr() -> None:
     handler = logging.StreamHandler()
-    handler.setFormatter(logging.Formatter("%(message)s"))
+    handler.setFormatter(_PrintableFormatter("%(message)s"))
     logger = logging.getLogger("compare_gan")
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)

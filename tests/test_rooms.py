@@ -34,10 +34,11 @@ _FLOORS = (
     ("parts_index",),
     ("registry",),
     ("startup",),
+    ("npz",),
     ("damaged",),
-    ("files", "version"),
+    ("unpacking", "files", "version"),
     ("digests", "locks", "paths"),
-    ("errors", "types"),
+    ("terminal", "errors", "types"),
 )
 _FLOOR_OF = {room: number for number, rooms in enumerate(_FLOORS) for room in rooms}
 _FREE_OF_TENSORFLOW = (

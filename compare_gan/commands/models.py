@@ -5,8 +5,10 @@ from typing import Any
 
 import click
 
+from compare_gan.commands.shared_options import import_options
 from compare_gan.commands.start import start_engine
 from compare_gan.errors import UserError
+from compare_gan.terminal import for_stdout
 
 
 @click.command()
@@ -37,6 +39,7 @@ from compare_gan.errors import UserError
 @click.option("--seed", default=0, show_default=True, help="Seed of the latents.")
 @click.option("--checkpoint", metavar="STEP", help="A step; the newest if left out.")
 @click.option("--raw", is_flag=True, help="Use the weights themselves, not their moving average.")
+@import_options
 def sample(
     model_dir: str,
     out: str | None,
@@ -48,6 +51,7 @@ def sample(
     seed: int,
     checkpoint: str | None,
     raw: bool,
+    allow_imports: tuple[str, ...],
 ) -> None:
     """Draw images from a trained model.
 
@@ -62,7 +66,7 @@ def sample(
     if not num and out and out.endswith(".npz"):
         raise UserError("--out with the ending .npz needs --num: a grid is written as PNG.")
     run = RunDir(model_dir)
-    sampler = run.load(checkpoint, use_ema=not raw).sampler
+    sampler = run.load(checkpoint, not raw, allow_imports).sampler
     sampler = dataclasses.replace(sampler, truncation=truncation)
     chosen: dict[str, Any] = dict(seed=seed, label=sampling.find_class(sampler, label))
     if num:
@@ -74,7 +78,7 @@ def sample(
     else:
         out = out or run.file("grid.png")
         path = sampling.write_grid(sampler, out, columns, **chosen)
-    click.echo(path)
+    click.echo(for_stdout(path))
 
 
 @click.command()
@@ -88,8 +92,14 @@ def sample(
 @click.option("--checkpoint", metavar="STEP", help="A step; the newest if left out.")
 @click.option("--raw", is_flag=True, help="Use the weights themselves, not their moving average.")
 @click.option("--discriminator", is_flag=True, help="Write the discriminator as well.")
+@import_options
 def export(
-    model_dir: str, out: str, checkpoint: str | None, raw: bool, discriminator: bool
+    model_dir: str,
+    out: str,
+    checkpoint: str | None,
+    raw: bool,
+    discriminator: bool,
+    allow_imports: tuple[str, ...],
 ) -> None:
     """Write the generator as a SavedModel or Keras file.
 
@@ -100,9 +110,9 @@ def export(
     from compare_gan.hub.exporter import export as write
     from compare_gan.training.run_dir import RunDir
 
-    model = RunDir(model_dir).load(checkpoint, use_ema=not raw)
+    model = RunDir(model_dir).load(checkpoint, not raw, allow_imports)
     for path in write(model, out, discriminator):
-        click.echo(path)
+        click.echo(for_stdout(path))
 
 
 @click.command("import-weights")
@@ -134,4 +144,4 @@ def import_weights(
     start_engine()
     from compare_gan import hub
 
-    click.echo(hub.import_weights(source, model_dir, gin_configs, gin_bindings))
+    click.echo(for_stdout(hub.import_weights(source, model_dir, gin_configs, gin_bindings)))

@@ -7,6 +7,7 @@ import click
 
 from compare_gan.commands.start import start_engine
 from compare_gan.errors import UserError
+from compare_gan.terminal import printable
 
 
 @click.command()
@@ -137,7 +138,7 @@ def compare(results: tuple[str, ...], every: bool) -> None:
         found = comparison.read_rows(path)
         rows += found if every else found[-1:]
         names += [path] * (len(found) if every else 1)
-    click.echo(comparison.format_rows(rows, names))
+    click.echo(printable(comparison.format_rows(rows, names)))
     warning = comparison.warning(rows, names)
     if warning:
-        click.echo(f"Warning: {warning}", err=True)
+        click.echo(printable(f"Warning: {warning}"), err=True)

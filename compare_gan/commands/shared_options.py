@@ -59,6 +59,20 @@ def eval_options(command: _Command) -> _Command:
     )
 
 
+def import_options(command: _Command) -> _Command:
+    """Decorator: adds the option that names modules which the config of a run may import."""
+    return _add(
+        command,
+        click.option(
+            "--allow_imports",
+            multiple=True,
+            metavar="MODULE",
+            help="A module that the run's config may import though it is not installed; may be "
+            "repeated.",
+        ),
+    )
+
+
 def dataset_overrides(tfds_data_dir: str | None, fake: bool) -> dict[str, Any]:
     """Values of the scope `dataset` for --tfds_data_dir and --data_fake_dataset."""
     overrides: dict[str, Any] = {}

@@ -2,9 +2,15 @@
 
 import click
 
-from compare_gan.commands.shared_options import config_options, dataset_overrides, eval_options
+from compare_gan.commands.shared_options import (
+    config_options,
+    dataset_overrides,
+    eval_options,
+    import_options,
+)
 from compare_gan.commands.start import start_engine
 from compare_gan.errors import UserError
+from compare_gan.terminal import for_stdout, printable
 
 # `--schedule` is the name of 2019; in code what it chooses is the mode.
 _MODES = ("train", "eval_after_train", "continuous_eval")
@@ -66,7 +72,7 @@ def train(
     if dry_run or model_dir is None:
         from compare_gan.training.dry_run import describe
 
-        click.echo(describe(experiment))
+        click.echo(printable(describe(experiment)))
         return
     evaluation = modes.EvaluationPlan(
         averaging_runs=num_eval_averaging_runs,
@@ -102,7 +108,8 @@ def label(
     if not gin_configs and not gin_bindings:
         raise UserError("--gin_config is needed: the gin file that says which labels to infer.")
     config.parse(gin_configs, gin_bindings)
-    click.echo(infer_labels(label_dir, **dataset_overrides(tfds_data_dir, data_fake_dataset)))
+    folder = infer_labels(label_dir, **dataset_overrides(tfds_data_dir, data_fake_dataset))
+    click.echo(for_stdout(folder))
 
 
 @click.command("eval")
@@ -112,6 +119,7 @@ def label(
 @click.option("--tfds_data_dir", metavar="DIR", help="As for train.")
 @click.option("--data_fake_dataset", is_flag=True, help="As for train.")
 @eval_options
+@import_options
 def evaluate(
     model_dir: str,
     checkpoint: str | None,
@@ -120,6 +128,7 @@ def evaluate(
     data_fake_dataset: bool,
     num_eval_averaging_runs: int,
     score_filename: str,
+    allow_imports: tuple[str, ...],
 ) -> None:
     """Score a checkpoint of a trained model.
 
@@ -132,7 +141,7 @@ def evaluate(
     from compare_gan.training.run_dir import RunDir
 
     run = RunDir(model_dir)
-    config.parse([run.config], gin_bindings)
+    config.parse([run.config], gin_bindings, allow_imports)
     path = None if checkpoint is None else run.find_checkpoint(checkpoint)
     experiment = Experiment.from_gin(**dataset_overrides(tfds_data_dir, data_fake_dataset))
     plan = modes.EvaluationPlan(

@@ -8,12 +8,15 @@ import contextlib
 import copy
 import inspect
 import os
-from collections.abc import Iterator, Mapping, Sequence
+import tokenize
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TextIO
 
 from gin import config as gin_config
 from gin import config_parser
 from gin.config import ConfigurableReference
+
+from compare_gan.errors import UserError
 
 _MACRO = "gin.macro"
 
@@ -184,8 +187,38 @@ def search_path(folders: Sequence[str]) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _open(path: str) -> Iterator[TextIO]:
-    with open(path) as file, search_path([os.path.dirname(path)]):
-        yield file
+    try:
+        with open(path, encoding="utf-8") as file, search_path([os.path.dirname(path)]):
+            yield file
+    except UnicodeDecodeError as error:
+        raise UserError(f"'{path}' is not a text in UTF-8.") from error
+    except tokenize.TokenError as error:
+        raise UserError(f"'{path}' ends within brackets or a string.") from error
+    except RecursionError as error:
+        raise UserError(f"'{path}' includes itself, or has too many brackets.") from error
+    except SyntaxError as error:
+        if error.filename == "<tokenize>":
+            error.filename = path
+        raise
+
+
+@contextlib.contextmanager
+def importing_with(do: Callable[[str, Callable[[], None]], None]) -> Iterator[None]:
+    """Leaves the imports of the configs that are parsed inside to a function.
+
+    Args:
+      do: Function of the name of a module, and of the function of gin that imports it.
+    """
+    before = gin_config.ParseContext.process_import
+
+    def process(context: Any, statement: Any) -> None:
+        do(statement.module, lambda: before(context, statement))
+
+    gin_config.ParseContext.process_import = process
+    try:
+        yield
+    finally:
+        gin_config.ParseContext.process_import = before
 
 
 class ReferencesAsStrings(config_parser.ParserDelegate):

@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import tokenize
 
 from compare_gan.config import gin_internals
 from compare_gan.config.keywords import bindable_parameters
@@ -38,6 +39,8 @@ def _sentence(error: Exception) -> str:
         return "A binding has the form name.parameter = value."
     first = text.strip().split("\n", 1)[0].split(" Searched config paths:")[0]
     first = re.sub(r" \([^()]*, line \d+\)$", "", first)  # Python adds this to a SyntaxError.
+    if isinstance(error, tokenize.TokenError | RecursionError):
+        first = "a binding ends within brackets or a string, or has too many brackets."
     if isinstance(error, KeyError):  # Puts its text in quotes.
         first = first.strip("\"'")
     if isinstance(error, UserError):
@@ -85,7 +88,8 @@ def _no_parameter(selector: str, name: str) -> str:
 def _place(error: Exception) -> str:
     if match := re.search(r'In file "([^"]+)", line (\d+)', str(error)):
         return f"{shown(match[1])}, line {match[2]}: "
-    if re.search(r"In bindings string line (\d+)", str(error)):
+    in_bindings = isinstance(error, tokenize.TokenError | RecursionError)  # Files: `_open`.
+    if in_bindings or re.search(r"In bindings string line (\d+)", str(error)):
         return "--gin_bindings: "
     if isinstance(error, SyntaxError):
         place = (

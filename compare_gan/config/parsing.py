@@ -2,12 +2,14 @@
 
 import contextlib
 import os
+import tokenize
 from collections.abc import Iterator, Sequence
 
 import gin
 
 from compare_gan import registry
 from compare_gan.config import gin_internals
+from compare_gan.config.imports import import_freely, importer_of_run
 from compare_gan.config.messages import (
     ConfigError,
     check_parameter,
@@ -17,6 +19,7 @@ from compare_gan.config.messages import (
 from compare_gan.config.names import example_folder, find_config
 from compare_gan.config.places import Places
 from compare_gan.errors import UserError
+from compare_gan.terminal import sentence_of
 
 # Errors that gin raises for a config that it cannot parse.
 _PARSE_ERRORS = (
@@ -24,16 +27,22 @@ _PARSE_ERRORS = (
     ImportError,
     LookupError,
     OSError,
+    RecursionError,
     SyntaxError,
     TypeError,
     ValueError,
+    tokenize.TokenError,
 )
 
 # The places of the bindings of the last `parse`; like gin's bindings, of the whole process.
 _places = Places()
 
 
-def parse(gin_configs: Sequence[str] = (), gin_bindings: Sequence[str] = ()) -> None:
+def parse(
+    gin_configs: Sequence[str] = (),
+    gin_bindings: Sequence[str] = (),
+    allow_imports: Sequence[str] | None = None,
+) -> None:
     """Parses gin files and then bindings, which win. Earlier bindings of gin are dropped.
 
     Args:
@@ -42,10 +51,14 @@ def parse(gin_configs: Sequence[str] = (), gin_bindings: Sequence[str] = ()) -> 
         folders of the files that include that one, then among the example configs, then in the
         working directory.
       gin_bindings: Bindings such as `"options.batch_size = 64"`.
+      allow_imports: None if the files are the user's own, which may import anything, also from the
+        working directory. For files of a run directory, which somebody else may have written: the
+        modules that they may import besides those that are installed. Bindings are the user's own
+        in any case.
 
     Raises:
-      UserError: A file is missing, or a line has an unknown name; the message has the file, the
-        line and the nearest valid name.
+      UserError: A file is missing, a line has an unknown name, or an import is not allowed; the
+        message has the file, the line and the nearest valid name.
 
     Example:
       >>> from compare_gan import config
@@ -59,8 +72,12 @@ def parse(gin_configs: Sequence[str] = (), gin_bindings: Sequence[str] = ()) -> 
     paths = [os.path.abspath(find_config(path)) for path in gin_configs]
     folders = [*(os.path.dirname(path) for path in paths), example_folder()]
     try:
+        importer = import_freely if allow_imports is None else importer_of_run(allow_imports)
         with gin_internals.search_path(folders):
-            gin.parse_config_files_and_bindings(paths, list(gin_bindings), finalize_config=False)
+            with gin_internals.importing_with(importer):
+                gin.parse_config_files_and_bindings(paths, (), finalize_config=False)
+            with gin_internals.importing_with(import_freely):
+                gin.parse_config(list(gin_bindings))
     except _PARSE_ERRORS as error:
         raise explain(error) from error
     _places = Places(paths, gin_bindings, folders)
@@ -183,6 +200,7 @@ def located(*parameters: str) -> Iterator[None]:
     Example:
       >>> from compare_gan import config
       >>> from compare_gan.errors import UserError
+    from compare_gan.terminal import sentence_of
       >>> config.parse([], ["options.batch_size = 3"])
       >>> with config.located("options.batch_size"):
       ...     raise UserError("The batch size must be even.")
@@ -194,7 +212,7 @@ def located(*parameters: str) -> Iterator[None]:
     except ConfigError:
         raise
     except UserError as error:
-        raise _placed(str(error).split("\n", 1)[0], parameters) from error  # Gin appends lines.
+        raise _placed(sentence_of(error), parameters) from error
     except RuntimeError as error:
         sentence = required_missing(error)
         if sentence is None:

@@ -100,7 +100,7 @@ def _bases(scope: str) -> list[str]:
 
 def _of_file(path: str, folders: Sequence[str]) -> Iterator[Binding]:
     folders = (os.path.dirname(path), *folders)
-    with open(path) as file:
+    with open(path, encoding="utf-8") as file:
         for statement in _parsed(file):
             if isinstance(statement, config_parser.IncludeStatement):
                 paths = (os.path.join(folder, statement.filename) for folder in folders)

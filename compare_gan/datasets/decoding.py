@@ -7,16 +7,20 @@ that is faster to compute and differs by some levels from the exact one, which P
 from __future__ import annotations
 
 import concurrent.futures
+import contextlib
 import dataclasses
 import functools
+import logging
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
 
 import keras
 import numpy as np
 from PIL import Image
 
 from compare_gan.datasets import resizing, sources
+from compare_gan.datasets.image_headers import open_image
 from compare_gan.datasets.lazy import tf
 from compare_gan.datasets.prefetching import Prefetched
 from compare_gan.datasets.sources import (
@@ -31,6 +35,13 @@ from compare_gan.datasets.sources import (
 from compare_gan.datasets.transforms import middle_square
 from compare_gan.errors import UserError
 from compare_gan.startup import available_cores
+from compare_gan.terminal import sentence_of
+
+_log = logging.getLogger(__name__)
+
+_PIECE = 256
+# Begins TensorFlow's messages.
+_PREFIX = re.compile(r"Error in user-defined function passed to .* iterator: \S+: ")
 
 # The weights of red, green and blue in a gray level, of 2^15, as libpng rounds them.
 _GRAY = np.array([9797, 19234, 3737], np.int32)
@@ -74,8 +85,29 @@ class DecodingSource(RandomAccessSource):
         indices = tf.data.Dataset.from_tensor_slices(np.concatenate(order)).batch(batch_size)
         batches = self.read(split, indices, batch_size).prefetch(2)
         batches = with_fixed_threads(batches).as_numpy_iterator()
-        for indices, images in zip(order, batches, strict=True):
+        for indices in order:
+            try:
+                images = next(batches)
+            except tf.errors.OpError as error:
+                self._raise_for_broken(split, indices, error)
             yield images, labels[indices]
+
+    @contextlib.contextmanager
+    def broken_files_named(self) -> Iterator[None]:
+        try:
+            yield
+        except Exception as error:
+            if "decode_image" not in str(error):  # As TensorFlow names the operation.
+                raise
+            count = self.splits["train"]
+            _log.warning("Looking for the image that cannot be decoded, among %d.", count)
+            self._raise_for_broken("train", np.arange(count), error)
+
+    def _raise_for_broken(self, split: str, indices: np.ndarray, error: Exception) -> NoReturn:
+        """Raises the UserError of the first of these images that is broken, else `error`."""
+        for start in range(0, len(indices), _PIECE):
+            self.gather(split, indices[start : start + _PIECE])
+        raise error
 
 
 def source_of_files(
@@ -135,7 +167,7 @@ def decode(path: str, shape: tuple[int, int, int], image_size: int | None) -> np
       [[[255, 0, 0], [255, 0, 0]]]
     """
     try:
-        with Image.open(path) as image:
+        with open_image(path) as image:
             pixels = _to_gray(image) if shape[-1] == 1 else _to_colour(image)
     except (OSError, SyntaxError, ValueError) as error:  # SyntaxError: a damaged PNG.
         raise UserError(f"'{path}' cannot be decoded: {error}") from error
@@ -192,7 +224,8 @@ def _decode_all(
             yield image
     except tf.errors.OpError as error:
         # Elements arrive in order: the failed one is the next.
-        raise UserError(f"'{next(remaining)}' cannot be decoded: {error.message}") from error
+        reason = _PREFIX.sub("", sentence_of(error))
+        raise UserError(f"'{next(remaining)}' cannot be decoded: {reason}") from error
 
 
 @functools.cache

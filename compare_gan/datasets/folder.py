@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import gin
 import numpy as np
-from PIL import Image
 
 from compare_gan.datasets.decoding import source_of_files
+from compare_gan.datasets.image_headers import open_image
 from compare_gan.datasets.sources import Source
 from compare_gan.errors import UserError
 
@@ -58,8 +58,7 @@ def load_image_folder(
 
     Example:
       >>> import os, tempfile
-      >>> from PIL import Image
-      >>> from compare_gan.datasets.folder import ImageFolderOptions, load_image_folder
+      >>>       >>> from compare_gan.datasets.folder import ImageFolderOptions, load_image_folder
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     for name in ("cat", "dog"):
       ...         os.mkdir(os.path.join(folder, name))
@@ -141,10 +140,11 @@ def _common_shape(
     kinds: dict[int, str] = {}
     for path in paths:
         try:
-            with Image.open(path) as image:
+            with open_image(path) as image:
                 size, mode = image.size, image.mode
-        except OSError as error:
-            raise UserError(f"'{path}' is not a readable image: {error}.") from error
+        except Exception as error:  # Pillow raises many kinds for damaged files.
+            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
+            raise UserError(f"'{path}' is not a readable image: {reason}.") from error
         if mode not in _CHANNELS:
             raise UserError(
                 f"'{path}' is an image of mode {mode}; gray and RGB images can be read."

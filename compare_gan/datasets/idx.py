@@ -1,14 +1,16 @@
 """IDX files, the format of MNIST: a big-endian header followed by bytes."""
 
-import gzip
+import math
 import os
 import struct
 from collections.abc import Sequence
+from typing import IO
 
 import numpy as np
 
 from compare_gan.datasets.sources import ArraySource, Source
 from compare_gan.errors import UserError
+from compare_gan.unpacking import DAMAGED, check_size, open_compressed
 
 # The directory of Debian's package dataset-fashion-mnist.
 DEBIAN_FASHION_MNIST = "/usr/share/datasets/fashion-mnist"
@@ -68,7 +70,7 @@ def load_fashion_mnist(data_dir: str | None = None) -> Source:
 
 
 def read_idx(path: str, rank: int) -> np.ndarray:
-    """Reads an IDX file of unsigned bytes, compressed by gzip if its name ends in `.gz`.
+    """Reads an IDX file of unsigned bytes, which may be compressed by gzip.
 
     Args:
       path: The file.
@@ -78,7 +80,8 @@ def read_idx(path: str, rank: int) -> np.ndarray:
       uint8 array of that rank.
 
     Raises:
-      UserError: The file cannot be read, is of another kind, or is truncated.
+      UserError: The file cannot be read, is of another kind, or holds less or far more than it
+        declares.
 
     Example:
       >>> import os, tempfile
@@ -91,24 +94,36 @@ def read_idx(path: str, rank: int) -> np.ndarray:
       [7, 2, 1]
     """
     try:
-        with (gzip.open if path.endswith(".gz") else open)(path, "rb") as file:
-            content = file.read()
-    except (OSError, EOFError) as error:
-        raise UserError(f"'{path}' cannot be read: {error}.") from error
-    header = 4 + 4 * rank
-    expected = struct.pack(">HBB", 0, _UNSIGNED_BYTE, rank)
-    if content[:4] != expected or len(content) < header:
+        with open_compressed(path) as file:
+            shape = _read_shape(path, file, rank)
+            size = math.prod(shape)
+            check_size(f"'{path}'", size, os.path.getsize(path))
+            content = file.read(size)
+            left_over = len(file.read(1))
+    except UserError:
+        raise
+    except DAMAGED as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"'{path}' cannot be read: {reason}.") from error
+    if len(content) < size or left_over:
+        follow = "more" if left_over else str(len(content))
+        raise UserError(
+            f"The header of '{path}' declares {'x'.join(map(str, shape))} bytes, but {follow} "
+            "follow."
+        )
+    return np.frombuffer(content, np.uint8).reshape(shape)
+
+
+def _read_shape(path: str, file: IO[bytes], rank: int) -> tuple[int, ...]:
+    """Reads the header of an IDX file."""
+    start, expected = file.read(4), struct.pack(">HBB", 0, _UNSIGNED_BYTE, rank)
+    sizes = file.read(4 * rank)
+    if start != expected or len(sizes) < 4 * rank:
         raise UserError(
             f"'{path}' is not an IDX file of bytes with {rank} dimensions: it begins with "
-            f"{content[:4].hex()} instead of {expected.hex()}."
+            f"{start.hex()} instead of {expected.hex()}."
         )
-    shape = struct.unpack(f">{rank}I", content[4:header])
-    if len(content) - header != np.prod(shape):
-        raise UserError(
-            f"The header of '{path}' declares {'x'.join(map(str, shape))} bytes, but "
-            f"{len(content) - header} follow."
-        )
-    return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+    return struct.unpack(f">{rank}I", sizes)
 
 
 def _find(folder: str, name: str) -> str | None:

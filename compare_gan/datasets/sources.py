@@ -7,6 +7,7 @@ example by its index yield the same examples as arrays, without it.
 from __future__ import annotations
 
 import abc
+import contextlib
 import dataclasses
 import functools
 import threading
@@ -92,6 +93,15 @@ class Source(abc.ABC):
         """
         import_tensorflow("Reading this data set with tf.data")
         return with_fixed_threads(self.training(layout, seed, labels)).as_numpy_iterator()
+
+    @contextlib.contextmanager
+    def broken_files_named(self) -> Iterator[None]:
+        """Training inside, if an image cannot be decoded, ends with the name of its file.
+
+        Raises:
+          UserError: A file cannot be decoded, which TensorFlow reports without its name.
+        """
+        yield
 
     @abc.abstractmethod
     def evaluation(

@@ -253,6 +253,7 @@ class CheckpointReader(contextlib.AbstractContextManager):
             if array.shape == shape and not any(first):
                 return array
             if value is None:
+                self._check_size(entry, math.prod(shape) * array.dtype.itemsize)
                 value = np.empty(shape, array.dtype)
             source, target = [], []
             for start, size, length in zip(first, part.shape, shape, strict=True):
@@ -260,6 +261,12 @@ class CheckpointReader(contextlib.AbstractContextManager):
                 source.append(slice(max(-start, 0), min(length - start, size)))
             value[tuple(target)] = array[tuple(source)]
         return np.empty(shape, dtype_of(entry.dtype)) if value is None else value
+
+    def _check_size(self, entry: Entry, size: int) -> None:
+        """Raises DamagedCheckpointError if the files of a variable cannot hold that many bytes."""
+        paths = (os.path.join(self._path, name) for name in {part.file for part in entry.parts})
+        if size > sum(os.path.getsize(path) for path in paths if os.path.exists(path)):
+            raise DamagedCheckpointError(self._path, f"{INDEX} declares more than there is")
 
     def _read_part(self, part: Part, dtype: np.dtype) -> np.ndarray:
         try:

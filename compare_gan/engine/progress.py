@@ -6,6 +6,8 @@ import time
 
 import tqdm
 
+from compare_gan.terminal import printable
+
 
 class ProgressLine:
     """A tqdm bar on a terminal, otherwise a line at most every 10 s.
@@ -25,7 +27,7 @@ class ProgressLine:
     _SECONDS_BETWEEN_LINES = 10.0
 
     def __init__(self, unit: str, first: int, last: int):
-        self._unit = unit
+        self._unit = unit = printable(unit, keep="")  # It may contain the name of a file.
         self._last = last
         self._start = (time.monotonic(), first)
         self._last_line = -math.inf

@@ -104,7 +104,7 @@ def _save_elsewhere(sampler: Sampler, discriminator: keras.Model | None, path: s
             json.dump(facts, file)
         environment = os.environ | {
             "KERAS_BACKEND": "tensorflow",
-            "PYTHONPATH": os.pathsep.join(sys.path),
+            "PYTHONPATH": os.pathsep.join(map(os.path.abspath, sys.path)),
             "CUDA_VISIBLE_DEVICES": "",  # JAX has the memory of the GPUs.
             "TF_CPP_MIN_LOG_LEVEL": "2",
         }
@@ -112,8 +112,10 @@ def _save_elsewhere(sampler: Sampler, discriminator: keras.Model | None, path: s
         # The modules of the layers register their classes.
         modules = {type(each).__module__ for n in networks.values() for each in n._flatten_layers()}
         imports = ", ".join(sorted(modules - {"__main__"} | {__name__}))
+        code = f"import {imports}; {__name__}.main()"
         done = subprocess.run(
-            [sys.executable, "-c", f"import {imports}; {__name__}.main()", folder, path],
+            [sys.executable, "-c", code, folder, os.path.abspath(path)],
+            cwd=folder,  # Python imports from there first.
             env=environment,
             capture_output=True,
             text=True,

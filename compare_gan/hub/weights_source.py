@@ -7,7 +7,6 @@ import contextlib
 import dataclasses
 import os
 import re
-import tarfile
 import tempfile
 from collections.abc import Container, Iterator
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -17,6 +16,7 @@ import numpy as np
 from compare_gan import paths
 from compare_gan.errors import UserError
 from compare_gan.startup import import_tensorflow
+from compare_gan.unpacking import DAMAGED, open_tar
 
 if TYPE_CHECKING:
     from tensorflow.core.protobuf import meta_graph_pb2
@@ -184,9 +184,11 @@ def _parse(message: _Message, path: str) -> _Message:
 def _unpack(path: str, folder: str) -> str:
     """Unpacks an archive into a folder; returns the directory of the module in it."""
     try:
-        with tarfile.open(path) as archive:
+        with open_tar(path) as archive:
             archive.extractall(folder, filter="data")  # Refuses paths that lead elsewhere.
-    except (tarfile.TarError, EOFError) as error:
+    except UserError:
+        raise
+    except DAMAGED as error:
         raise UserError(f"'{path}' cannot be unpacked: {error}") from error
     for parent, _, files in os.walk(folder):
         if _MODULE in files or "checkpoint" in files:

@@ -67,6 +67,7 @@ from compare_gan.damaged import DamagedFileError
 from compare_gan.datasets.label_files import write_label_file
 from compare_gan.datasets.labels import check_soft
 from compare_gan.errors import UserError, check_version
+from compare_gan.npz import check_npz
 
 MANIFEST, ARRAYS = "manifest.json", "labels.npz"
 # Sentence to log while another process holds a lock.
@@ -278,5 +279,10 @@ def write_arrays(path: str, arrays: Mapping[str, np.ndarray]) -> str:
 
 
 def read_arrays(path: str) -> Mapping[str, np.ndarray]:
-    """Opens a file that `write_arrays` wrote; each array is read when it is accessed."""
+    """Opens a file that `write_arrays` wrote; each array is read when it is accessed.
+
+    Raises:
+      UserError: It cannot be read, or holds less or far more than it declares.
+    """
+    check_npz(path)
     return np.load(path, allow_pickle=False)

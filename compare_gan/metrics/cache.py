@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from compare_gan import files
+from compare_gan import files, npz
 
 _log = logging.getLogger(__name__)
 
@@ -52,6 +52,7 @@ def _read(path: str, text: str) -> dict[str, np.ndarray] | None:
     if not os.path.exists(path):
         return None
     try:
+        npz.check_npz(path)
         with np.load(path, allow_pickle=False) as file:
             arrays = {name: file[name] for name in file.files}
         if str(arrays.pop(_KEY)) != text:

@@ -12,6 +12,7 @@ from compare_gan.errors import UserError
 from compare_gan.evaluation import comparison
 from compare_gan.evaluation.evaluate import evaluate_generator
 from compare_gan.evaluation.results import ResultRow, format_scores
+from compare_gan.terminal import printable
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.run_dir import RunDir
 from compare_gan.training.trainer import Trainer, make_strategy
@@ -96,7 +97,7 @@ def evaluate_checkpoints(
             _log.warning("%s It is not scored.", error)
             continue
         results.add([row], known)
-        print(format_scores([row]))
+        print(printable(format_scores([row])))
         scored.append(path)
     if scored:
         rows = results.read()

@@ -243,19 +243,25 @@ class RunDir:
         )
 
     def load(
-        self, checkpoint: str | int | None = None, use_ema: bool = True
+        self,
+        checkpoint: str | int | None = None,
+        use_ema: bool = True,
+        allow_imports: Sequence[str] = (),
     ) -> restored.RestoredModel:
         """Rebuilds the trained model from this directory alone; reads no training data.
 
         Args:
           checkpoint: A step, a path, or None for the newest.
           use_ema: Use the averaged generator weights if the run has them.
+          allow_imports: Modules that the config of the run may import though they are not
+            installed; modules that have been imported before may always be named.
 
         Raises:
-          UserError: The directory or the checkpoint is missing, or they do not match.
+          UserError: The directory or the checkpoint is missing, they do not match, or the config
+            imports a module that is not allowed.
         """
         with config.bindings_kept():
-            config.parse([self.config])
+            config.parse([self.config], allow_imports=allow_imports)
             return self.restore(restored.ModelOptions.from_gin(), checkpoint, use_ema)
 
     def restore(

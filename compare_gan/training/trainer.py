@@ -141,15 +141,16 @@ class Trainer:
                     self.step,
                 )
                 return
-            engine.fit(
-                self.loop,
-                self.checkpoints,
-                [Recorder(self.experiment, self.state, self.run)],
-                last_step=options.training_steps,
-                steps_per_call=run_config.iterations_per_loop,
-                save_every=run_config.save_checkpoints_steps,
-                save_first=True,
-            )
+            with self.experiment.dataset.source.broken_files_named():
+                engine.fit(
+                    self.loop,
+                    self.checkpoints,
+                    [Recorder(self.experiment, self.state, self.run)],
+                    last_step=options.training_steps,
+                    steps_per_call=run_config.iterations_per_loop,
+                    save_every=run_config.save_checkpoints_steps,
+                    save_first=True,
+                )
 
     def _provide_labels(self) -> None:
         # Checked before the inference, which may take long, and again when the hash is known.

@@ -10,6 +10,8 @@ from typing import IO, TypeVar
 import numpy as np
 from PIL import Image
 
+from compare_gan.datasets.image_headers import open_image
+
 EXTENSIONS = (
     ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm",
 )  # fmt: skip
@@ -132,12 +134,10 @@ def threads() -> int:
 
 def _read(open_file: Open, use: Callable[[Image.Image], _T]) -> _T:
     try:
-        with open_file() as file, Image.open(file) as image:
+        with open_file() as file, open_image(file) as image:
             return use(image)
     except Exception as error:  # Pillow raises many kinds for damaged image_files.
         reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
-        if isinstance(error, Image.UnidentifiedImageError):
-            reason = "it is of no known format"  # Pillow's text names an object in memory.
         raise BrokenImageError(reason) from error
 
 

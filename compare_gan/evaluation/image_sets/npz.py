@@ -5,6 +5,7 @@ Nothing is unpickled.
 
 import contextlib
 import dataclasses
+import os
 import shutil
 import struct
 import tempfile
@@ -14,8 +15,9 @@ from typing import IO, Any, ClassVar
 
 import numpy as np
 
-from compare_gan import files
+from compare_gan import files, npz
 from compare_gan.errors import UserError
+from compare_gan.unpacking import DAMAGED, open_zip
 
 IMAGES = ("images", "arr_0", "samples")
 
@@ -76,10 +78,10 @@ def open_npz(path: str) -> GivenStatistics | tuple[np.ndarray, np.ndarray | None
       temporary file first), and the labels or None; or the statistics.
 
     Raises:
-      UserError: The file holds neither, or Python objects.
+      UserError: The file holds neither, Python objects, or less or far more than it declares.
       zipfile.BadZipFile: It is not an .npz file.
     """
-    with zipfile.ZipFile(path) as archive:
+    with open_zip(path) as archive:
         keys = [name.removesuffix(".npy") for name in archive.namelist()]
         key = next((key for key in IMAGES if key in keys), None)
         if key is not None:
@@ -105,33 +107,33 @@ def _statistics(path: str, mean: np.ndarray, covariance: np.ndarray) -> GivenSta
 
 def _map(path: str, archive: zipfile.ZipFile, key: str) -> np.ndarray:
     """One array of the file, read when it is accessed."""
-    with _opened(path, archive, key) as file:
-        try:
-            version = np.lib.format.read_magic(file)
-            read = np.lib.format.read_array_header_1_0
-            read = read if version == (1, 0) else np.lib.format.read_array_header_2_0
-            shape, fortran, dtype = read(file)
-        except ValueError as error:
-            raise UserError(f"'{key}' of '{path}' is not an array: {error}.") from error
-        if dtype.hasobject:
-            raise UserError(f"'{key}' of '{path}' holds Python objects, which are not read.")
+    entry = archive.getinfo(f"{key}.npy")
+    with _opened(path, archive, entry) as file:
+        start = file.tell()
+        shape, fortran, dtype, size = npz.read_header(path, key, file, entry.file_size, start)
         if 0 in shape:
             return np.empty(shape, dtype)
-        return np.memmap(file, dtype, "r", file.tell(), shape, "F" if fortran else "C")
+        return np.memmap(file, dtype, "r", start + size, shape, "F" if fortran else "C")
 
 
 @contextlib.contextmanager
-def _opened(path: str, archive: zipfile.ZipFile, key: str) -> Iterator[IO[bytes]]:
+def _opened(path: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
     """A file of its own on disk, positioned where the array begins."""
-    info = archive.getinfo(f"{key}.npy")
-    if info.compress_type == zipfile.ZIP_STORED:
+    if entry.compress_type == zipfile.ZIP_STORED:
         with open(path, "rb") as file:
-            file.seek(info.header_offset + 26)  # The lengths of two fields before the array.
-            file.seek(sum(struct.unpack("<HH", file.read(4))), 1)
+            file.seek(entry.header_offset + 26)  # The lengths of two fields before the array.
+            lengths = file.read(4)
+            start = entry.header_offset + 30 + sum(struct.unpack("<HH", lengths.ljust(4, b"\0")))
+            if start + entry.file_size > os.path.getsize(path):
+                raise UserError(f"'{path}' is damaged: '{entry.filename}' ends beyond its end.")
+            file.seek(start)
             yield file
         return
     with tempfile.TemporaryFile() as file:
-        with archive.open(info) as member:
-            shutil.copyfileobj(member, file, 1 << 20)
+        try:
+            with archive.open(entry) as member:
+                shutil.copyfileobj(member, file, 1 << 20)
+        except DAMAGED as error:
+            raise UserError(f"'{entry.filename}' in '{path}' cannot be read: {error}.") from error
         file.seek(0)
         yield file

@@ -19,6 +19,7 @@ from compare_gan.evaluation.image_sets import image_files
 from compare_gan.evaluation.image_sets.npz import GivenStatistics, open_npz
 from compare_gan.evaluation.image_sets.sets import ImageSet, IndexedImages
 from compare_gan.evaluation.image_sets.split import SplitImages
+from compare_gan.unpacking import open_zip
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +89,7 @@ def _from_file(path: str, on_error: str, progress: bool) -> ImageSet | GivenStat
                 return opened
             images, labels = opened
             return _indexed(path, images, labels)
-        archive = zipfile.ZipFile(path)
+        archive = open_zip(path)
     except zipfile.BadZipFile as error:
         known = "a folder, a .zip, an .npz or the name of a data set"
         raise UserError(f"'{path}' cannot be read ({error}): {known} is needed.") from error

@@ -19,6 +19,7 @@ from compare_gan.metrics.extractors.torch_file import read_torch_tensors
 from compare_gan.metrics.extractors.weights import arrays_hash
 from compare_gan.startup import import_tensorflow
 from compare_gan.types import Tensor
+from compare_gan.unpacking import DAMAGED, check_size, open_tar
 
 SIZE = 299
 NUM_FEATURES, NUM_CLASSES = 2048, 1008
@@ -247,8 +248,9 @@ def load_inception_2015(path: str, logit_bias: bool = True) -> tuple[keras.Model
         raise UserError(
             f"'{path}' is not the Inception of 2015: it has no {error.args[0]!r}."
         ) from error
-    except ValueError as error:  # Includes UserError.
-        raise UserError(f"'{path}' is not the Inception of 2015: {error}.") from error
+    except DAMAGED as error:  # Includes UserError.
+        reason = getattr(error, "strerror", None) or str(error).rstrip(".")
+        raise UserError(f"'{path}' is not the Inception of 2015: {reason}.") from error
     arrays = [array for name in sorted(convolutions) for array in convolutions[name].arrays()]
     return model, arrays_hash([*arrays, *dense])
 
@@ -304,9 +306,10 @@ def _graph_bytes(path: str) -> bytes:
     if not tarfile.is_tarfile(path):
         with open(path, "rb") as file:
             return file.read()
-    with tarfile.open(path) as archive:
+    with open_tar(path) as archive:
         for member in archive:
             content = archive.extractfile(member) if member.isfile() else None
             if os.path.basename(member.name) == GRAPH and content is not None:
+                check_size(f"'{GRAPH}' in it", member.size, os.path.getsize(path))
                 return content.read()
     raise UserError(f"it does not contain {GRAPH}")

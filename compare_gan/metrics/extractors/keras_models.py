@@ -4,6 +4,7 @@ import inspect
 import os
 import re
 import sys
+import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,6 +15,7 @@ from compare_gan.errors import UserError, unknown_name
 from compare_gan.metrics.extractors import model_io, resizing, weights
 from compare_gan.metrics.extractors.keras_graph import graph_text
 from compare_gan.types import Tensor
+from compare_gan.unpacking import open_zip
 
 _APPLICATION = "ResNet50"
 
@@ -214,6 +216,8 @@ def _lasting_name(model: keras.Model, operation: keras.Operation) -> str | int:
 def _load_keras(path: str) -> keras.Model:
     path = weights.given_file(path, "keras_model.path")
     try:
+        if zipfile.is_zipfile(path):
+            open_zip(path).close()  # Checks the sizes that it declares.
         return keras.saving.load_model(path, compile=False)
     except Exception as error:  # Damaged files and unknown layers raise many kinds of errors.
         first = str(error).strip().split("\n", 1)[0]

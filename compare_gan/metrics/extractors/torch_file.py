@@ -11,6 +11,7 @@ only values that are known to be names or numbers are printed or hashed.
 import dataclasses
 import io
 import math
+import os
 import pickletools
 import struct
 import zipfile
@@ -20,6 +21,7 @@ from typing import Any, BinaryIO
 import numpy as np
 
 from compare_gan.errors import UserError
+from compare_gan.unpacking import check_zip
 
 _MAGIC = 0x1950A86A20F9469CFC6C  # Start of the files of PyTorch before 1.6.
 _VERSION = 1001
@@ -91,6 +93,7 @@ def read_torch_tensors(path: str) -> dict[str, np.ndarray]:
 
     Example:
       >>> from compare_gan.errors import UserError
+    from compare_gan.unpacking import check_zip
       >>> from compare_gan.metrics.extractors.torch_file import read_torch_tensors
       >>> try:
       ...     read_torch_tensors("missing.pth")
@@ -109,6 +112,8 @@ def read_torch_tensors(path: str) -> dict[str, np.ndarray]:
             f"'{path}' is refused: a file of weights may contain only names and tensors, received "
             f"{error}."
         ) from error
+    except UserError:
+        raise
     except OSError as error:
         raise UserError(f"'{path}' cannot be read: {error.strerror or error}.") from error
     except Exception as error:  # A damaged file may cause any error.
@@ -117,6 +122,7 @@ def read_torch_tensors(path: str) -> dict[str, np.ndarray]:
 
 def _read_zip(file: BinaryIO) -> tuple[Any, dict[str, bytes]]:
     with zipfile.ZipFile(file) as archive:
+        check_zip(file.name, archive)
         entries = {info.filename: info for info in archive.infolist()}
         # PyTorch does not compress files: a compressed entry may become huge.
         if any(info.compress_type != zipfile.ZIP_STORED for info in entries.values()):
@@ -149,9 +155,12 @@ def _read_legacy(file: BinaryIO) -> tuple[Any, dict[str, bytes]]:
         if _of_type(key, str) not in known:
             raise _RefusedError(f"numbers '{key}' without a tensor")
         (count,) = struct.unpack("<q", file.read(8))
+        size = count * known[key].dtype.itemsize
         if count != known[key].count:
             raise ValueError(f"it contains {count} of {known[key].count} numbers")
-        storages[key] = file.read(count * known[key].dtype.itemsize)
+        if size > os.path.getsize(file.name):  # So much memory would be taken to read it.
+            raise ValueError(f"it does not contain {count} numbers")
+        storages[key] = file.read(size)
     return tensors, storages
 
 

@@ -1,0 +1,86 @@
+"""Headers of the arrays in `.npz` files, compared with the sizes of their files. No pickles."""
+
+import math
+from typing import IO, Any, NamedTuple
+
+import numpy as np
+
+from compare_gan.errors import UserError
+from compare_gan.unpacking import DAMAGED, open_zip
+
+
+class Header(NamedTuple):
+    """The description of an array in a file.
+
+    Attributes:
+      shape: Shape of the array.
+      fortran: Whether the first axis varies fastest.
+      dtype: Dtype, without Python objects.
+      size: Number of bytes before the numbers.
+    """
+
+    shape: tuple[int, ...]
+    fortran: bool
+    dtype: np.dtype[Any]
+    size: int
+
+
+def read_header(path: str, key: str, file: IO[bytes], declared: int, start: int = 0) -> Header:
+    """Reads the header of an array and checks that its file has the numbers that it declares.
+
+    Args:
+      path: Path of the `.npz` file, for messages.
+      key: Name of the array.
+      file: A file, at the place where that of the array begins.
+      declared: Number of bytes of the array's file.
+      start: That place.
+
+    Raises:
+      UserError: It is no array, or one of Python objects or of another size.
+    """
+    try:
+        version = np.lib.format.read_magic(file)
+        first = version == (1, 0)
+        read = np.lib.format.read_array_header_1_0 if first else np.lib.format.read_array_header_2_0
+        shape, fortran, dtype = read(file)
+        size = file.tell() - start
+    except DAMAGED as error:
+        raise UserError(f"'{key}' of '{path}' is not an array: {error}.") from error
+    if dtype.hasobject:
+        raise UserError(f"'{key}' of '{path}' holds Python objects, which are not read.")
+    needed = size + math.prod(shape) * dtype.itemsize
+    if needed != declared or min(shape, default=0) < 0:
+        raise UserError(
+            f"'{key}' of '{path}' is refused: {dtype} {list(shape)} takes {needed:,} bytes, but "
+            f"there are {declared:,}."
+        )
+    return Header(shape, fortran, dtype, size)
+
+
+def check_npz(path: str) -> None:
+    """Raises UserError unless all arrays of an `.npz` file have the sizes that they declare.
+
+    No numbers are read.
+
+    Args:
+      path: Path of the file.
+
+    Example:
+      >>> import os, tempfile
+      >>> import numpy as np
+      >>> from compare_gan.npz import check_npz
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = os.path.join(folder, "a.npz")
+      ...     np.savez_compressed(path, a=np.zeros(3))
+      ...     check_npz(path)
+    """
+    try:
+        with open_zip(path) as archive:
+            for entry in archive.infolist():
+                with archive.open(entry) as file:
+                    read_header(path, entry.filename.removesuffix(".npy"), file, entry.file_size)
+    except UserError:
+        raise
+    except DAMAGED as error:
+        reason = getattr(error, "strerror", None) or error
+        raise UserError(f"'{path}' cannot be read: {reason}.") from error
