@@ -95,7 +95,7 @@ def host() -> str:
 def is_alive(pid: int) -> bool:
     """Whether a process with this number exists on this machine.
 
-    Processes of other containers are not seen.
+    Processes of other containers are not seen. Numbers that no process can have are not alive.
 
     Example:
       >>> import os
@@ -103,9 +103,11 @@ def is_alive(pid: int) -> bool:
       >>> locks.is_alive(os.getpid())
       True
     """
+    if pid < 1:  # `kill` would take it for a group of processes.
+        return False
     try:
         os.kill(pid, 0)
-    except ProcessLookupError:
+    except (ProcessLookupError, OverflowError):
         return False
     except OSError:  # It is another user's.
         return True

@@ -40,6 +40,11 @@ _MODES = ("train", "eval_after_train", "continuous_eval")
     is_flag=True,
     help="Only print the resolved config, parameter counts and estimated memory.",
 )
+@click.option(
+    "--allow_config_change",
+    is_flag=True,
+    help="Go on with a run although its architecture, data, seed, … were others.",
+)
 def train(
     model_dir: str | None,
     gin_configs: tuple[str, ...],
@@ -51,10 +56,12 @@ def train(
     score_filename: str,
     mode: str,
     dry_run: bool,
+    allow_config_change: bool,
 ) -> None:
     """Train from a gin config, then evaluate.
 
     A run that is started again with the same --model_dir resumes from its newest checkpoint.
+    Learning rates, batch size, steps and periods may be others then.
     `compare_gan configs` lists the configs that --gin_config takes by name.
     """
     start_engine()
@@ -79,7 +86,7 @@ def train(
         every_steps=eval_every_steps,
         score_filename=score_filename,
     )
-    modes.run(mode, experiment, RunDir(model_dir), evaluation)
+    modes.run(mode, experiment, RunDir(model_dir), evaluation, allow_config_change)
 
 
 @click.command()

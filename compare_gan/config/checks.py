@@ -98,24 +98,45 @@ def _resolved(value: Any) -> Any:
 
 def _allowed_types(selector: str, name: str, options_of_others: type | None) -> set[Any]:
     """The plain types (and Schedule) of a parameter's annotation; empty if it has other types."""
-    part = gin_internals.part(selector)
+    parameter = find_parameter(gin_internals.part(selector), name, options_of_others)
+    if parameter is None:
+        return set()
+    annotation = parameter.annotation
+    union = typing.get_origin(annotation) in (types.UnionType, typing.Union)
+    allowed = set(typing.get_args(annotation)) if union else {annotation}
+    return allowed if allowed <= {*_TYPES, Schedule} else set()
+
+
+def find_parameter(
+    part: Any, name: str, options_of_others: type | None = None
+) -> inspect.Parameter | None:
+    """A parameter of a part, which a class may take for one of its bases; None if it has none.
+
+    Args:
+      part: Function or class, without gin's wrapper.
+      name: Name of the parameter.
+      options_of_others: See `check_bindings`.
+
+    Example:
+      >>> from compare_gan.config.checks import find_parameter
+      >>> from compare_gan.penalties import R1
+      >>> find_parameter(R1, "interval").default
+      1
+    """
     bases = [b for b in part.__mro__ if "__init__" in vars(b)] if inspect.isclass(part) else [part]
     if options_of_others and name in getattr(part, "options_of_others", ()):
         bases = [options_of_others]
     for base in bases:
         parameter = inspect.signature(base).parameters.get(name)
         if parameter is not None:
-            annotation = parameter.annotation
-            union = typing.get_origin(annotation) in (types.UnionType, typing.Union)
-            allowed = set(typing.get_args(annotation)) if union else {annotation}
-            return allowed if allowed <= {*_TYPES, Schedule} else set()
-    return set()
+            return parameter
+    return None
 
 
 def _is_gan(selector: str) -> bool:
     part = gin_internals.part(selector)
     bases = inspect.getmro(part) if inspect.isclass(part) else ()
-    return any("gan" in _kinds(base) for base in bases)
+    return any("gan" in kinds_of(base) for base in bases)
 
 
 def _check_type(key: str, allowed: set[Any], value: Any) -> None:
@@ -141,7 +162,7 @@ def _check_part(key: str, kind: str, value: Any) -> None:
             registry.get(kind, value)
         return
     if gin_internals.is_reference(value):
-        kinds = _kinds(gin_internals.referenced_part(value))
+        kinds = kinds_of(gin_internals.referenced_part(value))
         if kind in kinds or _is_users_own(value):
             is_class = inspect.isclass(gin_internals.referenced_part(value))
             if kind == "schedule" and is_class and not gin_internals.is_call(value):
@@ -169,11 +190,19 @@ def _is_users_own(reference: Any) -> bool:
     """Whether a reference is to a part that is neither registered nor in this library."""
     part = gin_internals.referenced_part(reference)
     module = getattr(part, "__module__", None) or ""
-    return not _kinds(part) and module.split(".")[0] != "compare_gan"
+    return not kinds_of(part) and module.split(".")[0] != "compare_gan"
 
 
-def _kinds(part: Any) -> list[str]:
-    """The kinds under which a function or class, without gin's wrapper, is registered."""
+def kinds_of(part: Any) -> list[str]:
+    """The kinds under which a function or class, without gin's wrapper, is registered.
+
+    Example:
+      >>> import inspect
+      >>> from compare_gan.config.checks import kinds_of
+      >>> from compare_gan.losses import hinge
+      >>> kinds_of(inspect.unwrap(hinge))
+      ['loss']
+    """
     return [
         kind
         for kind in registry.kinds()

@@ -3,7 +3,7 @@
 import functools
 import logging
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -60,6 +60,9 @@ class Checkpoints:
       folder: The folder of the checkpoints; made when one is saved. One training at a time may
         save there.
       keep_max: The number of newest checkpoints to keep; None = all.
+      before_saving: Called before anything is written; an error that it raises prevents that.
+      on_missing: Called with the names of the variables that a restored checkpoint lacks, which
+        keep their values; None = a checkpoint must not lack any.
 
     Example:
       >>> import keras, tempfile, types
@@ -76,8 +79,17 @@ class Checkpoints:
       (7, 7)
     """
 
-    def __init__(self, state: State, folder: str, keep_max: int | None = None):
+    def __init__(
+        self,
+        state: State,
+        folder: str,
+        keep_max: int | None = None,
+        before_saving: Callable[[], None] = lambda: None,
+        on_missing: Callable[[Sequence[str]], None] | None = None,
+    ):
+        self._on_missing = on_missing
         self._folder = folder
+        self._before_saving = before_saving
         self._step = state.step
         self._variables = dict(state.variables())
         # The step and path that the state was last saved to or restored from.
@@ -106,6 +118,7 @@ class Checkpoints:
           OSError: The save before could not be written.
         """
         self.wait()
+        self._before_saving()
         step = self.step
         if self._current is None or self._current[0] != step:
             # A damaged checkpoint of this step, from before a restart, is written anew.
@@ -158,17 +171,20 @@ class Checkpoints:
           UserError: There are checkpoints and none can be read, or they are of another model.
         """
         self.wait()
-        paths = list_checkpoints(self._folder)
-        for path in reversed(paths):
+        damaged: set[str] = set()
+        while paths := [p for p in list_checkpoints(self._folder) if p not in damaged]:
             try:
-                self.restore(path)
+                self.restore(paths[-1])
             except DamagedCheckpointError as error:
-                _log.warning("%s Falling back to the one before.", error)
+                # A training may have removed it meanwhile, after saving a newer one.
+                if paths[-1] in list_checkpoints(self._folder):
+                    _log.warning("%s Falling back to the one before.", error)
+                    damaged.add(paths[-1])
                 continue
-            return path
-        if paths:
+            return paths[-1]
+        if damaged:
             raise UserError(
-                f"None of the {len(paths)} checkpoints in '{self._folder}' can be read."
+                f"None of the {len(damaged)} checkpoints in '{self._folder}' can be read."
             )
         return None
 
@@ -184,14 +200,26 @@ class Checkpoints:
         self.wait()
         newest = self._newest_step()
         with _open(path) as reader:
-            for name, variable in self._variables.items():
+            restored, missing = dict(self._variables), []
+            if self._on_missing is not None:
+                missing = [name for name in restored if name not in reader.variables]
+                restored = {name: v for name, v in restored.items() if name not in missing}
+            for name, variable in restored.items():
                 _check(path, reader, name, variable)
             values = {}
-            for name, variable in self._variables.items():
+            for name, variable in restored.items():
                 convert = functools.partial(_converted, path, name, _dtype(variable))
                 values[name] = load(reader, name, variable, convert)
-        for name, variable in self._variables.items():
+        for name, variable in restored.items():
             variable.assign(values.pop(name))
+        if missing and self._on_missing is not None:
+            _log.warning(
+                "Checkpoint '%s' lacks %d variables, which begin anew: %s.",
+                path,
+                len(missing),
+                ", ".join(missing[:3]) + (", …" if len(missing) > 3 else ""),
+            )
+            self._on_missing(missing)
         self._current, self._newest = (self.step, path), newest
 
     def _newest_step(self) -> int:

@@ -39,6 +39,8 @@ class ResultRow:
       protocol_name: Name of the protocol that they were measured by; empty if by none.
       training_labels: Description of the inferred labels that the generator was trained on (see
         `labels.files`); None without any.
+      config: File, in the run directory, with the config that the checkpoint comes from; empty for
+        images from elsewhere and in older rows.
       fake_hash: Hash of the scored images, in any order; empty for those of a generator. Neither
         this nor `pictures` is written to files or compared.
       pictures: Pictures that metrics have drawn, by the names of scores.
@@ -58,6 +60,7 @@ class ResultRow:
     metrics: Sequence[str] = ()
     protocol_name: str = ""
     training_labels: Mapping[str, object] | None = None
+    config: str = ""
     fake_hash: str = dataclasses.field(default="", compare=False)
     pictures: Mapping[str, PIL.Image.Image] = dataclasses.field(
         default_factory=dict, compare=False, repr=False
@@ -73,6 +76,7 @@ class ResultRow:
                 "metrics": self.metrics,
                 "protocol_name": self.protocol_name,
                 "training_labels": self.training_labels,
+                "config": self.config,
             }
         )
 
@@ -107,6 +111,7 @@ class ResultRow:
             tuple(row.get("metrics", ())),
             row.get("protocol_name", ""),
             upgrade_training_labels(row.get("training_labels"), f"training_labels in {name}"),
+            row.get("config", ""),
         )
 
 

@@ -123,4 +123,6 @@ def _table_line(row: ResultRow) -> dict[str, object]:
         line[name] = json.dumps(value) if isinstance(value, (dict, list, tuple)) else value
     if row.training_labels:
         line["training_labels"] = json.dumps(row.training_labels)
+    if row.config:
+        line["config"] = row.config
     return line

@@ -4,17 +4,21 @@ import contextlib
 import dataclasses
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 from compare_gan import engine
+from compare_gan.config import bindings_kept, parse
 from compare_gan.engine import DamagedCheckpointError, step_of
 from compare_gan.errors import UserError
 from compare_gan.evaluation import comparison
 from compare_gan.evaluation.evaluate import evaluate_generator
 from compare_gan.evaluation.results import ResultRow, format_scores
 from compare_gan.terminal import printable
+from compare_gan.training.config_history import NEWEST
 from compare_gan.training.experiment import Experiment
-from compare_gan.training.run_dir import RunDir
+from compare_gan.training.restored import RestoredModel
+from compare_gan.training.run_dir import RunDir, listed
+from compare_gan.training.run_options import Options
 from compare_gan.training.trainer import Trainer, make_strategy
 from compare_gan.version import code_version
 
@@ -42,7 +46,13 @@ class EvaluationPlan:
         return step == last_step or (step > 0 and step % self.every_steps == 0)
 
 
-def run(mode: str, experiment: Experiment, run_dir: RunDir, plan: EvaluationPlan) -> None:
+def run(
+    mode: str,
+    experiment: Experiment,
+    run_dir: RunDir,
+    plan: EvaluationPlan,
+    allow_config_change: bool = False,
+) -> None:
     """Trains, trains and evaluates, or evaluates the run of another process.
 
     Args:
@@ -50,6 +60,7 @@ def run(mode: str, experiment: Experiment, run_dir: RunDir, plan: EvaluationPlan
       experiment: The experiment.
       run_dir: The directory of the run.
       plan: Choice of the checkpoints to evaluate.
+      allow_config_change: See `Trainer`.
 
     Raises:
       UserError: Another process trains in the directory; see also `Trainer`.
@@ -59,7 +70,8 @@ def run(mode: str, experiment: Experiment, run_dir: RunDir, plan: EvaluationPlan
         if mode == "continuous_eval":
             _evaluate_continuously(experiment, run_dir, plan)
         else:
-            _train(experiment, run_dir, plan, evaluate=mode == "eval_after_train")
+            evaluate = mode == "eval_after_train"
+            _train(experiment, run_dir, plan, evaluate, allow_config_change)
 
 
 def evaluate_checkpoints(
@@ -76,7 +88,8 @@ def evaluate_checkpoints(
       run_dir: The directory of the run.
       paths: Checkpoints; None is the newest readable one.
       plan: Number of evaluations of each, and the name of the table.
-      skip_damaged: Whether to skip, with a warning, checkpoints that cannot be read.
+      skip_damaged: Whether to skip, with a warning, checkpoints that cannot be read or that the
+        training removes meanwhile.
 
     Returns:
       The paths of the scored checkpoints.
@@ -91,10 +104,18 @@ def evaluate_checkpoints(
         try:
             with experiment.bindings.active():
                 row = _measure(experiment, run_dir, path, plan)
-        except DamagedCheckpointError as error:
-            if not skip_damaged:
+        except UserError as error:
+            removed = path is not None and path not in run_dir.list_checkpoints()
+            if not skip_damaged or not (removed or isinstance(error, DamagedCheckpointError)):
                 raise
-            _log.warning("%s It is not scored.", error)
+            if removed:
+                _log.warning(
+                    "Checkpoint '%s' was removed before it was scored: a larger "
+                    "run_config.keep_checkpoint_max keeps more.",
+                    path,
+                )
+            else:
+                _log.warning("%s It is not scored.", error)
             continue
         results.add([row], known)
         print(printable(format_scores([row])))
@@ -110,7 +131,7 @@ def evaluate_checkpoints(
 def _measure(
     experiment: Experiment, run_dir: RunDir, path: str | None, plan: EvaluationPlan
 ) -> ResultRow:
-    model = run_dir.restore(experiment.model_options, path)
+    model = _restored(experiment, run_dir, path)
     row = evaluate_generator(
         model.sampler,
         experiment.dataset,
@@ -121,26 +142,63 @@ def _measure(
         discriminator=model.state.gan.discriminator,
         pictures_dir=run_dir.pictures,
     )
-    return dataclasses.replace(row, training_labels=run_dir.training_labels())
+    return dataclasses.replace(
+        row,
+        training_labels=run_dir.training_labels(),
+        config=run_dir.configs.name_of(model.step),
+    )
 
 
-def _train(experiment: Experiment, run_dir: RunDir, plan: EvaluationPlan, evaluate: bool) -> None:
+def _restored(experiment: Experiment, run_dir: RunDir, path: str | None) -> RestoredModel:
+    """The model of a checkpoint, from the config that it comes from if the run had several."""
+    options, config = experiment.model_options, run_dir.config_of(path)
+    if config == run_dir.config:
+        return run_dir.restore(options, path)
+    with bindings_kept():
+        parse([config], allow_imports=())  # Modules that have been imported may be named.
+        return run_dir.restore(dataclasses.replace(options, options=Options.from_gin()), path)
+
+
+def _train(
+    experiment: Experiment,
+    run_dir: RunDir,
+    plan: EvaluationPlan,
+    evaluate: bool,
+    allow_config_change: bool,
+) -> None:
     # As the trainer does, but before the lock, which makes the directory.
-    run_dir.refuse_unsuitable(experiment.config_text)
+    run_dir.refuse_unsuitable(experiment.config_text, allow_config_change)
     strategy = make_strategy(experiment.run_config)
     is_chief = engine.is_chief(strategy)
-    with run_dir.lock if is_chief else contextlib.nullcontext():
-        trainer = Trainer(experiment, run_dir, strategy)
+    with _lock(run_dir, strategy):
+        trainer = Trainer(experiment, run_dir, strategy, allow_config_change)
         if evaluate:
             # Mistakes in the evaluation are reported before the training, not after it.
             experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
             run_dir.results().read()
         trainer.train()
     if evaluate and is_chief:
-        paths = _selected(run_dir.list_checkpoints(), experiment, plan)
-        paths = _not_scored(paths, run_dir.results().read(), experiment, plan)
-        evaluate_checkpoints(experiment, run_dir, paths, plan, skip_damaged=True)
+        paths = _selected(run_dir, experiment, plan)
+        unscored = _unscored(paths, experiment, run_dir, plan)
+        evaluate_checkpoints(experiment, run_dir, unscored, plan, skip_damaged=True)
         run_dir.results(plan.score_filename).add([])  # Complete again after a kill.
+
+
+@contextlib.contextmanager
+def _lock(run_dir: RunDir, strategy: engine.Strategy) -> Iterator[None]:
+    """Locks the directory; if the first worker cannot, all workers end, and none waits for it."""
+    with contextlib.ExitStack() as stack:
+        refusal: Exception | None = None
+        if engine.is_chief(strategy):
+            try:
+                stack.enter_context(run_dir.lock)
+            except (UserError, OSError) as error:
+                refusal = error
+        if engine.agree_on(int(refusal is not None), strategy):
+            raise refusal or UserError(
+                "Another process of this run has failed, so this one ends too."
+            )
+        yield
 
 
 def _evaluate_continuously(experiment: Experiment, run_dir: RunDir, plan: EvaluationPlan) -> None:
@@ -151,13 +209,17 @@ def _evaluate_continuously(experiment: Experiment, run_dir: RunDir, plan: Evalua
     done: set[str | None] = set()
     while True:
         diverged = run_dir.diverged
-        found = _selected(run_dir.list_checkpoints(), experiment, plan)
-        found = [path for path in found if path not in done]
-        new = _not_scored(found, run_dir.results().read(), experiment, plan)
+        present = run_dir.list_checkpoints()
+        ended = bool(present) and step_of(present[-1]) >= experiment.options.training_steps
+        selected = _selected(run_dir, experiment, plan, quiet=not ended)
+        found = [path for path in selected if path not in done]
+        tried: list[str] = []
+        unscored = _unscored(found, experiment, run_dir, plan, tried)
         # A checkpoint that cannot be read may be half written: the next round tries it again.
-        scored = evaluate_checkpoints(experiment, run_dir, new, plan, skip_damaged=True)
-        done.update(set(found) - set(new), scored)
-        if any(step_of(path) == experiment.options.training_steps for path in done if path):
+        scored = evaluate_checkpoints(experiment, run_dir, unscored, plan, skip_damaged=True)
+        done.update(set(found) - set(tried), scored)
+        # The last one may be beyond `training_steps`, if the run was continued meanwhile.
+        if ended and done >= set(selected[-1:]):
             return
         if diverged:
             raise UserError(f"The run in '{run_dir}' has diverged; nothing more will come.")
@@ -166,25 +228,56 @@ def _evaluate_continuously(experiment: Experiment, run_dir: RunDir, plan: Evalua
             time.sleep(_POLL_SECONDS)
 
 
-def _selected(paths: list[str], experiment: Experiment, plan: EvaluationPlan) -> list[str]:
-    last = experiment.options.training_steps
-    return [path for path in paths if plan.selects(step_of(path), last)]
-
-
-def _not_scored(
-    paths: list[str], rows: list[ResultRow], experiment: Experiment, plan: EvaluationPlan
+def _selected(
+    run_dir: RunDir, experiment: Experiment, plan: EvaluationPlan, quiet: bool = False
 ) -> list[str]:
-    """The checkpoints without a row that has the provenance of an evaluation now."""
-    steps = {step_of(path) for path in paths}
-    scored = {
-        row.step
-        for row in rows
-        if row.step in steps
-        and experiment.evaluation.matches(
-            row, experiment.dataset, experiment.eval_latents, plan.averaging_runs
+    """The checkpoints to evaluate; unless `quiet`, the log says why there are none."""
+    last, paths = experiment.options.training_steps, run_dir.list_checkpoints()
+    selected = [path for path in paths if plan.selects(step_of(path), last)]
+    if not selected and not quiet:
+        _log.warning(
+            "Nothing is scored: of the checkpoints in '%s' (%s) none is at a multiple of "
+            "--eval_every_steps, %d, or at options.training_steps, %d; `compare_gan eval` scores "
+            "any of them.",
+            run_dir,
+            listed([step_of(path) for path in paths]),
+            plan.every_steps,
+            last,
         )
-    }
+    return selected
+
+
+def _unscored(
+    paths: Iterable[str],
+    experiment: Experiment,
+    run_dir: RunDir,
+    plan: EvaluationPlan,
+    tried: list[str] | None = None,
+) -> Iterator[str]:
+    """The checkpoints without a row that has the provenance of an evaluation now.
+
+    Each is looked up when its turn comes: another process may have scored it meanwhile.
+
+    Args:
+      paths: Checkpoints.
+      experiment: The experiment that was trained.
+      run_dir: The directory of the run.
+      plan: Number of evaluations of each.
+      tried: List to which each of them is added.
+    """
     for path in paths:
-        if step_of(path) in scored:
-            _log.info("Step %d has been scored already.", step_of(path))
-    return [path for path in paths if step_of(path) not in scored]
+        step = step_of(path)
+        configs = ("", NEWEST, run_dir.configs.name_of(step))  # Older rows name none.
+        rows = (row for row in run_dir.results().read() if row.step == step)
+        if any(
+            row.config in configs
+            and experiment.evaluation.matches(
+                row, experiment.dataset, experiment.eval_latents, plan.averaging_runs
+            )
+            for row in rows
+        ):
+            _log.info("Step %d has been scored already.", step)
+            continue
+        if tried is not None:
+            tried.append(path)
+        yield path

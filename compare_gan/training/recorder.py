@@ -40,6 +40,7 @@ class Recorder(engine.Callback):
 
     def on_steps(self, step: int, history: dict[str, np.ndarray], seconds: float) -> None:
         """Records the means over a call of the compiled loop."""
+        self._run.lock.check()
         count = len(next(iter(history.values())))
         images_per_second = count * self._experiment.options.batch_size / seconds
         values = {name: float(np.mean(course)) for name, course in history.items()}

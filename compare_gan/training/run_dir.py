@@ -1,6 +1,7 @@
 """The directory of a run: its files, and how they are written and read.
 
 config.gin             every binding of the run, as parsed
+configs/               <step>.gin: every config that the run ever had, see config_history.py
 operative_config.gin   the bindings that were used, defaults included
 model.json             image shape, classes, data set: all that sampling needs of the data
 checkpoints/           step-<n>: networks, optimizers, averaged weights, step, seed
@@ -16,6 +17,7 @@ training.lock          present, and locked, while a process trains here (see run
 .results.lock          locked while a process adds scores; empty, and remains
 """
 
+import contextlib
 import dataclasses
 import logging
 import os
@@ -27,13 +29,14 @@ from compare_gan.damaged import DamagedFileError
 from compare_gan.errors import UserError, check_version
 from compare_gan.evaluation.results_file import ResultsFile
 from compare_gan.training import restored
+from compare_gan.training.config_history import NEWEST, ConfigHistory
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.labels_file import LabelsFile
 from compare_gan.training.run_lock import RunLock
 
 _log = logging.getLogger(__name__)
 
-_CONFIG, _OPERATIVE, _MODEL = "config.gin", "operative_config.gin", "model.json"
+_OPERATIVE, _MODEL = "operative_config.gin", "model.json"
 _LABELS, _DIVERGED = "training_labels.json", "DIVERGED"
 _VERSION = 1  # Version of the JSON files; older files have none.
 
@@ -60,6 +63,7 @@ class RunDir:
     Attributes:
       path: The directory.
       lock: Context manager that the training process holds; see `RunLock`.
+      configs: All configs that the run ever had.
       checkpoints: Folder of the checkpoints.
       labels: Folder of inferred labels, unless the config names another one.
       samples: Folder of the sample grids.
@@ -81,6 +85,7 @@ class RunDir:
                 f"'{path}' is not on a disk: choose a local --model_dir, or mount the bucket."
             )
         self.lock = RunLock(self.file("training.lock"))
+        self.configs = ConfigHistory(self.path)
         self.checkpoints = self.file("checkpoints")
         self.labels = self.file("labels")
         self.samples = self.file("samples")
@@ -99,13 +104,15 @@ class RunDir:
         """The scores; `table` is the name of their CSV file."""
         return ResultsFile(self.file("results.jsonl"), self.file(table))
 
-    def refuse_unsuitable(self, config_text: str) -> None:
+    def refuse_unsuitable(self, config_text: str, allow_config_change: bool = False) -> None:
         """Raises UserError if a run can be neither started nor resumed here.
 
-        The path may be a file, or the run may have diverged or have other networks than the config.
+        The path may be a file, the run may have diverged, or the config may differ from the run's
+        in something that a run does not go through (see `config.changes`).
 
         Args:
           config_text: All bindings of the config, see `config.config_text`.
+          allow_config_change: Whether the config may differ in anything.
         """
         if os.path.exists(self.path) and not os.path.isdir(self.path):
             raise UserError(f"--model_dir '{self}' is a file, not a directory.")
@@ -115,18 +122,46 @@ class RunDir:
                 f"The run in '{self}' diverged at {self._describe_divergence()}; delete the file "
                 f"{_DIVERGED} there to resume from its last checkpoint anyway."
             )
-        try:
-            before = _values(damaged.read_text(self.file(_CONFIG)))
-        except DamagedFileError as error:
-            damaged.warn_once(f"{error} The config of the run is not compared with this one.")
+        if not allow_config_change:
+            found = [change for change in self.configs.changes(config_text) if not change.is_free]
+            self._refuse("another config", found)
+
+    def refuse_other_data(self, dataset: DataProperties, allow_config_change: bool = False) -> None:
+        """Raises UserError if the run was trained on another data set; see `refuse_unsuitable`.
+
+        Options of the command line, files, and folders of classes may make a difference that the
+        config does not show.
+
+        Args:
+          dataset: The data set.
+          allow_config_change: Whether it may be another one.
+        """
+        before, now = self._written_description(), _describe(dataset)
+        if allow_config_change or before is None or before.dataset is None:
             return
-        now = _values(config_text)
-        for key in ("options.gan_class", "options.architecture", "options.z_dim"):
-            if key in before and key in now and before[key] != now[key]:
-                raise UserError(
-                    f"{key} is {now[key]}, but the run in '{self}' has {before[key]}: choose "
-                    "another --model_dir."
-                )
+        self._refuse(
+            "other data",
+            [
+                f"{field.name}: {getattr(before, field.name)!r} → {getattr(now, field.name)!r}"
+                for field in dataclasses.fields(now)
+                if getattr(before, field.name) != getattr(now, field.name)
+            ],
+        )
+
+    def _written_description(self) -> restored.Description | None:
+        """The content of model.json; None if there is none or it is damaged."""
+        with contextlib.suppress(FileNotFoundError, DamagedFileError, KeyError, TypeError):
+            content = self._read_json(_MODEL)
+            with contextlib.suppress(ValueError):
+                return restored.Description.from_json(content)
+        return None
+
+    def _refuse(self, other: str, changes: Sequence[object]) -> None:
+        if changes:
+            raise UserError(
+                f"The run in '{self}' was trained with {other} ({'; '.join(map(str, changes))}): "
+                "choose another --model_dir, or add --allow_config_change to go on with the new."
+            )
 
     @property
     def diverged(self) -> bool:
@@ -147,48 +182,69 @@ class RunDir:
 
     @property
     def config(self) -> str:
-        """The file with the config of the run; the operative config if that is damaged.
+        """The file with the config of the run; if it is damaged, one that it can be taken from.
 
         Raises:
           UserError: There is none that can be read.
         """
-        path = self.file(_CONFIG)
         if not os.path.isdir(self.path):
             paths.check_place(self.path)
             raise UserError(f"There is no directory '{self}'.")
-        if not os.path.isfile(path):
-            raise UserError(f"'{self}' is not a run directory: it has no {_CONFIG}.")
-        try:
-            damaged.read_text(path)
-        except DamagedFileError as error:
+        path = self.configs.path
+        if path is None:
+            if not os.path.isfile(self.file(NEWEST)):
+                raise UserError(f"'{self}' is not a run directory: it has no {NEWEST}.")
             path = self.file(_OPERATIVE)
             if not damaged.read_text(path):
-                raise
-            damaged.warn_once(f"{error} The bindings are taken from '{path}'.")
+                raise DamagedFileError(self.file(NEWEST), self.configs.damage)
+            damaged.warn_once(
+                f"'{self.file(NEWEST)}' is damaged: {self.configs.damage}. The bindings are taken "
+                f"from '{path}'."
+            )
         return path
 
-    def write_description(self, dataset: DataProperties, config_text: str) -> None:
+    def config_of(self, checkpoint: str | int | None = None) -> str:
+        """The file with the config from which the networks of a checkpoint are rebuilt.
+
+        Args:
+          checkpoint: A step, a path, or None for the newest.
+
+        Raises:
+          UserError: There is none, or no such checkpoint.
+        """
+        newest, paths = self.config, self._any_checkpoints()
+        path = paths[-1] if checkpoint is None else self.find_checkpoint(checkpoint)
+        return self.configs.path_for(engine.step_of(path)) or newest
+
+    def write_description(self, dataset: DataProperties, config_text: str, step: int = 0) -> None:
         """Saves the config and the properties of the data set that sampling needs.
 
-        Warns if a run is resumed with another config.
+        The log lists the differences from the config before.
 
         Args:
           dataset: The data set.
           config_text: All bindings of the config, see `config.config_text`.
+          step: The finished steps, from which the run goes on with this config.
         """
-        before = ""
-        try:
-            before = damaged.read_text(self.file(_CONFIG))
-        except DamagedFileError as error:
-            damaged.set_aside(self.file(_CONFIG), error.reason, "it is written anew")
-        changed = [
-            line
-            for line in sorted(_lines(before) ^ _lines(config_text))
-            if before and "training_steps" not in line
-        ]
-        if changed:
-            _log.warning("This run was begun with another config: %s.", "; ".join(changed))
-        files.write_text(self.file(_CONFIG), config_text)
+        for change in self.configs.changes(config_text):
+            level = logging.INFO if change.is_free else logging.WARNING
+            _log.log(level, "The config of this run changes at step %d: %s.", step, change)
+        self.configs.record(config_text, step)
+        self._write_properties(dataset)
+
+    def complete_description(self, dataset: DataProperties, config_text: str) -> None:
+        """Writes what is missing or damaged of the description of a run that is finished.
+
+        Args:
+          dataset: The data set.
+          config_text: All bindings of the config.
+        """
+        if self.configs.damage:
+            self.configs.record(config_text, step=0)
+        if self._written_description() is None:
+            self._write_properties(dataset)
+
+    def _write_properties(self, dataset: DataProperties) -> None:
         values = {"version": _VERSION, **dataclasses.asdict(_describe(dataset))}
         files.write_json(self.file(_MODEL), values)
 
@@ -239,7 +295,7 @@ class RunDir:
                 return path
         steps = [engine.step_of(path) for path in paths]
         raise UserError(
-            f"'{self}' has no checkpoint {checkpoint}; its steps are {_listed(steps, checkpoint)}."
+            f"'{self}' has no checkpoint {checkpoint}; its steps are {listed(steps, checkpoint)}."
         )
 
     def load(
@@ -261,7 +317,7 @@ class RunDir:
             imports a module that is not allowed.
         """
         with config.bindings_kept():
-            config.parse([self.config], allow_imports=allow_imports)
+            config.parse([self.config_of(checkpoint)], allow_imports=allow_imports)
             return self.restore(restored.ModelOptions.from_gin(), checkpoint, use_ema)
 
     def restore(
@@ -310,8 +366,14 @@ class RunDir:
         return paths
 
 
-def _listed(steps: list[int], wanted: str | int) -> str:
-    """All steps; of more than ten the first, the nearest to `wanted`, and the last."""
+def listed(steps: list[int], wanted: str | int = "") -> str:
+    """All steps; of more than ten the first, the nearest to `wanted`, and the last.
+
+    Example:
+      >>> from compare_gan.training.run_dir import listed
+      >>> listed(list(range(0, 100, 5)), 7)
+      '0, …, 5, …, 95'
+    """
     if len(steps) <= 10:
         return ", ".join(map(str, steps))
     shown = {steps[0], steps[-1]}
@@ -329,11 +391,3 @@ def _describe(dataset: DataProperties) -> restored.Description:
         None if dataset.num_classes is None else int(dataset.num_classes),
         None if names is None else [str(name) for name in names],
     )
-
-
-def _lines(bindings: str) -> set[str]:
-    return {line for line in bindings.splitlines() if line and not line.startswith("#")}
-
-
-def _values(bindings: str) -> dict[str, str]:
-    return dict(line.split(" = ", 1) for line in _lines(bindings) if " = " in line)

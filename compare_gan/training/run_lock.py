@@ -33,7 +33,9 @@ class RunLock:
     seconds. Hosts that share a disk need different names. On a file system without `flock`, a lock
     of the same host counts while a process with the recorded number and start time exists.
 
-    A process that loses the lock, because its file was removed or replaced, ends as after Ctrl-C.
+    A process may lose the lock: its file is removed or replaced, or the directory is removed or
+    renamed. It is interrupted then, as by Ctrl-C, and `check`, which precedes everything that it
+    writes, raises an error, so that it writes nothing into the run of another process.
 
     Args:
       path: Path of the file; its folder is created if needed.
@@ -67,6 +69,15 @@ class RunLock:
         self._depth -= 1
         if not self._depth:
             self._release()
+
+    def check(self) -> None:
+        """Raises UserError if this process has lost the lock."""
+        with contextlib.suppress(OSError):  # It cannot be known.
+            if self._depth and not self._is_mine():
+                raise UserError(
+                    f"'{self._path}' was removed or replaced while this process was training "
+                    "there: it ends without saving, as another process may have begun."
+                )
 
     def _acquire(self) -> None:
         folder = os.path.dirname(self._path)
@@ -144,7 +155,7 @@ class RunLock:
         if other.get("host") != locks.host():
             return self._age() < _STALE_SECONDS
         pid = other.get("pid")
-        if supported or not isinstance(pid, int) or not locks.is_alive(pid):
+        if supported or type(pid) is not int or not locks.is_alive(pid):
             return False
         # The process may have died, and the number may have been reused.
         return other.get("process_started") == locks.process_start(pid)
@@ -180,14 +191,15 @@ class RunLock:
                         "the training ends, as another process may have begun.",
                         self._path,
                     )
-                    _thread.interrupt_main()  # As SIGINT: after the running steps.
+                    # As SIGINT: after the running steps, where `check` raises its error.
+                    _thread.interrupt_main()
                     return
 
     def _is_mine(self) -> bool:
         try:
             with open(self._path, encoding="utf-8", errors="replace") as file:
                 return file.read() == self._text
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return False
 
 
@@ -195,6 +207,6 @@ def _parsed(text: str) -> dict[str, Any]:
     """The content of a lock file; empty if it is damaged."""
     try:
         content = json.loads(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return {}
     return content if isinstance(content, dict) else {}

@@ -1,5 +1,6 @@
 """The state of a training: networks, optimizers, averaged generator weights, step and seed."""
 
+from collections.abc import Collection
 from typing import Any
 
 import keras
@@ -87,6 +88,29 @@ class TrainState:
                 keras.Variable(ops.convert_to_numpy(v), name="ema", dtype="float32", **replicated)
                 for v in gan.generator_variables
             ]
+
+    def start_missing(self, names: Collection[str]) -> None:
+        """Prepares variables that a restored checkpoint lacks.
+
+        The averages become copies of the weights; an optimizer whose memory is new counts its steps
+        anew, as its corrections for a young memory depend on them.
+
+        Args:
+          names: Their names in checkpoints.
+        """
+        if any(name.startswith("ema/") for name in names):
+            for average, variable in zip(self.ema, self.gan.generator_variables, strict=True):
+                # By way of the host: JAX overwrites the arrays of the weights.
+                average.assign(ops.convert_to_numpy(variable))
+        for prefix, optimizer in (
+            ("g_optimizer/", self.g_optimizer),
+            ("d_optimizer/", self.d_optimizer),
+        ):
+            lost = {name for name in names if name.startswith(prefix)}
+            if lost - {f"{prefix}loss_scale", f"{prefix}loss_scale_steps"}:
+                for variable in _inner(optimizer).variables:
+                    if variable is not _inner(optimizer)._learning_rate:
+                        variable.assign(ops.zeros(variable.shape, variable.dtype))
 
     def set_learning_rates(self) -> None:
         """Sets the optimizers' learning rates to those of this step, if they follow schedules."""

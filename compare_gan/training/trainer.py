@@ -40,10 +40,14 @@ class Trainer:
       experiment: The experiment to train.
       run: Directory of checkpoints, pictures and logs; created if it does not exist.
       strategy: Devices to train on; None = those of the config.
+      allow_config_change: Whether the run may go on with a config that differs in anything, and
+        with another data set. Variables that its checkpoint lacks then keep their initial values:
+        averages those of the restored weights, and an optimizer begins anew.
 
     Raises:
-      UserError: The run in the directory diverged or has networks of other shapes, or the batch
-        size does not fit the GAN or the number of replicas.
+      UserError: The run in the directory diverged, was trained with another config or data set, or
+        has networks of other shapes; or the batch size does not fit the GAN or the number of
+        replicas.
 
     Example:
       >>> from compare_gan import config
@@ -58,11 +62,13 @@ class Trainer:
         experiment: Experiment,
         run: RunDir,
         strategy: engine.Strategy | None = None,
+        allow_config_change: bool = False,
     ):
         self.experiment = experiment
         self.run = run
+        self._allow_config_change = allow_config_change
         run_config = experiment.run_config
-        run.refuse_unsuitable(experiment.config_text)
+        run.refuse_unsuitable(experiment.config_text, allow_config_change)
         self.strategy = strategy or make_strategy(run_config)
         seed = run_config.tf_random_seed
         if seed is None:
@@ -73,13 +79,20 @@ class Trainer:
         with self.strategy.scope(), experiment.bindings.active():
             experiment.check(replicas, run.labels)
             experiment.check_labels(run.labels)
+            run.refuse_other_data(experiment.dataset, allow_config_change)
             keras.utils.set_random_seed(seed % 2**32)
             self.gan = experiment.make_gan()
             self.state = TrainState(self.gan, seed, experiment.options.optimization)
         self.checkpoints = engine.Checkpoints(
-            self.state, run.checkpoints, run_config.keep_checkpoint_max
+            self.state,
+            run.checkpoints,
+            run_config.keep_checkpoint_max,
+            before_saving=run.lock.check,
+            on_missing=self.state.start_missing if allow_config_change else None,
         )
         self.checkpoints.resume()
+        if run_config.tf_random_seed is not None:
+            self._change_seed(run_config.tf_random_seed)
         self.train_step = TrainStep(self.state)
         winograd = run_config.winograd
         if winograd is None:
@@ -97,6 +110,18 @@ class Trainer:
     def step(self) -> int:
         """The number of finished generator steps."""
         return self.checkpoints.step
+
+    def _change_seed(self, seed: int) -> None:
+        """Goes on with the seed of the config, if it has changed since the restored checkpoint."""
+        changes = self.run.configs.changes(self.experiment.config_text, self.step)
+        if any(change.key == "run_config.tf_random_seed" for change in changes):
+            _log.warning(
+                "The run goes on with the seed %d from step %d; it was %d.",
+                seed,
+                self.step,
+                int(self.state.seed),
+            )
+            self.state.seed.assign(seed)
 
     def run_steps(self, num_steps: int) -> dict[str, np.ndarray]:
         """Trains `num_steps` generator steps in one call of the compiled loop.
@@ -127,20 +152,29 @@ class Trainer:
         # `training.modes` has acquired the lock already, to refuse a second training earlier.
         lock = self.run.lock if self.is_chief else contextlib.nullcontext()
         with lock, self.experiment.bindings.active():
-            finished = self.step >= options.training_steps
-            if not finished:
-                self._provide_labels()  # Refuses other labels before anything is written.
+            # Another process may have trained here since this one looked.
+            self.run.refuse_unsuitable(self.experiment.config_text, self._allow_config_change)
             if self.is_chief:
                 self.run.remove_leftovers()
                 self.checkpoints.tidy()
-                self.run.write_description(self.experiment.dataset, self.experiment.config_text)
-            if finished:
-                _log.info(
-                    "The run has already reached step %d; raise options.training_steps to "
-                    "continue.",
+            if self.step >= options.training_steps:
+                _log.warning(
+                    "Nothing is trained: the run in '%s' has reached step %d already, and "
+                    "options.training_steps is %d; a larger number continues it.",
+                    self.run,
                     self.step,
+                    options.training_steps,
                 )
+                if self.is_chief:
+                    self.run.complete_description(
+                        self.experiment.dataset, self.experiment.config_text
+                    )
                 return
+            self._provide_labels()  # Refuses other labels before anything is written.
+            if self.is_chief:
+                self.run.write_description(
+                    self.experiment.dataset, self.experiment.config_text, self.step
+                )
             with self.experiment.dataset.source.broken_files_named():
                 engine.fit(
                     self.loop,

@@ -413,13 +413,18 @@ def test_the_config_of_a_run(command, run, content):
     Fault: `config.gin` is not text
     Command: sample, eval, export
     User sees: `'…/config.gin' is damaged: it is not text in UTF-8. The bindings are taken from
-      '…/operative_config.gin'.`
+      '…/configs/0.gin'.`
     Exit code: 0
     Lost: nothing
     """
     (run / "config.gin").write_bytes(content)
     code, _, err = command("sample", "--model_dir", run)
     assert code == 0 and "The bindings are taken from" in err
+    assert "configs/0.gin'" in err
+    shutil.rmtree(run / "configs")  # As in runs of earlier versions.
+    damaged.warn_once.cache_clear()
+    code, _, err = command("sample", "--model_dir", run)
+    assert code == 0 and "The bindings are taken from" in err and "operative_config" in err
     (run / "operative_config.gin").unlink()
     code, _, err = command("sample", "--model_dir", run)
     assert code == 2 and "config.gin' is damaged" in err

@@ -119,6 +119,8 @@ def test_a_run_does_not_go_on_with_other_labels(run, tmp_path, monkeypatch):
     assert status == 2 and "asks for hard labels inferred from self_supervised features" in said
     # Labels of the same kind but for other images: reported once they exist.
     status, said = run(*train, bindings=[raw, "dataset.seed = 1"])
+    assert status == 2 and "dataset.seed: not set → 1" in said
+    status, said = run(*train, "--allow_config_change", bindings=[raw, "dataset.seed = 1"])
     assert status == 2 and said.count("hash") == 2
     shutil.rmtree(tmp_path / "run" / "labels")
     assert (tmp_path / "run" / "config.gin").read_text() == config

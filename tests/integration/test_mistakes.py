@@ -448,7 +448,9 @@ _COMMANDS = (
     ),
     (
         ["--model_dir", "FOLDER/old", "--gin_config", "CONFIG"],
-        "options.z_dim is 8, but the run in 'FOLDER/old' has 4: choose another --model_dir.",
+        "The run in 'FOLDER/old' was trained with another config (options.architecture: "
+        "'dcgan_arch' → 'resnet_cifar_arch'; options.z_dim: 4 → 8): choose another --model_dir, or "
+        "add --allow_config_change to go on with the new.",
     ),
     (
         ["--model_dir", "FOLDER", "--gin_config", "CONFIG", "--gin_bindings", "options.zdim = 4"],
@@ -579,7 +581,8 @@ def test_a_wrong_command(case, complain, tmp_path):
     path = tmp_path / "config.gin"
     path.write_text(_GOOD)
     (tmp_path / "old").mkdir()
-    (tmp_path / "old" / "config.gin").write_text("options.z_dim = 4\n")
+    old = _GOOD.replace("z_dim = 8", "z_dim = 4").replace("resnet_cifar_arch", "dcgan_arch")
+    (tmp_path / "old" / "config.gin").write_text(old)
 
     def fill_in(text):
         return text.replace("FOLDER", str(tmp_path)).replace("CONFIG", str(path))

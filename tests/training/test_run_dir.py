@@ -4,6 +4,7 @@ import os
 import numpy as np
 import pytest
 
+from compare_gan import config
 from compare_gan.errors import UserError
 from compare_gan.training.run_dir import RunDir
 
@@ -54,17 +55,21 @@ def test_a_damaged_newest_checkpoint_is_skipped_unless_requested(trainer, tmp_pa
         RunDir(str(tmp_path)).load(6)
 
 
-def test_a_changed_config_is_reported(trainer, tmp_path, make_trainer, caplog):
-    def changes(*bindings):
+def test_a_changed_config_is_reported(trainer, tmp_path, tiny_run, caplog):
+    dataset = trainer.experiment.dataset
+
+    def changes(level, *bindings):
         caplog.clear()
-        with caplog.at_level("WARNING", logger="compare_gan"):
-            experiment = make_trainer(tmp_path, *bindings).experiment
-            RunDir(tmp_path).write_description(experiment.dataset, experiment.config_text)
+        with caplog.at_level(level, logger="compare_gan"):
+            config.parse([], [*tiny_run, *bindings])
+            RunDir(tmp_path).write_description(dataset, config.config_text(), step=6)
         return caplog.text
 
-    assert changes("options.training_steps = 9") == ""
-    text = changes("options.training_steps = 9", "loss.fn = @hinge")
-    assert "begun with another config: loss.fn = @hinge." in text
+    assert changes("WARNING", "options.training_steps = 9") == ""
+    assert "training_steps: 9 → 6" in changes("INFO")
+    text = changes("WARNING", "options.training_steps = 9", "loss.fn = @hinge")
+    assert "config of this run changes at step 6: loss.fn: not set → @hinge." in text
+    assert changes("INFO", "options.training_steps = 9", "loss.fn = 'hinge'") == ""
 
 
 def test_the_description_is_plain_json(trainer, tmp_path):
