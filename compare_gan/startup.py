@@ -61,6 +61,7 @@ def prepare_engine() -> str:
     if engine == "tensorflow":
         _load_tensorflow()
     _log_to_stderr()
+    _print_any_name()
     if reason:
         _log.info(reason)
     return engine
@@ -194,6 +195,12 @@ def _log_to_stderr() -> None:
     logger.handlers = [handler]
     logger.setLevel(logging.INFO)
     logger.propagate = False
+
+
+def _print_any_name() -> None:
+    """Lets standard output take names of files that are not UTF-8, as the bytes that they are."""
+    with contextlib.suppress(AttributeError):  # A stream of another kind.
+        sys.stdout.reconfigure(errors="surrogateescape")  # type: ignore[union-attr]
 
 
 @contextlib.contextmanager

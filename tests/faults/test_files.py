@@ -8,6 +8,8 @@ import json
 import logging
 import os
 import shutil
+import subprocess
+import sys
 import time
 
 import numpy as np
@@ -728,3 +730,21 @@ def test_no_binding_of_a_damaged_run_remains(run):
     (run / "model.json").write_text("")
     RunDir(run).load()
     assert "options.batch_size = 12" in config.config_text()
+
+
+def test_a_path_that_is_not_utf_8():
+    """
+    Fault: the name of a folder is not UTF-8
+    Command: sample, export
+    User sees: the path, in its own bytes
+    Exit code: 0
+    Lost: nothing
+    """
+    program = "from compare_gan import startup as s; s._print_any_name(); print('runs/\\udcff')"
+    shown = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"},
+        capture_output=True,
+        check=True,
+    ).stdout
+    assert shown == b"runs/\xff\n"
