@@ -200,7 +200,6 @@ def located(*parameters: str) -> Iterator[None]:
     Example:
       >>> from compare_gan import config
       >>> from compare_gan.errors import UserError
-    from compare_gan.terminal import sentence_of
       >>> config.parse([], ["options.batch_size = 3"])
       >>> with config.located("options.batch_size"):
       ...     raise UserError("The batch size must be even.")

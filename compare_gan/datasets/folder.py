@@ -58,7 +58,8 @@ def load_image_folder(
 
     Example:
       >>> import os, tempfile
-      >>>       >>> from compare_gan.datasets.folder import ImageFolderOptions, load_image_folder
+      >>> from PIL import Image
+      >>> from compare_gan.datasets.folder import ImageFolderOptions, load_image_folder
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     for name in ("cat", "dog"):
       ...         os.mkdir(os.path.join(folder, name))

@@ -142,15 +142,16 @@ class PretextTask:
           KeyboardInterrupt: SIGINT or SIGTERM ended it, after the running steps.
         """
         options = self._options
-        engine.fit(
-            self._loop,
-            engine.Checkpoints(self, os.path.join(folder, "checkpoints"), keep_max=2),
-            [_Progress(options)],
-            last_step=options.training_steps,
-            steps_per_call=_STEPS_PER_CALL,
-            save_every=options.save_checkpoints_steps,
-            unit="pretext step",
-        )
+        with self._batches.dataset.source.broken_files_named():
+            engine.fit(
+                self._loop,
+                engine.Checkpoints(self, os.path.join(folder, "checkpoints"), keep_max=2),
+                [_Progress(options)],
+                last_step=options.training_steps,
+                steps_per_call=_STEPS_PER_CALL,
+                save_every=options.save_checkpoints_steps,
+                unit="pretext step",
+            )
 
     def batches(self, num_replicas: int, replica_ids: list[int]) -> Any:
         """Endless batches, one for each of `replica_ids` in each step, from the current step on.

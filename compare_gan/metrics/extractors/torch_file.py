@@ -93,7 +93,6 @@ def read_torch_tensors(path: str) -> dict[str, np.ndarray]:
 
     Example:
       >>> from compare_gan.errors import UserError
-    from compare_gan.unpacking import check_zip
       >>> from compare_gan.metrics.extractors.torch_file import read_torch_tensors
       >>> try:
       ...     read_torch_tensors("missing.pth")
