@@ -17,7 +17,8 @@ import engine_computations as computations
 pytest.importorskip("jax")
 
 # In float32: convolutions and reductions add in another order, and five steps of Adam amplify that.
-# These cases stay far below; of all cases the worst reaches 1.1e-4 (resnet5 with the hinge loss).
+# These cases stay far below. Of all 92, 13 do not, most of them of resnet30 and BigGAN-deep, which
+# amplify rounding most: the worst reaches 1.2e-3, after a first step that is equal to 1e-7.
 _TOLERANCE = 1e-4
 _CASES = (
     "dummy_arch/rp_gan/lazy_r1",
