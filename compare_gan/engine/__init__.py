@@ -7,13 +7,14 @@ import typing
 
 import keras
 
+from compare_gan.engine import wanted_devices
 from compare_gan.engine.checkpoint_files import DamagedCheckpointError
 from compare_gan.engine.checkpoint_folder import list_checkpoints, step_of
 from compare_gan.engine.checkpoints import Checkpoints, State, read_checkpoint
 from compare_gan.engine.compilation_cache import use_compilation_cache
 from compare_gan.engine.determinism import make_deterministic
 from compare_gan.engine.fit import Callback, fit
-from compare_gan.engine.interface import Step, Strategy, Update, as_float
+from compare_gan.engine.interface import ALONE, Peers, Step, Strategy, Update, as_float
 from compare_gan.engine.precision import mixed_precision, with_loss_scale
 from compare_gan.engine.progress import ProgressLine
 from compare_gan.engine.signals import DelayedSignals
@@ -27,7 +28,9 @@ if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
         is_chief,
         make_strategy,
         on_several_hosts,
+        peers,
         update,
+        use_devices,
     )
 elif keras.backend.backend() == "jax":
     from compare_gan.engine.jax import (
@@ -37,7 +40,9 @@ elif keras.backend.backend() == "jax":
         is_chief,
         make_strategy,
         on_several_hosts,
+        peers,
         update,
+        use_devices,
     )
 else:
     raise UserError(
@@ -46,11 +51,13 @@ else:
     )
 
 __all__ = [
+    "ALONE",
     "Callback",
     "Checkpoints",
     "DamagedCheckpointError",
     "DelayedSignals",
     "Loop",
+    "Peers",
     "ProgressLine",
     "State",
     "Step",
@@ -66,9 +73,12 @@ __all__ = [
     "make_strategy",
     "mixed_precision",
     "on_several_hosts",
+    "peers",
     "read_checkpoint",
     "step_of",
     "update",
     "use_compilation_cache",
+    "use_devices",
+    "wanted_devices",
     "with_loss_scale",
 ]

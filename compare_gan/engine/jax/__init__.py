@@ -7,6 +7,8 @@ from compare_gan.engine.jax.distribution import (
     is_chief,
     make_strategy,
     on_several_hosts,
+    peers,
+    use_devices,
 )
 from compare_gan.engine.jax.loop import Loop
 from compare_gan.engine.jax.update import update
@@ -19,5 +21,7 @@ __all__ = [
     "is_chief",
     "make_strategy",
     "on_several_hosts",
+    "peers",
     "update",
+    "use_devices",
 ]

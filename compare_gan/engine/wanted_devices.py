@@ -1,0 +1,14 @@
+"""The number of devices that the user wants this process to use (`--devices`)."""
+
+_count: int | None = None
+
+
+def set_count(count: int) -> None:
+    """Records the number, at least 1."""
+    global _count
+    _count = count
+
+
+def count() -> int | None:
+    """The number; None = all devices that there are."""
+    return _count
