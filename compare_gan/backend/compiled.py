@@ -93,10 +93,7 @@ def _compiled_by_jax(
         if device is not None:
             # A function runs where its arguments are.
             values, args = copies(device).values(), jax.device_put(args, device)
-            result, assigned = pure(values, args)
-            if assigned:
-                raise ValueError("A function assigns no variables inside `on_device`.")
-            return result
+            return pure(values, args)[0]
         result, assigned = pure([jax_value(variable) for variable in variables], args)
         for i, value in assigned.items():
             variables[i].assign(value)

@@ -15,8 +15,8 @@ _device: contextvars.ContextVar[Any] = contextvars.ContextVar("device", default=
 def on_device(device: Any) -> Iterator[None]:
     """Context in which this thread's calls of compiled functions run on one device.
 
-    Functions of `backend.compiled` read their variables wherever those are, and must not assign
-    any here.
+    Functions of `backend.compiled` read their variables wherever those are. What they assign to
+    variables is lost under JAX.
 
     Args:
       device: A device of `engine.Peers`: a name under TensorFlow, a `jax.Device` under JAX; None

@@ -123,16 +123,12 @@ class Trainer:
         if run_config.tf_random_seed is not None:
             self._change_seed(run_config.tf_random_seed)
         self.train_step = TrainStep(self.state, run_config.microbatches)
-        winograd = run_config.winograd
-        if winograd is None:
-            winograd = on_cpu() and not run_config.jit_compile
-        winograd = winograd and keras.backend.backend() == "tensorflow"
         self.loop = engine.Loop(
             self.train_step,
             self.batches,
             self.strategy,
             run_config.jit_compile,
-            context=functools.partial(_tracing, experiment, winograd),
+            context=functools.partial(tracing, experiment),
         )
 
     @property
@@ -257,14 +253,17 @@ class Trainer:
 
 
 @contextlib.contextmanager
-def _tracing(experiment: Experiment, winograd: bool) -> Iterator[None]:
+def tracing(experiment: Experiment) -> Iterator[None]:
     """The surroundings of the first call of the loop, which traces the step."""
+    run_config = experiment.run_config
+    winograd = run_config.winograd
+    if winograd is None:
+        winograd = on_cpu() and not run_config.jit_compile
     with contextlib.ExitStack() as stack:
         stack.enter_context(experiment.bindings.active())
-        if experiment.run_config.remat:
+        if run_config.remat:
             stack.enter_context(rematerialization())
-        if winograd:
-            # TensorFlow's alone.
+        if winograd and keras.backend.backend() == "tensorflow":
             from compare_gan.backend.winograd import winograd_convolutions
 
             stack.enter_context(winograd_convolutions())

@@ -17,6 +17,7 @@ from compare_gan.evaluation import evaluate
 from compare_gan.evaluation.evaluation_options import EvaluationOptions
 from compare_gan.evaluation.image_sets import GeneratedImages
 from compare_gan.evaluation.statistics import set_statistics
+from compare_gan.layers import BatchNorm
 from compare_gan.metrics import FrechetInceptionDistance, PixelMemorization
 from compare_gan.metrics.extractors import Extractor
 
@@ -42,12 +43,15 @@ class Projection(Extractor):
         return ops.tanh(self.dense(x) / 100.0), None
 
 
-def make_sampler():
+def make_sampler(standing=False):
     keras.utils.set_random_seed(1)
     inputs = [keras.Input((4,)), keras.Input((3,))]
     pixels = keras.layers.Dense(192)(keras.layers.Concatenate()(inputs))
+    if standing:
+        pixels = BatchNorm(statistics={"use_moving_averages": False})(pixels)
     network = keras.Model(inputs, keras.layers.Reshape((8, 8, 3))(ops.sigmoid(pixels)))
-    return sampling.Sampler(network, 4, (8, 8, 3), num_classes=3)
+    few = sampling.StandingStatistics(num_batches=2, batch_size=8)
+    return sampling.Sampler(network, 4, (8, 8, 3), num_classes=3, standing_statistics=few)
 
 
 class Options(EvaluationOptions):
@@ -62,7 +66,8 @@ class Options(EvaluationOptions):
 
 def statistics(peers):
     """The mean, covariance and images of generated images."""
-    images = GeneratedImages.of(sampler, NUM_FAKE, [3], weights="raw", devices=peers.devices)[0]
+    [images] = GeneratedImages.of(normalized, NUM_FAKE, [3], weights="raw", devices=peers.devices)
+    assert images.batch_norm == "standing statistics of 2 batches of 8"
     found = set_statistics(images, Options().make_metrics(), extractor, BATCH, peers=peers)
     return {name: value for each in found.results.values() for name, value in each.items()}
 
@@ -133,7 +138,7 @@ engine.use_devices(4)
 strategy = engine.make_strategy("mirrored")
 devices = engine.peers(strategy).devices
 assert len(devices) == strategy.num_replicas_in_sync == 4
-extractor, sampler = Projection(), make_sampler()
+extractor, sampler, normalized = Projection(), make_sampler(), make_sampler(standing=True)
 real = np.random.default_rng(0).integers(0, 256, [60, 8, 8, 3], np.uint8)
 dataset = Dataset("noise", ArraySource.from_arrays({"train": (real, np.arange(60) % 3)}))
 options = Options(split="train", num_fake=NUM_FAKE, batch_size=BATCH)

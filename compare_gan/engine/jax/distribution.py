@@ -212,6 +212,11 @@ def is_chief(strategy: Strategy) -> bool:
     return jax.process_index() == strategy.processes[0]
 
 
+def on_host() -> bool:
+    """Whether the devices compute in the memory of this process, as CPUs do."""
+    return jax.default_backend() == "cpu"
+
+
 def on_several_hosts(strategy: Strategy) -> bool:
     """Whether this process is one of several that train together."""
     assert isinstance(strategy, Devices)

@@ -5,6 +5,7 @@ import os
 import numpy as np
 import tensorflow as tf
 
+from compare_gan.backend import on_cpu
 from compare_gan.engine import wanted_devices
 from compare_gan.engine.interface import Peers
 from compare_gan.errors import UserError
@@ -148,6 +149,11 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     if "chief" in resolver.cluster_spec().jobs:
         return resolver.task_type == "chief"
     return resolver.task_id == 0
+
+
+def on_host() -> bool:
+    """Whether the devices compute in the memory of this process, as CPUs do."""
+    return on_cpu()
 
 
 def on_several_hosts(strategy: tf.distribute.Strategy) -> bool:
