@@ -51,9 +51,11 @@ def rematerializable(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
             return call(*args, **kwargs)
         leaves = keras.tree.flatten((args, kwargs))
         places = [i for i, leaf in enumerate(leaves) if _is_float(leaf)]
+        layers = [leaf for leaf in leaves if isinstance(leaf, keras.Layer)]
+        variables = [variable for layer in layers for variable in layer.variables]
         assigned: list[keras.Variable] = []
 
-        def pure(*tensors: Tensor) -> list[Tensor]:
+        def pure(tensors: list[Tensor], values: list[Tensor]) -> list[Tensor]:
             """The result, and the new values of the variables that are assigned."""
             inner = list(leaves)
             for place, tensor in zip(places, tensors, strict=True):
@@ -61,15 +63,16 @@ def rematerializable(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
             inner_args, inner_kwargs = keras.tree.pack_sequence_as((args, kwargs), inner)
             token = _active.set(False)
             try:
-                with Scope() as scope:
+                with Scope(zip(variables, values, strict=True)) as scope:
                     result = call(*inner_args, **inner_kwargs)
             finally:
                 _active.reset(token)
             assigned[:] = scope.assigned
-            values = [ops.convert_to_tensor(scope.get_current_value(v)) for v in assigned]
-            return [result, *map(ops.stop_gradient, values)]
+            new = [ops.convert_to_tensor(scope.get_current_value(v)) for v in assigned]
+            return [result, *map(ops.stop_gradient, new)]
 
-        result, *values = _IMPLEMENTATIONS[name](pure, [leaves[place] for place in places])
+        inputs = [leaves[place] for place in places]
+        result, *values = _IMPLEMENTATIONS[name](pure, inputs, _values(variables))
         for variable, value in zip(assigned, values, strict=True):
             variable.assign(ops.stop_gradient(value))
         return result
@@ -83,35 +86,47 @@ def _is_float(leaf: Any) -> bool:
     )
 
 
-def _with_jax(function: Callable[..., list[Any]], inputs: list[Any]) -> list[Any]:
+def _values(variables: list[keras.Variable]) -> list[Tensor]:
+    """The values of variables in their own dtype; a layer in half precision casts them later."""
+    with Scope() as scope:  # It knows the values of the scope around it.
+        known = dict(scope.state_mapping)
+    return [ops.convert_to_tensor(known.get(id(v), v._value)) for v in variables]
+
+
+def _with_jax(
+    function: Callable[..., list[Any]], inputs: list[Any], values: list[Any]
+) -> list[Any]:
     import jax
 
-    return jax.checkpoint(function)(*inputs)
+    return jax.checkpoint(function)(inputs, values)
 
 
-def _with_tensorflow(function: Callable[..., list[Any]], inputs: list[Any]) -> list[Any]:
+def _with_tensorflow(
+    function: Callable[..., list[Any]], inputs: list[Any], values: list[Any]
+) -> list[Any]:
     """As `tf.recompute_grad`, which cannot be differentiated twice, as penalties do."""
     import tensorflow as tf
 
+    count = len(inputs)
+
     @tf.custom_gradient
     def recomputed(*tensors: Any) -> tuple[list[Any], Callable[..., Any]]:
-        def gradients(*upstream: Any, variables: Any = ()) -> Any:
+        def gradients(*upstream: Any) -> Any:
             # Zero, but only once the gradient is known: without it TensorFlow's and XLA's
             # optimizers would find that the results exist already.
-            [first] = tf.reshape(tf.cast(upstream[0], tf.float32), [-1])[:1][None]
-            late = tf.where(tf.equal(first, first), 0.0, float("nan"))[0]
-            with tf.GradientTape() as tape:
-                again = [tensor + tf.cast(late, tensor.dtype) for tensor in tensors]
-                tape.watch(again)
-                result = function(*again)[0]
-            sources = [again, list(variables)]
+            first = tf.cast(tf.reshape(upstream[0], [-1])[0], tf.float32)
+            late = tf.where(tf.equal(first, first), 0.0, float("nan"))
+            with tf.GradientTape(watch_accessed_variables=False) as tape:
+                again = [tensor + tf.cast(late, tensor.dtype) for tensor in tensors[:count]]
+                again += [tf.identity(tensor) for tensor in tensors[count:]]
+                tape.watch([tensor for tensor in again if tensor.dtype.is_floating])
+                result = function(again[:count], again[count:])[0]
             zero = tf.UnconnectedGradients.ZERO
-            found = tape.gradient(result, sources, upstream[0], unconnected_gradients=zero)
-            return (found[0], found[1]) if variables else found[0]
+            return tape.gradient(result, again, upstream[0], unconnected_gradients=zero)
 
-        return function(*tensors), gradients
+        return function(list(tensors[:count]), list(tensors[count:])), gradients
 
-    return recomputed(*inputs)
+    return recomputed(*inputs, *values)
 
 
 _IMPLEMENTATIONS = {"jax": _with_jax, "tensorflow": _with_tensorflow}
