@@ -183,7 +183,7 @@ def _measure(
         except UserError as error:
             damage = error
     if peers.any(damage is not None):
-        raise damage or DamagedCheckpointError("Another process cannot read this checkpoint.")
+        raise damage or DamagedCheckpointError(str(path), "another process cannot read it")
     arguments = (model.sampler, experiment.dataset, experiment.evaluation)
     discriminator = model.state.gan.discriminator
     if peers.index:
@@ -240,7 +240,8 @@ def _train(
         trainer.train()
     if not evaluate:
         return
-    peers, unscored = engine.peers(strategy), iter(())
+    peers = engine.peers(strategy)
+    unscored: Iterable[str] = ()
     if is_chief:
         paths = _selected(run_dir, experiment, plan)
         unscored = _unscored(paths, experiment, run_dir, plan)

@@ -32,7 +32,7 @@ def make_strategy(run_config: RunConfig) -> engine.Strategy:
       UserError: `--devices` asks for several devices and the config for one; see also
         `engine.make_strategy`.
     """
-    wanted = engine.wanted_devices.count() or 1
+    wanted = engine.wanted_devices() or 1
     if wanted > 1 and (run_config.single_core or run_config.distribution == "one_device"):
         option = "single_core = True" if run_config.single_core else "distribution = 'one_device'"
         raise UserError(f"--devices is {wanted}, but the config says run_config.{option}.")

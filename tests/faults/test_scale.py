@@ -4,7 +4,7 @@ import pytest
 import tensorflow as tf
 
 from compare_gan import config, engine
-from compare_gan.engine import wanted_devices
+from compare_gan.engine.device_count import set_wanted_devices
 from compare_gan.errors import UserError
 from compare_gan.main import main
 from compare_gan.training import Experiment
@@ -22,8 +22,8 @@ def _fails(capsys, tiny_run, *bindings, options=()):
 @pytest.fixture(name="wanted")
 def _wanted(monkeypatch):
     """`wanted(count)`: as `--devices`, whose device this process has used already."""
-    monkeypatch.setattr(wanted_devices, "_count", None)
-    return wanted_devices.set_count
+    monkeypatch.setattr("compare_gan.engine.device_count._count", None)
+    return set_wanted_devices
 
 
 def test_microbatches_that_do_not_divide_the_batch(capsys, tiny_run):

@@ -13,7 +13,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from compare_gan.engine import wanted_devices
+from compare_gan.engine.device_count import set_wanted_devices, wanted_devices
 from compare_gan.engine.interface import Peers, Strategy
 from compare_gan.errors import UserError
 
@@ -121,7 +121,7 @@ def make_strategy(
         devices = jax.local_devices()[:1]
     elif distribution == "mirrored" or jax.process_count() == 1:
         devices = _wanted(jax.local_devices())
-    elif wanted_devices.count():
+    elif wanted_devices():
         by_process: dict[int, list[jax.Device]] = {}
         for device in devices:
             by_process.setdefault(device.process_index, []).append(device)
@@ -243,14 +243,14 @@ def use_devices(count: int) -> None:
     Raises:
       UserError: There are accelerators, but fewer, or JAX has found its devices already.
     """
-    wanted_devices.set_count(count)
+    set_wanted_devices(count)
     with contextlib.suppress(RuntimeError):  # JAX has started: the devices are counted below.
         jax.config.update("jax_num_cpu_devices", count)
 
 
 def _wanted(devices: list[jax.Device]) -> list[jax.Device]:
     """As many of the devices of this process as `use_devices` says."""
-    count = wanted_devices.count() or len(devices)
+    count = wanted_devices() or len(devices)
     if count > len(devices):
         kind = "CPUs" if devices[0].platform == "cpu" else f"{devices[0].platform.upper()}s"
         raise UserError(f"--devices is {count}, but this process has {len(devices)} {kind}.")

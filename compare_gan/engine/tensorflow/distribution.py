@@ -6,7 +6,7 @@ import numpy as np
 import tensorflow as tf
 
 from compare_gan.backend import on_cpu
-from compare_gan.engine import wanted_devices
+from compare_gan.engine.device_count import set_wanted_devices, wanted_devices
 from compare_gan.engine.interface import Peers
 from compare_gan.errors import UserError
 
@@ -46,7 +46,7 @@ def make_strategy(
             distribution = "mirrored" if len(_local_devices()) > 1 else "one_device"
     if distribution == "multi_worker":
         # Logical devices cannot be asked for: that would start TensorFlow, too early.
-        if not tf.config.list_physical_devices("GPU") and (wanted_devices.count() or 1) > 1:
+        if not tf.config.list_physical_devices("GPU") and (wanted_devices() or 1) > 1:
             raise UserError(
                 "--devices divides no CPU among the workers of TF_CONFIG: leave it out, and start "
                 "more workers instead."
@@ -79,7 +79,7 @@ def use_devices(count: int) -> None:
     Raises:
       UserError: There are GPUs, but fewer, or TensorFlow has found its devices already.
     """
-    wanted_devices.set_count(count)
+    set_wanted_devices(count)
     gpus = tf.config.list_physical_devices("GPU")
     if gpus and count > len(gpus):
         raise UserError(f"--devices is {count}, but this machine has {len(gpus)} GPUs.")

@@ -3,12 +3,12 @@
 _count: int | None = None
 
 
-def set_count(count: int) -> None:
+def set_wanted_devices(count: int) -> None:
     """Records the number, at least 1."""
     global _count
     _count = count
 
 
-def count() -> int | None:
+def wanted_devices() -> int | None:
     """The number; None = all devices that there are."""
     return _count
