@@ -42,6 +42,15 @@ def rematerializable(call: Callable[..., Tensor]) -> Callable[..., Tensor]:
 
     Args:
       call: Function of anything, among it float tensors [b, …].
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan import backend
+      >>> @backend.rematerializable
+      ... def square(x):
+      ...     return x * x
+      >>> float(square(ops.array(3.0)))
+      9.0
     """
 
     @functools.wraps(call)

@@ -16,7 +16,7 @@ class Scope(keras.StatelessScope):
       >>> from compare_gan.backend.scopes import Scope
       >>> variable = keras.Variable(1.0)
       >>> with Scope() as scope:
-      ...     variable.assign(2.0)
+      ...     _ = variable.assign(2.0)
       >>> float(scope.get_current_value(variable)), float(variable)
       (2.0, 1.0)
     """

@@ -10,5 +10,11 @@ def set_wanted_devices(count: int) -> None:
 
 
 def wanted_devices() -> int | None:
-    """The number; None = all devices that there are."""
+    """The number; None = all devices that there are.
+
+    Example:
+      >>> from compare_gan import engine
+      >>> engine.wanted_devices() is None
+      True
+    """
     return _count

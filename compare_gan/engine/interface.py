@@ -91,6 +91,7 @@ class Peers:
         processes, in their order; each has to call it, with the same n.
 
     Example:
+      >>> import numpy as np
       >>> from compare_gan import engine
       >>> alone = engine.Peers()
       >>> alone.num_devices, alone.any(False), alone.gather({"x": np.ones([1, 2])})["x"].tolist()

@@ -78,6 +78,10 @@ def use_devices(count: int) -> None:
 
     Raises:
       UserError: There are GPUs, but fewer, or TensorFlow has found its devices already.
+
+    Example:
+      >>> from compare_gan import engine
+      >>> engine.use_devices(4)  # doctest: +SKIP
     """
     set_wanted_devices(count)
     gpus = tf.config.list_physical_devices("GPU")
@@ -102,8 +106,8 @@ def peers(strategy: tf.distribute.Strategy) -> Peers:
 
     Example:
       >>> from compare_gan import engine
-      >>> engine.peers(engine.make_strategy("one_device"))
-      Peers(devices=(None,), index=0, count=1, ...)
+      >>> engine.peers(engine.make_strategy("one_device")).num_devices
+      1
     """
     if isinstance(strategy, tf.distribute.TPUStrategy) or strategy.num_replicas_in_sync == 1:
         return Peers()
@@ -152,7 +156,13 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
 
 
 def on_host() -> bool:
-    """Whether the devices compute in the memory of this process, as CPUs do."""
+    """Whether the devices compute in the memory of this process, as CPUs do.
+
+    Example:
+      >>> from compare_gan import engine
+      >>> engine.on_host() in (True, False)
+      True
+    """
     return on_cpu()
 
 
