@@ -9,7 +9,10 @@ from compare_gan.backend.compiled import compiled
 from compare_gan.backend.convolution import add_bias, conv, conv_transpose, mean_by_channel
 from compare_gan.backend.draws import batch_normal, batch_uniform
 from compare_gan.backend.gradients import directional_derivative, gradient, value_and_gradients
+from compare_gan.backend.parts import num_parts, num_shares, part_of_batch, rows_of_part
+from compare_gan.backend.placement import current_device, on_device
 from compare_gan.backend.pooling import max_pool
+from compare_gan.backend.rematerialization import rematerializable, rematerialization
 from compare_gan.backend.replicas import (
     computed_when,
     cross_replica_mean,
@@ -30,6 +33,7 @@ __all__ = [
     "conv",
     "conv_transpose",
     "cross_replica_mean",
+    "current_device",
     "directional_derivative",
     "first_call",
     "gradient",
@@ -38,8 +42,15 @@ __all__ = [
     "lgamma",
     "max_pool",
     "mean_by_channel",
+    "num_parts",
     "num_replicas",
+    "num_shares",
     "on_cpu",
+    "on_device",
+    "part_of_batch",
+    "rematerializable",
+    "rematerialization",
+    "rows_of_part",
     "tf1_bilinear",
     "value_and_gradients",
 ]

@@ -6,6 +6,8 @@ from typing import Any
 
 import keras
 
+from compare_gan.backend.placement import current_device
+
 
 def compiled(
     function: Callable[..., Any],
@@ -15,8 +17,9 @@ def compiled(
 ) -> Callable[..., Any]:
     """Compiles a function for work outside of training: sampling, features, scores.
 
-    It is traced once for each combination of shapes and dtypes of its arguments. It runs on one
-    device, and not under `engine`'s loop, which compiles whole training steps.
+    It is traced once for each combination of shapes and dtypes of its arguments, and for each
+    device. It runs on one device (see `on_device`), and not under `engine`'s loop, which compiles
+    whole training steps.
 
     Args:
       function: Function of tensors, positional, that returns tensors: nested tuples, lists and
@@ -83,13 +86,38 @@ def _compiled_by_jax(
         after = [scope.get_current_value(variable) for variable in variables]
         return result, {i: new for i, new in enumerate(after) if new is not values[i]}
 
+    copies = functools.cache(lambda device: _Copies(variables, device))
+
     def call(*args: Any) -> Any:
+        device = current_device()
+        if device is not None:
+            # A function runs where its arguments are.
+            values, args = copies(device).values(), jax.device_put(args, device)
+            return pure(values, args)[0]
         result, assigned = pure([jax_value(variable) for variable in variables], args)
         for i, value in assigned.items():
             variables[i].assign(value)
         return result
 
     return call
+
+
+class _Copies:
+    """The values of variables on one device, each copied when it has changed."""
+
+    def __init__(self, variables: list[keras.Variable], device: Any):
+        self._variables, self._device = variables, device
+        self._sources: list[Any] = [None] * len(variables)
+        self._copies: list[Any] = [None] * len(variables)
+
+    def values(self) -> list[Any]:
+        import jax
+
+        for i, variable in enumerate(self._variables):
+            if self._sources[i] is not variable.value:
+                self._sources[i] = variable.value
+                self._copies[i] = jax.device_put(jax_value(variable), self._device)
+        return list(self._copies)
 
 
 def jax_value(variable: keras.Variable) -> Any:

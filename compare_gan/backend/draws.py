@@ -8,6 +8,7 @@ import numpy as np
 from keras import ops
 
 from compare_gan.backend import philox
+from compare_gan.backend.parts import num_parts, rows_of_part
 from compare_gan.backend.replicas import in_replicas
 from compare_gan.types import Tensor
 
@@ -33,6 +34,13 @@ def batch_uniform(shape: Sequence[int], seed: Tensor | Sequence[int]) -> Tensor:
       >>> tuple(draws.shape), bool((draws == backend.batch_uniform((2, 3), seed=(0, 7)))[0, 0])
       ((2, 3), True)
     """
+    if (parts := num_parts()) > 1:
+        return rows_of_part(_uniform((shape[0] * parts, *shape[1:]), seed))
+    return _uniform(shape, seed)
+
+
+def _uniform(shape: Sequence[int], seed: Tensor | Sequence[int]) -> Tensor:
+    """The draws of this replica, for all parts of its batch."""
     if keras.backend.backend() == "jax":
         words = philox.jax_words(math.prod(shape), ops.convert_to_tensor(seed, "int32"))
         return ops.reshape(ops.cast(words & _LOW_BITS, "float32") * 2.0**-23, shape)

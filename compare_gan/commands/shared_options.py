@@ -38,6 +38,20 @@ def config_options(command: _Command) -> _Command:
     )
 
 
+def devices_option(command: _Command) -> _Command:
+    """Decorator: adds the number of devices."""
+    return _add(
+        command,
+        click.option(
+            "--devices",
+            type=click.IntRange(min=1),
+            metavar="NUMBER",
+            help="Use so many devices of this machine: GPUs, or else its CPU divided into logical "
+            "devices.  [default: all GPUs, or the CPU as one]",
+        ),
+    )
+
+
 def eval_options(command: _Command) -> _Command:
     """Decorator: adds the options of an evaluation."""
     return _add(

@@ -5,15 +5,21 @@ import contextlib
 from compare_gan.startup import prepare_engine
 
 
-def start_engine() -> None:
+def start_engine(devices: int | None = None) -> None:
     """Chooses and prepares the engine (see `startup.prepare_engine`), with its cache on disk.
 
     A command that reads `run_config` changes the cache afterwards, before anything is compiled.
+
+    Args:
+      devices: See `engine.use_devices`; None = as the engine finds them.
     """
     engine = prepare_engine()
     if engine != "tensorflow":
         _hide_tensorflow_from_keras()
-    from compare_gan.engine import use_compilation_cache
+    from compare_gan.engine import use_compilation_cache, use_devices
+
+    if devices is not None:
+        use_devices(devices)
 
     use_compilation_cache()
 

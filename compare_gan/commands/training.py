@@ -5,6 +5,7 @@ import click
 from compare_gan.commands.shared_options import (
     config_options,
     dataset_overrides,
+    devices_option,
     eval_options,
     import_options,
 )
@@ -19,6 +20,7 @@ _MODES = ("train", "eval_after_train", "continuous_eval")
 @click.command()
 @click.option("--model_dir", metavar="DIR", help="Directory for checkpoints, pictures and scores.")
 @config_options
+@devices_option
 @eval_options
 @click.option(
     "--eval_every_steps",
@@ -51,6 +53,7 @@ def train(
     gin_bindings: tuple[str, ...],
     tfds_data_dir: str | None,
     data_fake_dataset: bool,
+    devices: int | None,
     num_eval_averaging_runs: int,
     eval_every_steps: int,
     score_filename: str,
@@ -64,7 +67,7 @@ def train(
     Learning rates, batch size, steps and periods may be others then.
     `compare_gan configs` lists the configs that --gin_config takes by name.
     """
-    start_engine()
+    start_engine(devices)
     from compare_gan import config
     from compare_gan.training import modes
     from compare_gan.training.experiment import Experiment
@@ -94,12 +97,14 @@ def train(
     "--label_dir", metavar="DIR", help="Directory for labels; infer_labels.label_dir if left out."
 )
 @config_options
+@devices_option
 def label(
     label_dir: str | None,
     gin_configs: tuple[str, ...],
     gin_bindings: tuple[str, ...],
     tfds_data_dir: str | None,
     data_fake_dataset: bool,
+    devices: int | None,
 ) -> None:
     """Infer missing labels, or cluster images.
 
@@ -108,7 +113,7 @@ def label(
     dataset.inferred_labels = True; runs that name the folder in infer_labels.label_dir share it.
     When it is started again after an interruption, it resumes from its newest checkpoint.
     """
-    start_engine()
+    start_engine(devices)
     from compare_gan import config
     from compare_gan.training.labelling import infer_labels
 
@@ -125,6 +130,7 @@ def label(
 @click.option("--gin_bindings", multiple=True, metavar="BINDING", help="As for train.")
 @click.option("--tfds_data_dir", metavar="DIR", help="As for train.")
 @click.option("--data_fake_dataset", is_flag=True, help="As for train.")
+@devices_option
 @eval_options
 @import_options
 def evaluate(
@@ -133,6 +139,7 @@ def evaluate(
     gin_bindings: tuple[str, ...],
     tfds_data_dir: str | None,
     data_fake_dataset: bool,
+    devices: int | None,
     num_eval_averaging_runs: int,
     score_filename: str,
     allow_imports: tuple[str, ...],
@@ -141,7 +148,7 @@ def evaluate(
 
     Adds a row to scores.csv and to results.jsonl.
     """
-    start_engine()
+    start_engine(devices)
     from compare_gan import config
     from compare_gan.training import modes
     from compare_gan.training.experiment import Experiment
@@ -154,4 +161,4 @@ def evaluate(
     plan = modes.EvaluationPlan(
         averaging_runs=num_eval_averaging_runs, score_filename=score_filename
     )
-    modes.evaluate_checkpoints(experiment, run, [path], plan)
+    modes.evaluate(experiment, run, path, plan)

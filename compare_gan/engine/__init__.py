@@ -12,8 +12,9 @@ from compare_gan.engine.checkpoint_folder import list_checkpoints, step_of
 from compare_gan.engine.checkpoints import Checkpoints, State, read_checkpoint
 from compare_gan.engine.compilation_cache import use_compilation_cache
 from compare_gan.engine.determinism import make_deterministic
+from compare_gan.engine.device_count import wanted_devices
 from compare_gan.engine.fit import Callback, fit
-from compare_gan.engine.interface import Step, Strategy, Update, as_float
+from compare_gan.engine.interface import ALONE, Peers, Step, Strategy, Update, as_float
 from compare_gan.engine.precision import mixed_precision, with_loss_scale
 from compare_gan.engine.progress import ProgressLine
 from compare_gan.engine.signals import DelayedSignals
@@ -26,8 +27,12 @@ if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
         agree_on,
         is_chief,
         make_strategy,
+        on_host,
         on_several_hosts,
+        peak_bytes,
+        peers,
         update,
+        use_devices,
     )
 elif keras.backend.backend() == "jax":
     from compare_gan.engine.jax import (
@@ -36,8 +41,12 @@ elif keras.backend.backend() == "jax":
         agree_on,
         is_chief,
         make_strategy,
+        on_host,
         on_several_hosts,
+        peak_bytes,
+        peers,
         update,
+        use_devices,
     )
 else:
     raise UserError(
@@ -46,11 +55,13 @@ else:
     )
 
 __all__ = [
+    "ALONE",
     "Callback",
     "Checkpoints",
     "DamagedCheckpointError",
     "DelayedSignals",
     "Loop",
+    "Peers",
     "ProgressLine",
     "State",
     "Step",
@@ -65,10 +76,15 @@ __all__ = [
     "make_deterministic",
     "make_strategy",
     "mixed_precision",
+    "on_host",
     "on_several_hosts",
+    "peak_bytes",
+    "peers",
     "read_checkpoint",
     "step_of",
     "update",
     "use_compilation_cache",
+    "use_devices",
+    "wanted_devices",
     "with_loss_scale",
 ]

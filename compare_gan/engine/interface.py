@@ -75,6 +75,80 @@ class Strategy(Protocol):
         """The context in which variables are created."""
 
 
+def _alone(block: np.ndarray) -> np.ndarray:
+    return block
+
+
+@dataclasses.dataclass(frozen=True)
+class Peers:
+    """The devices of this process that share work outside of training, and the other processes.
+
+    Attributes:
+      devices: The devices of this process, for `backend.on_device`; as many in each process.
+      index: The number of this process among those of the run, from 0; the first one writes.
+      count: The number of processes.
+      gather_block: From int32 [len(devices), n] of this process to int32 [all devices, n] of all
+        processes, in their order; each has to call it, with the same n.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan import engine
+      >>> alone = engine.Peers()
+      >>> alone.num_devices, alone.any(False), alone.gather({"x": np.ones([1, 2])})["x"].tolist()
+      (1, False, [[1.0, 1.0]])
+    """
+
+    devices: tuple[Any, ...] = (None,)
+    index: int = 0
+    count: int = 1
+    gather_block: Callable[[np.ndarray], np.ndarray] = _alone
+
+    @property
+    def num_devices(self) -> int:
+        """The number of devices of all processes."""
+        return len(self.devices) * self.count
+
+    def any(self, flag: bool) -> bool:
+        """Whether the flag is set in any process; each has to call this."""
+        if self.count == 1:
+            return flag
+        return bool(self.gather_block(np.full([len(self.devices), 1], flag, np.int32)).any())
+
+    def agree_on(self, value: int) -> int:
+        """The integer of the first process, in all processes; each has to call this."""
+        if self.count == 1:
+            return value
+        return int(self.gather_block(np.full([len(self.devices), 1], value, np.int32))[0, 0])
+
+    def gather(self, arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Arrays of all devices, from those of this process's; each process has to call this.
+
+        Args:
+          arrays: Arrays [len(devices), …] by name, of the same shapes and dtypes everywhere.
+
+        Returns:
+          Arrays [num_devices, …], equal bit by bit, in the order of processes and devices.
+        """
+        if self.count == 1:
+            return dict(arrays)
+        rows = [np.ascontiguousarray(value).view(np.uint8) for value in arrays.values()]
+        flat = [row.reshape(len(self.devices), -1) for row in rows]
+        block = np.concatenate(flat, axis=1)
+        width = block.shape[1]
+        # Collective operations know numbers of four bytes on every kind of device.
+        block = np.pad(block, [(0, 0), (0, -width % 4)]).view(np.int32)
+        everywhere = np.ascontiguousarray(self.gather_block(block)).view(np.uint8)[:, :width]
+        ends = np.cumsum([part.shape[1] for part in flat])[:-1]
+        parts = np.split(everywhere, ends, axis=1)
+        return {
+            name: np.ascontiguousarray(part).view(value.dtype).reshape(-1, *value.shape[1:])
+            for (name, value), part in zip(arrays.items(), parts, strict=True)
+        }
+
+
+ALONE = Peers()
+
+
 class LoopLike(Protocol):
     """Steps that run one after the other in compiled code; see `Loop`."""
 

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from typing import Any
 
 from compare_gan.datasets import Dataset
+from compare_gan.engine import ALONE, Peers
 from compare_gan.errors import UserError
-from compare_gan.evaluation import pictures
+from compare_gan.evaluation import pictures, spread
 from compare_gan.evaluation.evaluation_options import EvaluationOptions
 from compare_gan.evaluation.image_sets import GeneratedImages
-from compare_gan.evaluation.measure import measure
+from compare_gan.evaluation.measure import contribute, measure
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.metrics.base import Metric
 from compare_gan.metrics.extractors import Extractor
@@ -29,8 +30,11 @@ def evaluate_generator(
     step: int = 0,
     discriminator: Any = None,
     pictures_dir: str | None = None,
+    peers: Peers = ALONE,
 ) -> ResultRow:
     """Scores a generator against the reference images of a data set.
+
+    Samples and features are computed on all devices, metrics and reference in the first process.
 
     Example:
       >>> import numpy as np
@@ -59,33 +63,99 @@ def evaluate_generator(
       step: Generator step of the checkpoint; for the row.
       discriminator: Discriminator of the same GAN, for the metrics that look at it.
       pictures_dir: Folder for pictures of metrics, which are written if `options.pictures` is set.
+      peers: The devices that share the work. With several processes the first one calls this, the
+        others `contribute_to_evaluation`.
 
     Returns:
       The scores and their provenance.
 
     Raises:
-      UserError: A name is not known, an extractor is not available, a metric cannot be computed.
+      UserError: A name is not known, an extractor is not available, a metric cannot be computed,
+        another process has failed.
       DivergenceError: A generated image is not finite.
     """
-    metrics = options.make_metrics()
-    extractor = options.make_extractor(dataset.name)
-    metrics = _applicable(metrics, extractor, sampler, dataset, discriminator)
-    reference = options.reference(dataset)
-    samples = GeneratedImages.of(
-        dataclasses.replace(sampler, truncation=options.truncation),
-        options.num_fake or reference.count,
-        options.seeds(averaging_runs),
-        weights="ema" if averaged_weights else "raw",
-        discriminator=discriminator,
-    )
-    drawing = options.pictures and pictures_dir is not None
-    row = measure(
-        metrics, extractor, reference, samples, batch_size=options.batch_size, pictures=drawing
-    )
-    if pictures_dir is not None:
-        pictures.write(row.pictures, pictures_dir, f"step_{step}_")
+    with spread.ending_together(peers):
+        metrics, extractor = _parts(sampler, dataset, options, discriminator)
+        reference = options.reference(dataset)
+        samples = _samples(
+            sampler,
+            options,
+            reference.count,
+            averaging_runs,
+            peers,
+            weights="ema" if averaged_weights else "raw",
+            discriminator=discriminator,
+        )
+        drawing = options.pictures and pictures_dir is not None
+        row = measure(
+            metrics,
+            extractor,
+            reference,
+            samples,
+            batch_size=options.batch_size,
+            pictures=drawing,
+            peers=peers,
+        )
+        if pictures_dir is not None:
+            pictures.write(row.pictures, pictures_dir, f"step_{step}_")
     return dataclasses.replace(
         row, step=int(step), metrics=options.metric_names(), protocol_name=options.protocol or ""
+    )
+
+
+def contribute_to_evaluation(
+    sampler: Sampler,
+    dataset: Dataset,
+    options: EvaluationOptions,
+    *,
+    averaging_runs: int = 3,
+    discriminator: Any = None,
+    peers: Peers,
+) -> None:
+    """The part of the other processes in `evaluate_generator` of the first one.
+
+    Args:
+      sampler: The generator; all arguments are equal in all processes.
+      dataset: The data set.
+      options: Metrics, extractor, reference split, numbers of images, …
+      averaging_runs: Number of sets of samples.
+      discriminator: Discriminator of the same GAN.
+      peers: The processes and their devices.
+
+    Raises:
+      UserError: As `evaluate_generator`.
+      DivergenceError: A generated image is not finite.
+    """
+    with spread.ending_together(peers):
+        metrics, extractor = _parts(sampler, dataset, options, discriminator)
+        count = options.reference(dataset).count
+        samples = _samples(sampler, options, count, averaging_runs, peers, weights="unknown")
+        contribute(metrics, extractor, samples, options.batch_size, peers)
+
+
+def _parts(
+    sampler: Sampler, dataset: Dataset, options: EvaluationOptions, discriminator: Any
+) -> tuple[list[Metric], Extractor]:
+    """The metrics of an evaluation, and its extractor."""
+    metrics, extractor = options.make_metrics(), options.make_extractor(dataset.name)
+    return _applicable(metrics, extractor, sampler, dataset, discriminator), extractor
+
+
+def _samples(
+    sampler: Sampler,
+    options: EvaluationOptions,
+    count: int,
+    averaging_runs: int,
+    peers: Peers,
+    **attributes: Any,
+) -> list[GeneratedImages]:
+    """The sets of samples; `count` is the number of reference images."""
+    return GeneratedImages.of(
+        dataclasses.replace(sampler, truncation=options.truncation),
+        options.num_fake or count,
+        options.seeds(averaging_runs),
+        devices=peers.devices,
+        **attributes,
     )
 
 

@@ -8,9 +8,12 @@ from typing import Any
 import numpy as np
 import PIL.Image
 
+from compare_gan.engine import ALONE, Peers
 from compare_gan.evaluation import pictures as metric_pictures
+from compare_gan.evaluation.image_sets import GeneratedImages
 from compare_gan.evaluation.provenance import make_provenance
 from compare_gan.evaluation.results import ResultRow, Score
+from compare_gan.evaluation.spread import gathered
 from compare_gan.evaluation.statistics import (
     Images,
     SetStatistics,
@@ -35,6 +38,7 @@ def measure(
     batch_size: int = 100,
     pictures: bool = False,
     progress: bool = False,
+    peers: Peers = ALONE,
 ) -> ResultRow:
     """Scores images.
 
@@ -59,6 +63,8 @@ def measure(
       batch_size: Images in one forward pass.
       pictures: Let metrics draw (the first set).
       progress: Report progress on standard error.
+      peers: The devices that share the work. With several processes the first one calls this, the
+        others `contribute`, all inside `spread.ending_together`.
 
     Returns:
       The scores and their provenance; neither a step nor the name of a protocol.
@@ -67,13 +73,13 @@ def measure(
       UserError: A file cannot be read, or a score cannot be computed.
       DivergenceError: A generated image is not finite.
     """
-    of_real = reference_statistics(real, metrics, extractor, batch_size, progress)
+    of_real = reference_statistics(real, metrics, extractor, batch_size, progress, peers)
     fakes = list(fake) if isinstance(fake, Sequence) else [fake]
     runs: list[dict[str, float]] = []
     measured: list[tuple[Images, SetStatistics]] = []
     drawn: dict[str, PIL.Image.Image] = {}
     for images in fakes:
-        of_fake = set_statistics(images, metrics, extractor, batch_size, progress)
+        of_fake = set_statistics(images, metrics, extractor, batch_size, progress, peers)
         if not runs:
             _warn_of_few_images(metrics, of_real, of_fake)
         scores: dict[str, float] = {}
@@ -99,6 +105,28 @@ def measure(
         fake_hash=hashes.labels_hash or hashes.content_hash or "",
         pictures=drawn,
     )
+
+
+@without_tensor_float_32()
+def contribute(
+    metrics: Sequence[Metric],
+    extractor: Extractor,
+    fake: Sequence[GeneratedImages],
+    batch_size: int,
+    peers: Peers,
+) -> None:
+    """The part of the other processes in a measurement of the first one: images and features.
+
+    Args:
+      metrics: The metrics, as for `measure`, like the others.
+      extractor: The extractor.
+      fake: The generated images.
+      batch_size: Images in one forward pass.
+      peers: The processes and their devices.
+    """
+    for images in fake:
+        for _ in gathered(images, metrics, extractor, batch_size, peers):
+            pass
 
 
 def _warn_of_few_images(

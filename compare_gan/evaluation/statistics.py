@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 
 from compare_gan import files
+from compare_gan.engine import ALONE, Peers
 from compare_gan.engine.progress import ProgressLine
 from compare_gan.errors import UserError
-from compare_gan.evaluation.image_sets import GivenStatistics, ImageSet
+from compare_gan.evaluation.image_sets import GeneratedImages, GivenStatistics, ImageSet
+from compare_gan.evaluation.spread import EXTRACTED, gathered
 from compare_gan.metrics import cache
 from compare_gan.metrics.base import ImageBatch, Metric, Statistics
 from compare_gan.metrics.extractors import Extractor
@@ -20,7 +22,6 @@ from compare_gan.metrics.gaussian import GaussianStatistics
 Images = ImageSet | GivenStatistics
 # In place of the number of images where it is not known: enough for all statistics.
 ANY_NUMBER = 1_000_000
-_EXTRACTED = frozenset({"features", "logits"})
 _Arrays = dict[str, np.ndarray]
 
 
@@ -62,6 +63,7 @@ def set_statistics(
     extractor: Extractor,
     batch_size: int,
     progress: bool = False,
+    peers: Peers = ALONE,
 ) -> SetStatistics:
     """Computes the statistics of metrics over a set of images, in one pass.
 
@@ -71,6 +73,8 @@ def set_statistics(
       extractor: Extracts features from every batch once, if any metric needs them.
       batch_size: Images in one forward pass.
       progress: Report progress on standard error.
+      peers: The devices that share the work; if they are of several processes, each calls this for
+        generated images, and for no others.
 
     Raises:
       UserError: A file cannot be read, statistics cannot be computed from these images, or given
@@ -90,11 +94,17 @@ def set_statistics(
                 digest_with_labels.add(batch.images, batch.labels)
             yield batch
 
+    if peers.count > 1 and isinstance(images, GeneratedImages):
+        shared = gathered(images, metrics, extractor, batch_size, peers)
+        statistics, _ = _empty(metrics, images.count)
+        results = _summarized(statistics, _reported(shared, images, progress))
+        return SetStatistics(results, images.count)
     batches = images.batches(batch_size)
     if images.hashed:
         batches = hashed(batches)
     each_size = extractor if images.shape else _EachSize(extractor)
-    results = gather(metrics, each_size, _reported(batches, images, progress), images.count)
+    batches = _reported(batches, images, progress)
+    results = gather(metrics, each_size, batches, images.count, peers.devices)
     return SetStatistics(
         results,
         images.count,
@@ -109,17 +119,20 @@ def reference_statistics(
     extractor: Extractor,
     batch_size: int,
     progress: bool = False,
+    peers: Peers = ALONE,
 ) -> SetStatistics:
     """Computes the statistics of those metrics that compare with real images.
 
-    Like `set_statistics`, but statistics of a split of a data set are cached on disk.
+    Like `set_statistics`, but statistics of a split of a data set are cached on disk, and other
+    processes take no part.
     """
+    peers = Peers(peers.devices)
     metrics = [metric for metric in metrics if metric.uses_real]
     key = images.cached_under() if isinstance(images, ImageSet) else None
     if images is None or (key is None and not metrics):
         return SetStatistics({})
     if key is None or isinstance(images, GivenStatistics):
-        return set_statistics(images, metrics, extractor, batch_size, progress)
+        return set_statistics(images, metrics, extractor, batch_size, progress, peers)
     count, content_hash = int(str(key["count"])), str(key["content"])
     wanted = {statistics_name(metric, count): metric for metric in metrics}
     wanted.pop(None, None)
@@ -127,7 +140,7 @@ def reference_statistics(
     @functools.cache
     def compute() -> dict[str, _Arrays]:
         batches = _reported(images.batches(batch_size), images, progress)
-        return gather(list(wanted.values()), extractor, batches, count)
+        return gather(list(wanted.values()), extractor, batches, count, peers.devices)
 
     keys = {
         name: {
@@ -153,6 +166,7 @@ def gather(
     extractor: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]],
     batches: Iterable[ImageBatch],
     num_images: int,
+    devices: Sequence[Any] = ALONE.devices,
 ) -> dict[str, _Arrays]:
     """Passes batches once to the statistics of all metrics.
 
@@ -161,6 +175,7 @@ def gather(
       extractor: The extractor, or a function like one.
       batches: Images in order and, if there are any, labels.
       num_images: Number of images.
+      devices: Devices that the extractor runs on in turn, see `backend.on_device`.
 
     Returns:
       Results of the statistics by name.
@@ -168,16 +183,28 @@ def gather(
     Raises:
       UserError: Statistics cannot be computed from these images.
     """
+    statistics, extracts = _empty(metrics, num_images)
+    if not statistics:
+        return {}
+    return _summarized(statistics, stream(extractor, batches, devices) if extracts else batches)
+
+
+def _empty(metrics: Sequence[Metric], num_images: int) -> tuple[dict[str, Statistics], bool]:
+    """Empty statistics by name, and whether they need features or logits."""
     statistics: dict[str, Statistics] = {}
     extracts = False
     for metric in metrics:
         made = metric.statistics(num_images)
         if made is not None:
             statistics.setdefault(made.name, made)
-            extracts = extracts or bool(metric.needs & _EXTRACTED)
-    if not statistics:
-        return {}
-    for batch in stream(extractor, batches) if extracts else batches:
+            extracts = extracts or bool(metric.needs & EXTRACTED)
+    return statistics, extracts
+
+
+def _summarized(
+    statistics: dict[str, Statistics], batches: Iterable[ImageBatch]
+) -> dict[str, _Arrays]:
+    for batch in batches:
         for each in statistics.values():
             each.update(batch)
     return {name: each.result() for name, each in statistics.items()}

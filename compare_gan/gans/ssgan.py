@@ -3,7 +3,7 @@
 from typing import Any
 
 from compare_gan import registry
-from compare_gan.backend import num_replicas
+from compare_gan.backend import num_parts, num_shares
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.gans.modular_gan import ModularGAN
 from compare_gan.gans.tasks import NUM_ROTATIONS, AuxiliaryTask, RotationTask, check_square
@@ -80,17 +80,18 @@ class SSGAN(ModularGAN):
         super().check_batch_size(batch_size_per_replica)
         if self.self_supervision == "none":
             return
-        replicas = num_replicas()
+        shares = num_shares()
         originals = self._num_originals()
-        if originals % replicas:
+        if originals % shares:
+            among = f"on {shares} replicas" if num_parts() == 1 else f"in {shares} microbatches"
             raise UserError(
-                f"SSGAN.rotated_batch_size is {self.rotated_batch_size}, but on {replicas} "
-                f"replicas it must be a multiple of {NUM_ROTATIONS * replicas}."
+                f"SSGAN.rotated_batch_size is {self.rotated_batch_size}, but {among} it must be a "
+                f"multiple of {NUM_ROTATIONS * shares}."
             )
-        if originals > batch_size_per_replica * replicas:
+        if originals > batch_size_per_replica * shares:
             raise UserError(
                 f"SSGAN.rotated_batch_size is {self.rotated_batch_size}, of which {originals} are "
-                f"originals: more than the batch size, {batch_size_per_replica * replicas}."
+                f"originals: more than the batch size, {batch_size_per_replica * shares}."
             )
 
     def make_tasks(self) -> list[AuxiliaryTask]:
@@ -98,7 +99,7 @@ class SSGAN(ModularGAN):
             return []
         return [
             RotationTask(
-                lambda _: self._num_originals() // num_replicas(),
+                lambda _: self._num_originals() // num_shares(),
                 self.weight_rotation_loss_d,
                 self.weight_rotation_loss_g,
             )

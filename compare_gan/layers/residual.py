@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from compare_gan.backend import rematerializable
 from compare_gan.errors import unknown_name
 from compare_gan.layers.linear import Conv2D
 from compare_gan.layers.normalization import LayerNorm
@@ -181,6 +182,7 @@ class _PlainBlock(ResidualBlock):
         if self.shortcut is not None:
             self.shortcut.build(x_shape)
 
+    @rematerializable
     def call(
         self,
         x: Tensor,
@@ -242,6 +244,7 @@ class BigGanResNetBlock(_PlainBlock):
     def _has_shortcut(self) -> bool:
         return self.is_gen_block or self.in_channels != self.out_channels
 
+    @rematerializable
     def call(
         self,
         x: Tensor,

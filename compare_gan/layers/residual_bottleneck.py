@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from compare_gan.backend import rematerializable
 from compare_gan.errors import UserError
 from compare_gan.layers.linear import Conv2D
 from compare_gan.layers.normalization_choice import build_norm, normalize
@@ -125,6 +126,7 @@ class BigGanDeepResNetBlock(ResidualBlock):
             shape = (*shape[:-1], stage.conv.filters)
         self.shortcut.build(x_shape)
 
+    @rematerializable
     def call(
         self,
         x: Tensor,

@@ -6,7 +6,7 @@ from typing import Any
 from keras import ops
 
 from compare_gan import registry
-from compare_gan.backend import gradient, num_replicas
+from compare_gan.backend import gradient, num_shares
 from compare_gan.penalties.base import Penalty
 from compare_gan.schedules import Scheduled, check_range
 from compare_gan.types import Tensor
@@ -43,7 +43,7 @@ class R1(Penalty):
 
     def weight_at(self, step: Any, x: Tensor) -> Any:
         if self.weight is None:
-            batch_size, height, width = x.shape[0] * num_replicas(), x.shape[1], x.shape[2]
+            batch_size, height, width = x.shape[0] * num_shares(), x.shape[1], x.shape[2]
             return 0.00005 * height * width / batch_size
         return super().weight_at(step, x)
 

@@ -1,7 +1,9 @@
 """`Sampler`: a generator with all that is needed to draw images from it."""
 
+import collections
 import dataclasses
 import functools
+import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
@@ -145,10 +147,19 @@ class Sampler:
         """
         return np.concatenate(list(self.generate_batches(z, labels, min(batch_size, len(z)))))
 
-    def generate_batches(self, z: Any, labels: Any, batch_size: int) -> Iterator[np.ndarray]:
+    def generate_batches(
+        self, z: Any, labels: Any, batch_size: int, devices: Sequence[Any] = (None,)
+    ) -> Iterator[np.ndarray]:
         """As `generate`, but yields uint8 [<= batch_size, H, W, C] one after the other.
 
-        While one batch is fetched from the device, the next is computed: two are held at a time.
+        The devices take turns. While one batch is fetched from a device, the next is computed: one
+        more batch than there are devices is held at a time.
+
+        Args:
+          z: float [n, z_dim].
+          labels: int [n]; None for an unconditional generator.
+          batch_size: Images in one forward pass, on one device.
+          devices: The devices, see `backend.on_device`.
         """
         z, labels = np.asarray(z, np.float32), None if labels is None else np.asarray(labels)
         if self._standing_statistics_are_empty():
@@ -156,20 +167,22 @@ class Sampler:
         # On a GPU a call returns before the images are there, but a fetch waits for all work that
         # was given to the GPU before it. So a thread begins to fetch a batch at once, while this
         # one goes on to the next.
-        with ThreadPoolExecutor(1, "fetch") as fetcher:
-            earlier: Future[np.ndarray] | None = None
-            for start in range(0, len(z), batch_size):
+        with ThreadPoolExecutor(len(devices), "fetch") as fetcher:
+            waiting: collections.deque[Future[np.ndarray]] = collections.deque()
+            for start, device in zip(
+                range(0, len(z), batch_size), itertools.cycle(devices), strict=False
+            ):
                 # The last batch is filled up by repeating, so that every one has the same shape.
                 rows = np.arange(start, start + batch_size) % len(z)
                 y = None if labels is None else labels[rows].astype(np.int32)
-                images, finite = self._compiled(z[rows], y)
+                with backend.on_device(device):
+                    images, finite = self._compiled(z[rows], y)
                 count = min(batch_size, len(z) - start)
-                fetched = fetcher.submit(_fetch, images, finite, count)
-                if earlier is not None:
-                    yield earlier.result()
-                earlier = fetched
-            if earlier is not None:
-                yield earlier.result()
+                waiting.append(fetcher.submit(_fetch, images, finite, count))
+                if len(waiting) > len(devices):
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
 
     def prepare(self) -> str:
         """Accumulates standing statistics; needed again when the weights have changed.

@@ -15,6 +15,7 @@ from keras import ops
 
 from compare_gan import registry
 from compare_gan.architectures.base import Generator, option_name
+from compare_gan.backend import part_of_batch
 from compare_gan.config import is_bound, located
 from compare_gan.config.checks import PARTS_OF_GANS
 from compare_gan.config.gin_internals import values_under
@@ -55,6 +56,7 @@ def check_gan(
     num_classes: int | None,
     num_replicas: int = 1,
     soft_labels: bool = False,
+    microbatches: int = 1,
 ) -> None:
     """Raises UserError if the GAN cannot be built for such images or trained on such batches.
 
@@ -64,6 +66,7 @@ def check_gan(
       num_classes: Number of classes of the data; None without labels.
       num_replicas: Number of replicas that share a batch.
       soft_labels: Whether `infer_labels.soft` asks for soft labels.
+      microbatches: Number of parts of a replica's batch.
     """
     with located("options.architecture", "options.gan_class"):
         architecture = registry.get("architecture", options.architecture)
@@ -87,9 +90,15 @@ def check_gan(
                 f"options.batch_size is {options.batch_size}, which {num_replicas} replicas cannot "
                 "share equally."
             )
+        if options.batch_size // num_replicas % microbatches:
+            raise UserError(
+                f"run_config.microbatches is {microbatches}, which does not divide the batch size "
+                f"of a device, {options.batch_size // num_replicas}."
+            )
         # A step on JAX sees the whole batch, whatever the number of devices.
         parts = 1 if keras.backend.backend() == "jax" else num_replicas
-        gan.check_batch_size(options.batch_size // parts)
+        with part_of_batch(0, microbatches):
+            gan.check_batch_size(options.batch_size // parts // microbatches)
 
 
 def _check_uses_of_labels(gan: ModularGAN) -> None:

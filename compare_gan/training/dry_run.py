@@ -5,15 +5,17 @@ from collections.abc import Iterable
 import keras
 import numpy as np
 
-from compare_gan import config, engine
-from compare_gan.gans import ModularGAN
+from compare_gan import config
 from compare_gan.training.experiment import Experiment
-from compare_gan.training.state import HostInteger, TrainState
+from compare_gan.training.memory import estimate_memory
+from compare_gan.training.state import TrainState
+from compare_gan.training.trainer import make_strategy
 
 
 def describe(experiment: Experiment) -> str:
     """The resolved config, the parameter counts of both networks and the estimated memory."""
-    experiment.check()
+    devices = make_strategy(experiment.run_config).num_replicas_in_sync
+    experiment.check(devices)
     experiment.check_labels(None)
     gan = experiment.make_gan()
     state = TrainState(gan, seed=0, optimization=experiment.options.optimization)
@@ -21,9 +23,14 @@ def describe(experiment: Experiment) -> str:
         "generator": _count(gan.generator_variables),
         "discriminator": _count(gan.discriminator_variables),
     }
-    stored = sum(_bytes(variable) for variable in state.variables().values())
-    gradients = 4 * max(counts.values())
-    activations = _activation_bytes(gan, experiment.options.batch_size)
+    memory = estimate_memory(experiment, state, devices)
+    share = f"{experiment.options.batch_size} images"
+    if devices > 1:
+        share = (
+            f"{experiment.options.batch_size // devices} of {share} on each of {devices} devices"
+        )
+    if (parts := experiment.run_config.microbatches) > 1:
+        share += f" in {parts} microbatches"
     dataset = experiment.dataset
     lines = [
         config.operative_text().rstrip(),
@@ -31,44 +38,16 @@ def describe(experiment: Experiment) -> str:
         f"data set        {dataset.name}, images {'x'.join(map(str, dataset.image_shape))}, "
         f"{dataset.num_train:,} to train on, {dataset.num_classes or 'no'} classes",
         *(f"{name:<15} {count:,} parameters" for name, count in counts.items()),
-        f"memory          about {_mebibytes(stored + gradients + activations)} at batch size "
-        f"{experiment.options.batch_size}: {_mebibytes(stored)} variables and optimizer state, "
-        f"{_mebibytes(gradients)} gradients, {_mebibytes(activations)} activations",
+        f"memory          about {_mebibytes(memory.device)} for {share}: "
+        f"{_mebibytes(memory.variables)} variables and optimizer state, "
+        f"{_mebibytes(memory.gradients)} gradients, {_mebibytes(memory.activations)} activations",
+        f"process         about {_mebibytes(memory.process)} of this machine's memory",
     ]
     return "\n".join(lines)
 
 
-def _activation_bytes(gan: ModularGAN, batch_size: int) -> int:
-    """Memory of the tensors in the forward pass of a step, in bytes.
-
-    An upper bound of the memory that the backward pass needs; see `engine.activation_bytes`.
-    """
-
-    def spec(*shape: int, dtype: str = "float32") -> keras.KerasTensor:
-        return keras.KerasTensor(shape, dtype)
-
-    batch = {
-        "images": spec(batch_size, *gan.image_shape),
-        "z": spec(batch_size, gan.z_dim),
-        "seed": spec(2, dtype="int32"),
-    }
-    if gan.num_classes:
-        batch["labels"] = batch["fake_labels"] = spec(batch_size, gan.num_classes)
-    return max(
-        engine.activation_bytes(
-            lambda b, f: gan.discriminator_loss(b, f).total, batch, batch["images"]
-        ),
-        engine.activation_bytes(lambda b: gan.generator_loss(b).total, batch),
-    )
-
-
 def _count(variables: Iterable[keras.Variable]) -> int:
     return sum(int(np.prod(variable.shape)) for variable in variables)
-
-
-def _bytes(variable: keras.Variable | HostInteger) -> int:
-    dtype = keras.backend.standardize_dtype(variable.dtype)
-    return int(np.prod(variable.shape)) * np.dtype(dtype).itemsize
 
 
 def _mebibytes(count: int) -> str:

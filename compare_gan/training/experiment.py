@@ -179,7 +179,14 @@ class Experiment:
             with located(f"{latents.scope}.distribution_fn"):
                 latents.draw([1, self.options.z_dim], seed=[0, 0])
         with self.bindings.active():
-            check_gan(self.options, dataset.image_shape, dataset.num_classes, num_replicas, soft)
+            check_gan(
+                self.options,
+                dataset.image_shape,
+                dataset.num_classes,
+                num_replicas,
+                soft,
+                self.run_config.microbatches,
+            )
 
     def make_gan(self) -> ModularGAN:
         """The GAN of this experiment, networks built, in the precision of `run_config`."""

@@ -11,15 +11,16 @@ from compare_gan.config import bindings_kept, parse
 from compare_gan.engine import DamagedCheckpointError, step_of
 from compare_gan.errors import UserError
 from compare_gan.evaluation import comparison
-from compare_gan.evaluation.evaluate import evaluate_generator
+from compare_gan.evaluation.evaluate import contribute_to_evaluation, evaluate_generator
 from compare_gan.evaluation.results import ResultRow, format_scores
+from compare_gan.evaluation.spread import ending_together
 from compare_gan.terminal import printable
 from compare_gan.training.config_history import NEWEST
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.restored import RestoredModel
 from compare_gan.training.run_dir import RunDir, listed
 from compare_gan.training.run_options import Options
-from compare_gan.training.trainer import Trainer, make_strategy
+from compare_gan.training.trainer import Trainer, evaluation_strategy, make_strategy
 from compare_gan.version import code_version
 
 _log = logging.getLogger(__name__)
@@ -74,14 +75,32 @@ def run(
             _train(experiment, run_dir, plan, evaluate, allow_config_change)
 
 
+def evaluate(
+    experiment: Experiment, run_dir: RunDir, path: str | None, plan: EvaluationPlan
+) -> None:
+    """Scores one checkpoint on all devices of this process, or of the processes of a cluster.
+
+    Args:
+      experiment: The experiment that was trained.
+      run_dir: The directory of the run.
+      path: The checkpoint; None is the newest readable one.
+      plan: Number of evaluations of each, and the name of the table.
+    """
+    strategy = evaluation_strategy(experiment.run_config)
+    evaluate_checkpoints(experiment, run_dir, [path], plan, peers=engine.peers(strategy))
+
+
 def evaluate_checkpoints(
     experiment: Experiment,
     run_dir: RunDir,
     paths: Iterable[str | None],
     plan: EvaluationPlan,
     skip_damaged: bool = False,
+    peers: engine.Peers = engine.ALONE,
 ) -> list[str | None]:
     """Scores checkpoints one by one; adds rows to scores.csv and results.jsonl.
+
+    Several processes share the work: each calls this, and the first one decides and writes.
 
     Args:
       experiment: The experiment that was trained.
@@ -90,20 +109,21 @@ def evaluate_checkpoints(
       plan: Number of evaluations of each, and the name of the table.
       skip_damaged: Whether to skip, with a warning, checkpoints that cannot be read or that the
         training removes meanwhile.
+      peers: The devices that share the work.
 
     Returns:
-      The paths of the scored checkpoints.
+      The paths of the scored checkpoints; none in other processes than the first.
 
     Raises:
       DamagedCheckpointError: A checkpoint cannot be read, and `skip_damaged` is False.
     """
     scored = []
     results = run_dir.results(plan.score_filename)
-    for path in paths:
-        known = results.read()
+    for path in _agreed(run_dir, paths, peers):
+        known = [] if peers.index else results.read()
         try:
             with experiment.bindings.active():
-                row = _measure(experiment, run_dir, path, plan)
+                row = _measure(experiment, run_dir, path, plan, peers)
         except UserError as error:
             removed = path is not None and path not in run_dir.list_checkpoints()
             if not skip_damaged or not (removed or isinstance(error, DamagedCheckpointError)):
@@ -117,9 +137,10 @@ def evaluate_checkpoints(
             else:
                 _log.warning("%s It is not scored.", error)
             continue
-        results.add([row], known)
-        print(printable(format_scores([row])))
-        scored.append(path)
+        if row is not None:
+            results.add([row], known)
+            print(printable(format_scores([row])))
+            scored.append(path)
     if scored:
         rows = results.read()
         warning = comparison.warning(rows, [f"step {row.step}" for row in rows])
@@ -128,19 +149,59 @@ def evaluate_checkpoints(
     return scored
 
 
+def _agreed(
+    run_dir: RunDir, paths: Iterable[str | None], peers: engine.Peers
+) -> Iterator[str | None]:
+    """The checkpoints that the first process names, in all processes."""
+    if peers.count == 1:
+        yield from paths
+        return
+    listed_paths = list(paths)
+    for i in range(peers.agree_on(len(listed_paths))):
+        path = None if peers.index else listed_paths[i]
+        # A file system of the network may show the newest one later.
+        step = peers.agree_on(-1 if path is None else step_of(path))
+        yield path if peers.index == 0 or step < 0 else run_dir.find_checkpoint(step)
+
+
 def _measure(
-    experiment: Experiment, run_dir: RunDir, path: str | None, plan: EvaluationPlan
-) -> ResultRow:
-    model = _restored(experiment, run_dir, path)
+    experiment: Experiment,
+    run_dir: RunDir,
+    path: str | None,
+    plan: EvaluationPlan,
+    peers: engine.Peers,
+) -> ResultRow | None:
+    """The scores of a checkpoint; None in other processes than the first.
+
+    Raises:
+      UserError: One of the processes cannot restore it.
+    """
+    damage: UserError | None = None
+    with ending_together(peers):
+        try:
+            model = _restored(experiment, run_dir, path)
+        except UserError as error:
+            damage = error
+    if peers.any(damage is not None):
+        raise damage or DamagedCheckpointError(str(path), "another process cannot read it")
+    arguments = (model.sampler, experiment.dataset, experiment.evaluation)
+    discriminator = model.state.gan.discriminator
+    if peers.index:
+        contribute_to_evaluation(
+            *arguments,
+            averaging_runs=plan.averaging_runs,
+            discriminator=discriminator,
+            peers=peers,
+        )
+        return None
     row = evaluate_generator(
-        model.sampler,
-        experiment.dataset,
-        experiment.evaluation,
+        *arguments,
         averaging_runs=plan.averaging_runs,
         averaged_weights=model.averaged,
         step=model.step,
-        discriminator=model.state.gan.discriminator,
+        discriminator=discriminator,
         pictures_dir=run_dir.pictures,
+        peers=peers,
     )
     return dataclasses.replace(
         row,
@@ -177,10 +238,15 @@ def _train(
             experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
             run_dir.results().read()
         trainer.train()
-    if evaluate and is_chief:
+    if not evaluate:
+        return
+    peers = engine.peers(strategy)
+    unscored: Iterable[str] = ()
+    if is_chief:
         paths = _selected(run_dir, experiment, plan)
         unscored = _unscored(paths, experiment, run_dir, plan)
-        evaluate_checkpoints(experiment, run_dir, unscored, plan, skip_damaged=True)
+    evaluate_checkpoints(experiment, run_dir, unscored, plan, skip_damaged=True, peers=peers)
+    if is_chief:
         run_dir.results(plan.score_filename).add([])  # Complete again after a kill.
 
 
@@ -206,6 +272,7 @@ def _evaluate_continuously(experiment: Experiment, run_dir: RunDir, plan: Evalua
     experiment.check()
     experiment.check_labels(run_dir.labels)
     experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
+    peers = engine.peers(evaluation_strategy(experiment.run_config, alone=True))
     done: set[str | None] = set()
     while True:
         diverged = run_dir.diverged
@@ -216,7 +283,9 @@ def _evaluate_continuously(experiment: Experiment, run_dir: RunDir, plan: Evalua
         tried: list[str] = []
         unscored = _unscored(found, experiment, run_dir, plan, tried)
         # A checkpoint that cannot be read may be half written: the next round tries it again.
-        scored = evaluate_checkpoints(experiment, run_dir, unscored, plan, skip_damaged=True)
+        scored = evaluate_checkpoints(
+            experiment, run_dir, unscored, plan, skip_damaged=True, peers=peers
+        )
         done.update(set(found) - set(tried), scored)
         # The last one may be beyond `training_steps`, if the run was continued meanwhile.
         if ended and done >= set(selected[-1:]):

@@ -136,6 +136,12 @@ class RunConfig:
       shard_state: Whether weights, optimizer state and averages are divided among the devices, as
         far as their shapes allow, instead of repeated on each
         (ZeRO, https://arxiv.org/abs/1910.02054); JAX only.
+      microbatches: Number of parts in which each device computes its share of a batch, one after
+        the other, before one update: less memory for the same batch. Statistics over a batch
+        (batch norm's moments, relativistic averages, means over labelled examples) are then those
+        of a part.
+      remat: Whether the backward pass computes residual blocks anew instead of storing their
+        intermediate results: less memory for more time, with equal results.
       compilation_cache: Whether compiled programs are kept on disk under JAX, or the folder for
         them; see `engine.use_compilation_cache`.
 
@@ -160,12 +166,19 @@ class RunConfig:
     mixed_precision: str | None = None
     distribution: str = "auto"
     shard_state: bool = False
+    microbatches: int = 1
+    remat: bool = False
     compilation_cache: bool | str = True
 
     def __post_init__(self) -> None:
         if self.tf_random_seed is not None:
             check_range("run_config.tf_random_seed", self.tf_random_seed, -(2**63), 2**63 - 1)
-        for name in ("iterations_per_loop", "save_checkpoints_steps", "keep_checkpoint_max"):
+        for name in (
+            "iterations_per_loop",
+            "save_checkpoints_steps",
+            "keep_checkpoint_max",
+            "microbatches",
+        ):
             check_positive_integer(f"run_config.{name}", getattr(self, name))
         if self.sample_steps is not None:
             check_positive_integer("run_config.sample_steps", self.sample_steps)

@@ -7,6 +7,7 @@ import keras
 from keras import ops
 
 from compare_gan import engine
+from compare_gan.backend import rows_of_part
 from compare_gan.gans import LossTerms
 from compare_gan.gans.terms import part_name
 from compare_gan.training.state import TrainState
@@ -18,12 +19,17 @@ class TrainStep:
 
     A pure function of the state and the batch; runs inside `strategy.run`.
 
+    Args:
+      state: The state that it changes.
+      microbatches: Number of parts in which a replica computes its batch, one after the other.
+
     Attributes:
       names: Names of the values that a step returns, known after it has been traced.
     """
 
-    def __init__(self, state: TrainState):
+    def __init__(self, state: TrainState, microbatches: int = 1):
         self._state = state
+        self._microbatches = microbatches
         self.names: list[str] = []
 
     def __call__(self, batch: dict[str, Tensor]) -> Tensor:
@@ -41,7 +47,8 @@ class TrainStep:
         gan = self._state.gan
         done = ops.convert_to_tensor(self._state.step)  # Generator steps, this one not included.
         self._state.set_learning_rates()
-        batch = dict(batch, images=engine.as_float(batch["images"]))
+        if self._microbatches == 1:
+            batch = dict(batch, images=engine.as_float(batch["images"]))
         sub_batches = [
             {name: value[i] for name, value in batch.items()} for i in range(gan.disc_iters + 1)
         ]
@@ -52,9 +59,8 @@ class TrainStep:
             fakes = [None] * gan.disc_iters
         updates = []
         for i, (d_batch, fake) in enumerate(zip(d_batches, fakes, strict=True)):
-            fake = gan.fakes(d_batch) if fake is None else fake
             values = self._update(
-                functools.partial(gan.discriminator_loss, d_batch, fake, done, i),
+                functools.partial(self._discriminator_loss, d_batch, fake, done, i),
                 gan.discriminator_variables,
                 self._state.d_optimizer,
                 "discriminator",
@@ -65,10 +71,8 @@ class TrainStep:
             if penalty.interval > 1 and penalty.term("discriminator"):
                 name = f"loss/{part_name(penalty, 'discriminator')}"
                 values[name] = sum(each[name] for each in updates) / gan.disc_iters
-        # One non-finite pixel makes the mean non-finite: a cheap check for a diverged generator.
-        values["fake_image_mean"] = ops.mean(fake)
         values |= self._update(
-            lambda: gan.generator_loss(g_batch, done),
+            lambda: (gan.generator_loss(self._part(g_batch), done), {}),
             gan.generator_variables,
             self._state.g_optimizer,
             "generator",
@@ -86,20 +90,39 @@ class TrainStep:
         """The axis of the examples in an entry of the batch; seeds have none."""
         return None if name == "seed" else 1
 
+    def _discriminator_loss(
+        self, batch: dict[str, Tensor], fake: Tensor | None, done: Tensor, iteration: int
+    ) -> tuple[LossTerms, dict[str, Tensor]]:
+        batch = self._part(batch)
+        fake = self._state.gan.fakes(batch) if fake is None else rows_of_part(fake)
+        # One non-finite pixel makes the mean non-finite: a cheap check for a diverged generator.
+        mean = {"fake_image_mean": ops.mean(fake)}
+        return self._state.gan.discriminator_loss(batch, fake, done, iteration), mean
+
+    def _part(self, batch: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The current part of a sub-batch; all of it if there is one part."""
+        if self._microbatches == 1:
+            return batch
+        part = {
+            name: value if self.batch_axis(name) is None else rows_of_part(value)
+            for name, value in batch.items()
+        }
+        return dict(part, images=engine.as_float(part["images"]))
+
     def _update(
         self,
-        loss_fn: Callable[[], LossTerms],
+        loss_fn: Callable[[], tuple[LossTerms, dict[str, Tensor]]],
         variables: list[keras.Variable],
         optimizer: keras.optimizers.Optimizer,
         network: str,
     ) -> dict[str, Tensor]:
         def loss_and_parts() -> tuple[Tensor, dict[str, Tensor]]:
-            terms = loss_fn()
+            terms, others = loss_fn()
             losses = {f"loss/{name}": value for name, value in terms.parts.items()}
             measures = {f"accuracy/{name}": value for name, value in terms.measures.items()}
-            return terms.total, losses | measures
+            return terms.total, losses | measures | others
 
-        done = engine.update(loss_and_parts, variables, optimizer)
+        done = engine.update(loss_and_parts, variables, optimizer, self._microbatches)
         values = dict(done.aux)
         values[f"loss/{network}"] = done.loss
         values[f"gradient_norm/{network}"] = done.gradient_norm

@@ -1,6 +1,7 @@
 """The trainer of a GAN: from an experiment to a run directory."""
 
 import contextlib
+import dataclasses
 import functools
 import logging
 import secrets
@@ -11,8 +12,9 @@ import keras
 import numpy as np
 
 from compare_gan import engine
-from compare_gan.backend import on_cpu
+from compare_gan.backend import on_cpu, rematerialization
 from compare_gan.datasets import train_arrays, train_batches
+from compare_gan.errors import UserError
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.recorder import Recorder
 from compare_gan.training.run_dir import RunDir
@@ -24,12 +26,39 @@ _log = logging.getLogger(__name__)
 
 
 def make_strategy(run_config: RunConfig) -> engine.Strategy:
-    """The devices of a run; has to be called before any other operation of the backend."""
+    """The devices of a run; has to be called before any other operation of the backend.
+
+    Raises:
+      UserError: `--devices` asks for several devices and the config for one; see also
+        `engine.make_strategy`.
+    """
+    wanted = engine.wanted_devices() or 1
+    if wanted > 1 and (run_config.single_core or run_config.distribution == "one_device"):
+        option = "single_core = True" if run_config.single_core else "distribution = 'one_device'"
+        raise UserError(f"--devices is {wanted}, but the config says run_config.{option}.")
     if run_config.deterministic:
         engine.make_deterministic()
     engine.use_compilation_cache(run_config.compilation_cache)
     return engine.make_strategy(
         run_config.distribution, run_config.single_core, run_config.shard_state
+    )
+
+
+def evaluation_strategy(run_config: RunConfig, alone: bool = False) -> engine.Strategy:
+    """The devices of an evaluation in a process, or in processes, of its own.
+
+    Args:
+      run_config: The options of the run, which may have been trained elsewhere.
+      alone: Whether to leave out the devices of other processes.
+    """
+    local = alone or run_config.distribution in ("mirrored", "tpu")
+    distribution = "mirrored" if local else "auto"
+    if run_config.distribution == "one_device":
+        distribution = "one_device"
+    return make_strategy(
+        dataclasses.replace(
+            run_config, distribution=distribution, shard_state=False, deterministic=False
+        )
     )
 
 
@@ -93,17 +122,13 @@ class Trainer:
         self.checkpoints.resume()
         if run_config.tf_random_seed is not None:
             self._change_seed(run_config.tf_random_seed)
-        self.train_step = TrainStep(self.state)
-        winograd = run_config.winograd
-        if winograd is None:
-            winograd = on_cpu() and not run_config.jit_compile
-        winograd = winograd and keras.backend.backend() == "tensorflow"
+        self.train_step = TrainStep(self.state, run_config.microbatches)
         self.loop = engine.Loop(
             self.train_step,
             self.batches,
             self.strategy,
             run_config.jit_compile,
-            context=functools.partial(_tracing, experiment, winograd),
+            context=functools.partial(tracing, experiment),
         )
 
     @property
@@ -228,12 +253,17 @@ class Trainer:
 
 
 @contextlib.contextmanager
-def _tracing(experiment: Experiment, winograd: bool) -> Iterator[None]:
+def tracing(experiment: Experiment) -> Iterator[None]:
     """The surroundings of the first call of the loop, which traces the step."""
+    run_config = experiment.run_config
+    winograd = run_config.winograd
+    if winograd is None:
+        winograd = on_cpu() and not run_config.jit_compile
     with contextlib.ExitStack() as stack:
         stack.enter_context(experiment.bindings.active())
-        if winograd:
-            # TensorFlow's alone.
+        if run_config.remat:
+            stack.enter_context(rematerialization())
+        if winograd and keras.backend.backend() == "tensorflow":
             from compare_gan.backend.winograd import winograd_convolutions
 
             stack.enter_context(winograd_convolutions())

@@ -15,6 +15,11 @@ from jax_engine import AddingStep
 
 from compare_gan import config, engine
 from compare_gan.errors import UserError
+from compare_gan.evaluation import spread
+from compare_gan.evaluation.image_sets import GeneratedImages
+from compare_gan.evaluation.no_extractor import NO_EXTRACTOR
+from compare_gan.metrics import PixelMemorization
+from compare_gan.sampling import Sampler
 from compare_gan.training import Experiment, RunDir
 from compare_gan.training.trainer import Trainer
 
@@ -37,6 +42,22 @@ def check_seed(folder):
     weights = [v.numpy() for v in trainer.gan.generator_variables]
     sums = [float(np.sum(weight, dtype=np.float64)) for weight in weights]
     return int(trainer.state.seed), sums
+
+
+def check_images(strategy):
+    """The greatest difference of images that both processes draw from those that one draws."""
+    peers = engine.peers(strategy)
+    assert (peers.count, peers.index, len(peers.devices)) == (2, jax.process_index(), 1)
+    sampler = Sampler(lambda inputs, training: inputs[0].reshape(-1, 8, 8, 3), 192, (8, 8, 3))
+    [images] = GeneratedImages.of(sampler, 30, [0], weights="raw", devices=peers.devices)
+    with spread.ending_together(peers):
+        shared = list(spread.gathered(images, [PixelMemorization()], NO_EXTRACTOR, 4, peers))
+    found, alone = (
+        np.concatenate([batch.images for batch in batches]).astype(int)
+        for batches in (shared, images.batches(4))
+    )
+    assert found.shape == (30, 8, 8, 3) and found.std() > 10
+    return np.abs(found - alone).max()
 
 
 def check_error(folder, strategy, failing):
@@ -78,6 +99,7 @@ def main(folder):
         mine = number if jax.process_index() == 0 else 3
         assert engine.agree_on(mine, strategy) == number
     print("seed", *check_seed(folder), sep=" | ")
+    print("images", check_images(strategy), sep=" | ")
     for failing in ("on_begin", "on_steps", "on_due"):
         print("error", failing, check_error(folder, strategy, failing), sep=" | ", flush=True)
 

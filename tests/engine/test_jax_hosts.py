@@ -44,7 +44,7 @@ def _lines(tmp_path_factory):
             process.kill()
     assert [process.returncode for process in processes] == [0, 0], outputs
     parts = [[line.split(" | ") for line in output.splitlines()] for output, _ in outputs]
-    return [[line for line in own if line[0] in ("seed", "error")] for own in parts]
+    return [[line for line in own if line[0] in ("seed", "images", "error")] for own in parts]
 
 
 def test_processes_agree_on_a_seed_that_is_drawn(lines):
@@ -58,3 +58,8 @@ def test_an_error_of_the_first_process_ends_both(lines):
     assert first == [[place, "no space left"] for place in places]
     sentence = "Another process of this run has failed, so this one ends too."
     assert second == [[place, sentence] for place in places]
+
+
+def test_processes_share_the_images_of_an_evaluation(lines):
+    differences = [line[1] for own in lines for line in own if line[0] == "images"]
+    assert differences == ["0", "0"]

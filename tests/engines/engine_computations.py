@@ -194,8 +194,8 @@ def start_process(backend, *arguments, script=__file__, flags="", **environment)
     )
 
 
-def wait_for(*processes: subprocess.Popen) -> None:
-    """Waits for processes; raises an error with the output of one that fails."""
+def wait_for(*processes: subprocess.Popen) -> list[str]:
+    """Waits for processes, returns their outputs; raises an error with that of one that fails."""
     try:
         outputs = [process.communicate()[0] for process in processes]
     finally:
@@ -204,6 +204,7 @@ def wait_for(*processes: subprocess.Popen) -> None:
     for process, output in zip(processes, outputs, strict=True):
         if process.returncode:
             raise RuntimeError(output)
+    return outputs
 
 
 def differences(folder: str) -> dict[str, tuple[float, str]]:

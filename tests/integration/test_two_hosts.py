@@ -9,6 +9,7 @@ import time
 import numpy as np
 
 from compare_gan import engine
+from compare_gan.main import main
 
 
 def _free_ports(count: int) -> list[int]:
@@ -28,6 +29,12 @@ def _arguments(model_dir, tiny_run):
 
 def _checkpoint(model_dir):
     return engine.read_checkpoint(str(model_dir / "checkpoints" / "step-6"))
+
+
+def _scores(model_dir):
+    """The scores of each result row, by name."""
+    rows = map(json.loads, (model_dir / "results.jsonl").read_text().splitlines())
+    return [{name: score["mean"] for name, score in row["scores"].items()} for row in rows]
 
 
 def _start_two(start, model_dir, tiny_run):
@@ -51,9 +58,16 @@ def test_two_hosts_train_as_one(start, tmp_path, tiny_run):
     for name, value in one.items():
         # Sums over the batch are computed in another order: float32 rounding over six steps.
         np.testing.assert_allclose(two[name], value, rtol=1e-4, atol=1e-5, err_msg=name)
-    # Only one of the two wrote and evaluated: each row appears once.
+    # Only one of the two wrote: each row appears once.
     assert len((tmp_path / "two" / "log.jsonl").read_text().splitlines()) == 4
-    assert len((tmp_path / "two" / "results.jsonl").read_text().splitlines()) == 1
+    shared = _scores(tmp_path / "two")
+    assert len(shared) == 1
+    # Both drew images and extracted features: the scores are those of one process.
+    main(["eval", "--model_dir", str(tmp_path / "two"), "--num_eval_averaging_runs", "1"])
+    [shared, alone] = _scores(tmp_path / "two")
+    assert shared.keys() == alone.keys() and shared
+    for name, value in alone.items():
+        np.testing.assert_allclose(shared[name], value, rtol=1e-6, atol=1e-6, err_msg=name)
 
 
 def test_a_signal_to_one_host_ends_both_with_a_checkpoint(start, tmp_path, tiny_run):

@@ -2,7 +2,17 @@ import re
 
 from compare_gan import config
 from compare_gan.training.dry_run import describe
+from compare_gan.training.memory import resident_bytes
 from compare_gan.training.trainer import Experiment
+
+# Residual networks for 32 x 32 pixels.
+_LARGE = (
+    "options.architecture = 'resnet_cifar_arch'",
+    "options.batch_size = 512",
+    "dataset.image_size = 32",
+    "resnet_cifar.Generator.ch = 16",
+    "resnet_cifar.Discriminator.ch = 16",
+)
 
 
 def _describe(tiny_run, *bindings):
@@ -36,3 +46,20 @@ def test_memory_grows_with_the_batch(tiny_run):
 
     small, large = activations(1024), activations(4096)
     assert 3 * small < large < 5 * small
+
+
+def test_memory_of_the_process_includes_the_program(tiny_run):
+    """The program and its networks are measured: the estimate is above what they take now."""
+    process = re.search(r"process +about ([\d,]+) MiB", _describe(tiny_run))[1]
+    resident = resident_bytes() / 2**20
+    assert resident < int(process.replace(",", "")) < 1.25 * resident + 200
+
+
+def test_microbatches_and_rematerialized_blocks_need_less_memory(tiny_run):
+    def activations(*bindings):
+        text = _describe(tiny_run, *_LARGE, *bindings)
+        return int(re.search(r"([\d,]+) MiB activations", text)[1].replace(",", ""))
+
+    whole = activations()
+    assert activations("run_config.microbatches = 4") < 0.5 * whole
+    assert activations("run_config.remat = True") < 0.9 * whole

@@ -6,9 +6,13 @@ from compare_gan.engine.jax.distribution import (
     agree_on,
     is_chief,
     make_strategy,
+    on_host,
     on_several_hosts,
+    peers,
+    use_devices,
 )
 from compare_gan.engine.jax.loop import Loop
+from compare_gan.engine.jax.peak import peak_bytes
 from compare_gan.engine.jax.update import update
 
 __all__ = [
@@ -18,6 +22,10 @@ __all__ = [
     "agree_on",
     "is_chief",
     "make_strategy",
+    "on_host",
     "on_several_hosts",
+    "peak_bytes",
+    "peers",
     "update",
+    "use_devices",
 ]

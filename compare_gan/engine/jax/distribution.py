@@ -13,7 +13,8 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from compare_gan.engine.interface import Strategy
+from compare_gan.engine.device_count import set_wanted_devices, wanted_devices
+from compare_gan.engine.interface import Peers, Strategy
 from compare_gan.errors import UserError
 
 _log = logging.getLogger(__name__)
@@ -118,8 +119,13 @@ def make_strategy(
     devices = _all_devices()
     if distribution == "one_device":
         devices = jax.local_devices()[:1]
-    elif distribution == "mirrored":
-        devices = jax.local_devices()
+    elif distribution == "mirrored" or jax.process_count() == 1:
+        devices = _wanted(jax.local_devices())
+    elif wanted_devices():
+        by_process: dict[int, list[jax.Device]] = {}
+        for device in devices:
+            by_process.setdefault(device.process_index, []).append(device)
+        devices = [device for own in by_process.values() for device in _wanted(own)]
     if len(devices) > 1:
         processes = len({device.process_index for device in devices})
         _log.info(
@@ -206,6 +212,11 @@ def is_chief(strategy: Strategy) -> bool:
     return jax.process_index() == strategy.processes[0]
 
 
+def on_host() -> bool:
+    """Whether the devices compute in the memory of this process, as CPUs do."""
+    return jax.default_backend() == "cpu"
+
+
 def on_several_hosts(strategy: Strategy) -> bool:
     """Whether this process is one of several that train together."""
     assert isinstance(strategy, Devices)
@@ -222,3 +233,41 @@ def agree_on(value: int, strategy: Strategy) -> int:
     if not on_several_hosts(strategy):
         return value
     return int(multihost_utils.broadcast_one_to_all(np.int32(value)))
+
+
+def use_devices(count: int) -> None:
+    """Limits this process to so many devices: accelerators, or else logical devices of the CPU.
+
+    Has to be called before any operation of JAX.
+
+    Raises:
+      UserError: There are accelerators, but fewer, or JAX has found its devices already.
+    """
+    set_wanted_devices(count)
+    with contextlib.suppress(RuntimeError):  # JAX has started: the devices are counted below.
+        jax.config.update("jax_num_cpu_devices", count)
+
+
+def _wanted(devices: list[jax.Device]) -> list[jax.Device]:
+    """As many of the devices of this process as `use_devices` says."""
+    count = wanted_devices() or len(devices)
+    if count > len(devices):
+        kind = "CPUs" if devices[0].platform == "cpu" else f"{devices[0].platform.upper()}s"
+        raise UserError(f"--devices is {count}, but this process has {len(devices)} {kind}.")
+    return devices[:count]
+
+
+def peers(strategy: Strategy) -> Peers:
+    """The devices that share work outside of training, such as evaluation."""
+    assert isinstance(strategy, Devices)
+    own = [d for d in strategy.mesh.devices.flat if d.process_index == jax.process_index()]
+    if strategy.num_replicas_in_sync == 1:
+        return Peers()
+
+    def gather_block(block: np.ndarray) -> np.ndarray:
+        everywhere = multihost_utils.process_allgather(block)
+        return np.asarray(everywhere).reshape(-1, block.shape[1])
+
+    processes = strategy.processes
+    index = processes.index(jax.process_index())
+    return Peers(tuple(own), index, len(processes), gather_block)

@@ -11,9 +11,9 @@ import numpy as np
 from jax.experimental import multihost_utils
 
 from compare_gan.backend.compiled import jax_value
+from compare_gan.backend.scopes import Scope
 from compare_gan.engine.interface import MakeBatches, Step, Strategy
 from compare_gan.engine.jax.distribution import Devices, is_chief, make_strategy
-from compare_gan.engine.jax.update import Scope
 
 Batch = dict[str, np.ndarray]
 

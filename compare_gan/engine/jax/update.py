@@ -7,6 +7,8 @@ import jax
 import jax.numpy as jnp
 import keras
 
+from compare_gan.backend import part_of_batch
+from compare_gan.backend.scopes import Scope
 from compare_gan.engine.interface import Aux, Update
 from compare_gan.types import Tensor
 
@@ -15,6 +17,7 @@ def update(
     loss_fn: Callable[[], tuple[Tensor, Aux]],
     variables: Sequence[keras.Variable],
     optimizer: keras.optimizers.Optimizer,
+    parts: int = 1,
 ) -> Update[Aux]:
     """Moves variables down the gradient of a loss.
 
@@ -25,6 +28,7 @@ def update(
         caller wants back: tensors, in dicts, lists or tuples.
       variables: The variables to train.
       optimizer: A built Keras optimizer; a `LossScaleOptimizer` skips updates that overflow.
+      parts: Number of parts of the batch, see `engine.tensorflow.update`.
 
     Returns:
       The loss, the second value of `loss_fn`, and the norm of the gradients.
@@ -41,8 +45,15 @@ def update(
         updates = [scope.get_current_value(variable) for variable in assigned]
         return loss if scale is None else loss * scale, (loss, aux, updates)
 
+    def value_and_gradients(values: list[Any]) -> Any:
+        (_, results), gradients = jax.value_and_grad(scaled_loss, has_aux=True)(values)
+        return results, gradients
+
     values = [variable.value for variable in variables]
-    (_, (loss, aux, updates)), gradients = jax.value_and_grad(scaled_loss, has_aux=True)(values)
+    if parts == 1:
+        (loss, aux, updates), gradients = value_and_gradients(values)
+    else:
+        (loss, aux, updates), gradients = _mean_over_parts(value_and_gradients, values, parts)
     for variable, value in zip(assigned, updates, strict=True):
         variable.assign(value)
     norm = jnp.sqrt(sum(jnp.sum(jnp.square(g.astype("float32"))) for g in gradients))
@@ -54,6 +65,49 @@ def update(
         # An overflow that a smaller loss scale may avoid is no divergence: that update is skipped.
         norm = jnp.where(~finite & (scale > 1.0), 0.0, norm / scale)
     return Update(loss, aux, norm, scale)
+
+
+def _mean_over_parts(function: Callable[[list[Any]], Any], values: list[Any], parts: int) -> Any:
+    """The means of a function's results over the parts of the batch, of integers the last result.
+
+    Args:
+      function: Function of the values of variables, called in `part_of_batch`.
+      values: Those values.
+      parts: Number of parts.
+    """
+
+    def of_part(index: Any, values: list[Any]) -> Any:
+        with part_of_batch(index, parts):
+            return function(values)
+
+    def added(total: Any, new: Any) -> Any:
+        return new if jnp.issubdtype(new.dtype, jnp.integer) else total + new
+
+    if _loops_over_parts():
+        shapes = jax.eval_shape(of_part, jnp.array(0), values)
+        total = jax.tree.map(lambda each: jnp.zeros(each.shape, each.dtype), shapes)
+        total, _ = jax.lax.scan(
+            lambda total, index: (jax.tree.map(added, total, of_part(index, values)), None),
+            total,
+            jnp.arange(parts),
+        )
+    else:
+        total = of_part(0, values)
+        for index in range(1, parts):
+            # One after the other: otherwise XLA might hold the activations of several parts.
+            total, values = jax.lax.optimization_barrier((total, values))
+            total = jax.tree.map(added, total, of_part(index, values))
+    return jax.tree.map(
+        lambda each: each if jnp.issubdtype(each.dtype, jnp.integer) else each / parts, total
+    )
+
+
+def _loops_over_parts() -> bool:
+    """Whether one part is compiled and repeated, instead of a longer program for all parts.
+
+    XLA's convolutions on CPUs are up to 100 times as slow within a loop.
+    """
+    return jax.default_backend() != "cpu"
 
 
 def _apply_if(
@@ -77,31 +131,3 @@ def _apply_if(
     optimizer.step_counter.assign(jnp.where(finite & ~grows, count + 1, 0))
     factor = jnp.where(grows, 2.0, jnp.where(finite, 1.0, 0.5))
     optimizer.dynamic_scale.assign(scale * factor)
-
-
-class Scope(keras.StatelessScope):
-    """A stateless scope with the values of the one around it, which it leaves as they are.
-
-    Args:
-      values: Pairs of a variable and its value inside.
-    """
-
-    def __init__(self, values: Any = ()):
-        super().__init__(values)
-        self.state_mapping: dict[int, Any]
-        self._assigned: dict[int, keras.Variable] = {}
-
-    @property
-    def assigned(self) -> list[keras.Variable]:
-        """The variables that were assigned inside, in the order of their first assignment."""
-        return list(self._assigned.values())
-
-    def __enter__(self) -> "Scope":
-        super().__enter__()
-        if self.original_scope is not None:
-            self.state_mapping = self.original_scope.state_mapping | self.state_mapping
-        return self
-
-    def add_update(self, update: tuple[keras.Variable, Any]) -> None:
-        self._assigned[id(update[0])] = update[0]
-        super().add_update(update)

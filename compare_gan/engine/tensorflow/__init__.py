@@ -7,9 +7,13 @@ from compare_gan.engine.tensorflow.distribution import (
     agree_on,
     is_chief,
     make_strategy,
+    on_host,
     on_several_hosts,
+    peers,
+    use_devices,
 )
 from compare_gan.engine.tensorflow.loop import Loop, make_train_loop
+from compare_gan.engine.tensorflow.peak import peak_bytes
 from compare_gan.engine.tensorflow.update import update
 
 __all__ = [
@@ -19,8 +23,12 @@ __all__ = [
     "is_chief",
     "make_strategy",
     "make_train_loop",
+    "on_host",
     "on_several_hosts",
+    "peak_bytes",
+    "peers",
     "update",
+    "use_devices",
 ]
 
 # This pass of TensorFlow's graph optimizer can lose the order between a read of a variable and the

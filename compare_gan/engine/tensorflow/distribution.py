@@ -2,8 +2,12 @@
 
 import os
 
+import numpy as np
 import tensorflow as tf
 
+from compare_gan.backend import on_cpu
+from compare_gan.engine.device_count import set_wanted_devices, wanted_devices
+from compare_gan.engine.interface import Peers
 from compare_gan.errors import UserError
 
 
@@ -13,8 +17,8 @@ def make_strategy(
     """The strategy for a `run_config.distribution`.
 
     `auto` means `multi_worker` where TF_CONFIG names several workers, `tpu` where TPU_NAME is set,
-    `mirrored` where there are several GPUs, and one device otherwise. `multi_worker` must come
-    before any other TensorFlow operation of the process.
+    `mirrored` where there are several GPUs or logical CPUs, and one device otherwise.
+    `multi_worker` must come before any other TensorFlow operation of the process.
 
     Args:
       distribution: `auto`, `one_device`, `mirrored`, `multi_worker` or `tpu`.
@@ -39,9 +43,14 @@ def make_strategy(
         elif os.environ.get("TPU_NAME"):
             distribution = "tpu"
         else:
-            several = len(tf.config.list_logical_devices("GPU")) > 1
-            distribution = "mirrored" if several else "one_device"
+            distribution = "mirrored" if len(_local_devices()) > 1 else "one_device"
     if distribution == "multi_worker":
+        # Logical devices cannot be asked for: that would start TensorFlow, too early.
+        if not tf.config.list_physical_devices("GPU") and (wanted_devices() or 1) > 1:
+            raise UserError(
+                "--devices divides no CPU among the workers of TF_CONFIG: leave it out, and start "
+                "more workers instead."
+            )
         return tf.distribute.MultiWorkerMirroredStrategy()
     if distribution == "tpu":
         try:
@@ -52,10 +61,81 @@ def make_strategy(
             ) from error
         return tf.distribute.TPUStrategy(resolver)
     if distribution == "mirrored":
-        gpus = tf.config.list_logical_devices("GPU")
-        devices = gpus or tf.config.list_logical_devices("CPU")
-        return tf.distribute.MirroredStrategy([device.name for device in devices])
+        return tf.distribute.MirroredStrategy(_local_devices())
     return tf.distribute.get_strategy()
+
+
+def _local_devices() -> list[str]:
+    """The names of the GPUs of this host, or of its logical CPUs, usually one."""
+    gpus = tf.config.list_logical_devices("GPU")
+    return [device.name for device in gpus or tf.config.list_logical_devices("CPU")]
+
+
+def use_devices(count: int) -> None:
+    """Limits this process to so many devices: GPUs, or else logical devices of the CPU.
+
+    Has to be called before any operation of TensorFlow.
+
+    Raises:
+      UserError: There are GPUs, but fewer, or TensorFlow has found its devices already.
+
+    Example:
+      >>> from compare_gan import engine
+      >>> engine.use_devices(4)  # doctest: +SKIP
+    """
+    set_wanted_devices(count)
+    gpus = tf.config.list_physical_devices("GPU")
+    if gpus and count > len(gpus):
+        raise UserError(f"--devices is {count}, but this machine has {len(gpus)} GPUs.")
+    try:
+        if gpus:
+            tf.config.set_visible_devices(gpus[:count], "GPU")
+            return
+        [cpu] = tf.config.list_physical_devices("CPU")
+        logical = [tf.config.LogicalDeviceConfiguration()] * count
+        if count > 1 or tf.config.get_logical_device_configuration(cpu):
+            tf.config.set_logical_device_configuration(cpu, logical)
+    except RuntimeError as error:
+        raise UserError(
+            "--devices cannot be changed any more: this process has used its devices already."
+        ) from error
+
+
+def peers(strategy: tf.distribute.Strategy) -> Peers:
+    """The devices that share work outside of training, such as evaluation.
+
+    Example:
+      >>> from compare_gan import engine
+      >>> engine.peers(engine.make_strategy("one_device")).num_devices
+      1
+    """
+    if isinstance(strategy, tf.distribute.TPUStrategy) or strategy.num_replicas_in_sync == 1:
+        return Peers()
+    if not isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy):
+        return Peers(tuple(strategy.extended.worker_devices))
+    devices = tuple(strategy.extended.worker_devices)
+    resolver = strategy.cluster_resolver
+    # The chief is the first worker.
+    spec = resolver.cluster_spec().as_dict()
+    index = resolver.task_id
+    if resolver.task_type == "worker" and "chief" in spec:
+        index += 1
+
+    @tf.function(autograph=False, reduce_retracing=True)
+    def gathered(block: tf.Tensor) -> tf.Tensor:
+        def of_replica() -> tf.Tensor:
+            context = tf.distribute.get_replica_context()
+            # Floats, which NCCL knows too: their bits are only copied.
+            row = block[context.replica_id_in_sync_group % len(devices)]
+            return context.all_gather(tf.bitcast(row, tf.float32)[None], axis=0)
+
+        results = strategy.run(of_replica)
+        return tf.bitcast(strategy.experimental_local_results(results)[0], tf.int32)
+
+    def gather_block(block: np.ndarray) -> np.ndarray:
+        return gathered(tf.constant(block)).numpy()
+
+    return Peers(devices, index, strategy.num_replicas_in_sync // len(devices), gather_block)
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
@@ -73,6 +153,17 @@ def is_chief(strategy: tf.distribute.Strategy) -> bool:
     if "chief" in resolver.cluster_spec().jobs:
         return resolver.task_type == "chief"
     return resolver.task_id == 0
+
+
+def on_host() -> bool:
+    """Whether the devices compute in the memory of this process, as CPUs do.
+
+    Example:
+      >>> from compare_gan import engine
+      >>> engine.on_host() in (True, False)
+      True
+    """
+    return on_cpu()
 
 
 def on_several_hosts(strategy: tf.distribute.Strategy) -> bool:

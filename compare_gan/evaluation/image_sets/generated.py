@@ -4,6 +4,8 @@ import dataclasses
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, ClassVar
 
+import numpy as np
+
 from compare_gan.evaluation.image_sets.sets import ImageSet
 from compare_gan.metrics.base import ImageBatch
 from compare_gan.metrics.extractors import Extractor
@@ -19,12 +21,14 @@ class GeneratedImages(ImageSet):
       batch_norm: Source of the moments that its network normalizes with, in words.
       weights: Kind of its weights: `ema` or `raw`.
       discriminator: Discriminator of the same GAN, for metrics that look at it.
+      devices: Devices that draw the images, see `backend.on_device`.
     """
 
     sampler: Sampler
     batch_norm: str
     weights: str
     discriminator: Any = None
+    devices: Sequence[Any] = (None,)
     # Seed and provenance identify them.
     hashed: ClassVar[bool] = False
 
@@ -81,10 +85,31 @@ class GeneratedImages(ImageSet):
         Raises:
           DivergenceError: An image is not finite.
         """
-        z = self.sampler.draw_z(self.count, self.seed or 0)
+        return self._drawn(np.arange(self.count), batch_size)
+
+    def share(self, batch_size: int, width: int, index: int, count: int) -> Iterator[ImageBatch]:
+        """The batches of one of several processes, which take turns.
+
+        Args:
+          batch_size: Images in a batch.
+          width: Batches of a process in its turn.
+          index: Number of this process.
+          count: Number of processes.
+
+        Yields:
+          Full batches, as many in each process: images repeat where the set has ended.
+        """
+        turn = width * batch_size
+        turns = -(-self.count // (turn * count))
+        rows = np.arange(turns * turn * count).reshape(turns, count, turn)[:, index].ravel()
+        return self._drawn(rows % self.count, batch_size)
+
+    def _drawn(self, rows: np.ndarray, batch_size: int) -> Iterator[ImageBatch]:
+        z = self.sampler.draw_z(self.count, self.seed or 0)[rows]
         labels = labels_in_turn(self.count, self.sampler.num_classes)
+        labels = None if labels is None else labels[rows]
         start = 0
-        for images in self.sampler.generate_batches(z, labels, batch_size):
+        for images in self.sampler.generate_batches(z, labels, batch_size, self.devices):
             stop = start + len(images)
             yield ImageBatch(images, None if labels is None else labels[start:stop])
             start = stop

@@ -7,7 +7,7 @@ import keras
 from keras import ops
 
 from compare_gan import registry
-from compare_gan.backend import num_replicas
+from compare_gan.backend import num_parts, num_shares
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.gans.tasks.base import AuxiliaryTask, Head, Seen
 from compare_gan.gans.terms import LossTerms
@@ -90,7 +90,7 @@ class RotationTask(AuxiliaryTask):
         """The number of images to turn in a replica's half of `batch_size` images."""
         if callable(self._num_rotated):
             return self._num_rotated(batch_size)
-        return self._num_rotated // num_replicas()
+        return self._num_rotated // num_shares()
 
     def check(self, image_shape: tuple[int, int, int], num_classes: int | None) -> None:
         check_square(image_shape)
@@ -98,15 +98,16 @@ class RotationTask(AuxiliaryTask):
     def check_batch_size(self, batch_size_per_replica: int) -> None:
         if callable(self._num_rotated):
             return
-        if self._num_rotated % num_replicas():
+        if self._num_rotated % num_shares():
+            among = "replicas" if num_parts() == 1 else "replicas times that of microbatches"
             raise UserError(
                 f"rotation.num_rotated is {self._num_rotated}: it must be a multiple of the "
-                f"number of replicas, {num_replicas()}."
+                f"number of {among}, {num_shares()}."
             )
-        if self._num_rotated > batch_size_per_replica * num_replicas():
+        if self._num_rotated > batch_size_per_replica * num_shares():
             raise UserError(
                 f"rotation.num_rotated is {self._num_rotated}: more than the batch size, "
-                f"{batch_size_per_replica * num_replicas()}."
+                f"{batch_size_per_replica * num_shares()}."
             )
 
     def make_head(self, spectral_norm: bool) -> keras.layers.Layer:

@@ -4,6 +4,7 @@ import abc
 import collections
 import dataclasses
 import functools
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -21,8 +22,8 @@ from compare_gan.types import Tensor
 
 # Batches of `stream` that are being prepared or in the network, besides the one being fetched.
 _IN_FLIGHT = 2
-# Two networks at once would only compete for the same cores.
-_network_lock = threading.Lock()
+# Two networks at once would only compete for the cores of a device.
+_network_locks: dict[Any, threading.Lock] = collections.defaultdict(threading.Lock)
 
 
 class Extractor(abc.ABC):
@@ -111,7 +112,7 @@ class Extractor(abc.ABC):
                 f"An extractor takes uint8 images in [0, 255], received {images.dtype}."
             )
         prepared = self.prepare(images)
-        with _network_lock:
+        with _network_locks[backend.current_device()]:
             features, logits = self._compiled(self._filled_up(prepared))
         count = len(images)
         features = ops.convert_to_numpy(features)[:count]
@@ -167,8 +168,9 @@ def _each_size_takes_time() -> bool:
 def stream(
     extractor: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray | None]],
     batches: Iterable[ImageBatch],
+    devices: Sequence[Any] = (None,),
 ) -> Iterator[ImageBatch]:
-    """Adds features and logits to batches, in order.
+    """Adds features and logits to batches, in order; the devices take turns.
 
     While the network processes one batch, the next is resized, and the one after it is fetched from
     `batches` in the caller's thread.
@@ -176,6 +178,7 @@ def stream(
     Args:
       extractor: Extractor, or a function from images to features and logits.
       batches: Batches with images.
+      devices: The devices, see `backend.on_device`.
 
     Yields:
       The batches with features and logits.
@@ -198,12 +201,17 @@ def stream(
         features, logits = extracted.result()
         return dataclasses.replace(batch, features=features, logits=logits)
 
-    with ThreadPoolExecutor(_IN_FLIGHT, "extract") as executor:
-        for batch in batches:
+    def extract(images: Any, device: Any) -> tuple[np.ndarray, np.ndarray | None]:
+        with backend.on_device(device):
+            return extractor(images)
+
+    in_flight = _IN_FLIGHT * len(devices)
+    with ThreadPoolExecutor(in_flight, "extract") as executor:
+        for batch, device in zip(batches, itertools.cycle(devices), strict=False):
             if batch.images is None:
                 raise TypeError("An extractor needs batches with images, received one without.")
-            waiting.append((batch, executor.submit(extractor, batch.images)))
-            if len(waiting) > _IN_FLIGHT:
+            waiting.append((batch, executor.submit(extract, batch.images, device)))
+            if len(waiting) > in_flight:
                 yield next_one()
         while waiting:
             yield next_one()

@@ -1,0 +1,67 @@
+"""The peak of the memory of a function's intermediate results, from the program that JAX traces."""
+
+from collections.abc import Callable
+from typing import Any
+
+import jax
+import keras
+from jax.extend.core import Jaxpr, JaxprEqn, Literal, jaxprs_in_params
+
+# Operations that XLA computes in the memory of an input, or together with the one before.
+_IN_PLACE = frozenset((
+    "add", "add_any", "convert_element_type", "copy", "div", "exp", "integer_pow", "log",
+    "logistic", "max", "min", "mul", "neg", "optimization_barrier", "reshape", "rsqrt", "select_n",
+    "sqrt", "square", "squeeze", "stop_gradient", "sub", "tanh",
+))  # fmt: skip
+
+
+def peak_bytes(function: Callable[..., Any], *inputs: Any) -> int:
+    """The most memory that a function's intermediate results take at one time, in bytes.
+
+    It is computed for operations that run one after the other, in the order in which the function
+    makes them, and free what nobody needs any more. The function is only traced. Its inputs and
+    variables are not counted.
+
+    Args:
+      function: Function of tensors that returns tensors. Variables that it assigns do not change.
+      inputs: Shapes and dtypes of its arguments: `keras.KerasTensor`, or dicts and lists of them.
+    """
+
+    def stateless(*args: Any) -> Any:
+        with keras.StatelessScope():
+            return function(*args)
+
+    specs = keras.tree.map_structure(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), inputs)
+    return _peak(jax.make_jaxpr(stateless)(*specs).jaxpr)
+
+
+def _peak(program: Jaxpr) -> int:
+    last = {
+        variable: i
+        for i, operation in enumerate(program.eqns)
+        for variable in operation.invars
+        if not isinstance(variable, Literal)
+    }
+    kept = {variable for variable in program.outvars if not isinstance(variable, Literal)}
+    sizes: dict[Any, int] = {}
+    current = peak = 0
+    for i, operation in enumerate(program.eqns):
+        inputs = {v for v in operation.invars if not isinstance(v, Literal)}
+        ended = sum(sizes.pop(v, 0) for v in inputs if last[v] == i and v not in kept)
+        made = {v: _size(v) for v in operation.outvars if v in last or v in kept}
+        sizes |= made
+        before = current - ended if operation.primitive.name in _IN_PLACE else current
+        results = sum(made.values())
+        peak = max(peak, before + max(results, _inside(operation)))
+        current += results - ended
+    return peak
+
+
+def _inside(operation: JaxprEqn) -> int:
+    """The peak inside the programs that an operation runs, of which one runs at a time."""
+    return max((_peak(program) for program in jaxprs_in_params(operation.params)), default=0)
+
+
+def _size(variable: Any) -> int:
+    value = variable.aval
+    return value.size * value.dtype.itemsize if isinstance(value, jax.core.ShapedArray) else 0

@@ -1,0 +1,132 @@
+"""The peak of the memory of a function's intermediate results, from the graph that it traces."""
+
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+# Operations whose result is their input, in the same memory.
+_VIEWS = frozenset((
+    "EnsureShape", "ExpandDims", "Identity", "IdentityN", "PreventGradient", "ReadVariableOp",
+    "Reshape", "Snapshot", "Squeeze", "StopGradient",
+))  # fmt: skip
+# Operations that write into the memory of an input that nobody needs any more.
+_IN_PLACE = frozenset((
+    "Add", "AddN", "AddV2", "BiasAdd", "Exp", "LeakyRelu", "LeakyReluGrad", "Maximum", "Minimum",
+    "Mul", "Neg", "RealDiv", "Relu", "ReluGrad", "Round", "Rsqrt", "SelectV2", "Sigmoid",
+    "SigmoidGrad", "Softplus", "SoftplusGrad", "Sqrt", "Square", "Sub", "Tanh", "TanhGrad",
+))  # fmt: skip
+
+
+def peak_bytes(function: Callable[..., Any], *inputs: Any) -> int:
+    """The most memory that a function's intermediate results take at one time, in bytes.
+
+    It is computed for operations that run one after the other, in the order in which the function
+    makes them, and free what nobody needs any more. The function is only traced. Its inputs and
+    variables are not counted.
+
+    Args:
+      function: Function of tensors that returns tensors.
+      inputs: Shapes and dtypes of its arguments: `keras.KerasTensor`, or dicts and lists of them.
+
+    Example:
+      >>> import keras
+      >>> from compare_gan import engine
+      >>> def function(x):
+      ...     return keras.ops.sum(keras.ops.matmul(keras.ops.matmul(x, x), x))
+      >>> engine.peak_bytes(function, keras.KerasTensor((100, 100))) // (4 * 100**2)
+      2
+    """
+    specs = keras.tree.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), inputs)
+    traced = tf.function(function, autograph=False)
+    return _peak(traced.get_concrete_function(*specs).graph)
+
+
+def _peak(graph: Any) -> int:
+    operations = _needed(graph)
+    owners = _owners(operations)
+    uses: dict[Any, int] = {}
+    for operation in operations:
+        for tensor in operation.inputs:
+            owner = owners.get(tensor.ref())
+            uses[owner] = uses.get(owner, 0) + 1
+    for tensor in graph.outputs:
+        owner = owners.get(tensor.ref())
+        uses[owner] = uses.get(owner, 0) + 1  # Never freed.
+    sizes: dict[Any, int] = {}
+    current = peak = 0
+    for operation in operations:
+        made = (
+            {} if operation.type in _VIEWS else {out.ref(): _size(out) for out in operation.outputs}
+        )
+        inputs = [owners.get(tensor.ref()) for tensor in operation.inputs]
+        if operation.type in _IN_PLACE:
+            current -= _freed(inputs, uses, sizes)
+            inputs = []
+        sizes |= made
+        current += sum(made.values())
+        peak = max(peak, current + _inside(operation, graph))
+        current -= _freed(inputs, uses, sizes)
+        current -= sum(sizes.pop(ref, 0) for ref in made if not uses.get(ref))
+    return peak
+
+
+def _freed(owners: Iterable[Any], uses: dict[Any, int], sizes: dict[Any, int]) -> int:
+    """The memory of the inputs of an operation that nobody needs after it."""
+    freed = 0
+    for owner in owners:
+        uses[owner] -= 1
+        if not uses[owner]:
+            freed += sizes.pop(owner, 0)
+    return freed
+
+
+def _needed(graph: Any) -> list[Any]:
+    """The operations that the outputs need, and those with an effect, in their order."""
+    waiting = [tensor.op for tensor in graph.outputs] + list(graph.control_outputs)
+    needed: set[Any] = set()
+    while waiting:
+        operation = waiting.pop()
+        if operation not in needed:
+            needed.add(operation)
+            waiting += [tensor.op for tensor in operation.inputs] + list(operation.control_inputs)
+    return [operation for operation in graph.get_operations() if operation in needed]
+
+
+def _owners(operations: list[Any]) -> dict[Any, Any]:
+    """For each tensor the one in whose memory it is."""
+    owners: dict[Any, Any] = {}
+    for operation in operations:
+        for i, out in enumerate(operation.outputs):
+            source = out
+            if operation.type in _VIEWS and operation.inputs:
+                source = operation.inputs[min(i, len(operation.inputs) - 1)]
+            owners[out.ref()] = owners.get(source.ref(), source.ref())
+    return owners
+
+
+def _size(tensor: Any) -> int:
+    if tensor.dtype in (tf.resource, tf.variant) or not tensor.shape.is_fully_defined():
+        return 0
+    if tensor.op.type == "Placeholder":
+        return 0
+    return tensor.dtype.size * int(np.prod(tensor.shape))
+
+
+def _inside(operation: Any, graph: Any) -> int:
+    """The peak inside the functions that an operation calls: branches of a condition, bodies."""
+    names = [
+        function.name
+        for value in operation.node_def.attr.values()
+        for function in [value.func, *value.list.func]
+        if function.name
+    ]
+    peaks = [0]
+    for name in names:
+        function = graph._get_function(name)
+        inner = getattr(function, "graph", None)
+        if inner is not None:
+            peaks.append(_peak(inner))
+    return max(peaks)
