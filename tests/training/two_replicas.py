@@ -11,7 +11,6 @@ import pytest
 import tensorflow as tf
 
 from compare_gan.datasets import ArraySource, Dataset
-from compare_gan.engine import make_strategy
 from compare_gan.engine.precision import mixed_precision
 from compare_gan.labels.backbone import BackboneOptions, make_backbone
 from compare_gan.labels.pretext import PretextOptions, PretextTask
@@ -78,13 +77,9 @@ CASES = {
 }
 
 
-@pytest.fixture(scope="module")
-def strategy():
-    # One for all tests: TensorFlow numbers its collective operations anew for each strategy, and
-    # the numbers of two strategies in one process clash.
-    strategy = make_strategy("mirrored")
-    assert strategy.num_replicas_in_sync == 2
-    return strategy
+@pytest.fixture(name="strategy")
+def _strategy(mirrored):
+    return mirrored
 
 
 def _half(batch, index):
@@ -108,7 +103,12 @@ def _train(tiny, strategy, precision=None):
             lambda context: halves[context.replica_id_in_sync_group]
         )
     step = TrainStep(state)
-    values = tf.function(lambda: strategy.run(step, args=(batch,)))()
+
+    def run():
+        return strategy.run(step, args=(batch,))
+
+    # Eagerly on one replica: tracing takes longer.
+    values = (tf.function(run) if strategy.num_replicas_in_sync == 2 else run)()
     values = strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None).numpy()
     variables = {
         name: variable.value
