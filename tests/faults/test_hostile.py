@@ -765,18 +765,18 @@ def test_an_image_that_is_cut_later_is_named(run, folder, monkeypatch, caplog):
 
 
 def test_a_file_that_cannot_be_written_is_named(run, trained):
-    """Fault: the path to write to is below a file, or in a folder that does not exist.
+    """Fault: the path to write to is below a file, or is a folder.
 
     Command: export, sample
-    User sees: Not a directory: file/model
-    Exit code: 1
+    User sees: 'file/model' cannot be made: 'file' is a file, not a folder.
+    Exit code: 2; 1 if it is a folder
     Lost: nothing
     """
     pathlib.Path("file").write_text("")
     for command, name in (("export", "model"), ("sample", "grid.png")):
         status, _, err = run(command, "--model_dir", trained, "--out", f"file/{name}")
-        assert status == 1 and _is_one_sentence(err), err
-        assert "file" in err and ".tmp" not in err and "{{" not in err
+        assert status == 2 and _is_one_sentence(err), err
+        assert f"'file/{name}' cannot be made: " in err and ".tmp" not in err and "{{" not in err
     os.mkdir("grid.png")
     status, _, err = run("sample", "--model_dir", trained, "--out", "grid.png")
     assert (status, err) == (1, "Error: Is a directory: grid.png.\n")
