@@ -12,6 +12,7 @@ from compare_gan.engine.checkpoint_folder import list_checkpoints, step_of
 from compare_gan.engine.checkpoints import Checkpoints, State, read_checkpoint
 from compare_gan.engine.compilation_cache import use_compilation_cache
 from compare_gan.engine.determinism import make_deterministic
+from compare_gan.engine.divergence import Rollback
 from compare_gan.engine.fit import Callback, fit
 from compare_gan.engine.interface import Step, Strategy, Update, as_float
 from compare_gan.engine.precision import mixed_precision, with_loss_scale
@@ -52,6 +53,7 @@ __all__ = [
     "DelayedSignals",
     "Loop",
     "ProgressLine",
+    "Rollback",
     "State",
     "Step",
     "Strategy",

@@ -13,6 +13,7 @@ log.jsonl              a line for each call of the compiled loop: step and value
 tensorboard/, losses.png
 results.jsonl          scores with their provenance (see evaluation/results.py); scores.csv
 DIVERGED               present if training ended in a value that was not finite
+rollbacks.json         present if training went back to a checkpoint after such a value
 training.lock          present, and locked, while a process trains here (see run_lock.py)
 .results.lock          locked while a process adds scores; empty, and remains
 """
@@ -32,6 +33,7 @@ from compare_gan.training import restored
 from compare_gan.training.config_history import NEWEST, ConfigHistory
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.labels_file import LabelsFile
+from compare_gan.training.rollbacks import RollbacksFile
 from compare_gan.training.run_lock import RunLock
 
 _log = logging.getLogger(__name__)
@@ -70,6 +72,7 @@ class RunDir:
       pictures: Folder of the pictures of metrics.
       tensorboard: Folder of the TensorBoard events.
       log: The file `log.jsonl`.
+      rollbacks: The rollbacks of the run.
 
     Example:
       >>> from compare_gan.training import RunDir
@@ -92,6 +95,7 @@ class RunDir:
         self.pictures = self.file("metrics")
         self.tensorboard = self.file("tensorboard")
         self.log = self.file("log.jsonl")
+        self.rollbacks = RollbacksFile(self.file("rollbacks.json"))
 
     def __str__(self) -> str:
         return self.path

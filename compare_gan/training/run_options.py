@@ -8,7 +8,7 @@ import gin
 
 from compare_gan import registry
 from compare_gan.config.gin_internals import is_bound_in_any_scope
-from compare_gan.errors import UserError, check_positive_integer, check_range
+from compare_gan.errors import UserError, check_positive_integer, check_range, unknown_name
 from compare_gan.gans import ModularGAN
 from compare_gan.schedules import Scheduled
 from compare_gan.schedules import check_range as check_scheduled_range
@@ -16,6 +16,7 @@ from compare_gan.training.objective import DiffAugmentOptions, LossOptions, Pena
 from compare_gan.training.optimization import OptimizationOptions
 
 PRECISIONS = ("bfloat16", "float16")
+ON_DIVERGENCE = ("stop", "rollback")
 DISTRIBUTIONS = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 
@@ -136,6 +137,10 @@ class RunConfig:
       shard_state: Whether weights, optimizer state and averages are divided among the devices, as
         far as their shapes allow, instead of repeated on each
         (ZeRO, https://arxiv.org/abs/1910.02054); JAX only.
+      on_divergence: The answer to values or weights that are not finite: `stop` ends the run;
+        `rollback` goes on from the last checkpoint with other data and noise, at most
+        `max_rollbacks` times in a run.
+      max_rollbacks: Maximum number of rollbacks in a run, its resumptions included.
       compilation_cache: Whether compiled programs are kept on disk under JAX, or the folder for
         them; see `engine.use_compilation_cache`.
 
@@ -160,12 +165,19 @@ class RunConfig:
     mixed_precision: str | None = None
     distribution: str = "auto"
     shard_state: bool = False
+    on_divergence: str = "stop"
+    max_rollbacks: int = 3
     compilation_cache: bool | str = True
 
     def __post_init__(self) -> None:
         if self.tf_random_seed is not None:
             check_range("run_config.tf_random_seed", self.tf_random_seed, -(2**63), 2**63 - 1)
-        for name in ("iterations_per_loop", "save_checkpoints_steps", "keep_checkpoint_max"):
+        for name in (
+            "iterations_per_loop",
+            "save_checkpoints_steps",
+            "keep_checkpoint_max",
+            "max_rollbacks",
+        ):
             check_positive_integer(f"run_config.{name}", getattr(self, name))
         if self.sample_steps is not None:
             check_positive_integer("run_config.sample_steps", self.sample_steps)
@@ -174,6 +186,8 @@ class RunConfig:
                 "run_config.winograd and run_config.jit_compile exclude each other: XLA chooses "
                 "how to convolve itself."
             )
+        if self.on_divergence not in ON_DIVERGENCE:
+            raise unknown_name("run_config.on_divergence", self.on_divergence, ON_DIVERGENCE)
         if self.mixed_precision not in (None, *PRECISIONS):
             raise UserError(
                 f"run_config.mixed_precision must be {', '.join(PRECISIONS)} or None, received "
