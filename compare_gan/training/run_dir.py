@@ -9,6 +9,7 @@ labels/                inferred labels, if the config asks for them (see labels/
 training_labels.json   description of the inferred labels of the run, see labels/files.py, or null
 samples/, samples.png  grids with fixed latents; real.png
 metrics/               pictures of metrics, if evaluation.pictures asks for them
+monitors.jsonl         a line for each sample grid: values of monitors, and early warnings
 log.jsonl              a line for each call of the compiled loop: step and values by name
 tensorboard/, losses.png
 results.jsonl          scores with their provenance (see evaluation/results.py); scores.csv

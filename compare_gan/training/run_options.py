@@ -141,6 +141,7 @@ class RunConfig:
         `rollback` goes on from the last checkpoint with other data and noise, at most
         `max_rollbacks` times in a run.
       max_rollbacks: Maximum number of rollbacks in a run, its resumptions included.
+      monitors: Whether to watch the training for trouble, at each sample grid, and warn of it.
       compilation_cache: Whether compiled programs are kept on disk under JAX, or the folder for
         them; see `engine.use_compilation_cache`.
 
@@ -167,6 +168,7 @@ class RunConfig:
     shard_state: bool = False
     on_divergence: str = "stop"
     max_rollbacks: int = 3
+    monitors: bool = True
     compilation_cache: bool | str = True
 
     def __post_init__(self) -> None:

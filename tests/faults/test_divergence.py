@@ -1,6 +1,10 @@
 """Faults of training itself: divergence, and weights that are not finite."""
 
 import json
+import os
+import pathlib
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -145,3 +149,39 @@ def test_rollbacks_are_bounded_over_all_starts(tmp_path, make_trainer, monkeypat
     assert [engine.step_of(path) for path in run.list_checkpoints()] == [0, 3]
     (tmp_path / "rollbacks.json").write_text("{}")
     assert run.rollbacks.read() == []
+
+
+def test_rollbacks_and_monitors_on_jax(tmp_path):
+    """
+    Fault: Weights overflow once under JAX; the config asks for rollbacks.
+    Command: KERAS_BACKEND=jax compare_gan train (run_config.on_divergence = "rollback")
+    User sees: Training diverged at step 4: ... It goes on from step 2 with other batches.
+    Exit code: 0
+    Lost: the steps since the last checkpoint
+    """
+    pytest.importorskip("jax", reason='not installed: pip install -e ".[jax]"')
+    done = subprocess.run(
+        [
+            sys.executable,
+            str(pathlib.Path(__file__).parent / "divergence_on_jax.py"),
+            str(tmp_path),
+        ],
+        env=os.environ
+        | {
+            "KERAS_BACKEND": "jax",
+            "JAX_PLATFORMS": "cpu",
+            "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
+            "COMPARE_GAN_CACHE": str(tmp_path / "cache"),
+            "PYTHONPATH": str(pathlib.Path(__file__).parents[2]),
+            "XLA_FLAGS": "--xla_backend_optimization_level=0 "
+            "--xla_llvm_disable_expensive_passes=true",
+        },
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout.splitlines()[-1])
+    assert found["same with and without monitors"] is True
+    assert {"variety", "movement", "logit/held_out", "d_loss_share"} <= set(found["values"])
+    assert found["rollbacks"] == [2] and found["finite after a rollback"] is True
+    assert found["same after a rollback"] is False
