@@ -1,6 +1,7 @@
 """Faults of training itself: divergence, and weights that are not finite."""
 
 import json
+import logging
 import os
 import pathlib
 import subprocess
@@ -12,6 +13,7 @@ import pytest
 from compare_gan import engine
 from compare_gan.errors import DivergenceError
 from compare_gan.training import RunDir, Trainer
+from compare_gan.training.monitors.monitors import read as read_monitors
 from compare_gan.training.recorder import Recorder
 from compare_gan.training.summaries import read_log
 
@@ -185,3 +187,29 @@ def test_rollbacks_and_monitors_on_jax(tmp_path):
     assert {"variety", "movement", "logit/held_out", "d_loss_share"} <= set(found["values"])
     assert found["rollbacks"] == [2] and found["finite after a rollback"] is True
     assert found["same after a rollback"] is False
+
+
+def test_a_learning_rate_of_a_million_is_no_longer_silent(tmp_path, make_trainer, caplog):
+    """
+    Fault: A learning rate of 1e6: the losses stay finite, the samples are all alike.
+    Command: compare_gan train
+    User sees: Step 200: samples differ 3.1% as much from each other as real images do ...
+    Exit code: 0
+    Lost: nothing
+    """
+    options = (
+        "S3GAN.g_lr = 1e6", "S3GAN.d_lr = 1e6", "options.training_steps = 400",
+        "run_config.iterations_per_loop = 100", "run_config.sample_steps = 100",
+        "run_config.save_checkpoints_steps = 400",
+    )  # fmt: skip
+    with caplog.at_level(logging.WARNING, logger="compare_gan"):
+        make_trainer(tmp_path, *options).train()
+    rows = read_monitors(str(tmp_path / "monitors.jsonl"))
+    assert [bool(row["warnings"]) for row in rows] == [False, True, True, True]
+    expected = {"collapse", "dead_generator", "wild_discriminator", "rotation_unsolved"}
+    assert all(expected <= {each["monitor"] for each in row["warnings"]} for row in rows[1:])
+    [warning] = [each for each in rows[-1]["warnings"] if each["monitor"] == "collapse"]
+    assert warning["since"] == 100 and warning["advice"] == "ModularGAN.g_lr = 0.0002"
+    once = [text for text in caplog.messages if text.startswith("Step 200: samples differ")]
+    assert len(once) == 1 and "since step 100; often helps: ModularGAN.g_lr = 0.0002" in once[0]
+    assert "Early warnings at the end, see monitors.jsonl" in caplog.text

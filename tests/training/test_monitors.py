@@ -57,25 +57,6 @@ def test_training_is_the_same_bit_by_bit_with_and_without_monitors(tmp_path, mak
     assert {"variety", "logit/real", "logit/held_out", "logit/fake"} <= rows[0]["values"].keys()
 
 
-def test_a_learning_rate_of_a_million_is_no_longer_silent(tmp_path, make_trainer, caplog):
-    options = (
-        "S3GAN.g_lr = 1e6", "S3GAN.d_lr = 1e6", "options.training_steps = 40",
-        "run_config.iterations_per_loop = 10", "run_config.sample_steps = 10",
-        "run_config.save_checkpoints_steps = 40",
-    )  # fmt: skip
-    with caplog.at_level(logging.WARNING, logger="compare_gan"):
-        make_trainer(tmp_path, *options).train()
-    rows = _rows(tmp_path)
-    assert [bool(row["warnings"]) for row in rows] == [False, True, True, True]
-    expected = {"collapse", "dead_generator", "wild_discriminator", "rotation_unsolved"}
-    assert expected <= _warned(rows[1]) and expected <= _warned(rows[-1])
-    [warning] = [each for each in rows[-1]["warnings"] if each["monitor"] == "collapse"]
-    assert warning["since"] == 10 and warning["advice"] == "ModularGAN.g_lr = 0.0002"
-    once = [text for text in caplog.messages if text.startswith("Step 20: samples differ")]
-    assert len(once) == 1 and "since step 10; often helps: ModularGAN.g_lr = 0.0002" in once[0]
-    assert "Early warnings at the end, see monitors.jsonl" in caplog.text
-
-
 def test_an_easy_task_for_the_discriminator_and_a_generator_that_stands_still(
     tmp_path, make_trainer
 ):
@@ -103,7 +84,7 @@ def test_gradients_without_bounds_explode(tmp_path, tiny):
     loop = engine.Loop(TrainStep(state), lambda num_replicas, replica_ids: data)
     monitors = Monitors(_noise_of(4), state, str(tmp_path / "monitors.jsonl"))
     samples = (255 * batch["images"].reshape(-1, 4, 4, 1)).astype(np.uint8)
-    for step in (10, 20):
+    for step in (110, 120):
         monitors.collect(loop.run(10))
         found = monitors.observe(step, np.roll(samples, step, axis=1))
     assert found == ["exploding_generator"]
@@ -144,11 +125,12 @@ def test_copies_and_black_and_white_images_are_found(tmp_path, noise):
     state = TrainState(ModularGAN((8, 8, 1), None, "dummy_arch", z_dim=4), seed=0)
     real = as_arrays(noise, "train")[0]
     monitors = Monitors(noise, state, str(tmp_path / "monitors.jsonl"))
-    assert monitors.observe(1, real) == [] and monitors.observe(2, real[::-1]) == ["memorization"]
-    others = as_arrays(noise, "test")[0]
-    assert monitors.observe(3, others, last=True) == []
+    assert monitors.observe(100, real) == []
+    assert monitors.observe(200, real[::-1]) == ["memorization"]
+    others = as_arrays(noise, "test")[0][:12]
+    assert monitors.observe(300, others, last=True) == []
     extremes = np.where(others > 127, 255, 0).astype(np.uint8)
-    assert monitors.observe(4, extremes, last=True) == ["saturation"]
+    assert monitors.observe(400, extremes, last=True) == ["saturation"]
 
 
 def test_tasks_are_solved_or_not_learned(tmp_path):
@@ -164,30 +146,31 @@ def test_tasks_are_solved_or_not_learned(tmp_path):
             f"gradient_norm/{n}": np.ones(2, np.float32) for n in ("generator", "discriminator")
         }
         monitors.collect(history | norms)
-        return monitors.observe(step, np.roll(real, step, axis=1), last=True)
+        return monitors.observe(step, np.roll(real, step // 100, axis=1), last=True)
 
     # A step without labels has an accuracy of 0 and a loss of 0, and does not count.
-    assert observe(1, rotation=[1, 1], predictor=[1, 0], class_loss=[0.1, 0]) == [
+    assert observe(100, rotation=[1, 1], predictor=[1, 0], class_loss=[0.1, 0]) == [
         "rotation_solved", "predictor_solved",
     ]  # fmt: skip
-    assert observe(2, rotation=[0.25, 0.3], predictor=[0.2, 0.3], class_loss=[1, 1]) == [
+    assert observe(200, rotation=[0.25, 0.3], predictor=[0.2, 0.3], class_loss=[1, 1]) == [
         "rotation_unsolved", "predictor_unsolved",
     ]  # fmt: skip
-    assert observe(3, rotation=[0.8, 0.8], predictor=[0.8, 0.8], class_loss=[1, 1]) == []
+    assert observe(300, rotation=[0.8, 0.8], predictor=[0.8, 0.8], class_loss=[1, 1]) == []
 
 
 def test_a_resumed_run_remembers_and_forgets_what_was_undone(tmp_path, noise):
     state = TrainState(ModularGAN((8, 8, 1), None, "dummy_arch", z_dim=4), seed=0)
     path, real = str(tmp_path / "monitors.jsonl"), as_arrays(noise, "train")[0]
     first = Monitors(noise, state, path)
-    for step in (10, 20):
+    for step in (50, 100, 110):
         first.observe(step, real)
     with open(path, "a") as file:
-        file.write('{"step": 30, "values"')  # Cut off by a kill.
-    resumed = Monitors(noise, state, path, first_step=15)
-    assert resumed.observe(20, real) == ["memorization"]
+        file.write('{"step": 130, "values"')  # Cut off by a kill.
+    resumed = Monitors(noise, state, path, first_step=105)
+    assert resumed.observe(110, real) == ["memorization"]
     rows = _rows(tmp_path)
-    assert [row["step"] for row in rows] == [10, 20] and rows[-1]["since"] == {"memorization": 10}
+    assert [row["step"] for row in rows] == [50, 100, 110]
+    assert [row["since"] for row in rows] == [{}, {"memorization": 100}, {"memorization": 100}]
 
 
 def test_an_error_of_a_monitor_does_not_end_the_training(tmp_path, noise, caplog):

@@ -21,6 +21,8 @@ from compare_gan.training.state import TrainState
 _log = logging.getLogger(__name__)
 
 _VERSION = 1
+_FIRST_STEP = 100  # Before it a generator has learned nothing yet: no rule applies.
+_SHORTEST_MOVE = 100  # Steps after which the samples of fixed latents must have changed.
 _NUM_COMPARED = 500  # Training images that samples are compared with.
 _NUM_JUDGED = 96  # Images of each set that the discriminator judges.
 _NETWORKS = ("generator", "discriminator")
@@ -32,8 +34,8 @@ class Monitors:
 
     At each sample grid it looks at the grid's images, the values of the steps since the one before,
     and the discriminator's logits of training images, held-out images and samples. A warning is
-    given where a rule is met twice in a row, or at the last step: once in the log, and in each line
-    of `monitors.jsonl` as long as it lasts.
+    given where a rule is met twice in a row, or at the last step, but not in the first 100 steps:
+    once in the log, and in each line of `monitors.jsonl` as long as it lasts.
 
     Args:
       dataset: The data set.
@@ -53,7 +55,7 @@ class Monitors:
       >>> state = TrainState(ModularGAN((8, 8, 3), None, "dummy_arch", z_dim=4), seed=0)
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     monitors = Monitors(dataset, state, os.path.join(folder, "monitors.jsonl"))
-      ...     monitors.observe(10, np.full((16, 8, 8, 3), 128, np.uint8), last=True)
+      ...     monitors.observe(100, np.full((16, 8, 8, 3), 128, np.uint8), last=True)
       ['collapse']
     """
 
@@ -71,7 +73,7 @@ class Monitors:
         self._show = show
         self._rows = [row for row in read(path) if row["step"] <= first_step]
         self._histories: list[dict[str, np.ndarray]] = []
-        self._before: np.ndarray | None = None  # The images of the last observation.
+        self._before: tuple[int, np.ndarray] | None = None  # Earlier samples and their step.
         self._real: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
         self._critic: Critic | None = None
         self._chance: float | None = None
@@ -113,7 +115,7 @@ class Monitors:
     def _observe(self, step: int, images: np.ndarray, last: bool) -> list[str]:
         values = {
             name: value
-            for name, value in (self._of_steps() | self._of_images(images)).items()
+            for name, value in (self._of_steps() | self._of_images(step, images)).items()
             if math.isfinite(value)
         }
         training = self._training()
@@ -121,7 +123,7 @@ class Monitors:
         known = {each["monitor"] for each in before["warnings"]}
         since: dict[str, int] = {}
         warnings = []
-        for rule in RULES:
+        for rule in RULES if step >= _FIRST_STEP else ():
             seen = rule.seen(values, training)
             if seen is None:
                 continue
@@ -169,7 +171,7 @@ class Monitors:
                 values[name] = float(np.mean(course))
         return values
 
-    def _of_images(self, images: np.ndarray) -> dict[str, float]:
+    def _of_images(self, step: int, images: np.ndarray) -> dict[str, float]:
         """Values of the samples and of the discriminator's logits."""
         compared, trained, held_out = self._real_images()
         fakes = measures.as_vectors(images)
@@ -179,10 +181,12 @@ class Monitors:
             "share_inside": measures.share_inside(images),
             "share_inside_real": measures.share_inside(trained),
         }
-        if self._before is not None and len(self._before) == len(images):
-            moved = np.abs(images.astype(np.float32) - self._before)
+        if self._before is None:
+            self._before = step, images
+        elif step >= self._before[0] + _SHORTEST_MOVE:
+            moved = np.abs(images.astype(np.float32) - self._before[1].astype(np.float32))
             found["movement"] = float(np.mean(moved)) / 255
-        self._before = images.astype(np.float32)
+            self._before = step, images
         if self._state.gan.adversarial_weight:
             found |= self._of_logits(trained, held_out, images)
         return {name: value for name, value in found.items() if value is not None}
