@@ -1,16 +1,14 @@
 """The rollbacks of a run: how often it diverged and went back to a checkpoint."""
 
 import dataclasses
-import logging
 import os
 from collections.abc import Sequence
 
 import numpy as np
 
-from compare_gan import files
-from compare_gan.errors import UserError, check_version
-
-_log = logging.getLogger(__name__)
+from compare_gan import damaged, files
+from compare_gan.damaged import DamagedFileError
+from compare_gan.errors import check_version
 
 _VERSION = 1
 
@@ -50,36 +48,39 @@ class RollbacksFile:
         self._path = path
 
     def read(self) -> list[Entry]:
-        """The rollbacks, oldest first.
-
-        A file that cannot be read, of which a warning speaks, counts as none.
+        """The rollbacks, oldest first; none if the file is damaged.
 
         Raises:
           UserError: A newer version of this library wrote it.
         """
+        try:
+            return self._read()
+        except DamagedFileError as error:
+            damaged.warn_once(f"{error} Earlier rollbacks of the run are not counted.")
+            return []
+
+    def add(self, entry: Entry) -> None:
+        """Adds a rollback; a damaged file is set aside."""
+        try:
+            before = self._read()
+        except DamagedFileError as error:
+            damaged.set_aside(self._path, error.reason, "it is begun anew")
+            before = []
+        entries = [dataclasses.asdict(each) for each in (*before, entry)]
+        files.write_json(self._path, {"version": _VERSION, "rollbacks": entries})
+
+    def _read(self) -> list[Entry]:
         if not os.path.exists(self._path):
             return []
+        content = damaged.read_object(self._path)
+        check_version(f"'{self._path}'", content, _VERSION)
         try:
-            content = files.read_json(self._path)
-            check_version(f"'{self._path}'", content, _VERSION)
             return [
                 Entry(int(each["step"]), tuple(map(str, each["terms"])), int(each["checkpoint"]))
                 for each in content["rollbacks"]
             ]
-        except (AttributeError, KeyError, TypeError, ValueError) as error:
-            if isinstance(error, UserError):
-                raise
-            _log.warning(
-                "'%s' cannot be read (%s): earlier rollbacks of the run are not counted.",
-                self._path,
-                error,
-            )
-            return []
-
-    def add(self, entry: Entry) -> None:
-        """Adds a rollback."""
-        entries = [dataclasses.asdict(each) for each in (*self.read(), entry)]
-        files.write_json(self._path, {"version": _VERSION, "rollbacks": entries})
+        except damaged.FORM_ERRORS as error:
+            raise DamagedFileError(self._path, "it holds no rollbacks") from error
 
     def count_before(self, step: int) -> int:
         """The number of rollbacks on the way to the checkpoint of a step."""

@@ -15,6 +15,7 @@ from compare_gan.errors import DivergenceError
 from compare_gan.training import RunDir, Trainer
 from compare_gan.training.monitors.monitors import read as read_monitors
 from compare_gan.training.recorder import Recorder
+from compare_gan.training.rollbacks import Entry
 from compare_gan.training.summaries import read_log
 
 # Adam moves each weight by the learning rate, here beyond the largest float32: the generator's
@@ -29,8 +30,8 @@ def _finite(path):
 def test_weights_that_are_not_finite_are_never_saved(tmp_path, make_trainer):
     """
     Fault: The generator's weights overflow in the step before a checkpoint, and no sample is due.
-    Command: compare_gan train
-    User sees: Training diverged at step 1: generator/... are not finite.
+    Command: `compare_gan train`
+    User sees: Training diverged at step 1: generator/… are not finite.
     Exit code: 3
     Lost: nothing that was saved
     """
@@ -73,8 +74,8 @@ _ROLLBACK = (
 def test_a_rollback_goes_on_with_other_batches(tmp_path, make_trainer, monkeypatch):
     """
     Fault: Weights overflow once; the config asks for rollbacks.
-    Command: compare_gan train (run_config.on_divergence = "rollback")
-    User sees: Training diverged at step 5: ... It goes on from step 3 with other batches.
+    Command: `compare_gan train` with `run_config.on_divergence = "rollback"`
+    User sees: Training diverged at step 5: … It goes on from step 3 with other batches
     Exit code: 0
     Lost: the steps since the last checkpoint
     """
@@ -103,7 +104,7 @@ def test_a_run_killed_after_a_rollback_ends_like_one_that_was_not(
 ):
     """
     Fault: A run is killed between a rollback and the next checkpoint.
-    Command: compare_gan train, twice
+    Command: `compare_gan train`, twice
     User sees: the same weights as without the kill
     Exit code: 0
     Lost: nothing that was saved
@@ -134,8 +135,8 @@ def test_a_run_killed_after_a_rollback_ends_like_one_that_was_not(
 def test_rollbacks_are_bounded_over_all_starts(tmp_path, make_trainer, monkeypatch):
     """
     Fault: Every attempt diverges; the config asks for rollbacks.
-    Command: compare_gan train (run_config.on_divergence = "rollback")
-    User sees: Training diverged at step 5: ... The last checkpoint is kept.
+    Command: `compare_gan train` with `run_config.on_divergence = "rollback"`
+    User sees: Training diverged at step 5: … The last checkpoint is kept.
     Exit code: 3
     Lost: the steps since the last checkpoint
     """
@@ -151,13 +152,16 @@ def test_rollbacks_are_bounded_over_all_starts(tmp_path, make_trainer, monkeypat
     assert [engine.step_of(path) for path in run.list_checkpoints()] == [0, 3]
     (tmp_path / "rollbacks.json").write_text("{}")
     assert run.rollbacks.read() == []
+    run.rollbacks.add(Entry(7, ["loss"], 3))
+    assert (tmp_path / "rollbacks.json.damaged-1").read_text() == "{}"
+    assert run.rollbacks.count_before(4) == 1
 
 
 def test_rollbacks_and_monitors_on_jax(tmp_path):
     """
     Fault: Weights overflow once under JAX; the config asks for rollbacks.
-    Command: KERAS_BACKEND=jax compare_gan train (run_config.on_divergence = "rollback")
-    User sees: Training diverged at step 4: ... It goes on from step 2 with other batches.
+    Command: `compare_gan train`, `KERAS_BACKEND=jax`
+    User sees: Training diverged at step 4: … It goes on from step 2 with other batches
     Exit code: 0
     Lost: the steps since the last checkpoint
     """
@@ -192,8 +196,8 @@ def test_rollbacks_and_monitors_on_jax(tmp_path):
 def test_a_learning_rate_of_a_million_is_no_longer_silent(tmp_path, make_trainer, caplog):
     """
     Fault: A learning rate of 1e6: the losses stay finite, the samples are all alike.
-    Command: compare_gan train
-    User sees: Step 200: samples differ 3.1% as much from each other as real images do ...
+    Command: `compare_gan train`
+    User sees: Step 200: samples differ 3.1% as much from each other as real images do …
     Exit code: 0
     Lost: nothing
     """

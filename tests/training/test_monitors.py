@@ -167,6 +167,7 @@ def test_a_resumed_run_remembers_and_forgets_what_was_undone(tmp_path, noise):
     with open(path, "a") as file:
         file.write('{"step": 130, "values"')  # Cut off by a kill.
     resumed = Monitors(noise, state, path, first_step=105)
+    assert (tmp_path / "monitors.jsonl.damaged-1").exists()
     assert resumed.observe(110, real) == ["memorization"]
     rows = _rows(tmp_path)
     assert [row["step"] for row in rows] == [50, 100, 110]

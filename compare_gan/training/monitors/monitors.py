@@ -9,8 +9,9 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from compare_gan import files
+from compare_gan import damaged, files
 from compare_gan.datasets import Dataset, eval_batches
+from compare_gan.errors import check_version
 from compare_gan.gans import ModularGAN
 from compare_gan.gans.tasks import ClassPredictionTask, RotationTask
 from compare_gan.training.monitors import measures
@@ -40,7 +41,8 @@ class Monitors:
     Args:
       dataset: The data set.
       state: The state that training steps change.
-      path: The file `monitors.jsonl`. Lines of steps after `first_step` are removed.
+      path: The file `monitors.jsonl`. Lines of steps after `first_step` are removed; a damaged file
+        is set aside and continued with the lines that can be read.
       show: Called with the step, values by name and warnings in words, for TensorBoard.
       first_step: Step at which the run begins or resumes.
 
@@ -71,7 +73,10 @@ class Monitors:
         self._state = state
         self._path = path
         self._show = show
-        self._rows = [row for row in read(path) if row["step"] <= first_step]
+        lines = damaged.read_lines(path, _parse)
+        if lines.reason:
+            damaged.set_aside(path, lines.reason, "the other lines stay", keep=True)
+        self._rows = [row for row in lines.rows if row["step"] <= first_step]
         self._histories: list[dict[str, np.ndarray]] = []
         self._before: tuple[int, np.ndarray] | None = None  # Earlier samples and their step.
         self._real: tuple[np.ndarray, np.ndarray, np.ndarray] | None = None
@@ -250,16 +255,18 @@ def read(path: str) -> list[dict[str, Any]]:
       >>> read("no_such_file.jsonl")
       []
     """
-    rows = []
-    for line in files.read_text(path).splitlines():
-        try:
-            row = json.loads(line)
-            whole = all(isinstance(row[name], dict) for name in ("values", "since"))
-            if whole and isinstance(row["step"], int) and isinstance(row["warnings"], list):
-                rows.append(row)
-        except (KeyError, TypeError, ValueError):
-            continue
-    return rows
+    lines = damaged.read_lines(path, _parse)
+    lines.warn(path)
+    return lines.rows
+
+
+def _parse(line: str, name: str) -> dict[str, Any]:
+    row = damaged.parse_object(line, name)
+    whole = all(isinstance(row[key], dict) for key in ("values", "since"))
+    if not (whole and isinstance(row["step"], int) and isinstance(row["warnings"], list)):
+        raise ValueError(f"{name} is not a row of monitors")
+    check_version(name, row, _VERSION)
+    return row
 
 
 def _first_images(dataset: Dataset, split: str, count: int) -> np.ndarray:
