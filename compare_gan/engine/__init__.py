@@ -13,6 +13,7 @@ from compare_gan.engine.checkpoints import Checkpoints, State, read_checkpoint
 from compare_gan.engine.compilation_cache import use_compilation_cache
 from compare_gan.engine.determinism import make_deterministic
 from compare_gan.engine.device_count import wanted_devices
+from compare_gan.engine.divergence import Rollback
 from compare_gan.engine.fit import Callback, fit
 from compare_gan.engine.interface import ALONE, Peers, Step, Strategy, Update, as_float
 from compare_gan.engine.precision import mixed_precision, with_loss_scale
@@ -63,6 +64,7 @@ __all__ = [
     "Loop",
     "Peers",
     "ProgressLine",
+    "Rollback",
     "State",
     "Step",
     "Strategy",

@@ -1,5 +1,6 @@
 """Checkpoints of a run: saved whole, restored from the newest that can be read."""
 
+import dataclasses
 import functools
 import logging
 import os
@@ -18,7 +19,7 @@ from compare_gan.engine.checkpoint_files import (
 from compare_gan.engine.checkpoint_folder import is_complete, list_checkpoints, step_of, tidy
 from compare_gan.engine.checkpoint_writer import CheckpointWriter
 from compare_gan.engine.processes import process_index
-from compare_gan.engine.shards import is_divided, load, snapshot
+from compare_gan.engine.shards import Snapshot, is_divided, load, names_not_finite, snapshot
 from compare_gan.errors import UserError
 
 if TYPE_CHECKING:
@@ -41,6 +42,24 @@ class State(Protocol):
 
         Keras variables, or other objects with `shape`, `dtype`, `numpy` and `assign`.
         """
+
+
+@dataclasses.dataclass(frozen=True)
+class StateCopy:
+    """A copy of a state for one checkpoint.
+
+    Attributes:
+      step: Number of finished steps.
+      arrays: The variables, as far as this process writes them; None if the step is saved already.
+    """
+
+    step: int
+    arrays: Snapshot | None
+
+    @property
+    def not_finite(self) -> list[str]:
+        """The names of the variables that are not finite, among those that this process writes."""
+        return [] if self.arrays is None else names_not_finite(self.arrays)
 
 
 class Checkpoints:
@@ -109,10 +128,8 @@ class Checkpoints:
         """Whether every process has to call `save`, and the one that writes files is not enough."""
         return is_divided(self._variables)
 
-    def save(self) -> str:
-        """Saves the state under its step, unless that is done already; returns the path.
-
-        The files are written in the background, see `wait`.
+    def copy(self) -> StateCopy:
+        """Copies the state to save it, unless its step is saved already.
 
         Raises:
           OSError: The save before could not be written.
@@ -120,15 +137,32 @@ class Checkpoints:
         self.wait()
         self._before_saving()
         step = self.step
-        if self._current is None or self._current[0] != step:
-            # A damaged checkpoint of this step, from before a restart, is written anew.
-            path = os.path.join(self._folder, f"step-{step}")
-            names = self._writer.next_files(self.collective)
-            copy = snapshot(self._variables, process_index(), names)
-            self._background.start(functools.partial(self._writer.write, step, path, copy))
-            self._before_save, self._current = self._current, (step, path)
-            self._newest = max(self._newest_step(), step)
-        return self._current[1]
+        if self._current is not None and self._current[0] == step:
+            return StateCopy(step, None)
+        names = self._writer.next_files(self.collective)
+        return StateCopy(step, snapshot(self._variables, process_index(), names))
+
+    def save(self, copy: StateCopy | None = None) -> str:
+        """Saves the state under its step, unless that is done already; returns the path.
+
+        The files are written in the background, see `wait`.
+
+        Args:
+          copy: Result of `copy`; None = a new one.
+
+        Raises:
+          OSError: The save before could not be written.
+        """
+        copy = copy or self.copy()
+        if copy.arrays is None:
+            assert self._current is not None
+            return self._current[1]
+        # A damaged checkpoint of this step, from before a restart, is written anew.
+        step, path = copy.step, os.path.join(self._folder, f"step-{copy.step}")
+        self._background.start(functools.partial(self._writer.write, step, path, copy.arrays))
+        self._before_save, self._current = self._current, (step, path)
+        self._newest = max(self._newest_step(), step)
+        return path
 
     def wait(self) -> None:
         """Waits until the checkpoint that is being saved is complete, in all processes.

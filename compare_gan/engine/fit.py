@@ -1,6 +1,7 @@
 """The training loop: calls of the compiled loop, checkpoints, callbacks, signals, divergence."""
 
 import contextlib
+import logging
 import time
 from collections.abc import Iterable, Iterator, Sequence
 from typing import NoReturn
@@ -8,9 +9,12 @@ from typing import NoReturn
 import numpy as np
 
 from compare_gan.engine.checkpoints import Checkpoints
+from compare_gan.engine.divergence import Divergence, Rollback
 from compare_gan.engine.interface import LoopLike
 from compare_gan.engine.signals import DelayedSignals
 from compare_gan.errors import DivergenceError, UserError
+
+_log = logging.getLogger(__name__)
 
 
 class Callback:
@@ -55,12 +59,23 @@ class Callback:
         """
 
     def on_divergence(self, step: int, terms: Sequence[str]) -> None:
-        """Runs when values are not finite; may raise a DivergenceError of its own.
+        """Runs when a divergence ends the training; may raise a DivergenceError of its own.
 
         Args:
           step: The step reached.
-          terms: Names of the values that are not finite; none if `on_due` found it.
+          terms: Names of the values or variables that are not finite; none if `on_due` found it.
         """
+
+    def on_rollback(self, step: int) -> None:
+        """Runs when the training goes on from an earlier step after a divergence.
+
+        By default as if the training ended and another one began.
+
+        Args:
+          step: The step of the restored checkpoint.
+        """
+        self.on_end()
+        self.on_begin(step)
 
     def on_end(self) -> None:
         """Runs at the end of the training, however it ends, if `on_begin` has run."""
@@ -76,13 +91,14 @@ def fit(
     save_every: int = 1000,
     save_first: bool = False,
     unit: str = "step",
+    rollback: Rollback | None = None,
 ) -> None:
     """Trains to the last step, from the newest checkpoint if there is one.
 
     The compiled loop is left at multiples of `steps_per_call`, of `save_every` and of each
     callback's `every`. SIGINT and SIGTERM, to any worker, end the training after the running call,
     with a checkpoint. Checkpoints are written while training goes on; at the end, the last one is
-    complete.
+    complete. A checkpoint with variables that are not finite is never written: that is divergence.
 
     Args:
       loop: The step and its batches.
@@ -93,10 +109,11 @@ def fit(
       save_every: Steps between checkpoints. The last step is always saved.
       save_first: Also save the state before the first step.
       unit: The name of a step in messages.
+      rollback: The way on after a divergence; None = it ends the training.
 
     Raises:
-      DivergenceError: A value was not finite, or a callback found that the training has diverged.
-        The last checkpoint remains.
+      DivergenceError: A value or a variable was not finite, or a callback found that the training
+        has diverged, and no rollback remained. The last checkpoint remains.
       KeyboardInterrupt: A signal ended the training.
 
     Example:
@@ -146,7 +163,9 @@ def fit(
                 callback.on_begin(step)
                 stack.callback(callback.on_end)
         if save_first and step == 0:
-            _save(loop, checkpoints)
+            found = _save(loop, checkpoints)
+            if found:
+                _raise_divergence(active, step, found, unit)
         while step < last_step and not ended:
             count = min(*(period - step % period for period in periods), last_step - step)
             started = time.perf_counter()
@@ -155,27 +174,40 @@ def fit(
             with _together(loop):
                 for callback in active:
                     callback.on_steps(step, history, seconds)
-            terms = [name for name, course in history.items() if not np.isfinite(course[-1])]
-            if terms:
-                reason = f"{', '.join(terms)} {'is' if len(terms) == 1 else 'are'} not finite."
-                _raise_divergence(active, step, terms, f"at {unit} {step}: {reason}")
+            broken = [name for name, course in history.items() if not np.isfinite(course[-1])]
+            found = Divergence.of(broken) if broken else None
             # All workers must leave the loop at the same step.
             ended = loop.any_worker(signals.received)
             last = ended or step == last_step
-            _call_due(loop, callbacks, step, last, unit)
-            if last or step % save_every == 0:
-                _save(loop, checkpoints)
+            found = found or _call_due(loop, callbacks, step, last)
+            if not found and (last or step % save_every == 0):
+                found = _save(loop, checkpoints)
+            if found:
+                step = _roll_back(loop, checkpoints, active, rollback, step, found, unit)
     if ended or signals.received:
         raise KeyboardInterrupt(f"stopped at {unit} {step}, checkpoint saved")
 
 
-def _save(loop: LoopLike, checkpoints: Checkpoints) -> None:
-    """Saves a checkpoint: the chief does, or all workers if each holds a part of the state."""
+def _save(loop: LoopLike, checkpoints: Checkpoints) -> Divergence | None:
+    """Saves a checkpoint: the chief does, or all workers if each holds a part of the state.
+
+    Returns:
+      The variables that are not finite, in which case no worker saves anything; else None.
+    """
+    takes_part = loop.is_chief or checkpoints.collective
     with _together(loop):
         checkpoints.wait()
+    copy, broken = None, []
     with _together(loop):
-        if loop.is_chief or checkpoints.collective:
-            checkpoints.save()
+        if takes_part:
+            copy = checkpoints.copy()
+            broken = copy.not_finite
+    if loop.any_worker(bool(broken)):
+        return Divergence.of(broken or ["variables of another process"])
+    with _together(loop):
+        if copy is not None:
+            checkpoints.save(copy)
+    return None
 
 
 @contextlib.contextmanager
@@ -191,33 +223,71 @@ def _together(loop: LoopLike) -> Iterator[None]:
 
 
 def _call_due(
-    loop: LoopLike, callbacks: Sequence[Callback], step: int, last: bool, unit: str
-) -> None:
-    """Calls the callbacks that are due; all workers end if one of them finds divergence."""
+    loop: LoopLike, callbacks: Sequence[Callback], step: int, last: bool
+) -> Divergence | None:
+    """Calls the callbacks that are due; returns the divergence that one of them finds."""
     due = [each for each in callbacks if each.every and (last or step % each.every == 0)]
     if not due:
-        return
-    reason = ""
+        return None
+    found = None
     with loop.local_state(), _together(loop):
         try:
             for callback in due if loop.is_chief else ():
                 callback.on_due(step)
         except DivergenceError as error:
-            reason = f": {error}"
-    if loop.any_worker(bool(reason)):
-        active = callbacks if loop.is_chief else []
-        _raise_divergence(active, step, (), f"at {unit} {step}{reason}")
+            found = Divergence(str(error).rstrip("."))
+    if loop.any_worker(found is not None):
+        return found or Divergence("The first process has found it")
+    return None
+
+
+def _roll_back(
+    loop: LoopLike,
+    checkpoints: Checkpoints,
+    active: Sequence[Callback],
+    rollback: Rollback | None,
+    step: int,
+    found: Divergence,
+    unit: str,
+) -> int:
+    """Goes back to the newest checkpoint, in every worker; returns its step.
+
+    Raises:
+      DivergenceError: No rollback or no checkpoint remains.
+    """
+    if rollback is None or rollback.remaining < 1:
+        _raise_divergence(active, step, found, unit)
+    with _together(loop):
+        checkpoints.wait()  # The chief may be writing the checkpoint that all will read.
+    with _together(loop):
+        restored = checkpoints.restore_newest()
+    if restored is None:
+        _raise_divergence(active, step, found, unit)
+    rollback.remaining -= 1
+    loop.iterator = None  # Its batches are those of another step.
+    with _together(loop):
+        rollback.change_batches(step, found.terms)
+    if loop.is_chief:
+        _log.warning(
+            "Training diverged at %s %d: %s. It goes on from %s %d with other batches; rollbacks "
+            "left: %d.",
+            *(unit, step, found.reason, unit, checkpoints.step, rollback.remaining),
+        )
+    with _together(loop):
+        for callback in active:
+            callback.on_rollback(checkpoints.step)
+    return checkpoints.step
 
 
 def _raise_divergence(
-    callbacks: Sequence[Callback], step: int, terms: Sequence[str], text: str
+    callbacks: Sequence[Callback], step: int, found: Divergence, unit: str
 ) -> NoReturn:
-    """Calls all callbacks; raises the first error of their own, or else one with this text."""
+    """Calls all callbacks; raises the first error of their own, or else one with the finding."""
     errors: list[Exception] = []
     for callback in callbacks:
         try:
-            callback.on_divergence(step, terms)
+            callback.on_divergence(step, found.terms)
         except Exception as error:
             errors.append(error)
-    text = f"Training diverged {text.rstrip('.')}. The last checkpoint is kept."
+    text = f"Training diverged at {unit} {step}: {found.reason}. The last checkpoint is kept."
     raise (*errors, DivergenceError(text))[0]

@@ -69,6 +69,23 @@ def snapshot(variables: Mapping[str, Any], process: int, file: Callable[[int], s
     return Snapshot(entries, file(process), arrays, completes=process == first)
 
 
+def names_not_finite(copy: Snapshot) -> list[str]:
+    """The names of the variables with an infinite value or a NaN in the arrays of a snapshot."""
+    names = [key.split("@", 1)[0] for key, array in copy.arrays.items() if not _is_finite(array)]
+    return list(dict.fromkeys(names))
+
+
+def _is_finite(array: np.ndarray) -> bool:
+    if "float" not in array.dtype.name:  # NumPy does not count bfloat16 among its floats.
+        return True
+    with np.errstate(over="ignore", invalid="ignore"):
+        # A value that is not finite makes the sum so, and a sum is several times as fast as a test
+        # of each value. A sum of large finite values may overflow.
+        if np.isfinite(np.sum(array)):
+            return True
+    return bool(np.all(np.isfinite(array)))
+
+
 def load(reader: Reader, name: str, variable: Any, cast: Callable[[np.ndarray], np.ndarray]) -> Any:
     """The saved value of a variable, to be assigned to it.
 

@@ -41,6 +41,7 @@ class ResultRow:
         `labels.files`); None without any.
       config: File, in the run directory, with the config that the checkpoint comes from; empty for
         images from elsewhere and in older rows.
+      rollbacks: How often the training diverged and went back to a checkpoint before this one.
       fake_hash: Hash of the scored images, in any order; empty for those of a generator. Neither
         this nor `pictures` is written to files or compared.
       pictures: Pictures that metrics have drawn, by the names of scores.
@@ -61,6 +62,7 @@ class ResultRow:
     protocol_name: str = ""
     training_labels: Mapping[str, object] | None = None
     config: str = ""
+    rollbacks: int = 0
     fake_hash: str = dataclasses.field(default="", compare=False)
     pictures: Mapping[str, PIL.Image.Image] = dataclasses.field(
         default_factory=dict, compare=False, repr=False
@@ -77,6 +79,7 @@ class ResultRow:
                 "protocol_name": self.protocol_name,
                 "training_labels": self.training_labels,
                 "config": self.config,
+                "rollbacks": self.rollbacks,
             }
         )
 
@@ -112,6 +115,7 @@ class ResultRow:
             row.get("protocol_name", ""),
             upgrade_training_labels(row.get("training_labels"), f"training_labels in {name}"),
             row.get("config", ""),
+            int(row.get("rollbacks", 0)),
         )
 
 
@@ -150,6 +154,7 @@ def format_scores(rows: Iterable[ResultRow]) -> str:
             f"Step {row.step}: {len(p.seeds)} x {p.num_fake} samples ({p.weights} weights) against "
             f"{p.num_real} images of {p.dataset} ({p.split})"
             + (f", protocol {row.protocol_name}" if row.protocol_name else "")
+            + (f", after {row.rollbacks} rollbacks of the training" if row.rollbacks else "")
         )
         width = max((len(name) for name in row.scores), default=0)
         for name, score in row.scores.items():

@@ -125,4 +125,6 @@ def _table_line(row: ResultRow) -> dict[str, object]:
         line["training_labels"] = json.dumps(row.training_labels)
     if row.config:
         line["config"] = row.config
+    if row.rollbacks:
+        line["rollbacks"] = row.rollbacks
     return line

@@ -33,15 +33,32 @@ def sample_grid(
     Returns:
       uint8 [height, width, channels].
     """
+    return sample_grid_and_images(sampler, columns=columns, seed=seed, classes=classes)[0]
+
+
+def sample_grid_and_images(
+    sampler: Sampler, *, columns: int = 10, seed: int = 0, classes: Iterable[int] | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """As `sample_grid`, and the images in it as well, uint8 [n, H, W, C].
+
+    Example:
+      >>> from compare_gan.sampling import Sampler
+      >>> from compare_gan.sampling.drawing import sample_grid_and_images
+      >>> def network(inputs, training):
+      ...     return inputs[0][:, :, None, None] ** 2
+      >>> sampler = Sampler(network, z_dim=4, image_shape=(4, 1, 1))
+      >>> sample_grid_and_images(sampler, columns=3)[1].shape
+      (30, 4, 1, 1)
+    """
     if sampler.num_classes is None:
         num = _ROWS * columns
         images, _ = sampler.sample(num, seed, batch_size=num)
-        return grids.image_grid(images, columns)
+        return grids.image_grid(images, columns), images
     classes = list(range(min(_ROWS, sampler.num_classes)) if classes is None else classes)
     labels = np.repeat(np.array(classes), columns)
     images, _ = sampler.sample(len(labels), seed, labels, batch_size=len(labels))
     rows = np.split(images, len(classes))
-    return grids.class_grid(rows, row_names(sampler.class_names, classes))
+    return grids.class_grid(rows, row_names(sampler.class_names, classes)), images
 
 
 def write_grid(

@@ -9,6 +9,8 @@ objective                      losses, penalties, augmentations and tasks from g
 checks, dry_run                what is checked and printed before a run starts
 state, step                    the variables of a training; one generator step
 recorder, summaries, pictures  the log of a run, its scalars and pictures
+monitors                       early warnings
+rollbacks                      divergences after which a run went on from its last checkpoint
 """
 
 from compare_gan.training.experiment import Experiment

@@ -207,6 +207,7 @@ def _measure(
         row,
         training_labels=run_dir.training_labels(),
         config=run_dir.configs.name_of(model.step),
+        rollbacks=run_dir.rollbacks.count_before(model.step),
     )
 
 

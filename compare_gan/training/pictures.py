@@ -7,8 +7,9 @@ import numpy as np
 
 from compare_gan.datasets import eval_batches
 from compare_gan.plots import curves, grids
-from compare_gan.sampling import Sampler, sample_grid
+from compare_gan.sampling import Sampler
 from compare_gan.sampling.classes import row_names
+from compare_gan.sampling.drawing import sample_grid_and_images
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.run_dir import RunDir
 from compare_gan.training.state import TrainState
@@ -51,12 +52,17 @@ class PictureTaker:
             standing_statistics=experiment.standing_statistics,
         )
 
-    def fakes(self, step: int) -> None:
-        """Writes the grid of samples at this step, also as `samples.png` of the run."""
+    def fakes(self, step: int) -> np.ndarray:
+        """Writes the grid of samples at this step, also as `samples.png` of the run.
+
+        Returns:
+          The samples, uint8 [n, H, W, C].
+        """
         self._state.update_sampling_generator(self._sampler.network)
-        picture = sample_grid(self._sampler, columns=_COLUMNS, seed=_SEED)
+        picture, images = sample_grid_and_images(self._sampler, columns=_COLUMNS, seed=_SEED)
         of_step = os.path.join(self._run.samples, f"step_{step:07}.png")
         self._write(step, "samples", picture, of_step, self._run.file("samples.png"))
+        return images
 
     def real(self) -> None:
         """Writes a grid of real images, one class per row, of images with a label in training.

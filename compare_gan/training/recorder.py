@@ -7,6 +7,7 @@ import numpy as np
 
 from compare_gan import config, engine
 from compare_gan.training.experiment import Experiment
+from compare_gan.training.monitors import Monitors
 from compare_gan.training.pictures import PictureTaker
 from compare_gan.training.run_dir import RunDir
 from compare_gan.training.state import TrainState
@@ -35,6 +36,15 @@ class Recorder(engine.Callback):
         self._summaries = Summaries(self._run.log, self._run.tensorboard, step)
         self._pictures = PictureTaker(self._experiment, self._state, self._run, self._summaries)
         self._progress = Progress(step, self._experiment.options.training_steps)
+        self._monitors = None
+        if self._experiment.run_config.monitors:
+            self._monitors = Monitors(
+                self._experiment.dataset,
+                self._state,
+                self._run.file("monitors.jsonl"),
+                self._summaries.monitors,
+                step,
+            )
         if step == 0:
             self._pictures.real()
 
@@ -51,6 +61,8 @@ class Recorder(engine.Callback):
         }
         self._summaries.scalars(step, values | rates)
         self._progress.update(step, images_per_second, values)
+        if self._monitors:
+            self._monitors.collect(history)
         if not self._config_written:
             # The operative config has only bindings that were used: it is complete after a step.
             self._run.write_operative_config()
@@ -59,7 +71,9 @@ class Recorder(engine.Callback):
 
     def on_due(self, step: int) -> None:
         """Records a grid of samples. A run killed before the next checkpoint records it again."""
-        self._pictures.fakes(step)
+        images = self._pictures.fakes(step)
+        if self._monitors:
+            self._monitors.observe(step, images, step == self._experiment.options.training_steps)
 
     def on_divergence(self, step: int, terms: Sequence[str]) -> None:
         """Marks the run as diverged."""
@@ -68,6 +82,8 @@ class Recorder(engine.Callback):
     def on_end(self) -> None:
         """Ends the line of progress, draws the curves and closes the files."""
         self._progress.close()
+        if self._monitors:
+            self._monitors.finish()
         self._pictures.curves()
         self._summaries.close()
         if self._config_written:

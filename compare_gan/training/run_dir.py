@@ -9,10 +9,12 @@ labels/                inferred labels, if the config asks for them (see labels/
 training_labels.json   description of the inferred labels of the run, see labels/files.py, or null
 samples/, samples.png  grids with fixed latents; real.png
 metrics/               pictures of metrics, if evaluation.pictures asks for them
+monitors.jsonl         a line for each sample grid: values of monitors, and early warnings
 log.jsonl              a line for each call of the compiled loop: step and values by name
 tensorboard/, losses.png
 results.jsonl          scores with their provenance (see evaluation/results.py); scores.csv
 DIVERGED               present if training ended in a value that was not finite
+rollbacks.json         present if training went back to a checkpoint after such a value
 training.lock          present, and locked, while a process trains here (see run_lock.py)
 .results.lock          locked while a process adds scores; empty, and remains
 """
@@ -32,6 +34,7 @@ from compare_gan.training import restored
 from compare_gan.training.config_history import NEWEST, ConfigHistory
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.labels_file import LabelsFile
+from compare_gan.training.rollbacks import RollbacksFile
 from compare_gan.training.run_lock import RunLock
 
 _log = logging.getLogger(__name__)
@@ -70,6 +73,7 @@ class RunDir:
       pictures: Folder of the pictures of metrics.
       tensorboard: Folder of the TensorBoard events.
       log: The file `log.jsonl`.
+      rollbacks: The rollbacks of the run.
 
     Example:
       >>> from compare_gan.training import RunDir
@@ -92,6 +96,7 @@ class RunDir:
         self.pictures = self.file("metrics")
         self.tensorboard = self.file("tensorboard")
         self.log = self.file("log.jsonl")
+        self.rollbacks = RollbacksFile(self.file("rollbacks.json"))
 
     def __str__(self) -> str:
         return self.path

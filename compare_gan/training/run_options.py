@@ -8,7 +8,7 @@ import gin
 
 from compare_gan import registry
 from compare_gan.config.gin_internals import is_bound_in_any_scope
-from compare_gan.errors import UserError, check_positive_integer, check_range
+from compare_gan.errors import UserError, check_positive_integer, check_range, unknown_name
 from compare_gan.gans import ModularGAN
 from compare_gan.schedules import Scheduled
 from compare_gan.schedules import check_range as check_scheduled_range
@@ -16,6 +16,7 @@ from compare_gan.training.objective import DiffAugmentOptions, LossOptions, Pena
 from compare_gan.training.optimization import OptimizationOptions
 
 PRECISIONS = ("bfloat16", "float16")
+ON_DIVERGENCE = ("stop", "rollback")
 DISTRIBUTIONS = ("auto", "one_device", "mirrored", "multi_worker", "tpu")
 
 
@@ -142,6 +143,11 @@ class RunConfig:
         of a part.
       remat: Whether the backward pass computes residual blocks anew instead of storing their
         intermediate results: less memory for more time, with equal results.
+      on_divergence: The answer to values or weights that are not finite: `stop` ends the run;
+        `rollback` goes on from the last checkpoint with other data and noise, at most
+        `max_rollbacks` times in a run.
+      max_rollbacks: Maximum number of rollbacks in a run, its resumptions included.
+      monitors: Whether to watch the training for trouble, at each sample grid, and warn of it.
       compilation_cache: Whether compiled programs are kept on disk under JAX, or the folder for
         them; see `engine.use_compilation_cache`.
 
@@ -168,6 +174,9 @@ class RunConfig:
     shard_state: bool = False
     microbatches: int = 1
     remat: bool = False
+    on_divergence: str = "stop"
+    max_rollbacks: int = 3
+    monitors: bool = True
     compilation_cache: bool | str = True
 
     def __post_init__(self) -> None:
@@ -178,6 +187,7 @@ class RunConfig:
             "save_checkpoints_steps",
             "keep_checkpoint_max",
             "microbatches",
+            "max_rollbacks",
         ):
             check_positive_integer(f"run_config.{name}", getattr(self, name))
         if self.sample_steps is not None:
@@ -187,6 +197,8 @@ class RunConfig:
                 "run_config.winograd and run_config.jit_compile exclude each other: XLA chooses "
                 "how to convolve itself."
             )
+        if self.on_divergence not in ON_DIVERGENCE:
+            raise unknown_name("run_config.on_divergence", self.on_divergence, ON_DIVERGENCE)
         if self.mixed_precision not in (None, *PRECISIONS):
             raise UserError(
                 f"run_config.mixed_precision must be {', '.join(PRECISIONS)} or None, received "

@@ -55,6 +55,14 @@ class Summaries:
         if self._events:
             self._events.text(0, name, f"```\n{content}\n```")
 
+    def monitors(self, step: int, values: dict[str, float], warnings: list[str]) -> None:
+        """Shows values of monitors, and warnings in words, in TensorBoard."""
+        if self._events:
+            self._events.scalars(step, {f"monitors/{name}": v for name, v in values.items()})
+            if warnings:
+                self._events.text(step, "warnings", "\n".join(f"- {each}" for each in warnings))
+            self._events.flush()
+
     def picture(self, step: int, name: str, png: bytes) -> None:
         """Shows a picture, encoded as PNG, in TensorBoard."""
         if self._events:

@@ -17,6 +17,7 @@ from compare_gan.datasets import train_arrays, train_batches
 from compare_gan.errors import UserError
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.recorder import Recorder
+from compare_gan.training.rollbacks import Entry, seed_after
 from compare_gan.training.run_dir import RunDir
 from compare_gan.training.run_options import RunConfig
 from compare_gan.training.state import TrainState
@@ -122,6 +123,8 @@ class Trainer:
         self.checkpoints.resume()
         if run_config.tf_random_seed is not None:
             self._change_seed(run_config.tf_random_seed)
+        # All processes must draw from the same batches.
+        self._rollbacks = engine.agree_on(len(run.rollbacks.read()), self.strategy)
         self.train_step = TrainStep(self.state, run_config.microbatches)
         self.loop = engine.Loop(
             self.train_step,
@@ -169,8 +172,8 @@ class Trainer:
         Raises:
           UserError: Another process trains in the directory, or the run was trained on other
             labels; see also `labels.infer`.
-          DivergenceError: A loss or an image was not finite. The run is then marked as diverged;
-            its last checkpoint remains.
+          DivergenceError: A loss, an image or a weight was not finite, and no rollback was
+            allowed. The run is then marked as diverged; its last checkpoint remains.
           KeyboardInterrupt: A signal ended it.
         """
         options, run_config = self.experiment.options, self.experiment.run_config
@@ -209,7 +212,19 @@ class Trainer:
                     steps_per_call=run_config.iterations_per_loop,
                     save_every=run_config.save_checkpoints_steps,
                     save_first=True,
+                    rollback=self._rollback(run_config),
                 )
+
+    def _rollback(self, run_config: RunConfig) -> engine.Rollback | None:
+        if run_config.on_divergence == "stop":
+            return None
+        return engine.Rollback(run_config.max_rollbacks - self._rollbacks, self._change_batches)
+
+    def _change_batches(self, step: int, terms: Sequence[str]) -> None:
+        # Noted first: a run that is killed now goes on with the other batches as well.
+        if self.is_chief:
+            self.run.rollbacks.add(Entry(step, list(terms) or ["samples"], self.step))
+        self._rollbacks += 1
 
     def _provide_labels(self) -> None:
         # Checked before the inference, which may take long, and again when the hash is known.
@@ -244,7 +259,7 @@ class Trainer:
             disc_iters=options.disc_iters,
             z_dim=options.z_dim,
             latents=self.experiment.latents,
-            seed=int(self.state.seed.numpy()),
+            seed=seed_after(int(self.state.seed.numpy()), self._rollbacks),
             start_step=self.step,
             fit_label_distribution=self.gan.fit_label_distribution,
             num_replicas=num_replicas,
