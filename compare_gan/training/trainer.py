@@ -138,8 +138,8 @@ class Trainer:
         """Trains to `options.training_steps`, with checkpoints, summaries and pictures.
 
         Labels that the data set asks for are inferred first. A checkpoint that another process has
-        saved since is restored. SIGINT or SIGTERM to any worker ends the training after the current
-        call, with a checkpoint.
+        saved since is restored. A signal to any worker (see `engine.DelayedSignals`) ends the
+        training after the running call, with a checkpoint.
 
         Raises:
           UserError: Another process trains in the directory, or the run was trained on other
