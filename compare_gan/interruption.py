@@ -114,7 +114,8 @@ class Watch:
     def _hear(self, number: int) -> None:
         second = self._is_second(number)
         if second or self.at_once:
-            end_at_once(self.lost())
+            lost = self.lost()
+            end_at_once(f"Interrupted: {lost}." if lost else "Interrupted.")
         elif not self._heard_any:
             self._heard_any = True
             _say(f"Received {signal.Signals(number).name}: {self.notice}.")
@@ -209,19 +210,18 @@ def restore(previous: dict[int, Any]) -> None:
         signal.signal(number, signal.SIG_DFL if handler is None else handler)
 
 
-def end_at_once(lost: str, status: int = EXIT_STATUS, word: str = "Interrupted") -> None:
+def end_at_once(sentence: str, status: int = EXIT_STATUS) -> None:
     """Ends the process without any cleaning up, from whatever thread.
 
     Args:
-      lost: Says what is lost; may be empty.
+      sentence: The last words.
       status: Exit status.
-      word: The word before it.
     """
     # Even if standard error blocks, as a stopped terminal does.
     timer = threading.Timer(1.0, os._exit, (status,))
     timer.daemon = True
     timer.start()
-    _say(f"{word}: {lost}." if lost else f"{word}.")
+    _say(sentence)
     with contextlib.suppress(Exception):
         sys.stdout.flush()
     os._exit(status)

@@ -22,7 +22,7 @@ from typing import NoReturn
 
 import click
 
-from compare_gan import __version__, interruption
+from compare_gan import __version__, interruption, peers
 from compare_gan.commands import listing, models, scoring, training
 from compare_gan.errors import DivergenceError, LostProcessError, UserError
 from compare_gan.locks import host
@@ -76,10 +76,18 @@ def main(args: Sequence[str] | None = None) -> None:
       args: Arguments of the command line; those of the process if None.
     """
     with safe_output() as stdout, interruption.Watch():
-        _run(args)
-        stdout.flush()
-        if stdout.trouble is not None:
-            _exit(1, f"Error: Standard output is incomplete: {stdout.trouble.strerror}.")
+        status = 1
+        try:
+            _run(args)
+            stdout.flush()
+            if stdout.trouble is not None:
+                _exit(1, f"Error: Standard output is incomplete: {stdout.trouble.strerror}.")
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+            raise
+        finally:
+            peers.leave(status)
 
 
 def _run(args: Sequence[str] | None) -> None:
@@ -102,8 +110,10 @@ def _run(args: Sequence[str] | None) -> None:
     except DivergenceError as error:
         _exit(3, f"Error: {sentence_of(error)}")
     except LostProcessError as error:
-        _exit(4, f"Error: {sentence_of(error)}")
+        _exit(peers.EXIT_STATUS, f"Error: {sentence_of(error)}")
     except Exception as error:
+        if lost := peers.explain(error):
+            _exit(peers.EXIT_STATUS, f"Error: {lost}")
         trouble = _file_trouble(error)
         if trouble is None:
             raise

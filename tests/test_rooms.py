@@ -37,6 +37,7 @@ _FLOORS = (
     ("npz",),
     ("damaged",),
     ("unpacking", "files", "version"),
+    ("peers",),
     ("digests", "interruption", "locks", "output", "paths"),
     ("terminal", "errors", "types"),
 )

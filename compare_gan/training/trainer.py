@@ -23,13 +23,18 @@ from compare_gan.training.step import TrainStep
 _log = logging.getLogger(__name__)
 
 
-def make_strategy(run_config: RunConfig) -> engine.Strategy:
-    """The devices of a run; has to be called before any other operation of the backend."""
+def make_strategy(run_config: RunConfig, alone: bool = False) -> engine.Strategy:
+    """The devices of a run; has to be called before any other operation of the backend.
+
+    Args:
+      run_config: How the run is executed.
+      alone: Leave the other processes of a cluster out.
+    """
     if run_config.deterministic:
         engine.make_deterministic()
     engine.use_compilation_cache(run_config.compilation_cache)
     return engine.make_strategy(
-        run_config.distribution, run_config.single_core, run_config.shard_state
+        run_config.distribution, run_config.single_core, run_config.shard_state, alone
     )
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
+from compare_gan import interruption, peers
 from compare_gan.engine.interface import Strategy
 from compare_gan.errors import UserError
 
@@ -25,6 +26,8 @@ _LAUNCHERS = {
     "SLURM_NTASKS": "SLURM_STEP_NODELIST",
     "OMPI_COMM_WORLD_SIZE": "OMPI_MCA_orte_hnp_uri",
 }
+# `peers` notices earlier that a process does not answer.
+_HEARTBEAT_SECONDS = 300
 # A process that has ended waits for the others: the first may evaluate for hours.
 _SHUTDOWN_SECONDS = 7 * 24 * 3600
 
@@ -81,7 +84,10 @@ class Devices:
 
 
 def make_strategy(
-    distribution: str = "auto", single_core: bool = False, shard_state: bool = False
+    distribution: str = "auto",
+    single_core: bool = False,
+    shard_state: bool = False,
+    alone: bool = False,
 ) -> Devices:
     """The devices for a `run_config.distribution`.
 
@@ -94,15 +100,18 @@ def make_strategy(
       distribution: `auto`, `one_device`, `mirrored`, `multi_worker` or `tpu`.
       single_core: Use one device, whatever `distribution` says.
       shard_state: Divide weights, optimizer state and averages among the devices.
+      alone: Leave the other processes out.
 
     Raises:
       UserError: There is no such cluster or no TPU, or a variable of the environment is wrong.
     """
     if single_core:
         distribution = "one_device"
-    if distribution in ("auto", "multi_worker"):
+    if alone and distribution == "multi_worker":
+        distribution = "auto"
+    if distribution in ("auto", "multi_worker") and not alone:
         connect(os.environ)
-    elif distribution == "tpu":
+    elif distribution == "tpu" and not alone:
         # Also finds the hosts of a slice that only the machine's metadata name.
         with contextlib.suppress(UserError):
             connect(os.environ, launched=True)
@@ -152,6 +161,7 @@ def connect(environment: Mapping[str, str], launched: bool = False) -> None:
       launched: Whether to let JAX look for the others even if no variable names a launcher.
 
     Raises:
+      LostProcessError: Another process has not come within five minutes.
       UserError: A variable is missing or not a number, or the others do not answer.
     """
     if jax.distributed.is_initialized():
@@ -168,11 +178,25 @@ def connect(environment: Mapping[str, str], launched: bool = False) -> None:
         }
     elif not (launched or _is_launched(environment)):
         return
-    _log.info("Waiting for the other processes of this run (at most five minutes).")
+    if arguments:
+        count, index = arguments["num_processes"], arguments["process_id"]
+        if not 0 <= index < count:
+            raise UserError(
+                f"PROCESS_ID must be from 0 to {count - 1}, as NUM_PROCESSES is {count}; "
+                f"received {index}."
+            )
+        peers.meet(address, index, [f"Process {i}" for i in range(count)], ends_with_first=True)
+    else:
+        _log.info("Waiting for the other processes of this run (at most five minutes).")
     # JAX's own handler of SIGTERM would swallow the signal until `fit` installs another.
     jax.config.update("jax_enable_preemption_service", False)
     try:
-        jax.distributed.initialize(**arguments, shutdown_timeout_seconds=_SHUTDOWN_SECONDS)
+        with interruption.ends_at_once("not all processes of this run have come"):
+            jax.distributed.initialize(
+                **arguments,
+                heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
+                shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
+            )
     except (RuntimeError, ValueError) as error:
         first = str(error).strip().split("\n", 1)[0].rstrip(".")
         raise UserError(

@@ -4,11 +4,16 @@ import os
 
 import tensorflow as tf
 
+from compare_gan import interruption, peers
+from compare_gan.engine.tensorflow.cluster import Cluster, read_cluster
 from compare_gan.errors import UserError
 
 
 def make_strategy(
-    distribution: str = "auto", single_core: bool = False, shard_state: bool = False
+    distribution: str = "auto",
+    single_core: bool = False,
+    shard_state: bool = False,
+    alone: bool = False,
 ) -> tf.distribute.Strategy:
     """The strategy for a `run_config.distribution`.
 
@@ -20,9 +25,12 @@ def make_strategy(
       distribution: `auto`, `one_device`, `mirrored`, `multi_worker` or `tpu`.
       single_core: Use one device, whatever `distribution` says.
       shard_state: Divide the state among the devices, which only JAX's engine does.
+      alone: Leave the other workers out.
 
     Raises:
-      UserError: No TPU answers, or the state is to be divided.
+      UserError: TF_CONFIG is wrong or names no workers, no TPU answers, or the state is to be
+        divided.
+      LostProcessError: Another worker has not come within five minutes.
 
     Example:
       >>> from compare_gan import engine
@@ -33,8 +41,13 @@ def make_strategy(
         raise UserError("run_config.shard_state = True needs JAX: set KERAS_BACKEND=jax.")
     if single_core:
         distribution = "one_device"
+    if alone and distribution == "multi_worker":
+        distribution = "auto"
+    cluster = None
+    if not alone and distribution in ("auto", "multi_worker"):
+        cluster = read_cluster(os.environ.get("TF_CONFIG", ""))
     if distribution == "auto":
-        if '"worker"' in os.environ.get("TF_CONFIG", ""):
+        if cluster is not None:
             distribution = "multi_worker"
         elif os.environ.get("TPU_NAME"):
             distribution = "tpu"
@@ -42,20 +55,40 @@ def make_strategy(
             several = len(tf.config.list_logical_devices("GPU")) > 1
             distribution = "mirrored" if several else "one_device"
     if distribution == "multi_worker":
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _multi_worker(cluster)
     if distribution == "tpu":
-        try:
-            resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
-        except (ValueError, tf.errors.OpError) as error:
-            raise UserError(
-                f"run_config.distribution is 'tpu' but no TPU answers: {error}"
-            ) from error
-        return tf.distribute.TPUStrategy(resolver)
+        return _tpu()
     if distribution == "mirrored":
         gpus = tf.config.list_logical_devices("GPU")
         devices = gpus or tf.config.list_logical_devices("CPU")
         return tf.distribute.MirroredStrategy([device.name for device in devices])
     return tf.distribute.get_strategy()
+
+
+def _multi_worker(cluster: Cluster | None) -> tf.distribute.Strategy:
+    if cluster is None:
+        raise UserError(
+            "run_config.distribution is 'multi_worker', but TF_CONFIG names no workers: set it for "
+            "each of them."
+        )
+    # TensorFlow would wait in native code, without limit, and hear no signal.
+    peers.meet(cluster.addresses[0], cluster.index, cluster.names)
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _tpu() -> tf.distribute.Strategy:
+    name = os.environ.get("TPU_NAME", "")
+    try:
+        with interruption.ends_at_once("no TPU has answered yet"):
+            resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
+            return tf.distribute.TPUStrategy(resolver)
+    except Exception as error:  # Of TensorFlow, of a missing package, of the network.
+        reason = str(error).strip().split("\n", 1)[0].rstrip(".") or type(error).__name__
+        where = f" (TPU_NAME is '{name}')" if name else ""
+        raise UserError(
+            f"run_config.distribution is 'tpu' but no TPU answers{where}: {reason}; without "
+            "one, unset TPU_NAME or set run_config.distribution = 'one_device'."
+        ) from error
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:
