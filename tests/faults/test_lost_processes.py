@@ -232,7 +232,7 @@ def test_a_tpu_that_is_not_there_is_a_sentence(monkeypatch):
     """Fault: TPU_NAME names a TPU that is not there, or its host has no address.
 
     Command: `TPU_NAME=nowhere compare_gan train`
-    User sees: Error: run_config.distribution is 'tpu' but no TPU answers (TPU_NAME is 'nowhere'): …
+    User sees: Error: run_config.distribution is 'tpu' but no TPU answers: …
     Exit code: 2
     Lost: nothing
     """
@@ -243,9 +243,14 @@ def test_a_tpu_that_is_not_there_is_a_sentence(monkeypatch):
 
     monkeypatch.setattr(tf.distribute.cluster_resolver.TPUClusterResolver, "connect", refuse)
     with pytest.raises(
-        UserError, match=r"\(TPU_NAME is 'nowhere'\): .*Name or service not known; w"
+        UserError, match=r": .*Name or service not known \(TPU_NAME is 'nowhere'\); w"
     ):
         engine.make_strategy()
+    with socket.socket() as closed:
+        closed.bind(("localhost", 0))
+        monkeypatch.setenv("TPU_NAME", f"grpc://localhost:{closed.getsockname()[1]}")
+        with pytest.raises(UserError, match=r"refused \(TPU_NAME is 'grpc://localhost:\d+'\)"):
+            engine.make_strategy("tpu")
 
 
 def test_errors_of_a_lost_worker_are_explained(monkeypatch):

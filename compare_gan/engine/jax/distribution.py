@@ -26,7 +26,7 @@ _LAUNCHERS = {
     "SLURM_NTASKS": "SLURM_STEP_NODELIST",
     "OMPI_COMM_WORLD_SIZE": "OMPI_MCA_orte_hnp_uri",
 }
-# `peers` notices earlier that a process does not answer.
+# `peers` notices earlier that a process does not answer, and says it in one sentence.
 _HEARTBEAT_SECONDS = 300
 # A process that has ended waits for the others: the first may evaluate for hours.
 _SHUTDOWN_SECONDS = 7 * 24 * 3600
@@ -171,32 +171,28 @@ def connect(environment: Mapping[str, str], launched: bool = False) -> None:
     if address:
         if not re.fullmatch(r".+:\d+", address):
             raise UserError(f"COORDINATOR_ADDRESS must be HOST:PORT, received '{address}'.")
-        arguments = {
-            "coordinator_address": address,
-            "num_processes": _number("NUM_PROCESSES", environment),
-            "process_id": _number("PROCESS_ID", environment),
-        }
-    elif not (launched or _is_launched(environment)):
-        return
-    if arguments:
-        count, index = arguments["num_processes"], arguments["process_id"]
+        count, index = _number("NUM_PROCESSES", environment), _number("PROCESS_ID", environment)
         if not 0 <= index < count:
             raise UserError(
                 f"PROCESS_ID must be from 0 to {count - 1}, as NUM_PROCESSES is {count}; "
                 f"received {index}."
             )
+        arguments = {
+            "coordinator_address": address,
+            "num_processes": count,
+            "process_id": index,
+            "heartbeat_timeout_seconds": _HEARTBEAT_SECONDS,
+        }
         peers.meet(address, index, [f"Process {i}" for i in range(count)], ends_with_first=True)
-    else:
+    elif launched or _is_launched(environment):
         _log.info("Waiting for the other processes of this run (at most five minutes).")
+    else:
+        return
     # JAX's own handler of SIGTERM would swallow the signal until `fit` installs another.
     jax.config.update("jax_enable_preemption_service", False)
     try:
         with interruption.ends_at_once("not all processes of this run have come"):
-            jax.distributed.initialize(
-                **arguments,
-                heartbeat_timeout_seconds=_HEARTBEAT_SECONDS,
-                shutdown_timeout_seconds=_SHUTDOWN_SECONDS,
-            )
+            jax.distributed.initialize(**arguments, shutdown_timeout_seconds=_SHUTDOWN_SECONDS)
     except (RuntimeError, ValueError) as error:
         first = str(error).strip().split("\n", 1)[0].rstrip(".")
         raise UserError(

@@ -1,12 +1,16 @@
 """The devices of a run: its `tf.distribute` strategy."""
 
 import os
+import re
+import socket
 
 import tensorflow as tf
 
 from compare_gan import interruption, peers
 from compare_gan.engine.tensorflow.cluster import Cluster, read_cluster
 from compare_gan.errors import UserError
+
+_TPU_SECONDS = 60.0
 
 
 def make_strategy(
@@ -79,6 +83,9 @@ def _multi_worker(cluster: Cluster | None) -> tf.distribute.Strategy:
 def _tpu() -> tf.distribute.Strategy:
     name = os.environ.get("TPU_NAME", "")
     try:
+        if match := re.fullmatch(r"grpc://(.+):(\d+)", name):
+            # TensorFlow would wait without limit.
+            socket.create_connection((match[1], int(match[2])), timeout=_TPU_SECONDS).close()
         with interruption.ends_at_once("no TPU has answered yet"):
             resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
             return tf.distribute.TPUStrategy(resolver)
@@ -86,7 +93,7 @@ def _tpu() -> tf.distribute.Strategy:
         reason = str(error).strip().split("\n", 1)[0].rstrip(".") or type(error).__name__
         where = f" (TPU_NAME is '{name}')" if name else ""
         raise UserError(
-            f"run_config.distribution is 'tpu' but no TPU answers{where}: {reason}; without "
+            f"run_config.distribution is 'tpu' but no TPU answers: {reason}{where}; without "
             "one, unset TPU_NAME or set run_config.distribution = 'one_device'."
         ) from error
 
