@@ -27,8 +27,8 @@ if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
         is_chief,
         make_strategy,
         on_several_hosts,
-        update,
     )
+    from compare_gan.engine.tensorflow.update import update
 elif keras.backend.backend() == "jax":
     from compare_gan.engine.jax import (
         Loop,
@@ -37,8 +37,8 @@ elif keras.backend.backend() == "jax":
         is_chief,
         make_strategy,
         on_several_hosts,
-        update,
     )
+    from compare_gan.engine.jax.update import update
 else:
     raise UserError(
         "Training, sampling and evaluation run on Keras's backends TensorFlow and JAX: "

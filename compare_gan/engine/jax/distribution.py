@@ -13,9 +13,10 @@ import numpy as np
 from jax.experimental import multihost_utils
 from jax.sharding import Mesh, NamedSharding, PartitionSpec
 
-from compare_gan import interruption, peers
 from compare_gan.engine.interface import Strategy
 from compare_gan.errors import UserError
+from compare_gan.interruption import ends_at_once
+from compare_gan.peers import meet
 
 _log = logging.getLogger(__name__)
 
@@ -183,7 +184,7 @@ def connect(environment: Mapping[str, str], launched: bool = False) -> None:
             "process_id": index,
             "heartbeat_timeout_seconds": _HEARTBEAT_SECONDS,
         }
-        peers.meet(address, index, [f"Process {i}" for i in range(count)], ends_with_first=True)
+        meet(address, index, [f"Process {i}" for i in range(count)], ends_with_first=True)
     elif launched or _is_launched(environment):
         _log.info("Waiting for the other processes of this run (at most five minutes).")
     else:
@@ -191,7 +192,7 @@ def connect(environment: Mapping[str, str], launched: bool = False) -> None:
     # JAX's own handler of SIGTERM would swallow the signal until `fit` installs another.
     jax.config.update("jax_enable_preemption_service", False)
     try:
-        with interruption.ends_at_once("not all processes of this run have come"):
+        with ends_at_once("not all processes of this run have come"):
             jax.distributed.initialize(**arguments, shutdown_timeout_seconds=_SHUTDOWN_SECONDS)
     except (RuntimeError, ValueError) as error:
         first = str(error).strip().split("\n", 1)[0].rstrip(".")

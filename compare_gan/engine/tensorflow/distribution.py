@@ -6,9 +6,10 @@ import socket
 
 import tensorflow as tf
 
-from compare_gan import interruption, peers
 from compare_gan.engine.tensorflow.cluster import Cluster, read_cluster
 from compare_gan.errors import UserError
+from compare_gan.interruption import ends_at_once
+from compare_gan.peers import meet
 
 _TPU_SECONDS = 60.0
 
@@ -76,7 +77,7 @@ def _multi_worker(cluster: Cluster | None) -> tf.distribute.Strategy:
             "each of them."
         )
     # TensorFlow would wait in native code, without limit, and hear no signal.
-    peers.meet(cluster.addresses[0], cluster.index, cluster.names)
+    meet(cluster.addresses[0], cluster.index, cluster.names)
     return tf.distribute.MultiWorkerMirroredStrategy()
 
 
@@ -86,7 +87,7 @@ def _tpu() -> tf.distribute.Strategy:
         if match := re.fullmatch(r"grpc://(.+):(\d+)", name):
             # TensorFlow would wait without limit.
             socket.create_connection((match[1], int(match[2])), timeout=_TPU_SECONDS).close()
-        with interruption.ends_at_once("no TPU has answered yet"):
+        with ends_at_once("no TPU has answered yet"):
             resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
             return tf.distribute.TPUStrategy(resolver)
     except Exception as error:  # Of TensorFlow, of a missing package, of the network.
