@@ -166,3 +166,10 @@ def check_version(
 
 class DivergenceError(RuntimeError):
     """Training produced a value that is not finite; the message names step and term."""
+
+
+class LostProcessError(RuntimeError):
+    """Another process of a run has died, or answers no more; the message is one sentence.
+
+    The command line prints the message without a traceback and exits with status 4.
+    """

@@ -22,10 +22,11 @@ from typing import NoReturn
 
 import click
 
-from compare_gan import __version__
+from compare_gan import __version__, interruption, peers
 from compare_gan.commands import listing, models, scoring, training
-from compare_gan.errors import DivergenceError, UserError
+from compare_gan.errors import DivergenceError, LostProcessError, UserError
 from compare_gan.locks import host
+from compare_gan.output import safe_output
 from compare_gan.terminal import printable, sentence_of
 
 
@@ -67,11 +68,29 @@ for _command in (
 def main(args: Sequence[str] | None = None) -> None:
     """Entry point; errors that the program is not to blame for end in one sentence.
 
-    The exit status is 2 for a user's mistake, 3 for divergence, 1 for trouble with files.
+    The exit status is 2 for a user's mistake, 3 for divergence, 4 if another process of a run is
+    lost, 130 after a signal, and 1 for trouble with files. Neither a closed terminal nor a reader
+    of standard output that has gone ends a command.
 
     Args:
       args: Arguments of the command line; those of the process if None.
     """
+    with safe_output() as stdout, interruption.Watch():
+        status = 1
+        try:
+            _run(args)
+            stdout.flush()
+            if stdout.trouble is not None:
+                _exit(1, f"Error: Standard output is incomplete: {stdout.trouble.strerror}.")
+            status = 0
+        except SystemExit as end:
+            status = int(end.code or 0)
+            raise
+        finally:
+            peers.leave(status)
+
+
+def _run(args: Sequence[str] | None) -> None:
     try:
         cli.main(
             args=None if args is None else list(args),
@@ -86,11 +105,15 @@ def main(args: Sequence[str] | None = None) -> None:
         print(printable(shown.getvalue()), end="", file=sys.stderr)
         sys.exit(error.exit_code)
     except click.Abort as error:  # Click's form of KeyboardInterrupt.
-        detail = str(error.__cause__ or "") or "steps since the last checkpoint are lost"
-        _exit(130, f"Interrupted: {detail}.")
+        detail = str(error.__cause__ or "")
+        _exit(interruption.EXIT_STATUS, f"Interrupted: {detail}." if detail else "Interrupted.")
     except DivergenceError as error:
         _exit(3, f"Error: {sentence_of(error)}")
+    except LostProcessError as error:
+        _exit(peers.EXIT_STATUS, f"Error: {sentence_of(error)}")
     except Exception as error:
+        if lost := peers.explain(error):
+            _exit(peers.EXIT_STATUS, f"Error: {lost}")
         trouble = _file_trouble(error)
         if trouble is None:
             raise

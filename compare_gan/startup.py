@@ -171,7 +171,8 @@ def _load_tensorflow() -> None:
     # One operation may use all cores; another can start while it waits.
     os.environ.setdefault("TF_NUM_INTRAOP_THREADS", str(available_cores()))
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    # If a worker is lost, the operations of the others log errors before one sentence says so.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if os.environ.get("TF_CONFIG") else "2")
     with _quiet_stderr():
         import tensorflow as tf
 

@@ -37,7 +37,8 @@ _FLOORS = (
     ("npz",),
     ("damaged",),
     ("unpacking", "files", "version"),
-    ("digests", "locks", "paths"),
+    ("peers",),
+    ("digests", "interruption", "locks", "output", "paths"),
     ("terminal", "errors", "types"),
 )
 _FLOOR_OF = {room: number for number, rooms in enumerate(_FLOORS) for room in rooms}

@@ -32,9 +32,9 @@ if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
         on_several_hosts,
         peak_bytes,
         peers,
-        update,
         use_devices,
     )
+    from compare_gan.engine.tensorflow.update import update
 elif keras.backend.backend() == "jax":
     from compare_gan.engine.jax import (
         Loop,
@@ -46,9 +46,9 @@ elif keras.backend.backend() == "jax":
         on_several_hosts,
         peak_bytes,
         peers,
-        update,
         use_devices,
     )
+    from compare_gan.engine.jax.update import update
 else:
     raise UserError(
         "Training, sampling and evaluation run on Keras's backends TensorFlow and JAX: "

@@ -124,6 +124,11 @@ class Checkpoints:
         return int(self._step.numpy())
 
     @property
+    def newest_step(self) -> int:
+        """The step of the newest complete checkpoint in the folder; -1 without any."""
+        return max(map(step_of, list_checkpoints(self._folder)), default=-1)
+
+    @property
     def collective(self) -> bool:
         """Whether every process has to call `save`, and the one that writes files is not enough."""
         return is_divided(self._variables)
@@ -161,7 +166,7 @@ class Checkpoints:
         step, path = copy.step, os.path.join(self._folder, f"step-{copy.step}")
         self._background.start(functools.partial(self._writer.write, step, path, copy.arrays))
         self._before_save, self._current = self._current, (step, path)
-        self._newest = max(self._newest_step(), step)
+        self._newest = max(self.newest_step, step)
         return path
 
     def wait(self) -> None:
@@ -185,7 +190,7 @@ class Checkpoints:
           UserError: See `restore_newest`.
         """
         self.wait()
-        if self._current is None or self._newest_step() > self._newest:
+        if self._current is None or self.newest_step > self._newest:
             restored = self.restore_newest()
             if restored:
                 _log.info("Resuming from %s.", restored)
@@ -232,7 +237,7 @@ class Checkpoints:
           UserError: It belongs to a model with other variables or shapes.
         """
         self.wait()
-        newest = self._newest_step()
+        newest = self.newest_step
         with _open(path) as reader:
             restored, missing = dict(self._variables), []
             if self._on_missing is not None:
@@ -255,9 +260,6 @@ class Checkpoints:
             )
             self._on_missing(missing)
         self._current, self._newest = (self.step, path), newest
-
-    def _newest_step(self) -> int:
-        return max(map(step_of, list_checkpoints(self._folder)), default=-1)
 
 
 def read_checkpoint(path: str) -> dict[str, np.ndarray]:

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from compare_gan.engine.call_length import CallLength, Courses
 from compare_gan.engine.checkpoints import Checkpoints
 from compare_gan.engine.divergence import Divergence, Rollback
 from compare_gan.engine.interface import LoopLike
@@ -42,13 +43,23 @@ class Callback:
     def on_begin(self, step: int) -> None:
         """Runs before the first step of this process; `step` steps are done already."""
 
-    def on_steps(self, step: int, history: dict[str, np.ndarray], seconds: float) -> None:
-        """Runs after each call of the compiled loop.
+    def on_call(self, step: int, history: dict[str, np.ndarray], seconds: float) -> None:
+        """Runs after each call of the compiled loop: every few seconds, at no particular step.
 
         Args:
           step: The step reached.
           history: Each value's course over the steps of the call, by name, float32 [steps].
           seconds: The duration of the call.
+        """
+
+    def on_steps(self, step: int, history: dict[str, np.ndarray], seconds: float) -> None:
+        """Runs where `fit` says that calls end, and where a training ends.
+
+        Args:
+          step: The step reached.
+          history: Each value's course over the steps since the last time, by name, float32
+            [steps].
+          seconds: The duration of these steps.
         """
 
     def on_due(self, step: int) -> None:
@@ -95,17 +106,20 @@ def fit(
 ) -> None:
     """Trains to the last step, from the newest checkpoint if there is one.
 
-    The compiled loop is left at multiples of `steps_per_call`, of `save_every` and of each
-    callback's `every`. SIGINT and SIGTERM, to any worker, end the training after the running call,
-    with a checkpoint. Checkpoints are written while training goes on; at the end, the last one is
-    complete. A checkpoint with variables that are not finite is never written: that is divergence.
+    Calls of the compiled loop end at multiples of `steps_per_call`, of `save_every` and of each
+    callback's `every`, and earlier if they would take longer than about five seconds. No result
+    depends on that. A signal (see `DelayedSignals`), to any worker, ends the training after the
+    running call, with a checkpoint. Checkpoints are written while training goes on; at the end, the
+    last one is complete. A checkpoint with variables that are not finite is never written: that is
+    divergence.
 
     Args:
       loop: The step and its batches.
       checkpoints: The state that the step changes, and the folder that it is saved in.
       callbacks: Records, pictures, warnings, in the order in which they are called.
       last_step: The step at which the training ends.
-      steps_per_call: Maximum number of steps per call of the compiled loop.
+      steps_per_call: Maximum number of steps per call of the compiled loop, and steps between calls
+        of `on_steps`.
       save_every: Steps between checkpoints. The last step is always saved.
       save_first: Also save the state before the first step.
       unit: The name of a step in messages.
@@ -155,8 +169,12 @@ def fit(
     if step != before:
         loop.iterator = None  # Its batches are those of another step.
     periods = [steps_per_call, save_every, *(each.every for each in callbacks if each.every)]
+    length, courses = CallLength(), Courses()
     ended = False
-    with DelayedSignals() as signals, contextlib.ExitStack() as stack:
+    with (
+        DelayedSignals(lambda: _lost(checkpoints, unit)) as signals,
+        contextlib.ExitStack() as stack,
+    ):
         stack.callback(checkpoints.wait)  # At the end, however it ends.
         with _together(loop):
             for callback in active:
@@ -167,17 +185,25 @@ def fit(
             if found:
                 _raise_divergence(active, step, found, unit)
         while step < last_step and not ended:
-            count = min(*(period - step % period for period in periods), last_step - step)
+            due = min(*(period - step % period for period in periods), last_step - step)
+            count = min(due, loop.of_chief(length.steps))
             started = time.perf_counter()
             history = loop.run(count)
             step, seconds = checkpoints.step, time.perf_counter() - started
-            with _together(loop):
-                for callback in active:
-                    callback.on_steps(step, history, seconds)
+            length.record(count, seconds)
+            courses.add(history, seconds)
             broken = [name for name, course in history.items() if not np.isfinite(course[-1])]
             found = Divergence.of(broken) if broken else None
+            with _together(loop):
+                for callback in active:
+                    callback.on_call(step, history, seconds)
+                if found or count == due:
+                    _call_on_steps(active, step, courses)
             # All workers must leave the loop at the same step.
             ended = loop.any_worker(signals.received)
+            if ended and courses:
+                with _together(loop):
+                    _call_on_steps(active, step, courses)
             last = ended or step == last_step
             found = found or _call_due(loop, callbacks, step, last)
             if not found and (last or step % save_every == 0):
@@ -186,6 +212,20 @@ def fit(
                 step = _roll_back(loop, checkpoints, active, rollback, step, found, unit)
     if ended or signals.received:
         raise KeyboardInterrupt(f"stopped at {unit} {step}, checkpoint saved")
+
+
+def _lost(checkpoints: Checkpoints, unit: str) -> str:
+    """Says which steps an end at once loses; reads the folder, so that it is true at any moment."""
+    newest = checkpoints.newest_step
+    if newest < 0:
+        return f"there is no checkpoint, so all {unit}s are lost"
+    return f"{unit}s after the last checkpoint, of {unit} {newest}, are lost"
+
+
+def _call_on_steps(callbacks: Sequence[Callback], step: int, courses: Courses) -> None:
+    history, seconds = courses.take()
+    for callback in callbacks:
+        callback.on_steps(step, history, seconds)
 
 
 def _save(loop: LoopLike, checkpoints: Checkpoints) -> Divergence | None:

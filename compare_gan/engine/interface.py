@@ -162,6 +162,9 @@ class LoopLike(Protocol):
     def any_worker(self, flag: bool) -> bool:
         """Whether the flag is set in any process."""
 
+    def of_chief(self, value: int) -> int:
+        """The chief's number, from 0 to 2²⁴, in all processes; all of them call this."""
+
     def local_state(self) -> contextlib.AbstractContextManager:
         """A context in which each process can use the variables alone; all enter it together."""
 

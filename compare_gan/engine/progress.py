@@ -1,5 +1,6 @@
 """A line of progress for work that takes minutes or days."""
 
+import contextlib
 import math
 import sys
 import time
@@ -11,6 +12,8 @@ from compare_gan.terminal import printable
 
 class ProgressLine:
     """A tqdm bar on a terminal, otherwise a line at most every 10 s.
+
+    No error of standard error, such as a terminal that was closed, is raised.
 
     Args:
       unit: The name of what is counted, e.g. `step`.
@@ -32,14 +35,20 @@ class ProgressLine:
         self._start = (time.monotonic(), first)
         self._last_line = -math.inf
         self._bar: tqdm.tqdm | None = None
-        if sys.stderr.isatty():
+        if sys.stderr is not None and sys.stderr.isatty():
             self._bar = tqdm.tqdm(total=last, initial=first, unit=unit, dynamic_ncols=True)
 
     def update(self, count: int, text: str) -> None:
         """Shows the count reached, and a text."""
+        with contextlib.suppress(OSError, ValueError):  # A ValueError: it was closed here.
+            self._show(count, text)
+
+    def _show(self, count: int, text: str) -> None:
         if self._bar is not None:
             self._bar.set_postfix_str(text, refresh=False)
             self._bar.update(count - self._bar.n)
+            return
+        if sys.stderr is None:  # It was closed at the start.
             return
         now = time.monotonic()
         if now - self._last_line < self._SECONDS_BETWEEN_LINES and count < self._last:
@@ -55,8 +64,9 @@ class ProgressLine:
 
     def close(self) -> None:
         """Ends the line."""
-        if self._bar is not None:
-            self._bar.close()
+        with contextlib.suppress(OSError, ValueError):
+            if self._bar is not None:
+                self._bar.close()
 
 
 def duration(seconds: float) -> str:

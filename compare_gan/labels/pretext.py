@@ -139,7 +139,7 @@ class PretextTask:
 
         Raises:
           DivergenceError: A loss was not finite.
-          KeyboardInterrupt: SIGINT or SIGTERM ended it, after the running steps.
+          KeyboardInterrupt: A signal ended it, after the running steps.
         """
         options = self._options
         with self._batches.dataset.source.broken_files_named():
@@ -204,7 +204,7 @@ class _Progress(engine.Callback):
     def on_begin(self, step: int) -> None:
         self._line = ProgressLine("pretext step", step, self._options.training_steps)
 
-    def on_steps(self, step: int, history: dict[str, np.ndarray], seconds: float) -> None:
+    def on_call(self, step: int, history: dict[str, np.ndarray], seconds: float) -> None:
         text = ", ".join(f"{name} {course.mean():.3f}" for name, course in history.items())
         count = len(next(iter(history.values())))
         self._line.update(

@@ -30,7 +30,8 @@ def infer_labels(label_dir: str | None, **dataset_overrides: Any) -> str:
         folder = label_dir or options.label_folder(None)
         if not folder:
             raise UserError("--label_dir is needed: the directory that the labels are written to.")
-        strategy = make_strategy(run_config)
+        # The environment may name a cluster: its other processes do not take part.
+        strategy = make_strategy(run_config, alone=True)
         shape = outline(data)
         if shape is not None:
             options.check(shape)

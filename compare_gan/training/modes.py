@@ -137,6 +137,9 @@ def evaluate_checkpoints(
             else:
                 _log.warning("%s It is not scored.", error)
             continue
+        except KeyboardInterrupt:
+            checkpoint = "the newest checkpoint" if path is None else f"step {step_of(path)}"
+            raise KeyboardInterrupt(f"{checkpoint} is not scored, no step is lost") from None
         if row is not None:
             results.add([row], known)
             print(printable(format_scores([row])))

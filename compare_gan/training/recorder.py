@@ -48,19 +48,21 @@ class Recorder(engine.Callback):
         if step == 0:
             self._pictures.real()
 
+    def on_call(self, step: int, history: dict[str, np.ndarray], seconds: float) -> None:
+        """Shows the progress."""
+        self._progress.update(step, self._speed(history, seconds), _means(history))
+
     def on_steps(self, step: int, history: dict[str, np.ndarray], seconds: float) -> None:
-        """Records the means over a call of the compiled loop."""
+        """Records the means over `run_config.iterations_per_loop` steps."""
         self._run.lock.check()
-        count = len(next(iter(history.values())))
-        images_per_second = count * self._experiment.options.batch_size / seconds
-        values = {name: float(np.mean(course)) for name, course in history.items()}
+        images_per_second = self._speed(history, seconds)
+        values = _means(history)
         rates = {
             "images_per_second": images_per_second,
             "learning_rate/generator": _learning_rate(self._state.g_optimizer),
             "learning_rate/discriminator": _learning_rate(self._state.d_optimizer),
         }
         self._summaries.scalars(step, values | rates)
-        self._progress.update(step, images_per_second, values)
         if self._monitors:
             self._monitors.collect(history)
         if not self._config_written:
@@ -68,6 +70,10 @@ class Recorder(engine.Callback):
             self._run.write_operative_config()
             self._summaries.text("gin", config.operative_text())
             self._config_written = True
+
+    def _speed(self, history: dict[str, np.ndarray], seconds: float) -> float:
+        count = len(next(iter(history.values())))
+        return count * self._experiment.options.batch_size / seconds
 
     def on_due(self, step: int) -> None:
         """Records a grid of samples. A run killed before the next checkpoint records it again."""
@@ -88,6 +94,10 @@ class Recorder(engine.Callback):
         self._summaries.close()
         if self._config_written:
             self._run.write_operative_config()  # With the bindings that pictures used.
+
+
+def _means(history: dict[str, np.ndarray]) -> dict[str, float]:
+    return {name: float(np.mean(course)) for name, course in history.items()}
 
 
 def _learning_rate(optimizer: keras.optimizers.Optimizer) -> float:

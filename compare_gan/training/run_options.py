@@ -118,8 +118,8 @@ class RunConfig:
     Attributes:
       tf_random_seed: Seed of weights, batches and noise; None draws one and records it.
       single_core: Whether to use one device where there are several.
-      iterations_per_loop: Generator steps in one call of the compiled function; progress and
-        scalar summaries are written once per call.
+      iterations_per_loop: Generator steps between records of scalars, and the maximum number in one
+        call of the compiled function, which takes a few seconds at most.
       save_checkpoints_steps: Generator steps between checkpoints.
       keep_checkpoint_max: Number of checkpoints to keep.
       sample_steps: Generator steps between sample grids; None = `save_checkpoints_steps`.

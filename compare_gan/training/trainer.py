@@ -26,8 +26,12 @@ from compare_gan.training.step import TrainStep
 _log = logging.getLogger(__name__)
 
 
-def make_strategy(run_config: RunConfig) -> engine.Strategy:
+def make_strategy(run_config: RunConfig, alone: bool = False) -> engine.Strategy:
     """The devices of a run; has to be called before any other operation of the backend.
+
+    Args:
+      run_config: How the run is executed.
+      alone: Leave the other processes of a cluster out.
 
     Raises:
       UserError: `--devices` asks for several devices and the config for one; see also
@@ -41,7 +45,7 @@ def make_strategy(run_config: RunConfig) -> engine.Strategy:
         engine.make_deterministic()
     engine.use_compilation_cache(run_config.compilation_cache)
     return engine.make_strategy(
-        run_config.distribution, run_config.single_core, run_config.shard_state
+        run_config.distribution, run_config.single_core, run_config.shard_state, alone
     )
 
 
@@ -59,7 +63,8 @@ def evaluation_strategy(run_config: RunConfig, alone: bool = False) -> engine.St
     return make_strategy(
         dataclasses.replace(
             run_config, distribution=distribution, shard_state=False, deterministic=False
-        )
+        ),
+        alone,
     )
 
 
@@ -166,8 +171,8 @@ class Trainer:
         """Trains to `options.training_steps`, with checkpoints, summaries and pictures.
 
         Labels that the data set asks for are inferred first. A checkpoint that another process has
-        saved since is restored. SIGINT or SIGTERM to any worker ends the training after the current
-        call, with a checkpoint.
+        saved since is restored. A signal to any worker (see `engine.DelayedSignals`) ends the
+        training after the running call, with a checkpoint.
 
         Raises:
           UserError: Another process trains in the directory, or the run was trained on other

@@ -1,6 +1,7 @@
 """Checks of JAX's update and loop where the right values are known, for `test_jax_engine.py`."""
 
 import itertools
+import os
 import types
 from unittest import mock
 
@@ -242,6 +243,19 @@ def check_mistakes():
             assert text in str(error), error
         else:
             raise AssertionError(text)
+    cluster = {"COORDINATOR_ADDRESS": "localhost:1", "NUM_PROCESSES": "2", "PROCESS_ID": "2"}
+    with mock.patch.dict(os.environ, cluster):
+        try:
+            engine.make_strategy()
+        except UserError as error:
+            sentence = "PROCESS_ID must be from 0 to 1, as NUM_PROCESSES is 2; received 2."
+            assert str(error) == sentence
+        else:
+            raise AssertionError(sentence)
+        # `compare_gan label` waits for no other process.
+        for distribution in ("auto", "multi_worker"):
+            devices = engine.make_strategy(distribution, alone=True)
+            assert devices.processes == [0] and engine.is_chief(devices)
     for alone in ({"SLURM_NTASKS": "1", "SLURM_STEP_NODELIST": "a"}, {"SLURM_NTASKS": "4"}):
         connect(alone)  # The second one: a batch job that has not started processes.
     assert not jax.distributed.is_initialized()

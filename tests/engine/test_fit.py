@@ -99,7 +99,7 @@ def test_a_second_call_resumes_from_the_newest_checkpoint(tmp_path):
     assert log.calls == [("begin", 7), ("end",)]
 
 
-@pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM))
+@pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1))
 def test_a_signal_ends_it_with_pictures_and_a_checkpoint(tmp_path, number):
     class Kill(engine.Callback):
         def on_steps(self, step, history, seconds):
@@ -111,6 +111,52 @@ def test_a_signal_ends_it_with_pictures_and_a_checkpoint(tmp_path, number):
         _fit(tmp_path, Kill(), log, steps_per_call=1, unit="turn")
     assert log.calls[-2:] == [("due", 2), ("end",)] and _saved(tmp_path) == [2]
     assert signal.getsignal(number) is before
+
+
+def test_a_second_signal_interrupts_and_names_the_last_checkpoint(tmp_path, monkeypatch):
+    monkeypatch.setattr("compare_gan.interruption._SECONDS_OF_REPETITION", 0.0)
+
+    class Kill(engine.Callback):
+        def on_steps(self, step, history, seconds):
+            if step == 6:
+                os.kill(os.getpid(), signal.SIGTERM)
+                os.kill(os.getpid(), signal.SIGINT)
+
+    _fit(tmp_path, last_step=5)
+    sentence = "turns after the last checkpoint, of turn 5, are lost"
+    with pytest.raises(KeyboardInterrupt, match=sentence):
+        _fit(tmp_path, Kill(), steps_per_call=1, unit="turn")
+    assert _saved(tmp_path) == [5]
+    monkeypatch.undo()
+    with pytest.raises(KeyboardInterrupt, match="stopped at step 6"):  # A repetition is no second.
+        _fit(tmp_path, Kill(), steps_per_call=1)
+
+
+def test_under_nohup_a_terminal_that_goes_ends_nothing(tmp_path, request):
+    class Kill(engine.Callback):
+        def on_steps(self, step, history, seconds):
+            os.kill(os.getpid(), signal.SIGHUP)
+
+    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
+    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
+    _fit(tmp_path, Kill())
+    assert _saved(tmp_path) == [5, 7]
+
+
+def test_calls_that_are_cut_are_recorded_together(tmp_path):
+    class Calls(engine.Callback):
+        lengths = ()
+
+        def on_call(self, step, history, seconds):
+            self.lengths += (len(history["batch"]),)
+
+    log, calls = _Log(), Calls()
+    model, loop = _fit(tmp_path, log, calls, last_step=40, save_every=40, steps_per_call=40)
+    assert calls.lengths == (1, 1, 10, 28)  # Ten times as long at most.
+    assert [call[1] for call in log.calls if call[0] == "steps"] == [40]
+    assert log.calls[1][2] == list(range(1, 41))
+    assert float(model.weight) == sum(range(41))
+    assert loop.function.experimental_get_tracing_count() == 1
 
 
 def test_the_last_checkpoint_is_complete_or_its_error_is_raised(tmp_path, monkeypatch):

@@ -16,6 +16,8 @@ from jax.sharding import Mesh, NamedSharding, PartitionSpec
 from compare_gan.engine.device_count import set_wanted_devices, wanted_devices
 from compare_gan.engine.interface import Peers, Strategy
 from compare_gan.errors import UserError
+from compare_gan.interruption import ends_at_once
+from compare_gan.peers import meet
 
 _log = logging.getLogger(__name__)
 
@@ -26,6 +28,8 @@ _LAUNCHERS = {
     "SLURM_NTASKS": "SLURM_STEP_NODELIST",
     "OMPI_COMM_WORLD_SIZE": "OMPI_MCA_orte_hnp_uri",
 }
+# `peers` notices earlier that a process does not answer, and says it in one sentence.
+_HEARTBEAT_SECONDS = 300
 # A process that has ended waits for the others: the first may evaluate for hours.
 _SHUTDOWN_SECONDS = 7 * 24 * 3600
 
@@ -82,7 +86,10 @@ class Devices:
 
 
 def make_strategy(
-    distribution: str = "auto", single_core: bool = False, shard_state: bool = False
+    distribution: str = "auto",
+    single_core: bool = False,
+    shard_state: bool = False,
+    alone: bool = False,
 ) -> Devices:
     """The devices for a `run_config.distribution`.
 
@@ -95,15 +102,18 @@ def make_strategy(
       distribution: `auto`, `one_device`, `mirrored`, `multi_worker` or `tpu`.
       single_core: Use one device, whatever `distribution` says.
       shard_state: Divide weights, optimizer state and averages among the devices.
+      alone: Leave the other processes out.
 
     Raises:
       UserError: There is no such cluster or no TPU, or a variable of the environment is wrong.
     """
     if single_core:
         distribution = "one_device"
-    if distribution in ("auto", "multi_worker"):
+    if alone and distribution == "multi_worker":
+        distribution = "auto"
+    if distribution in ("auto", "multi_worker") and not alone:
         connect(os.environ)
-    elif distribution == "tpu":
+    elif distribution == "tpu" and not alone:
         # Also finds the hosts of a slice that only the machine's metadata name.
         with contextlib.suppress(UserError):
             connect(os.environ, launched=True)
@@ -158,6 +168,7 @@ def connect(environment: Mapping[str, str], launched: bool = False) -> None:
       launched: Whether to let JAX look for the others even if no variable names a launcher.
 
     Raises:
+      LostProcessError: Another process has not come within five minutes.
       UserError: A variable is missing or not a number, or the others do not answer.
     """
     if jax.distributed.is_initialized():
@@ -167,18 +178,28 @@ def connect(environment: Mapping[str, str], launched: bool = False) -> None:
     if address:
         if not re.fullmatch(r".+:\d+", address):
             raise UserError(f"COORDINATOR_ADDRESS must be HOST:PORT, received '{address}'.")
+        count, index = _number("NUM_PROCESSES", environment), _number("PROCESS_ID", environment)
+        if not 0 <= index < count:
+            raise UserError(
+                f"PROCESS_ID must be from 0 to {count - 1}, as NUM_PROCESSES is {count}; "
+                f"received {index}."
+            )
         arguments = {
             "coordinator_address": address,
-            "num_processes": _number("NUM_PROCESSES", environment),
-            "process_id": _number("PROCESS_ID", environment),
+            "num_processes": count,
+            "process_id": index,
+            "heartbeat_timeout_seconds": _HEARTBEAT_SECONDS,
         }
-    elif not (launched or _is_launched(environment)):
+        meet(address, index, [f"Process {i}" for i in range(count)], ends_with_first=True)
+    elif launched or _is_launched(environment):
+        _log.info("Waiting for the other processes of this run (at most five minutes).")
+    else:
         return
-    _log.info("Waiting for the other processes of this run (at most five minutes).")
     # JAX's own handler of SIGTERM would swallow the signal until `fit` installs another.
     jax.config.update("jax_enable_preemption_service", False)
     try:
-        jax.distributed.initialize(**arguments, shutdown_timeout_seconds=_SHUTDOWN_SECONDS)
+        with ends_at_once("not all processes of this run have come"):
+            jax.distributed.initialize(**arguments, shutdown_timeout_seconds=_SHUTDOWN_SECONDS)
     except (RuntimeError, ValueError) as error:
         first = str(error).strip().split("\n", 1)[0].rstrip(".")
         raise UserError(

@@ -13,7 +13,7 @@ from jax.experimental import multihost_utils
 from compare_gan.backend.compiled import jax_value
 from compare_gan.backend.scopes import Scope
 from compare_gan.engine.interface import MakeBatches, Step, Strategy
-from compare_gan.engine.jax.distribution import Devices, is_chief, make_strategy
+from compare_gan.engine.jax.distribution import Devices, agree_on, is_chief, make_strategy
 
 Batch = dict[str, np.ndarray]
 
@@ -95,6 +95,10 @@ class Loop:
         if len(self.strategy.processes) == 1:
             return flag
         return bool(multihost_utils.process_allgather(np.array(flag)).any())
+
+    def of_chief(self, value: int) -> int:
+        """The chief's number, from 0 to 2²⁴, in all processes; all of them call this."""
+        return agree_on(value, self.strategy)
 
     @contextlib.contextmanager
     def local_state(self) -> Iterator[None]:

@@ -1,6 +1,8 @@
 """The devices of a run: its `tf.distribute` strategy."""
 
 import os
+import re
+import socket
 
 import numpy as np
 import tensorflow as tf
@@ -8,11 +10,19 @@ import tensorflow as tf
 from compare_gan.backend import on_cpu
 from compare_gan.engine.device_count import set_wanted_devices, wanted_devices
 from compare_gan.engine.interface import Peers
+from compare_gan.engine.tensorflow.cluster import Cluster, read_cluster
 from compare_gan.errors import UserError
+from compare_gan.interruption import ends_at_once
+from compare_gan.peers import meet
+
+_TPU_SECONDS = 60.0
 
 
 def make_strategy(
-    distribution: str = "auto", single_core: bool = False, shard_state: bool = False
+    distribution: str = "auto",
+    single_core: bool = False,
+    shard_state: bool = False,
+    alone: bool = False,
 ) -> tf.distribute.Strategy:
     """The strategy for a `run_config.distribution`.
 
@@ -24,9 +34,12 @@ def make_strategy(
       distribution: `auto`, `one_device`, `mirrored`, `multi_worker` or `tpu`.
       single_core: Use one device, whatever `distribution` says.
       shard_state: Divide the state among the devices, which only JAX's engine does.
+      alone: Leave the other workers out.
 
     Raises:
-      UserError: No TPU answers, or the state is to be divided.
+      UserError: TF_CONFIG is wrong or names no workers, no TPU answers, or the state is to be
+        divided.
+      LostProcessError: Another worker has not come within five minutes.
 
     Example:
       >>> from compare_gan import engine
@@ -37,8 +50,13 @@ def make_strategy(
         raise UserError("run_config.shard_state = True needs JAX: set KERAS_BACKEND=jax.")
     if single_core:
         distribution = "one_device"
+    if alone and distribution == "multi_worker":
+        distribution = "auto"
+    cluster = None
+    if not alone and distribution in ("auto", "multi_worker"):
+        cluster = read_cluster(os.environ.get("TF_CONFIG", ""))
     if distribution == "auto":
-        if '"worker"' in os.environ.get("TF_CONFIG", ""):
+        if cluster is not None:
             distribution = "multi_worker"
         elif os.environ.get("TPU_NAME"):
             distribution = "tpu"
@@ -51,15 +69,9 @@ def make_strategy(
                 "--devices divides no CPU among the workers of TF_CONFIG: leave it out, and start "
                 "more workers instead."
             )
-        return tf.distribute.MultiWorkerMirroredStrategy()
+        return _multi_worker(cluster)
     if distribution == "tpu":
-        try:
-            resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
-        except (ValueError, tf.errors.OpError) as error:
-            raise UserError(
-                f"run_config.distribution is 'tpu' but no TPU answers: {error}"
-            ) from error
-        return tf.distribute.TPUStrategy(resolver)
+        return _tpu()
     if distribution == "mirrored":
         return tf.distribute.MirroredStrategy(_local_devices())
     return tf.distribute.get_strategy()
@@ -136,6 +148,35 @@ def peers(strategy: tf.distribute.Strategy) -> Peers:
         return gathered(tf.constant(block)).numpy()
 
     return Peers(devices, index, strategy.num_replicas_in_sync // len(devices), gather_block)
+
+
+def _multi_worker(cluster: Cluster | None) -> tf.distribute.Strategy:
+    if cluster is None:
+        raise UserError(
+            "run_config.distribution is 'multi_worker', but TF_CONFIG names no workers: set it for "
+            "each of them."
+        )
+    # TensorFlow would wait in native code, without limit, and hear no signal.
+    meet(cluster.addresses[0], cluster.index, cluster.names)
+    return tf.distribute.MultiWorkerMirroredStrategy()
+
+
+def _tpu() -> tf.distribute.Strategy:
+    name = os.environ.get("TPU_NAME", "")
+    try:
+        if match := re.fullmatch(r"grpc://(.+):(\d+)", name):
+            # TensorFlow would wait without limit.
+            socket.create_connection((match[1], int(match[2])), timeout=_TPU_SECONDS).close()
+        with ends_at_once("no TPU has answered yet"):
+            resolver = tf.distribute.cluster_resolver.TPUClusterResolver.connect()
+            return tf.distribute.TPUStrategy(resolver)
+    except Exception as error:  # Of TensorFlow, of a missing package, of the network.
+        reason = str(error).strip().split("\n", 1)[0].rstrip(".") or type(error).__name__
+        where = f" (TPU_NAME is '{name}')" if name else ""
+        raise UserError(
+            f"run_config.distribution is 'tpu' but no TPU answers: {reason}{where}; without "
+            "one, unset TPU_NAME or set run_config.distribution = 'one_device'."
+        ) from error
 
 
 def is_chief(strategy: tf.distribute.Strategy) -> bool:

@@ -9,7 +9,7 @@ import tensorflow as tf
 
 from compare_gan.backend import on_cpu
 from compare_gan.engine.interface import MakeBatches, Step
-from compare_gan.engine.tensorflow.distribution import is_chief
+from compare_gan.engine.tensorflow.distribution import is_chief, on_several_hosts
 
 
 class Loop:
@@ -59,6 +59,8 @@ class Loop:
         self.function = make_train_loop(step, self.strategy, jit_compile)
         self._make_batches = make_batches
         self._context = context
+        self._several = on_several_hosts(self.strategy)
+        self._sum_function = tf.function(self._sum_over_replicas)
 
     def run(self, num_steps: int) -> dict[str, np.ndarray]:
         """Runs steps in one call of the compiled loop.
@@ -75,14 +77,30 @@ class Loop:
 
     def any_worker(self, flag: bool) -> bool:
         """Whether the flag is set in any worker; all workers call this at the same step."""
-        if isinstance(self.strategy, tf.distribute.MultiWorkerMirroredStrategy):
-            flags = self.strategy.run(lambda: tf.constant(float(flag)))
-            return bool(self.strategy.reduce(tf.distribute.ReduceOp.SUM, flags, axis=None) > 0)
-        return flag
+        return self._sum(float(flag), first_alone=False) > 0 if self._several else flag
+
+    def of_chief(self, value: int) -> int:
+        """The chief's number, from 0 to 2²⁴, in all workers; all of them call this."""
+        if not self._several:
+            return value
+        return int(self._sum(float(min(value, 2**24)), first_alone=True))
 
     def local_state(self) -> contextlib.AbstractContextManager:
         """A context that does nothing: each process has all variables."""
         return contextlib.nullcontext()
+
+    def _sum(self, value: float, first_alone: bool) -> float:
+        return float(self._sum_function(tf.constant(value), tf.constant(first_alone)))
+
+    def _sum_over_replicas(self, value: tf.Tensor, first_alone: tf.Tensor) -> tf.Tensor:
+        """The sum of each replica's value, or the value of the first replica alone."""
+
+        def own() -> tf.Tensor:
+            replica = tf.distribute.get_replica_context().replica_id_in_sync_group
+            return tf.where(first_alone & (replica != 0), 0.0, value)
+
+        values = self.strategy.run(own)
+        return self.strategy.reduce(tf.distribute.ReduceOp.SUM, values, axis=None)
 
 
 def distributed_iterator(strategy: tf.distribute.Strategy, make_batches: MakeBatches) -> Any:
