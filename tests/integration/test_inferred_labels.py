@@ -104,7 +104,10 @@ def test_a_run_does_not_go_on_with_other_labels(run, tmp_path, monkeypatch):
     status, said = run(*train, bindings=[raw, few])
     assert status == 0, said
     config = (tmp_path / "run" / "config.gin").read_text()
-    status, said = run(*train, bindings=[raw, "infer_labels.soft = True", _SOFT])
+    soft = [raw, "infer_labels.soft = True", _SOFT]
+    status, said = run(*train, bindings=soft)
+    assert status == 2 and "(S3GAN.use_soft_labels: not set → True)" in said
+    status, said = run(*train, "--allow_config_change", bindings=soft)
     assert status == 2 and "trained on hard labels inferred from raw features (cl" in said
     assert "the config asks for soft labels inferred from raw features (classifier):" in said
     status, said = run(*train, bindings=[raw, "dataset.inferred_labels = False"])

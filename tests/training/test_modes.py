@@ -85,10 +85,10 @@ def test_a_damaged_checkpoint_is_skipped(run, tmp_path, finished_run, schedule):
     assert run(schedule) == [6]
 
 
-def test_a_broken_row_is_reported_before_the_training(run, tmp_path):
+def test_a_row_of_a_newer_version_is_reported_before_the_training(run, tmp_path):
     (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "results.jsonl").write_text("{}\n")
-    with pytest.raises(UserError, match=r"Line 1 of .*results\.jsonl"):
+    (tmp_path / "run" / "results.jsonl").write_text('{"version": 9}\n')
+    with pytest.raises(UserError, match=r"Line 1 of .*results\.jsonl' has version 9"):
         run("eval_after_train")
     assert not (tmp_path / "run" / "checkpoints").exists()
 
