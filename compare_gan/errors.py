@@ -21,6 +21,28 @@ class UserError(ValueError):
     """
 
 
+class MistakesError(UserError):
+    r"""Several mistakes of the user, reported together.
+
+    Example:
+      >>> from compare_gan.errors import UserError, MistakesError
+      >>> both = MistakesError([UserError("One mistake."), UserError("Another one.")])
+      >>> str(both)
+      'One mistake.\nAnother one.'
+
+    Args:
+      errors: The mistakes.
+
+    Attributes:
+      errors: The mistakes.
+    """
+
+    def __init__(self, errors: Iterable[UserError]):
+        self.errors = list(errors)
+        # Gin appends lines to errors.
+        super().__init__("\n".join(str(error).split("\n", 1)[0] for error in self.errors))
+
+
 def nearest(name: str, known: Iterable[str]) -> str | None:
     """The known name most similar to `name`, or one that starts with it or contains it.
 

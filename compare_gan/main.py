@@ -24,7 +24,7 @@ import click
 
 from compare_gan import __version__, interruption, peers
 from compare_gan.commands import listing, models, scoring, training
-from compare_gan.errors import DivergenceError, LostProcessError, UserError
+from compare_gan.errors import DivergenceError, LostProcessError, MistakesError, UserError
 from compare_gan.locks import host
 from compare_gan.output import safe_output
 from compare_gan.terminal import printable, sentence_of
@@ -98,7 +98,8 @@ def _run(args: Sequence[str] | None) -> None:
             standalone_mode=False,
         )
     except UserError as error:
-        _exit(2, f"Error: {sentence_of(error)}")
+        errors = error.errors if isinstance(error, MistakesError) else [error]
+        _exit(2, *(f"Error: {sentence_of(each)}" for each in errors))
     except click.ClickException as error:
         shown = io.StringIO()
         error.show(shown)
@@ -141,8 +142,9 @@ def _file_trouble(error: Exception) -> str | None:
     return _TEMPORARY.sub(r"\1", message)  # Nobody knows the temporary name of a file.
 
 
-def _exit(status: int, message: str) -> NoReturn:
-    print(printable(message, keep=""), file=sys.stderr)
+def _exit(status: int, *messages: str) -> NoReturn:
+    for message in messages:
+        print(printable(message, keep=""), file=sys.stderr)
     sys.exit(status)
 
 

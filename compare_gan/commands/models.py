@@ -58,7 +58,7 @@ def sample(
     Reads no training data. Without --num or --interpolate: a grid with one class per row.
     """
     start_engine()
-    from compare_gan import sampling
+    from compare_gan import engine, sampling
     from compare_gan.training.run_dir import RunDir
 
     if num and interpolations:
@@ -66,7 +66,8 @@ def sample(
     if not num and out and out.endswith(".npz"):
         raise UserError("--out with the ending .npz needs --num: a grid is written as PNG.")
     run = RunDir(model_dir)
-    sampler = run.load(checkpoint, not raw, allow_imports).sampler
+    with engine.announced("Restoring the model"):
+        sampler = run.load(checkpoint, not raw, allow_imports).sampler
     sampler = dataclasses.replace(sampler, truncation=truncation)
     chosen: dict[str, Any] = dict(seed=seed, label=sampling.find_class(sampler, label))
     if num:
@@ -74,10 +75,12 @@ def sample(
         path = sampling.write_images(sampler, out, num, **chosen)
     elif interpolations:
         out = out or run.file("interpolation.png")
-        path = sampling.write_interpolation(sampler, out, interpolations, columns, **chosen)
+        with engine.announced("Drawing images"):
+            path = sampling.write_interpolation(sampler, out, interpolations, columns, **chosen)
     else:
         out = out or run.file("grid.png")
-        path = sampling.write_grid(sampler, out, columns, **chosen)
+        with engine.announced("Drawing images"):
+            path = sampling.write_grid(sampler, out, columns, **chosen)
     click.echo(for_stdout(path))
 
 
@@ -107,11 +110,14 @@ def export(
     images in [0, 1].
     """
     start_engine()
+    from compare_gan import engine
     from compare_gan.hub.exporter import export as write
     from compare_gan.training.run_dir import RunDir
 
-    model = RunDir(model_dir).load(checkpoint, not raw, allow_imports)
-    for path in write(model, out, discriminator):
+    with engine.announced("Exporting the model"):
+        model = RunDir(model_dir).load(checkpoint, not raw, allow_imports)
+        paths = write(model, out, discriminator)
+    for path in paths:
         click.echo(for_stdout(path))
 
 
@@ -142,6 +148,8 @@ def import_weights(
     Architecture, image size and classes follow from the names and shapes of the variables.
     """  # noqa: D301
     start_engine()
-    from compare_gan import hub
+    from compare_gan import engine, hub
 
-    click.echo(for_stdout(hub.import_weights(source, model_dir, gin_configs, gin_bindings)))
+    with engine.announced("Importing the model"):
+        path = hub.import_weights(source, model_dir, gin_configs, gin_bindings)
+    click.echo(for_stdout(path))

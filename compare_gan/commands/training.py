@@ -1,5 +1,7 @@
 """`compare_gan train | label | eval`."""
 
+import time
+
 import click
 
 from compare_gan.commands.shared_options import (
@@ -40,7 +42,8 @@ _MODES = ("train", "eval_after_train", "continuous_eval")
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Only print the resolved config, parameter counts and estimated memory.",
+    help="Only check everything, and print the resolved config, classes, extractor, parameter "
+    "counts, and the estimated memory, disk space and time.",
 )
 @click.option(
     "--allow_config_change",
@@ -67,29 +70,35 @@ def train(
     Learning rates, batch size, steps and periods may be others then.
     `compare_gan configs` lists the configs that --gin_config takes by name.
     """
+    started = time.monotonic()
     start_engine(devices)
-    from compare_gan import config
+    from compare_gan import config, engine
     from compare_gan.training import modes
     from compare_gan.training.experiment import Experiment
     from compare_gan.training.run_dir import RunDir
 
+    stages = engine.Stages(started)
     if not model_dir and not dry_run:
         raise UserError("--model_dir is needed: the directory that the run is written to.")
     if not gin_configs and not gin_bindings:
         raise UserError("--gin_config is needed: the gin file that says what to train.")
-    config.parse(gin_configs, gin_bindings)
-    experiment = Experiment.from_gin(**dataset_overrides(tfds_data_dir, data_fake_dataset))
-    if dry_run or model_dir is None:
+    mistakes = config.Mistakes()
+    config.parse(gin_configs, gin_bindings, mistakes=mistakes)
+    overrides = dataset_overrides(tfds_data_dir, data_fake_dataset)
+    experiment = Experiment.from_gin(mistakes, **overrides)
+    run = RunDir(model_dir) if model_dir else None
+    if dry_run or run is None:
         from compare_gan.training.dry_run import describe
 
-        click.echo(printable(describe(experiment)))
+        text = describe(experiment, run, mode != "train", allow_config_change)
+        click.echo(printable(text))
         return
     evaluation = modes.EvaluationPlan(
         averaging_runs=num_eval_averaging_runs,
         every_steps=eval_every_steps,
         score_filename=score_filename,
     )
-    modes.run(mode, experiment, RunDir(model_dir), evaluation, allow_config_change)
+    modes.run(mode, experiment, run, evaluation, allow_config_change, stages)
 
 
 @click.command()
@@ -155,9 +164,11 @@ def evaluate(
     from compare_gan.training.run_dir import RunDir
 
     run = RunDir(model_dir)
-    config.parse([run.config], gin_bindings, allow_imports)
+    mistakes = config.Mistakes()
+    config.parse([run.config], gin_bindings, allow_imports, mistakes)
     path = None if checkpoint is None else run.find_checkpoint(checkpoint)
-    experiment = Experiment.from_gin(**dataset_overrides(tfds_data_dir, data_fake_dataset))
+    overrides = dataset_overrides(tfds_data_dir, data_fake_dataset)
+    experiment = Experiment.from_gin(mistakes, **overrides)
     plan = modes.EvaluationPlan(
         averaging_runs=num_eval_averaging_runs, score_filename=score_filename
     )

@@ -1,6 +1,7 @@
 """Gin configs: parsing, places of bindings, messages about mistakes."""
 
 from compare_gan.config.messages import ConfigError
+from compare_gan.config.mistakes import Mistakes
 from compare_gan.config.names import example_configs, find_config
 from compare_gan.config.parsing import (
     Bindings,
@@ -15,6 +16,7 @@ from compare_gan.config.parsing import (
 __all__ = [
     "Bindings",
     "ConfigError",
+    "Mistakes",
     "bindings_kept",
     "config_text",
     "example_configs",

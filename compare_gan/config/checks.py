@@ -7,6 +7,7 @@ from typing import Any
 
 from compare_gan import registry
 from compare_gan.config import gin_internals
+from compare_gan.config.mistakes import Mistakes
 from compare_gan.config.parsing import located
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.schedules import Schedule
@@ -49,34 +50,48 @@ _TYPES = {
 }
 
 
+def check_macros() -> None:
+    """Raises UserError if a binding refers to a macro that is not defined or refers to itself."""
+    for selector, name, value in gin_internals.bindings():
+        with located(f"{selector}.{name}"):
+            _follow_macros(value)
+
+
 def check_bindings(options_of_others: type | None = None) -> None:
     """Raises UserError if gin binds a value of the wrong type or a part of the wrong kind.
 
     Args:
       options_of_others: Dataclass with the types of the parameters that a class lists in its
         attribute `options_of_others`.
+
+    Raises:
+      MistakesError: There are several mistakes.
     """
-    for selector, name, value in gin_internals.bindings():
-        with located(f"{selector}.{name}"):
-            _follow_macros(value)
+    check_macros()
+    mistakes = Mistakes()
     for selector, name, written in gin_internals.bindings():
-        value = _resolved(written)
         key = f"{gin_internals.short_name(selector)}.{name}"
-        is_gan = _is_gan(selector)
-        kind = _PARTS.get(key) or _PARTS_BY_NAME.get(name)
-        if is_gan:
-            kind = kind or PARTS_OF_GANS.get(name)
-        with located(key):
-            _check_type(key, _allowed_types(selector, name, options_of_others), value)
-            if name in _OPTIONS and is_gan:
-                raise UserError(f"{key} has no effect: set options.{name}.")
-            if name == "distribution_fn":
-                _refuse_result(key, value)
-            if kind is not None:
-                several = isinstance(value, (list, tuple)) and kind in _LISTS
-                several = several and key != "penalty.fn"
-                for part in value if several else [value]:
-                    _check_part(key, kind, part)
+        with mistakes.noted(), located(key):
+            allowed = _allowed_types(selector, name, options_of_others)
+            _check_binding(key, selector, name, _resolved(written), allowed)
+    mistakes.raise_any()
+
+
+def _check_binding(key: str, selector: str, name: str, value: Any, allowed: set[Any]) -> None:
+    is_gan = _is_gan(selector)
+    kind = _PARTS.get(key) or _PARTS_BY_NAME.get(name)
+    if is_gan:
+        kind = kind or PARTS_OF_GANS.get(name)
+    _check_type(key, allowed, value)
+    if name in _OPTIONS and is_gan:
+        raise UserError(f"{key} has no effect: set options.{name}.")
+    if name == "distribution_fn":
+        _refuse_result(key, value)
+    if kind is not None:
+        several = isinstance(value, (list, tuple)) and kind in _LISTS
+        several = several and key != "penalty.fn"
+        for part in value if several else [value]:
+            _check_part(key, kind, part)
 
 
 def _follow_macros(value: Any, seen: tuple[str, ...] = ()) -> None:

@@ -9,6 +9,8 @@ from compare_gan.config.keywords import bindable_parameters
 from compare_gan.config.places import shown
 from compare_gan.errors import UserError, with_known_names, with_suggestion
 
+_MISSING = "The config gives no value for"
+
 
 class ConfigError(UserError):
     """A UserError about a config; its message begins with the place in it, if that is known."""
@@ -17,6 +19,16 @@ class ConfigError(UserError):
 def explain(error: Exception) -> ConfigError:
     """One sentence for an error that gin, or a part of the user's, raised during parsing."""
     return ConfigError(f"{_place(error)}{_sentence(error)}")
+
+
+def explain_at(place: str, error: Exception) -> ConfigError:
+    """As `explain`, where the place in the config is known."""
+    return ConfigError(f"{place}: {_sentence(error)}")
+
+
+def is_about_a_missing_value(error: UserError) -> bool:
+    """Whether an error says that the config gives no value for a parameter."""
+    return _MISSING in str(error)
 
 
 def _sentence(error: Exception) -> str:
@@ -69,7 +81,7 @@ def required_missing(error: RuntimeError) -> str | None:
         return None
     scope = match[1].split(".")[-1]
     missing = ", ".join(f"{scope}.{name}" for name in re.findall(r"'([^']+)'", match[2]))
-    return f"The config gives no value for {missing}, which every run needs."
+    return f"{_MISSING} {missing}, which every run needs."
 
 
 def _no_parameter(selector: str, name: str) -> str:

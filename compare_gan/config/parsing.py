@@ -9,6 +9,7 @@ import gin
 
 from compare_gan import registry
 from compare_gan.config import gin_internals
+from compare_gan.config.each_statement import parse_each
 from compare_gan.config.imports import import_freely, importer_of_run
 from compare_gan.config.messages import (
     ConfigError,
@@ -16,9 +17,10 @@ from compare_gan.config.messages import (
     explain,
     required_missing,
 )
+from compare_gan.config.mistakes import Mistakes
 from compare_gan.config.names import example_folder, find_config
 from compare_gan.config.places import Places
-from compare_gan.errors import UserError
+from compare_gan.errors import MistakesError, UserError
 from compare_gan.terminal import sentence_of
 
 # Errors that gin raises for a config that it cannot parse.
@@ -42,6 +44,7 @@ def parse(
     gin_configs: Sequence[str] = (),
     gin_bindings: Sequence[str] = (),
     allow_imports: Sequence[str] | None = None,
+    mistakes: Mistakes | None = None,
 ) -> None:
     """Parses gin files and then bindings, which win. Earlier bindings of gin are dropped.
 
@@ -55,10 +58,13 @@ def parse(
         working directory. For files of a run directory, which somebody else may have written: the
         modules that they may import besides those that are installed. Bindings are the user's own
         in any case.
+      mistakes: Notes the mistakes of single bindings, which are then left out, so that the caller
+        can look for more; None = they are raised, all at once.
 
     Raises:
       UserError: A file is missing, a line has an unknown name, or an import is not allowed; the
         message has the file, the line and the nearest valid name.
+      MistakesError: There are several mistakes.
 
     Example:
       >>> from compare_gan import config
@@ -71,20 +77,29 @@ def parse(
     gin.clear_config()
     paths = [os.path.abspath(find_config(path)) for path in gin_configs]
     folders = [*(os.path.dirname(path) for path in paths), example_folder()]
+    found = Mistakes() if mistakes is None else mistakes
+    importer = import_freely if allow_imports is None else importer_of_run(allow_imports)
     try:
-        importer = import_freely if allow_imports is None else importer_of_run(allow_imports)
         with gin_internals.search_path(folders):
             with gin_internals.importing_with(importer):
                 gin.parse_config_files_and_bindings(paths, (), finalize_config=False)
             with gin_internals.importing_with(import_freely):
                 gin.parse_config(list(gin_bindings))
     except _PARSE_ERRORS as error:
-        raise explain(error) from error
+        with gin_internals.importing_with(importer):
+            wrong = parse_each(paths, gin_bindings, folders)
+        if not wrong:
+            raise explain(error) from error
+        for each in wrong:
+            with found.noted():
+                raise each from error
     _places = Places(paths, gin_bindings, folders)
     # Gin accepts any name for a class that passes **kwargs on to its base.
     for selector, name, _ in gin_internals.bindings():
-        with located(f"{selector}.{name}"):
+        with found.noted(), located(f"{selector}.{name}"):
             check_parameter(selector, name)
+    if mistakes is None:
+        found.raise_any()
 
 
 def is_bound(parameter: str) -> bool:
@@ -210,6 +225,11 @@ def located(*parameters: str) -> Iterator[None]:
         yield
     except ConfigError:
         raise
+    except MistakesError as several:
+        raise MistakesError(
+            each if isinstance(each, ConfigError) else _placed(sentence_of(each), parameters)
+            for each in several.errors
+        ) from several
     except UserError as error:
         raise _placed(sentence_of(error), parameters) from error
     except RuntimeError as error:

@@ -17,8 +17,9 @@ from compare_gan.engine.divergence import Rollback
 from compare_gan.engine.fit import Callback, fit
 from compare_gan.engine.interface import ALONE, Peers, Step, Strategy, Update, as_float
 from compare_gan.engine.precision import mixed_precision, with_loss_scale
-from compare_gan.engine.progress import ProgressLine
+from compare_gan.engine.progress import ProgressLine, announced, tracked
 from compare_gan.engine.signals import DelayedSignals
+from compare_gan.engine.stages import Stages
 from compare_gan.errors import UserError
 
 if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
@@ -26,6 +27,7 @@ if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
         Loop,
         activation_bytes,
         agree_on,
+        count_operations,
         is_chief,
         make_strategy,
         on_host,
@@ -40,6 +42,7 @@ elif keras.backend.backend() == "jax":
         Loop,
         activation_bytes,
         agree_on,
+        count_operations,
         is_chief,
         make_strategy,
         on_host,
@@ -65,13 +68,16 @@ __all__ = [
     "Peers",
     "ProgressLine",
     "Rollback",
+    "Stages",
     "State",
     "Step",
     "Strategy",
     "Update",
     "activation_bytes",
     "agree_on",
+    "announced",
     "as_float",
+    "count_operations",
     "fit",
     "is_chief",
     "list_checkpoints",
@@ -84,6 +90,7 @@ __all__ = [
     "peers",
     "read_checkpoint",
     "step_of",
+    "tracked",
     "update",
     "use_compilation_cache",
     "use_devices",

@@ -19,6 +19,7 @@ from compare_gan.engine.checkpoint_files import (
 from compare_gan.engine.checkpoint_folder import is_complete, list_checkpoints, step_of, tidy
 from compare_gan.engine.checkpoint_writer import CheckpointWriter
 from compare_gan.engine.processes import process_index
+from compare_gan.engine.progress import announced
 from compare_gan.engine.shards import Snapshot, is_divided, load, names_not_finite, snapshot
 from compare_gan.errors import UserError
 
@@ -176,7 +177,8 @@ class Checkpoints:
           OSError: It could not be written.
         """
         try:
-            self._background.wait()
+            with announced("Waiting until the last checkpoint is on disk"):
+                self._background.wait()
         except Exception:
             self._current = self._before_save
             raise

@@ -1,5 +1,6 @@
 """Scores of a generator against the reference images of a data set."""
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Sequence
@@ -7,6 +8,7 @@ from typing import Any
 
 from compare_gan.datasets import Dataset
 from compare_gan.engine import ALONE, Peers
+from compare_gan.engine.progress import announced
 from compare_gan.errors import UserError
 from compare_gan.evaluation import pictures, spread
 from compare_gan.evaluation.evaluation_options import EvaluationOptions
@@ -31,6 +33,7 @@ def evaluate_generator(
     discriminator: Any = None,
     pictures_dir: str | None = None,
     peers: Peers = ALONE,
+    progress: bool = False,
 ) -> ResultRow:
     """Scores a generator against the reference images of a data set.
 
@@ -65,6 +68,7 @@ def evaluate_generator(
       pictures_dir: Folder for pictures of metrics, which are written if `options.pictures` is set.
       peers: The devices that share the work. With several processes the first one calls this, the
         others `contribute_to_evaluation`.
+      progress: Whether to show progress on standard error.
 
     Returns:
       The scores and their provenance.
@@ -75,7 +79,8 @@ def evaluate_generator(
       DivergenceError: A generated image is not finite.
     """
     with spread.ending_together(peers):
-        metrics, extractor = _parts(sampler, dataset, options, discriminator)
+        with announced("Loading the extractor") if progress else contextlib.nullcontext():
+            metrics, extractor = _parts(sampler, dataset, options, discriminator)
         reference = options.reference(dataset)
         samples = _samples(
             sampler,
@@ -95,6 +100,7 @@ def evaluate_generator(
             batch_size=options.batch_size,
             pictures=drawing,
             peers=peers,
+            progress=progress,
         )
         if pictures_dir is not None:
             pictures.write(row.pictures, pictures_dir, f"step_{step}_")

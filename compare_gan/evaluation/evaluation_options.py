@@ -8,6 +8,7 @@ from typing import Any
 import gin
 
 from compare_gan import registry
+from compare_gan.config import Mistakes
 from compare_gan.datasets import Dataset, LatentDistribution
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.evaluation import protocols
@@ -59,14 +60,24 @@ class EvaluationOptions:
     pictures: bool = False
 
     def __post_init__(self) -> None:
+        mistakes = Mistakes()
+        for name in ("num_real", "num_fake", "batch_size"):
+            value = getattr(self, name)
+            if value is not None:
+                with mistakes.noted():
+                    check_positive_integer(f"evaluation.{name}", value)
+        for check in (self._check_metrics, self._check_truncation, self._apply_protocol):
+            with mistakes.noted():
+                check()
+        mistakes.raise_any()
+
+    def _check_metrics(self) -> None:
         if isinstance(self.metrics, str) or not self.metrics:
             raise UserError(
                 f"evaluation.metrics must be a list of names, received {self.metrics!r}."
             )
-        for name in ("num_real", "num_fake", "batch_size"):
-            value = getattr(self, name)
-            if value is not None:
-                check_positive_integer(f"evaluation.{name}", value)
+
+    def _apply_protocol(self) -> None:
         for name, value in (self._protocol.settings() if self._protocol else {}).items():
             given, default = getattr(self, name), getattr(type(self), name)
             given = tuple(given) if name == "metrics" else given
@@ -76,6 +87,8 @@ class EvaluationOptions:
                     f"leave it out, received {given!r}."
                 )
             object.__setattr__(self, name, value)
+
+    def _check_truncation(self) -> None:
         if not 0 < self.truncation <= 1:
             raise UserError(
                 f"evaluation.truncation must be above 0 and at most 1, received "

@@ -1,5 +1,6 @@
 """A measurement: scores of images, on their own or against a reference."""
 
+import contextlib
 import dataclasses
 import logging
 from collections.abc import Sequence
@@ -9,6 +10,7 @@ import numpy as np
 import PIL.Image
 
 from compare_gan.engine import ALONE, Peers
+from compare_gan.engine.progress import announced
 from compare_gan.evaluation import pictures as metric_pictures
 from compare_gan.evaluation.image_sets import GeneratedImages
 from compare_gan.evaluation.provenance import make_provenance
@@ -78,8 +80,9 @@ def measure(
     runs: list[dict[str, float]] = []
     measured: list[tuple[Images, SetStatistics]] = []
     drawn: dict[str, PIL.Image.Image] = {}
-    for images in fakes:
-        of_fake = set_statistics(images, metrics, extractor, batch_size, progress, peers)
+    for number, images in enumerate(fakes, 1):
+        shown_as = f"{images.name}, set {number} of {len(fakes)}:" if len(fakes) > 1 else ""
+        of_fake = set_statistics(images, metrics, extractor, batch_size, progress, peers, shown_as)
         if not runs:
             _warn_of_few_images(metrics, of_real, of_fake)
         scores: dict[str, float] = {}
@@ -89,7 +92,9 @@ def measure(
                 "fake": of_fake.of(metric),
                 **images.networks(extractor),
             }
-            values = call_with_requested(metric.value, **available)
+            working = announced(f"Computing {metric.score_name(extractor)}")
+            with working if progress else contextlib.nullcontext():
+                values = call_with_requested(metric.value, **available)
             scores |= metric.named(extractor, values)
             if pictures and not runs:
                 drawn |= metric_pictures.draw(metric, extractor, available)

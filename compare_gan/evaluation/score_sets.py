@@ -1,5 +1,6 @@
 """Scores of any two sets of images, without a GAN."""
 
+import contextlib
 import dataclasses
 import json
 from collections.abc import Mapping, Sequence
@@ -10,6 +11,7 @@ import PIL.Image
 
 from compare_gan import registry
 from compare_gan.datasets import Dataset
+from compare_gan.engine.progress import announced
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.evaluation import protocols
 from compare_gan.evaluation.auto_extractor import AUTO, chosen_extractor
@@ -152,7 +154,8 @@ def score_sets(
         real_set = _take(real_set, num_real, seed)
     fake_set = _take(fake_set, num_fake, seed)
     check_sets(built, real_set, fake_set)
-    extractor = _build_extractor(extractor, built, chosen, real_set, fake_set)
+    with announced("Loading the extractor") if progress else contextlib.nullcontext():
+        extractor = _build_extractor(extractor, built, chosen, real_set, fake_set)
     numbers = _check_meaning(built, extractor, real_set, fake_set)
     if isinstance(fake_set, ImageSet):
         fake_set = renumbered(fake_set, numbers)

@@ -1,15 +1,16 @@
 """Statistics of a set of images for metrics: one pass for all of them, or from the cache."""
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from compare_gan import files
 from compare_gan.engine import ALONE, Peers
-from compare_gan.engine.progress import ProgressLine
+from compare_gan.engine.progress import announced, tracked
 from compare_gan.errors import UserError
 from compare_gan.evaluation.image_sets import GeneratedImages, GivenStatistics, ImageSet
 from compare_gan.evaluation.spread import EXTRACTED, gathered
@@ -64,6 +65,7 @@ def set_statistics(
     batch_size: int,
     progress: bool = False,
     peers: Peers = ALONE,
+    shown_as: str = "",
 ) -> SetStatistics:
     """Computes the statistics of metrics over a set of images, in one pass.
 
@@ -75,6 +77,7 @@ def set_statistics(
       progress: Report progress on standard error.
       peers: The devices that share the work; if they are of several processes, each calls this for
         generated images, and for no others.
+      shown_as: Name of the set in the progress; that of the images if empty.
 
     Raises:
       UserError: A file cannot be read, statistics cannot be computed from these images, or given
@@ -94,16 +97,17 @@ def set_statistics(
                 digest_with_labels.add(batch.images, batch.labels)
             yield batch
 
+    name = (shown_as or images.name) if progress else None
     if peers.count > 1 and isinstance(images, GeneratedImages):
         shared = gathered(images, metrics, extractor, batch_size, peers)
         statistics, _ = _empty(metrics, images.count)
-        results = _summarized(statistics, _reported(shared, images, progress))
+        results = _summarized(statistics, _reported(shared, name, images.count))
         return SetStatistics(results, images.count)
     batches = images.batches(batch_size)
     if images.hashed:
         batches = hashed(batches)
     each_size = extractor if images.shape else _EachSize(extractor)
-    batches = _reported(batches, images, progress)
+    batches = _reported(batches, name, images.count)
     results = gather(metrics, each_size, batches, images.count, peers.devices)
     return SetStatistics(
         results,
@@ -128,7 +132,7 @@ def reference_statistics(
     """
     peers = Peers(peers.devices)
     metrics = [metric for metric in metrics if metric.uses_real]
-    key = images.cached_under() if isinstance(images, ImageSet) else None
+    key = _key(images, progress) if isinstance(images, ImageSet) else None
     if images is None or (key is None and not metrics):
         return SetStatistics({})
     if key is None or isinstance(images, GivenStatistics):
@@ -139,8 +143,9 @@ def reference_statistics(
 
     @functools.cache
     def compute() -> dict[str, _Arrays]:
-        batches = _reported(images.batches(batch_size), images, progress)
-        return gather(list(wanted.values()), extractor, batches, count, peers.devices)
+        name = images.name if progress else None
+        batches = _reported(images.batches(batch_size), name, count)
+        return gather(list(wanted.values()), extractor, batches, count)
 
     keys = {
         name: {
@@ -210,19 +215,21 @@ def _summarized(
     return {name: each.result() for name, each in statistics.items()}
 
 
-def _reported(
-    batches: Iterator[ImageBatch], images: ImageSet, progress: bool
-) -> Iterator[ImageBatch]:
-    """The same batches; reports on standard error how many images have been read."""
-    line = ProgressLine(images.name, 0, images.count) if progress else None
-    done = 0
-    for batch in batches:
-        yield batch
-        done += 0 if batch.images is None else len(batch.images)
-        if line:
-            line.update(done, "images")
-    if line:
-        line.close()
+def _reported(batches: Iterator[ImageBatch], name: str | None, count: int) -> Iterator[ImageBatch]:
+    """The same batches; with a name, the number of images so far is shown under it."""
+    if name is None:
+        return batches
+
+    def size(batch: ImageBatch) -> int:
+        return 0 if batch.images is None else len(batch.images)
+
+    return tracked(batches, name, count, size)
+
+
+def _key(images: ImageSet, progress: bool) -> Mapping[str, object] | None:
+    """See `ImageSet.cached_under`, which may read all images."""
+    with announced(f"Hashing {images.name}") if progress else contextlib.nullcontext():
+        return images.cached_under()
 
 
 def _given(given: GivenStatistics, extractor: Extractor) -> SetStatistics:

@@ -9,6 +9,7 @@ from keras import ops
 from threadpoolctl import threadpool_limits
 
 from compare_gan import backend
+from compare_gan.engine.progress import announced, tracked
 from compare_gan.errors import DivergenceError
 from compare_gan.types import Tensor
 
@@ -94,7 +95,7 @@ def train_classifier(
         loss = _Loss(features[~held_out_mask], labels[~held_out_mask])
         failures = 0
         weights = start
-        for candidate in strengths:
+        for candidate in tracked(strengths, "strengths of the regularization", len(strengths)):
             weights = loss.minimize(weights, candidate)
             probabilities = _probabilities(x, weights)
             likelihoods = probabilities[np.arange(len(y)), y]
@@ -104,7 +105,8 @@ def train_classifier(
                 accuracy = float(np.mean(probabilities.argmax(1) == y))
             elif (failures := failures + 1) == _PATIENCE:
                 break
-    weights = _Loss(features, labels).minimize(start, strength)
+    with announced("Training the classifier on all labelled images"):
+        weights = _Loss(features, labels).minimize(start, strength)
     return Classifier(mean, scale, weights, strength, accuracy)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable
 import numpy as np
 from threadpoolctl import threadpool_limits
 
+from compare_gan.engine.progress import announced
 from compare_gan.labels.classifier import standardization
 
 _BATCH = 4096
@@ -44,6 +45,6 @@ def fit_clusters(
             return kmeans.predict((new_features - mean) * scale).astype(np.int32)
 
     # On a busy machine its threads wait for each other and take ten times as long as one.
-    with threadpool_limits(1):
+    with threadpool_limits(1), announced("Clustering the images"):
         kmeans.fit((features - mean) * scale)
     return assign

@@ -8,7 +8,7 @@ import numpy as np
 from compare_gan import backend
 from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.views import select
-from compare_gan.engine import as_float
+from compare_gan.engine import as_float, tracked
 from compare_gan.errors import DivergenceError
 from compare_gan.types import Tensor
 
@@ -80,7 +80,10 @@ def iterate_features(
     if mask is not None:
         source, indices = select(source, mask), np.flatnonzero(mask).astype(np.int32)
     # Each image comes with its index in place of its label.
-    for images, places in source.evaluation("train", _BATCH, len(indices), indices):
+    batches = source.evaluation("train", _BATCH, len(indices), indices)
+    for images, places in tracked(
+        batches, "features of images", len(indices), lambda each: len(each[1])
+    ):
         features = keras.ops.convert_to_numpy(compute(images))
         if not np.isfinite(features).all():
             raise DivergenceError(

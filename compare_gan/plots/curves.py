@@ -1,11 +1,14 @@
 """Curves of values over training steps."""
 
+import math
 from collections.abc import Mapping, Sequence
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from compare_gan import files
+
+_COLUMNS = 3
 
 
 def plot_curves(
@@ -15,7 +18,9 @@ def plot_curves(
     xlabel: str = "generator step",
     ylabel: str = "",
 ) -> None:
-    """Writes a line plot as PNG, whole or not at all.
+    """Writes curves as PNG, each in a panel with a scale of its own; whole or not at all.
+
+    In one panel, curves would hide each other, and a large one would flatten all others.
 
     Args:
       series: Steps and values by name; a value of None leaves a gap.
@@ -33,18 +38,22 @@ def plot_curves(
       ['losses.png']
     """
     # Not pyplot, which has global state and may need a display.
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
+    columns = min(max(1, math.isqrt(len(series))), _COLUMNS)
+    rows = max(1, -(-len(series) // columns))
+    figure = Figure(figsize=(8, max(4.5, 1.5 * rows)), layout="constrained")
     FigureCanvasAgg(figure)
-    axes = figure.add_subplot()
+    panels = figure.subplots(rows, columns, sharex=True, squeeze=False).ravel()
     for i, (name, (steps, values)) in enumerate(series.items()):
         heights = [float("nan") if value is None else value for value in values]
-        linestyle = ("-", "--", ":")[i // 10 % 3]  # There are ten colours.
-        axes.plot(steps, heights, label=name, linewidth=1.2, linestyle=linestyle)
-    axes.set_xlabel(xlabel)
-    axes.set_ylabel(ylabel)
-    axes.grid(alpha=0.3)
-    axes.spines[["top", "right"]].set_visible(False)
-    if series:
-        figure.legend(loc="outside right upper", frameon=False, fontsize="small")
+        # A single value is a point, which a line would not show.
+        marker = "." if len(heights) == 1 else None
+        panels[i].plot(steps, heights, linewidth=1.2, color=f"C{i % 10}", marker=marker)
+        panels[i].set_title(name, fontsize="small", loc="left")
+        panels[i].grid(alpha=0.3)
+        panels[i].spines[["top", "right"]].set_visible(False)
+    for panel in panels[len(series) :] if series else ():
+        panel.set_axis_off()
+    figure.supxlabel(xlabel, fontsize="medium")
+    figure.supylabel(ylabel, fontsize="medium")
     with files.atomic(path) as temporary:
         figure.savefig(temporary, format="png", dpi=120)

@@ -15,6 +15,7 @@ from keras import ops
 
 from compare_gan import backend
 from compare_gan.datasets.latents import UNIFORM, LatentDistribution
+from compare_gan.engine.progress import tracked
 from compare_gan.errors import DivergenceError, check_positive_integer
 from compare_gan.layers.standing_statistics import (
     accumulating_standing_statistics,
@@ -274,7 +275,8 @@ class Sampler:
         z, labels = self.draw_z(num, options.seed), labels_in_turn(num, self.num_classes)
         reset_standing_statistics(self.network)
         with accumulating_standing_statistics(self.network):
-            for start in range(0, num, options.batch_size):
+            starts = range(0, num, options.batch_size)
+            for start in tracked(starts, "batches for standing statistics", options.num_batches):
                 rows = slice(start, start + options.batch_size)
                 self._compiled(z[rows], None if labels is None else labels[rows])
 

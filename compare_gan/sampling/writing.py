@@ -9,9 +9,9 @@ from collections.abc import Callable, Generator, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
-import tqdm
 
 from compare_gan import files, paths
+from compare_gan.engine.progress import tracked
 from compare_gan.errors import UserError
 from compare_gan.plots import grids
 from compare_gan.sampling.classes import labels_in_turn
@@ -71,11 +71,9 @@ def write_images(
         sampler.prepare()
         z = sampler.draw_z(num, seed)
         batches = sampler.generate_batches(z, labels, min(num, BATCH_SIZE))
-        # Shown on a terminal only, and only if it takes a while.
-        bar = tqdm.tqdm(total=num, unit="image", disable=None, delay=1, dynamic_ncols=True)
-        with bar, contextlib.closing(write_behind(batches, write, threads)) as written:
-            for count in written:
-                bar.update(count)
+        with contextlib.closing(write_behind(batches, write, threads)) as written:
+            for _ in tracked(written, "images", num, size=int):
+                pass
     return path
 
 

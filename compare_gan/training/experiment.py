@@ -6,8 +6,8 @@ import logging
 from typing import Any
 
 from compare_gan import labels
-from compare_gan.config import Bindings, config_text, is_bound, located
-from compare_gan.config.checks import check_bindings
+from compare_gan.config import Bindings, Mistakes, config_text, is_bound, located
+from compare_gan.config.checks import check_bindings, check_macros
 from compare_gan.datasets import (
     DataOptions,
     Dataset,
@@ -17,7 +17,7 @@ from compare_gan.datasets import (
     get_dataset,
     outline,
 )
-from compare_gan.engine import Strategy, mixed_precision
+from compare_gan.engine import Strategy, announced, mixed_precision
 from compare_gan.evaluation.evaluation_options import EvaluationOptions
 from compare_gan.gans import ModularGAN
 from compare_gan.layers import ConditionalBatchNorm
@@ -69,30 +69,44 @@ class Experiment:
     prepared: Dataset | None = None
 
     @classmethod
-    def from_gin(cls, **dataset_overrides: Any) -> "Experiment":
+    def from_gin(
+        cls, mistakes: Mistakes | None = None, /, **dataset_overrides: Any
+    ) -> "Experiment":
         """Creates the experiment that gin's bindings describe (see `config.parse`).
 
         Args:
+          mistakes: Mistakes that `config.parse` has found, to be raised with those found here.
           **dataset_overrides: Values of the scope `dataset` that win over gin's.
 
         Raises:
           UserError: A required value is missing, a value is not allowed, or a name is unknown.
+          MistakesError: There are several mistakes.
         """
-        check_bindings(OptimizationOptions)
-        with located():
-            options = Options.from_gin()
-            check_spellings(options)
-            return cls(
-                options=options,
-                run_config=RunConfig(),
-                data=DataOptions.from_gin(**dataset_overrides),
-                evaluation=EvaluationOptions(),
-                latents=TrainingLatents(),
-                eval_latents=EvaluationLatents(),
-                standing_statistics=StandingStatistics(),
-                label_options=labels.LabelOptions.from_gin(),
-                config_text=config_text(),
-            )
+        mistakes = Mistakes() if mistakes is None else mistakes
+        before = len(mistakes.errors)
+        with mistakes.noted():
+            check_macros()
+        if len(mistakes.errors) > before:
+            mistakes.raise_any()  # Nothing is known of the values that refer to it.
+        with mistakes.noted():
+            check_bindings(OptimizationOptions)
+        parts: dict[str, Any] = {}
+        for name, make in (
+            ("options", Options.from_gin),
+            ("run_config", RunConfig),
+            ("data", functools.partial(DataOptions.from_gin, **dataset_overrides)),
+            ("evaluation", EvaluationOptions),
+            ("latents", TrainingLatents),
+            ("eval_latents", EvaluationLatents),
+            ("standing_statistics", StandingStatistics),
+            ("label_options", labels.LabelOptions.from_gin),
+        ):
+            with mistakes.noted(), located():
+                parts[name] = make()
+                if name == "options" and not mistakes.errors:
+                    check_spellings(parts[name])
+        mistakes.raise_any()
+        return cls(**parts, config_text=config_text())
 
     @property
     def model_options(self) -> ModelOptions:
@@ -110,7 +124,7 @@ class Experiment:
         """
         if self.prepared is not None:
             return self.prepared
-        with located("dataset.name"):
+        with located("dataset.name"), announced("Reading the data set"):
             dataset = get_dataset(self.data)
         if dataset.inferred is None:
             return dataset
@@ -155,7 +169,8 @@ class Experiment:
     def check(self, num_replicas: int = 1, label_dir: str | None = None) -> None:
         """Raises UserError for mistakes that would end the run later; reads no data if possible.
 
-        Data is read only if nothing but its files shows the shape of the images.
+        Data is read only if nothing but its files shows the shape of the images. Independent
+        mistakes are raised together.
 
         Args:
           num_replicas: Number of replicas that share a batch.
@@ -173,12 +188,13 @@ class Experiment:
                     folder = options.label_folder(label_dir)
                     labels.check_batch_sizes(folder, options, num_replicas)
                 dataset = labels.with_pending_labels(dataset, options)
-        with self.bindings.active(), located("evaluation.metrics"):
+        mistakes = Mistakes()
+        with mistakes.noted(), self.bindings.active(), located("evaluation.metrics"):
             self.evaluation.make_metrics()
         for latents in (self.latents, self.eval_latents):
-            with located(f"{latents.scope}.distribution_fn"):
+            with mistakes.noted(), located(f"{latents.scope}.distribution_fn"):
                 latents.draw([1, self.options.z_dim], seed=[0, 0])
-        with self.bindings.active():
+        with mistakes.noted(), self.bindings.active():
             check_gan(
                 self.options,
                 dataset.image_shape,
@@ -187,6 +203,7 @@ class Experiment:
                 soft,
                 self.run_config.microbatches,
             )
+        mistakes.raise_any()
 
     def make_gan(self) -> ModularGAN:
         """The GAN of this experiment, networks built, in the precision of `run_config`."""

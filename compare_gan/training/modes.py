@@ -17,9 +17,11 @@ from compare_gan.evaluation.spread import ending_together
 from compare_gan.terminal import printable
 from compare_gan.training.config_history import NEWEST
 from compare_gan.training.experiment import Experiment
+from compare_gan.training.preflight import check_before_training
 from compare_gan.training.restored import RestoredModel
 from compare_gan.training.run_dir import RunDir, listed
 from compare_gan.training.run_options import Options
+from compare_gan.training.summaries import record_scores
 from compare_gan.training.trainer import Trainer, evaluation_strategy, make_strategy
 from compare_gan.version import code_version
 
@@ -53,6 +55,7 @@ def run(
     run_dir: RunDir,
     plan: EvaluationPlan,
     allow_config_change: bool = False,
+    stages: engine.Stages | None = None,
 ) -> None:
     """Trains, trains and evaluates, or evaluates the run of another process.
 
@@ -62,6 +65,7 @@ def run(
       run_dir: The directory of the run.
       plan: Choice of the checkpoints to evaluate.
       allow_config_change: See `Trainer`.
+      stages: Record of how long the start of a training takes; None = a new one.
 
     Raises:
       UserError: Another process trains in the directory; see also `Trainer`.
@@ -72,7 +76,9 @@ def run(
             _evaluate_continuously(experiment, run_dir, plan)
         else:
             evaluate = mode == "eval_after_train"
-            _train(experiment, run_dir, plan, evaluate, allow_config_change)
+            _train(
+                experiment, run_dir, plan, evaluate, allow_config_change, stages or engine.Stages()
+            )
 
 
 def evaluate(
@@ -142,6 +148,9 @@ def evaluate_checkpoints(
             raise KeyboardInterrupt(f"{checkpoint} is not scored, no step is lost") from None
         if row is not None:
             results.add([row], known)
+            if row.step is not None:
+                means = {name: score.mean for name, score in row.scores.items()}
+                record_scores(run_dir.tensorboard_scores, row.step, means)
             print(printable(format_scores([row])))
             scored.append(path)
     if scored:
@@ -205,6 +214,7 @@ def _measure(
         discriminator=discriminator,
         pictures_dir=run_dir.pictures,
         peers=peers,
+        progress=True,
     )
     return dataclasses.replace(
         row,
@@ -230,18 +240,16 @@ def _train(
     plan: EvaluationPlan,
     evaluate: bool,
     allow_config_change: bool,
+    stages: engine.Stages,
 ) -> None:
     # As the trainer does, but before the lock, which makes the directory.
     run_dir.refuse_unsuitable(experiment.config_text, allow_config_change)
     strategy = make_strategy(experiment.run_config)
     is_chief = engine.is_chief(strategy)
     with _lock(run_dir, strategy):
-        trainer = Trainer(experiment, run_dir, strategy, allow_config_change)
-        if evaluate:
-            # Mistakes in the evaluation are reported before the training, not after it.
-            experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
-            run_dir.results().read()
-        trainer.train()
+        # Mistakes in the evaluation are reported before the training, not after it.
+        check_before_training(experiment, run_dir, strategy, evaluate, stages)
+        Trainer(experiment, run_dir, strategy, allow_config_change, stages).train()
     if not evaluate:
         return
     peers = engine.peers(strategy)

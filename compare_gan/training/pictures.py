@@ -93,7 +93,7 @@ class PictureTaker:
         self._write(0, "real", picture, os.path.join(self._run.samples, "real.png"))
 
     def curves(self) -> None:
-        """Writes `losses.png`: every loss over the steps."""
+        """Writes `losses.png`: every loss over the steps, except those that are always zero."""
         rows = self._summaries.read()
         if not rows:
             return
@@ -101,7 +101,7 @@ class PictureTaker:
         series = {
             name.removeprefix("loss/"): (steps, [row.get(name) for row in rows])
             for name in rows[-1]
-            if name.startswith("loss/")
+            if name.startswith("loss/") and any(row.get(name) != 0 for row in rows)
         }
         curves.plot_curves(series, self._run.file("losses.png"), ylabel="loss")
 

@@ -1,5 +1,6 @@
 """Records of a run: scalars, pictures, its config, a line of progress."""
 
+import logging
 from collections.abc import Sequence
 
 import keras
@@ -13,6 +14,8 @@ from compare_gan.training.run_dir import RunDir
 from compare_gan.training.state import TrainState
 from compare_gan.training.summaries import Progress, Summaries
 
+_log = logging.getLogger(__name__)
+
 
 class Recorder(engine.Callback):
     """Records a run in its directory, in TensorBoard and on standard error.
@@ -21,14 +24,22 @@ class Recorder(engine.Callback):
       experiment: The experiment that is trained.
       state: The state that training steps change.
       run: The directory of the run.
+      stages: Record of how long the start took, for the log; None = it is not logged.
     """
 
-    def __init__(self, experiment: Experiment, state: TrainState, run: RunDir):
+    def __init__(
+        self,
+        experiment: Experiment,
+        state: TrainState,
+        run: RunDir,
+        stages: engine.Stages | None = None,
+    ):
         run_config = experiment.run_config
         self.every = run_config.sample_steps or run_config.save_checkpoints_steps
         self._experiment = experiment
         self._state = state
         self._run = run
+        self._stages = stages
         self._config_written = False
 
     def on_begin(self, step: int) -> None:
@@ -46,7 +57,8 @@ class Recorder(engine.Callback):
                 step,
             )
         if step == 0:
-            self._pictures.real()
+            with engine.announced("Drawing real images"):
+                self._pictures.real()
 
     def on_call(self, step: int, history: dict[str, np.ndarray], seconds: float) -> None:
         """Shows the progress."""
@@ -70,6 +82,8 @@ class Recorder(engine.Callback):
             self._run.write_operative_config()
             self._summaries.text("gin", config.operative_text())
             self._config_written = True
+            if self._stages is not None:
+                _log.info("Start to first step: %s.", self._stages)
 
     def _speed(self, history: dict[str, np.ndarray], seconds: float) -> float:
         count = len(next(iter(history.values())))
@@ -77,7 +91,8 @@ class Recorder(engine.Callback):
 
     def on_due(self, step: int) -> None:
         """Records a grid of samples. A run killed before the next checkpoint records it again."""
-        images = self._pictures.fakes(step)
+        with engine.announced("Drawing samples"):
+            images = self._pictures.fakes(step)
         if self._monitors:
             self._monitors.observe(step, images, step == self._experiment.options.training_steps)
 

@@ -11,7 +11,7 @@ samples/, samples.png  grids with fixed latents; real.png
 metrics/               pictures of metrics, if evaluation.pictures asks for them
 monitors.jsonl         a line for each sample grid: values of monitors, and early warnings
 log.jsonl              a line for each call of the compiled loop: step and values by name
-tensorboard/, losses.png
+tensorboard/, losses.png       tensorboard/evaluation/ has the scores
 results.jsonl          scores with their provenance (see evaluation/results.py); scores.csv
 DIVERGED               present if training ended in a value that was not finite
 rollbacks.json         present if training went back to a checkpoint after such a value
@@ -72,6 +72,7 @@ class RunDir:
       samples: Folder of the sample grids.
       pictures: Folder of the pictures of metrics.
       tensorboard: Folder of the TensorBoard events.
+      tensorboard_scores: Folder of the events with scores, in that of all events.
       log: The file `log.jsonl`.
       rollbacks: The rollbacks of the run.
 
@@ -95,6 +96,7 @@ class RunDir:
         self.samples = self.file("samples")
         self.pictures = self.file("metrics")
         self.tensorboard = self.file("tensorboard")
+        self.tensorboard_scores = os.path.join(self.tensorboard, "evaluation")
         self.log = self.file("log.jsonl")
         self.rollbacks = RollbacksFile(self.file("rollbacks.json"))
 

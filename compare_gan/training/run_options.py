@@ -7,6 +7,7 @@ from typing import Any
 import gin
 
 from compare_gan import registry
+from compare_gan.config import Mistakes
 from compare_gan.config.gin_internals import is_bound_in_any_scope
 from compare_gan.errors import UserError, check_positive_integer, check_range, unknown_name
 from compare_gan.gans import ModularGAN
@@ -67,9 +68,13 @@ class Options:
     optimization: OptimizationOptions | None = None
 
     def __post_init__(self) -> None:
+        mistakes = Mistakes()
         for name in ("batch_size", "training_steps", "disc_iters", "z_dim"):
-            check_positive_integer(f"options.{name}", getattr(self, name))
-        check_scheduled_range("options.lamba", self.lamba)
+            with mistakes.noted():
+                check_positive_integer(f"options.{name}", getattr(self, name))
+        with mistakes.noted():
+            check_scheduled_range("options.lamba", self.lamba)
+        mistakes.raise_any()
         if self.architecture is None and not _has_networks(registry.get("gan", self.gan_class)):
             raise UserError(
                 "The config gives no value for options.architecture, which every run needs."
@@ -180,8 +185,10 @@ class RunConfig:
     compilation_cache: bool | str = True
 
     def __post_init__(self) -> None:
+        mistakes = Mistakes()
         if self.tf_random_seed is not None:
-            check_range("run_config.tf_random_seed", self.tf_random_seed, -(2**63), 2**63 - 1)
+            with mistakes.noted():
+                check_range("run_config.tf_random_seed", self.tf_random_seed, -(2**63), 2**63 - 1)
         for name in (
             "iterations_per_loop",
             "save_checkpoints_steps",
@@ -189,14 +196,24 @@ class RunConfig:
             "microbatches",
             "max_rollbacks",
         ):
-            check_positive_integer(f"run_config.{name}", getattr(self, name))
+            with mistakes.noted():
+                check_positive_integer(f"run_config.{name}", getattr(self, name))
         if self.sample_steps is not None:
-            check_positive_integer("run_config.sample_steps", self.sample_steps)
+            with mistakes.noted():
+                check_positive_integer("run_config.sample_steps", self.sample_steps)
+        for check in (self._check_compilation, self._check_names):
+            with mistakes.noted():
+                check()
+        mistakes.raise_any()
+
+    def _check_compilation(self) -> None:
         if self.winograd and self.jit_compile:
             raise UserError(
                 "run_config.winograd and run_config.jit_compile exclude each other: XLA chooses "
                 "how to convolve itself."
             )
+
+    def _check_names(self) -> None:
         if self.on_divergence not in ON_DIVERGENCE:
             raise unknown_name("run_config.on_divergence", self.on_divergence, ON_DIVERGENCE)
         if self.mixed_precision not in (None, *PRECISIONS):

@@ -1,8 +1,10 @@
 """Scalars and pictures of a run: TensorBoard, log.jsonl, a line of progress."""
 
+import contextlib
 import json
 import logging
 import math
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from compare_gan import damaged, files
@@ -89,6 +91,23 @@ def _event_writer(folder: str) -> "EventWriter | None":
         )
         return None
     return EventWriter(folder)
+
+
+def record_scores(folder: str, step: int, scores: Mapping[str, float]) -> None:
+    """Shows the scores of one checkpoint in TensorBoard, if the package `tensorboard` is installed.
+
+    Args:
+      folder: Folder of events of its own: TensorBoard does not go back to the file of a training
+        that goes on meanwhile.
+      step: Step of the checkpoint.
+      scores: Scores by name.
+    """
+    with contextlib.suppress(ModuleNotFoundError):  # The training has warned.
+        from compare_gan.training.tensorboard_events import EventWriter
+
+        events = EventWriter(folder)
+        events.scalars(step, {f"score/{name}": value for name, value in scores.items()})
+        events.close()
 
 
 def read_log(path: str) -> list[dict[str, Any]]:

@@ -78,6 +78,7 @@ class Trainer:
       allow_config_change: Whether the run may go on with a config that differs in anything, and
         with another data set. Variables that its checkpoint lacks then keep their initial values:
         averages those of the restored weights, and an optimizer begins anew.
+      stages: Record of how long the start takes; None = a new one.
 
     Raises:
       UserError: The run in the directory diverged, was trained with another config or data set, or
@@ -98,7 +99,9 @@ class Trainer:
         run: RunDir,
         strategy: engine.Strategy | None = None,
         allow_config_change: bool = False,
+        stages: engine.Stages | None = None,
     ):
+        self.stages = stages = stages or engine.Stages()
         self.experiment = experiment
         self.run = run
         self._allow_config_change = allow_config_change
@@ -112,12 +115,15 @@ class Trainer:
         self.is_chief = engine.is_chief(self.strategy)
         replicas = self.strategy.num_replicas_in_sync
         with self.strategy.scope(), experiment.bindings.active():
-            experiment.check(replicas, run.labels)
-            experiment.check_labels(run.labels)
+            with stages.stage("checks"):
+                experiment.check(replicas, run.labels)
+            with stages.stage("data"):  # The experiment announces it.
+                experiment.check_labels(run.labels)
             run.refuse_other_data(experiment.dataset, allow_config_change)
             keras.utils.set_random_seed(seed % 2**32)
-            self.gan = experiment.make_gan()
-            self.state = TrainState(self.gan, seed, experiment.options.optimization)
+            with stages.stage("build", "Building the networks"):
+                self.gan = experiment.make_gan()
+                self.state = TrainState(self.gan, seed, experiment.options.optimization)
         self.checkpoints = engine.Checkpoints(
             self.state,
             run.checkpoints,
@@ -125,7 +131,8 @@ class Trainer:
             before_saving=run.lock.check,
             on_missing=self.state.start_missing if allow_config_change else None,
         )
-        self.checkpoints.resume()
+        with stages.stage("restore", "Restoring the newest checkpoint"):
+            self.checkpoints.resume()
         if run_config.tf_random_seed is not None:
             self._change_seed(run_config.tf_random_seed)
         # All processes must draw from the same batches.
@@ -138,6 +145,7 @@ class Trainer:
             run_config.jit_compile,
             context=functools.partial(tracing, experiment),
         )
+        self.loop.stages = stages
 
     @property
     def step(self) -> int:
@@ -212,7 +220,7 @@ class Trainer:
                 engine.fit(
                     self.loop,
                     self.checkpoints,
-                    [Recorder(self.experiment, self.state, self.run)],
+                    [Recorder(self.experiment, self.state, self.run, self.stages)],
                     last_step=options.training_steps,
                     steps_per_call=run_config.iterations_per_loop,
                     save_every=run_config.save_checkpoints_steps,

@@ -68,6 +68,26 @@ def check_inner_programs() -> None:
     assert count(lambda entries: twice(entries["x"][0]), entry) == SIZE
 
 
+def check_operations() -> None:
+    """Those of convolutions and products count, in inner programs too."""
+    import jax
+    import jax.numpy as jnp
+
+    def function(x):
+        images = keras.ops.reshape(x, [1, 10, 20, 1])
+        kernel = keras.ops.ones([3, 3, 1, 4])
+        return keras.ops.conv(images, kernel, padding="same"), keras.ops.matmul(x.T, x)
+
+    expected = 2 * (10 * 20 * 4 * 9) + 2 * (20 * 20 * 10)
+    assert engine.count_operations(function, X) == expected
+    assert engine.count_operations(jax.jit(function), X) == expected
+
+    def repeated(x):
+        return jax.lax.scan(lambda carry, _: (carry @ jnp.ones([20, 20]), None), x, length=5)[0]
+
+    assert engine.count_operations(repeated, X) == 5 * 2 * (10 * 20 * 20)
+
+
 def check_nothing_is_computed(gan: gans.ModularGAN) -> None:
     """Losses are traced, not compiled, of any batch size, and variables stay as they are."""
     import jax
@@ -88,6 +108,7 @@ def check_nothing_is_computed(gan: gans.ModularGAN) -> None:
 
 if __name__ == "__main__":
     check_inner_programs()
+    check_operations()
     tested = make_gan()
     check_nothing_is_computed(tested)
     print(loss_bytes(tested))

@@ -57,3 +57,27 @@ def test_jax_counts_about_the_same_and_compiles_nothing(monkeypatch):
     # Gradients take a few more operations on TensorFlow, leaky ReLUs on JAX, for example.
     expected = pytest.approx(shared.loss_bytes(shared.make_gan()), rel=0.25)
     assert int(done.stdout) == expected
+
+
+def test_operations_of_convolutions_and_products_are_counted():
+    def function(x):
+        images = keras.ops.reshape(x, [1, 10, 20, 1])
+        kernel = keras.ops.ones([3, 3, 1, 4])
+        return keras.ops.conv(images, kernel, padding="same"), keras.ops.matmul(
+            keras.ops.transpose(x), x
+        )
+
+    assert engine.count_operations(function, _X) == 2 * (10 * 20 * 4 * 9) + 2 * (20 * 20 * 10)
+
+
+def test_operations_of_a_gradient_are_those_of_its_convolutions():
+    kernel = keras.ops.ones([3, 3, 2, 4])
+
+    def penalty(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            y = keras.ops.sum(keras.ops.conv(x, kernel, padding="same") ** 2)
+        return tape.gradient(y, x)
+
+    images = keras.KerasTensor((1, 5, 6, 2))
+    assert engine.count_operations(penalty, images) == 2 * 2 * (5 * 6 * 4 * 9 * 2)

@@ -12,6 +12,7 @@ from compare_gan.engine.jax.distribution import (
     use_devices,
 )
 from compare_gan.engine.jax.loop import Loop
+from compare_gan.engine.jax.operations import count_operations
 from compare_gan.engine.jax.peak import peak_bytes
 from compare_gan.engine.jax.update import update
 
@@ -20,6 +21,7 @@ __all__ = [
     "Loop",
     "activation_bytes",
     "agree_on",
+    "count_operations",
     "is_chief",
     "make_strategy",
     "on_host",

@@ -14,6 +14,7 @@ from compare_gan.backend.compiled import jax_value
 from compare_gan.backend.scopes import Scope
 from compare_gan.engine.interface import MakeBatches, Step, Strategy
 from compare_gan.engine.jax.distribution import Devices, agree_on, is_chief, make_strategy
+from compare_gan.engine.stages import Stages
 
 Batch = dict[str, np.ndarray]
 
@@ -43,6 +44,7 @@ class Loop:
       is_chief: Whether this process writes files; True unless it is one of several.
       iterator: The iterator over batches; None until the first step runs. Can be replaced, for
         example by a benchmark.
+      stages: Record of how long the start took: `data`, `trace` and `compile`.
     """
 
     def __init__(
@@ -66,7 +68,9 @@ class Loop:
         # The arrays on the devices after the last call, and the values that variables got of them.
         self._arrays: list[jax.Array] = []
         self._published: list[Any] = []
-        self._function: Callable[..., Any] | None = None
+        self._function: Any = None
+        self.stages = Stages()
+        self._is_compiled = False
         self._capacity = 0
 
     def run(self, num_steps: int) -> dict[str, np.ndarray]:
@@ -81,7 +85,8 @@ class Loop:
         if self.iterator is None:
             processes = self.strategy.processes
             part = processes.index(jax.process_index())
-            self.iterator = iter(self._make_batches(len(processes), [part]))
+            with self.stages.stage("data", "Preparing the batches"):
+                self.iterator = iter(self._make_batches(len(processes), [part]))
         try:
             with self._context():
                 history = self._run(self.iterator, num_steps)
@@ -143,9 +148,9 @@ class Loop:
                     histories[-ahead][1].block_until_ready()
                 if self._capacity == 1 and not bool(finite):
                     break
-                values, finite, history, done = self._function(
-                    values, finite, batches, self._put(np.array(count, np.int32), None)
-                )
+                arguments = (values, finite, batches, self._put(np.array(count, np.int32), None))
+                run = self._function if self._is_compiled else self._first_call
+                values, finite, history, done = run(*arguments)
                 histories.append((history, done))
                 chunk, left = [], left - count
         finally:
@@ -155,6 +160,15 @@ class Loop:
             self.iterator = None  # It is ahead of the last step.
         return np.concatenate([np.asarray(history)[: int(done)] for history, done in histories])
 
+    def _first_call(self, *arguments: Any) -> Any:
+        """Calls the compiled function for the first time, which takes long, and shows that."""
+        with self.stages.stage("trace", "Tracing the training step"):
+            self._function.trace(*arguments)  # The call uses this trace.
+        with self.stages.stage("compile", "Compiling the training step"):
+            results = jax.block_until_ready(self._function(*arguments))
+        self._is_compiled = True
+        return results
+
     def _steps_per_chunk(self, batch: Batch) -> int:
         """The number of steps in one call of the compiled function, at most."""
         if self.strategy.mesh.devices.flat[0].platform == "cpu":
@@ -162,7 +176,7 @@ class Loop:
         size = sum(np.asarray(entry).nbytes for entry in batch.values())
         return max(1, min(_STEPS_PER_CHUNK, _BYTES_PER_CHUNK // max(size, 1)))
 
-    def _make_function(self) -> Callable[..., Any]:
+    def _make_function(self) -> Any:
         """The compiled loop over the steps of a chunk; it stops after a value that is not finite.
 
         From (values, whether all was finite before, batches, their number) to (values, whether all

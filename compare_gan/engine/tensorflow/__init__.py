@@ -13,6 +13,7 @@ from compare_gan.engine.tensorflow.distribution import (
     use_devices,
 )
 from compare_gan.engine.tensorflow.loop import Loop, make_train_loop
+from compare_gan.engine.tensorflow.operations import count_operations
 from compare_gan.engine.tensorflow.peak import peak_bytes
 from compare_gan.engine.tensorflow.update import update
 
@@ -20,6 +21,7 @@ __all__ = [
     "Loop",
     "activation_bytes",
     "agree_on",
+    "count_operations",
     "is_chief",
     "make_strategy",
     "make_train_loop",

@@ -9,6 +9,7 @@ import tensorflow as tf
 
 from compare_gan.backend import on_cpu
 from compare_gan.engine.interface import MakeBatches, Step
+from compare_gan.engine.stages import Stages
 from compare_gan.engine.tensorflow.distribution import is_chief, on_several_hosts
 
 
@@ -30,6 +31,7 @@ class Loop:
       iterator: The iterator over batches; None until the first step runs. Can
         be replaced, for example by a benchmark.
       function: The compiled loop, see `make_train_loop`.
+      stages: Record of how long the start took: `data`, `trace` and `compile`.
 
     Example:
       >>> import tensorflow as tf
@@ -56,7 +58,9 @@ class Loop:
         self.strategy = strategy or tf.distribute.get_strategy()
         self.is_chief = is_chief(self.strategy)
         self.iterator: Any = None
+        self.stages = Stages()
         self.function = make_train_loop(step, self.strategy, jit_compile)
+        self._is_compiled = False
         self._make_batches = make_batches
         self._context = context
         self._several = on_several_hosts(self.strategy)
@@ -70,10 +74,26 @@ class Loop:
           not finite: the last entry is then that step's.
         """
         if self.iterator is None:
-            self.iterator = distributed_iterator(self.strategy, self._make_batches)
+            with self.stages.stage("data", "Preparing the batches"):
+                self.iterator = distributed_iterator(self.strategy, self._make_batches)
         with self._context():
-            history = self.function(self.iterator, tf.constant(num_steps)).numpy()
+            if self._is_compiled or num_steps < 1:
+                history = self.function(self.iterator, tf.constant(num_steps)).numpy()
+            else:
+                history = self._first_run(num_steps)
         return dict(zip(self.step.names, history.T, strict=True))
+
+    def _first_run(self, num_steps: int) -> np.ndarray:
+        """As `run`, with the first step on its own: it takes long, and that is shown."""
+        with self.stages.stage("trace", "Tracing the training step"):
+            self.function.get_concrete_function(self.iterator, tf.constant(1))
+        with self.stages.stage("compile", "Compiling the training step"):
+            first = self.function(self.iterator, tf.constant(1)).numpy()
+        self._is_compiled = True
+        if num_steps == 1 or not np.isfinite(first).all():
+            return first
+        others = self.function(self.iterator, tf.constant(num_steps - 1)).numpy()
+        return np.concatenate([first, others])
 
     def any_worker(self, flag: bool) -> bool:
         """Whether the flag is set in any worker; all workers call this at the same step."""
@@ -126,7 +146,7 @@ def make_train_loop(
     step: Step,
     strategy: tf.distribute.Strategy,
     jit_compile: bool | None = None,
-) -> Callable[[Any, tf.Tensor], tf.Tensor]:
+) -> Any:
     """The compiled loop `(iterator, num_steps) -> [steps done, number of values]`.
 
     It ends early after a step with a value that is not finite, so that the last row shows which

@@ -1,9 +1,9 @@
 """From a path, a name or an array to a set of images."""
 
+import contextlib
 import logging
 import os
 import re
-import time
 import zipfile
 from collections.abc import Callable, Sequence
 from typing import Any
@@ -13,7 +13,7 @@ import numpy as np
 from compare_gan import registry
 from compare_gan.datasets import get_dataset
 from compare_gan.datasets.dataset import Dataset
-from compare_gan.engine.progress import ProgressLine
+from compare_gan.engine.progress import PATIENCE, ProgressLine, announced
 from compare_gan.errors import UserError, unknown_name, with_suggestion
 from compare_gan.evaluation.image_sets import image_files
 from compare_gan.evaluation.image_sets.npz import GivenStatistics, open_npz
@@ -25,7 +25,6 @@ _log = logging.getLogger(__name__)
 
 ON_ERROR = ("stop", "skip")
 _TFDS = "tfds:"
-_PATIENCE = 2.0  # Seconds before progress is shown.
 _PATH_LIKE = re.compile(r"[/\\]|\.(npz|zip)$")
 # As `compare_gan sample --num` calls them: <number>_<class>.png.
 _NUMBERED = re.compile(r"\d{6,}_(\d+)\.png")
@@ -78,7 +77,7 @@ def open_images(
         return _from_file(path, on_error, progress)
     if _PATH_LIKE.search(path) and not path.startswith(_TFDS):
         raise UserError(f"There is no file or folder '{path}'.")
-    return _from_dataset(path, choose_split)
+    return _from_dataset(path, choose_split, progress)
 
 
 def _from_file(path: str, on_error: str, progress: bool) -> ImageSet | GivenStatistics:
@@ -148,16 +147,12 @@ def _from_files(
 
 def _slowly(place: str, count: int) -> Callable[[int], None]:
     """A function that reports how many files have been read, if that takes a while."""
-    started = time.monotonic()
-    lines: list[ProgressLine] = []
+    line = ProgressLine(f"look at {place}:", 0, count, PATIENCE)
 
     def report(done: int) -> None:
-        if not lines and time.monotonic() - started > _PATIENCE and done < count:
-            lines.append(ProgressLine(f"look at {place}:", done, count))
-        for line in lines:
-            line.update(done, "files")
-            if done == count:
-                line.close()
+        line.update(done, "files")
+        if done == count:
+            line.close()
 
     return report
 
@@ -218,7 +213,9 @@ def _indexed(name: str, images: np.ndarray, labels: Any) -> ImageSet:
     )
 
 
-def _from_dataset(text: str, choose_split: Callable[[Dataset], str | None]) -> ImageSet:
+def _from_dataset(
+    text: str, choose_split: Callable[[Dataset], str | None], progress: bool
+) -> ImageSet:
     prefix = _TFDS if text.startswith(_TFDS) else ""
     name, _, own_split = text.removeprefix(prefix).partition(":")
     known = registry.names("dataset")
@@ -226,6 +223,7 @@ def _from_dataset(text: str, choose_split: Callable[[Dataset], str | None]) -> I
     if not prefix and name not in (*known, *aliases):
         sentence = f"'{text}' is not a file, a folder or a data set."
         raise UserError(with_suggestion(sentence, name, known, what="the data set "))
-    dataset = get_dataset(prefix + name)
+    with announced(f"Reading the data set '{name}'") if progress else contextlib.nullcontext():
+        dataset = get_dataset(prefix + name)
     split = own_split or choose_split(dataset) or dataset.eval_split
     return SplitImages.of(dataset, split, name=f"{prefix}{name}:{split}")
