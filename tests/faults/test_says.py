@@ -55,9 +55,11 @@ def _whole_run(tiny_run, tmp_path_factory):
 
 
 def test_evaluation_inside_train_shows_its_progress(whole_run):
-    """Fault: an evaluation inside train of many minutes. Command: train.
+    """Fault: an evaluation inside train of many minutes.
 
-    User sees: how many images are done, of which set, and the time left. Exit code: 0.
+    Command: train.
+    User sees: how many images are done, of which set, and the time left.
+    Exit code: 0.
     Lost: nothing.
     """
     _, err, _ = whole_run
@@ -66,10 +68,12 @@ def test_evaluation_inside_train_shows_its_progress(whole_run):
 
 
 def test_the_start_shows_what_it_does_and_how_long_it_took(whole_run):
-    """Fault: a start of minutes, most of it compiling. Command: train.
+    """Fault: a start of minutes, most of it compiling.
 
+    Command: train.
     User sees: that the step is traced and compiled, while it is, and then the split of the time.
-    Exit code: 0. Lost: nothing.
+    Exit code: 0.
+    Lost: nothing.
     """
     _, err, _ = whole_run
     assert re.search(r"Compiling the training step, \d+:\d\d so far", err), err
@@ -81,9 +85,12 @@ def test_the_start_shows_what_it_does_and_how_long_it_took(whole_run):
 
 
 def test_scores_are_in_tensorboard(whole_run):
-    """Fault: scores are only in files. Command: train, eval.
+    """Fault: scores are only in files.
 
-    User sees: a curve for each score in TensorBoard. Exit code: 0. Lost: nothing.
+    Command: train, eval.
+    User sees: a curve for each score in TensorBoard.
+    Exit code: 0.
+    Lost: nothing.
     """
     run, _, _ = whole_run
     events = EventAccumulator(str(run / "tensorboard" / "evaluation"), {"tensors": 0})
@@ -99,9 +106,12 @@ def test_scores_are_in_tensorboard(whole_run):
 
 
 def test_losses_that_are_always_zero_are_not_drawn(whole_run):
-    """Fault: losses.png has a flat penalty of zero. Command: train.
+    """Fault: losses.png has a flat penalty of zero.
 
-    User sees: only losses that the run has. Exit code: 0. Lost: nothing.
+    Command: train.
+    User sees: only losses that the run has.
+    Exit code: 0.
+    Lost: nothing.
     """
     _, _, drawn = whole_run
     assert {"discriminator", "generator"} <= set(drawn) and "penalty" not in drawn
@@ -110,9 +120,12 @@ def test_losses_that_are_always_zero_are_not_drawn(whole_run):
 
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_a_missing_extractor_ends_a_dry_run_as_it_ends_a_training(dry_run, tiny_run, tmp_path):
-    """Fault: the extractor's file is missing. Command: train --dry-run, train.
+    """Fault: the extractor's file is missing.
 
-    User sees: the same sentence in both. Exit code: 2. Lost: nothing.
+    Command: train --dry-run, train.
+    User sees: the same sentence in both.
+    Exit code: 2.
+    Lost: nothing.
     """
     lost = "/nowhere/network.keras"
     status, _, err = _main(
@@ -130,9 +143,12 @@ def test_a_missing_extractor_ends_a_dry_run_as_it_ends_a_training(dry_run, tiny_
 
 
 def test_a_dry_run_refuses_a_directory_that_train_refuses(tiny_run, tmp_path):
-    """Fault: --model_dir has a run of another architecture. Command: train --dry-run.
+    """Fault: --model_dir has a run of another architecture.
 
-    User sees: the sentence of train. Exit code: 2. Lost: nothing.
+    Command: train --dry-run.
+    User sees: the sentence of train.
+    Exit code: 2.
+    Lost: nothing.
     """
     (tmp_path / "config.gin").write_text("options.z_dim = 5\n")
     arguments = ["train", "--model_dir", tmp_path, *_bindings(*tiny_run)]
@@ -142,10 +158,12 @@ def test_a_dry_run_refuses_a_directory_that_train_refuses(tiny_run, tmp_path):
 
 
 def test_a_dry_run_describes_classes_extractor_disk_and_time(tiny_run, tmp_path):
-    """Fault: a dry run that leaves out what decides about a run. Command: train --dry-run.
+    """Fault: a dry run that leaves out what decides about a run.
 
+    Command: train --dry-run.
     User sees: images of each class, the extractor that auto means, disk space and time.
-    Exit code: 0. Lost: nothing.
+    Exit code: 0.
+    Lost: nothing.
     """
     status, out, err = _main(
         "train",
@@ -169,9 +187,12 @@ def test_a_dry_run_describes_classes_extractor_disk_and_time(tiny_run, tmp_path)
 
 
 def test_a_dry_run_counts_the_devices_on_jax():
-    """Fault: a batch that the devices cannot share, under JAX. Command: train --dry-run.
+    """Fault: a batch that the devices cannot share, under JAX.
 
-    User sees: the sentence of train. Exit code: 2. Lost: nothing.
+    Command: train --dry-run.
+    User sees: the sentence of train.
+    Exit code: 2.
+    Lost: nothing.
     """
     pytest.importorskip("jax")
     environment = os.environ | {
@@ -203,9 +224,12 @@ evaluation.num_fake = -1
 
 @pytest.mark.parametrize("dry_run", [False, True])
 def test_all_mistakes_of_a_config_are_reported_at_once(dry_run, tmp_path):
-    """Fault: a config with eight mistakes of different kinds. Command: train, train --dry-run.
+    """Fault: a config with eight mistakes of different kinds.
 
-    User sees: eight sentences, each with its line. Exit code: 2. Lost: nothing.
+    Command: train, train --dry-run.
+    User sees: eight sentences, each with its line.
+    Exit code: 2.
+    Lost: nothing.
     """
     path = tmp_path / "config.gin"
     path.write_text(_MISTAKES)
@@ -218,9 +242,11 @@ def test_all_mistakes_of_a_config_are_reported_at_once(dry_run, tmp_path):
 
 
 def test_mistakes_in_files_and_bindings_are_reported_together(tmp_path):
-    """Fault: mistakes in an included file and in --gin_bindings. Command: train.
+    """Fault: mistakes in an included file and in --gin_bindings.
 
-    User sees: a sentence for each, with the file and line, or the option. Exit code: 2.
+    Command: train.
+    User sees: a sentence for each, with the file and line, or the option.
+    Exit code: 2.
     Lost: nothing.
     """
     (tmp_path / "common.gin").write_text("# A comment.\noptions.z_dimm = 4\n")
@@ -240,9 +266,12 @@ def test_mistakes_in_files_and_bindings_are_reported_together(tmp_path):
 
 
 def test_a_config_that_cannot_be_parsed_is_one_mistake(tmp_path):
-    """Fault: a line that is no binding; what follows cannot be judged. Command: train.
+    """Fault: a line that is no binding; what follows cannot be judged.
 
-    User sees: one sentence with the line. Exit code: 2. Lost: nothing.
+    Command: train.
+    User sees: one sentence with the line.
+    Exit code: 2.
+    Lost: nothing.
     """
     (tmp_path / "config.gin").write_text("options.z_dimm = 4\noptions.z_dim == 4\n")
     status, _, err = _main("train", "--dry-run", "--gin_config", tmp_path / "config.gin")
@@ -250,9 +279,11 @@ def test_a_config_that_cannot_be_parsed_is_one_mistake(tmp_path):
 
 
 def test_the_consequence_of_a_mistake_is_not_another_one(tmp_path):
-    """Fault: the name of a value that every run needs is misspelled. Command: train.
+    """Fault: the name of a value that every run needs is misspelled.
 
-    User sees: one sentence, about the misspelling; none about the missing value. Exit code: 2.
+    Command: train.
+    User sees: one sentence, about the misspelling; none about the missing value.
+    Exit code: 2.
     Lost: nothing.
     """
     text = _MISTAKES.splitlines()[0] + "\noptions.bach_size = 16\n"
@@ -264,9 +295,12 @@ def test_the_consequence_of_a_mistake_is_not_another_one(tmp_path):
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list"], ["train", "--help"]])
 def test_help_and_list_answer_at_once(arguments):
-    """Fault: an answer that needs no engine waits for one. Command: --help, list.
+    """Fault: an answer that needs no engine waits for one.
 
-    User sees: the answer within half a second. Exit code: 0. Lost: nothing.
+    Command: --help, list.
+    User sees: the answer within half a second.
+    Exit code: 0.
+    Lost: nothing.
     """
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
