@@ -145,7 +145,7 @@ def reference_statistics(
     def compute() -> dict[str, _Arrays]:
         name = images.name if progress else None
         batches = _reported(images.batches(batch_size), name, count)
-        return gather(list(wanted.values()), extractor, batches, count)
+        return gather(list(wanted.values()), extractor, batches, count, peers.devices)
 
     keys = {
         name: {
@@ -221,7 +221,8 @@ def _reported(batches: Iterator[ImageBatch], name: str | None, count: int) -> It
         return batches
 
     def size(batch: ImageBatch) -> int:
-        return 0 if batch.images is None else len(batch.images)
+        fields = (batch.images, batch.features, batch.logits, batch.labels)
+        return next((len(field) for field in fields if field is not None), 0)
 
     return tracked(batches, name, count, size)
 

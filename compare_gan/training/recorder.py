@@ -61,7 +61,10 @@ class Recorder(engine.Callback):
                 self._pictures.real()
 
     def on_call(self, step: int, history: dict[str, np.ndarray], seconds: float) -> None:
-        """Shows the progress."""
+        """Shows the progress; after the first call also how long the start took."""
+        if self._stages is not None:
+            _log.info("Start to first step: %s.", self._stages)
+            self._stages = None
         self._progress.update(step, self._speed(history, seconds), _means(history))
 
     def on_steps(self, step: int, history: dict[str, np.ndarray], seconds: float) -> None:
@@ -82,8 +85,6 @@ class Recorder(engine.Callback):
             self._run.write_operative_config()
             self._summaries.text("gin", config.operative_text())
             self._config_written = True
-            if self._stages is not None:
-                _log.info("Start to first step: %s.", self._stages)
 
     def _speed(self, history: dict[str, np.ndarray], seconds: float) -> float:
         count = len(next(iter(history.values())))
