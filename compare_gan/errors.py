@@ -191,7 +191,7 @@ class DivergenceError(RuntimeError):
 
 
 class LostProcessError(RuntimeError):
-    """Another process of a run has died, or answers no more; the message is one sentence.
+    """Another process of a run has died, or no longer responds; the message is one sentence.
 
     The command line prints the message without a traceback and exits with status 4.
     """

@@ -25,7 +25,9 @@ _END = 0  # In the pipe: the watch is over.
 
 
 class SecondSignal:
-    """Decides which signal is a second one: not a repetition, and not a terminal that goes.
+    """Decides which signal is a second one: Ctrl-C, or the first one again after a second.
+
+    Not a terminal that goes, nor a scheduler's SIGTERM after its warning by SIGUSR1.
 
     Example:
       >>> import signal
@@ -36,15 +38,17 @@ class SecondSignal:
     """
 
     def __init__(self) -> None:
-        self._first: float | None = None
+        self._first: tuple[int, float] | None = None
 
     def __call__(self, number: int) -> bool:
         """Whether this signal is to end everything at once."""
         now = time.monotonic()
         if self._first is None:
-            self._first = now
+            self._first = number, now
             return False
-        return number != signal.SIGHUP and now - self._first >= _SECONDS_OF_REPETITION
+        first, since = self._first
+        wanted = number in (first, signal.SIGINT) and number != signal.SIGHUP
+        return wanted and now - since >= _SECONDS_OF_REPETITION
 
 
 class Watch:
@@ -114,7 +118,11 @@ class Watch:
     def _hear(self, number: int) -> None:
         second = self._is_second(number)
         if second or self.at_once:
-            lost = self.lost()
+            _exit_soon(EXIT_STATUS)  # Even if looking for what is lost takes for ever.
+            try:
+                lost = self.lost()
+            except Exception:
+                lost = "steps after the last checkpoint are lost"
             end_at_once(f"Interrupted: {lost}." if lost else "Interrupted.")
         elif not self._heard_any:
             self._heard_any = True
@@ -217,14 +225,17 @@ def end_at_once(sentence: str, status: int = EXIT_STATUS) -> None:
       sentence: The last words.
       status: Exit status.
     """
-    # Even if standard error blocks, as a stopped terminal does.
-    timer = threading.Timer(1.0, os._exit, (status,))
-    timer.daemon = True
-    timer.start()
+    _exit_soon(status)  # Even if standard error blocks, as a stopped terminal does.
     _say(sentence)
     with contextlib.suppress(Exception):
         sys.stdout.flush()
     os._exit(status)
+
+
+def _exit_soon(status: int) -> None:
+    timer = threading.Timer(1.0, os._exit, (status,))
+    timer.daemon = True
+    timer.start()
 
 
 def _say(sentence: str) -> None:

@@ -35,7 +35,7 @@ _BEGIN, _ALIVE, _BYE = b"begin\n", b"alive\n", b"bye\n"
 _COLLECTIVE_ERRORS = ("AbortedError", "CancelledError", "DeadlineExceededError", "UnavailableError")
 
 
-class Peers:
+class Connections:
     """The connections of this process: of the first one to all others, of another one to the first.
 
     A thread sends and expects signs of life. If a process is lost, a command (see
@@ -49,9 +49,10 @@ class Peers:
     Attributes:
       active: The connections of this process; None if it is alone.
       lost: A sentence about the process that was lost; empty as long as there is none.
+      end_agreed: Whether all processes have agreed to end after a signal.
     """
 
-    active: "Peers | None" = None
+    active: "Connections | None" = None
 
     def __init__(
         self,
@@ -60,6 +61,7 @@ class Peers:
         ends_with_first: bool = False,
     ):
         self.lost = ""
+        self.end_agreed = False
         self._names = names
         self._links = links
         self._ends_with_first = ends_with_first
@@ -79,8 +81,8 @@ class Peers:
             if orderly:
                 _send(link, _BYE)
             link.close()
-        if Peers.active is self:
-            Peers.active = None
+        if Connections.active is self:
+            Connections.active = None
 
     def _watch(self) -> None:
         heard = dict.fromkeys(self._links, time.monotonic())
@@ -113,8 +115,8 @@ class Peers:
         if self._ended.is_set():
             return
         self.lost = (
-            f"{self._names[number]} {event}, so this process of the run ends too; start all of "
-            "them again to go on from the last checkpoint"
+            f"{self._names[number]} {event}, so this process ends too; restart all processes to "
+            "continue from the last checkpoint"
         )
         if interruption.Watch.active is None:
             _log.error("%s.", self.lost)
@@ -124,7 +126,7 @@ class Peers:
 
 
 def meet(address: str, index: int, names: Sequence[str], ends_with_first: bool = False) -> None:
-    """Waits until all processes of this run are there; `Peers.active` then watches them.
+    """Waits until all processes of this run are there; `Connections.active` then watches them.
 
     Does nothing for one process, or if they have met already.
 
@@ -141,10 +143,10 @@ def meet(address: str, index: int, names: Sequence[str], ends_with_first: bool =
     Example:
       >>> from compare_gan import peers
       >>> peers.meet("localhost:1234", 0, ["worker 0"])
-      >>> peers.Peers.active is None
+      >>> peers.Connections.active is None
       True
     """
-    if len(names) == 1 or Peers.active is not None:
+    if len(names) == 1 or Connections.active is not None:
         return
     _log.info("Waiting for the other processes of this run (at most five minutes).")
     host, _, port = address.rpartition(":")
@@ -154,7 +156,7 @@ def meet(address: str, index: int, names: Sequence[str], ends_with_first: bool =
         links = _await_others(int(port), names)
     for link in links.values():
         link.settimeout(_BEAT_SECONDS)
-    Peers.active = Peers(names, links, ends_with_first)
+    Connections.active = Connections(names, links, ends_with_first)
 
 
 def explain(error: Exception) -> str:
@@ -168,34 +170,36 @@ def explain(error: Exception) -> str:
       >>> peers.explain(ValueError())
       ''
     """
-    peers = Peers.active
-    if peers is None:
+    connections = Connections.active
+    if connections is None:
         return ""
     deadline = time.monotonic() + 3.0  # The error may have come before the news.
-    while not peers.lost and time.monotonic() < deadline:
+    while not connections.lost and time.monotonic() < deadline:
         time.sleep(0.05)
-    if not peers.lost and type(error).__name__ in _COLLECTIVE_ERRORS:
-        return "Another process of this run does not answer, so this one ends too."
-    return f"{peers.lost}." if peers.lost else ""
+    if not connections.lost and type(error).__name__ in _COLLECTIVE_ERRORS:
+        return "Another process of this run does not respond, so this one ends too."
+    return f"{connections.lost}." if connections.lost else ""
 
 
 def leave(status: int) -> None:
     """Parts from the other processes at the end of a command.
 
     Args:
-      status: Exit status. The others go on after 0, and after a signal, which all have heard of.
+      status: Exit status. The others go on after 0, and after a signal that all have agreed on.
 
     Example:
       >>> from compare_gan import peers
       >>> peers.leave(0)
     """
-    peers = Peers.active
-    if peers is None:
+    connections = Connections.active
+    if connections is None:
         return
-    peers.close(orderly=status in (0, interruption.EXIT_STATUS))
-    if peers.lost:
+    agreed = status == interruption.EXIT_STATUS and connections.end_agreed
+    orderly = status == 0 or agreed
+    connections.close(orderly)
+    if connections.lost:
         os._exit(status)  # Engines wait for the others at their end.
-    if status not in (0, interruption.EXIT_STATUS):
+    if not orderly:
         timer = threading.Timer(2 * _GRACE_SECONDS, os._exit, (status,))
         timer.daemon = True
         timer.start()
@@ -206,7 +210,7 @@ def _await_others(port: int, names: Sequence[str]) -> dict[int, socket.socket]:
     links: dict[int, socket.socket] = {}
     deadline = time.monotonic() + _WAITING_SECONDS
     try:
-        server = socket.create_server(("", port), backlog=len(names))
+        server = _listening(port, backlog=len(names))
     except OSError as error:
         raise UserError(
             f"Port {port} of the first process of this run cannot be used: {error.strerror}."
@@ -226,12 +230,22 @@ def _await_others(port: int, names: Sequence[str]) -> dict[int, socket.socket]:
                 for link in links.values():
                     link.close()
                 raise LostProcessError(
-                    f"{', '.join(missing)} of this run did not come within "
+                    f"{', '.join(missing)} of this run did not connect within "
                     f"{_WAITING_SECONDS:.0f} s, so this process ends."
                 )
     for link in links.values():
         _send(link, _BEGIN)
     return links
+
+
+def _listening(port: int, backlog: int) -> socket.socket:
+    """A server at this port for IPv6 and IPv4, as engines have them, where there is IPv6."""
+    if socket.has_dualstack_ipv6():
+        with contextlib.suppress(OSError):  # IPv6 is switched off, or the port is in use.
+            return socket.create_server(
+                ("", port), family=socket.AF_INET6, backlog=backlog, dualstack_ipv6=True
+            )
+    return socket.create_server(("", port), backlog=backlog)
 
 
 def _greeted(link: socket.socket, names: Sequence[str]) -> int | None:

@@ -3,6 +3,7 @@
 import re
 import sys
 
+_APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
 _GIN = "\n  In call to configurable "  # Begins the lines that gin adds to every error.
 _NODE = re.compile(r"\{\{.*?\}\}\s?")  # TensorFlow's names of the operation that failed.
 
@@ -49,9 +50,11 @@ def sentence_of(error: BaseException) -> str:
       >>> from compare_gan.terminal import sentence_of
       >>> print(sentence_of(ValueError("There is no 'a\nb'.\n  In call to configurable 'fid'")))
       There is no 'a\nb'.
+      >>> print(sentence_of(ValueError("It can't be read.\nIt isn't text.")))
+      It can't be read.
     """
     text = _NODE.sub("", str(error)).strip().split(_GIN)[0]
     first, *rest = text.split("\n")
-    while rest and first.count("'") % 2:
+    while rest and _APOSTROPHE.sub("", first).count("'") % 2:
         first = f"{first}\n{rest.pop(0)}"
     return printable(first, keep="")

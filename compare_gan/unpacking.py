@@ -31,8 +31,8 @@ DAMAGED = (
 )
 
 # Bytes that may be unpacked from any file, and by how much more than its size a large file may
-# hold: images, even drawings, hold less than 20 times their size.
-_ALWAYS, _RATIO = 2**28, 100
+# hold: binary sprites and masks hold over 100 times their size, a bomb nearly 1032 times.
+_ALWAYS, _RATIO = 2**28, 300
 _OPENERS: dict[bytes, Callable[[str], IO[bytes]]] = {
     b"\x1f\x8b": gzip.open,  # type: ignore[dict-item]
     b"BZh": bz2.open,

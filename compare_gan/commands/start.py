@@ -1,6 +1,9 @@
 """Start-up of every command that computes."""
 
 import contextlib
+import warnings
+
+from PIL import Image
 
 from compare_gan.startup import prepare_engine
 
@@ -13,6 +16,8 @@ def start_engine(devices: int | None = None) -> None:
     Args:
       devices: See `engine.use_devices`; None = as the engine finds them.
     """
+    # `datasets.image_headers.open_image` refuses what Pillow only warns of.
+    warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     engine = prepare_engine()
     if engine != "tensorflow":
         _hide_tensorflow_from_keras()

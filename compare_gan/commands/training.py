@@ -48,7 +48,7 @@ _MODES = ("train", "eval_after_train", "continuous_eval")
 @click.option(
     "--allow_config_change",
     is_flag=True,
-    help="Go on with a run although its architecture, data, seed, … were others.",
+    help="Continue a run even if its architecture, data, seed, … have changed.",
 )
 def train(
     model_dir: str | None,
@@ -67,7 +67,7 @@ def train(
     """Train from a gin config, then evaluate.
 
     A run that is started again with the same --model_dir resumes from its newest checkpoint.
-    Learning rates, batch size, steps and periods may be others then.
+    Learning rates, batch size, steps and periods may then differ.
     `compare_gan configs` lists the configs that --gin_config takes by name.
     """
     started = time.monotonic()
@@ -172,4 +172,4 @@ def evaluate(
     plan = modes.EvaluationPlan(
         averaging_runs=num_eval_averaging_runs, score_filename=score_filename
     )
-    modes.evaluate(experiment, run, path, plan)
+    modes.evaluate(experiment, run, path, plan, allow_imports)

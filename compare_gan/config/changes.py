@@ -21,6 +21,7 @@ _FREE = (
     "options.batch_size",
     "options.training_steps",
     "dataset.data_dir",
+    "replace_labels.file_pattern",
     "dataset.inferred_labels",
 )
 _FREE_NAMES = ("g_lr", "d_lr", "learning_rate")

@@ -48,8 +48,8 @@ def importer_of_run(allowed: Sequence[str]) -> Callable[[str, Callable[[], None]
         package = module.split(".")[0]
         if package == _GIN:
             raise UserError(
-                f"With '{module}' a config can call any function, which that of a run directory "
-                f"may not: only --allow_imports {_GIN} permits it."
+                f"'{module}' lets a config call any function: the config of a run directory may "
+                f"use it only with --allow_imports {_GIN}."
             )
         try:
             with _without_working_directory():

@@ -1,7 +1,6 @@
 """Opening image files with Pillow, within limits that protect from hostile ones."""
 
 import contextlib
-import warnings
 from collections.abc import Iterator
 from typing import IO
 
@@ -10,9 +9,6 @@ from PIL import Image
 # Pillow knows many more, of which some start other programs (EPS) or are hardly tested. It goes by
 # a file's content, whatever its name.
 _FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF", "PPM")
-
-# `open_image` refuses what Pillow only warns of.
-warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
 
 
 class ImageError(OSError):

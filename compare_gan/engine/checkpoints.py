@@ -255,7 +255,7 @@ class Checkpoints:
             variable.assign(values.pop(name))
         if missing and self._on_missing is not None:
             _log.warning(
-                "Checkpoint '%s' lacks %d variables, which begin anew: %s.",
+                "Checkpoint '%s' lacks %d variables, which start from their initial values: %s.",
                 path,
                 len(missing),
                 ", ".join(missing[:3]) + (", …" if len(missing) > 3 else ""),

@@ -8,6 +8,7 @@ from typing import NoReturn
 
 import numpy as np
 
+from compare_gan import peers
 from compare_gan.engine.call_length import CallLength, Courses
 from compare_gan.engine.checkpoints import Checkpoints
 from compare_gan.engine.divergence import Divergence, Rollback
@@ -165,6 +166,7 @@ def fit(
     active = callbacks if loop.is_chief else []
     before = checkpoints.step
     checkpoints.resume()
+    _check_same_step(loop, checkpoints)
     step = checkpoints.step
     if step != before:
         loop.iterator = None  # Its batches are those of another step.
@@ -210,8 +212,27 @@ def fit(
                 found = _save(loop, checkpoints)
             if found:
                 step = _roll_back(loop, checkpoints, active, rollback, step, found, unit)
+        with _together(loop):
+            checkpoints.wait()
+        ended = loop.any_worker(ended or signals.received)
+    if ended and peers.Connections.active is not None:
+        peers.Connections.active.end_agreed = True
     if ended or signals.received:
         raise KeyboardInterrupt(f"stopped at {unit} {step}, checkpoint saved")
+
+
+def _check_same_step(loop: LoopLike, checkpoints: Checkpoints) -> None:
+    """Raises an error in all workers unless all have restored the same step.
+
+    A file system of the network may show the newest checkpoint later to some of them.
+    """
+    of_chief = loop.of_chief(checkpoints.step)
+    with _together(loop):
+        if min(checkpoints.step, 2**24) != min(of_chief, 2**24):
+            raise UserError(
+                f"The first process has restored step {of_chief}, this one step "
+                f"{checkpoints.step}: --model_dir must be on a disk that all processes share."
+            )
 
 
 def _lost(checkpoints: Checkpoints, unit: str) -> str:
@@ -301,6 +322,7 @@ def _roll_back(
         checkpoints.wait()  # The chief may be writing the checkpoint that all will read.
     with _together(loop):
         restored = checkpoints.restore_newest()
+    _check_same_step(loop, checkpoints)
     if restored is None:
         _raise_divergence(active, step, found, unit)
     rollback.remaining -= 1

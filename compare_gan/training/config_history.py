@@ -127,6 +127,18 @@ class ConfigHistory:
             damaged.set_aside(self._newest, reason, "it is written anew")
         files.write_text(self._newest, config_text)
 
+    def complete(self, config_text: str) -> None:
+        """Writes a damaged or lost `config.gin` anew, from `configs/` if it is there.
+
+        Args:
+          config_text: All bindings of a config, for a run that has no other.
+        """
+        known = [config for config in self._configs() if is_config(config.text)]
+        if known:
+            self.record(known[-1].text, known[-1].step)
+        else:
+            self.record(config_text, step=0)
+
     def name_of(self, step: int) -> str:
         """The file, relative to the directory, with the config that a checkpoint comes from.
 

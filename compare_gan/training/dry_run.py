@@ -50,7 +50,7 @@ def describe(
     """
     if run is not None:
         run.refuse_unsuitable(experiment.config_text, allow_config_change)
-    strategy = make_strategy(experiment.run_config)
+    strategy = make_strategy(experiment.run_config, alone=True)  # Waits for no other host.
     check_before_training(experiment, run, strategy, evaluated)
     if run is not None:
         run.refuse_other_data(experiment.dataset, allow_config_change)

@@ -3,8 +3,9 @@
 import contextlib
 import dataclasses
 import logging
+import os
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 from compare_gan import engine
 from compare_gan.config import bindings_kept, parse
@@ -82,7 +83,11 @@ def run(
 
 
 def evaluate(
-    experiment: Experiment, run_dir: RunDir, path: str | None, plan: EvaluationPlan
+    experiment: Experiment,
+    run_dir: RunDir,
+    path: str | None,
+    plan: EvaluationPlan,
+    allow_imports: Sequence[str] = (),
 ) -> None:
     """Scores one checkpoint on all devices of this process, or of the processes of a cluster.
 
@@ -91,9 +96,12 @@ def evaluate(
       run_dir: The directory of the run.
       path: The checkpoint; None is the newest readable one.
       plan: Number of evaluations of each, and the name of the table.
+      allow_imports: See `RunDir.load`.
     """
-    strategy = evaluation_strategy(experiment.run_config)
-    evaluate_checkpoints(experiment, run_dir, [path], plan, peers=engine.peers(strategy))
+    peers = engine.peers(evaluation_strategy(experiment.run_config))
+    evaluate_checkpoints(
+        experiment, run_dir, [path], plan, peers=peers, allow_imports=allow_imports
+    )
 
 
 def evaluate_checkpoints(
@@ -103,6 +111,7 @@ def evaluate_checkpoints(
     plan: EvaluationPlan,
     skip_damaged: bool = False,
     peers: engine.Peers = engine.ALONE,
+    allow_imports: Sequence[str] | None = None,
 ) -> list[str | None]:
     """Scores checkpoints one by one; adds rows to scores.csv and results.jsonl.
 
@@ -116,6 +125,7 @@ def evaluate_checkpoints(
       skip_damaged: Whether to skip, with a warning, checkpoints that cannot be read or that the
         training removes meanwhile.
       peers: The devices that share the work.
+      allow_imports: See `RunDir.load`; None = the configs of the run may import anything.
 
     Returns:
       The paths of the scored checkpoints; none in other processes than the first.
@@ -129,7 +139,7 @@ def evaluate_checkpoints(
         known = [] if peers.index else results.read()
         try:
             with experiment.bindings.active():
-                row = _measure(experiment, run_dir, path, plan, peers)
+                row = _measure(experiment, run_dir, path, plan, peers, allow_imports)
         except UserError as error:
             removed = path is not None and path not in run_dir.list_checkpoints()
             if not skip_damaged or not (removed or isinstance(error, DamagedCheckpointError)):
@@ -173,7 +183,11 @@ def _agreed(
         path = None if peers.index else listed_paths[i]
         # A file system of the network may show the newest one later.
         step = peers.agree_on(-1 if path is None else step_of(path))
-        yield path if peers.index == 0 or step < 0 else run_dir.find_checkpoint(step)
+        yield (
+            path
+            if peers.index == 0 or step < 0
+            else os.path.join(run_dir.checkpoints, f"step-{step}")
+        )
 
 
 def _measure(
@@ -182,6 +196,7 @@ def _measure(
     path: str | None,
     plan: EvaluationPlan,
     peers: engine.Peers,
+    allow_imports: Sequence[str] | None,
 ) -> ResultRow | None:
     """The scores of a checkpoint; None in other processes than the first.
 
@@ -191,11 +206,14 @@ def _measure(
     damage: UserError | None = None
     with ending_together(peers):
         try:
-            model = _restored(experiment, run_dir, path)
+            model = _restored(experiment, run_dir, path, allow_imports)
         except UserError as error:
             damage = error
-    if peers.any(damage is not None):
-        raise damage or DamagedCheckpointError(str(path), "another process cannot read it")
+    step = peers.agree_on(-1 if damage is not None else model.step)
+    if peers.any(damage is not None or model.step != step):
+        raise damage or DamagedCheckpointError(
+            path or run_dir.checkpoints, "another process cannot read it, or finds a newer one"
+        )
     arguments = (model.sampler, experiment.dataset, experiment.evaluation)
     discriminator = model.state.gan.discriminator
     if peers.index:
@@ -224,13 +242,18 @@ def _measure(
     )
 
 
-def _restored(experiment: Experiment, run_dir: RunDir, path: str | None) -> RestoredModel:
+def _restored(
+    experiment: Experiment,
+    run_dir: RunDir,
+    path: str | None,
+    allow_imports: Sequence[str] | None,
+) -> RestoredModel:
     """The model of a checkpoint, from the config that it comes from if the run had several."""
     options, config = experiment.model_options, run_dir.config_of(path)
     if config == run_dir.config:
         return run_dir.restore(options, path)
     with bindings_kept():
-        parse([config], allow_imports=())  # Modules that have been imported may be named.
+        parse([config], allow_imports=allow_imports)
         return run_dir.restore(dataclasses.replace(options, options=Options.from_gin()), path)
 
 
@@ -317,7 +340,7 @@ def _selected(
     selected = [path for path in paths if plan.selects(step_of(path), last)]
     if not selected and not quiet:
         _log.warning(
-            "Nothing is scored: of the checkpoints in '%s' (%s) none is at a multiple of "
+            "No checkpoint is scored: none of those in '%s' (%s) is at a multiple of "
             "--eval_every_steps, %d, or at options.training_steps, %d; `compare_gan eval` scores "
             "any of them.",
             run_dir,

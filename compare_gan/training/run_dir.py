@@ -10,7 +10,7 @@ training_labels.json   description of the inferred labels of the run, see labels
 samples/, samples.png  grids with fixed latents; real.png
 metrics/               pictures of metrics, if evaluation.pictures asks for them
 monitors.jsonl         a line for each sample grid: values of monitors, and early warnings
-log.jsonl              a line for each call of the compiled loop: step and values by name
+log.jsonl              a line per run_config.iterations_per_loop steps: step, values by name
 tensorboard/, losses.png       tensorboard/evaluation/ has the scores
 results.jsonl          scores with their provenance (see evaluation/results.py); scores.csv
 DIVERGED               present if training ended in a value that was not finite
@@ -167,7 +167,8 @@ class RunDir:
         if changes:
             raise UserError(
                 f"The run in '{self}' was trained with {other} ({'; '.join(map(str, changes))}): "
-                "choose another --model_dir, or add --allow_config_change to go on with the new."
+                "choose another --model_dir, or add --allow_config_change to continue with the new "
+                "one."
             )
 
     @property
@@ -247,7 +248,7 @@ class RunDir:
           config_text: All bindings of the config.
         """
         if self.configs.damage:
-            self.configs.record(config_text, step=0)
+            self.configs.complete(config_text)
         if self._written_description() is None:
             self._write_properties(dataset)
 

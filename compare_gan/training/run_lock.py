@@ -76,7 +76,7 @@ class RunLock:
             if self._depth and not self._is_mine():
                 raise UserError(
                     f"'{self._path}' was removed or replaced while this process was training "
-                    "there: it ends without saving, as another process may have begun."
+                    "there: it ends without saving, because another may have started."
                 )
 
     def _acquire(self) -> None:

@@ -12,7 +12,7 @@ import tensorflow as tf
 
 from compare_gan import engine
 from compare_gan.engine import checkpoint_writer
-from compare_gan.errors import DivergenceError
+from compare_gan.errors import DivergenceError, UserError
 
 
 class _Model:
@@ -267,3 +267,13 @@ def test_an_update_is_the_gradient_step():
     np.testing.assert_allclose(done.gradient_norm, np.sqrt(6**2 + 12**2 + 5**2), rtol=1e-6)
     np.testing.assert_allclose(weights[0], [1 - 0.6, 2 - 1.2], rtol=1e-6)
     np.testing.assert_allclose(weights[1], 2.5, rtol=1e-6)
+
+
+def test_processes_that_restored_different_steps_end(tmp_path, monkeypatch):
+    """A disk that is not shared, or shows a checkpoint late: weights of two steps would be mixed."""
+    model = _Model()
+    loop = engine.Loop(model, model.batches)
+    monkeypatch.setattr(loop, "of_chief", lambda value: value + 10)
+    with pytest.raises(UserError, match="The first process has restored step 10, this one step 0"):
+        engine.fit(loop, engine.Checkpoints(model, str(tmp_path)), last_step=20)
+    assert int(model.step) == 0

@@ -125,7 +125,7 @@ def test_a_training_that_lost_its_directory_writes_nothing_there(
 
     Command: rm runs/a/training.lock, rm -r runs/a or mv runs/a runs/b, during compare_gan train
     User sees: "'runs/a/training.lock' was removed or replaced while this process was training
-    there: it ends without saving, as another process may have begun."
+    there: it ends without saving, because another may have started."
     Exit code: 2
     Lost: the steps of the first training since its last checkpoint.
     """
@@ -318,7 +318,7 @@ def test_what_a_run_does_not_go_through_is_refused(finished, tiny_run, binding, 
 
     Command: compare_gan train, with the --model_dir of a run and another config
     User sees: "The run in 'runs/a' was trained with another config (options.z_dim: 4 → 5): choose
-    another --model_dir, or add --allow_config_change to go on with the new."
+    another --model_dir, or add --allow_config_change to continue with the new one."
     Exit code: 2
     Lost: nothing; nothing is written.
     """
@@ -433,7 +433,7 @@ def test_averages_and_optimizers_that_were_switched_on_begin_anew(tmp_path, tiny
     """Fault: the moving average and another optimizer are switched on in the middle of a run.
 
     Command: compare_gan train --allow_config_change
-    User sees: "Checkpoint '…' lacks 30 variables, which begin anew: ema/…"
+    User sees: "Checkpoint '…' lacks 30 variables, which start from their initial values: ema/…"
     Exit code: 0
     Lost: nothing: the average begins with the restored weights, not with random ones.
     """
@@ -451,7 +451,7 @@ def test_averages_and_optimizers_that_were_switched_on_begin_anew(tmp_path, tiny
     trainer.checkpoints.wait()
     config.parse([], tiny_run)
     resumed = Trainer(Experiment.from_gin(), RunDir(tmp_path), allow_config_change=True)
-    assert "which begin anew" in caplog.text
+    assert "which start from their initial values" in caplog.text
     state = resumed.state
     assert resumed.step == 5 and len(state.ema) == len(trainer.gan.generator_variables)
     for average, weight in zip(state.ema, trainer.gan.generator_variables, strict=True):
@@ -482,7 +482,7 @@ def test_too_few_training_steps_are_explained(path, command, monkeypatch):
 
     Command: compare_gan train --model_dir runs/a
     User sees: "Nothing is trained: the run in 'runs/a' has reached step 6 already, and
-    options.training_steps is 4; …" and "Nothing is scored: of the checkpoints … (0, 3, 6) none …"
+    options.training_steps is 4; …" and "No checkpoint is scored: none of those … (0, 3, 6) …"
     Exit code: 0
     Lost: nothing; the config is not recorded, as it has no effect.
     """
@@ -543,3 +543,22 @@ def test_every_config_is_kept_even_from_steps_that_were_repeated(tmp_path):
     texts = [each.read_text() for each in sorted((tmp_path / "configs").iterdir())]
     assert [text[-1] for text in texts] == ["1", "2", "4", "3"]  # 0, 100, 50-2, 50.
     assert configs.path == str(tmp_path / "config.gin")
+
+
+def test_a_damaged_config_of_a_run_with_several_is_written_anew_from_them(tmp_path):
+    """Fault: config.gin is empty, and a run that is finished and had several configs is started.
+
+    Command: compare_gan train
+    User sees: "'runs/a/config.gin' is damaged: it is empty. The bindings are taken from
+    'runs/a/configs/5.gin'."
+    Exit code: 0
+    Lost: nothing: each checkpoint keeps the config that it comes from.
+    """
+    configs = RunDir(tmp_path).configs
+    configs.record("options.z_dim = 1", step=0)
+    configs.record("options.z_dim = 2", step=5)
+    (tmp_path / "config.gin").write_text("")
+    configs.complete("options.z_dim = 3")
+    assert (tmp_path / "config.gin").read_text() == "options.z_dim = 2"
+    assert [configs.name_of(step) for step in (3, 9)] == ["configs/0.gin", "configs/5.gin"]
+    assert sorted(os.listdir(tmp_path / "configs")) == ["0.gin", "5.gin"]

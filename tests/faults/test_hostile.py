@@ -148,8 +148,8 @@ def test_a_run_that_calls_any_function(run, hostile):
     """Fault: the config of a run directory registers and calls a function such as os.system.
 
     Command: sample
-    User sees: With '__gin__.dynamic_registration' a config can call any function, which that of a
-        run directory may not: only --allow_imports __gin__ permits it.
+    User sees: '__gin__.dynamic_registration' lets a config call any function: the config of a run
+        directory may use it only with --allow_imports __gin__.
     Exit code: 2
     Lost: nothing; the function is not called
     """
@@ -159,7 +159,7 @@ def test_a_run_that_calls_any_function(run, hostile):
     )
     status, _, err = run("sample", "--model_dir", path)
     assert (status, os.path.exists("executed")) == (2, False)
-    assert _is_one_sentence(err) and "can call any function" in err
+    assert _is_one_sentence(err) and "lets a config call any function" in err
 
 
 def test_an_installed_module_of_a_run_finds_nothing_in_the_working_directory(

@@ -79,7 +79,7 @@ def test_a_dead_worker_ends_the_others(start, dead):
     """Fault: One worker of a run is killed, or its machine fails.
 
     Command: `compare_gan train`, on several hosts
-    User sees: Error: Worker 2 (10.0.0.3:1234) has died, so this process of the run ends too; …
+    User sees: Error: Worker 2 (10.0.0.3:1234) has died, so this process ends too; …
     Exit code: 4
     Lost: the steps since the last checkpoint
     """
@@ -91,8 +91,8 @@ def test_a_dead_worker_ends_the_others(start, dead):
         status, said, _ = _end(processes[i])
         # The first one knows who died; the others know that the first one has ended.
         assert status == 4 and said == [
-            f"Error: Worker {other} (host-{other}) has died, so this process of the run ends too; "
-            "start all of them again to go on from the last checkpoint."
+            f"Error: Worker {other} (host-{other}) has died, so this process ends too; restart all processes "
+            "to continue from the last checkpoint."
         ]
 
 
@@ -138,7 +138,10 @@ def test_a_worker_that_has_ended_in_order_is_no_loss(start):
 @pytest.mark.parametrize(
     ("index", "sentence"),
     (
-        (0, "Error: Worker 1 (host-1), Worker 2 (host-2) of this run did not come within 1 s, so "),
+        (
+            0,
+            "Error: Worker 1 (host-1), Worker 2 (host-2) of this run did not connect within 1 s, so ",
+        ),
         (1, "Error: Worker 0 (host-0) of this run, at localhost:"),
     ),
 )
@@ -146,7 +149,7 @@ def test_a_lone_worker_says_who_is_missing(start, index, sentence):
     """Fault: One of several workers is started, the others are not.
 
     Command: `TF_CONFIG=… compare_gan train`
-    User sees: Waiting for …; Error: Worker 1 (10.0.0.2:1234) of this run did not come within 300 s
+    User sees: Waiting for …; Error: Worker 1 (10.0.0.2:1234) of this run did not connect within 300 s
     Exit code: 4, after five minutes
     Lost: nothing
     """
@@ -265,7 +268,9 @@ def test_errors_of_a_lost_worker_are_explained(monkeypatch):
     lonely = tf.errors.UnavailableError(None, None, "Collective ops is aborted by: Socket closed")
     assert peers.explain(lonely) == ""
     monkeypatch.setattr(peers, "_BEAT_SECONDS", 0.1)
-    monkeypatch.setattr(peers.Peers, "active", peers.Peers(["0", "Worker 1"], {1: ours}))
+    monkeypatch.setattr(
+        peers.Connections, "active", peers.Connections(["0", "Worker 1"], {1: ours})
+    )
     theirs.close()
-    assert peers.explain(lonely).startswith("Worker 1 has died, so this process of the run ends")
-    peers.Peers.active.close(orderly=False)
+    assert peers.explain(lonely).startswith("Worker 1 has died, so this process ends")
+    peers.Connections.active.close(orderly=False)

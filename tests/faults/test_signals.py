@@ -12,7 +12,7 @@ import time
 import numpy as np
 import pytest
 
-from compare_gan import engine
+from compare_gan import engine, interruption
 from compare_gan.engine import call_length
 from compare_gan.training.recorder import Recorder
 
@@ -123,6 +123,52 @@ def test_a_second_signal_ends_at_once_and_says_what_is_lost(start_watched):
     assert time.monotonic() - started < 2
     lost = "Interrupted: steps after the last checkpoint, of step 3, are lost.\n"
     assert (process.returncode, err) == (130, lost)
+
+
+@pytest.mark.parametrize("lost", ("time.sleep(1000)", "1 / 0"), ids=("hangs", "fails"))
+def test_a_second_signal_ends_whatever_becomes_of_the_search_for_what_is_lost(start_watched, lost):
+    """Fault: A second Ctrl-C while the disk with the checkpoints does not respond, or is gone.
+
+    Command: `compare_gan train`
+    User sees: Interrupted: steps after the last checkpoint are lost (if the disk is gone).
+    Exit code: 130, within a second or two
+    Lost: the steps since the last checkpoint
+    """
+    text = f"""
+    import time
+    from compare_gan.interruption import delayed
+    def note(number, frame): pass
+    signal.signal(signal.SIGINT, note)
+    with delayed('saving', lambda: {lost}):
+        {_MINUTE}
+    """
+    process = start_watched(textwrap.dedent(text))
+    process.send_signal(signal.SIGINT)
+    assert process.stderr.readline() == "Received SIGINT: saving.\n"
+    time.sleep(1.1)
+    process.send_signal(signal.SIGINT)
+    started = time.monotonic()
+    _, err = process.communicate(timeout=60)
+    assert (process.returncode, time.monotonic() - started < 5) == (130, True)
+    if "sleep" not in lost:
+        assert err == "Interrupted: steps after the last checkpoint are lost.\n"
+
+
+def test_a_scheduler_that_insists_does_not_end_the_save(monkeypatch):
+    """Fault: Slurm warns with SIGUSR1, then sends SIGTERM at the time limit, while a run saves.
+
+    Command: `compare_gan train`
+    User sees: Received SIGUSR1: …
+    Exit code: 130
+    Lost: nothing
+    """
+    now = [0.0]
+    monkeypatch.setattr(interruption.time, "monotonic", lambda: now[0])
+    second = interruption.SecondSignal()
+    assert not second(signal.SIGUSR1)
+    now[0] = 120.0
+    assert not second(signal.SIGTERM)
+    assert second(signal.SIGUSR1) and second(signal.SIGINT)
 
 
 def test_a_run_goes_on_without_its_terminal_and_a_signal_saves_it(start, tmp_path, tiny_run):

@@ -450,7 +450,7 @@ _COMMANDS = (
         ["--model_dir", "FOLDER/old", "--gin_config", "CONFIG"],
         "The run in 'FOLDER/old' was trained with another config (options.architecture: "
         "'dcgan_arch' → 'resnet_cifar_arch'; options.z_dim: 4 → 8): choose another --model_dir, or "
-        "add --allow_config_change to go on with the new.",
+        "add --allow_config_change to continue with the new one.",
     ),
     (
         ["--model_dir", "FOLDER", "--gin_config", "CONFIG", "--gin_bindings", "options.zdim = 4"],

@@ -179,7 +179,7 @@ def test_an_error_of_a_monitor_does_not_end_the_training(tmp_path, noise, caplog
     monitors = Monitors(noise, state, str(tmp_path / "monitors.jsonl"))
     with caplog.at_level(logging.WARNING, logger="compare_gan"):
         assert monitors.observe(1, np.zeros((3, 5), np.uint8)) == []
-    assert "The early warnings end at step 1" in caplog.text
+    assert "Early warnings are disabled from step 1" in caplog.text
 
 
 def test_the_critic_judges_as_training_does_and_changes_nothing():

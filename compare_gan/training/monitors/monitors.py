@@ -107,7 +107,7 @@ class Monitors:
             return self._observe(step, images, last)
         except Exception as error:
             self._broken = True
-            _log.warning("The early warnings end at step %d: %s", step, error, exc_info=True)
+            _log.warning("Early warnings are disabled from step %d: %s", step, error, exc_info=True)
             return []
 
     def finish(self) -> None:
@@ -263,7 +263,11 @@ def read(path: str) -> list[dict[str, Any]]:
 def _parse(line: str, name: str) -> dict[str, Any]:
     row = damaged.parse_object(line, name)
     whole = all(isinstance(row[key], dict) for key in ("values", "since"))
-    if not (whole and isinstance(row["step"], int) and isinstance(row["warnings"], list)):
+    listed = isinstance(row["warnings"], list) and all(
+        isinstance(each, dict) and {"monitor", "seen", "since"} <= each.keys()
+        for each in row["warnings"]
+    )
+    if not (whole and listed and isinstance(row["step"], int)):
         raise ValueError(f"{name} is not a row of monitors")
     check_version(name, row, _VERSION)
     return row

@@ -62,7 +62,7 @@ def _collapse(values: Values, training: Training) -> str | None:
     share = values.get("variety", 1.0)
     if share >= 0.2:
         return None
-    return f"samples differ {share:.1%} as much from each other as real images do (collapse)"
+    return f"samples vary only {share:.1%} as much as real images do (collapse)"
 
 
 def _saturation(values: Values, training: Training) -> str | None:
@@ -94,7 +94,8 @@ def _exploding(network: str) -> Callable[[Values, Training], str | None]:
         norm = values.get(f"gradient_norm/{network}", 0.0)
         growth = values.get(f"gradient_growth/{network}", 1.0)
         if norm > 1e4 or growth > 1e3:
-            return f"the {network}'s gradient explodes (norm {norm:.1e}, {growth:.3g} x its least)"
+            grown = f"{growth:.3g} times its minimum"
+            return f"the {network}'s gradient explodes (norm {norm:.1e}, {grown})"
         return None
 
     return seen
@@ -104,14 +105,14 @@ def _wild(values: Values, training: Training) -> str | None:
     share = values.get("d_loss_share", 1.0)
     if share <= 20:
         return None
-    return f"the discriminator's loss is {share:.3g} x that of guessing (it is out of control)"
+    return f"the discriminator's loss is {share:.3g} times that of guessing (it is out of control)"
 
 
 def _limit(values: Values, training: Training) -> str | None:
     share = values.get("d_loss_share", 1.0)
     if share >= 0.01:
         return None
-    return f"the discriminator is at its limit: its loss is {share:.2%} of that of guessing"
+    return f"the discriminator is saturated: its loss is {share:.2%} of that of guessing"
 
 
 def _overfitting(values: Values, training: Training) -> str | None:
@@ -119,8 +120,8 @@ def _overfitting(values: Values, training: Training) -> str | None:
     if share <= 0.5 or errors <= 4:
         return None
     return (
-        f"the discriminator overfits: held-out images are {share:.0%} of the way from training "
-        "images to generated ones in its eyes (r_v)"
+        f"the discriminator overfits: its logits place held-out images {share:.0%} of the way from "
+        "training to generated images (r_v)"
     )
 
 
