@@ -2,6 +2,7 @@
 
 import itertools
 import os
+import tokenize
 from collections.abc import Sequence
 
 import gin
@@ -13,6 +14,8 @@ from compare_gan.config.messages import ConfigError, explain, explain_at
 from compare_gan.config.places import shown
 
 _ERRORS = (AttributeError, LookupError, SyntaxError, TypeError, ValueError)
+# Of files that cannot be read or are no gin files: they end within brackets, or include themselves.
+_UNREADABLE = (OSError, RecursionError, SyntaxError, UnicodeError, tokenize.TokenError)
 
 
 class _CannotGoOnError(Exception):
@@ -38,13 +41,13 @@ def parse_each(
     try:
         for path in paths:
             _parse_file(path, [*folders, ""], mistakes)
-    except (_CannotGoOnError, SyntaxError, OSError, UnicodeError):
+    except (_CannotGoOnError, *_UNREADABLE):
         return None
     for binding in gin_bindings:
         try:
             with gin_internals.importing_with(import_freely):
                 gin.parse_config(binding)
-        except SyntaxError:
+        except _UNREADABLE:
             return None
         except _ERRORS as error:
             mistakes.append(explain(error))

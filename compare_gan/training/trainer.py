@@ -200,7 +200,7 @@ class Trainer:
                 self.checkpoints.tidy()
             if self.step >= options.training_steps:
                 _log.warning(
-                    "Nothing is trained: the run in '%s' has reached step %d already, and "
+                    "No steps are trained: the run in '%s' has reached step %d already, and "
                     "options.training_steps is %d; a larger number continues it.",
                     self.run,
                     self.step,

@@ -270,7 +270,7 @@ def test_an_update_is_the_gradient_step():
 
 
 def test_processes_that_restored_different_steps_end(tmp_path, monkeypatch):
-    """A disk that is not shared, or shows a checkpoint late: weights of two steps would be mixed."""
+    """A disk that is not shared, or shows a checkpoint late: weights would be mixed."""
     model = _Model()
     loop = engine.Loop(model, model.batches)
     monkeypatch.setattr(loop, "of_chief", lambda value: value + 10)

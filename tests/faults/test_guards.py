@@ -474,14 +474,14 @@ def test_an_older_checkpoint_is_rebuilt_from_its_own_config(path, tiny_run):
     shutil.copytree(path / "checkpoints" / "step-6", path / "checkpoints" / "step-7")
     assert run.load(3).averaged and run.load(6).averaged and not run.load(7).averaged
     experiment = Experiment.from_gin()
-    assert modes._restored(experiment, run, run.find_checkpoint(3)).averaged
+    assert modes._restored(experiment, run, run.find_checkpoint(3), ()).averaged
 
 
 def test_too_few_training_steps_are_explained(path, command, monkeypatch):
     """Fault: options.training_steps is below the step that the run has reached.
 
     Command: compare_gan train --model_dir runs/a
-    User sees: "Nothing is trained: the run in 'runs/a' has reached step 6 already, and
+    User sees: "No steps are trained: the run in 'runs/a' has reached step 6 already, and
     options.training_steps is 4; …" and "No checkpoint is scored: none of those … (0, 3, 6) …"
     Exit code: 0
     Lost: nothing; the config is not recorded, as it has no effect.
@@ -491,11 +491,11 @@ def test_too_few_training_steps_are_explained(path, command, monkeypatch):
     bindings = ["options.training_steps = 4", "S3GAN.g_lr = 0.5"]
     status, said = command("train", "--model_dir", str(path), bindings=bindings)
     assert status == 0 and "has reached step 6 already, and options.training_steps is 4" in said
-    assert "(0, 3, 6) none is at a multiple of --eval_every_steps, 5000, or at" in said
+    assert "(0, 3, 6) is at a multiple of --eval_every_steps, 5000, or at" in said
     status, said = command(
         "train", "--model_dir", str(path), "--schedule", "continuous_eval", bindings=bindings
     )
-    assert status == 0 and "Nothing is scored" in said
+    assert status == 0 and "No checkpoint is scored" in said
     assert (path / "config.gin").read_bytes() == before
     assert RunDir(path).results().read() == []
 

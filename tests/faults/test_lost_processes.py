@@ -91,8 +91,8 @@ def test_a_dead_worker_ends_the_others(start, dead):
         status, said, _ = _end(processes[i])
         # The first one knows who died; the others know that the first one has ended.
         assert status == 4 and said == [
-            f"Error: Worker {other} (host-{other}) has died, so this process ends too; restart all processes "
-            "to continue from the last checkpoint."
+            f"Error: Worker {other} (host-{other}) has died, so this process ends too; restart all "
+            "processes to continue from the last checkpoint."
         ]
 
 
@@ -138,10 +138,7 @@ def test_a_worker_that_has_ended_in_order_is_no_loss(start):
 @pytest.mark.parametrize(
     ("index", "sentence"),
     (
-        (
-            0,
-            "Error: Worker 1 (host-1), Worker 2 (host-2) of this run did not connect within 1 s, so ",
-        ),
+        (0, "Error: Worker 1 (host-1), Worker 2 (host-2) of this run did not connect within 1 s"),
         (1, "Error: Worker 0 (host-0) of this run, at localhost:"),
     ),
 )
@@ -149,7 +146,8 @@ def test_a_lone_worker_says_who_is_missing(start, index, sentence):
     """Fault: One of several workers is started, the others are not.
 
     Command: `TF_CONFIG=… compare_gan train`
-    User sees: Waiting for …; Error: Worker 1 (10.0.0.2:1234) of this run did not connect within 300 s
+    User sees: Waiting for …; Error: Worker 1 (10.0.0.2:1234) of this run did not connect within
+    300 s
     Exit code: 4, after five minutes
     Lost: nothing
     """
