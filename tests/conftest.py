@@ -12,12 +12,20 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 import collections
 import gc
 import pathlib
+import signal
 import sys
+import threading
 import zlib
 
 import gin
 import numpy as np
 import pytest
+
+# Tests send these signals. `nohup` and shells without a terminal start processes that ignore them,
+# which commands respect, and which the processes of a test would inherit.
+if threading.current_thread() is threading.main_thread():
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)

@@ -190,7 +190,7 @@ def test_errors_in_a_writing_thread_end_in_a_sentence(run, model_dir, tmp_path, 
     status, _, err = run(*sample)
     assert status == 1 and err.startswith("Error: Is a directory: ") and err.count("\n") == 1
 
-    def fail(*args):
+    def fail(*args, **kwargs):
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr("compare_gan.plots.grids.save_png", fail)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from compare_gan import files, npz
+from compare_gan.errors import UserError
 
 _log = logging.getLogger(__name__)
 
@@ -68,5 +69,5 @@ def _write(path: str, text: str, arrays: Mapping[str, np.ndarray]) -> None:
     try:
         with files.atomic(path) as temporary, open(temporary, "wb") as file:
             np.savez(file, **entries)
-    except OSError as error:
+    except (OSError, UserError) as error:
         _log.warning("The statistics of the real images cannot be cached: %s", error)

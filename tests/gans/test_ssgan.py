@@ -105,9 +105,9 @@ def test_unsuitable_batch_sizes_are_refused(dummy, monkeypatch):
     gan.check_batch_size(8)
     with pytest.raises(UserError, match="of which 8 are originals: more than the batch size, 4"):
         gan.check_batch_size(4)
-    monkeypatch.setattr("compare_gan.gans.ssgan.num_replicas", lambda: 4)
+    monkeypatch.setattr("compare_gan.gans.ssgan.num_shares", lambda: 4)
     gan.check_batch_size(2)
-    monkeypatch.setattr("compare_gan.gans.ssgan.num_replicas", lambda: 3)
+    monkeypatch.setattr("compare_gan.gans.ssgan.num_shares", lambda: 3)
     with pytest.raises(UserError, match="is 32, but on 3 replicas it must be a multiple of 12"):
         gan.check_batch_size(8)
     dummy.make_gan(SSGAN, self_supervision="none").check_batch_size(1)

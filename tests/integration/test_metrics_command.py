@@ -9,6 +9,7 @@ from PIL import Image
 
 from compare_gan import main as command_line
 from compare_gan.datasets import as_arrays, get_dataset
+from compare_gan.engine import progress
 from compare_gan.evaluation.score_sets import score_sets
 
 _METRICS = "fid,inception_score"
@@ -41,15 +42,16 @@ def _folders(tmp_path_factory):
     return folders
 
 
-def test_two_folders_score_the_same_as_their_arrays(run, folders, tmp_path):
+def test_two_folders_score_the_same_as_their_arrays(run, folders, tmp_path, monkeypatch):
     real, fake = folders
+    monkeypatch.setattr(progress, "PATIENCE", 0.01)  # Else shorter work shows no progress.
     out, err = run(
         "metrics", "--real", real, "--fake", fake, "--metrics", _METRICS,
         "--extractor", "fashion_cnn", "--output", tmp_path / "new" / "scores.json",
     )  # fmt: skip
     values = json.loads(out)  # Standard output holds nothing but the JSON.
     assert json.loads((tmp_path / "new" / "scores.json").read_text()) == values
-    assert f"{fake} 150/150: images" in err
+    assert f"{fake} 150/150, 0:00 left" in err
     arrays = [
         np.stack([np.asarray(Image.open(path)) for path in sorted(folder.iterdir())])
         for folder in folders
