@@ -211,7 +211,8 @@ class Trainer:
                         self.experiment.dataset, self.experiment.config_text
                     )
                 return
-            self._provide_labels()  # Refuses other labels before anything is written.
+            with self.stages.stage("labels"):  # Refuses others before anything is written.
+                self._provide_labels()
             if self.is_chief:
                 self.run.write_description(
                     self.experiment.dataset, self.experiment.config_text, self.step
