@@ -25,7 +25,6 @@ from compare_gan.errors import UserError
 if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
     from compare_gan.engine.tensorflow import (
         Loop,
-        activation_bytes,
         agree_on,
         count_operations,
         is_chief,
@@ -40,7 +39,6 @@ if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
 elif keras.backend.backend() == "jax":
     from compare_gan.engine.jax import (
         Loop,
-        activation_bytes,
         agree_on,
         count_operations,
         is_chief,
@@ -73,7 +71,6 @@ __all__ = [
     "Step",
     "Strategy",
     "Update",
-    "activation_bytes",
     "agree_on",
     "announced",
     "as_float",

@@ -1,6 +1,5 @@
 """The engine of JAX: `jax.jit` over a mesh of all devices, with Keras variables as its state."""
 
-from compare_gan.engine.jax.activations import activation_bytes
 from compare_gan.engine.jax.distribution import (
     Devices,
     agree_on,
@@ -19,7 +18,6 @@ from compare_gan.engine.jax.update import update
 __all__ = [
     "Devices",
     "Loop",
-    "activation_bytes",
     "agree_on",
     "count_operations",
     "is_chief",

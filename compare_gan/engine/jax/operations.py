@@ -4,9 +4,9 @@ import math
 from collections.abc import Callable
 from typing import Any
 
-import jax
-import keras
 from jax.extend.core import Jaxpr, JaxprEqn, jaxprs_in_params
+
+from compare_gan.engine.jax.tracing import program_of
 
 
 def count_operations(function: Callable[..., Any], *inputs: Any) -> int:
@@ -25,13 +25,7 @@ def count_operations(function: Callable[..., Any], *inputs: Any) -> int:
       >>> engine.count_operations(lambda x: keras.ops.matmul(x, keras.ops.transpose(x)), matrix)
       1000000
     """
-
-    def stateless(*args: Any) -> Any:
-        with keras.StatelessScope():
-            return function(*args)
-
-    specs = keras.tree.map_structure(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), inputs)
-    return _operations_in(jax.make_jaxpr(stateless)(*specs).jaxpr)
+    return _operations_in(program_of(function, *inputs))
 
 
 def _operations_in(program: Jaxpr) -> int:

@@ -4,8 +4,9 @@ from collections.abc import Callable
 from typing import Any
 
 import jax
-import keras
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, jaxprs_in_params
+
+from compare_gan.engine.jax.tracing import program_of
 
 # Operations that XLA computes in the memory of an input, or together with the one before.
 _IN_PLACE = frozenset((
@@ -25,14 +26,16 @@ def peak_bytes(function: Callable[..., Any], *inputs: Any) -> int:
     Args:
       function: Function of tensors that returns tensors. Variables that it assigns do not change.
       inputs: Shapes and dtypes of its arguments: `keras.KerasTensor`, or dicts and lists of them.
+
+    Example:
+      >>> import keras
+      >>> from compare_gan import engine
+      >>> def function(x):
+      ...     return keras.ops.sum(keras.ops.matmul(keras.ops.matmul(x, x), x))
+      >>> engine.peak_bytes(function, keras.KerasTensor((100, 100))) // (4 * 100**2)
+      2
     """
-
-    def stateless(*args: Any) -> Any:
-        with keras.StatelessScope():
-            return function(*args)
-
-    specs = keras.tree.map_structure(lambda x: jax.ShapeDtypeStruct(x.shape, x.dtype), inputs)
-    return _peak(jax.make_jaxpr(stateless)(*specs).jaxpr)
+    return _peak(program_of(function, *inputs))
 
 
 def _peak(program: Jaxpr) -> int:

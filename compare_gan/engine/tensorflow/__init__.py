@@ -2,7 +2,6 @@
 
 import tensorflow as tf
 
-from compare_gan.engine.tensorflow.activations import activation_bytes
 from compare_gan.engine.tensorflow.distribution import (
     agree_on,
     is_chief,
@@ -19,7 +18,6 @@ from compare_gan.engine.tensorflow.update import update
 
 __all__ = [
     "Loop",
-    "activation_bytes",
     "agree_on",
     "count_operations",
     "is_chief",

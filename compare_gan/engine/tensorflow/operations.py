@@ -1,11 +1,12 @@
 """The arithmetic of a function, from the graph that TensorFlow traces."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
+
+from compare_gan.engine.tensorflow.tracing import graph_of, operations_that_run
 
 
 def count_operations(function: Callable[..., Any], *inputs: Any) -> int:
@@ -24,21 +25,8 @@ def count_operations(function: Callable[..., Any], *inputs: Any) -> int:
       >>> engine.count_operations(lambda x: keras.ops.matmul(x, keras.ops.transpose(x)), matrix)
       1000000
     """
-    specs = keras.tree.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), inputs)
-    graph = tf.function(function, autograph=False).get_concrete_function(*specs).graph
-    return sum(_operations_of(each) for each in _needed(graph.outputs))
-
-
-def _needed(outputs: Sequence[tf.Tensor]) -> Iterator[tf.Operation]:
-    """The operations that outputs need: a gradient with respect to unused inputs is not run."""
-    found: set[str] = set()
-    waiting = [output.op for output in outputs]
-    while waiting:
-        operation = waiting.pop()
-        if operation.name not in found:
-            found.add(operation.name)
-            waiting += [each.op for each in operation.inputs]
-            yield operation
+    graph = graph_of(function, *inputs)
+    return sum(_operations_of(each) for each in operations_that_run(graph))
 
 
 def _operations_of(operation: tf.Operation) -> int:

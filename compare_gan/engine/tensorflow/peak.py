@@ -3,9 +3,10 @@
 from collections.abc import Callable, Iterable
 from typing import Any
 
-import keras
 import numpy as np
 import tensorflow as tf
+
+from compare_gan.engine.tensorflow.tracing import graph_of, operations_that_run
 
 # Operations whose result is their input, in the same memory.
 _VIEWS = frozenset((
@@ -39,13 +40,11 @@ def peak_bytes(function: Callable[..., Any], *inputs: Any) -> int:
       >>> engine.peak_bytes(function, keras.KerasTensor((100, 100))) // (4 * 100**2)
       2
     """
-    specs = keras.tree.map_structure(lambda x: tf.TensorSpec(x.shape, x.dtype), inputs)
-    traced = tf.function(function, autograph=False)
-    return _peak(traced.get_concrete_function(*specs).graph)
+    return _peak(graph_of(function, *inputs))
 
 
 def _peak(graph: Any) -> int:
-    operations = _needed(graph)
+    operations = operations_that_run(graph)
     owners = _owners(operations)
     uses: dict[Any, int] = {}
     for operation in operations:
@@ -81,18 +80,6 @@ def _freed(owners: Iterable[Any], uses: dict[Any, int], sizes: dict[Any, int]) -
         if not uses[owner]:
             freed += sizes.pop(owner, 0)
     return freed
-
-
-def _needed(graph: Any) -> list[Any]:
-    """The operations that the outputs need, and those with an effect, in their order."""
-    waiting = [tensor.op for tensor in graph.outputs] + list(graph.control_outputs)
-    needed: set[Any] = set()
-    while waiting:
-        operation = waiting.pop()
-        if operation not in needed:
-            needed.add(operation)
-            waiting += [tensor.op for tensor in operation.inputs] + list(operation.control_inputs)
-    return [operation for operation in graph.get_operations() if operation in needed]
 
 
 def _owners(operations: list[Any]) -> dict[Any, Any]:

@@ -1,4 +1,4 @@
-"""The estimated memory of a function's intermediate results, on both engines."""
+"""Memory and operations of a function that is only traced, on both engines."""
 
 import importlib.util
 import os
@@ -18,22 +18,33 @@ _X = keras.KerasTensor((10, 20))
 _SIZE = 4 * 10 * 20
 
 
-def test_tensorflow_counts_each_float_result_of_the_graph():
-    def function(x):
-        return tf.exp(tf.sin(x)), tf.argmax(x, axis=0)
+def test_results_that_nobody_needs_any_more_are_freed():
+    square = keras.KerasTensor((20, 20))
+    size = 4 * 20 * 20
 
-    # The input, two results and their copies that the graph returns, or not: at most five.
-    assert 3 * _SIZE <= engine.activation_bytes(function, _X) <= 5 * _SIZE
+    def chain(x):
+        for _ in range(5):
+            x = tf.matmul(x, x)
+        return x
+
+    def all_kept(x):
+        results = [tf.matmul(x, x) for _ in range(5)]
+        return tf.concat(results, axis=0)
+
+    assert engine.peak_bytes(chain, square) == 2 * size
+    assert engine.peak_bytes(all_kept, square) == 10 * size + 4  # The axis, an int32.
+    # The sine is computed in new memory, the exponential in that of the sine.
+    assert engine.peak_bytes(lambda x: tf.exp(tf.sin(x)), square) == size
 
 
 def test_structures_of_inputs_keep_their_dtypes():
     half = {"x": keras.KerasTensor((10, 20), "float16"), "n": keras.KerasTensor((50,), "int32")}
-    function, inner = (lambda x: x + x), (lambda entries: entries["x"] + entries["x"])
-    assert 2 * engine.activation_bytes(inner, half) == engine.activation_bytes(function, _X)
+    function, inner = tf.sin, (lambda entries: tf.sin(entries["x"]))
+    assert 2 * engine.peak_bytes(inner, half) == engine.peak_bytes(function, _X) == _SIZE
 
 
-def test_jax_counts_about_the_same_and_compiles_nothing(monkeypatch):
-    """Exact numbers of inner programs are in `activations_on_jax.py`."""
+def test_jax_finds_about_the_same_and_compiles_nothing(monkeypatch):
+    """Exact numbers of inner programs are in `traced_on_jax.py`."""
     if importlib.util.find_spec("jax") is None:
         pytest.skip('jax is not installed: pip install -e ".[test-backends]"')
     environment = os.environ | {
@@ -45,14 +56,14 @@ def test_jax_counts_about_the_same_and_compiles_nothing(monkeypatch):
         "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
     }
     done = subprocess.run(
-        [sys.executable, str(_HERE / "activations_on_jax.py")],
+        [sys.executable, str(_HERE / "traced_on_jax.py")],
         env=environment,
         capture_output=True,
         text=True,
     )
     assert done.returncode == 0, done.stderr
     monkeypatch.syspath_prepend(str(_HERE))
-    import activations_on_jax as shared
+    import traced_on_jax as shared
 
     # Gradients take a few more operations on TensorFlow, leaky ReLUs on JAX, for example.
     expected = pytest.approx(shared.loss_bytes(shared.make_gan()), rel=0.25)
