@@ -37,7 +37,8 @@ def _whole_run(tiny_run, tmp_path_factory):
     run = tmp_path_factory.mktemp("says") / "run"
     drawn = {}
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("compare_gan.engine.progress.PATIENCE", 0.02)
+        # A ten-thousandth of a second, because the tiny evaluation may take hundredths only.
+        patch.setattr("compare_gan.engine.progress.PATIENCE", 1e-4)
         patch.setattr(
             "compare_gan.training.pictures.curves.plot_curves",
             lambda series, path, **_: drawn.update(series),
