@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import PIL.Image
 
 from compare_gan.errors import check_version
-from compare_gan.evaluation.provenance import NOT_RECORDED, Provenance, metric_of
+from compare_gan.evaluation.provenance import NONE, NOT_RECORDED, Provenance, metric_of
 from compare_gan.labels.files import upgrade_training_labels
 
 VERSION = 1  # Of a result row and of the output of `compare_gan metrics`; older ones have none.
@@ -68,6 +68,12 @@ class ResultRow:
         default_factory=dict, compare=False, repr=False
     )
 
+    def score_text(self, name: str) -> str:
+        """A score as tables show it: with `±` if it is a mean over several sets of samples."""
+        score = self.scores[name]
+        spread = f" ± {score.std:.4f}" if len(self.provenance.seeds) > 1 else ""
+        return f"{score.mean:.4f}{spread}"
+
     def to_json(self) -> str:
         """One line of results.jsonl, where the provenance is the entry `protocol`."""
         return json.dumps(
@@ -123,7 +129,8 @@ def provenance_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object
     """Differences of provenance between two rows: field -> (a's value, b's value).
 
     Scores may be compared if there are none. Options of metrics that only one row has make no
-    difference to the scores of the others.
+    difference to the scores of the others. Whether a generator is conditional is a property of the
+    generator, not of the measurement: an unconditional one may be compared with any other.
 
     Example:
       >>> import numpy as np
@@ -142,10 +149,33 @@ def provenance_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object
         for fields, each in zip((first, second), options, strict=True):
             kept = {option: value for option, value in each.items() if metric_of(option) in shared}
             fields["metric_options"] = kept
-    return {name: (first[name], second[name]) for name in first if first[name] != second[name]}
+    unconditional = NONE in (first["labels"], second["labels"])
+    return {
+        name: (first[name], second[name])
+        for name in first
+        if first[name] != second[name] and not (name == "labels" and unconditional)
+    }
 
 
-def format_scores(rows: Iterable[ResultRow]) -> str:
+def spread_note(rows: Iterable[ResultRow]) -> str | None:
+    """The meaning of `±` in tables of these rows; None if no score of theirs has one.
+
+    Example:
+      >>> from compare_gan.evaluation.results import spread_note
+      >>> spread_note([]) is None
+      True
+    """
+    counts = sorted({len(row.provenance.seeds) for row in rows if len(row.provenance.seeds) > 1})
+    if not counts:
+        return None
+    sets = " or ".join(map(str, counts))
+    return (
+        f"± is the standard deviation over {sets} sets of samples of the same network; it says "
+        "nothing about other trainings (seeds)."
+    )
+
+
+def format_scores(rows: Sequence[ResultRow]) -> str:
     """A few lines of text: how rows were measured, and each score as mean ± standard deviation."""
     lines = []
     for row in rows:
@@ -157,6 +187,7 @@ def format_scores(rows: Iterable[ResultRow]) -> str:
             + (f", after {row.rollbacks} rollbacks of the training" if row.rollbacks else "")
         )
         width = max((len(name) for name in row.scores), default=0)
-        for name, score in row.scores.items():
-            lines.append(f"  {name:<{width}}  {score.mean:.4f} ± {score.std:.4f}")
-    return "\n".join(lines)
+        for name in row.scores:
+            lines.append(f"  {name:<{width}}  {row.score_text(name)}")
+    note = spread_note(rows)
+    return "\n".join([*lines, note] if note else lines)
