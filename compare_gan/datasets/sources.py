@@ -68,6 +68,13 @@ class Source(abc.ABC):
     def labels(self, split: str) -> np.ndarray:
         """The labels: hard, int32 [n], -1 for no label, or soft, float32 [n, num_classes]."""
 
+    def counted_labels(self, split: str, count: int) -> np.ndarray:
+        """The labels that show how frequent classes are: those of the whole split.
+
+        Where all of them would take a pass over all records, those of the first `count` suffice.
+        """
+        return self.labels(split)
+
     @abc.abstractmethod
     def training(
         self, layout: Layout, seed: tuple[int, int], labels: np.ndarray | None

@@ -50,6 +50,15 @@ class StreamSource(Source):
     def labels(self, split: str) -> np.ndarray:
         return self._labels[split]
 
+    def counted_labels(self, split: str, count: int) -> np.ndarray:
+        if count not in self._counted[split]:
+            self._counted[split][count] = labels_of_records(self.records(split).take(count), count)
+        return self._counted[split][count]
+
+    @functools.cached_property
+    def _counted(self) -> dict[str, dict[int, np.ndarray]]:
+        return {split: {} for split in self.splits}
+
     def only(self, chosen: Mapping[str, np.ndarray]) -> StreamSource:
         """The stream with only those records of some splits that `chosen` (bool [n]) marks."""
 

@@ -45,6 +45,10 @@ class RelabelledSource(Source):
         labels = self._replacement(split)
         return self.inner.labels(split) if labels is None else labels
 
+    def counted_labels(self, split: str, count: int) -> np.ndarray:
+        labels = self._replacement(split)
+        return self.inner.counted_labels(split, count) if labels is None else labels
+
     def training(
         self, layout: Layout, seed: tuple[int, int], labels: np.ndarray | None
     ) -> tf.data.Dataset:

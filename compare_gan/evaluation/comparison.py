@@ -76,8 +76,10 @@ def format_rows(rows: Sequence[ResultRow], names: Sequence[str]) -> str:
         "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
         for line in cells
     ]
-    note = spread_note(rows)
-    return "\n".join([*lines, note] if note else lines)
+    notes = {note: name for row, name in zip(rows, names, strict=True) for note in row.notes}
+    lines += [f"Note on {name}: {note}" for note, name in notes.items()]
+    spread = spread_note(rows)
+    return "\n".join([*lines, spread] if spread else lines)
 
 
 def _read_file(path: str) -> list[ResultRow]:

@@ -36,7 +36,8 @@ class Provenance:
       extractor_hash: Hash of its weights.
       weights: Kind of the generator's weights: `ema` or `raw`.
       batch_norm: Source of the generator's moments: moving averages or standing statistics.
-      labels: `in turn` or `none` (unconditional).
+      labels: Labels of the generated images: `in turn`, `as in the data` (with the frequencies of
+        the reference's classes, which differ) or `none` (unconditional).
       latents: Distribution of the latents.
       truncation: Truncation of the latents.
       seeds: One for each set of samples that a score is averaged over.
@@ -122,7 +123,7 @@ def has_options(provenance: Provenance, metrics: Sequence[Metric], num_classes: 
     """
     if provenance.metric_options == NOT_RECORDED:
         return False
-    num_classes = num_classes or 1 if provenance.labels == "in turn" else 1
+    num_classes = num_classes or 1 if provenance.labels not in (NONE, NOT_RECORDED) else 1
     for metric in metrics:
         recorded = {
             name: value

@@ -42,6 +42,7 @@ class ResultRow:
       config: File, in the run directory, with the config that the checkpoint comes from; empty for
         images from elsewhere and in older rows.
       rollbacks: How often the training diverged and went back to a checkpoint before this one.
+      notes: Reservations about scores, such as too few images, each with a remedy.
       fake_hash: Hash of the scored images, in any order; empty for those of a generator. Neither
         this nor `pictures` is written to files or compared.
       pictures: Pictures that metrics have drawn, by the names of scores.
@@ -63,6 +64,7 @@ class ResultRow:
     training_labels: Mapping[str, object] | None = None
     config: str = ""
     rollbacks: int = 0
+    notes: Sequence[str] = ()
     fake_hash: str = dataclasses.field(default="", compare=False)
     pictures: Mapping[str, PIL.Image.Image] = dataclasses.field(
         default_factory=dict, compare=False, repr=False
@@ -86,6 +88,7 @@ class ResultRow:
                 "training_labels": self.training_labels,
                 "config": self.config,
                 "rollbacks": self.rollbacks,
+                "notes": list(self.notes),
             }
         )
 
@@ -122,6 +125,7 @@ class ResultRow:
             upgrade_training_labels(row.get("training_labels"), f"training_labels in {name}"),
             row.get("config", ""),
             int(row.get("rollbacks", 0)),
+            tuple(row.get("notes", ())),
         )
 
 
@@ -189,5 +193,6 @@ def format_scores(rows: Sequence[ResultRow]) -> str:
         width = max((len(name) for name in row.scores), default=0)
         for name in row.scores:
             lines.append(f"  {name:<{width}}  {row.score_text(name)}")
+        lines += [f"  Note: {note}" for note in row.notes]
     note = spread_note(rows)
     return "\n".join([*lines, note] if note else lines)

@@ -306,7 +306,7 @@ def _evaluate_continuously(experiment: Experiment, run_dir: RunDir, plan: Evalua
     """Evaluates checkpoints as they appear, until the one of the last training step."""
     experiment.check()
     experiment.check_labels(run_dir.labels)
-    experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
+    experiment.check_evaluation()
     peers = engine.peers(evaluation_strategy(experiment.run_config, alone=True))
     done: set[str | None] = set()
     while True:

@@ -4,13 +4,20 @@ The docstring of a test is a row of the table in docs/faults.md.
 """
 
 import dataclasses
+import json
+import os
 
 import numpy as np
 import pytest
 
+from compare_gan import config
+from compare_gan.errors import UserError
 from compare_gan.evaluation import Score, comparison, score_sets
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.metrics.extractors import FashionCnn
+from compare_gan.training import modes
+from compare_gan.training.experiment import Experiment
+from compare_gan.training.run_dir import RunDir
 
 
 @pytest.fixture(autouse=True)
@@ -56,3 +63,70 @@ def test_whether_labels_help_can_be_compared(images):
         for labels in ("in turn", "none")
     ]
     assert comparison.warning(rows, "ab") is None
+
+
+def test_too_few_images_leave_a_note_with_the_score(images):
+    """Fault: FID of 33 images in 96 features, which is strongly biased.
+
+    Command: compare_gan metrics --metrics fid
+    User sees: the score with a note, also in the JSON: how many images FID needs, or KID.
+    Exit code: 0.
+    Lost: nothing.
+    """
+    result = score_sets(images[0][:33], images[0][33:], ["fid"], FashionCnn())
+    [note] = json.loads(result.to_json())["notes"]
+    assert "FID from 33 images and 96 features is strongly biased" in note
+    assert "at least 97 images, or KID" in note
+
+
+def test_a_set_that_is_too_small_for_a_protocol_is_refused_with_a_way_out(images):
+    """Fault: a protocol for more images than there are.
+
+    Command: compare_gan metrics --protocol fid10k_test
+    User sees: how many images there are and are needed, and how to define a protocol for fewer.
+    Exit code: 1.
+    Lost: nothing.
+    """
+    with pytest.raises(UserError, match=r"holds 33: .* define a protocol for fewer .*protocol\.md"):
+        score_sets(images[0][33:], images[0][:33], protocol="fid10k_test")
+
+
+@pytest.mark.parametrize(
+    ("metrics", "sentence"),
+    [
+        (["prd"], "PRD needs at least as many images as clusters"),
+        (["intra_fid"], "Intra-FID needs at least 2 generated images of each class, received 1"),
+        (["fid"], "FID needs at least 2 generated images"),
+        (
+            ["ms_ssim"],
+            "None of the metrics .* can be applied .*ms_ssim: it needs images of at least",
+        ),
+    ],
+)
+def test_metrics_that_cannot_be_computed_are_found_before_the_training(
+    metrics, sentence, tiny_run, tmp_path
+):
+    """Fault: a metric needs more images than `evaluation.num_fake`, in all or of a class.
+
+    Command: compare_gan train
+    User sees: what the metric needs and what there is, before the first step.
+    Exit code: 1.
+    Lost: nothing.
+
+    Fault: no metric has a meaning for the generator.
+    User sees: each metric with the reason.
+    """
+    number = {"prd": 9, "intra_fid": 4, "fid": 1, "ms_ssim": 30}[metrics[0]]
+    config.parse(
+        [],
+        [
+            *tiny_run,
+            f"evaluation.metrics = {metrics}",
+            f"evaluation.num_fake = {number}",
+            "evaluation.extractor = 'fashion_cnn'",
+        ],
+    )
+    run = RunDir(str(tmp_path / "run"))
+    with pytest.raises(UserError, match=sentence):
+        modes.run("eval_after_train", Experiment.from_gin(), run, modes.EvaluationPlan())
+    assert not os.path.exists(run.checkpoints)
