@@ -93,6 +93,10 @@ def metrics(
         raise UserError(f"--output must name a file, '{output}' is a folder.")
     if pictures and os.path.isfile(pictures):
         raise UserError(f"--pictures must name a folder, '{pictures}' is a file.")
+    # Before hours of work, whose scores are printed even if they cannot be written in the end.
+    for path in (output, pictures and os.path.join(pictures, "picture.png")):
+        if path:
+            files.check_can_write(path)
     config.parse((), gin_bindings)
     names = [name.strip() for name in (metrics or "").split(",") if name.strip()]
     try:
@@ -112,11 +116,11 @@ def metrics(
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt("there are no scores") from None
-    if pictures:
-        metric_pictures.write(result.pictures, pictures)
+    click.echo(result.to_json())
     if output:
         files.write_text(output, result.to_json() + "\n")
-    click.echo(result.to_json())
+    if pictures:
+        metric_pictures.write(result.pictures, pictures)
 
 
 @click.command()

@@ -4,13 +4,15 @@ The docstring of a test is a row of the table in docs/faults.md.
 """
 
 import dataclasses
+import errno
 import json
 import os
 
 import numpy as np
 import pytest
 
-from compare_gan import config
+from compare_gan import config, files
+from compare_gan import main as command_line
 from compare_gan.errors import UserError
 from compare_gan.evaluation import Score, comparison, score_sets
 from compare_gan.evaluation.results import ResultRow
@@ -84,7 +86,7 @@ def test_a_set_that_is_too_small_for_a_protocol_is_refused_with_a_way_out(images
 
     Command: compare_gan metrics --protocol fid10k_test
     User sees: how many images there are and are needed, and how to define a protocol for fewer.
-    Exit code: 1.
+    Exit code: 2.
     Lost: nothing.
     """
     with pytest.raises(UserError, match=r"holds 33: .* define a protocol for fewer .*protocol\.md"):
@@ -110,7 +112,7 @@ def test_metrics_that_cannot_be_computed_are_found_before_the_training(
 
     Command: compare_gan train
     User sees: what the metric needs and what there is, before the first step.
-    Exit code: 1.
+    Exit code: 2.
     Lost: nothing.
 
     Fault: no metric has a meaning for the generator.
@@ -130,3 +132,53 @@ def test_metrics_that_cannot_be_computed_are_found_before_the_training(
     with pytest.raises(UserError, match=sentence):
         modes.run("eval_after_train", Experiment.from_gin(), run, modes.EvaluationPlan())
     assert not os.path.exists(run.checkpoints)
+
+
+def test_an_output_that_cannot_be_written_is_found_first(tmp_path, capsys):
+    """Fault: a folder in which nothing can be written.
+
+    Command: compare_gan metrics --output /read-only/scores.json
+    User sees: that it cannot be written, and why, before any image is read.
+    Exit code: 2.
+    Lost: nothing.
+    """
+    (tmp_path / "file").touch()  # Tests may run as root, who may write anywhere else.
+    for output in (tmp_path / "file" / "scores.json", "/proc/scores.json"):
+        with pytest.raises(SystemExit, match="2"):
+            command_line.main(["metrics", "--fake", "nowhere.zip", "--output", str(output)])
+        shown = capsys.readouterr()
+        assert str(output) in shown.err and "nowhere.zip" not in shown.err and not shown.out
+
+
+def test_scores_are_printed_if_the_output_cannot_be_written(images, tmp_path, monkeypatch, capsys):
+    """Fault: the disk is full when the scores are written.
+
+    Command: compare_gan metrics --output scores.json
+    User sees: the scores on standard output, and that the file could not be written.
+    Exit code: 1.
+    Lost: nothing.
+    """
+    np.savez(tmp_path / "images.npz", images=images[0])
+
+    def write_text(path, text):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), path)
+
+    monkeypatch.setattr(files, "write_text", write_text)
+    path = str(tmp_path / "images.npz")
+    with pytest.raises(SystemExit, match="1"):
+        command_line.main(
+            [
+                "metrics",
+                "--fake",
+                path,
+                "--real",
+                path,
+                "--metrics",
+                "memorization_pixels",
+                "--output",
+                str(tmp_path / "scores.json"),
+            ]
+        )
+    shown = capsys.readouterr()
+    assert json.loads(shown.out)["scores"]["memorization_pixels"] == 1.0
+    assert "No space left" in shown.err
