@@ -81,6 +81,7 @@ def metrics(
     IMAGES is one of
       a folder of images with its subfolders, or a .zip of images
       an .npz with `images`, `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels`
+      the same with `mu` and `sigma` of more images, which FID uses (OpenAI's reference batches)
       an .npz with `mu` and `sigma`, for FID only
       a data set or a split of one: fashion_mnist_10k, cifar10:test, tfds:NAME:SPLIT
     """  # noqa: D301

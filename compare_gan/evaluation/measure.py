@@ -143,7 +143,7 @@ def _notes(metric: Metric, of_real: SetStatistics, of_fake: SetStatistics) -> li
         metric.note,
         real=of_real.of(metric),
         fake=of_fake.of(metric),
-        num_images=min((each.count for each in sets if each.count), default=0),
+        num_images=min(filter(None, (each.count_for(metric) for each in sets)), default=0),
     )
     if note is None:
         return []

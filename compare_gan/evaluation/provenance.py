@@ -28,7 +28,7 @@ class Provenance:
       dataset: Name of the data set, or of the place that the reference comes from.
       dataset_hash: Hash of the content of the reference images and labels.
       split: The reference split.
-      num_real: Number of reference images.
+      num_real: Number of reference images; a text where FID uses statistics stored with them.
       num_fake: Number of generated images in each set.
       resolution: Height x width x channels.
       resizer: Method that resizes images for the extractor.
@@ -97,8 +97,8 @@ def make_provenance(
         dataset=NONE if real_images is None else real_images.dataset_name,
         dataset_hash=real_statistics.content_hash or NONE,
         split=NONE if real_images is None else real_images.split,
-        num_real=real_statistics.count or NOT_RECORDED,
-        num_fake=fake_statistics.count or NOT_RECORDED,
+        num_real=_number(real_statistics),
+        num_fake=_number(fake_statistics),
         resolution=" against ".join(dict.fromkeys(s.shape_text for s in sets if s.shape_text)),
         resizer=_resizer(extractor, sets),
         extractor=extractor.name,
@@ -159,6 +159,13 @@ def _metric_options(
             options["real_labels"] = real_labels
         named |= {f"{metric.name}.{name}": value for name, value in options.items()}
     return named
+
+
+def _number(statistics: SetStatistics) -> int | str:
+    """The number of images of a set; that of stored statistics, if some are used, is not known."""
+    if statistics.stored:
+        return f"{statistics.count}; FID: stored statistics {statistics.stored}"
+    return statistics.count or NOT_RECORDED
 
 
 def _as_json(options: dict[str, object]) -> str:
