@@ -344,6 +344,11 @@ def with_fixed_threads(dataset: tf.data.Dataset) -> tf.data.Dataset:
     return dataset.with_options(options)
 
 
+def reference_split(source: Source, whole: str | None) -> str:
+    """The reference for evaluation of a part of a source; `whole`: see `views.select`."""
+    return source.eval_split if whole is None or source.eval_split != "train" else whole
+
+
 def no_labels(count: int) -> np.ndarray:
     """Labels of examples without a label: -1, int32 [count]."""
     return np.full([count], -1, np.int32)

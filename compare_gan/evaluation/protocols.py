@@ -10,6 +10,7 @@ import inspect
 from collections.abc import Collection, Mapping
 
 from compare_gan import registry
+from compare_gan.datasets.views import ALL_TRAIN
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.evaluation.image_sets import AS_IN_THE_DATA, IN_TURN
 from compare_gan.metrics.base import Metric
@@ -18,7 +19,7 @@ from compare_gan.metrics.extractors.resizing import RESIZERS
 
 # Names of a protocol's split in data sets; the first that exists is used.
 _Metrics = Mapping[str, Mapping[str, object]]
-_SPLITS = {"train": ("train",), "test": ("test", "validation", "val")}
+_SPLITS = {"train": (ALL_TRAIN, "train"), "test": ("test", "validation", "val")}
 
 
 @dataclasses.dataclass(frozen=True)
