@@ -96,6 +96,25 @@ def open_npz(path: str) -> GivenStatistics | tuple[np.ndarray, np.ndarray | None
     )
 
 
+def stored_statistics(path: str) -> GivenStatistics | None:
+    """The `mu` and `sigma` that a file holds beside its images; None if it holds none.
+
+    OpenAI's reference batches do: their statistics are of a larger set than the images.
+
+    Args:
+      path: See `open_npz`.
+
+    Raises:
+      UserError: They are not a mean and a covariance, or damaged.
+    """
+    with open_zip(path) as archive:
+        keys = {name.removesuffix(".npy") for name in archive.namelist()}
+        if not {"mu", "sigma"} <= keys:
+            return None
+        mean, covariance = (_map(path, archive, key) for key in ("mu", "sigma"))
+        return _statistics(path, mean, covariance)
+
+
 def _statistics(path: str, mean: np.ndarray, covariance: np.ndarray) -> GivenStatistics:
     if mean.ndim != 1 or covariance.shape != (len(mean), len(mean)):
         raise UserError(

@@ -1,6 +1,7 @@
 """From a path, a name or an array to a set of images."""
 
 import contextlib
+import dataclasses
 import logging
 import os
 import re
@@ -16,7 +17,7 @@ from compare_gan.datasets.dataset import Dataset
 from compare_gan.engine.progress import PATIENCE, ProgressLine, announced
 from compare_gan.errors import UserError, unknown_name, with_suggestion
 from compare_gan.evaluation.image_sets import image_files
-from compare_gan.evaluation.image_sets.npz import GivenStatistics, open_npz
+from compare_gan.evaluation.image_sets.npz import GivenStatistics, open_npz, stored_statistics
 from compare_gan.evaluation.image_sets.sets import ImageSet, IndexedImages
 from compare_gan.evaluation.image_sets.split import SplitImages
 from compare_gan.unpacking import open_zip
@@ -48,11 +49,12 @@ def open_images(
 
     Args:
       source: A folder, read with its subfolders; a `.zip` of images; an `.npz` with `images`,
-        `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels`, or with `mu` and `sigma`
-        alone; a data set `NAME` or `NAME:SPLIT`; an array uint8 [n, H, W, C], or a pair of it and
-        labels int [n]; an `ImageSet`. Labels of a folder or zip are the names of the folders that
-        contain the images, or the classes in the file names of `compare_gan sample`. A file or
-        folder takes precedence over a data set of the same name.
+        `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels`, `mu` and `sigma` (see
+        `ImageSet.stored`), or with `mu` and `sigma` alone; a data set `NAME` or `NAME:SPLIT`; an
+        array uint8 [n, H, W, C], or a pair of it and labels int [n]; an `ImageSet`. Labels of a
+        folder or zip are the names of the folders that contain the images, or the classes in the
+        file names of `compare_gan sample`. A file or folder takes precedence over a data set of the
+        same name.
       on_error: `stop`: a broken file is a UserError; `skip`: it is left out with a warning. Then
         all files are decoded once beforehand, since statistics depend on the number of images.
       progress: Report on standard error how many files have been read.
@@ -87,7 +89,8 @@ def _from_file(path: str, on_error: str, progress: bool) -> ImageSet | GivenStat
             if isinstance(opened, GivenStatistics):
                 return opened
             images, labels = opened
-            return _indexed(path, images, labels)
+            stored = stored_statistics(path)
+            return dataclasses.replace(_indexed(path, images, labels), stored=stored)
         archive = open_zip(path)
     except zipfile.BadZipFile as error:
         known = "a folder, a .zip, an .npz or the name of a data set"

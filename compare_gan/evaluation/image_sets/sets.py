@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from compare_gan.evaluation.image_sets import image_files
+from compare_gan.evaluation.image_sets.npz import GivenStatistics
 from compare_gan.metrics.base import ImageBatch
 from compare_gan.metrics.extractors import Extractor
 
@@ -29,6 +30,8 @@ class ImageSet(abc.ABC):
       left_out: Broken files that are not among the images, each with the reason.
       seed: Seed that the images or their order follow from; None if from none.
       split: Split of a data set; `all` for other sets.
+      stored: Statistics that were published with the images, perhaps of a larger set: FID in the
+        features of the canonical Inception uses them; None if there are none.
       hashed: Whether the images are hashed while statistics are computed, to identify them.
     """
 
@@ -40,6 +43,7 @@ class ImageSet(abc.ABC):
     left_out: tuple[str, ...] = ()
     seed: int | None = None
     split: str = "all"
+    stored: GivenStatistics | None = None
     hashed: ClassVar[bool] = True
 
     @property
@@ -118,7 +122,9 @@ class IndexedImages(ImageSet):
     def take(self, num: int, seed: int) -> "IndexedImages":
         """A set of `num` of the images, shuffled by `seed`."""
         order = np.random.default_rng(seed).permutation(self.order)[:num]
-        return dataclasses.replace(self, order=order, count=len(order), seed=seed)
+        # A choice of the images has other statistics.
+        stored = self.stored if len(order) == self.count else None
+        return dataclasses.replace(self, order=order, count=len(order), seed=seed, stored=stored)
 
     def batches(self, batch_size: int) -> Iterator[ImageBatch]:
         """See `ImageSet.batches`; images are read in threads."""
