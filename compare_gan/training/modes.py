@@ -273,7 +273,7 @@ def _train(
     with _lock(run_dir, strategy):
         # Mistakes in the evaluation are reported before the training, not after it.
         check_before_training(experiment, run_dir, strategy, evaluate, stages)
-        Trainer(experiment, run_dir, strategy, allow_config_change, stages).train()
+        Trainer(experiment, run_dir, strategy, allow_config_change, stages, checked=True).train()
     if not evaluate:
         return
     peers = engine.peers(strategy)
