@@ -146,6 +146,7 @@ def score(
     on_error: str = "stop",
     pictures: bool = False,
     progress: bool = False,
+    devices: Sequence[Any] = (),
 ) -> "SetScores":
     """Scores a set of images against another one.
 
@@ -166,6 +167,7 @@ def score(
       on_error: Reaction to a file that is not an image: `stop` or `skip`.
       pictures: Whether metrics draw pictures.
       progress: Whether to show progress on standard error.
+      devices: Devices that share the work, e.g. those of `engine.peers`; empty for the default one.
 
     Returns:
       The scores by name, and how they were measured.
@@ -198,6 +200,7 @@ def score(
         on_error=on_error,
         pictures=pictures,
         progress=progress,
+        devices=devices,
     )
 
 

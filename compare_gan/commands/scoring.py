@@ -86,7 +86,7 @@ def metrics(
       a data set or a split of one: fashion_mnist_10k, cifar10:test, tfds:NAME:SPLIT
     """  # noqa: D301
     start_engine()
-    from compare_gan import config, files
+    from compare_gan import config, engine, files
     from compare_gan.evaluation import pictures as metric_pictures
     from compare_gan.evaluation.score_sets import score_sets
 
@@ -114,6 +114,7 @@ def metrics(
             on_error=on_error,
             pictures=pictures is not None,
             progress=True,
+            devices=engine.peers(engine.make_strategy("mirrored", alone=True)).devices,
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt("there are no scores") from None

@@ -11,6 +11,7 @@ import PIL.Image
 
 from compare_gan import registry
 from compare_gan.datasets import Dataset
+from compare_gan.engine import ALONE, Peers
 from compare_gan.engine.progress import announced
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.evaluation import protocols
@@ -109,6 +110,7 @@ def score_sets(
     on_error: str = "stop",
     pictures: bool = False,
     progress: bool = False,
+    devices: Sequence[Any] = (),
 ) -> SetScores:
     """Scores a set of images, on its own or against a reference.
 
@@ -140,6 +142,8 @@ def score_sets(
       on_error: Reaction to a broken file: `stop` or `skip`, see `open_images`.
       pictures: Let metrics draw.
       progress: Report progress on standard error.
+      devices: Devices that share the extraction of features, see `engine.peers`; empty = the
+        engine's default.
 
     Raises:
       UserError: A name is not known, a set cannot be read, is too small, or does not suit a metric.
@@ -170,6 +174,7 @@ def score_sets(
         batch_size=batch_size,
         pictures=pictures,
         progress=progress,
+        peers=Peers(tuple(devices)) if devices else ALONE,
     )
     return SetScores(
         row=dataclasses.replace(row, metrics=tuple(built), protocol_name=protocol or ""),
