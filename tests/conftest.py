@@ -31,9 +31,10 @@ for _name in list(os.environ):
         ("COORDINATOR_", "SLURM_", "OMPI_", "NUM_PROCESSES", "PROCESS_ID")
     ):
         del os.environ[_name]
-for _name in ("no_proxy", "NO_PROXY"):
-    _hosts = (os.environ.get(_name), "localhost", "127.0.0.1", "::1")
-    os.environ[_name] = ",".join(filter(None, _hosts))
+if any(_name.lower().endswith("_proxy") for _name in os.environ):
+    for _name in ("no_proxy", "NO_PROXY"):
+        _hosts = (os.environ.get(_name), "localhost", "127.0.0.1", "::1")
+        os.environ[_name] = ",".join(filter(None, _hosts))
 
 # Tests send these signals. `nohup` and shells without a terminal start processes that ignore them,
 # which commands respect, and which the processes of a test would inherit.
