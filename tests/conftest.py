@@ -139,14 +139,16 @@ def _no_curves():
 # The dearest files, the dearest first; those of `faults` follow. The two processes take one file
 # after the other: if a long one came last, one of them would wait for it.
 _DEAREST = (
-    "integration/test_main_job.py",
     "integration/test_example_configs.py",
+    "integration/test_every_combination.py",
     "backends/test_backends.py",
     "test_two_replicas.py",
-    "integration/test_every_combination.py",
+    "integration/test_main_job.py",
+    "integration/test_vocabulary.py",
     "engines/test_engines.py",
     "engines/test_runs.py",
     "backends/test_evaluation.py",
+    "docs/test_scaling.py",
     "integration/test_two_hosts.py",
     "integration/test_without_tensorflow.py",
     "benchmarks/test_gpu.py",
@@ -156,6 +158,7 @@ _DEAREST = (
     "docs/test_extending.py",
     "training/test_precision.py",
     "training/test_xla.py",
+    "training/test_dry_run.py",
     "training/test_trainer.py",
     "training/test_modes.py",
     "training/test_modern_parts.py",

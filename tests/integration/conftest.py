@@ -77,6 +77,10 @@ def _train(tmp_path, monkeypatch):
     monkeypatch.setattr("compare_gan.labels.classifier._ITERATIONS", 2)
     monkeypatch.setattr("compare_gan.training.pictures._ROWS", 2)
     monkeypatch.setattr("compare_gan.training.pictures._COLUMNS", 2)
+    # Monitors see few images, too: a pass of 48 takes longer than the step.
+    monkeypatch.setattr("compare_gan.training.monitors.monitors._NUM_COMPARED", 8)
+    monkeypatch.setattr("compare_gan.training.monitors.monitors._NUM_JUDGED", 4)
+    monkeypatch.setattr("compare_gan.training.monitors.critic._EACH", 2)
     logger = logging.getLogger("compare_gan")
     before = (logger.handlers, logger.level, logger.propagate)
     runs = iter(range(100))

@@ -39,7 +39,8 @@ def test_train_does_not_evaluate(run):
     assert run("train", "options.training_steps = 3") == []
 
 
-def test_eval_after_train_scores_each_chosen_checkpoint_once(run, tmp_path, capsys):
+def test_eval_after_train_scores_each_chosen_checkpoint_once(run, tmp_path, capsys, finished_run):
+    finished_run(tmp_path / "run")
     assert run("eval_after_train") == [3, 6]
     shown = capsys.readouterr().out
     assert "class_agreement_fashion_cnn" not in shown  # Shapes are no garments.
