@@ -46,6 +46,7 @@ class Fork:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+        self.wait()
 
     def poll(self) -> int | None:
         """The exit status if the process has ended."""

@@ -1,8 +1,6 @@
 """The choice and order of evaluated checkpoints; tests/evaluation tests the scores."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -129,11 +127,10 @@ with RunLock(sys.argv[1]):
 """
 
 
-def test_one_process_trains_while_others_read(run, tmp_path, finished_run):
+def test_one_process_trains_while_others_read(run, tmp_path, finished_run, forks):
     finished_run(tmp_path / "run")
-    command = [sys.executable, "-c", _HOLDER, str(tmp_path / "run" / "training.lock")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
-        assert other.stdout.readline() == b"held\n"
+    with forks.start(str(tmp_path / "run" / "training.lock"), code=_HOLDER) as other:
+        assert other.stdout.readline() == "held\n"
         before = (tmp_path / "run" / "config.gin").read_text()
         for mode in ("train", "eval_after_train"):
             with pytest.raises(UserError, match=f"run' is in use: process {other.pid} on "):
