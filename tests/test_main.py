@@ -21,6 +21,8 @@ from compare_gan.evaluation import protocols
 def _run(capsys, monkeypatch, tmp_path, eagerly):
     """Runs a command, uncompiled; returns exit status, standard output, standard error."""
     monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
+    # No command says what it waits for, however slow the machine is.
+    monkeypatch.setattr("compare_gan.engine.progress.PATIENCE", 3600.0)
 
     def run(*args):
         status = 0
