@@ -15,7 +15,6 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
 from typing import Any
 
 _ROOT = pathlib.Path(__file__).parents[2]
@@ -93,23 +92,24 @@ class Forks:
 
     def __init__(self) -> None:
         self._server: subprocess.Popen | None = None
-        self._lock = threading.Lock()
 
     def start(self, *arguments: str, code: str | None = None, **environment: str) -> Fork:
         """Starts `compare_gan` with these arguments, or code that finds them in `sys.argv`."""
         request = {"arguments": arguments, "code": code, "environment": dict(os.environ)}
         request["environment"] |= environment
         pipes = [os.pipe() for _ in range(3)]
-        with self._lock:
-            if self._server is None:
-                self._begin()
-            ends = [end for _, end in pipes]
-            text = json.dumps(request).encode()
-            self._socket.sendall(len(text).to_bytes(4, "big") + text)
-            socket.send_fds(self._socket, [b"+"], ends)
+        if self._server is None:
+            self._begin()
+        ends = [end for _, end in pipes]
+        text = json.dumps(request).encode()
+        self._socket.sendall(len(text).to_bytes(4, "big") + text)
+        socket.send_fds(self._socket, [b"+"], ends)
         for end in ends:
             os.close(end)
-        return Fork(*(end for end, _ in pipes))
+        try:
+            return Fork(*(end for end, _ in pipes))
+        except ValueError:  # No number came.
+            raise RuntimeError(self._server.communicate()[1].decode()) from None
 
     def _begin(self) -> None:
         self._socket, other = socket.socketpair()
