@@ -27,6 +27,7 @@ Under them
   backend         the operations that keras.ops lacks
   engine          the loop of every training: one update, checkpoints, devices, precision
   registry        parts by kind and name, and how to add your own
+  folders         folders of images and zips: their files, classes and splits
   files           whole files, locks, hashes
   errors          UserError: a user's mistake in one sentence
 
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         errors,
         evaluation,
         files,
+        folders,
         gans,
         hub,
         labels,
@@ -81,6 +83,7 @@ __all__ = [
     "errors",
     "evaluation",
     "files",
+    "folders",
     "gans",
     "hub",
     "labels",

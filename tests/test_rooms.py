@@ -34,6 +34,7 @@ _FLOORS = (
     ("parts_index",),
     ("registry",),
     ("startup",),
+    ("folders",),
     ("npz",),
     ("damaged",),
     ("unpacking", "files", "version"),

@@ -79,6 +79,8 @@ class DataOptions:
       crop_methods: Crop methods that are set explicitly, by gin scope (`train_imagenet_transform`,
         `eval_imagenet_transform`), even if the data set crops nothing; None = not set. Inferred
         labels are stored under a key that contains them.
+      class_order: Names of the classes in the order that a run was begun with, for data sets that
+        take them from names of folders; None = their own order.
 
     Example:
       >>> from compare_gan.datasets import DataOptions, get_dataset
@@ -90,6 +92,7 @@ class DataOptions:
     replace_labels: ReplaceLabelsOptions
     own: Any = None
     crop_methods: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+    class_order: tuple[str, ...] | None = None
 
     @classmethod
     def from_gin(cls, **overrides: Any) -> "DataOptions":

@@ -1,6 +1,7 @@
 """A folder of images with one subfolder per class."""
 
 import dataclasses
+import logging
 import os
 from collections.abc import Sequence
 
@@ -9,11 +10,14 @@ import numpy as np
 
 from compare_gan.datasets.decoding import source_of_files
 from compare_gan.datasets.image_headers import open_image
-from compare_gan.datasets.sources import Source
+from compare_gan.datasets.sources import Source, no_labels
+from compare_gan.datasets.views import RelabelledSource
 from compare_gan.errors import UserError
+from compare_gan.folders import WHOLE, Arrangement, arrange, open_storage
 
-_EXTENSIONS = (".png", ".jpg", ".jpeg")
-# Names of split folders; the first of them that exists is the reference for evaluation.
+_log = logging.getLogger(__name__)
+
+# The first of them that exists is the reference for evaluation.
 _SPLITS = ("test", "validation", "val", "train")
 _CHANNELS = {"1": 1, "L": 1, "LA": 1, "I;16": 1, "P": 3, "RGB": 3, "RGBA": 3}
 
@@ -26,9 +30,13 @@ class ImageFolderOptions:
     Attributes:
       channels: 1 (gray) or 3 (colour), to which all images are converted; None = no conversion:
         all images must be of one kind.
+      class_in_name: Whether files named `<number>_<class>.png` have these classes although no
+        `classes.json` beside them says so: sets that `compare_gan sample` wrote before that file
+        existed. `metrics` follows it too.
     """
 
     channels: int | None = None
+    class_in_name: bool = False
 
     def __post_init__(self) -> None:
         if self.channels not in (None, 1, 3):
@@ -38,23 +46,28 @@ class ImageFolderOptions:
 
 
 def load_image_folder(
-    options: ImageFolderOptions, data_dir: str | None = None, image_size: int | None = None
+    options: ImageFolderOptions,
+    data_dir: str | None = None,
+    image_size: int | None = None,
+    class_order: Sequence[str] | None = None,
 ) -> Source:
-    """PNG and JPEG files, `data_dir/class/*.png` or `data_dir/train/class/*.png` (`test`, `val`).
+    """Image files, `data_dir/class/*.png` or `data_dir/train/class/*.png` (`test`, `val`).
 
-    Files directly in the folder, without subfolders, make a data set without classes. Images are
-    held in memory if they take at most `sources.MEMORY_LIMIT` bytes, otherwise they are decoded
-    when needed. Hidden files and folders, whose names start with a dot, are skipped.
+    `folders.arrange` finds the classes and splits, for `metrics` as well; a line in the log says
+    what was found. Images are held in memory if they take at most `sources.MEMORY_LIMIT` bytes,
+    otherwise they are decoded when needed.
 
     Args:
-      options: Number of channels.
+      options: Number of channels, and the origin of labels.
       data_dir: The folder.
       image_size: Size to which the middle square of each image is resized; None = no resizing: all
         images must be of one size.
+      class_order: Names of the classes in their order; None = natural order.
 
     Raises:
-      UserError: The folder does not exist, has no images or a class without images; a file is not
-        a readable image; or images differ in size or kind and are not to be converted.
+      UserError: The folder does not exist, has no images or a class without images; it is not clear
+        what its subfolders mean; a file is not a readable image; or images differ in size or kind
+        and are not to be converted.
 
     Example:
       >>> import os, tempfile
@@ -72,65 +85,67 @@ def load_image_folder(
         raise UserError("The data set 'image_folder' needs dataset.data_dir: the folder to read.")
     if not os.path.isdir(data_dir):
         raise UserError(f"dataset.data_dir = '{data_dir}' is not a folder.")
-    inner = _subfolders(data_dir)
-    has_splits = "train" in inner and set(inner) <= set(_SPLITS)
-    roots = {s: os.path.join(data_dir, s) for s in inner} if has_splits else {"train": data_dir}
-    class_names = _subfolders(roots["train"])
-    files = {split: _list_images(root, class_names) for split, root in roots.items()}
-    paths = {split: [path for path, _ in listed] for split, listed in files.items()}
+    found = arrange(open_storage(data_dir), options.class_in_name, class_order)
+    _check_for_training(found)
+    _log.info("%s", found.summary())
+    splits = {"train" if split == WHOLE else split: own for split, own in found.splits.items()}
+    paths = {
+        split: [found.storage.path(name) for name in own.images] for split, own in splits.items()
+    }
     shape = _common_shape([p for listed in paths.values() for p in listed], image_size, options)
-    return source_of_files(
+    source = source_of_files(
         paths,
         image_size,
         image_shape=shape,
         splits={split: len(listed) for split, listed in paths.items()},
-        eval_split=next(split for split in _SPLITS if split in roots),
-        num_classes=len(class_names) or None,
-        class_names=tuple(class_names) or None,
+        eval_split=next(split for split in _SPLITS if split in splits),
+        num_classes=found.num_classes or None,
+        class_names=found.class_names,
         # Relative to the split's folder, so that label files stay valid if the folder moves.
         example_keys=lambda split: [
-            os.path.relpath(path, roots[split]).replace(os.sep, "/") for path in paths[split]
+            name.removeprefix(splits[split].root) for name in splits[split].images
         ],
         true_labels={
-            split: np.array([label for _, label in listed], np.int32)
-            for split, listed in files.items()
+            split: no_labels(len(own.images)) if hard is None else hard
+            for split, own in splits.items()
+            for hard in [own.hard_labels]
         },
     )
+    soft = {
+        split: own.labels
+        for split, own in splits.items()
+        if own.labels is not None and own.labels.ndim == 2
+    }
+    return RelabelledSource.of(source, soft, found.num_classes) if soft else source
 
 
-def _subfolders(folder: str) -> list[str]:
-    return sorted(
-        entry.name
-        for entry in os.scandir(folder)
-        if entry.is_dir() and not entry.name.startswith(".")
-    )
-
-
-def _images_in(folder: str) -> list[str]:
-    names = (name for name in os.listdir(folder) if not name.startswith("."))
-    images = sorted(name for name in names if name.lower().endswith(_EXTENSIONS))
-    return [os.path.join(folder, name) for name in images]
-
-
-def _list_images(root: str, class_names: list[str]) -> list[tuple[str, int]]:
-    """Pairs (path, label) of one split; the label is -1 if there are no classes."""
-    unknown = [name for name in _subfolders(root) if name not in class_names]
-    if unknown:
-        raise UserError(f"'{root}' has the class '{unknown[0]}', which the split 'train' lacks.")
-    direct = _images_in(root)
-    if direct and class_names:
-        raise UserError(
-            f"'{root}' holds both subfolders (classes) and images without a class, such as "
-            f"'{os.path.basename(direct[0])}'."
-        )
-    found = [(path, -1) for path in direct]
-    for label, name in enumerate(class_names):
-        folder = os.path.join(root, name)
-        if os.path.isdir(folder):
-            found += [(path, label) for path in _images_in(folder)]
-    if not found:
-        raise UserError(f"'{root}' holds no PNG or JPEG image.")
-    return found
+def _check_for_training(found: Arrangement) -> None:
+    """Raises UserError unless there is a split to train on, and every image has a class or none."""
+    place, splits = found.storage.place, found.splits
+    if found.has_splits and "train" not in splits:
+        raise UserError(f"'{place}' holds the split '{next(iter(splits))}', but no 'train'.")
+    for own in splits.values():
+        if own.unclassed:
+            raise UserError(
+                f"'{os.path.join(place, own.root)}' holds both subfolders (classes) and images "
+                f"without a class, such as '{own.unclassed.rsplit('/', 1)[-1]}'."
+            )
+        if own.empty and own.labels is not None:
+            raise UserError(
+                f"The class '{own.empty[0]}' has no images: "
+                f"'{found.storage.path(own.root + own.empty[0])}' holds none. If it is no class, "
+                "move it out of the data set."
+            )
+    if found.has_splits and found.class_names:
+        counts = found.counts("train")
+        for split in splits:
+            lacking = np.flatnonzero((found.counts(split) > 0) & (counts == 0))
+            if len(lacking):
+                name = found.class_names[lacking[0]]
+                raise UserError(
+                    f"'{os.path.join(place, splits[split].root)}' has the class '{name}', which "
+                    "the split 'train' lacks."
+                )
 
 
 def _common_shape(

@@ -109,6 +109,7 @@ def _open(options: DataOptions) -> Dataset:
             data_dir=choice.data_dir,
             image_size=choice.image_size,
             options=options.own,
+            class_order=options.class_order,
         )
     source = _relabel(name, definition.labels, source, options)
     given_mask = _make_given_mask(name, source, choice.labeled_fraction, choice.seed)

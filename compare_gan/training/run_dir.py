@@ -155,6 +155,16 @@ class RunDir:
             ],
         )
 
+    @property
+    def class_order(self) -> tuple[str, ...] | None:
+        """The names of the classes in the order of the run's labels; None if it has recorded none.
+
+        Earlier versions sorted numbers in the names of folders as text, 10 before 2.
+        """
+        description = self._written_description()
+        names = None if description is None else description.class_names
+        return None if names is None else tuple(names)
+
     def _written_description(self) -> restored.Description | None:
         """The content of model.json; None if there is none or it is damaged."""
         with contextlib.suppress(FileNotFoundError, DamagedFileError, KeyError, TypeError):

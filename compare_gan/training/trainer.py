@@ -102,6 +102,7 @@ class Trainer:
         stages: engine.Stages | None = None,
     ):
         self.stages = stages = stages or engine.Stages()
+        experiment = experiment.with_class_order(run.class_order)
         self.experiment = experiment
         self.run = run
         self._allow_config_change = allow_config_change

@@ -1,8 +1,6 @@
-"""Image files of any common format: finding them, their sizes, their pixels."""
+"""Image files of any common format: their sizes, their pixels."""
 
-import io
 import os
-import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import IO, TypeVar
@@ -12,9 +10,6 @@ from PIL import Image
 
 from compare_gan.datasets.image_headers import open_image
 
-EXTENSIONS = (
-    ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm",
-)  # fmt: skip
 _GRAY = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B")
 _COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
 
@@ -25,50 +20,6 @@ _T = TypeVar("_T")
 
 class BrokenImageError(Exception):
     """A file that cannot be read as an image; the message is the reason."""
-
-
-def find_images(folder: str) -> list[str]:
-    """Finds the images in a folder and its subfolders.
-
-    Links are followed, except to a folder that contains them.
-
-    Returns:
-      Their paths relative to the folder, with `/`, sorted.
-    """
-    found = []
-    lineages = {folder: {os.path.realpath(folder)}}
-    for parent, folders, names in os.walk(folder, followlinks=True):
-        lineage = lineages.pop(parent)
-        below = {
-            name: os.path.realpath(os.path.join(parent, name))
-            for name in folders
-            if not name.startswith(".")
-        }
-        folders[:] = [name for name, place in below.items() if place not in lineage]
-        lineages |= {os.path.join(parent, name): lineage | {below[name]} for name in folders}
-        found += [
-            os.path.relpath(os.path.join(parent, name), folder).replace(os.sep, "/")
-            for name in names
-            if is_image_name(name)
-        ]
-    return sorted(found)
-
-
-def is_image_name(path: str) -> bool:
-    """Whether a path has an image's ending and is neither hidden nor a copy made by macOS."""
-    hidden = any(part.startswith((".", "__MACOSX")) for part in path.split("/"))
-    return path.lower().endswith(EXTENSIONS) and not hidden
-
-
-def open_in_folder(folder: str, name: str) -> Open:
-    """A function that opens a file of a folder."""
-    path = os.path.join(folder, name)
-    return lambda: open(path, "rb")
-
-
-def open_in_zip(archive: zipfile.ZipFile, name: str) -> Open:
-    """A function that opens a file of a zip archive; several threads may call it."""
-    return lambda: io.BytesIO(archive.read(name))
 
 
 def look(open_file: Open, whole: bool) -> Shape:

@@ -11,7 +11,7 @@ import struct
 import tempfile
 import zipfile
 from collections.abc import Iterator, Mapping
-from typing import IO, Any, ClassVar
+from typing import IO, Any, ClassVar, NamedTuple
 
 import numpy as np
 
@@ -66,16 +66,30 @@ class GivenStatistics:
         return files.digest(self.mean, self.covariance)[:16]
 
 
-def open_npz(path: str) -> GivenStatistics | tuple[np.ndarray, np.ndarray | None]:
+class Arrays(NamedTuple):
+    """Images of an .npz file.
+
+    Attributes:
+      images: As they are stored.
+      labels: As they are stored; None if there are none.
+      class_names: Names of the classes; None if they have none.
+    """
+
+    images: np.ndarray
+    labels: np.ndarray | None
+    class_names: tuple[str, ...] | None
+
+
+def open_npz(path: str) -> GivenStatistics | Arrays:
     """Opens an .npz file of images, or of `mu` and `sigma` if it holds no images.
 
     Args:
-      path: File with `images`, `arr_0` or `samples`, and optionally `labels`; or with `mu` and
-        `sigma`, as pytorch-fid and clean-fid write them.
+      path: File with `images`, `arr_0` or `samples`, and optionally `labels` and `class_names`; or
+        with `mu` and `sigma`, as pytorch-fid and clean-fid write them.
 
     Returns:
       The images as they are stored, mapped into memory (compressed ones are unpacked into a
-      temporary file first), and the labels or None; or the statistics.
+      temporary file first), with their labels; or the statistics.
 
     Raises:
       UserError: The file holds neither, Python objects, or less or far more than it declares.
@@ -85,8 +99,11 @@ def open_npz(path: str) -> GivenStatistics | tuple[np.ndarray, np.ndarray | None
         keys = [name.removesuffix(".npy") for name in archive.namelist()]
         key = next((key for key in IMAGES if key in keys), None)
         if key is not None:
-            labels = np.array(_map(path, archive, "labels")) if "labels" in keys else None
-            return _map(path, archive, key), labels
+            labels, names = (
+                np.array(_map(path, archive, each)) if each in keys else None
+                for each in ("labels", "class_names")
+            )
+            return Arrays(_map(path, archive, key), labels, _names(path, names, labels))
         if {"mu", "sigma"} <= set(keys):
             mean, covariance = (_map(path, archive, key) for key in ("mu", "sigma"))
             return _statistics(path, mean, covariance)
@@ -94,6 +111,21 @@ def open_npz(path: str) -> GivenStatistics | tuple[np.ndarray, np.ndarray | None
         f"'{path}' must hold images ({', '.join(IMAGES)}) or mu and sigma; it holds "
         f"{', '.join(keys) or 'nothing'}."
     )
+
+
+def _names(
+    path: str, names: np.ndarray | None, labels: np.ndarray | None
+) -> tuple[str, ...] | None:
+    if names is None or labels is None:
+        return None
+    if names.ndim != 1 or names.dtype.kind != "U" or len(set(names.tolist())) < len(names):
+        raise UserError(f"class_names in '{path}' must be different texts, one for each class.")
+    if labels.dtype.kind in "iu" and labels.size and labels.max() >= len(names):
+        raise UserError(
+            f"The labels in '{path}' go up to {labels.max()}, but class_names there names "
+            f"{len(names)} classes."
+        )
+    return tuple(names.tolist())
 
 
 def _statistics(path: str, mean: np.ndarray, covariance: np.ndarray) -> GivenStatistics:
