@@ -2,20 +2,20 @@
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import gin
 import numpy as np
 
-from compare_gan.datasets.decoding import source_of_files
-from compare_gan.datasets.image_headers import open_image
+from compare_gan.datasets import decoding
+from compare_gan.datasets.decoding import Colour, Header, ImageFile, file_at, is_image_name
+from compare_gan.datasets.image_headers import ImageError
+from compare_gan.datasets.image_source import source_of_files
 from compare_gan.datasets.sources import Source
 from compare_gan.errors import UserError
 
-_EXTENSIONS = (".png", ".jpg", ".jpeg")
 # Names of split folders; the first of them that exists is the reference for evaluation.
 _SPLITS = ("test", "validation", "val", "train")
-_CHANNELS = {"1": 1, "L": 1, "LA": 1, "I;16": 1, "P": 3, "RGB": 3, "RGBA": 3}
 
 
 @gin.configurable("image_folder")
@@ -24,8 +24,8 @@ class ImageFolderOptions:
     """Options of the data set `image_folder` (gin scope `image_folder`).
 
     Attributes:
-      channels: 1 (gray) or 3 (colour), to which all images are converted; None = no conversion:
-        all images must be of one kind.
+      channels: 1 (gray) or 3 (colour), to which all images are converted; None = 3 if any image is
+        in colour.
     """
 
     channels: int | None = None
@@ -38,9 +38,12 @@ class ImageFolderOptions:
 
 
 def load_image_folder(
-    options: ImageFolderOptions, data_dir: str | None = None, image_size: int | None = None
+    options: ImageFolderOptions,
+    data_dir: str | None = None,
+    image_size: int | None = None,
+    background: Colour = decoding.WHITE,
 ) -> Source:
-    """PNG and JPEG files, `data_dir/class/*.png` or `data_dir/train/class/*.png` (`test`, `val`).
+    """Image files, `data_dir/class/*.png` or `data_dir/train/class/*.png` (`test`, `val`).
 
     Files directly in the folder, without subfolders, make a data set without classes. Images are
     held in memory if they take at most `sources.MEMORY_LIMIT` bytes, otherwise they are decoded
@@ -51,10 +54,11 @@ def load_image_folder(
       data_dir: The folder.
       image_size: Size to which the middle square of each image is resized; None = no resizing: all
         images must be of one size.
+      background: Colour that images with an alpha channel are composited over.
 
     Raises:
       UserError: The folder does not exist, has no images or a class without images; a file is not
-        a readable image; or images differ in size or kind and are not to be converted.
+        a readable image; or images differ in size and are not to be resized.
 
     Example:
       >>> import os, tempfile
@@ -78,12 +82,17 @@ def load_image_folder(
     class_names = _subfolders(roots["train"])
     files = {split: _list_images(root, class_names) for split, root in roots.items()}
     paths = {split: [path for path, _ in listed] for split, listed in files.items()}
-    shape = _common_shape([p for listed in paths.values() for p in listed], image_size, options)
+    opened = {split: [file_at(path) for path in listed] for split, listed in paths.items()}
+    headers = _look([file for listed in opened.values() for file in listed], background)
+    shape = _common_shape(headers, image_size, options)
+    composited = decoding.log_conversions(data_dir, headers.values(), shape[-1], background)
     return source_of_files(
-        paths,
+        opened,
         image_size,
+        background,
         image_shape=shape,
         splits={split: len(listed) for split, listed in paths.items()},
+        background=composited,
         eval_split=next(split for split in _SPLITS if split in roots),
         num_classes=len(class_names) or None,
         class_names=tuple(class_names) or None,
@@ -108,7 +117,7 @@ def _subfolders(folder: str) -> list[str]:
 
 def _images_in(folder: str) -> list[str]:
     names = (name for name in os.listdir(folder) if not name.startswith("."))
-    images = sorted(name for name in names if name.lower().endswith(_EXTENSIONS))
+    images = sorted(filter(is_image_name, names))
     return [os.path.join(folder, name) for name in images]
 
 
@@ -129,39 +138,33 @@ def _list_images(root: str, class_names: list[str]) -> list[tuple[str, int]]:
         if os.path.isdir(folder):
             found += [(path, label) for path in _images_in(folder)]
     if not found:
-        raise UserError(f"'{root}' holds no PNG or JPEG image.")
+        raise UserError(f"'{root}' holds no image ({', '.join(decoding.EXTENSIONS)}).")
     return found
 
 
+def _look(files: Sequence[ImageFile], background: Colour) -> dict[str, Header]:
+    """The headers of all files, by their names."""
+    headers = {}
+    found = decoding.look_at_all([file.open for file in files], background=background)
+    for file, header in zip(files, found, strict=True):
+        if isinstance(header, ImageError):
+            raise UserError(f"'{file.name}' is not a readable image: {header}.") from header
+        headers[file.name] = header
+    return headers
+
+
 def _common_shape(
-    paths: Sequence[str], image_size: int | None, options: ImageFolderOptions
+    headers: Mapping[str, Header], image_size: int | None, options: ImageFolderOptions
 ) -> tuple[int, int, int]:
-    """The shape that all images will have, from the headers of all files."""
+    """The shape that all images will have."""
     sizes: dict[tuple[int, int], str] = {}
-    kinds: dict[int, str] = {}
-    for path in paths:
-        try:
-            with open_image(path) as image:
-                size, mode = image.size, image.mode
-        except Exception as error:  # Pillow raises many kinds for damaged files.
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise UserError(f"'{path}' is not a readable image: {reason}.") from error
-        if mode not in _CHANNELS:
-            raise UserError(
-                f"'{path}' is an image of mode {mode}; gray and RGB images can be read."
-            )
-        sizes.setdefault(size, path)
-        kinds.setdefault(_CHANNELS[mode], path)
+    for name, header in headers.items():
+        sizes.setdefault((header.width, header.height), name)
     if image_size is None and len(sizes) > 1:
         (a, first), (b, second) = list(sizes.items())[:2]
         raise UserError(
             f"Images differ in size ('{first}' is {a[0]}x{a[1]}, '{second}' {b[0]}x{b[1]}): set "
             "dataset.image_size to resize them."
         )
-    if options.channels is None and len(kinds) > 1:
-        raise UserError(
-            f"Some images are gray ('{kinds[1]}'), others are in colour ('{kinds[3]}'): set "
-            "image_folder.channels to 1 or 3 to convert them."
-        )
     width, height = (image_size, image_size) if image_size else next(iter(sizes))
-    return (height, width, options.channels or next(iter(kinds)))
+    return height, width, options.channels or decoding.common_channels(headers.values())

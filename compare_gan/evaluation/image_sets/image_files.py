@@ -1,30 +1,12 @@
-"""Image files of any common format: finding them, their sizes, their pixels."""
+"""Image files in folders and in zip archives."""
 
+import functools
 import io
 import os
 import zipfile
-from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
-from typing import IO, TypeVar
 
-import numpy as np
-from PIL import Image
-
-from compare_gan.datasets.image_headers import open_image
-
-EXTENSIONS = (
-    ".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm", ".pgm",
-)  # fmt: skip
-_GRAY = ("1", "L", "LA", "La", "I;16", "I;16L", "I;16B")
-_COLOUR = ("P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")
-
-Open = Callable[[], IO[bytes]]  # A new binary file to read.
-Shape = tuple[int, int, int]
-_T = TypeVar("_T")
-
-
-class BrokenImageError(Exception):
-    """A file that cannot be read as an image; the message is the reason."""
+from compare_gan.datasets import decoding
+from compare_gan.datasets.decoding import Open
 
 
 def find_images(folder: str) -> list[str]:
@@ -57,105 +39,26 @@ def find_images(folder: str) -> list[str]:
 def is_image_name(path: str) -> bool:
     """Whether a path has an image's ending and is neither hidden nor a copy made by macOS."""
     hidden = any(part.startswith((".", "__MACOSX")) for part in path.split("/"))
-    return path.lower().endswith(EXTENSIONS) and not hidden
+    return decoding.is_image_name(path) and not hidden
 
 
 def open_in_folder(folder: str, name: str) -> Open:
     """A function that opens a file of a folder."""
-    path = os.path.join(folder, name)
-    return lambda: open(path, "rb")
+    return functools.partial(open, os.path.join(folder, name), "rb")
 
 
-def open_in_zip(archive: zipfile.ZipFile, name: str) -> Open:
+def files_in_zip(archive: zipfile.ZipFile) -> dict[str, zipfile.ZipInfo]:
+    r"""The files of a zip archive by their paths, with `/`; some programs of Windows write `\`.
+
+    Where two have the same path it is the last, which an unpacking program leaves.
+    """
+    return {
+        entry.filename.replace("\\", "/"): entry
+        for entry in archive.infolist()
+        if not entry.is_dir()
+    }
+
+
+def open_in_zip(archive: zipfile.ZipFile, entry: str | zipfile.ZipInfo) -> Open:
     """A function that opens a file of a zip archive; several threads may call it."""
-    return lambda: io.BytesIO(archive.read(name))
-
-
-def look(open_file: Open, whole: bool) -> Shape:
-    """Reads the shape (H, W, C) of an image, C = 1 for gray and 3 for colour.
-
-    Args:
-      open_file: Function that opens the file.
-      whole: Decode all of it, to find out whether it is broken; False = read the header only.
-
-    Raises:
-      BrokenImageError: It cannot be read.
-    """
-    return _read(open_file, lambda image: _shape(image, whole))
-
-
-def decode(open_file: Open, channels: int) -> np.ndarray:
-    """Reads the pixels of an image; drops transparency, and the lower 8 of 16 bits.
-
-    Args:
-      open_file: Function that opens the file.
-      channels: 1, or 3, to which gray is repeated.
-
-    Returns:
-      uint8 [H, W, channels].
-
-    Raises:
-      BrokenImageError: It cannot be read.
-    """
-    return _read(open_file, lambda image: _pixels(image, channels))
-
-
-def look_at_all(
-    opens: Sequence[Open], whole: bool, progress: Callable[[int], None] = lambda count: None
-) -> list[Shape | BrokenImageError]:
-    """Calls `look` for many files, in threads; an error takes the place of a shape.
-
-    Args:
-      opens: Functions that open the image_files.
-      whole: See `look`.
-      progress: Called with the number of files that have been read.
-    """
-
-    def look_or_error(open_file: Open) -> Shape | BrokenImageError:
-        try:
-            return look(open_file, whole)
-        except BrokenImageError as error:
-            return error
-
-    found: list[Shape | BrokenImageError] = []
-    with ThreadPoolExecutor(threads(), "look") as pool:
-        # In pieces, because each task has a cost.
-        pieces = [opens[start : start + 64] for start in range(0, len(opens), 64)]
-        for shapes in pool.map(lambda piece: [look_or_error(each) for each in piece], pieces):
-            found += shapes
-            progress(len(found))
-    return found
-
-
-def threads() -> int:
-    """Number of threads that decode: Pillow releases the interpreter while it does."""
-    return min(16, os.cpu_count() or 1)
-
-
-def _read(open_file: Open, use: Callable[[Image.Image], _T]) -> _T:
-    try:
-        with open_file() as file, open_image(file) as image:
-            return use(image)
-    except Exception as error:  # Pillow raises many kinds for damaged image_files.
-        reason = str(error).strip().split("\n", 1)[0] or type(error).__name__
-        raise BrokenImageError(reason) from error
-
-
-def _shape(image: Image.Image, whole: bool) -> Shape:
-    if image.mode not in _GRAY + _COLOUR:
-        raise ValueError(f"images of mode {image.mode} are not supported")
-    if whole:
-        image.load()
-    return (image.height, image.width, 1 if image.mode in _GRAY else 3)
-
-
-def _pixels(image: Image.Image, channels: int) -> np.ndarray:
-    gray = _shape(image, whole=True)[-1] == 1
-    if image.mode.startswith("I;16"):
-        pixels = (np.asarray(image) >> 8).astype(np.uint8)
-    else:
-        mode = "L" if gray else "RGB"
-        pixels = np.asarray(image if image.mode == mode else image.convert(mode))
-    if gray:
-        pixels = pixels[..., None]
-    return np.repeat(pixels, 3, axis=-1) if gray and channels == 3 else pixels
+    return lambda: io.BytesIO(archive.read(entry))

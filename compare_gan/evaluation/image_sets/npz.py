@@ -46,6 +46,7 @@ class GivenStatistics:
     class_names: ClassVar[None] = None
     left_out: ClassVar[tuple[str, ...]] = ()
     seed: ClassVar[None] = None
+    background: ClassVar[None] = None
 
     @property
     def dataset_name(self) -> str:
@@ -70,8 +71,8 @@ def open_npz(path: str) -> GivenStatistics | tuple[np.ndarray, np.ndarray | None
     """Opens an .npz file of images, or of `mu` and `sigma` if it holds no images.
 
     Args:
-      path: File with `images`, `arr_0` or `samples`, and optionally `labels`; or with `mu` and
-        `sigma`, as pytorch-fid and clean-fid write them.
+      path: File with `images`, `arr_0` or `samples`, and optionally `labels` (`arr_1` with
+        `arr_0`); or with `mu` and `sigma`, as pytorch-fid and clean-fid write them.
 
     Returns:
       The images as they are stored, mapped into memory (compressed ones are unpacked into a
@@ -85,7 +86,10 @@ def open_npz(path: str) -> GivenStatistics | tuple[np.ndarray, np.ndarray | None
         keys = [name.removesuffix(".npy") for name in archive.namelist()]
         key = next((key for key in IMAGES if key in keys), None)
         if key is not None:
-            labels = np.array(_map(path, archive, "labels")) if "labels" in keys else None
+            # numpy.savez(path, images, labels) names them arr_0 and arr_1.
+            names = ("labels", "arr_1") if key == "arr_0" else ("labels",)
+            found = next((name for name in names if name in keys), None)
+            labels = None if found is None else np.array(_map(path, archive, found))
             return _map(path, archive, key), labels
         if {"mu", "sigma"} <= set(keys):
             mean, covariance = (_map(path, archive, key) for key in ("mu", "sigma"))
@@ -102,6 +106,11 @@ def _statistics(path: str, mean: np.ndarray, covariance: np.ndarray) -> GivenSta
             f"mu and sigma of '{path}' must be [f] and [f, f], received {list(mean.shape)} and "
             f"{list(covariance.shape)}."
         )
+    for key, values in (("mu", mean), ("sigma", covariance)):
+        if values.dtype.kind not in "fiu":
+            raise UserError(f"{key} of '{path}' must hold real numbers, received {values.dtype}.")
+        if not np.isfinite(values).all():
+            raise UserError(f"{key} of '{path}' holds numbers that are not finite.")
     return GivenStatistics(path, np.array(mean, np.float64), np.array(covariance, np.float64))
 
 

@@ -11,8 +11,10 @@ from typing import Any
 import numpy as np
 
 from compare_gan import registry
-from compare_gan.datasets import get_dataset
+from compare_gan.datasets import decoding, get_dataset
 from compare_gan.datasets.dataset import Dataset
+from compare_gan.datasets.decoding import Colour, Open
+from compare_gan.datasets.image_headers import ImageError
 from compare_gan.engine.progress import PATIENCE, ProgressLine, announced
 from compare_gan.errors import UserError, unknown_name, with_suggestion
 from compare_gan.evaluation.image_sets import image_files
@@ -25,7 +27,7 @@ _log = logging.getLogger(__name__)
 
 ON_ERROR = ("stop", "skip")
 _TFDS = "tfds:"
-_PATH_LIKE = re.compile(r"[/\\]|\.(npz|zip)$")
+_PATH_LIKE = re.compile(r"[/\\]|\.(npz|zip)$", re.IGNORECASE)
 # As `compare_gan sample --num` calls them: <number>_<class>.png.
 _NUMBERED = re.compile(r"\d{6,}_(\d+)\.png")
 
@@ -35,6 +37,7 @@ def open_images(
     *,
     on_error: str = "stop",
     progress: bool = False,
+    background: str = "white",
     choose_split: Callable[[Dataset], str | None] = lambda dataset: None,
 ) -> ImageSet | GivenStatistics:
     """Opens a set of images.
@@ -48,7 +51,8 @@ def open_images(
 
     Args:
       source: A folder, read with its subfolders; a `.zip` of images; an `.npz` with `images`,
-        `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels`, or with `mu` and `sigma`
+        `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels` or, with `arr_0`,
+        `arr_1`, or with `mu` and `sigma`
         alone; a data set `NAME` or `NAME:SPLIT`; an array uint8 [n, H, W, C], or a pair of it and
         labels int [n]; an `ImageSet`. Labels of a folder or zip are the names of the folders that
         contain the images, or the classes in the file names of `compare_gan sample`. A file or
@@ -56,6 +60,8 @@ def open_images(
       on_error: `stop`: a broken file is a UserError; `skip`: it is left out with a warning. Then
         all files are decoded once beforehand, since statistics depend on the number of images.
       progress: Report on standard error how many files have been read.
+      background: Colour that images with an alpha channel in a folder or zip are composited over:
+        its name, or `#rrggbb`. That of a data set is `dataset.background`.
       choose_split: Function that chooses the split of a data set named without one; where it
         returns None, the data set's `eval_split` is used.
 
@@ -66,23 +72,26 @@ def open_images(
         raise unknown_name("on_error", on_error, ON_ERROR)
     if isinstance(source, ImageSet | GivenStatistics):
         return source
+    colour = decoding.parse_colour("background", background)
     if not isinstance(source, str | os.PathLike):
         return _from_arrays(source)
     path = os.fspath(source)
     if os.path.isdir(path):
         names = image_files.find_images(path)
         opens = [image_files.open_in_folder(path, name) for name in names]
-        return _from_files(path, names, opens, on_error, progress)
+        return _from_files(path, names, opens, on_error, progress, colour)
     if os.path.isfile(path):
-        return _from_file(path, on_error, progress)
+        return _from_file(path, on_error, progress, colour)
     if _PATH_LIKE.search(path) and not path.startswith(_TFDS):
         raise UserError(f"There is no file or folder '{path}'.")
     return _from_dataset(path, choose_split, progress)
 
 
-def _from_file(path: str, on_error: str, progress: bool) -> ImageSet | GivenStatistics:
+def _from_file(
+    path: str, on_error: str, progress: bool, background: Colour
+) -> ImageSet | GivenStatistics:
     try:
-        if path.endswith(".npz"):
+        if path.lower().endswith(".npz"):
             opened = open_npz(path)
             if isinstance(opened, GivenStatistics):
                 return opened
@@ -92,24 +101,31 @@ def _from_file(path: str, on_error: str, progress: bool) -> ImageSet | GivenStat
     except zipfile.BadZipFile as error:
         known = "a folder, a .zip, an .npz or the name of a data set"
         raise UserError(f"'{path}' cannot be read ({error}): {known} is needed.") from error
-    names = sorted(filter(image_files.is_image_name, archive.namelist()))
-    opens = [image_files.open_in_zip(archive, name) for name in names]
-    return _from_files(path, names, opens, on_error, progress)
+    entries = image_files.files_in_zip(archive)
+    names = sorted(filter(image_files.is_image_name, entries))
+    opens = [image_files.open_in_zip(archive, entries[name]) for name in names]
+    return _from_files(path, names, opens, on_error, progress, background)
 
 
 def _from_files(
-    place: str, names: list[str], opens: Sequence[image_files.Open], on_error: str, progress: bool
+    place: str,
+    names: list[str],
+    opens: Sequence[Open],
+    on_error: str,
+    progress: bool,
+    background: Colour,
 ) -> ImageSet:
     if not names:
-        endings = ", ".join(image_files.EXTENSIONS)
+        endings = ", ".join(decoding.EXTENSIONS)
         raise UserError(f"'{place}' holds no image ({endings}).")
-    shapes = image_files.look_at_all(
-        opens, on_error == "skip", _slowly(place, len(names)) if progress else lambda count: None
+    found = decoding.look_at_all(
+        opens,
+        on_error == "skip",
+        background,
+        _slowly(place, len(names)) if progress else lambda count: None,
     )
     broken = {
-        names[i]: shape
-        for i, shape in enumerate(shapes)
-        if isinstance(shape, image_files.BrokenImageError)
+        name: each for name, each in zip(names, found, strict=True) if isinstance(each, ImageError)
     }
     if broken and on_error == "stop":
         name, error = next(iter(broken.items()))
@@ -120,16 +136,16 @@ def _from_files(
     kept = [i for i, name in enumerate(names) if name not in broken]
     if not kept:
         raise UserError(f"None of the {len(names)} images in '{place}' can be read.")
-    kept_shapes = {s for s in shapes if not isinstance(s, image_files.BrokenImageError)}
-    channels = max(shape[-1] for shape in kept_shapes)
-    sizes = {shape[:2] for shape in kept_shapes}
+    headers = [each for each in found if not isinstance(each, ImageError)]
+    channels = decoding.common_channels(headers)
+    sizes = {(header.height, header.width) for header in headers}
     labels, class_names = _labels_in([names[i] for i in kept])
 
     def read(index: int) -> np.ndarray:
         i = kept[index]
         try:
-            return image_files.decode(opens[i], channels)
-        except image_files.BrokenImageError as error:
+            return decoding.decode(opens[i], channels, background)
+        except ImageError as error:
             raise _broken(place, names[i], error) from error
 
     return IndexedImages(
@@ -139,6 +155,7 @@ def _from_files(
         has_labels=labels is not None,
         class_names=class_names,
         left_out=tuple(f"{name}: {error}" for name, error in broken.items()),
+        background=decoding.log_conversions(place, headers, channels, background),
         read=read,
         labels=labels,
         order=np.arange(len(kept)),
@@ -187,6 +204,13 @@ def _indexed(name: str, images: np.ndarray, labels: Any) -> ImageSet:
         raise UserError(
             f"The images of '{name}' must be uint8 [n, H, W, C], received {images.dtype} "
             f"{list(images.shape)}."
+        )
+    if images.ndim == 3 and images.shape[-1] in (1, 3, 4):
+        height, width, channels = images.shape
+        raise UserError(
+            f"The images of '{name}' have the shape {list(images.shape)}, which is that of one "
+            f"image: give [1, {height}, {width}, {channels}] for one image, or "
+            f"[{height}, {width}, {channels}, 1] for {height} gray ones."
         )
     if images.ndim == 3:
         images = images[..., None]
