@@ -149,6 +149,7 @@ def score(
     on_error: str = "stop",
     pictures: bool = False,
     progress: bool = False,
+    background: str = "white",
 ) -> "SetScores":
     """Scores a set of images against another one.
 
@@ -169,6 +170,8 @@ def score(
       on_error: Reaction to a file that is not an image: `stop` or `skip`.
       pictures: Whether metrics draw pictures.
       progress: Whether to show progress on standard error.
+      background: Colour that images with an alpha channel are composited over: its name, or
+        `#rrggbb`.
 
     Returns:
       The scores by name, and how they were measured.
@@ -201,6 +204,7 @@ def score(
         on_error=on_error,
         pictures=pictures,
         progress=progress,
+        background=background,
     )
 
 

@@ -21,8 +21,8 @@ class Definition:
 
     Attributes:
       load: Opens it: a function that asks by parameter name for the values it needs (`data_dir` and
-        `image_size` of the scope `dataset`, `options`, `class_order` of `DataOptions`) and
-        returns a `Source`.
+        `image_size` of the scope `dataset`, its `background` as RGB values, `options`,
+        `class_order` of `DataOptions`) and returns a `Source`.
       image_shape: (H, W, C); None if it depends on the files or on `dataset.image_size`.
       num_classes: Number of classes; None if there are none.
       eval_split: The split that is the reference for evaluation.

@@ -7,6 +7,7 @@ from typing import Any
 import gin
 
 from compare_gan.datasets.catalog import Definition, find_definition
+from compare_gan.datasets.decoding import parse_colour
 from compare_gan.datasets.labels import check_fraction
 from compare_gan.datasets.relabelling import ReplaceLabelsOptions
 from compare_gan.datasets.transforms import ImagenetOptions
@@ -43,6 +44,8 @@ class DatasetOptions:
       pad_to: Height and width to which images are padded with black, equally on all sides.
       image_size: Height and width to which images are cropped and resized, for data sets whose
         images may have any size.
+      background: Colour that images with an alpha channel are composited over: its name, or
+        `#rrggbb`.
 
     Example:
       >>> from compare_gan.datasets import DatasetOptions
@@ -59,6 +62,7 @@ class DatasetOptions:
     fake: bool = False
     pad_to: int | None = None
     image_size: int | None = None
+    background: str = "white"
 
     def __post_init__(self) -> None:
         if self.labels is not None and self.labels not in MADE_UP:
@@ -66,6 +70,7 @@ class DatasetOptions:
         check_fraction(self.labeled_fraction)
         if self.image_size is not None:
             check_positive_integer("dataset.image_size", self.image_size)
+        parse_colour("dataset.background", self.background)
 
 
 @dataclasses.dataclass(frozen=True)

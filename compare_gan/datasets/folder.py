@@ -1,25 +1,28 @@
-"""A folder of images with one subfolder per class."""
+"""A folder or zip archive of images with one subfolder per class."""
 
 import dataclasses
+import functools
 import logging
 import os
-from collections.abc import Sequence
+import zipfile
+from collections.abc import Mapping, Sequence
 
 import gin
 import numpy as np
 
-from compare_gan.datasets.decoding import source_of_files
-from compare_gan.datasets.image_headers import open_image
+from compare_gan.datasets import decoding
+from compare_gan.datasets.decoding import Colour, Header, ImageFile
+from compare_gan.datasets.image_headers import ImageError
+from compare_gan.datasets.image_source import source_of_files
 from compare_gan.datasets.sources import Source, no_labels
 from compare_gan.datasets.views import RelabelledSource
 from compare_gan.errors import UserError
-from compare_gan.folders import WHOLE, Arrangement, arrange, open_storage
+from compare_gan.folders import WHOLE, Arrangement, Storage, arrange, open_storage
 
 _log = logging.getLogger(__name__)
 
 # The first of them that exists is the reference for evaluation.
 _SPLITS = ("test", "validation", "val", "train")
-_CHANNELS = {"1": 1, "L": 1, "LA": 1, "I;16": 1, "P": 3, "RGB": 3, "RGBA": 3}
 
 
 @gin.configurable("image_folder")
@@ -28,8 +31,8 @@ class ImageFolderOptions:
     """Options of the data set `image_folder` (gin scope `image_folder`).
 
     Attributes:
-      channels: 1 (gray) or 3 (colour), to which all images are converted; None = no conversion:
-        all images must be of one kind.
+      channels: 1 (gray) or 3 (colour), to which all images are converted; None = 3 if any image is
+        in colour.
       class_in_name: Whether files named `<number>_<class>.png` have these classes although no
         `classes.json` beside them says so: sets that `compare_gan sample` wrote before that file
         existed. `metrics` follows it too.
@@ -49,6 +52,7 @@ def load_image_folder(
     options: ImageFolderOptions,
     data_dir: str | None = None,
     image_size: int | None = None,
+    background: Colour = decoding.WHITE,
     class_order: Sequence[str] | None = None,
 ) -> Source:
     """Image files, `data_dir/class/*.png` or `data_dir/train/class/*.png` (`test`, `val`).
@@ -59,15 +63,16 @@ def load_image_folder(
 
     Args:
       options: Number of channels, and the origin of labels.
-      data_dir: The folder.
+      data_dir: The folder, or a zip archive.
       image_size: Size to which the middle square of each image is resized; None = no resizing: all
         images must be of one size.
+      background: Colour that images with an alpha channel are composited over.
       class_order: Names of the classes in their order; None = natural order.
 
     Raises:
-      UserError: The folder does not exist, has no images or a class without images; it is not clear
-        what its subfolders mean; a file is not a readable image; or images differ in size or kind
-        and are not to be converted.
+      UserError: The folder or archive does not exist, has no images or a class without images; it
+        is not clear what its subfolders mean; a file is not a readable image; or images differ in
+        size and are not to be resized.
 
     Example:
       >>> import os, tempfile
@@ -83,21 +88,28 @@ def load_image_folder(
     """
     if not data_dir:
         raise UserError("The data set 'image_folder' needs dataset.data_dir: the folder to read.")
-    if not os.path.isdir(data_dir):
-        raise UserError(f"dataset.data_dir = '{data_dir}' is not a folder.")
-    found = arrange(open_storage(data_dir), options.class_in_name, class_order)
+    found = arrange(_open(data_dir), options.class_in_name, class_order)
     _check_for_training(found)
-    _log.info("%s", found.summary())
+    storage = found.storage
     splits = {"train" if split == WHOLE else split: own for split, own in found.splits.items()}
-    paths = {
-        split: [found.storage.path(name) for name in own.images] for split, own in splits.items()
+    files = {
+        split: [
+            ImageFile(storage.path(name), functools.partial(storage.opener, name))
+            for name in own.images
+        ]
+        for split, own in splits.items()
     }
-    shape = _common_shape([p for listed in paths.values() for p in listed], image_size, options)
+    headers = _look([file for listed in files.values() for file in listed], background)
+    shape = _common_shape(headers, image_size, options)
+    _log.info("%s", found.summary())
+    composited = decoding.log_conversions(data_dir, headers.values(), shape[-1], background)
     source = source_of_files(
-        paths,
+        files,
         image_size,
+        background,
         image_shape=shape,
-        splits={split: len(listed) for split, listed in paths.items()},
+        splits={split: len(listed) for split, listed in files.items()},
+        background=composited,
         eval_split=next(split for split in _SPLITS if split in splits),
         num_classes=found.num_classes or None,
         class_names=found.class_names,
@@ -117,6 +129,17 @@ def load_image_folder(
         if own.labels is not None and own.labels.ndim == 2
     }
     return RelabelledSource.of(source, soft, found.num_classes) if soft else source
+
+
+def _open(data_dir: str) -> Storage:
+    if not os.path.exists(data_dir):
+        raise UserError(f"dataset.data_dir = '{data_dir}' is not a folder and not a zip archive.")
+    try:
+        return open_storage(data_dir)
+    except zipfile.BadZipFile as error:
+        raise UserError(
+            f"dataset.data_dir = '{data_dir}' is neither a folder nor a zip archive: {error}."
+        ) from error
 
 
 def _check_for_training(found: Arrangement) -> None:
@@ -148,35 +171,29 @@ def _check_for_training(found: Arrangement) -> None:
                 )
 
 
+def _look(files: Sequence[ImageFile], background: Colour) -> dict[str, Header]:
+    """The headers of all files, by their names."""
+    headers = {}
+    found = decoding.look_at_all([file.open for file in files], background=background)
+    for file, header in zip(files, found, strict=True):
+        if isinstance(header, ImageError):
+            raise UserError(f"'{file.name}' is not a readable image: {header}.") from header
+        headers[file.name] = header
+    return headers
+
+
 def _common_shape(
-    paths: Sequence[str], image_size: int | None, options: ImageFolderOptions
+    headers: Mapping[str, Header], image_size: int | None, options: ImageFolderOptions
 ) -> tuple[int, int, int]:
-    """The shape that all images will have, from the headers of all files."""
+    """The shape that all images will have."""
     sizes: dict[tuple[int, int], str] = {}
-    kinds: dict[int, str] = {}
-    for path in paths:
-        try:
-            with open_image(path) as image:
-                size, mode = image.size, image.mode
-        except Exception as error:  # Pillow raises many kinds for damaged files.
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise UserError(f"'{path}' is not a readable image: {reason}.") from error
-        if mode not in _CHANNELS:
-            raise UserError(
-                f"'{path}' is an image of mode {mode}; gray and RGB images can be read."
-            )
-        sizes.setdefault(size, path)
-        kinds.setdefault(_CHANNELS[mode], path)
+    for name, header in headers.items():
+        sizes.setdefault((header.width, header.height), name)
     if image_size is None and len(sizes) > 1:
         (a, first), (b, second) = list(sizes.items())[:2]
         raise UserError(
             f"Images differ in size ('{first}' is {a[0]}x{a[1]}, '{second}' {b[0]}x{b[1]}): set "
             "dataset.image_size to resize them."
         )
-    if options.channels is None and len(kinds) > 1:
-        raise UserError(
-            f"Some images are gray ('{kinds[1]}'), others are in colour ('{kinds[3]}'): set "
-            "image_folder.channels to 1 or 3 to convert them."
-        )
     width, height = (image_size, image_size) if image_size else next(iter(sizes))
-    return (height, width, options.channels or next(iter(kinds)))
+    return height, width, options.channels or decoding.common_channels(headers.values())

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -66,6 +67,9 @@ class RelabelledSource(Source):
             labels = to_hard_labels(labels)
         return self.inner.evaluation(split, batch_size, count, labels)
 
+    def broken_files_named(self) -> contextlib.AbstractContextManager[None]:
+        return self.inner.broken_files_named()
+
     def _replacement(self, split: str) -> np.ndarray | None:
         """The labels of a split; None = those of `inner`, which may take a long time to read."""
         if split not in self.new_labels and self.num_classes != self.inner.num_classes:
@@ -89,6 +93,9 @@ class _SelectedSource(RandomAccessSource):
 
     def gather(self, split: str, indices: np.ndarray) -> np.ndarray:
         return self.inner.gather(split, self.kept[split][indices])
+
+    def broken_files_named(self) -> contextlib.AbstractContextManager[None]:
+        return self.inner.broken_files_named()
 
 
 def select(source: Source, chosen: np.ndarray) -> Source:

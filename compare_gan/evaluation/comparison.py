@@ -46,6 +46,8 @@ def warning(
     fields = {name for row in rows for name in provenance_differences(rows[0], row)}
     if _options_that_differ([_provenance(row)["metric_options"] for row in rows]):
         fields.add("metric_options")
+    if len({row.provenance.background for row in rows} - {NONE}) > 1:
+        fields.add("background")  # The first row may be one without any alpha channel.
     if "dataset_hash" not in fields and rows[0].provenance.dataset_hash not in _NO_HASH:
         fields -= {"dataset", "split"}  # The same images under other names.
     differences = [

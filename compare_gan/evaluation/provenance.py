@@ -31,6 +31,8 @@ class Provenance:
       num_real: Number of reference images.
       num_fake: Number of generated images in each set.
       resolution: Height x width x channels.
+      background: Colour that images with an alpha channel were composited over; `none` if no image
+        had one.
       resizer: Method that resizes images for the extractor.
       extractor: Name of the extractor.
       extractor_hash: Hash of its weights.
@@ -58,6 +60,7 @@ class Provenance:
     num_real: int | str
     num_fake: int | str
     resolution: str
+    background: str
     resizer: str
     extractor: str
     extractor_hash: str
@@ -99,6 +102,8 @@ def make_provenance(
         num_real=real_statistics.count or NOT_RECORDED,
         num_fake=fake_statistics.count or NOT_RECORDED,
         resolution=" against ".join(dict.fromkeys(s.shape_text for s in sets if s.shape_text)),
+        background=" against ".join(dict.fromkeys(s.background for s in sets if s.background))
+        or NONE,
         resizer=_resizer(extractor, sets),
         extractor=extractor.name,
         extractor_hash=extractor.weights_hash,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import PIL.Image
 
 from compare_gan.errors import check_version
-from compare_gan.evaluation.provenance import NOT_RECORDED, Provenance, metric_of
+from compare_gan.evaluation.provenance import NONE, NOT_RECORDED, Provenance, metric_of
 from compare_gan.labels.files import upgrade_training_labels
 
 VERSION = 1  # Of a result row and of the output of `compare_gan metrics`; older ones have none.
@@ -123,7 +123,8 @@ def provenance_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object
     """Differences of provenance between two rows: field -> (a's value, b's value).
 
     Scores may be compared if there are none. Options of metrics that only one row has make no
-    difference to the scores of the others.
+    difference to the scores of the others, nor does a background where no image has an alpha
+    channel.
 
     Example:
       >>> import numpy as np
@@ -142,7 +143,13 @@ def provenance_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object
         for fields, each in zip((first, second), options, strict=True):
             kept = {option: value for option, value in each.items() if metric_of(option) in shared}
             fields["metric_options"] = kept
-    return {name: (first[name], second[name]) for name in first if first[name] != second[name]}
+    return {
+        name: (first[name], second[name])
+        for name in first
+        if first[name] != second[name]
+        # Without any alpha channel, images are the same over every background.
+        and not (name == "background" and NONE in (first[name], second[name]))
+    }
 
 
 def format_scores(rows: Iterable[ResultRow]) -> str:

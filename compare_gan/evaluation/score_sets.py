@@ -108,6 +108,7 @@ def score_sets(
     on_error: str = "stop",
     pictures: bool = False,
     progress: bool = False,
+    background: str = "white",
 ) -> SetScores:
     """Scores a set of images, on its own or against a reference.
 
@@ -139,6 +140,7 @@ def score_sets(
       on_error: Reaction to a broken file: `stop` or `skip`, see `open_images`.
       pictures: Let metrics draw.
       progress: Report progress on standard error.
+      background: Colour that images with an alpha channel are composited over, see `open_images`.
 
     Raises:
       UserError: A name is not known, a set cannot be read, is too small, or does not suit a metric.
@@ -149,7 +151,9 @@ def score_sets(
         extractor, num_real, num_fake = chosen.extractor, chosen.num_real, chosen.num_fake
     check_positive_integer("batch_size", batch_size)
     built = _build_metrics(chosen, metrics)
-    real_set, fake_set, left_out = _open(real, fake, chosen, on_error, progress)
+    real_set, fake_set, left_out = _open(
+        real, fake, chosen, on_error=on_error, progress=progress, background=background
+    )
     if real_set is not None:
         real_set = _take(real_set, num_real, seed)
     fake_set = _take(fake_set, num_fake, seed)
@@ -220,19 +224,17 @@ def _build_metrics(
 
 
 def _open(
-    real: Any, fake: Any, protocol: protocols.Protocol | None, on_error: str, progress: bool
+    real: Any, fake: Any, protocol: protocols.Protocol | None, **options: Any
 ) -> tuple[Images | None, Images, list[str]]:
-    """Both sets, if `real` is not None, and their broken files."""
+    """Both sets, if `real` is not None, and their broken files; see `open_images` for `options`."""
 
     def choose_split(dataset: Dataset) -> str | None:
         return protocol.split_of(dataset.name, dataset.splits) if protocol else None
 
     real_set = None
     if real is not None:
-        real_set = open_images(
-            real, on_error=on_error, progress=progress, choose_split=choose_split
-        )
-    fake_set = open_images(fake, on_error=on_error, progress=progress)
+        real_set = open_images(real, choose_split=choose_split, **options)
+    fake_set = open_images(fake, **options)
     if protocol:
         _check_suits(protocol, real_set, fake_set)
     left_out = [

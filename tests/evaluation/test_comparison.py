@@ -61,6 +61,15 @@ def test_equal_images_may_have_two_names():
     assert "dataset is same (a), folder (b)" in comparison.warning(rows, "ab")
 
 
+def test_backgrounds_differ_only_where_images_are_transparent():
+    opaque, white, black = (_row(background=each) for each in ("none", "white", "black"))
+    assert comparison.warning([opaque, white], "ab") is None
+    assert comparison.warning([white, opaque], "ab") is None
+    assert "background is none (a), white (b), black (c)" in comparison.warning(
+        [opaque, white, black], "abc"
+    )
+
+
 def test_the_table_has_a_column_for_each_score():
     text = comparison.format_rows(
         [_row(10, "fid10k_test", seeds=[0, 1]), _row(None, scores={"is": 2.0})],

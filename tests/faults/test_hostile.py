@@ -734,6 +734,8 @@ def test_a_cut_image_is_named_in_training(run, folder, monkeypatch, limit):
     path = pathlib.Path("images/a/12.png")
     path.write_bytes(path.read_bytes()[:120])
     status, _, err = run("train", "--schedule", "train", "--model_dir", "run", *folder)
+    found, _, err = err.partition("\n")
+    assert found == "'images': 32 images, 2 classes (a 16, b 16)."
     assert status == 2 and _is_one_sentence(err), err
     assert err.startswith("Error: 'images/a/12.png' cannot be decoded: ")
     assert "{{" not in err and "Iterator" not in err

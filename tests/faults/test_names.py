@@ -6,6 +6,8 @@ The docstring of a test is a row of the table in docs/faults.md.
 import json
 import logging
 import os
+import shutil
+import zipfile
 
 import gin
 import keras
@@ -13,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compare_gan.datasets import get_dataset
+from compare_gan.datasets import eval_batches, get_dataset
 from compare_gan.errors import UserError
 from compare_gan.evaluation.checks import common_classes
 from compare_gan.evaluation.image_sets import open_images
@@ -288,6 +290,66 @@ def test_a_link_to_nowhere_is_an_error(tmp_path):
     for read in (_train_on, open_images):
         with pytest.raises(UserError, match=r"9.png' .*No such file"):
             read(tmp_path)
+
+
+@pytest.mark.parametrize("separator", "/\\")
+def test_a_zip_is_trained_on_like_the_folder(tmp_path, separator):
+    """Fault: the data set is a zip, made on Windows with its own separator, around a folder.
+
+    Command: train, metrics
+    User sees: 'a.zip': 4 images, 2 classes (a 2, b 2).
+    Exit code: 0
+    Lost: nothing
+    """
+    folder = _folder(tmp_path / "photos", "ab")
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for path in sorted((tmp_path / "photos").rglob("*.png")):
+            info = zipfile.ZipInfo("x")
+            info.filename = str(path.relative_to(tmp_path)).replace("/", separator)
+            archive.writestr(info, path.read_bytes())
+    zipped = str(tmp_path / "a.zip")
+    dataset, other = _train_on(zipped), _train_on(folder)
+    assert dataset.class_names == other.class_names == open_images(zipped).class_names
+    assert dataset.source.keys("train") == other.source.keys("train")
+    for (images, labels), (others, same) in zip(
+        eval_batches(dataset, "train", 4), eval_batches(other, "train", 4), strict=True
+    ):
+        np.testing.assert_array_equal(images, others)
+        np.testing.assert_array_equal(labels, same)
+    (tmp_path / "text.zip").write_text("text")
+    with pytest.raises(UserError, match=r"text\.zip' is neither a folder nor a zip archive"):
+        _train_on(tmp_path / "text.zip")
+
+
+@pytest.mark.parametrize("soft", (False, True))
+def test_a_set_in_the_form_of_stylegan_is_trained_on(tmp_path, soft):
+    """Fault: folders `00000`, `00001` with a `dataset.json` are taken for classes.
+
+    Command: train, metrics
+    User sees: the classes of `dataset.json`
+    Exit code: 0
+    Lost: nothing
+    """
+    names = [f"0000{i % 2}/img{i:08}.png" for i in range(4)]
+    labels = [[0.25, 0.75], [1, 0], [0, 1], [0.5, 0.5]] if soft else [2, 0, 1, 0]
+    for i, name in enumerate(names):
+        _save(tmp_path / "set" / name, i)
+    pairs = list(zip(names, labels, strict=True))
+    (tmp_path / "set" / "dataset.json").write_text(json.dumps({"labels": pairs}))
+    shutil.make_archive(str(tmp_path / "set"), "zip", tmp_path / "set")
+    hard = [1, 0, 1, 0] if soft else labels
+    for place in (tmp_path / "set", tmp_path / "set.zip"):
+        dataset, opened = _train_on(place), open_images(place)
+        assert dataset.num_classes == (2 if soft else 3)
+        order = [names.index(key) for key in dataset.source.keys("train")]
+        assert dataset.given_labels.tolist() == [labels[i] for i in order]
+        [(images, found)] = eval_batches(dataset, "train", 4)
+        assert found.tolist() == [hard[level] for level in images[:, 0, 0, 0]]
+        [batch] = opened.batches(4)
+        assert batch.labels.tolist() == [hard[level] for level in batch.images[:, 0, 0, 0]]
+    (tmp_path / "set" / "dataset.json").write_text('{"labels": null}')
+    assert _train_on(tmp_path / "set").num_classes is None
+    assert not open_images(tmp_path / "set").has_labels
 
 
 def test_nested_folders_count_the_same_in_both(tmp_path):

@@ -46,6 +46,7 @@ class GivenStatistics:
     class_names: ClassVar[None] = None
     left_out: ClassVar[tuple[str, ...]] = ()
     seed: ClassVar[None] = None
+    background: ClassVar[None] = None
 
     @property
     def dataset_name(self) -> str:
@@ -84,8 +85,8 @@ def open_npz(path: str) -> GivenStatistics | Arrays:
     """Opens an .npz file of images, or of `mu` and `sigma` if it holds no images.
 
     Args:
-      path: File with `images`, `arr_0` or `samples`, and optionally `labels` and `class_names`; or
-        with `mu` and `sigma`, as pytorch-fid and clean-fid write them.
+      path: File with `images`, `arr_0` or `samples`, and optionally `labels` (`arr_1` with `arr_0`)
+        and `class_names`; or with `mu` and `sigma`, as pytorch-fid and clean-fid write them.
 
     Returns:
       The images as they are stored, mapped into memory (compressed ones are unpacked into a
@@ -99,11 +100,14 @@ def open_npz(path: str) -> GivenStatistics | Arrays:
         keys = [name.removesuffix(".npy") for name in archive.namelist()]
         key = next((key for key in IMAGES if key in keys), None)
         if key is not None:
-            labels, names = (
+            # numpy.savez(path, images, labels) names them arr_0 and arr_1.
+            names = ("labels", "arr_1") if key == "arr_0" else ("labels",)
+            found = next((name for name in names if name in keys), None)
+            labels, class_names = (
                 np.array(_map(path, archive, each)) if each in keys else None
-                for each in ("labels", "class_names")
+                for each in (found, "class_names")
             )
-            return Arrays(_map(path, archive, key), labels, _names(path, names, labels))
+            return Arrays(_map(path, archive, key), labels, _names(path, class_names, labels))
         if {"mu", "sigma"} <= set(keys):
             mean, covariance = (_map(path, archive, key) for key in ("mu", "sigma"))
             return _statistics(path, mean, covariance)
@@ -134,6 +138,11 @@ def _statistics(path: str, mean: np.ndarray, covariance: np.ndarray) -> GivenSta
             f"mu and sigma of '{path}' must be [f] and [f, f], received {list(mean.shape)} and "
             f"{list(covariance.shape)}."
         )
+    for key, values in (("mu", mean), ("sigma", covariance)):
+        if values.dtype.kind not in "fiu":
+            raise UserError(f"{key} of '{path}' must hold real numbers, received {values.dtype}.")
+        if not np.isfinite(values).all():
+            raise UserError(f"{key} of '{path}' holds numbers that are not finite.")
     return GivenStatistics(path, np.array(mean, np.float64), np.array(covariance, np.float64))
 
 

@@ -12,12 +12,13 @@ from typing import Any
 import numpy as np
 
 from compare_gan import registry
-from compare_gan.datasets import get_dataset
+from compare_gan.datasets import decoding, get_dataset
 from compare_gan.datasets.dataset import Dataset
+from compare_gan.datasets.decoding import Colour
 from compare_gan.datasets.folder import ImageFolderOptions
+from compare_gan.datasets.image_headers import ImageError
 from compare_gan.engine.progress import PATIENCE, ProgressLine, announced
 from compare_gan.errors import UserError, unknown_name, with_suggestion
-from compare_gan.evaluation.image_sets import image_files
 from compare_gan.evaluation.image_sets.npz import GivenStatistics, open_npz
 from compare_gan.evaluation.image_sets.sets import ImageSet, IndexedImages
 from compare_gan.evaluation.image_sets.split import SplitImages
@@ -27,7 +28,7 @@ _log = logging.getLogger(__name__)
 
 ON_ERROR = ("stop", "skip")
 _TFDS = "tfds:"
-_PATH_LIKE = re.compile(r"[/\\]|\.(npz|zip)$")
+_PATH_LIKE = re.compile(r"[/\\]|\.(npz|zip)$", re.IGNORECASE)
 
 
 def open_images(
@@ -35,6 +36,7 @@ def open_images(
     *,
     on_error: str = "stop",
     progress: bool = False,
+    background: str = "white",
     choose_split: Callable[[Dataset], str | None] = lambda dataset: None,
 ) -> ImageSet | GivenStatistics:
     """Opens a set of images.
@@ -48,7 +50,8 @@ def open_images(
 
     Args:
       source: A folder, read with its subfolders; a `.zip` of images; an `.npz` with `images`,
-        `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels`, or with `mu` and `sigma`
+        `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels` or, with `arr_0`,
+        `arr_1`, or with `mu` and `sigma`
         alone; a data set `NAME` or `NAME:SPLIT`; an array uint8 [n, H, W, C], or a pair of it and
         labels int [n]; an `ImageSet`. The classes of a folder or zip are those that training would
         find in it, see `folders.arrange`; if it holds folders of splits, `PATH:SPLIT` is one of
@@ -57,6 +60,8 @@ def open_images(
       on_error: `stop`: a broken file is a UserError; `skip`: it is left out with a warning. Then
         all files are decoded once beforehand, since statistics depend on the number of images.
       progress: Report on standard error how many files have been read.
+      background: Colour that images with an alpha channel in a folder or zip are composited over:
+        its name, or `#rrggbb`. That of a data set is `dataset.background`.
       choose_split: Function that chooses the split of a data set named without one; where it
         returns None, the data set's `eval_split` is used.
 
@@ -68,24 +73,25 @@ def open_images(
         raise unknown_name("on_error", on_error, ON_ERROR)
     if isinstance(source, ImageSet | GivenStatistics):
         return source
+    colour = decoding.parse_colour("background", background)
     if not isinstance(source, str | os.PathLike):
         return _from_arrays(source)
     path = os.fspath(source)
     if os.path.exists(path):
-        return _from_path(path, None, on_error, progress)
+        return _from_path(path, None, on_error, progress, colour)
     before, _, split = path.rpartition(":")
     if split and os.path.exists(before):
-        return _from_path(before, split, on_error, progress)
+        return _from_path(before, split, on_error, progress, colour)
     if _PATH_LIKE.search(path) and not path.startswith(_TFDS):
         raise UserError(f"There is no file or folder '{path}'.")
     return _from_dataset(path, choose_split, progress)
 
 
 def _from_path(
-    path: str, split: str | None, on_error: str, progress: bool
+    path: str, split: str | None, on_error: str, progress: bool, background: Colour
 ) -> ImageSet | GivenStatistics:
     try:
-        if os.path.isfile(path) and path.endswith(".npz"):
+        if os.path.isfile(path) and path.lower().endswith(".npz"):
             opened = open_npz(path)
             if isinstance(opened, GivenStatistics):
                 return opened
@@ -95,6 +101,7 @@ def _from_path(
         known = "a folder, a .zip, an .npz or the name of a data set"
         raise UserError(f"'{path}' cannot be read ({error}): {known} is needed.") from error
     found = arrange(storage, ImageFolderOptions().class_in_name)
+    images = _from_files(found, split, on_error, progress, background)
     _log.info("%s", found.summary())
     if found.numbered:
         _log.info(
@@ -103,7 +110,7 @@ def _from_path(
             "versions.",
             path,
         )
-    return _from_files(found, split, on_error, progress)
+    return images
 
 
 def _choose(found: Arrangement, split: str | None) -> tuple[list[str], np.ndarray | None]:
@@ -123,17 +130,24 @@ def _choose(found: Arrangement, split: str | None) -> tuple[list[str], np.ndarra
     return names, np.concatenate(given) if len(given) == len(labels) else None
 
 
-def _from_files(found: Arrangement, split: str | None, on_error: str, progress: bool) -> ImageSet:
-    place = found.storage.place
-    names, labels = _choose(found, split)
-    opens = [functools.partial(found.storage.opener, name) for name in names]
-    shapes = image_files.look_at_all(
-        opens, on_error == "skip", _slowly(place, len(names)) if progress else lambda count: None
+def _from_files(
+    arrangement: Arrangement,
+    split: str | None,
+    on_error: str,
+    progress: bool,
+    background: Colour,
+) -> ImageSet:
+    place = arrangement.storage.place
+    names, labels = _choose(arrangement, split)
+    opens = [functools.partial(arrangement.storage.opener, name) for name in names]
+    found = decoding.look_at_all(
+        opens,
+        on_error == "skip",
+        background,
+        _slowly(place, len(names)) if progress else lambda count: None,
     )
     broken = {
-        names[i]: shape
-        for i, shape in enumerate(shapes)
-        if isinstance(shape, image_files.BrokenImageError)
+        name: each for name, each in zip(names, found, strict=True) if isinstance(each, ImageError)
     }
     if broken and on_error == "stop":
         name, error = next(iter(broken.items()))
@@ -144,15 +158,15 @@ def _from_files(found: Arrangement, split: str | None, on_error: str, progress: 
     kept = [i for i, name in enumerate(names) if name not in broken]
     if not kept:
         raise UserError(f"None of the {len(names)} images in '{place}' can be read.")
-    kept_shapes = {s for s in shapes if not isinstance(s, image_files.BrokenImageError)}
-    channels = max(shape[-1] for shape in kept_shapes)
-    sizes = {shape[:2] for shape in kept_shapes}
+    headers = [each for each in found if not isinstance(each, ImageError)]
+    channels = decoding.common_channels(headers)
+    sizes = {(header.height, header.width) for header in headers}
 
     def read(index: int) -> np.ndarray:
         i = kept[index]
         try:
-            return image_files.decode(opens[i], channels)
-        except image_files.BrokenImageError as error:
+            return decoding.decode(opens[i], channels, background)
+        except ImageError as error:
             raise _broken(place, names[i], error) from error
 
     return IndexedImages(
@@ -160,8 +174,9 @@ def _from_files(found: Arrangement, split: str | None, on_error: str, progress: 
         count=len(kept),
         shape=(*sizes.pop(), channels) if len(sizes) == 1 else None,
         has_labels=labels is not None,
-        class_names=None if labels is None else found.class_names,
+        class_names=None if labels is None else arrangement.class_names,
         left_out=tuple(f"{name}: {error}" for name, error in broken.items()),
+        background=decoding.log_conversions(place, headers, channels, background),
         read=read,
         labels=None if labels is None else labels[kept],
         order=np.arange(len(kept)),
@@ -199,6 +214,13 @@ def _indexed(
         raise UserError(
             f"The images of '{name}' must be uint8 [n, H, W, C], received {images.dtype} "
             f"{list(images.shape)}."
+        )
+    if images.ndim == 3 and images.shape[-1] in (1, 3, 4):
+        height, width, channels = images.shape
+        raise UserError(
+            f"The images of '{name}' have the shape {list(images.shape)}, which is that of one "
+            f"image: give [1, {height}, {width}, {channels}] for one image, or "
+            f"[{height}, {width}, {channels}, 1] for {height} gray ones."
         )
     if images.ndim == 3:
         images = images[..., None]
