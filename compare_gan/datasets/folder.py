@@ -1,10 +1,9 @@
-"""A folder or zip archive of images with one subfolder per class."""
+"""Images of one's own: a folder with one subfolder per class, a zip, a table, an `.npz`."""
 
 import dataclasses
 import functools
 import logging
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 
 import gin
@@ -14,10 +13,11 @@ from compare_gan.datasets import decoding
 from compare_gan.datasets.decoding import Colour, Header, ImageFile
 from compare_gan.datasets.image_headers import ImageError
 from compare_gan.datasets.image_source import source_of_files
+from compare_gan.datasets.npz_source import load_npz
 from compare_gan.datasets.sources import Source, no_labels
 from compare_gan.datasets.views import RelabelledSource
 from compare_gan.errors import UserError
-from compare_gan.folders import WHOLE, Arrangement, Storage, arrange, open_storage
+from compare_gan.folders import WHOLE, Arrangement, find_images
 
 _log = logging.getLogger(__name__)
 
@@ -63,7 +63,8 @@ def load_image_folder(
 
     Args:
       options: Number of channels, and the origin of labels.
-      data_dir: The folder, or a zip archive.
+      data_dir: The folder; or a `.zip` of one; a `.csv` of files and labels, see
+        `folders.tables.read_table`; or an `.npz`, see `npz_source.load_npz`.
       image_size: Size to which the middle square of each image is resized; None = no resizing: all
         images must be of one size.
       background: Colour that images with an alpha channel are composited over.
@@ -88,7 +89,11 @@ def load_image_folder(
     """
     if not data_dir:
         raise UserError("The data set 'image_folder' needs dataset.data_dir: the folder to read.")
-    found = arrange(_open(data_dir), options.class_in_name, class_order)
+    if not os.path.exists(data_dir):
+        raise UserError(f"dataset.data_dir = '{data_dir}' is not a folder or file.")
+    if data_dir.lower().endswith(".npz") and os.path.isfile(data_dir):
+        return load_npz(data_dir, options.channels, image_size)
+    found = find_images(data_dir, options.class_in_name, class_order)
     _check_for_training(found)
     storage = found.storage
     splits = {"train" if split == WHOLE else split: own for split, own in found.splits.items()}
@@ -129,17 +134,6 @@ def load_image_folder(
         if own.labels is not None and own.labels.ndim == 2
     }
     return RelabelledSource.of(source, soft, found.num_classes) if soft else source
-
-
-def _open(data_dir: str) -> Storage:
-    if not os.path.exists(data_dir):
-        raise UserError(f"dataset.data_dir = '{data_dir}' is not a folder and not a zip archive.")
-    try:
-        return open_storage(data_dir)
-    except zipfile.BadZipFile as error:
-        raise UserError(
-            f"dataset.data_dir = '{data_dir}' is neither a folder nor a zip archive: {error}."
-        ) from error
 
 
 def _check_for_training(found: Arrangement) -> None:
