@@ -7,7 +7,6 @@ import os
 from collections.abc import Mapping, Sequence
 
 import gin
-import numpy as np
 
 from compare_gan.datasets import decoding
 from compare_gan.datasets.decoding import Colour, Header, ImageFile
@@ -17,7 +16,7 @@ from compare_gan.datasets.npz_source import load_npz
 from compare_gan.datasets.sources import Source, no_labels
 from compare_gan.datasets.views import RelabelledSource
 from compare_gan.errors import UserError
-from compare_gan.folders import WHOLE, Arrangement, find_images
+from compare_gan.folders import WHOLE, check_for_training, find_images
 
 _log = logging.getLogger(__name__)
 
@@ -94,7 +93,7 @@ def load_image_folder(
     if data_dir.lower().endswith(".npz") and os.path.isfile(data_dir):
         return load_npz(data_dir, options.channels, image_size)
     found = find_images(data_dir, options.class_in_name, class_order)
-    _check_for_training(found)
+    check_for_training(found)
     storage = found.storage
     splits = {"train" if split == WHOLE else split: own for split, own in found.splits.items()}
     files = {
@@ -134,35 +133,6 @@ def load_image_folder(
         if own.labels is not None and own.labels.ndim == 2
     }
     return RelabelledSource.of(source, soft, found.num_classes) if soft else source
-
-
-def _check_for_training(found: Arrangement) -> None:
-    """Raises UserError unless there is a split to train on, and every image has a class or none."""
-    place, splits = found.storage.place, found.splits
-    if found.has_splits and "train" not in splits:
-        raise UserError(f"'{place}' holds the split '{next(iter(splits))}', but no 'train'.")
-    for own in splits.values():
-        if own.unclassed:
-            raise UserError(
-                f"'{os.path.join(place, own.root)}' holds both subfolders (classes) and images "
-                f"without a class, such as '{own.unclassed.rsplit('/', 1)[-1]}'."
-            )
-        if own.empty and own.labels is not None:
-            raise UserError(
-                f"The class '{own.empty[0]}' has no images: "
-                f"'{found.storage.path(own.root + own.empty[0])}' holds none. If it is no class, "
-                "move it out of the data set."
-            )
-    if found.has_splits and found.class_names:
-        counts = found.counts("train")
-        for split in splits:
-            lacking = np.flatnonzero((found.counts(split) > 0) & (counts == 0))
-            if len(lacking):
-                name = found.class_names[lacking[0]]
-                raise UserError(
-                    f"'{os.path.join(place, splits[split].root)}' has the class '{name}', which "
-                    "the split 'train' lacks."
-                )
 
 
 def _look(files: Sequence[ImageFile], background: Colour) -> dict[str, Header]:

@@ -76,7 +76,7 @@ class Arrangement:
         if self.has_splits:
             sizes = (f"{name} {len(split.images):,}" for name, split in self.splits.items())
             parts.append(f"splits {', '.join(sizes)}")
-        if left_out := self._left_out():
+        if left_out := self.left_out():
             parts.append(f"left out: {', '.join(left_out)}")
         return "; ".join(parts) + "."
 
@@ -94,7 +94,8 @@ class Arrangement:
         counts = np.sum([self.counts(split) for split in self.splits], axis=0)
         return describe_classes(self.class_names, counts)
 
-    def _left_out(self) -> list[str]:
+    def left_out(self) -> list[str]:
+        """Files and folders that are not among the images, in words."""
         found = []
         if self.storage.hidden:
             found.append(f"{self.storage.hidden:,} hidden")
