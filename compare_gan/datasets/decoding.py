@@ -13,7 +13,6 @@ Training and metrics read every file with it, so that a file has the same pixels
 """
 
 import dataclasses
-import functools
 import logging
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -76,7 +75,7 @@ def file_at(path: str) -> ImageFile:
       >>> file_at("photos/a.png").name
       'photos/a.png'
     """
-    return ImageFile(path, functools.partial(open, path, "rb"))
+    return ImageFile(path, lambda: open(path, "rb"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -117,7 +116,7 @@ def parse_colour(name: str, text: object) -> Colour:
       ((255, 255, 255), (255, 128, 0))
     """
     try:
-        red, green, blue = ImageColor.getrgb(text)  # type: ignore[arg-type, misc]
+        red, green, blue = ImageColor.getrgb(text)  # type: ignore[misc]
     except (ValueError, AttributeError, TypeError):
         raise UserError(
             f"{name} must be the name of a colour, such as 'white', or '#rrggbb', received "
