@@ -28,6 +28,8 @@ _BEAT_SECONDS = 5.0
 _SILENCE_SECONDS = 90.0
 # Time to end by themselves, for processes whose own operation has failed.
 _GRACE_SECONDS = 15.0
+# An error may come before the news of the loss that has caused it.
+_NEWS_SECONDS = 3.0
 
 _GREETING = "compare_gan process {} of {}\n"
 _BEGIN, _ALIVE, _BYE = b"begin\n", b"alive\n", b"bye\n"
@@ -173,7 +175,7 @@ def explain(error: Exception) -> str:
     connections = Connections.active
     if connections is None:
         return ""
-    deadline = time.monotonic() + 3.0  # The error may have come before the news.
+    deadline = time.monotonic() + _NEWS_SECONDS
     while not connections.lost and time.monotonic() < deadline:
         time.sleep(0.05)
     if not connections.lost and type(error).__name__ in _COLLECTIVE_ERRORS:

@@ -10,16 +10,30 @@ os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 import collections
+import contextlib
 import gc
 import pathlib
+import random
 import signal
+import socket
 import sys
 import threading
+import time
 import zlib
 
 import gin
 import numpy as np
 import pytest
+
+# A cluster, an engine or a proxy of the machine on which the tests run is none of theirs.
+for _name in list(os.environ):
+    if _name in ("KERAS_BACKEND", "TF_CONFIG", "TPU_NAME") or _name.startswith(
+        ("COORDINATOR_", "SLURM_", "OMPI_", "NUM_PROCESSES", "PROCESS_ID")
+    ):
+        del os.environ[_name]
+for _name in ("no_proxy", "NO_PROXY"):
+    _hosts = (os.environ.get(_name), "localhost", "127.0.0.1", "::1")
+    os.environ[_name] = ",".join(filter(None, _hosts))
 
 # Tests send these signals. `nohup` and shells without a terminal start processes that ignore them,
 # which commands respect, and which the processes of a test would inherit.
@@ -46,6 +60,62 @@ def _no_determinism():
     settings = sys.modules.get("tensorflow.python.framework.config")
     if settings is not None and settings.is_op_determinism_enabled():
         settings.disable_op_determinism()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _own_cache(tmp_path_factory):
+    """Files that earlier versions have left in the user's cache change no result."""
+    folder = tmp_path_factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:
+        folder = folder.parent  # All processes share it.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COMPARE_GAN_CACHE", str(folder / "cache"))
+        yield
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup():
+    """Seeds what draws without a seed, such as Keras's initializers, before a test's fixtures."""
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    if "tensorflow" in sys.modules:
+        sys.modules["tensorflow"].random.set_seed(0)
+
+
+@pytest.fixture(name="reserve_port", scope="session")
+def _reserve_port():
+    """`reserve_port()`: a port of this machine at which a server may listen.
+
+    A socket that is bound but does not listen holds it, so that the system gives it to no other
+    program that asks for any port. Servers that name it get it, as they allow its reuse.
+    """
+    with contextlib.ExitStack() as stack:
+
+        def reserve() -> int:
+            held = stack.enter_context(socket.socket())
+            held.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            held.bind(("", 0))
+            return held.getsockname()[1]
+
+        yield reserve
+
+
+_LOOP_SECONDS = 0.025  # On the machine for which tests give times.
+
+
+@pytest.fixture(name="slowness", scope="session")
+def _slowness():
+    """`slowness()`: the factor by which this machine, as loaded as it is, is slower; at least 1.
+
+    Times are those of the processor: others that wait for it do not count, but share its caches.
+    """
+
+    def measure() -> float:
+        start = time.thread_time()
+        sum(i * i for i in range(500_000))
+        return max(1.0, (time.thread_time() - start) / _LOOP_SECONDS)
+
+    return measure
 
 
 # The dearest files, the dearest first; those of `faults` follow. The two processes take one file

@@ -74,7 +74,7 @@ from compare_gan import files
 with files.atomic(sys.argv[1]) as temporary:
     open(temporary, "w").close()
     print("open", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 

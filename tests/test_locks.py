@@ -31,7 +31,7 @@ import sys, time
 from compare_gan import locks
 with locks.locked(sys.argv[1]):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 
 

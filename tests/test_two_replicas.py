@@ -12,7 +12,7 @@ def test_two_replicas():
     options = ["-v", "-n", "0", "-p", "no:cacheprovider"]
     paths = [str(_FOLDER / script) for script in _SCRIPTS]
     command = [sys.executable, "-m", "pytest", *options, *paths]
-    run = subprocess.run(command, capture_output=True, text=True, timeout=600)
+    run = subprocess.run(command, capture_output=True, text=True, timeout=1200)
     assert run.returncode == 0, run.stdout[-10_000:] + run.stderr[-2_000:]
     assert "SKIPPED" not in run.stdout
     for path in paths:

@@ -13,8 +13,10 @@ Training and metrics read every file with it, so that a file has the same pixels
 """
 
 import dataclasses
-import functools
+import io
 import logging
+import os
+import zlib
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -76,7 +78,7 @@ def file_at(path: str) -> ImageFile:
       >>> file_at("photos/a.png").name
       'photos/a.png'
     """
-    return ImageFile(path, functools.partial(open, path, "rb"))
+    return ImageFile(path, lambda: open(path, "rb"))
 
 
 @dataclasses.dataclass(frozen=True)
@@ -88,12 +90,15 @@ class Header:
       width: Width in pixels.
       channels: 1 (gray) or 3 (colour).
       transparent: Whether it has an alpha channel or a transparent colour.
+      version: Size and time of the file, or a checksum of its content: another version of the file
+        has another one.
     """
 
     height: int
     width: int
     channels: int
     transparent: bool = False
+    version: str = dataclasses.field(default="", compare=False, repr=False)
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -117,7 +122,7 @@ def parse_colour(name: str, text: object) -> Colour:
       ((255, 255, 255), (255, 128, 0))
     """
     try:
-        red, green, blue = ImageColor.getrgb(text)  # type: ignore[arg-type, misc]
+        red, green, blue = ImageColor.getrgb(text)  # type: ignore[misc]
     except (ValueError, AttributeError, TypeError):
         raise UserError(
             f"{name} must be the name of a colour, such as 'white', or '#rrggbb', received "
@@ -158,11 +163,11 @@ def look(open_file: Open, whole: bool = False, background: Colour = WHITE) -> He
       >>> look(lambda: io.BytesIO(file.getvalue()))
       Header(height=3, width=4, channels=1, transparent=True)
     """
-    with _opened(open_file) as image:
+    with _opened(open_file) as (image, file):
         header = _header(image, background)
         if whole:
             image.load()
-        return header
+        return dataclasses.replace(header, version=_version(file))
 
 
 def look_at_all(
@@ -269,7 +274,7 @@ def decode(open_file: Open, channels: int, background: Colour = WHITE) -> np.nda
       >>> decode(lambda: io.BytesIO(file.getvalue()), channels=3).tolist()
       [[[255, 255, 255], [255, 255, 255]]]
     """
-    with _opened(open_file) as image:
+    with _opened(open_file) as (image, _):
         _header(image, background)
         upright = _UPRIGHT.get(_orientation(image))
         if channels == 1 and image.format in ("JPEG", "MPO"):
@@ -284,15 +289,22 @@ def threads() -> int:
 
 
 @contextmanager
-def _opened(open_file: Open) -> Iterator[Image.Image]:
+def _opened(open_file: Open) -> Iterator[tuple[Image.Image, IO[bytes]]]:
     try:
         with open_file() as file, open_image(file) as image:
-            yield image
+            yield image, file
     except ImageError:
         raise
     except Exception as error:  # Pillow raises many kinds for damaged files.
         text = getattr(error, "strerror", None) or str(error).strip()
         raise ImageError(text.split("\n", 1)[0] or type(error).__name__) from error
+
+
+def _version(file: IO[bytes]) -> str:
+    if isinstance(file, io.BytesIO):
+        return str(zlib.crc32(file.getbuffer()))
+    status = os.fstat(file.fileno())
+    return f"{status.st_size} {status.st_mtime_ns}"
 
 
 def _header(image: Image.Image, background: Colour) -> Header:

@@ -8,18 +8,19 @@ from collections.abc import Mapping, Sequence
 
 import gin
 
-from compare_gan.datasets import decoding
+from compare_gan.datasets import decoding, resizing
 from compare_gan.datasets.decoding import Colour, Header, ImageFile
 from compare_gan.datasets.image_headers import ImageError
-from compare_gan.datasets.image_source import source_of_files
+from compare_gan.datasets.image_source import Preparation, source_of_files
 from compare_gan.datasets.npz_source import load_npz
 from compare_gan.datasets.sources import Source, no_labels
 from compare_gan.datasets.views import RelabelledSource
-from compare_gan.errors import UserError
+from compare_gan.errors import UserError, unknown_name
 from compare_gan.folders import WHOLE, check_for_training, find_images
 
 _log = logging.getLogger(__name__)
 
+_CROPS = ("middle", "none")
 # The first of them that exists is the reference for evaluation.
 _SPLITS = ("test", "validation", "val", "train")
 
@@ -35,12 +36,24 @@ class ImageFolderOptions:
       class_in_name: Whether files named `<number>_<class>.png` have these classes although no
         `classes.json` beside them says so: sets that `compare_gan sample` wrote before that file
         existed. `metrics` follows it too.
+      crop: With `dataset.image_size`: `middle`, the largest square in the middle, or `none`, the
+        whole image, whose aspect ratio may change.
+      resample: With `dataset.image_size`, the filter, which is antialiased: `bilinear`, `bicubic`,
+        `lanczos` or `box`.
+      cache: Whether images that take too much memory are cached on disk once they are decoded.
     """
 
     channels: int | None = None
     class_in_name: bool = False
+    crop: str = "middle"
+    resample: str = "bilinear"
+    cache: bool = True
 
     def __post_init__(self) -> None:
+        for name, allowed in (("crop", _CROPS), ("resample", resizing.FILTERS)):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise unknown_name(f"image_folder.{name}", value, allowed)
         if self.channels not in (None, 1, 3):
             raise UserError(
                 f"image_folder.channels must be 1, 3 or None, received {self.channels!r}."
@@ -58,14 +71,14 @@ def load_image_folder(
 
     `folders.arrange` finds the classes and splits, for `metrics` as well; a line in the log says
     what was found. Images are held in memory if they take at most `sources.MEMORY_LIMIT` bytes,
-    otherwise they are decoded when needed.
+    otherwise they are decoded when needed and cached on disk.
 
     Args:
-      options: Number of channels, and the origin of labels.
+      options: Number of channels, crop, filter, and the origin of labels.
       data_dir: The folder; or a `.zip` of one; a `.csv` of files and labels, see
         `folders.tables.read_table`; or an `.npz`, see `npz_source.load_npz`.
-      image_size: Size to which the middle square of each image is resized; None = no resizing: all
-        images must be of one size.
+      image_size: Size to which images are cropped and resized; None = all images must be of one
+        size.
       background: Colour that images with an alpha channel are composited over.
       class_order: Names of the classes in their order; None = natural order.
 
@@ -91,7 +104,7 @@ def load_image_folder(
     if not os.path.exists(data_dir):
         raise UserError(f"dataset.data_dir = '{data_dir}' is not a folder or file.")
     if data_dir.lower().endswith(".npz") and os.path.isfile(data_dir):
-        return load_npz(data_dir, options.channels, image_size)
+        return load_npz(data_dir, options.channels, image_size, options.crop, options.resample)
     found = find_images(data_dir, options.class_in_name, class_order)
     check_for_training(found)
     storage = found.storage
@@ -109,9 +122,8 @@ def load_image_folder(
     composited = decoding.log_conversions(data_dir, headers.values(), shape[-1], background)
     source = source_of_files(
         files,
-        image_size,
-        background,
-        image_shape=shape,
+        Preparation(shape, image_size, background, options.crop, options.resample),
+        [header.version for header in headers.values()] if options.cache else None,
         splits={split: len(listed) for split, listed in files.items()},
         background=composited,
         eval_split=next(split for split in _SPLITS if split in splits),

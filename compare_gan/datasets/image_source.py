@@ -14,6 +14,7 @@ import numpy as np
 
 from compare_gan.datasets import decoding, resizing, sources
 from compare_gan.datasets.decoding import Colour, ImageFile
+from compare_gan.datasets.image_cache import open_cache
 from compare_gan.datasets.image_headers import ImageError
 from compare_gan.datasets.lazy import tf
 from compare_gan.datasets.prefetching import Prefetched
@@ -28,6 +29,8 @@ from compare_gan.errors import UserError
 from compare_gan.startup import available_cores
 
 _Shape = tuple[int, int, int]
+
+_VERSION = 1  # Of the decoder: another one makes other pixels of the same files.
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -59,8 +62,11 @@ class DecodingSource(RandomAccessSource):
         return images.batch(size)
 
     def gather(self, split: str, indices: np.ndarray) -> np.ndarray:
+        # In pieces, because each task has a cost.
+        pieces = np.array_split(indices, min(len(indices), 4 * available_cores()) or 1)
         load = functools.partial(self.load_array, split)
-        return np.stack(list(_threads().map(load, indices.tolist())))
+        parts = _threads().map(lambda piece: [load(i) for i in piece.tolist()], pieces)
+        return np.stack([image for part in parts for image in part])
 
     def evaluation(
         self, split: str, batch_size: int, count: int, labels: np.ndarray | None
@@ -97,77 +103,117 @@ class DecodingSource(RandomAccessSource):
         return tf.ensure_shape(images, [indices.shape[0], *self.image_shape])
 
 
-def source_of_files(
-    files: Mapping[str, Sequence[ImageFile]],
-    image_size: int | None,
-    over: Colour = decoding.WHITE,
-    **attributes: Any,
-) -> Source:
-    """A source of image files.
+@dataclasses.dataclass(frozen=True)
+class Preparation:
+    """The way from a file to an image of a data set.
 
-    The images are held in memory if they take at most `sources.MEMORY_LIMIT` bytes; otherwise they
-    are decoded when needed.
-
-    Args:
-      files: The files of each split.
-      image_size: Size to which the middle square of each image is resized; None = no resizing.
-      over: Colour that transparent images are composited over.
-      **attributes: The attributes of the source, including `true_labels`.
-    """
-    shape = attributes["image_shape"]
-    load = functools.partial(read_image, shape=shape, image_size=image_size, background=over)
-    if sum(attributes["splits"].values()) * np.prod(shape) > sources.MEMORY_LIMIT:
-        return DecodingSource(load_array=lambda split, i: load(files[split][i]), **attributes)
-
-    def read_all(split: str) -> np.ndarray:
-        images = np.empty([len(files[split]), *shape], np.uint8)
-        for index, image in enumerate(_threads().map(load, files[split])):
-            images[index] = image
-        return images
-
-    images = {split: functools.partial(read_all, split) for split in files}
-    return ArraySource(images=images, **attributes)
-
-
-def read_image(
-    file: ImageFile, shape: _Shape, image_size: int | None, background: Colour = decoding.WHITE
-) -> np.ndarray:
-    """Reads an image as training sees it: decoded, and cropped and resized if it is to be.
-
-    Args:
-      file: The file.
-      shape: (H, W, C) of the result, C 1 (gray) or 3 (colour).
-      image_size: Size to which the middle square is resized; None = no resizing.
+    Attributes:
+      shape: (H, W, C) of the image, C 1 (gray) or 3 (colour).
+      image_size: Height and width to which images are cropped and resized; None = neither.
       background: Colour that transparent images are composited over.
-
-    Returns:
-      uint8 [H, W, C].
-
-    Raises:
-      UserError: The file cannot be decoded, or the image has another size.
+      crop: `middle`: the largest square in the middle; `none`: the whole image, whose aspect ratio
+        may change.
+      resample: The filter, one of `resizing.FILTERS`.
 
     Example:
       >>> import os, tempfile
       >>> from PIL import Image
       >>> from compare_gan.datasets.decoding import file_at
-      >>> from compare_gan.datasets.image_source import read_image
+      >>> from compare_gan.datasets.image_source import Preparation
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     path = os.path.join(folder, "a.png")
       ...     Image.new("RGB", (2, 1), "red").save(path)
-      ...     read_image(file_at(path), (1, 2, 3), image_size=None).tolist()
+      ...     Preparation((1, 2, 3)).read(file_at(path)).tolist()
       [[[255, 0, 0], [255, 0, 0]]]
     """
-    try:
-        pixels = decoding.decode(file.open, shape[-1], background)
-    except ImageError as error:
-        raise UserError(f"'{file.name}' cannot be decoded: {error}.") from error
-    if image_size:
-        pixels = resizing.middle_square(pixels, image_size)
-    if pixels.shape != tuple(shape):
-        raise UserError(
-            f"'{file.name}' has changed: it is {pixels.shape[1]}x{pixels.shape[0]} now."
-        )
-    return pixels
+
+    shape: _Shape
+    image_size: int | None = None
+    background: Colour = decoding.WHITE
+    crop: str = "middle"
+    resample: str = "bilinear"
+
+    def read(self, file: ImageFile) -> np.ndarray:
+        """Reads an image, uint8 [H, W, C].
+
+        Raises:
+          UserError: The file cannot be decoded, or the image has another size.
+        """
+        try:
+            pixels = decoding.decode(file.open, self.shape[-1], self.background)
+        except ImageError as error:
+            raise UserError(f"'{file.name}' cannot be decoded: {error}.") from error
+        pixels = self.fit(pixels)
+        if pixels.shape != tuple(self.shape):
+            size = f"{pixels.shape[1]}x{pixels.shape[0]}"
+            raise UserError(f"'{file.name}' has changed: it is {size} now.")
+        return pixels
+
+    def fit(self, pixels: np.ndarray) -> np.ndarray:
+        """Crops and resizes an image, uint8 [h, w, C], if that is asked for."""
+        if not self.image_size:
+            return pixels
+        square = resizing.middle_square(pixels) if self.crop == "middle" else pixels
+        return resizing.resize(square, self.image_size, self.resample)
+
+
+def source_of_files(
+    images: Mapping[str, Sequence[ImageFile]],
+    preparation: Preparation,
+    versions: Sequence[str] | None = None,
+    **attributes: Any,
+) -> Source:
+    """A source of image files.
+
+    The images are held in memory if they take at most `sources.MEMORY_LIMIT` bytes; otherwise they
+    are decoded when needed, and cached on disk.
+
+    Args:
+      images: The files of each split.
+      preparation: The way from a file to an image.
+      versions: The version of each file, in the order of `images` (see `decoding.Header`); None =
+        nothing is cached on disk.
+      **attributes: The attributes of the source besides `image_shape`, including `true_labels`.
+    """
+    attributes["image_shape"] = preparation.shape
+    if sum(map(len, images.values())) * np.prod(preparation.shape) > sources.MEMORY_LIMIT:
+        load = _load_when_needed(images, preparation, versions)
+        return DecodingSource(load_array=load, **attributes)
+
+    def read_all(split: str) -> np.ndarray:
+        array = np.empty([len(images[split]), *preparation.shape], np.uint8)
+        for index, image in enumerate(_threads().map(preparation.read, images[split])):
+            array[index] = image
+        return array
+
+    arrays = {split: functools.partial(read_all, split) for split in images}
+    return ArraySource(images=arrays, **attributes)
+
+
+def _load_when_needed(
+    images: Mapping[str, Sequence[ImageFile]],
+    preparation: Preparation,
+    versions: Sequence[str] | None,
+) -> Callable[[str, int], np.ndarray]:
+    """See `DecodingSource.load_array`."""
+    names = [file.name for listed in images.values() for file in listed]
+    cache = None
+    if versions is not None:
+        identity = [_VERSION, preparation, *names, *versions]
+        cache = open_cache(identity, len(names), preparation.shape)
+    starts = dict(zip(images, np.cumsum([0, *map(len, images.values())]).tolist(), strict=False))
+
+    def load(split: str, index: int) -> np.ndarray:
+        if cache is None:
+            return preparation.read(images[split][index])
+        place = starts[split] + index
+        image = cache.read(place)
+        if image is None:
+            image = preparation.read(images[split][index])
+            cache.write(place, image)
+        return image
+
+    return load
 
 
 @functools.cache

@@ -94,7 +94,7 @@ class Inspection:
             chosen, names = [everything[start : start + _COLUMNS] for start in pieces], []
 
         def draw(i: int) -> np.ndarray:
-            return resizing.middle_square(self.read(i), side)
+            return resizing.resize(resizing.middle_square(self.read(i)), side)
 
         return [np.stack([draw(i) for i in row]) for row in chosen], names
 

@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from compare_gan.datasets import decoding, resizing, sources
-from compare_gan.datasets.image_source import DecodingSource
+from compare_gan.datasets import decoding, sources
+from compare_gan.datasets.image_source import DecodingSource, Preparation
 from compare_gan.datasets.npz_images import IMAGES, checked, open_arrays
 from compare_gan.datasets.sources import ArraySource, Source, no_labels
 from compare_gan.errors import UserError
@@ -16,13 +16,21 @@ from compare_gan.folders.arrangement import describe_classes
 _log = logging.getLogger(__name__)
 
 
-def load_npz(path: str, channels: int | None = None, image_size: int | None = None) -> Source:
+def load_npz(
+    path: str,
+    channels: int | None = None,
+    image_size: int | None = None,
+    crop: str = "middle",
+    resample: str = "bilinear",
+) -> Source:
     """The images of an `.npz` file as a data set with the split `train`.
 
     Args:
       path: The file, see `npz_images.open_arrays`.
       channels: 1 (gray) or 3 (colour), to which the images are converted; None = as they are.
-      image_size: Size to which the middle square of each image is resized; None = no resizing.
+      image_size: Size to which images are cropped and resized; None = neither.
+      crop: See `Preparation`.
+      resample: See `Preparation`.
 
     Raises:
       UserError: The file is damaged, holds no images, or images or labels of another form.
@@ -47,6 +55,7 @@ def load_npz(path: str, channels: int | None = None, image_size: int | None = No
     images, labels = checked(path, arrays.images, arrays.labels)
     height, width = (image_size, image_size) if image_size else images.shape[1:3]
     shape = (int(height), int(width), channels or int(images.shape[3]))
+    preparation = Preparation(shape, image_size, crop=crop, resample=resample)
     names = arrays.class_names
     num_classes = None if labels is None else len(names or ()) or int(labels.max()) + 1 or None
 
@@ -55,7 +64,7 @@ def load_npz(path: str, channels: int | None = None, image_size: int | None = No
         pixels = decoding.to_channels(
             pixels[..., 0] if pixels.shape[-1] == 1 else pixels, shape[-1]
         )
-        return resizing.middle_square(pixels, image_size) if image_size else pixels
+        return preparation.fit(pixels)
 
     def read_all() -> np.ndarray:
         return np.stack([read(i) for i in range(len(images))])

@@ -67,8 +67,10 @@ class RelabelledSource(Source):
             labels = to_hard_labels(labels)
         return self.inner.evaluation(split, batch_size, count, labels)
 
-    def broken_files_named(self) -> contextlib.AbstractContextManager[None]:
-        return self.inner.broken_files_named()
+    @contextlib.contextmanager
+    def broken_files_named(self) -> Iterator[None]:
+        with self.inner.broken_files_named():
+            yield
 
     def _replacement(self, split: str) -> np.ndarray | None:
         """The labels of a split; None = those of `inner`, which may take a long time to read."""
@@ -94,8 +96,10 @@ class _SelectedSource(RandomAccessSource):
     def gather(self, split: str, indices: np.ndarray) -> np.ndarray:
         return self.inner.gather(split, self.kept[split][indices])
 
-    def broken_files_named(self) -> contextlib.AbstractContextManager[None]:
-        return self.inner.broken_files_named()
+    @contextlib.contextmanager
+    def broken_files_named(self) -> Iterator[None]:
+        with self.inner.broken_files_named():
+            yield
 
 
 def select(source: Source, chosen: np.ndarray) -> Source:

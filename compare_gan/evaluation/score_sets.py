@@ -2,14 +2,13 @@
 
 import contextlib
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import PIL.Image
 
-from compare_gan import registry
+from compare_gan import files, registry
 from compare_gan.datasets import Dataset
 from compare_gan.engine.progress import announced
 from compare_gan.errors import UserError, check_positive_integer
@@ -91,7 +90,7 @@ class SetScores:
             "fake_hash": self.fake_hash,
             "left_out": list(self.left_out),
         }
-        return json.dumps(values, indent=2, ensure_ascii=False)
+        return files.json_text(values)
 
 
 def score_sets(

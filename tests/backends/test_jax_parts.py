@@ -42,11 +42,12 @@ def _found(tmp_path_factory):
     return json.loads(process.stdout) | {"weights": weights, "expected": expected}
 
 
-def test_a_gan_is_built_without_compilations(found):
+def test_a_gan_is_built_without_compilations(found, slowness):
     building = found["building"]
     # Once, for a scalar of LeCam's; each kernel and each operation of the networks would be one.
     assert len(found["weights"]) > 100 and building["compilations"] <= 2
-    assert building["seconds"] < 5  # Of CPU time; 0.8 on a free machine, 50 with compilations.
+    # Of CPU time: 0.8 on a free machine, 50 with compilations.
+    assert building["seconds"] < 5 * slowness()
 
 
 def test_initial_weights_follow_from_the_seed_alone(found):

@@ -17,7 +17,7 @@ from compare_gan.datasets.decoding import (
     parse_colour,
 )
 from compare_gan.datasets.image_headers import ImageError
-from compare_gan.datasets.image_source import read_image
+from compare_gan.datasets.image_source import Preparation
 from compare_gan.datasets.streams import decode_tensor
 from compare_gan.errors import UserError
 
@@ -77,7 +77,21 @@ def test_resized_images_are_those_of_tensorflow(height, width, size, channels):
     expected = transforms.resize(tf.constant(pixels), size)
     np.testing.assert_array_equal(resizing.resize(pixels, size), expected.numpy())
     expected = transforms.middle_square(size)(tf.constant(pixels), None)
-    np.testing.assert_array_equal(resizing.middle_square(pixels, size), expected.numpy())
+    square = resizing.middle_square(pixels)
+    np.testing.assert_array_equal(resizing.resize(square, size), expected.numpy())
+
+
+@pytest.mark.parametrize("channels", [1, 3])
+@pytest.mark.parametrize("resample", ["bicubic", "lanczos", "box"])
+def test_other_filters_are_antialiased(resample, channels):
+    """A pattern of single pixels becomes its mean, where a filter of few pixels aliases."""
+    pixels = np.zeros([32, 32, channels], np.uint8)
+    pixels[::2, ::2] = 200
+    resized = resizing.resize(pixels, 8, resample)
+    assert resized.shape == (8, 8, channels) and resized.dtype == np.uint8
+    np.testing.assert_allclose(resized[2:-2, 2:-2], 50, atol=2)
+    noise = np.random.default_rng(0).integers(0, 256, [9, 9, channels], np.uint8)
+    assert (resizing.resize(noise, 4, resample) != resizing.resize(noise, 4)).any()
 
 
 def test_a_damaged_file_is_reported(tmp_path):
@@ -85,14 +99,14 @@ def test_a_damaged_file_is_reported(tmp_path):
     _image("RGB").save(path)
     path.write_bytes(path.read_bytes()[:200])
     with pytest.raises(UserError, match=r"a\.png' cannot be decoded"):
-        read_image(file_at(str(path)), (33, 21, 3), None)
+        Preparation((33, 21, 3)).read(file_at(str(path)))
 
 
 def test_an_image_of_another_size_than_before_is_reported(tmp_path):
     path = str(tmp_path / "a.png")
     _image("RGB").save(path)
     with pytest.raises(UserError, match=r"a\.png' has changed: it is 21x33 now"):
-        read_image(file_at(path), (21, 33, 3), None)
+        Preparation((21, 33, 3)).read(file_at(path))
 
 
 _RNG = np.random.default_rng(1)

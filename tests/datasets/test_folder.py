@@ -112,6 +112,20 @@ def test_resizing_keeps_the_middle_square(tmp_path):
     np.testing.assert_array_equal(images[0], pixels[:, 2:6])
 
 
+def test_crop_and_filter_are_options(tmp_path):
+    pixels = _save(tmp_path / "a" / "0.png", size=(8, 4))
+    image = Image.fromarray(pixels)
+    for crop, box in (("middle", (2, 0, 6, 4)), ("none", (0, 0, 8, 4))):
+        dataset = _get(tmp_path, image_size=2, crop=crop, resample="lanczos")
+        ((images, _),) = eval_batches(dataset, "train", 1)
+        expected = image.crop(box).resize((2, 2), Image.Resampling.LANCZOS)
+        np.testing.assert_array_equal(images[0], np.asarray(expected))
+    with pytest.raises(UserError, match=r"image_folder\.crop .*'midle'.*'middle'"):
+        _get(tmp_path, image_size=2, crop="midle")
+    with pytest.raises(UserError, match=r"image_folder\.resample .*'cubic'.*'bicubic'"):
+        _get(tmp_path, image_size=2, resample="cubic")
+
+
 def test_gray_among_colour_becomes_colour(tmp_path, caplog):
     caplog.set_level("INFO", "compare_gan")
     colour = _save(tmp_path / "a" / "0.png")

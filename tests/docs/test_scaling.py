@@ -31,8 +31,11 @@ def _first_block(text: str, fence: str) -> str:
     return re.search(rf"```{fence}\n(.*?)```", text, flags=re.DOTALL)[1]
 
 
-def _run(heading: str, folder: pathlib.Path) -> subprocess.CompletedProcess:
-    """Runs the shell block of a section as a reader does, with this checkout's `compare_gan`."""
+def _run(heading: str, folder: pathlib.Path, reserve_port) -> subprocess.CompletedProcess:
+    """Runs the shell block of a section as a reader does, with this checkout's `compare_gan`.
+
+    Only the ports are others, which no other program has.
+    """
     command = f'compare_gan() {{ "{sys.executable}" -m compare_gan.main "$@"; }}\n'
     environment = {
         name: value
@@ -40,24 +43,27 @@ def _run(heading: str, folder: pathlib.Path) -> subprocess.CompletedProcess:
         if not name.startswith(("TF_CONFIG", "KERAS_BACKEND", "COORDINATOR_ADDRESS"))
     }
     environment |= {"PYTHONPATH": str(_ROOT), "JAX_PLATFORMS": "cpu", "CUDA_VISIBLE_DEVICES": ""}
-    script = command + "set -e\n" + _first_block(_section(heading), "sh")
+    block = re.sub(
+        r"(?<=localhost:)\d+", lambda _: str(reserve_port()), _first_block(_section(heading), "sh")
+    )
+    script = command + "set -e\n" + block
     return subprocess.run(
         ["bash", "-c", script],
         cwd=folder,
         env=environment,
         capture_output=True,
         text=True,
-        timeout=400,
+        timeout=1200,
     )
 
 
 @pytest.fixture(name="finished", scope="module")
-def _finished(tmp_path_factory):
+def _finished(tmp_path_factory, reserve_port):
     """The folder in which all commands have run, and what each has said, by heading."""
     folder = tmp_path_factory.mktemp("scaling")
     (folder / "tiny.gin").write_text(_first_block(_section("## Try it"), 'gin title="tiny.gin"'))
     with concurrent.futures.ThreadPoolExecutor() as executor:
-        outcomes = {h: executor.submit(_run, h, folder) for h in _RUNS}
+        outcomes = {h: executor.submit(_run, h, folder, reserve_port) for h in _RUNS}
     return folder, {heading: outcome.result() for heading, outcome in outcomes.items()}
 
 

@@ -156,7 +156,7 @@ Background("third").start(lambda: None)
     folder = pathlib.Path(background.__file__).parent
     code = f"import sys; sys.path.append({str(folder)!r})\n{code}"
     process = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=1200
     )
     assert process.stdout == "was raised\n"
     assert process.stderr.count("OSError: nobody waits") == 1

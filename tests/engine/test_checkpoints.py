@@ -358,7 +358,7 @@ def test_saving_goes_on_while_variables_change(tmp_path, monkeypatch):
     may_write, write = threading.Event(), checkpoint_writer.write_arrays
 
     def write_later(*args):
-        assert may_write.wait(timeout=10)
+        assert may_write.wait(timeout=300)
         write(*args)
 
     monkeypatch.setattr(checkpoint_writer, "write_arrays", write_later)

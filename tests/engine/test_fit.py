@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from compare_gan import engine
 from compare_gan.engine import checkpoint_writer
+from compare_gan.engine.call_length import CallLength
 from compare_gan.errors import DivergenceError, UserError
 
 
@@ -127,7 +128,7 @@ def test_a_second_signal_interrupts_and_names_the_last_checkpoint(tmp_path, monk
     with pytest.raises(KeyboardInterrupt, match=sentence):
         _fit(tmp_path, Kill(), steps_per_call=1, unit="turn")
     assert _saved(tmp_path) == [5]
-    monkeypatch.undo()
+    monkeypatch.setattr("compare_gan.interruption._SECONDS_OF_REPETITION", 1000.0)
     with pytest.raises(KeyboardInterrupt, match="stopped at step 6"):  # A repetition is no second.
         _fit(tmp_path, Kill(), steps_per_call=1)
 
@@ -143,7 +144,10 @@ def test_under_nohup_a_terminal_that_goes_ends_nothing(tmp_path, request):
     assert _saved(tmp_path) == [5, 7]
 
 
-def test_calls_that_are_cut_are_recorded_together(tmp_path):
+def test_calls_that_are_cut_are_recorded_together(tmp_path, monkeypatch):
+    record = CallLength.record
+    monkeypatch.setattr(CallLength, "record", lambda self, count, _: record(self, count, 0.01))
+
     class Calls(engine.Callback):
         lengths = ()
 

@@ -22,7 +22,7 @@ def _output():
         "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
     }
     command = [sys.executable, str(_SCRIPT)]
-    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200)
     return process.stdout + process.stderr
 
 

@@ -2,7 +2,6 @@
 
 import os
 import pathlib
-import socket
 import subprocess
 import sys
 
@@ -14,16 +13,13 @@ _SCRIPT = pathlib.Path(__file__).with_name("jax_hosts.py")
 
 
 @pytest.fixture(name="lines", scope="module")
-def _lines(tmp_path_factory):
+def _lines(tmp_path_factory, reserve_port):
     """The lines that each process has printed, in parts."""
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        address = f"localhost:{free.getsockname()[1]}"
     environment = os.environ | {
         "KERAS_BACKEND": "jax",
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": str(_SCRIPT.parents[2]),
-        "COORDINATOR_ADDRESS": address,
+        "COORDINATOR_ADDRESS": f"localhost:{reserve_port()}",
         "NUM_PROCESSES": "2",
     }
     command = [sys.executable, str(_SCRIPT), str(tmp_path_factory.mktemp("hosts"))]
@@ -38,7 +34,7 @@ def _lines(tmp_path_factory):
         for i in range(2)
     ]
     try:
-        outputs = [process.communicate(timeout=300) for process in processes]
+        outputs = [process.communicate(timeout=1200) for process in processes]
     finally:
         for process in processes:
             process.kill()

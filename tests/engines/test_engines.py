@@ -5,7 +5,6 @@ architectures, losses and penalties: `python tests/engines/engine_computations.p
 """
 
 import pathlib
-import socket
 import sys
 
 import numpy as np
@@ -45,16 +44,14 @@ def test_losses_of_five_steps_are_equal(differences, case, record_property):
 
 
 @pytest.fixture(name="trained", scope="module")
-def _trained(tmp_path_factory):
+def _trained(tmp_path_factory, reserve_port):
     """The state after twenty steps on several kinds of devices, by kind and number of a process."""
     folder = tmp_path_factory.mktemp("devices")
     one_process = computations.start_process(
         "jax", folder, "1", "8", "8_sharded", script=_DEVICES, flags=_host_devices(8)
     )
     computations.wait_for(one_process)
-    with socket.socket() as free:
-        free.bind(("localhost", 0))
-        address = f"localhost:{free.getsockname()[1]}"
+    address = f"localhost:{reserve_port()}"
     pair = [
         computations.start_process(
             "jax",

@@ -84,7 +84,7 @@ class Exchange:
     """`gather_block` of two processes, played by two threads."""
 
     def __init__(self):
-        self.barrier, self.blocks = threading.Barrier(2, timeout=60), {}
+        self.barrier, self.blocks = threading.Barrier(2, timeout=1200), {}
 
     def peers(self, index):
         def gather_block(block):

@@ -24,7 +24,7 @@ def _lines(request):
         "PYTHONPATH": str(_SCRIPT.parents[2]),
     }
     command = [sys.executable, str(_SCRIPT)]
-    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=300)
+    run = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200)
     assert run.returncode == 0, run.stderr[-4000:]
     return run.stdout.splitlines()
 

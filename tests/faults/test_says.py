@@ -37,8 +37,8 @@ def _whole_run(tiny_run, tmp_path_factory):
     run = tmp_path_factory.mktemp("says") / "run"
     drawn = {}
     with pytest.MonkeyPatch.context() as patch:
-        # A ten-thousandth of a second, because the tiny evaluation may take hundredths only.
-        patch.setattr("compare_gan.engine.progress.PATIENCE", 1e-4)
+        # The tiny evaluation may take any time.
+        patch.setattr("compare_gan.engine.progress.PATIENCE", 0.0)
         patch.setattr(
             "compare_gan.training.pictures.curves.plot_curves",
             lambda series, path, **_: drawn.update(series),
@@ -204,7 +204,7 @@ def test_a_dry_run_counts_the_devices_on_jax():
     bindings = _bindings("options.batch_size = 64", "run_config.distribution = 'mirrored'")
     config = ["--gin_config", "s3gan_fashion_mnist", "--data_fake_dataset"]
     command = [sys.executable, "-m", "compare_gan.main", "train", "--dry-run", *config, *bindings]
-    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=120)
+    done = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200)
     assert done.returncode == 2, done.stderr
     assert "options.batch_size is 64, which 3 replicas cannot share equally." in done.stderr
 
@@ -295,7 +295,7 @@ def test_the_consequence_of_a_mistake_is_not_another_one(tmp_path):
 
 
 @pytest.mark.parametrize("arguments", [["--help"], ["list"], ["train", "--help"]])
-def test_help_and_list_answer_at_once(arguments):
+def test_help_and_list_answer_at_once(slowness, arguments):
     """Fault: an answer that needs no engine waits for one.
 
     Command: --help, list.
@@ -308,11 +308,12 @@ def test_help_and_list_answer_at_once(arguments):
         [sys.executable, "-X", "importtime", "-m", "compare_gan.main", *arguments],
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=1200,
     )
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     assert done.returncode == 0 and done.stdout
-    # The time of the processor does not depend on what else runs on the machine.
-    assert after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime < 0.5
+    # The time of the processor hardly depends on what else runs on the machine.
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    assert seconds < 0.5 * slowness()
     imported = {line.rsplit("|", 1)[-1].strip() for line in done.stderr.splitlines()}
     assert not imported & {"numpy", "keras", "tensorflow", "jax", "scipy", "matplotlib"}

@@ -1,6 +1,7 @@
 """The README's main job as a user runs it, with fewer steps: killed, resumed and evaluated."""
 
 import csv
+import os
 import pathlib
 import re
 import shlex
@@ -45,7 +46,7 @@ def _arguments(model_dir) -> list[str]:
 
 
 def _finish(process) -> tuple[str, str]:
-    out, err = process.communicate(timeout=400)
+    out, err = process.communicate(timeout=1200)
     assert process.returncode == 0, err
     return out, err
 
@@ -54,9 +55,22 @@ def _checkpoint(model_dir, step) -> dict[str, np.ndarray]:
     return engine.read_checkpoint(str(model_dir / "checkpoints" / f"step-{step}"))
 
 
+# Found by Python at its start, it lets no process complete the checkpoint of this name: a fast one
+# would be done before it is killed.
+_HOLD = """
+import os, sys, time
+
+def hold(event, arguments):
+    if event == "os.rename" and str(arguments[1]).endswith(os.environ["HELD_CHECKPOINT"]):
+        time.sleep(10_000)
+
+sys.addaudithook(hold)
+"""
+
+
 def _kill(process, folder, checkpoint) -> tuple[str, str]:
     """Kills a run at about the time when it has written a checkpoint."""
-    deadline = time.monotonic() + 300
+    deadline = time.monotonic() + 1200
     while not list(folder.glob(checkpoint)):
         assert process.poll() is None and time.monotonic() < deadline
         time.sleep(0.01)
@@ -72,15 +86,24 @@ def _runs(tmp_path_factory, start_in_module):
     """An undisturbed run, and one that was killed in each stage and restarted."""
     folder = tmp_path_factory.mktemp("main_job")
 
-    def start(name):
+    (folder / "hold").mkdir()
+    (folder / "hold" / "sitecustomize.py").write_text(_HOLD)
+
+    def start(name, **environment):
         cache = str(folder / "cache")
-        return start_in_module(*_arguments(folder / name), COMPARE_GAN_CACHE=cache)
+        return start_in_module(*_arguments(folder / name), COMPARE_GAN_CACHE=cache, **environment)
+
+    def start_and_kill(checkpoint, held):
+        path = os.pathsep.join([str(folder / "hold"), os.environ.get("PYTHONPATH", "")])
+        process = start("killed", PYTHONPATH=path, HELD_CHECKPOINT=held)
+        return _kill(process, folder / "killed", checkpoint)
 
     outputs = {"undisturbed": _finish(start("undisturbed"))}
-    _kill(start("killed"), folder / "killed", "labels/pretext-*/checkpoints/step-20/index.json")
+    pretext = "labels/pretext-*/checkpoints/step-20/index.json"
+    start_and_kill(pretext, held="step-40/index.json")
     assert not (folder / "killed" / "labels" / "manifest.json").exists()
     first = "checkpoints/step-5/index.json"
-    outputs["killed before"] = _kill(start("killed"), folder / "killed", first)
+    outputs["killed before"] = start_and_kill(first, held="step-15/index.json")
     assert not (folder / "killed" / "scores.csv").exists()
     outputs["killed"] = _finish(start("killed"))
     return folder, outputs

@@ -44,7 +44,7 @@ def _folders(tmp_path_factory):
 
 def test_two_folders_score_the_same_as_their_arrays(run, folders, tmp_path, monkeypatch):
     real, fake = folders
-    monkeypatch.setattr(progress, "PATIENCE", 1e-4)  # Else shorter work shows no progress.
+    monkeypatch.setattr(progress, "PATIENCE", 0.0)  # Else shorter work shows no progress.
     out, err = run(
         "metrics", "--real", real, "--fake", fake, "--metrics", _METRICS,
         "--extractor", "fashion_cnn", "--output", tmp_path / "new" / "scores.json",

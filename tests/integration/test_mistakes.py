@@ -1,6 +1,7 @@
 """Mistakes in configs: each is reported in one sentence, at once, before any data is read."""
 
 import contextlib
+import resource
 import time
 
 import numpy as np
@@ -512,7 +513,7 @@ _METRICS = (
      "--pictures must name a folder, 'FOLDER/config.gin' is a file."),
 )  # fmt: skip
 
-_SECONDS = 5.0
+_SECONDS = 5.0  # Of the processor: others that wait for it do not count.
 
 
 @pytest.fixture(autouse=True, scope="module")
@@ -531,18 +532,18 @@ def _data_sets_that_must_not_be_read():
 
 
 @pytest.fixture(name="complain")
-def _complain(capsys, record_property, tmp_path):
+def _complain(capsys, record_property, tmp_path, slowness):
     """Runs a command with a mistake; returns what it says, checked for form and time."""
 
     def complain(*args: str, command: str = "train") -> str:
-        started = time.monotonic()
+        started = time.process_time()
         with pytest.raises(SystemExit) as exit_:
             command_line.main([command, *args])
-        seconds = time.monotonic() - started
+        seconds = time.process_time() - started
         out, err = capsys.readouterr()
         assert exit_.value.code == 2, err
         assert "Traceback" not in err and not out
-        assert seconds < _SECONDS
+        assert seconds < _SECONDS * slowness()
         *usage, sentence = err.splitlines()
         assert sentence.startswith("Error: ")
         # Click adds its usage for a wrong option.
@@ -647,7 +648,7 @@ def test_a_dry_run_reports_the_same(complain, tmp_path, monkeypatch):
     assert said.startswith("config.gin, line 11: S3GAN.rotated_batch_fraction is 2: ")
 
 
-def test_the_whole_command_ends_soon(start, tmp_path):
+def test_the_whole_command_ends_soon(start, tmp_path, slowness):
     """BigGAN at 256 pixels: building it takes a minute, and its data is missing."""
     path = tmp_path / "config.gin"
     path.write_text(
@@ -658,15 +659,18 @@ def test_the_whole_command_ends_soon(start, tmp_path):
     )
 
     def command(*args):
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
         process = start(*args)
-        started = time.monotonic()
-        return process, *process.communicate(timeout=120), time.monotonic() - started
+        said = process.communicate(timeout=1200)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+        return process, *said, seconds
 
-    # The current time to import TensorFlow on this machine is subtracted.
+    # The time to import TensorFlow on this machine is subtracted.
     *_, start_up = command("sample", "--model_dir", str(tmp_path / "nowhere"))
     process, _, err, seconds = command(
         "train", "--model_dir", str(tmp_path / "run"), "--gin_config", str(path)
     )
     assert process.returncode == 2, err
     assert err.startswith(f"Error: {path}, line 6: G.batch_norm_fn = ConditionalBatchNorm needs")
-    assert seconds < start_up + _SECONDS
+    assert seconds < start_up + _SECONDS * slowness()

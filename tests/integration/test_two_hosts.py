@@ -3,23 +3,13 @@
 import json
 import re
 import signal
-import socket
 import time
 
 import numpy as np
+import pytest
 
 from compare_gan import engine
 from compare_gan.main import main
-
-
-def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
 
 
 def _arguments(model_dir, tiny_run):
@@ -37,21 +27,25 @@ def _scores(model_dir):
     return [{name: score["mean"] for name, score in row["scores"].items()} for row in rows]
 
 
-def _start_two(start, model_dir, tiny_run):
-    cluster = {"worker": [f"127.0.0.1:{port}" for port in _free_ports(2)]}
-    tasks = [{"type": "worker", "index": i} for i in range(2)]
-    configs = [json.dumps({"cluster": cluster, "task": task}) for task in tasks]
-    return [start(*_arguments(model_dir, tiny_run), TF_CONFIG=config) for config in configs]
+@pytest.fixture(name="start_two")
+def _start_two(start, reserve_port):
+    def start_two(model_dir, tiny_run):
+        cluster = {"worker": [f"127.0.0.1:{reserve_port()}" for _ in range(2)]}
+        tasks = [{"type": "worker", "index": i} for i in range(2)]
+        configs = [json.dumps({"cluster": cluster, "task": task}) for task in tasks]
+        return [start(*_arguments(model_dir, tiny_run), TF_CONFIG=config) for config in configs]
+
+    return start_two
 
 
-def test_two_hosts_train_as_one(start, tmp_path, tiny_run):
+def test_two_hosts_train_as_one(start, start_two, tmp_path, tiny_run):
     # Plain gradient descent: Adam's first steps are nearly signs, which magnify rounding errors.
     more = ("options.batch_size = 16", "S3GAN.g_optimizer_fn = @tf.train.GradientDescentOptimizer")
     tiny_run = (*tiny_run, *more)
-    processes = _start_two(start, tmp_path / "two", tiny_run)
+    processes = start_two(tmp_path / "two", tiny_run)
     processes.append(start(*_arguments(tmp_path / "one", tiny_run)))
     for process in processes:
-        _, err = process.communicate(timeout=300)
+        _, err = process.communicate(timeout=1200)
         assert process.returncode == 0, err
     two, one = _checkpoint(tmp_path / "two"), _checkpoint(tmp_path / "one")
     assert two.keys() == one.keys()
@@ -70,16 +64,16 @@ def test_two_hosts_train_as_one(start, tmp_path, tiny_run):
         np.testing.assert_allclose(shared[name], value, rtol=1e-6, atol=1e-6, err_msg=name)
 
 
-def test_a_signal_to_one_host_ends_both_with_a_checkpoint(start, tmp_path, tiny_run):
+def test_a_signal_to_one_host_ends_both_with_a_checkpoint(start_two, tmp_path, tiny_run):
     more = ("options.batch_size = 16", "options.training_steps = 1000000")
-    processes = _start_two(start, tmp_path, (*tiny_run, *more))
-    deadline = time.monotonic() + 200
+    processes = start_two(tmp_path, (*tiny_run, *more))
+    deadline = time.monotonic() + 1200
     while not (tmp_path / "operative_config.gin").exists():
         assert all(process.poll() is None for process in processes)
         assert time.monotonic() < deadline
         time.sleep(0.1)
     processes[1].send_signal(signal.SIGTERM)  # The worker that does not write.
-    errors = [process.communicate(timeout=100)[1] for process in processes]
+    errors = [process.communicate(timeout=1200)[1] for process in processes]
     assert [process.returncode for process in processes] == [130, 130], errors
     stopped = {re.search(r"stopped at step (\d+), checkpoint saved", err)[1] for err in errors}
     assert len(stopped) == 1

@@ -19,7 +19,7 @@ import sys, time
 from compare_gan.training.run_lock import RunLock
 with RunLock(sys.argv[1]):
     print("held", flush=True)
-    time.sleep(60)
+    time.sleep(600)
 """
 _needs_proc = pytest.mark.skipif(not os.path.exists("/proc/self/stat"), reason="needs /proc")
 
@@ -47,7 +47,7 @@ def _write(path, **values):
 
 
 def _wait_for(condition):
-    for _ in range(500):
+    for _ in range(30_000):  # Five minutes, for busy machines.
         if condition():
             return True
         signal.sigtimedwait([], 0.01)

@@ -1,5 +1,6 @@
 """PyTorch files: tensors are read, and everything else is refused before it can run."""
 
+import gc
 import os
 import pickle
 import time
@@ -135,6 +136,14 @@ _ALLOWED = 0.5  # Seconds of this thread's CPU time; reading takes milliseconds.
 _NAME = b"X\x01\x00\x00\x00a"
 
 
+@pytest.fixture(name="no_collection")
+def _no_collection():
+    """No garbage collection, which looks through all of TensorFlow, is part of the time."""
+    gc.disable()
+    yield
+    gc.enable()
+
+
 def _in_a_tensor(**places):
     """The state dictionary of one tensor `a`, with a huge tuple somewhere in it."""
     places = {
@@ -176,16 +185,18 @@ def _in_a_tensor(**places):
         ),
     ],
 )
-def test_values_that_are_too_large_to_print_are_refused(tmp_path, torch_format, legacy, pickled):
+def test_values_that_are_too_large_to_print_are_refused(
+    tmp_path, torch_format, legacy, pickled, slowness, no_collection
+):
     path = str(tmp_path / "w.pth")
     torch_format.write(path, pickled, {"0": _X}, legacy)
     start = time.thread_time()
     with pytest.raises(UserError, match=r"only names and tensors|is damaged"):
         read_torch_tensors(path)
-    assert time.thread_time() - start < _ALLOWED
+    assert time.thread_time() - start < _ALLOWED * slowness()
 
 
-def test_such_tuples_in_the_header_of_an_old_file_are_refused(tmp_path):
+def test_such_tuples_in_the_header_of_an_old_file_are_refused(tmp_path, slowness, no_collection):
     path, huge = tmp_path / "w.pth", b"\x80\x02" + _HUGE + b"."
     marks = [pickle.dumps(value, 2) for value in (0x1950A86A20F9469CFC6C, 1001)]
     header, empty = pickle.dumps({"little_endian": True}, 2), pickle.dumps({}, 2)
@@ -201,7 +212,7 @@ def test_such_tuples_in_the_header_of_an_old_file_are_refused(tmp_path):
         path.write_bytes(b"".join(parts))
         with pytest.raises(UserError, match=r"only names and tensors|is damaged"):
             read_torch_tensors(str(path))
-    assert time.thread_time() - start < _ALLOWED
+    assert time.thread_time() - start < _ALLOWED * slowness()
 
 
 def test_a_compressed_archive_is_refused(tmp_path, torch_format):
