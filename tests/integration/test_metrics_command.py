@@ -11,6 +11,7 @@ from compare_gan import main as command_line
 from compare_gan.datasets import as_arrays, get_dataset
 from compare_gan.engine import progress
 from compare_gan.evaluation.score_sets import score_sets
+from compare_gan.folders import CLASSES_FILE, classes_text
 
 _METRICS = "fid,inception_score"
 
@@ -39,6 +40,7 @@ def _folders(tmp_path_factory):
         folders.append(tmp_path_factory.mktemp(name))
         for i, (image, label) in enumerate(zip(images[part], labels[part], strict=True)):
             Image.fromarray(image[..., 0]).save(folders[-1] / f"{i:06}_{label}.png")
+        (folders[-1] / CLASSES_FILE).write_text(classes_text(None))
     return folders
 
 
