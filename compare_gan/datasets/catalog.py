@@ -149,7 +149,7 @@ define(
     load_image_folder,
     num_classes=10,
     options=ImageFolderOptions,
-    summary="PNG and JPEG files in dataset.data_dir, one subfolder per class.",
+    summary="Images of your own in dataset.data_dir: a folder, .zip, .csv or .npz.",
 )
 define(
     "synthetic",

@@ -279,7 +279,7 @@ def decode(open_file: Open, channels: int, background: Colour = WHITE) -> np.nda
         upright = _UPRIGHT.get(_orientation(image))
         if channels == 1 and image.format in ("JPEG", "MPO"):
             image.draft("L", None)  # The brightness as the file holds it.
-        pixels = _to_channels(np.asarray(_composited(image, background)), channels)
+        pixels = to_channels(np.asarray(_composited(image, background)), channels)
     return pixels if upright is None else np.ascontiguousarray(upright(pixels))
 
 
@@ -381,8 +381,15 @@ def _mask(opaque: np.ndarray) -> Image.Image:
     return Image.fromarray(opaque.astype(np.uint8) * np.uint8(255))
 
 
-def _to_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
-    """uint8 [H, W] or [H, W, 3] as [H, W, channels]."""
+def to_channels(pixels: np.ndarray, channels: int) -> np.ndarray:
+    """uint8 [H, W] or [H, W, 3] as [H, W, channels].
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.datasets.decoding import to_channels
+      >>> to_channels(np.array([[7]], np.uint8), 3).tolist()
+      [[[7, 7, 7]]]
+    """
     if pixels.ndim == 2:
         return np.repeat(pixels[..., None], channels, axis=-1)
     if channels == 3:

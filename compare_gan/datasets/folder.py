@@ -1,23 +1,22 @@
-"""A folder or zip archive of images with one subfolder per class."""
+"""Images of one's own: a folder with one subfolder per class, a zip, a table, an `.npz`."""
 
 import dataclasses
 import functools
 import logging
 import os
-import zipfile
 from collections.abc import Mapping, Sequence
 
 import gin
-import numpy as np
 
 from compare_gan.datasets import decoding, resizing
 from compare_gan.datasets.decoding import Colour, Header, ImageFile
 from compare_gan.datasets.image_headers import ImageError
 from compare_gan.datasets.image_source import Preparation, source_of_files
+from compare_gan.datasets.npz_source import load_npz
 from compare_gan.datasets.sources import Source, no_labels
 from compare_gan.datasets.views import RelabelledSource
 from compare_gan.errors import UserError, unknown_name
-from compare_gan.folders import WHOLE, Arrangement, Storage, arrange, open_storage
+from compare_gan.folders import WHOLE, check_for_training, find_images
 
 _log = logging.getLogger(__name__)
 
@@ -76,7 +75,8 @@ def load_image_folder(
 
     Args:
       options: Number of channels, crop, filter, and the origin of labels.
-      data_dir: The folder, or a zip archive.
+      data_dir: The folder; or a `.zip` of one; a `.csv` of files and labels, see
+        `folders.tables.read_table`; or an `.npz`, see `npz_source.load_npz`.
       image_size: Size to which images are cropped and resized; None = all images must be of one
         size.
       background: Colour that images with an alpha channel are composited over.
@@ -101,8 +101,12 @@ def load_image_folder(
     """
     if not data_dir:
         raise UserError("The data set 'image_folder' needs dataset.data_dir: the folder to read.")
-    found = arrange(_open(data_dir), options.class_in_name, class_order)
-    _check_for_training(found)
+    if not os.path.exists(data_dir):
+        raise UserError(f"dataset.data_dir = '{data_dir}' is not a folder or file.")
+    if data_dir.lower().endswith(".npz") and os.path.isfile(data_dir):
+        return load_npz(data_dir, options.channels, image_size, options.crop, options.resample)
+    found = find_images(data_dir, options.class_in_name, class_order)
+    check_for_training(found)
     storage = found.storage
     splits = {"train" if split == WHOLE else split: own for split, own in found.splits.items()}
     files = {
@@ -141,46 +145,6 @@ def load_image_folder(
         if own.labels is not None and own.labels.ndim == 2
     }
     return RelabelledSource.of(source, soft, found.num_classes) if soft else source
-
-
-def _open(data_dir: str) -> Storage:
-    if not os.path.exists(data_dir):
-        raise UserError(f"dataset.data_dir = '{data_dir}' is not a folder and not a zip archive.")
-    try:
-        return open_storage(data_dir)
-    except zipfile.BadZipFile as error:
-        raise UserError(
-            f"dataset.data_dir = '{data_dir}' is neither a folder nor a zip archive: {error}."
-        ) from error
-
-
-def _check_for_training(found: Arrangement) -> None:
-    """Raises UserError unless there is a split to train on, and every image has a class or none."""
-    place, splits = found.storage.place, found.splits
-    if found.has_splits and "train" not in splits:
-        raise UserError(f"'{place}' holds the split '{next(iter(splits))}', but no 'train'.")
-    for own in splits.values():
-        if own.unclassed:
-            raise UserError(
-                f"'{os.path.join(place, own.root)}' holds both subfolders (classes) and images "
-                f"without a class, such as '{own.unclassed.rsplit('/', 1)[-1]}'."
-            )
-        if own.empty and own.labels is not None:
-            raise UserError(
-                f"The class '{own.empty[0]}' has no images: "
-                f"'{found.storage.path(own.root + own.empty[0])}' holds none. If it is no class, "
-                "move it out of the data set."
-            )
-    if found.has_splits and found.class_names:
-        counts = found.counts("train")
-        for split in splits:
-            lacking = np.flatnonzero((found.counts(split) > 0) & (counts == 0))
-            if len(lacking):
-                name = found.class_names[lacking[0]]
-                raise UserError(
-                    f"'{os.path.join(place, splits[split].root)}' has the class '{name}', which "
-                    "the split 'train' lacks."
-                )
 
 
 def _look(files: Sequence[ImageFile], background: Colour) -> dict[str, Header]:

@@ -149,13 +149,18 @@ class Preparation:
             pixels = decoding.decode(file.open, self.shape[-1], self.background)
         except ImageError as error:
             raise UserError(f"'{file.name}' cannot be decoded: {error}.") from error
-        if self.image_size:
-            square = resizing.middle_square(pixels) if self.crop == "middle" else pixels
-            pixels = resizing.resize(square, self.image_size, self.resample)
+        pixels = self.fit(pixels)
         if pixels.shape != tuple(self.shape):
             size = f"{pixels.shape[1]}x{pixels.shape[0]}"
             raise UserError(f"'{file.name}' has changed: it is {size} now.")
         return pixels
+
+    def fit(self, pixels: np.ndarray) -> np.ndarray:
+        """Crops and resizes an image, uint8 [h, w, C], if that is asked for."""
+        if not self.image_size:
+            return pixels
+        square = resizing.middle_square(pixels) if self.crop == "middle" else pixels
+        return resizing.resize(square, self.image_size, self.resample)
 
 
 def source_of_files(

@@ -6,6 +6,8 @@ means the same to each. Nothing here imports TensorFlow or Keras.
 
 from compare_gan.folders.arrangement import WHOLE, Arrangement, Split
 from compare_gan.folders.arranging import arrange
+from compare_gan.folders.checks import check_for_training
+from compare_gan.folders.finding import find_images
 from compare_gan.folders.marks import CLASSES_FILE, classes_text
 from compare_gan.folders.names import EXTENSIONS, is_image_name, natural_key
 from compare_gan.folders.storage import Storage, open_storage
@@ -18,7 +20,9 @@ __all__ = [
     "Split",
     "Storage",
     "arrange",
+    "check_for_training",
     "classes_text",
+    "find_images",
     "is_image_name",
     "natural_key",
     "open_storage",

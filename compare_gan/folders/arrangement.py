@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -20,8 +20,8 @@ class Split:
     Attributes:
       root: Their folder, with a final `/` unless it is empty.
       images: Their paths, by class, and in each class sorted.
-      labels: Their classes, int32 [n], or float32 [n, num_classes] for probabilities; None if they
-        have none.
+      labels: Their classes, int32 [n], -1 for none, or float32 [n, num_classes] for probabilities;
+        None if there are no classes.
       empty: Folders in `root` without an image.
       unclassed: An image that lies beside folders of classes, for which reason none has a label;
         None if there is none.
@@ -76,30 +76,26 @@ class Arrangement:
         if self.has_splits:
             sizes = (f"{name} {len(split.images):,}" for name, split in self.splits.items())
             parts.append(f"splits {', '.join(sizes)}")
-        if left_out := self._left_out():
+        if left_out := self.left_out():
             parts.append(f"left out: {', '.join(left_out)}")
         return "; ".join(parts) + "."
 
     def counts(self, split: str) -> np.ndarray:
-        """Number of images of each class in a split, int64 [num_classes]; probabilities count."""
+        """Number of images of each class in a split, int64 [num_classes]."""
         labels = self.splits[split].hard_labels
         if labels is None:
             return np.zeros([self.num_classes], np.int64)
-        return np.bincount(labels, minlength=self.num_classes)
+        return np.bincount(labels[labels >= 0], minlength=self.num_classes)
 
     def _classes(self) -> str:
         if not self.num_classes:
             loose = [split.unclassed for split in self.splits.values() if split.unclassed]
             return f"no classes because '{loose[0]}' has none" if loose else "no classes"
         counts = np.sum([self.counts(split) for split in self.splits], axis=0)
-        head = _counted(self.num_classes, "class", "es")
-        if self.num_classes > _NAMED_CLASSES:
-            return f"{head} of {min(counts):,} to {max(counts):,} images"
-        names = self.class_names or tuple(map(str, range(self.num_classes)))
-        pairs = zip(names, counts, strict=True)
-        return f"{head} ({', '.join(f'{name} {n:,}' for name, n in pairs)})"
+        return describe_classes(self.class_names, counts)
 
-    def _left_out(self) -> list[str]:
+    def left_out(self) -> list[str]:
+        """Files and folders that are not among the images, in words."""
         found = []
         if self.storage.hidden:
             found.append(f"{self.storage.hidden:,} hidden")
@@ -120,3 +116,19 @@ class Arrangement:
 
 def _counted(count: int, noun: str, plural: str = "s") -> str:
     return f"{count:,} {noun}{'' if count == 1 else plural}"
+
+
+def describe_classes(names: Sequence[str] | None, counts: Sequence[int]) -> str:
+    """The classes with their numbers of images; of many only the numbers.
+
+    Example:
+      >>> from compare_gan.folders.arrangement import describe_classes
+      >>> describe_classes(["cat", "dog"], [900, 1600])
+      '2 classes (cat 900, dog 1,600)'
+    """
+    head = _counted(len(counts), "class", "es")
+    if len(counts) > _NAMED_CLASSES:
+        return f"{head} of {min(counts):,} to {max(counts):,} images"
+    names = names or tuple(map(str, range(len(counts))))
+    pairs = zip(names, counts, strict=True)
+    return f"{head} ({', '.join(f'{name} {count:,}' for name, count in pairs)})"

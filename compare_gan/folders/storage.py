@@ -24,7 +24,7 @@ class Storage:
       hidden: Number of files and folders that are left out because their names begin with a dot,
         or are those of a system's own folders; the content of such a folder is not counted.
       opener: Function from a path in it to the file, open for reading; several threads may call it.
-      zipped: Whether it is an archive.
+      base: Folder that the paths are relative to, if it is not the place.
     """
 
     place: str
@@ -32,11 +32,11 @@ class Storage:
     folders: tuple[str, ...]
     hidden: int
     opener: Callable[[str], IO[bytes]]
-    zipped: bool = False
+    base: str | None = None
 
     def path(self, name: str) -> str:
         """Path of a file of a folder; for messages alone in an archive."""
-        return os.path.join(self.place, *name.split("/"))
+        return os.path.join(self.place if self.base is None else self.base, name)
 
 
 def open_storage(place: str) -> Storage:
@@ -119,6 +119,4 @@ def _list_zip(place: str) -> Storage:
     def open_file(name: str) -> IO[bytes]:
         return io.BytesIO(archive.read(entries[name]))
 
-    return Storage(
-        place, tuple(sorted(entries)), tuple(sorted(folders)), len(hidden), open_file, zipped=True
-    )
+    return Storage(place, tuple(sorted(entries)), tuple(sorted(folders)), len(hidden), open_file)

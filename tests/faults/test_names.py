@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compare_gan.datasets import eval_batches, get_dataset
+from compare_gan.datasets import eval_batches, get_dataset, sources
 from compare_gan.errors import UserError
 from compare_gan.evaluation.checks import common_classes
 from compare_gan.evaluation.image_sets import open_images
@@ -317,7 +317,7 @@ def test_a_zip_is_trained_on_like_the_folder(tmp_path, separator):
         np.testing.assert_array_equal(images, others)
         np.testing.assert_array_equal(labels, same)
     (tmp_path / "text.zip").write_text("text")
-    with pytest.raises(UserError, match=r"text\.zip' is neither a folder nor a zip archive"):
+    with pytest.raises(UserError, match=r"text\.zip' cannot be read \(File is not a zip"):
         _train_on(tmp_path / "text.zip")
 
 
@@ -350,6 +350,51 @@ def test_a_set_in_the_form_of_stylegan_is_trained_on(tmp_path, soft):
     (tmp_path / "set" / "dataset.json").write_text('{"labels": null}')
     assert _train_on(tmp_path / "set").num_classes is None
     assert not open_images(tmp_path / "set").has_labels
+
+
+def _same_data(place, expected):
+    dataset, opened = _train_on(place), open_images(place)
+    assert dataset.class_names == opened.class_names == expected.class_names
+    assert dataset.num_classes == expected.num_classes
+    for read in (dataset, expected):
+        [(images, labels)] = eval_batches(read, "train", 100)
+        order = np.lexsort((labels, images[:, 0, 0, 0]))
+        images, labels = images[order], labels[order]
+        if read is dataset:
+            found = images, labels
+    np.testing.assert_array_equal(found[0], images)
+    np.testing.assert_array_equal(found[1], labels)
+    [batch] = opened.batches(100)
+    order = np.lexsort((batch.labels, batch.images[:, 0, 0, 0]))
+    np.testing.assert_array_equal(batch.images[order], images)
+    np.testing.assert_array_equal(batch.labels[order], labels)
+
+
+@pytest.mark.parametrize("limit", (2**30, 0))
+def test_every_form_of_a_data_set_is_the_same_to_training_and_metrics(tmp_path, monkeypatch, limit):
+    """Fault: the data set is a table of files, or an .npz of arrays.
+
+    Command: train, metrics
+    User sees: the same images and classes as in a folder
+    Exit code: 0
+    Lost: nothing
+    """
+    monkeypatch.setattr(sources, "MEMORY_LIMIT", limit)
+    names = ("2", "10", "33")
+    expected = _train_on(_folder(tmp_path / "photos", names))
+    rows = [f"{path.relative_to(tmp_path)},{path.parent.name}"
+            for path in sorted((tmp_path / "photos").rglob("*.png"))]  # fmt: skip
+    (tmp_path / "labels.csv").write_text("file,label\n" + "\n".join(rows))
+    _same_data(tmp_path / "labels.csv", expected)
+    [(images, labels)] = eval_batches(expected, "train", 100)
+    np.savez(tmp_path / "a.npz", images=images, labels=labels, class_names=np.array(names))
+    np.savez_compressed(tmp_path / "b.NPZ.npz", images, labels.astype(">i8"), class_names=names)
+    for name in ("a.npz", "b.NPZ.npz"):
+        _same_data(tmp_path / name, expected)
+    gray = _train_on(tmp_path / "a.npz", channels=1, image_size=4)
+    assert gray.image_shape == (4, 4, 1)
+    np.savez(tmp_path / "c.npz", images=images)
+    assert _train_on(tmp_path / "c.npz").num_classes is None
 
 
 def test_nested_folders_count_the_same_in_both(tmp_path):

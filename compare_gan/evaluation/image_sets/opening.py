@@ -17,18 +17,19 @@ from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.decoding import Colour
 from compare_gan.datasets.folder import ImageFolderOptions
 from compare_gan.datasets.image_headers import ImageError
+from compare_gan.datasets.npz_images import checked
 from compare_gan.engine.progress import PATIENCE, ProgressLine, announced
 from compare_gan.errors import UserError, unknown_name, with_suggestion
 from compare_gan.evaluation.image_sets.npz import GivenStatistics, open_npz
 from compare_gan.evaluation.image_sets.sets import ImageSet, IndexedImages
 from compare_gan.evaluation.image_sets.split import SplitImages
-from compare_gan.folders import WHOLE, Arrangement, arrange, open_storage
+from compare_gan.folders import WHOLE, Arrangement, find_images
 
 _log = logging.getLogger(__name__)
 
 ON_ERROR = ("stop", "skip")
 _TFDS = "tfds:"
-_PATH_LIKE = re.compile(r"[/\\]|\.(npz|zip)$", re.IGNORECASE)
+_PATH_LIKE = re.compile(r"[/\\]|\.(npz|zip|csv|tsv)$", re.IGNORECASE)
 
 
 def open_images(
@@ -49,14 +50,13 @@ def open_images(
       (6, (8, 8, 3), 2)
 
     Args:
-      source: A folder, read with its subfolders; a `.zip` of images; an `.npz` with `images`,
-        `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels` or, with `arr_0`,
-        `arr_1`, or with `mu` and `sigma`
-        alone; a data set `NAME` or `NAME:SPLIT`; an array uint8 [n, H, W, C], or a pair of it and
-        labels int [n]; an `ImageSet`. The classes of a folder or zip are those that training would
-        find in it, see `folders.arrange`; if it holds folders of splits, `PATH:SPLIT` is one of
-        them, `PATH:all` all together. A file or folder takes precedence over a data set of the same
-        name.
+      source: A folder, read with its subfolders; a `.zip` of images; a `.csv` of files and labels;
+        an `.npz` with `images`, `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels`
+        or, with `arr_0`, `arr_1`, or with `mu` and `sigma` alone; a data set `NAME` or
+        `NAME:SPLIT`; an array uint8 [n, H, W, C], or a pair of it and labels int [n]; an
+        `ImageSet`. The classes of a folder, zip or table are those that training finds in it, see
+        `folders.find_images`; if it holds several splits, `PATH:SPLIT` is one of them, `PATH:all`
+        all together. A file or folder takes precedence over a data set of the same name.
       on_error: `stop`: a broken file is a UserError; `skip`: it is left out with a warning. Then
         all files are decoded once beforehand, since statistics depend on the number of images.
       progress: Report on standard error how many files have been read.
@@ -96,11 +96,9 @@ def _from_path(
             if isinstance(opened, GivenStatistics):
                 return opened
             return _indexed(path, *opened)
-        storage = open_storage(path)
     except zipfile.BadZipFile as error:
-        known = "a folder, a .zip, an .npz or the name of a data set"
-        raise UserError(f"'{path}' cannot be read ({error}): {known} is needed.") from error
-    found = arrange(storage, ImageFolderOptions().class_in_name)
+        raise UserError(f"'{path}' cannot be read ({error}): it is no .npz.") from error
+    found = find_images(path, ImageFolderOptions().class_in_name)
     images = _from_files(found, split, on_error, progress, background)
     _log.info("%s", found.summary())
     if found.numbered:
@@ -210,32 +208,7 @@ def _from_arrays(source: Any) -> ImageSet:
 def _indexed(
     name: str, images: np.ndarray, labels: Any, class_names: tuple[str, ...] | None
 ) -> ImageSet:
-    if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
-        raise UserError(
-            f"The images of '{name}' must be uint8 [n, H, W, C], received {images.dtype} "
-            f"{list(images.shape)}."
-        )
-    if images.ndim == 3 and images.shape[-1] in (1, 3, 4):
-        height, width, channels = images.shape
-        raise UserError(
-            f"The images of '{name}' have the shape {list(images.shape)}, which is that of one "
-            f"image: give [1, {height}, {width}, {channels}] for one image, or "
-            f"[{height}, {width}, {channels}, 1] for {height} gray ones."
-        )
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.shape[-1] not in (1, 3):
-        raise UserError(
-            f"The images of '{name}' must have 1 or 3 channels on the last axis, received shape "
-            f"{list(images.shape)}."
-        )
-    if labels is not None:
-        labels = np.asarray(labels)
-        if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
-            raise UserError(
-                f"The labels of '{name}' must be integers [{len(images)}], received "
-                f"{labels.dtype} {list(labels.shape)}."
-            )
+    images, labels = checked(name, images, labels)
     return IndexedImages(
         name=name,
         count=len(images),
@@ -243,7 +216,7 @@ def _indexed(
         has_labels=labels is not None and bool((labels >= 0).all()),
         class_names=class_names,
         read=lambda i: np.asarray(images[i]),
-        labels=None if labels is None else labels.astype(np.int32),
+        labels=labels,
         order=np.arange(len(images)),
     )
 
