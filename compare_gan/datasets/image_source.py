@@ -30,6 +30,7 @@ from compare_gan.startup import available_cores
 
 _Shape = tuple[int, int, int]
 
+_PIECE = 64  # Files that a thread reads in one task.
 _VERSION = 1  # Of the decoder: another one makes other pixels of the same files.
 
 
@@ -98,6 +99,11 @@ class DecodingSource(RandomAccessSource):
             except UserError as error:
                 self._errors.append(error)
                 raise
+            except RuntimeError as error:
+                # The process ends while the pipeline works ahead; nobody will see these images.
+                if "after shutdown" not in str(error):
+                    raise
+                return np.zeros([len(indices), *self.image_shape], np.uint8)
 
         images = tf.numpy_function(gather, [indices], tf.uint8, stateful=False)
         return tf.ensure_shape(images, [indices.shape[0], *self.image_shape])
@@ -181,9 +187,15 @@ def source_of_files(
         return DecodingSource(load_array=load, **attributes)
 
     def read_all(split: str) -> np.ndarray:
-        array = np.empty([len(images[split]), *preparation.shape], np.uint8)
-        for index, image in enumerate(_threads().map(preparation.read, images[split])):
-            array[index] = image
+        listed = images[split]
+        array = np.empty([len(listed), *preparation.shape], np.uint8)
+
+        def read(start: int) -> None:
+            for index, file in enumerate(listed[start : start + _PIECE], start):
+                array[index] = preparation.read(file)
+
+        for _ in _threads().map(read, range(0, len(listed), _PIECE)):
+            pass  # Raises the error of the first broken file.
         return array
 
     arrays = {split: functools.partial(read_all, split) for split in images}
