@@ -55,9 +55,10 @@ def open_images(
         an `.npz` with `images`, `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels`
         or, with `arr_0`, `arr_1`, and `mu` and `sigma` (see `ImageSet.stored`), or with `mu` and
         `sigma` alone; a data set `NAME` or `NAME:SPLIT`; an array uint8 [n, H, W, C], or a pair of
-        it and labels int [n]; an `ImageSet`. The classes of a folder, zip or table are those that training finds in it, see
-        `folders.find_images`; if it holds several splits, `PATH:SPLIT` is one of them, `PATH:all`
-        all together. A file or folder takes precedence over a data set of the same name.
+        it and labels int [n]; an `ImageSet`. The classes of a folder, zip or table are those that
+        training finds in it, see `folders.find_images`; if it holds several splits, `PATH:SPLIT` is
+        one of them, `PATH:all` all together. A file or folder takes precedence over a data set of
+        the same name.
       on_error: `stop`: a broken file is a UserError; `skip`: it is left out with a warning. Then
         all files are decoded once beforehand, since statistics depend on the number of images.
       progress: Report on standard error how many files have been read.
