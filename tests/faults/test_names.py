@@ -3,6 +3,7 @@
 The docstring of a test is a row of the table in docs/faults.md.
 """
 
+import dataclasses
 import json
 import logging
 import os
@@ -15,7 +16,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from compare_gan.datasets import eval_batches, get_dataset, sources
+from compare_gan.datasets import (
+    DataOptions,
+    ReplaceLabelsOptions,
+    eval_batches,
+    get_dataset,
+    sources,
+    write_label_file,
+)
 from compare_gan.errors import UserError
 from compare_gan.evaluation.checks import common_classes
 from compare_gan.evaluation.image_sets import open_images
@@ -141,6 +149,35 @@ def test_a_run_goes_on_with_the_order_of_classes_that_it_began_with(tmp_path, ma
     assert [old[label] for label in labels] == [names[level] for level in images[:, 0, 0, 0]]
     # As before, images are in the order of their classes.
     assert dataset.source.keys("train")[:6:2] == ["0/0.png", "1/0.png", "10/0.png"]
+
+
+def test_label_files_in_the_former_order_of_classes_are_refused(tmp_path):
+    """Fault: label files count classes `0` … `10` as text, as an earlier version did.
+
+    Command: train with replace_labels.file_pattern
+    User sees: The labels in '…' count the classes in the order of an earlier version, as text
+        (0, 1, 10, …), but the order is 0, 1, 2, … now: infer or write the labels again.
+    Exit code: 2
+    Lost: nothing
+    """
+    names = _CLASSES["numeric"]
+    folder = _folder(tmp_path / "real", names)
+    source = _train_on(folder).source
+    keys, former = source.keys("train"), sorted(names)
+    now = np.array([names.index(key.split("/")[0]) for key in keys])
+    before = np.array([former.index(key.split("/")[0]) for key in keys])
+    before[:5] = 3  # Not all inferred labels are right.
+    for name, labels in (("now", now), ("before", before)):
+        write_label_file(str(tmp_path / name), keys, labels)
+    files = {name: ReplaceLabelsOptions(str(tmp_path / name)) for name in ("now", "before")}
+    assert _train_on(folder, replace_labels=files["now"]).given_labels.tolist() == now.tolist()
+    with pytest.raises(UserError, match=r"in the order of an earlier version, as text \(0, 1, 10"):
+        _train_on(folder, replace_labels=files["before"])
+    data = dataclasses.replace(
+        DataOptions.from_gin(name="image_folder", data_dir=folder, replace_labels=files["before"]),
+        class_order=tuple(former),
+    )
+    assert get_dataset(data).class_names == tuple(former)  # A run that began with that order.
 
 
 def test_names_of_files_are_no_labels(tmp_path):
