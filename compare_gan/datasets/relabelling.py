@@ -208,8 +208,8 @@ def _check_order(source: Source, labels: np.ndarray, file_pattern: str) -> None:
     if as_text > 0.5 and as_text > np.mean(given == own):
         raise UserError(
             f"The labels in '{file_pattern}' count the classes in the order of an earlier version, "
-            f"as text ({', '.join(former[:3])}, …), but the order is {', '.join(names[:3])}, … now: "
-            "infer or write the labels again."
+            f"as text ({', '.join(former[:3])}, …), but the order is {', '.join(names[:3])}, … "
+            "now: infer or write the labels again."
         )
 
 
