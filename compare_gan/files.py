@@ -146,6 +146,35 @@ def atomic(path: str, *, durable: bool = True, keep_ending: bool = False) -> Ite
         _in_use.discard(os.path.abspath(temporary))
 
 
+def check_can_write(path: str) -> None:
+    """Checks that a file can be written, before the work whose result it is to hold.
+
+    An empty file is written beside it and removed, with folders that were made for it.
+
+    Raises:
+      UserError: It cannot be written; the message says why.
+
+    Example:
+      >>> import os, tempfile
+      >>> from compare_gan import files
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     files.check_can_write(os.path.join(folder, "new", "scores.json"))
+      ...     os.listdir(folder)
+      []
+    """
+
+    class EnoughError(Exception):
+        """Ends `atomic`, so that it leaves nothing behind."""
+
+    if os.path.isdir(path):
+        raise UserError(f"'{path}' is a folder: name a file.")
+    try:
+        with contextlib.suppress(EnoughError), atomic(path) as temporary, open(temporary, "wb"):
+            raise EnoughError
+    except OSError as error:
+        raise UserError(f"'{path}' cannot be written: {error.strerror or error}.") from error
+
+
 def write_text(path: str, text: str) -> None:
     """Writes a text file, in UTF-8, whole or not at all; creates its folder if needed.
 

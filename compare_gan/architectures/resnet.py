@@ -130,6 +130,9 @@ class Generator(base.Generator):
 class EmbeddingGenerator(Generator):
     """Base of generators with optional embeddings of z and y and a part of z for each block.
 
+    As in the 2019 library, spectral normalization includes the embeddings only in those families
+    that set `normalizes_embeddings`.
+
     Args:
       image_shape: See `Generator`.
       ch: See `Generator`.
@@ -141,6 +144,8 @@ class EmbeddingGenerator(Generator):
       embed_bias: Whether both embeddings have a bias.
       **kwargs: See `Generator`.
     """
+
+    normalizes_embeddings = False
 
     def __init__(
         self,
@@ -182,7 +187,10 @@ class EmbeddingGenerator(Generator):
 
     def _embedding(self, units: int, name: str) -> Dense:
         initializer = self._weight_options.make()
-        return Dense(units, use_bias=self.embed_bias, kernel_initializer=initializer, name=name)
+        return Dense(
+            units, use_bias=self.embed_bias, kernel_initializer=initializer, name=name,
+            spectral_norm=self.kernel_norm if self.normalizes_embeddings else None,
+        )  # fmt: skip
 
     def embed(
         self, z: Tensor, y: Tensor | None, training: bool | None = None

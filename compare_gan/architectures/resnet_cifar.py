@@ -15,6 +15,8 @@ base.register_family(__name__, paper="https://arxiv.org/abs/1802.05957")
 class Generator(resnet.EmbeddingGenerator):
     """Three residual blocks from 4 x 4 to 32 x 32.
 
+    Spectral normalization includes the embeddings of z and y.
+
     Args:
       image_shape: (32, 32, C).
       ch: Width of all layers.
@@ -33,6 +35,7 @@ class Generator(resnet.EmbeddingGenerator):
     """
 
     image_sizes = (32,)
+    normalizes_embeddings = True
 
     def __init__(
         self,

@@ -89,6 +89,7 @@ def metrics(
     IMAGES is one of
       a folder of images with its subfolders, or a .zip of images
       an .npz with `images`, `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels`
+      the same with `mu` and `sigma` of more images, which FID uses (OpenAI's reference batches)
       an .npz with `mu` and `sigma`, for FID only
       a data set or a split of one: fashion_mnist_10k, cifar10:test, tfds:NAME:SPLIT
     """  # noqa: D301
@@ -101,6 +102,10 @@ def metrics(
         raise UserError(f"--output must name a file, '{output}' is a folder.")
     if pictures and os.path.isfile(pictures):
         raise UserError(f"--pictures must name a folder, '{pictures}' is a file.")
+    # Before hours of work, whose scores are printed even if they cannot be written in the end.
+    for path in (output, pictures and os.path.join(pictures, "picture.png")):
+        if path:
+            files.check_can_write(path)
     config.parse((), gin_bindings)
     names = [name.strip() for name in (metrics or "").split(",") if name.strip()]
     try:
@@ -121,11 +126,11 @@ def metrics(
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt("there are no scores") from None
-    if pictures:
-        metric_pictures.write(result.pictures, pictures)
+    click.echo(result.to_json())
     if output:
         files.write_text(output, result.to_json() + "\n")
-    click.echo(result.to_json())
+    if pictures:
+        metric_pictures.write(result.pictures, pictures)
 
 
 @click.command()

@@ -17,6 +17,9 @@ from compare_gan.datasets.lazy import tf
 from compare_gan.datasets.sources import on_host, with_fixed_threads
 from compare_gan.errors import UserError
 
+_FLIP_KEY = 3  # After those of latents, seeds and labels of fakes.
+_FLIPPED = "flipped"  # Entry of the draws that marks the images to mirror.
+
 
 @dataclasses.dataclass(frozen=True, eq=False)
 class TrainingBatches:
@@ -69,13 +72,16 @@ class TrainingBatches:
 
     def _draw_tensors(self, step: tf.Tensor, replica: tf.Tensor) -> dict[str, tf.Tensor]:
         layout, classes = self.layout, self.dataset.num_classes
-        keys = tf.random.split(tf.stack([tf.constant(self.seed, tf.int64), step]), 3)
+        keys = tf.random.split(tf.stack([tf.constant(self.seed, tf.int64), step]), self._num_keys)
         draws = {
             "z": layout.own_rows(self.latents.draw([*self._lead, self.z_dim], keys[0]), replica),
             "seed": tf.random.stateless_uniform(
                 [layout.sub_batches, 2], keys[1], None, None, tf.int32
             ),
         }
+        if self.dataset.flip:
+            chances = tf.random.stateless_uniform(self._lead, keys[_FLIP_KEY])
+            draws[_FLIPPED] = layout.own_rows(chances, replica) < 0.5
         if classes:
             limit = classes if self._shown_tensor is None else tf.size(self._shown_tensor)
             fake = tf.random.stateless_uniform(self._lead, keys[2], 0, limit, tf.int32)
@@ -85,12 +91,15 @@ class TrainingBatches:
 
     def _draw_arrays(self, step: int, replica: int) -> dict[str, np.ndarray]:
         layout, classes = self.layout, self.dataset.num_classes
-        keys = random.split(np.array([self.seed, step]), 3)
+        keys = random.split(np.array([self.seed, step]), self._num_keys)
         z = np.asarray(self.latents.draw([*self._lead, self.z_dim], keys[0]))
         draws = {
             "z": layout.own_rows(z, replica),
             "seed": random.full_integers([layout.sub_batches, 2], keys[1]),
         }
+        if self.dataset.flip:
+            chances = random.uniform(self._lead, keys[_FLIP_KEY])
+            draws[_FLIPPED] = layout.own_rows(chances, replica) < 0.5
         if classes:
             shown = self._shown_classes
             limit = classes if shown is None else len(shown)
@@ -104,6 +113,9 @@ class TrainingBatches:
     ) -> dict[str, tf.Tensor]:
         (images, labels), classes = examples, self.dataset.num_classes
         lead = [self.layout.sub_batches, self.layout.rows]
+        if self.dataset.flip:
+            flipped = tf.reshape(drawn.pop(_FLIPPED), [-1, 1, 1, 1])
+            images = tf.where(flipped, images[:, :, ::-1], images)
         if self.dataset.pad_to:
             images = tf.pad(images, self.dataset.padding)
         batch = drawn | {"images": tf.reshape(images, [*lead, *self.dataset.image_shape])}
@@ -117,12 +129,20 @@ class TrainingBatches:
     ) -> dict[str, np.ndarray]:
         classes = self.dataset.num_classes
         lead = [self.layout.sub_batches, self.layout.rows]
+        if self.dataset.flip:
+            flipped = drawn.pop(_FLIPPED).reshape(-1, 1, 1, 1)
+            images = np.where(flipped, images[:, :, ::-1], images)
         images = self.dataset.pad(images)
         batch = drawn | {"images": images.reshape(*lead, *self.dataset.image_shape)}
         if classes:
             labels = labels if labels.dtype.kind == "f" else _one_hot(labels, classes)
             batch["labels"] = labels.reshape(*lead, classes)
         return batch
+
+    @property
+    def _num_keys(self) -> int:
+        """Number of seeds of a step; the first ones are the same however many there are."""
+        return _FLIP_KEY + int(self.dataset.flip)
 
     @property
     def _lead(self) -> list[int]:

@@ -33,7 +33,11 @@ class DatasetOptions:
         the examples.
       labels: Labels instead of the images' own: `single`, one class for all images, or `random`, a
         random class for each image, the same in every run.
-      labeled_fraction: Fraction of each class's training examples whose labels training sees.
+      fraction: Fraction of each class's training examples that training uses, at least one each,
+        the same in every run. Evaluation compares with all of them: where `train` is the reference
+        split, with `all_train`.
+      labeled_fraction: Fraction of each class's training examples (of those that training uses)
+        whose labels it sees, at least one each.
       inferred_labels: Whether training sees labels that are inferred from the given ones, or
         clusters, as configured in the scope `infer_labels`; `compare_gan train` infers them if
         necessary.
@@ -46,6 +50,8 @@ class DatasetOptions:
         images may have any size.
       background: Colour that images with an alpha channel are composited over: its name, or
         `#rrggbb`.
+      flip: Whether a GAN is trained on images half of which, drawn with each batch, are mirrored
+        left to right. Images for evaluation, and for the inference of labels, are never.
 
     Example:
       >>> from compare_gan.datasets import DatasetOptions
@@ -56,6 +62,7 @@ class DatasetOptions:
     name: str = gin.REQUIRED
     seed: int = 547
     labels: str | None = None
+    fraction: float = 1.0
     labeled_fraction: float = 1.0
     inferred_labels: bool = False
     data_dir: str | None = None
@@ -63,11 +70,15 @@ class DatasetOptions:
     pad_to: int | None = None
     image_size: int | None = None
     background: str = "white"
+    flip: bool = False
 
     def __post_init__(self) -> None:
         if self.labels is not None and self.labels not in MADE_UP:
             raise unknown_name("dataset.labels", self.labels, MADE_UP)
         check_fraction(self.labeled_fraction)
+        check_fraction(self.fraction, "dataset.fraction")
+        if not isinstance(self.flip, bool):
+            raise UserError(f"dataset.flip must be True or False, received {self.flip!r}.")
         if self.image_size is not None:
             check_positive_integer("dataset.image_size", self.image_size)
         parse_colour("dataset.background", self.background)

@@ -42,6 +42,7 @@ class Dataset:
         ones.
       crop_methods: Crop methods that the config sets, by gin scope (`train_imagenet_transform`,
         `eval_imagenet_transform`); None or missing = not set.
+      flip: Whether half of the images in batches of training are mirrored left to right.
 
     Example:
       >>> import numpy as np
@@ -60,6 +61,7 @@ class Dataset:
     pad_to: int | None = None
     inferred: InferredLabels | None = None
     crop_methods: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+    flip: bool = False
 
     def __post_init__(self) -> None:
         height, width, channels = self.source.image_shape

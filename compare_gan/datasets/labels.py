@@ -15,13 +15,45 @@ from compare_gan.errors import UserError, check_number
 _SOFT_TOLERANCE = 0.01
 
 
-def check_fraction(fraction: float) -> None:
-    """Raises UserError unless this is a fraction of labels, a number in (0, 1]."""
-    check_number("dataset.labeled_fraction", fraction)
+def check_fraction(fraction: float, name: str = "dataset.labeled_fraction") -> None:
+    """Raises UserError unless this option, by its name, is a fraction: a number in (0, 1]."""
+    check_number(name, fraction)
     if not 0 < fraction <= 1:
-        raise UserError(
-            f"dataset.labeled_fraction must be above 0 and at most 1, received {fraction!r}."
-        )
+        raise UserError(f"{name} must be above 0 and at most 1, received {fraction!r}.")
+
+
+def choose_images(labels: np.ndarray, fraction: float, seed: int) -> np.ndarray:
+    """Chooses a fraction of the images at random, within each class.
+
+    Args:
+      labels: int [n], -1 for no label; images without one are chosen from as if they were a class.
+      fraction: Fraction in (0, 1]: round(fraction · m) of the m images of a class, at least one.
+      seed: Equal seeds choose equally; a greater fraction chooses a superset.
+
+    Returns:
+      The chosen images, bool [n].
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.datasets.labels import choose_images
+      >>> labels = np.array([0, 0, 0, 0, 1, 1, 1, 1, 2])
+      >>> np.bincount(labels[choose_images(labels, fraction=0.5, seed=547)]).tolist()
+      [2, 2, 1]
+    """
+    check_fraction(fraction, "dataset.fraction")
+    # Another stream than that of `choose_given`, which chooses among the chosen.
+    rank = np.random.default_rng([seed, 1]).permutation(len(labels))
+    chosen = np.zeros(len(labels), bool)
+    for label in np.unique(labels):
+        _choose(chosen, labels == label, fraction, rank)
+    return chosen
+
+
+def _choose(chosen: np.ndarray, members: np.ndarray, fraction: float, rank: np.ndarray) -> None:
+    """Marks a fraction of the members in `chosen`, at least one: those of the lowest ranks."""
+    indices = np.flatnonzero(members)
+    count = max(1, round(fraction * len(indices)))
+    chosen[indices[np.argsort(rank[indices])[:count]]] = True
 
 
 def choose_given(
@@ -34,7 +66,8 @@ def choose_given(
 
     Args:
       true_labels: int [n], -1 for no label.
-      fraction: Fraction in (0, 1]: round(fraction · m) of the m labels of a class are given.
+      fraction: Fraction in (0, 1]: round(fraction · m) of the m labels of a class are given, and
+        one of a rare class where that is none.
       seed: Equal seeds choose equally; a greater fraction chooses a superset.
       class_names: Names of the classes, for messages.
 
@@ -42,8 +75,8 @@ def choose_given(
       The given mask, bool [n].
 
     Raises:
-      UserError: `fraction` is not in (0, 1], or leaves a class without a given label, or a
-        class has no example.
+      UserError: `fraction` is not in (0, 1], a class has no example, or the fraction of all labels
+        is less than one for each class.
 
     Example:
       >>> import numpy as np
@@ -56,17 +89,18 @@ def choose_given(
     check_fraction(fraction)
     rank = np.random.default_rng(seed).permutation(len(true_labels))
     given_mask = np.zeros(len(true_labels), bool)
+    total = round(fraction * np.count_nonzero(true_labels >= 0))
     for label, name in enumerate(class_names):
-        members = np.flatnonzero(true_labels == label)
-        if not len(members):
+        members = true_labels == label
+        if not members.any():
             raise UserError(f"The class '{name}' has no images to train on.")
-        count = round(fraction * len(members))
-        if not count:
+        if not round(fraction * members.sum()) and total < len(class_names):
             raise UserError(
-                f"dataset.labeled_fraction = {fraction} leaves none of the {len(members)} images "
-                f"of the class '{name}' labelled."
+                f"dataset.labeled_fraction = {fraction} leaves none of the {members.sum()} images "
+                f"of the class '{name}' labelled: it is {total} labels for {len(class_names)} "
+                "classes."
             )
-        given_mask[members[np.argsort(rank[members])[:count]]] = True
+        _choose(given_mask, members, fraction, rank)
     return given_mask
 
 

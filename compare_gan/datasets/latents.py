@@ -149,6 +149,11 @@ class LatentDistribution:
         shown = [f"{k}={value}" for k, value in self._parameters().items() if k in accepted]
         return f"{self._name()}({', '.join(shown)})"
 
+    @property
+    def is_normal(self) -> bool:
+        """Whether latents are normal, so that their directions are uniform on the sphere."""
+        return self.distribution_fn is normal
+
     def marginal(self, truncation: float = 1.0) -> Any:
         """The distribution of each coordinate; coordinates are independent.
 

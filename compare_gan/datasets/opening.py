@@ -9,7 +9,12 @@ from compare_gan.datasets.catalog import Definition
 from compare_gan.datasets.data_options import MADE_UP, DataOptions
 from compare_gan.datasets.dataset import Dataset, InferredLabels
 from compare_gan.datasets.decoding import WHITE, parse_colour
-from compare_gan.datasets.labels import choose_given, hide_labels, to_hard_labels
+from compare_gan.datasets.labels import (
+    choose_given,
+    choose_images,
+    hide_labels,
+    to_hard_labels,
+)
 from compare_gan.datasets.relabelling import (
     has_soft_labels,
     label_paths,
@@ -18,10 +23,10 @@ from compare_gan.datasets.relabelling import (
     single_label,
     smoothed_labels,
 )
-from compare_gan.datasets.sources import Source
+from compare_gan.datasets.sources import Source, no_labels
 from compare_gan.datasets.streams import StreamSource
 from compare_gan.datasets.synthetic import make_noise
-from compare_gan.datasets.views import RelabelledSource, select
+from compare_gan.datasets.views import ALL_TRAIN, RelabelledSource, select
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.registry import call_with_requested
 
@@ -114,12 +119,29 @@ def _open(options: DataOptions) -> Dataset:
             class_order=options.class_order,
         )
     source = _relabel(name, definition.labels, source, options)
+    if choice.fraction != 1:
+        source = _part(source, choice.fraction, choice.seed)
     given_mask = _make_given_mask(name, source, choice.labeled_fraction, choice.seed)
     if definition.labels == "labelled_only":
         source, given_mask = _only_labelled(name, source, given_mask), None
     return Dataset(
-        name, source, choice.seed, given_mask, choice.pad_to, inferred, options.crop_methods
+        name,
+        source,
+        choice.seed,
+        given_mask,
+        choice.pad_to,
+        inferred,
+        options.crop_methods,
+        choice.flip,
     )
+
+
+def _part(source: Source, fraction: float, seed: int) -> Source:
+    """The source with a fraction of the training examples of each class, all of `all_train`."""
+    labels = no_labels(source.splits["train"])
+    if source.num_classes:
+        labels = to_hard_labels(source.labels("train"))
+    return select(source, choose_images(labels, fraction, seed), whole=ALL_TRAIN)
 
 
 def _fake_source(image_size: int | None, definition: Definition) -> Source:

@@ -71,6 +71,13 @@ class Source(abc.ABC):
     def labels(self, split: str) -> np.ndarray:
         """The labels: hard, int32 [n], -1 for no label, or soft, float32 [n, num_classes]."""
 
+    def counted_labels(self, split: str, count: int) -> np.ndarray:
+        """The labels that show how frequent classes are: those of the whole split.
+
+        Where all of them would take a pass over all records, those of the first `count` suffice.
+        """
+        return self.labels(split)
+
     @abc.abstractmethod
     def training(
         self, layout: Layout, seed: tuple[int, int], labels: np.ndarray | None
@@ -338,6 +345,11 @@ def with_fixed_threads(dataset: tf.data.Dataset) -> tf.data.Dataset:
     options.threading.private_threadpool_size = available_cores()
     options.autotune.enabled = False
     return dataset.with_options(options)
+
+
+def reference_split(source: Source, whole: str | None) -> str:
+    """The reference for evaluation of a part of a source; `whole`: see `views.select`."""
+    return source.eval_split if whole is None or source.eval_split != "train" else whole
 
 
 def no_labels(count: int) -> np.ndarray:

@@ -15,6 +15,7 @@ from compare_gan.datasets.sources import (
     Examples,
     Source,
     on_host,
+    reference_split,
     shuffled_tensor,
     with_fixed_threads,
 )
@@ -54,10 +55,26 @@ class StreamSource(Source):
     def labels(self, split: str) -> np.ndarray:
         return self._labels[split]
 
-    def only(self, chosen: Mapping[str, np.ndarray]) -> StreamSource:
-        """The stream with only those records of some splits that `chosen` (bool [n]) marks."""
+    def counted_labels(self, split: str, count: int) -> np.ndarray:
+        if count not in self._counted[split]:
+            self._counted[split][count] = labels_of_records(self.records(split).take(count), count)
+        return self._counted[split][count]
+
+    @functools.cached_property
+    def _counted(self) -> dict[str, dict[int, np.ndarray]]:
+        return {split: {} for split in self.splits}
+
+    def only(self, chosen: Mapping[str, np.ndarray], whole: str | None = None) -> StreamSource:
+        """The stream with only those records of some splits that `chosen` (bool [n]) marks.
+
+        Args:
+          chosen: The records to keep, by split.
+          whole: See `views.select`.
+        """
 
         def records(split: str) -> tf.data.Dataset:
+            if split == whole:
+                return self.records("train")
             if split not in chosen:
                 return self.records(split)
             keep = on_host(chosen[split])
@@ -65,12 +82,18 @@ class StreamSource(Source):
             return kept.map(lambda index, record: record)
 
         def keys(split: str) -> list[str]:
-            every = self.keys(split)
+            every = self.keys("train" if split == whole else split)
             return list(np.array(every)[chosen[split]]) if split in chosen else every
 
         splits = {name: int(chosen[name].sum()) for name in chosen}
+        if whole is not None:
+            splits[whole] = self.splits["train"]
         return dataclasses.replace(
-            self, records=records, splits={**self.splits, **splits}, example_keys=keys
+            self,
+            records=records,
+            splits={**self.splits, **splits},
+            eval_split=reference_split(self, whole),
+            example_keys=keys,
         )
 
     @functools.cached_property

@@ -13,9 +13,18 @@ from compare_gan import files
 from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.layout import Layout
 from compare_gan.datasets.lazy import tf
-from compare_gan.datasets.sources import Examples, RandomAccessSource, Source, no_labels, on_host
+from compare_gan.datasets.sources import (
+    Examples,
+    RandomAccessSource,
+    Source,
+    no_labels,
+    on_host,
+    reference_split,
+)
 from compare_gan.datasets.streams import StreamSource
 
+# Name of the split with all training examples where training uses a part of them.
+ALL_TRAIN = "all_train"
 _COMPARED = 256
 
 
@@ -45,6 +54,10 @@ class RelabelledSource(Source):
     def labels(self, split: str) -> np.ndarray:
         labels = self._replacement(split)
         return self.inner.labels(split) if labels is None else labels
+
+    def counted_labels(self, split: str, count: int) -> np.ndarray:
+        labels = self._replacement(split)
+        return self.inner.counted_labels(split, count) if labels is None else labels
 
     def training(
         self, layout: Layout, seed: tuple[int, int], labels: np.ndarray | None
@@ -85,16 +98,21 @@ class _SelectedSource(RandomAccessSource):
 
     inner: RandomAccessSource
     kept: Mapping[str, np.ndarray]
+    whole: str | None = None
 
     def labels(self, split: str) -> np.ndarray:
-        return self.inner.labels(split)[self.kept[split]]
+        return self.inner.labels(self._inner(split))[self.kept[split]]
 
     def read(self, split: str, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
         kept = on_host(self.kept[split])
-        return self.inner.read(split, indices.map(lambda i: tf.gather(kept, i)), size)
+        indices = indices.map(lambda i: tf.gather(kept, i))
+        return self.inner.read(self._inner(split), indices, size)
 
     def gather(self, split: str, indices: np.ndarray) -> np.ndarray:
-        return self.inner.gather(split, self.kept[split][indices])
+        return self.inner.gather(self._inner(split), self.kept[split][indices])
+
+    def _inner(self, split: str) -> str:
+        return "train" if split == self.whole else split
 
     @contextlib.contextmanager
     def broken_files_named(self) -> Iterator[None]:
@@ -102,8 +120,14 @@ class _SelectedSource(RandomAccessSource):
             yield
 
 
-def select(source: Source, chosen: np.ndarray) -> Source:
+def select(source: Source, chosen: np.ndarray, whole: str | None = None) -> Source:
     """A source with only those of its training examples that `chosen` (bool [n]) marks.
+
+    Args:
+      source: The source.
+      chosen: The training examples to keep, bool [n].
+      whole: Name of an additional split with all training examples, which takes the place of
+        `train` as the reference for evaluation; None for no such split.
 
     Example:
       >>> import numpy as np
@@ -115,24 +139,31 @@ def select(source: Source, chosen: np.ndarray) -> Source:
       ['0', '2']
     """
     if isinstance(source, StreamSource):
-        return source.only({"train": chosen})
+        return source.only({"train": chosen}, whole)
     if isinstance(source, RelabelledSource):
-        labels = {**source.new_labels, "train": source.labels("train")[chosen]}
-        return RelabelledSource.of(select(source.inner, chosen), labels, source.num_classes)
+        every = source.labels("train")
+        labels = {**source.new_labels, "train": every[chosen]}
+        if whole is not None:
+            labels[whole] = every
+        inner = select(source.inner, chosen, whole)
+        return RelabelledSource.of(inner, labels, source.num_classes)
     if not isinstance(source, RandomAccessSource):
         raise TypeError(f"The examples of a {type(source).__name__} cannot be selected.")
     kept = {split: np.arange(size) for split, size in source.splits.items()}
+    if whole is not None:
+        kept[whole] = kept["train"]
     kept["train"] = np.flatnonzero(chosen)
 
     def keys(split: str) -> list[str]:
-        every = source.keys(split)
+        every = source.keys("train" if split == whole else split)
         return [every[index] for index in kept[split]]
 
     attributes = _attributes(source) | {
         "splits": {split: len(indices) for split, indices in kept.items()},
+        "eval_split": reference_split(source, whole),
         "example_keys": keys,
     }
-    return _SelectedSource(**attributes, inner=source, kept=kept)
+    return _SelectedSource(**attributes, inner=source, kept=kept, whole=whole)
 
 
 def images_digest(source: Source) -> str:

@@ -15,7 +15,7 @@ from compare_gan.engine.determinism import make_deterministic
 from compare_gan.engine.device_count import wanted_devices
 from compare_gan.engine.divergence import Rollback
 from compare_gan.engine.fit import Callback, fit
-from compare_gan.engine.interface import ALONE, Peers, Step, Strategy, Update, as_float
+from compare_gan.engine.interface import ALONE, PeakBytes, Peers, Step, Strategy, Update, as_float
 from compare_gan.engine.precision import mixed_precision, with_loss_scale
 from compare_gan.engine.progress import ProgressLine, announced, tracked
 from compare_gan.engine.signals import DelayedSignals
@@ -63,6 +63,7 @@ __all__ = [
     "DamagedCheckpointError",
     "DelayedSignals",
     "Loop",
+    "PeakBytes",
     "Peers",
     "ProgressLine",
     "Rollback",

@@ -3,7 +3,7 @@
 import contextlib
 import dataclasses
 from collections.abc import Callable, Sequence
-from typing import Any, Generic, Protocol, TypeVar
+from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import keras
 import numpy as np
@@ -42,6 +42,20 @@ class Update(Generic[Aux]):
     aux: Aux
     gradient_norm: Tensor
     loss_scale: Tensor | None
+
+
+class PeakBytes(NamedTuple):
+    """The most memory that a function's intermediate results take at one time, in bytes.
+
+    Attributes:
+      in_order: If operations run in the order in which the function makes them.
+      on_host: If they run in the order in which the engine runs them on CPUs: on TensorFlow as soon
+        as their inputs are there. In a backward pass, for example, the gradients of the kernels
+        then wait until those of the inputs are there, and more results are needed at one time.
+    """
+
+    in_order: int
+    on_host: int
 
 
 class Step(Protocol):

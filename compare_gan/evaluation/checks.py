@@ -12,7 +12,7 @@ from compare_gan.evaluation.image_sets import (
     SplitImages,
 )
 from compare_gan.evaluation.statistics import ANY_NUMBER, Images
-from compare_gan.metrics.base import Metric
+from compare_gan.metrics.base import Metric, SetSize
 from compare_gan.metrics.gaussian import GaussianStatistics
 
 
@@ -27,10 +27,12 @@ def check_sets(metrics: Mapping[str, Metric], real: Images | None, fake: Images)
             )
         _check_set(name, metric, fake)
         if not metric.uses_real:
+            metric.check_sizes(_size(fake))
             continue
         if real is None:
             raise UserError(f"'{name}' compares with real images, but none are given.")
         _check_set(name, metric, real)
+        metric.check_sizes(_size(fake), _size(real))
         if "images" in metric.needs and real.shape != fake.shape:
             raise UserError(
                 f"'{name}' compares images pixel by pixel, but the real images ('{real.name}') are "
@@ -127,6 +129,16 @@ def _largest_label(images: ImageSet) -> int:
     return int(_labels(images).max())
 
 
+def _size(images: Images) -> SetSize:
+    """The size of a set, with those of the classes that occur in it."""
+    if isinstance(images, GivenStatistics):
+        return SetSize(ANY_NUMBER)
+    if not isinstance(images, IndexedImages) or images.labels is None or not images.has_labels:
+        return SetSize(images.count)
+    _, counts = np.unique(images.labels[images.order], return_counts=True)
+    return SetSize(images.count, tuple(counts.tolist()))
+
+
 def _plain(name: str) -> str:
     return "".join(filter(str.isalnum, name.lower()))
 
@@ -148,4 +160,3 @@ def _check_set(name: str, metric: Metric, images: Images) -> None:
         raise UserError(
             f"'{name}' needs images of one size, but those of '{images.name}' differ in size."
         )
-    metric.statistics(images.count)  # Raises an error if there are too few.

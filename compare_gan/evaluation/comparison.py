@@ -7,8 +7,8 @@ from typing import Any
 
 from compare_gan import damaged
 from compare_gan.errors import UserError
-from compare_gan.evaluation.provenance import NONE, NOT_RECORDED, metric_of
-from compare_gan.evaluation.results import ResultRow, provenance_differences
+from compare_gan.evaluation.provenance import MAY_BE_NONE, NONE, NOT_RECORDED, metric_of
+from compare_gan.evaluation.results import ResultRow, provenance_differences, spread_note
 from compare_gan.evaluation.results_file import ResultsFile
 
 _NO_VALUE = "–"
@@ -42,12 +42,14 @@ def warning(
       names: Name of each row.
       ignore: Fields of the provenance that may differ.
     """
-    # The first row may lack a metric whose options differ between others.
     fields = {name for row in rows for name in provenance_differences(rows[0], row)}
+    # The first row may be the one for which a field does not matter, or lack a metric whose options
+    # differ between others.
+    for name in MAY_BE_NONE:
+        if len({getattr(row.provenance, name) for row in rows} - {NONE}) > 1:
+            fields.add(name)
     if _options_that_differ([_provenance(row)["metric_options"] for row in rows]):
         fields.add("metric_options")
-    if len({row.provenance.background for row in rows} - {NONE}) > 1:
-        fields.add("background")  # The first row may be one without any alpha channel.
     if "dataset_hash" not in fields and rows[0].provenance.dataset_hash not in _NO_HASH:
         fields -= {"dataset", "split"}  # The same images under other names.
     differences = [
@@ -63,7 +65,7 @@ def warning(
 
 
 def format_rows(rows: Sequence[ResultRow], names: Sequence[str]) -> str:
-    """A table as text: one line per row, one column for each score of any row."""
+    """A table as text: one line per row, one column for each score of any row, and notes."""
     scores = list(dict.fromkeys(name for row in rows for name in row.scores))
     cells = [["", "step", "protocol", *scores]]
     for row, name in zip(rows, names, strict=True):
@@ -75,7 +77,10 @@ def format_rows(rows: Sequence[ResultRow], names: Sequence[str]) -> str:
         "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
         for line in cells
     ]
-    return "\n".join(lines)
+    notes = {note: name for row, name in zip(rows, names, strict=True) for note in row.notes}
+    lines += [f"Note on {name}: {note}" for note, name in notes.items()]
+    spread = spread_note(rows)
+    return "\n".join([*lines, spread] if spread else lines)
 
 
 def _read_file(path: str) -> list[ResultRow]:
@@ -136,8 +141,4 @@ def _some(names: Sequence[str]) -> str:
 
 
 def _score(row: ResultRow, name: str) -> str:
-    if name not in row.scores:
-        return _NO_VALUE
-    score = row.scores[name]
-    spread = f" ± {score.std:.4f}" if len(row.provenance.seeds) > 1 else ""
-    return f"{score.mean:.4f}{spread}"
+    return row.score_text(name) if name in row.scores else _NO_VALUE

@@ -2,15 +2,13 @@
 
 import contextlib
 import dataclasses
-import logging
-from collections.abc import Sequence
 from typing import Any
 
 from compare_gan.datasets import Dataset
 from compare_gan.engine import ALONE, Peers
 from compare_gan.engine.progress import announced
-from compare_gan.errors import UserError
 from compare_gan.evaluation import pictures, spread
+from compare_gan.evaluation.applicable import applicable_metrics
 from compare_gan.evaluation.evaluation_options import EvaluationOptions
 from compare_gan.evaluation.image_sets import GeneratedImages
 from compare_gan.evaluation.measure import contribute, measure
@@ -18,8 +16,6 @@ from compare_gan.evaluation.results import ResultRow
 from compare_gan.metrics.base import Metric
 from compare_gan.metrics.extractors import Extractor
 from compare_gan.sampling import Sampler
-
-_log = logging.getLogger(__name__)
 
 
 def evaluate_generator(
@@ -57,7 +53,7 @@ def evaluate_generator(
       (40, 10, [0, 1])
 
     Args:
-      sampler: The generator; `options` set its truncation.
+      sampler: The generator; `options` set its truncation and the frequencies of its classes.
       dataset: The data set, see `datasets.get_dataset`.
       options: Metrics, extractor, reference split, numbers of images, …
       averaging_runs: Number of sets of samples, each from its own seed, that scores are averaged
@@ -84,6 +80,7 @@ def evaluate_generator(
         reference = options.reference(dataset)
         samples = _samples(
             sampler,
+            dataset,
             options,
             reference.count,
             averaging_runs,
@@ -135,7 +132,9 @@ def contribute_to_evaluation(
     with spread.ending_together(peers):
         metrics, extractor = _parts(sampler, dataset, options, discriminator)
         count = options.reference(dataset).count
-        samples = _samples(sampler, options, count, averaging_runs, peers, weights="unknown")
+        samples = _samples(
+            sampler, dataset, options, count, averaging_runs, peers, weights="unknown"
+        )
         contribute(metrics, extractor, samples, options.batch_size, peers)
 
 
@@ -144,11 +143,13 @@ def _parts(
 ) -> tuple[list[Metric], Extractor]:
     """The metrics of an evaluation, and its extractor."""
     metrics, extractor = options.make_metrics(), options.make_extractor(dataset.name)
-    return _applicable(metrics, extractor, sampler, dataset, discriminator), extractor
+    kept = applicable_metrics(metrics, extractor, sampler, dataset, discriminator is not None)
+    return kept, extractor
 
 
 def _samples(
     sampler: Sampler,
+    dataset: Dataset,
     options: EvaluationOptions,
     count: int,
     averaging_runs: int,
@@ -156,53 +157,13 @@ def _samples(
     **attributes: Any,
 ) -> list[GeneratedImages]:
     """The sets of samples; `count` is the number of reference images."""
+    counts = None
+    if sampler.num_classes is not None and sampler.num_classes == dataset.num_classes:
+        counts = options.class_counts(dataset)
     return GeneratedImages.of(
-        dataclasses.replace(sampler, truncation=options.truncation),
+        dataclasses.replace(sampler, truncation=options.truncation, class_counts=counts),
         options.num_fake or count,
         options.seeds(averaging_runs),
         devices=peers.devices,
         **attributes,
     )
-
-
-def _applicable(
-    metrics: Sequence[Metric],
-    extractor: Extractor,
-    sampler: Sampler,
-    dataset: Dataset,
-    discriminator: Any,
-) -> list[Metric]:
-    """The metrics that have a meaning for this generator; the log says why others are left out."""
-    class_names = _class_names(sampler, dataset)
-    clusters = dataset.inferred is not None and dataset.inferred.num_clusters is not None
-    kept = []
-    for metric in metrics:
-        reason = (
-            metric.inapplicable(extractor, class_names)
-            or metric.inapplicable_to(dataset.image_shape)
-            or metric.inapplicable_to_generator(sampler)
-        )
-        if clusters and metric.uses_real and "labels" in metric.needs:
-            reason = "the generator's labels are clusters, those of real images classes"
-        if "discriminator" in metric.needs and discriminator is None:
-            reason = "no discriminator was given"
-        if reason is None:
-            kept.append(metric)
-        else:
-            _log.info("%s is left out: %s.", metric.score_name(extractor), reason)
-    if not kept:
-        raise UserError(
-            "None of the metrics in evaluation.metrics can be applied to this generator; the log "
-            "gives the reasons."
-        )
-    return kept
-
-
-def _class_names(sampler: Sampler, dataset: Dataset) -> list[str] | None:
-    """Names of the generator's classes; None for an unconditional one."""
-    if sampler.num_classes is None:
-        return None
-    names = sampler.class_names
-    if names is None and dataset.num_classes == sampler.num_classes:
-        names = dataset.class_names
-    return [str(i) for i in range(sampler.num_classes)] if names is None else list(names)

@@ -6,18 +6,23 @@ from collections.abc import Sequence
 from typing import Any
 
 import gin
+import numpy as np
 
 from compare_gan import registry
 from compare_gan.config import Mistakes
 from compare_gan.datasets import Dataset, LatentDistribution
-from compare_gan.errors import UserError, check_positive_integer
+from compare_gan.datasets.labels import to_hard_labels
+from compare_gan.datasets.streams import StreamSource
+from compare_gan.errors import UserError, check_positive_integer, unknown_name
 from compare_gan.evaluation import protocols
+from compare_gan.evaluation.applicable import applicable_metrics
 from compare_gan.evaluation.auto_extractor import AUTO, chosen_extractor
-from compare_gan.evaluation.image_sets import SplitImages
-from compare_gan.evaluation.provenance import has_options
+from compare_gan.evaluation.image_sets import AS_IN_THE_DATA, IN_TURN, SplitImages
+from compare_gan.evaluation.provenance import NONE, has_options
 from compare_gan.evaluation.results import ResultRow
-from compare_gan.metrics.base import Metric
+from compare_gan.metrics.base import Metric, SetSize
 from compare_gan.metrics.extractors import Extractor
+from compare_gan.sampling import Sampler
 
 
 @gin.configurable("evaluation")
@@ -33,6 +38,8 @@ class EvaluationOptions:
       num_fake: Images in each set of samples; None = as many as reference images.
       batch_size: Images in one forward of generator and extractor.
       truncation: Truncation of the latents.
+      labels: Classes of the generated images: `as in the data`, with the frequencies that they have
+        in the reference split (classes of equal size are drawn in turn), or `in turn`.
       seed: Seed of the first set of samples; those of the next sets count up.
       protocol: Name of a protocol, which sets metrics, extractor, split, num_real and num_fake.
       pictures: Write pictures that metrics draw (of the first set of samples) into the run
@@ -55,6 +62,7 @@ class EvaluationOptions:
     num_fake: int | None = None
     batch_size: int = 100
     truncation: float = 1.0
+    labels: str = AS_IN_THE_DATA
     seed: int = 0
     protocol: str | None = None
     pictures: bool = False
@@ -66,7 +74,8 @@ class EvaluationOptions:
             if value is not None:
                 with mistakes.noted():
                     check_positive_integer(f"evaluation.{name}", value)
-        for check in (self._check_metrics, self._check_truncation, self._apply_protocol):
+        checks = (self._check_metrics, self._check_truncation, self._check_labels)
+        for check in (*checks, self._apply_protocol):
             with mistakes.noted():
                 check()
         mistakes.raise_any()
@@ -94,6 +103,11 @@ class EvaluationOptions:
                 f"evaluation.truncation must be above 0 and at most 1, received "
                 f"{self.truncation!r}."
             )
+
+    def _check_labels(self) -> None:
+        known = (AS_IN_THE_DATA, IN_TURN)
+        if self.labels not in known:
+            raise unknown_name("evaluation.labels", str(self.labels), known)
 
     # Looked up once, as the options are made: which extractor a protocol means depends on gin.
     @functools.cached_property
@@ -127,22 +141,66 @@ class EvaluationOptions:
             self._protocol.check_count("real", reference.name, dataset.splits[split])
         return reference
 
-    def check(self, dataset: Dataset, latents: LatentDistribution) -> None:
+    def class_counts(self, dataset: Dataset) -> tuple[int, ...] | None:
+        """Sizes of the classes that labels of generated images follow; None = they take turns.
+
+        They are those of the whole reference split (of a stream, those of the part that is used):
+        in a part of it, sizes may be unequal by chance. Clusters take turns: the reference's images
+        are in none.
+
+        Args:
+          dataset: The data set that the generator was trained on.
+        """
+        clusters = dataset.inferred is not None and dataset.inferred.num_clusters is not None
+        if self.labels == IN_TURN or not dataset.num_classes or clusters:
+            return None
+        counts = _class_counts(dataset, self.reference(dataset))
+        return None if min(counts) == max(counts) else counts
+
+    def check(
+        self, dataset: Dataset, latents: LatentDistribution, conditional: bool = True
+    ) -> None:
         """Raises UserError if a generator cannot be scored on this data set, before any work.
 
         Args:
           dataset: The data set.
           latents: Distribution of the generator's latents.
+          conditional: Whether the generator has the classes of the data set.
         """
-        self.make_extractor(dataset.name)
-        num_real = self.reference(dataset).count
-        num_fake = self.num_fake or num_real
-        for metric in self.make_metrics():
-            if "labels" in metric.needs:  # It is left out for a generator without classes.
-                continue
-            for count in {num_fake, num_real if metric.uses_real else num_fake}:
-                metric.statistics(count)  # Raises an error if there are too few.
         latents.draw([1, 1], [self.seed, 0], self.truncation)
+        extractor = self.make_extractor(dataset.name)
+        reference = self.reference(dataset)
+        sampler = Sampler(
+            None,
+            z_dim=1,
+            image_shape=dataset.image_shape,
+            num_classes=dataset.num_classes if conditional else None,
+            class_names=dataset.class_names,
+            # To count the classes of a stream takes a pass over its records.
+            class_counts=(
+                self.class_counts(dataset) if conditional and not _is_stream(dataset) else None
+            ),
+            distribution=latents,
+            truncation=self.truncation,
+        )
+        fake, real = self._set_sizes(dataset, reference, sampler)
+        for metric in applicable_metrics(self.make_metrics(), extractor, sampler, dataset):
+            metric.check_sizes(fake, real if metric.uses_real else None)
+
+    def _set_sizes(
+        self, dataset: Dataset, reference: SplitImages, sampler: Sampler
+    ) -> tuple[SetSize, SetSize]:
+        """Sizes of a set of samples and of the reference, with those of classes if known."""
+        count = self.num_fake or reference.count
+        labels, num_classes = sampler.draw_labels(count), sampler.num_classes
+        if labels is None or num_classes is None:
+            return SetSize(count), SetSize(reference.count)
+        fake = SetSize(count, tuple(np.bincount(labels, minlength=num_classes).tolist()))
+        clusters = dataset.inferred is not None and dataset.inferred.num_clusters is not None
+        # Which classes are in a part of the split is seen when its images are read.
+        if clusters or reference.count < dataset.splits[reference.split] or _is_stream(dataset):
+            return fake, SetSize(reference.count)
+        return fake, SetSize(reference.count, _class_counts(dataset, reference))
 
     def seeds(self, averaging_runs: int) -> list[int]:
         """Seeds of the sets of samples."""
@@ -174,11 +232,15 @@ class EvaluationOptions:
         }
         return (
             all(getattr(row.provenance, name) == value for name, value in expected.items())
+            and row.provenance.labels in (NONE, self._labels_in_rows(dataset))
             and row.protocol_name == (self.protocol or "")
             and set(row.metrics) >= set(self.metric_names())
             and has_options(row.provenance, self.make_metrics(), dataset.num_classes)
             and self._extractor_and_scores_match(row, dataset)
         )
+
+    def _labels_in_rows(self, dataset: Dataset) -> str:
+        return IN_TURN if self.class_counts(dataset) is None else AS_IN_THE_DATA
 
     def _extractor_and_scores_match(self, row: ResultRow, dataset: Dataset) -> bool:
         extractor, provenance = self.make_extractor(dataset.name), row.provenance
@@ -194,3 +256,14 @@ class EvaluationOptions:
     def metric_names(self) -> tuple[str, ...]:
         """Names of the requested metrics."""
         return tuple(getattr(metric, "__name__", str(metric)) for metric in self.metrics)
+
+
+def _is_stream(dataset: Dataset) -> bool:
+    return isinstance(dataset.source, StreamSource)
+
+
+def _class_counts(dataset: Dataset, reference: SplitImages) -> tuple[int, ...]:
+    """Number of images of each class in a split; images without a label count for none."""
+    labels = to_hard_labels(dataset.source.counted_labels(reference.split, reference.count))
+    counts = np.bincount(labels[labels >= 0], minlength=dataset.num_classes or 0)
+    return tuple(counts.tolist())

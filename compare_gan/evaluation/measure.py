@@ -80,11 +80,10 @@ def measure(
     runs: list[dict[str, float]] = []
     measured: list[tuple[Images, SetStatistics]] = []
     drawn: dict[str, PIL.Image.Image] = {}
+    notes: list[str] = []
     for number, images in enumerate(fakes, 1):
         shown_as = f"{images.name}, set {number} of {len(fakes)}:" if len(fakes) > 1 else ""
         of_fake = set_statistics(images, metrics, extractor, batch_size, progress, peers, shown_as)
-        if not runs:
-            _warn_of_few_images(metrics, of_real, of_fake)
         scores: dict[str, float] = {}
         for metric in metrics:
             available: dict[str, Any] = {
@@ -96,6 +95,8 @@ def measure(
             with working if progress else contextlib.nullcontext():
                 values = call_with_requested(metric.value, **available)
             scores |= metric.named(extractor, values)
+            if not runs:
+                notes += _notes(metric, of_real, of_fake)
             if pictures and not runs:
                 drawn |= metric_pictures.draw(metric, extractor, available)
         runs.append(scores)
@@ -107,6 +108,7 @@ def measure(
         scores=_mean_and_std(runs),
         provenance=make_provenance(metrics, extractor, (real, of_real), measured),
         metrics=tuple(metric.name for metric in metrics),
+        notes=tuple(dict.fromkeys(notes)),
         fake_hash=hashes.labels_hash or hashes.content_hash or "",
         pictures=drawn,
     )
@@ -134,25 +136,19 @@ def contribute(
             pass
 
 
-def _warn_of_few_images(
-    metrics: Sequence[Metric], of_real: SetStatistics, of_fake: SetStatistics
-) -> None:
-    """Warns once if there are too few images for covariances of full rank, as FID needs them."""
-    for metric in metrics:
-        statistics = of_fake.of(metric) or {}
-        if "covariance" not in statistics:
-            continue
-        counts = [each.count for each in (of_real, of_fake) if each.count]
-        width = len(statistics["mean"])
-        if counts and min(counts) <= width:
-            _log.warning(
-                "%s from %d images and %d features is strongly biased: use at least %d images.",
-                metric.name.upper(),
-                min(counts),
-                width,
-                width + 1,
-            )
-            return
+def _notes(metric: Metric, of_real: SetStatistics, of_fake: SetStatistics) -> list[str]:
+    """The metric's reservation about its score, if it has one; the log shows it too."""
+    sets = [of_fake, *([of_real] if metric.uses_real else [])]
+    note = call_with_requested(
+        metric.note,
+        real=of_real.of(metric),
+        fake=of_fake.of(metric),
+        num_images=min(filter(None, (each.count_for(metric) for each in sets)), default=0),
+    )
+    if note is None:
+        return []
+    _log.warning("%s", note)
+    return [note]
 
 
 def _mean_and_std(runs: Sequence[dict[str, float]]) -> dict[str, Score]:

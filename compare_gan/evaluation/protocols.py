@@ -10,14 +10,16 @@ import inspect
 from collections.abc import Collection, Mapping
 
 from compare_gan import registry
+from compare_gan.datasets.views import ALL_TRAIN
 from compare_gan.errors import UserError, unknown_name
+from compare_gan.evaluation.image_sets import AS_IN_THE_DATA, IN_TURN
 from compare_gan.metrics.base import Metric
 from compare_gan.metrics.extractors import Extractor
 from compare_gan.metrics.extractors.resizing import RESIZERS
 
 # Names of a protocol's split in data sets; the first that exists is used.
 _Metrics = Mapping[str, Mapping[str, object]]
-_SPLITS = {"train": ("train",), "test": ("test", "validation", "val")}
+_SPLITS = {"train": (ALL_TRAIN, "train"), "test": ("test", "validation", "val")}
 
 
 @dataclasses.dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Protocol:
       num_real: Number of reference images; None = all of the split.
       extractor: Registered name.
       resizer: Beginning of the extractor's description of resizing.
+      labels: Classes of the images of a conditional generator: `as in the data` or `in turn`, see
+        `EvaluationOptions.labels`.
 
     Example:
       >>> from compare_gan.evaluation import Protocol
@@ -48,6 +52,7 @@ class Protocol:
     num_real: int | None = None
     extractor: str = "inception"
     resizer: str = "TF1 bilinear, no antialiasing"
+    labels: str = AS_IN_THE_DATA
 
     def settings(self) -> dict[str, object]:
         """The options of the gin scope `evaluation` that it sets, by name."""
@@ -57,6 +62,7 @@ class Protocol:
             "split": None,  # See `split_of`.
             "num_real": self.num_real,
             "num_fake": self.num_fake,
+            "labels": self.labels,
         }
 
     def make_metrics(self) -> list[Metric]:
@@ -105,7 +111,8 @@ class Protocol:
         if needed is not None and count < needed:
             raise UserError(
                 f"The protocol '{self.name}' needs {needed} {what} images, but '{name}' holds "
-                f"{count}."
+                f"{count}: where there are no more, define a protocol for fewer images "
+                "(docs/extending/protocol.md), or leave the protocol out and choose metrics."
             )
 
 
@@ -156,7 +163,8 @@ def define(protocol: Protocol, *, summary: str, paper: str = "") -> None:
     """Registers a protocol; see `registry.add`.
 
     Raises:
-      UserError: The name is taken, or the split is neither `train` nor `test`.
+      UserError: The name is taken, the split is neither `train` nor `test`, or the labels are
+        unknown.
 
     Example:
       >>> from compare_gan.evaluation import Protocol, protocols
@@ -167,6 +175,8 @@ def define(protocol: Protocol, *, summary: str, paper: str = "") -> None:
     """
     if protocol.split is not None and protocol.split not in _SPLITS:
         raise unknown_name(f"split of {protocol.name}", protocol.split, _SPLITS)
+    if protocol.labels not in (known_labels := (AS_IN_THE_DATA, IN_TURN)):
+        raise unknown_name(f"labels of {protocol.name}", protocol.labels, known_labels)
     known = {part.name: part.value for part in registry.components("protocol")}
     if known.get(protocol.name, protocol) != protocol:
         raise UserError(f"The protocol name '{protocol.name}' is taken: scores of both would mix.")

@@ -16,6 +16,9 @@ _log = logging.getLogger(__name__)
 
 NOT_RECORDED = "not recorded"
 NONE = "none"
+# Fields that matter only where they are not `NONE`: a generator without labels may be compared with
+# any other, and images without an alpha channel are the same over every background.
+MAY_BE_NONE = ("labels", "background")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -28,7 +31,7 @@ class Provenance:
       dataset: Name of the data set, or of the place that the reference comes from.
       dataset_hash: Hash of the content of the reference images and labels.
       split: The reference split.
-      num_real: Number of reference images.
+      num_real: Number of reference images; a text where FID uses statistics stored with them.
       num_fake: Number of generated images in each set.
       resolution: Height x width x channels.
       background: Colour that images with an alpha channel were composited over; `none` if no image
@@ -38,7 +41,8 @@ class Provenance:
       extractor_hash: Hash of its weights.
       weights: Kind of the generator's weights: `ema` or `raw`.
       batch_norm: Source of the generator's moments: moving averages or standing statistics.
-      labels: `in turn` or `none` (unconditional).
+      labels: Labels of the generated images: `in turn`, `as in the data` (with the frequencies of
+        the reference's classes, which differ) or `none` (unconditional).
       latents: Distribution of the latents.
       truncation: Truncation of the latents.
       seeds: One for each set of samples that a score is averaged over.
@@ -99,8 +103,8 @@ def make_provenance(
         dataset=NONE if real_images is None else real_images.dataset_name,
         dataset_hash=real_statistics.content_hash or NONE,
         split=NONE if real_images is None else real_images.split,
-        num_real=real_statistics.count or NOT_RECORDED,
-        num_fake=fake_statistics.count or NOT_RECORDED,
+        num_real=_number(real_statistics),
+        num_fake=_number(fake_statistics),
         resolution=" against ".join(dict.fromkeys(s.shape_text for s in sets if s.shape_text)),
         background=" against ".join(dict.fromkeys(s.background for s in sets if s.background))
         or NONE,
@@ -127,7 +131,7 @@ def has_options(provenance: Provenance, metrics: Sequence[Metric], num_classes: 
     """
     if provenance.metric_options == NOT_RECORDED:
         return False
-    num_classes = num_classes or 1 if provenance.labels == "in turn" else 1
+    num_classes = num_classes or 1 if provenance.labels not in (NONE, NOT_RECORDED) else 1
     for metric in metrics:
         recorded = {
             name: value
@@ -163,6 +167,13 @@ def _metric_options(
             options["real_labels"] = real_labels
         named |= {f"{metric.name}.{name}": value for name, value in options.items()}
     return named
+
+
+def _number(statistics: SetStatistics) -> int | str:
+    """The number of images of a set; that of stored statistics, if some are used, is not known."""
+    if statistics.stored:
+        return f"{statistics.count}; FID: stored statistics {statistics.stored}"
+    return statistics.count or NOT_RECORDED
 
 
 def _as_json(options: dict[str, object]) -> str:

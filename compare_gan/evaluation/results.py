@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import PIL.Image
 
 from compare_gan.errors import check_version
-from compare_gan.evaluation.provenance import NONE, NOT_RECORDED, Provenance, metric_of
+from compare_gan.evaluation.provenance import MAY_BE_NONE, NONE, NOT_RECORDED, Provenance, metric_of
 from compare_gan.labels.files import upgrade_training_labels
 
 VERSION = 1  # Of a result row and of the output of `compare_gan metrics`; older ones have none.
@@ -42,6 +42,7 @@ class ResultRow:
       config: File, in the run directory, with the config that the checkpoint comes from; empty for
         images from elsewhere and in older rows.
       rollbacks: How often the training diverged and went back to a checkpoint before this one.
+      notes: Reservations about scores, such as too few images, each with a remedy.
       fake_hash: Hash of the scored images, in any order; empty for those of a generator. Neither
         this nor `pictures` is written to files or compared.
       pictures: Pictures that metrics have drawn, by the names of scores.
@@ -63,10 +64,17 @@ class ResultRow:
     training_labels: Mapping[str, object] | None = None
     config: str = ""
     rollbacks: int = 0
+    notes: Sequence[str] = ()
     fake_hash: str = dataclasses.field(default="", compare=False)
     pictures: Mapping[str, PIL.Image.Image] = dataclasses.field(
         default_factory=dict, compare=False, repr=False
     )
+
+    def score_text(self, name: str) -> str:
+        """A score as tables show it: with `±` if it is a mean over several sets of samples."""
+        score = self.scores[name]
+        spread = f" ± {score.std:.4f}" if len(self.provenance.seeds) > 1 else ""
+        return f"{score.mean:.4f}{spread}"
 
     def to_json(self) -> str:
         """One line of results.jsonl, where the provenance is the entry `protocol`."""
@@ -80,6 +88,7 @@ class ResultRow:
                 "training_labels": self.training_labels,
                 "config": self.config,
                 "rollbacks": self.rollbacks,
+                "notes": list(self.notes),
             }
         )
 
@@ -116,6 +125,7 @@ class ResultRow:
             upgrade_training_labels(row.get("training_labels"), f"training_labels in {name}"),
             row.get("config", ""),
             int(row.get("rollbacks", 0)),
+            tuple(row.get("notes", ())),
         )
 
 
@@ -124,7 +134,8 @@ def provenance_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object
 
     Scores may be compared if there are none. Options of metrics that only one row has make no
     difference to the scores of the others, nor does a background where no image has an alpha
-    channel.
+    channel. Whether a generator is conditional is a property of the generator, not of the
+    measurement: an unconditional one may be compared with any other.
 
     Example:
       >>> import numpy as np
@@ -147,12 +158,29 @@ def provenance_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object
         name: (first[name], second[name])
         for name in first
         if first[name] != second[name]
-        # Without any alpha channel, images are the same over every background.
-        and not (name == "background" and NONE in (first[name], second[name]))
+        and not (name in MAY_BE_NONE and NONE in (first[name], second[name]))
     }
 
 
-def format_scores(rows: Iterable[ResultRow]) -> str:
+def spread_note(rows: Iterable[ResultRow]) -> str | None:
+    """The meaning of `±` in tables of these rows; None if no score of theirs has one.
+
+    Example:
+      >>> from compare_gan.evaluation.results import spread_note
+      >>> spread_note([]) is None
+      True
+    """
+    counts = sorted({len(row.provenance.seeds) for row in rows if len(row.provenance.seeds) > 1})
+    if not counts:
+        return None
+    sets = " or ".join(map(str, counts))
+    return (
+        f"± is the standard deviation over {sets} sets of samples of the same network; it says "
+        "nothing about other trainings (seeds)."
+    )
+
+
+def format_scores(rows: Sequence[ResultRow]) -> str:
     """A few lines of text: how rows were measured, and each score as mean ± standard deviation."""
     lines = []
     for row in rows:
@@ -164,6 +192,8 @@ def format_scores(rows: Iterable[ResultRow]) -> str:
             + (f", after {row.rollbacks} rollbacks of the training" if row.rollbacks else "")
         )
         width = max((len(name) for name in row.scores), default=0)
-        for name, score in row.scores.items():
-            lines.append(f"  {name:<{width}}  {score.mean:.4f} ± {score.std:.4f}")
-    return "\n".join(lines)
+        for name in row.scores:
+            lines.append(f"  {name:<{width}}  {row.score_text(name)}")
+        lines += [f"  Note: {note}" for note in row.notes]
+    note = spread_note(rows)
+    return "\n".join([*lines, note] if note else lines)

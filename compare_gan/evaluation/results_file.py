@@ -127,4 +127,6 @@ def _table_line(row: ResultRow) -> dict[str, object]:
         line["config"] = row.config
     if row.rollbacks:
         line["rollbacks"] = row.rollbacks
+    if row.notes:
+        line["notes"] = json.dumps(row.notes)
     return line

@@ -89,6 +89,7 @@ class SetScores:
             "metrics": list(self.row.metrics),
             "fake_hash": self.fake_hash,
             "left_out": list(self.left_out),
+            "notes": list(self.row.notes),
         }
         return files.json_text(values)
 

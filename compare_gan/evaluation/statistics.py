@@ -3,6 +3,7 @@
 import contextlib
 import dataclasses
 import functools
+import logging
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from compare_gan.metrics.gaussian import GaussianStatistics
 Images = ImageSet | GivenStatistics
 # In place of the number of images where it is not known: enough for all statistics.
 ANY_NUMBER = 1_000_000
+_log = logging.getLogger(__name__)
 _Arrays = dict[str, np.ndarray]
 
 
@@ -37,12 +39,19 @@ class SetStatistics:
         None if they are not hashed.
       labels_hash: Hash of the images with their labels, in any order; empty if no metric looks at
         labels, and for a split.
+      stored: Hash of the mean and covariance stored with the images, if they are used in place of
+        the images' own; empty otherwise.
     """
 
     results: dict[str, _Arrays]
     count: int = 0
     content_hash: str | None = None
     labels_hash: str = ""
+    stored: str = ""
+
+    def count_for(self, metric: Metric) -> int:
+        """Number of images that the statistics of a metric are of; 0 if it is not known."""
+        return 0 if self.stored and uses_mean_and_covariance(metric) else self.count
 
     def of(self, metric: Metric) -> _Arrays | None:
         """The statistics of one metric; None if it has none."""
@@ -56,6 +65,11 @@ def statistics_name(metric: Metric, num_images: int) -> str | None:
     """The name of a metric's statistics of `num_images` images; None if it has none."""
     made = metric.statistics(num_images)
     return None if made is None else made.name
+
+
+def uses_mean_and_covariance(metric: Metric) -> bool:
+    """Whether the statistics of a metric are the mean and covariance of features."""
+    return isinstance(metric.statistics(ANY_NUMBER), GaussianStatistics)
 
 
 def set_statistics(
@@ -108,12 +122,20 @@ def set_statistics(
         batches = hashed(batches)
     each_size = extractor if images.shape else _EachSize(extractor)
     batches = _reported(batches, name, images.count)
+    stored = _stored(images, metrics, extractor)
+    if stored is not None:
+        metrics = [metric for metric in metrics if not uses_mean_and_covariance(metric)]
     results = gather(metrics, each_size, batches, images.count, peers.devices)
+    if stored is not None:
+        for _ in batches:  # For the hash, where no metric looks at the images.
+            pass
+        results |= _results(stored)
     return SetStatistics(
         results,
         images.count,
         digest.text() if images.hashed else None,
         digest_with_labels.text() if images.hashed and labelled else "",
+        stored.content_hash if stored else "",
     )
 
 
@@ -234,14 +256,47 @@ def _key(images: ImageSet, progress: bool) -> Mapping[str, object] | None:
 
 
 def _given(given: GivenStatistics, extractor: Extractor) -> SetStatistics:
-    features, _ = extractor(np.zeros([1, 32, 32, 3], np.uint8))
-    if features.shape[1] != len(given.mean):
+    width = _num_features(extractor)
+    if width != len(given.mean):
         raise UserError(
             f"'{given.name}' holds statistics of {len(given.mean)} features, but "
-            f"'{extractor.name}' yields {features.shape[1]}: they are of another extractor."
+            f"'{extractor.name}' yields {width}: they are of another extractor."
         )
-    results = {"mean": given.mean, "covariance": given.covariance}
-    return SetStatistics({GaussianStatistics.name: results}, content_hash=given.content_hash)
+    return SetStatistics(_results(given), content_hash=given.content_hash)
+
+
+def _stored(
+    images: ImageSet, metrics: Sequence[Metric], extractor: Extractor
+) -> GivenStatistics | None:
+    """The statistics stored with images, if they are of this extractor; says what is used."""
+    stored = images.stored
+    if stored is None or not any(map(uses_mean_and_covariance, metrics)):
+        return None
+    if extractor.canonical and _num_features(extractor) == len(stored.mean):
+        _log.warning(
+            "'%s' holds statistics (mu, sigma) beside its images: FID uses them, as the program "
+            "that they were published with does, and other scores use the %d images.",
+            stored.name,
+            images.count,
+        )
+        return stored
+    _log.warning(
+        "'%s' holds statistics (mu, sigma) beside its images. They are of the canonical Inception: "
+        "with '%s' all scores use the %d images.",
+        stored.name,
+        extractor.name,
+        images.count,
+    )
+    return None
+
+
+def _num_features(extractor: Extractor) -> int:
+    features, _ = extractor(np.zeros([1, 32, 32, 3], np.uint8))
+    return int(features.shape[1])
+
+
+def _results(given: GivenStatistics) -> dict[str, _Arrays]:
+    return {GaussianStatistics.name: {"mean": given.mean, "covariance": given.covariance}}
 
 
 class _EachSize:

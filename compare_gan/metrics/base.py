@@ -58,6 +58,25 @@ class ImageBatch:
     logits: np.ndarray | None = None
 
 
+@dataclasses.dataclass(frozen=True)
+class SetSize:
+    """Numbers of images of a set, which are known before any image is read.
+
+    Attributes:
+      count: Number of images.
+      class_counts: Number of images of each class; None = not known, or there are no classes. Those
+        of a real and a generated set are of the same classes if they are equally many.
+
+    Example:
+      >>> from compare_gan.metrics.base import SetSize
+      >>> SetSize(5, class_counts=(3, 2)).count
+      5
+    """
+
+    count: int
+    class_counts: Sequence[int] | None = None
+
+
 def check_levels(name: str, images: np.ndarray) -> None:
     """Checks that images are in [0, 255], the range that metrics expect, and not in [0, 1].
 
@@ -124,7 +143,7 @@ class GeneratorSampler(Protocol):
         """Draws latents float32 [num, z_dim]; streams, named by integers, are independent."""
 
     def labels(self, num: int) -> np.ndarray | None:
-        """Returns one-hot labels float32 [num, num_classes]; classes take turns. None without."""
+        """Returns one-hot labels float32 [num, num_classes], as of scored images. None without."""
 
 
 class Statistics(abc.ABC):
@@ -223,6 +242,30 @@ class Metric(abc.ABC):
         """
         return {}
 
+    def note(self, *_: Any, **available: Any) -> str | None:
+        """Returns a reservation about the score, such as too few images, and a remedy; or None.
+
+        A subclass declares parameters as for `value`, and `num_images`, the number of images of the
+        smaller set (0 if it is not known). The note accompanies the score.
+        """
+        return None
+
+    def check_sizes(self, fake: SetSize, real: SetSize | None = None) -> None:
+        """Checks that sets of images are large enough, before any work.
+
+        By default they must be large enough for `statistics`, which raises an error otherwise.
+
+        Args:
+          fake: The images that are scored.
+          real: The reference; None unless `uses_real`.
+
+        Raises:
+          UserError: There are too few images.
+        """
+        for size in (fake, real):
+            if size is not None:
+                self.statistics(size.count)
+
     def options(self) -> dict[str, object]:
         """Returns the options that change the value: scores compare only if these are equal."""
         return {}
@@ -251,7 +294,10 @@ class Metric(abc.ABC):
         return None
 
     def inapplicable_to_generator(self, generator: GeneratorSampler) -> str | None:
-        """Returns the reason why this generator cannot be scored, or None if it can."""
+        """Returns the reason why this generator cannot be scored, or None if it can.
+
+        Also asked before the generator exists, when it cannot be called.
+        """
         return None
 
     def score_name(self, extractor: ExtractorInfo) -> str:

@@ -9,7 +9,7 @@ from keras import ops
 
 from compare_gan import backend, registry
 from compare_gan.errors import UserError, check_positive_integer, check_range
-from compare_gan.metrics.base import Arrays, Metric
+from compare_gan.metrics.base import Arrays, Metric, SetSize
 from compare_gan.metrics.collected import CollectedFields
 from compare_gan.types import Tensor
 
@@ -167,6 +167,14 @@ class _ClassifierMetric(Metric):
 
     def statistics(self, num_images: int) -> CollectedFields:
         return CollectedFields("images", "labels")
+
+    def check_sizes(self, fake: SetSize, real: SetSize | None = None) -> None:
+        for name, size in (("generated", fake), ("real", real)):
+            if size is not None and not sum(size.class_counts or [size.count]):
+                raise UserError(
+                    f"{self.name} trains and tests a classifier, but none of the {size.count} "
+                    f"{name} images has a label."
+                )
 
     def options(self) -> dict[str, object]:
         return dict(self._options)

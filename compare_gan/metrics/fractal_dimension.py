@@ -7,7 +7,7 @@ import scipy.stats
 
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer
-from compare_gan.metrics.base import Arrays, Metric
+from compare_gan.metrics.base import Arrays, Metric, SetSize
 from compare_gan.metrics.collected import CollectedFields
 
 _RADII = 1000
@@ -110,6 +110,13 @@ class FractalDimension(Metric):
 
     def statistics(self, num_images: int) -> CollectedFields:
         return CollectedFields("features")
+
+    def check_sizes(self, fake: SetSize, real: SetSize | None = None) -> None:
+        for name, size in (("generated", fake), ("real", real)):
+            if size is not None and size.count < 3:
+                raise UserError(
+                    f"A fractal dimension needs at least 3 {name} images, received {size.count}."
+                )
 
     def value(self, real: Arrays, fake: Arrays) -> dict[str, float]:
         return {

@@ -16,7 +16,7 @@ from threadpoolctl import threadpool_limits
 from compare_gan import registry
 from compare_gan.errors import UserError
 from compare_gan.metrics.arrays import as_feature_pair
-from compare_gan.metrics.base import Arrays, Metric
+from compare_gan.metrics.base import Arrays, Metric, SetSize
 from compare_gan.metrics.gaussian import GaussianStatistics, gaussian_statistics
 from compare_gan.startup import available_cores
 
@@ -182,6 +182,30 @@ def _distance(
     return max(float(distance), 0.0)  # Rounding makes equal sets end just above or below 0.
 
 
+def few_images_note(
+    name: str, num_images: int, num_features: int, of_class: str = ""
+) -> str | None:
+    """Reservation about a Fréchet distance from too few images for covariances of full rank.
+
+    Example:
+      >>> from compare_gan.metrics.frechet import few_images_note
+      >>> few_images_note("FID", num_images=100, num_features=64) is None
+      True
+
+    Args:
+      name: Name of the score.
+      num_images: Number of images of the smaller set; 0 if it is not known.
+      num_features: Number of features of the extractor.
+      of_class: The class that they are of, after a blank; empty for whole sets.
+    """
+    if not 0 < num_images <= num_features:
+        return None
+    return (
+        f"{name} from {num_images} images{of_class} and {num_features} features is strongly "
+        f"biased: use at least {num_features + 1} images, or KID, which is not biased."
+    )
+
+
 @registry.register("metric", "fid", paper="https://arxiv.org/abs/1706.08500")
 class FrechetInceptionDistance(Metric):
     """Fréchet distance between real and generated features; lower is better, 0 at best.
@@ -204,6 +228,14 @@ class FrechetInceptionDistance(Metric):
 
     def statistics(self, num_images: int) -> GaussianStatistics:
         return GaussianStatistics()
+
+    def check_sizes(self, fake: SetSize, real: SetSize | None = None) -> None:
+        for name, size in (("generated", fake), ("real", real)):
+            if size is not None and size.count < 2:
+                raise UserError(f"FID needs at least 2 {name} images, received {size.count}.")
+
+    def note(self, fake: Arrays, num_images: int) -> str | None:
+        return few_images_note("FID", num_images, len(fake["mean"]))
 
     def value(self, real: Arrays, fake: Arrays) -> dict[str, float]:
         return {

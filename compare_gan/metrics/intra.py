@@ -6,9 +6,9 @@ import numpy.typing as npt
 from compare_gan import registry
 from compare_gan.errors import UserError
 from compare_gan.metrics.arrays import as_feature_pair
-from compare_gan.metrics.base import Arrays, Metric
+from compare_gan.metrics.base import Arrays, Metric, SetSize
 from compare_gan.metrics.collected import CollectedFields
-from compare_gan.metrics.frechet import frechet_distance
+from compare_gan.metrics.frechet import few_images_note, frechet_distance
 
 
 def intra_frechet_distance(
@@ -51,11 +51,18 @@ def intra_frechet_distance(
         for c in classes:
             count = np.count_nonzero(labels == c)
             if count < 2:
-                raise UserError(
-                    f"Intra-FID needs at least 2 {name} images of each class, received {count} of "
-                    f"class {c}."
-                )
+                raise _too_few(name, int(count), c)
     return {c: frechet_distance(real[real_labels == c], fake[fake_labels == c]) for c in classes}
+
+
+def _too_few(name: str, count: int, label: int) -> UserError:
+    remedy = ""
+    if name == "generated":
+        remedy = ": use more of them (num_fake), or draw classes in turn (evaluation.labels)"
+    return UserError(
+        f"Intra-FID needs at least 2 {name} images of each class, received {count} of class "
+        f"{label}{remedy}."
+    )
 
 
 def _checked_labels(labels: npt.ArrayLike, count: int, name: str) -> np.ndarray:
@@ -93,6 +100,28 @@ class IntraFrechetInceptionDistance(Metric):
 
     def statistics(self, num_images: int) -> CollectedFields:
         return CollectedFields("features", "labels")
+
+    def check_sizes(self, fake: SetSize, real: SetSize | None = None) -> None:
+        sizes = {"generated": fake, "real": real}
+        counts = {
+            name: np.array(size.class_counts)
+            for name, size in sizes.items()
+            if size is not None and size.class_counts is not None
+        }
+        aligned = len({len(each) for each in counts.values()}) == 1
+        for name, each in counts.items():
+            present = np.max(list(counts.values()), axis=0) > 0 if aligned else each > 0
+            if few := np.flatnonzero(present & (each < 2)).tolist():
+                raise _too_few(name, int(each[few[0]]), few[0])
+
+    def note(self, real: Arrays, fake: Arrays) -> str | None:
+        smallest = {}
+        for arrays in (real, fake):
+            classes, counts = np.unique(arrays["labels"][arrays["labels"] >= 0], return_counts=True)
+            smallest[int(counts.min(initial=1_000_000))] = int(classes[counts.argmin()])
+        count = min(smallest)
+        label = f" of class {smallest[count]}"
+        return few_images_note("Intra-FID", count, fake["features"].shape[1], label)
 
     def value(self, real: Arrays, fake: Arrays) -> dict[str, float]:
         distances = intra_frechet_distance(

@@ -7,7 +7,14 @@ import numpy.typing as npt
 
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer
-from compare_gan.metrics.base import Arrays, ImageBatch, Metric, Statistics, check_levels
+from compare_gan.metrics.base import (
+    Arrays,
+    ImageBatch,
+    Metric,
+    SetSize,
+    Statistics,
+    check_levels,
+)
 
 # Exponents of the five scales, fine to coarse, from Wang et al.
 WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
@@ -212,10 +219,14 @@ def ms_ssim_score(
             first, second = order[:count], order[count : 2 * count]
             scores.append(_ms_ssim_in_blocks(images[first], images[second]).mean())
     if not scores:
-        raise UserError(
-            f"MS-SSIM needs two images of a class, received {len(images)} images without a pair."
-        )
+        raise _without_pair(len(images))
     return float(np.mean(scores))
+
+
+def _without_pair(count: int) -> UserError:
+    return UserError(
+        f"MS-SSIM needs two images of a class, received {count} images without a pair."
+    )
 
 
 @registry.register("metric", "ms_ssim", paper="https://arxiv.org/abs/1610.09585")
@@ -251,6 +262,10 @@ class MultiscaleSsim(Metric):
 
     def statistics(self, num_images: int) -> ClassImages:
         return ClassImages(2 * self.pairs_per_class)
+
+    def check_sizes(self, fake: SetSize, real: SetSize | None = None) -> None:
+        if max(fake.class_counts or [fake.count], default=0) < 2:
+            raise _without_pair(fake.count)
 
     def value(self, fake: Arrays) -> dict[str, float]:
         score = ms_ssim_score(fake["images"], fake["labels"], self.pairs_per_class, self.seed)

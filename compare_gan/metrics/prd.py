@@ -10,7 +10,7 @@ from threadpoolctl import threadpool_limits
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.metrics.arrays import as_feature_pair
-from compare_gan.metrics.base import Arrays, Metric
+from compare_gan.metrics.base import Arrays, Metric, SetSize
 from compare_gan.metrics.collected import CollectedFields
 
 
@@ -100,11 +100,7 @@ def prd_curve(
         check_positive_integer(name, value)
     real, fake = as_feature_pair(real_features, fake_features)
     size = min(len(real), len(fake))
-    if num_clusters > 2 * size:
-        raise UserError(
-            f"PRD needs at least as many images as clusters, received 2 x {size} images for "
-            f"{num_clusters} clusters."
-        )
+    _check_size(size, num_clusters)
     rng = np.random.RandomState(seed)
     curves = []
     for _ in range(num_runs):
@@ -146,6 +142,15 @@ def draw_prd_curve(curve: PrdCurve, label: str = "") -> PIL.Image.Image:
     axes.legend(loc="lower left", frameon=False, fontsize="small")
     canvas.draw()
     return PIL.Image.fromarray(np.asarray(canvas.buffer_rgba())[..., :3].copy())
+
+
+def _check_size(size: int, num_clusters: int) -> None:
+    """Raises UserError if two sets of this size are too small."""
+    if num_clusters > 2 * size:
+        raise UserError(
+            f"PRD needs at least as many images as clusters, received 2 x {size} images for "
+            f"{num_clusters} clusters: set prd.num_clusters."
+        )
 
 
 def _checked_distribution(distribution: npt.ArrayLike) -> np.ndarray:
@@ -206,6 +211,9 @@ class PrecisionRecallOfDistributions(Metric):
 
     def statistics(self, num_images: int) -> CollectedFields:
         return CollectedFields("features")
+
+    def check_sizes(self, fake: SetSize, real: SetSize | None = None) -> None:
+        _check_size(min(size.count for size in (fake, real) if size), self.num_clusters)
 
     def value(self, real: Arrays, fake: Arrays) -> dict[str, float]:
         curve = self._curve(real["features"], fake["features"])

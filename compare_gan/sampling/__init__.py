@@ -1,6 +1,11 @@
 """Sampling: one `Sampler` draws images from a generator; grids and files of them."""
 
-from compare_gan.sampling.classes import class_labels, find_class, labels_in_turn
+from compare_gan.sampling.classes import (
+    class_labels,
+    find_class,
+    labels_as_counted,
+    labels_in_turn,
+)
 from compare_gan.sampling.drawing import sample_grid, write_grid, write_interpolation
 from compare_gan.sampling.sampler import Sampler, StandingStatistics
 from compare_gan.sampling.writing import write_images
@@ -10,6 +15,7 @@ __all__ = [
     "StandingStatistics",
     "class_labels",
     "find_class",
+    "labels_as_counted",
     "labels_in_turn",
     "sample_grid",
     "write_grid",

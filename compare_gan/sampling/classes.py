@@ -29,6 +29,32 @@ def labels_in_turn(num: int, num_classes: int | None) -> np.ndarray | None:
     return None if num_classes is None else np.arange(num, dtype=np.int32) % num_classes
 
 
+def labels_as_counted(num: int, counts: Sequence[int]) -> np.ndarray:
+    """Labels with the frequencies of given class sizes, evenly mixed.
+
+    Each class gets its share of `num`, rounded down; those that lose most by that get one more.
+
+    Example:
+      >>> from compare_gan.sampling import labels_as_counted
+      >>> labels_as_counted(8, counts=[300, 100])
+      array([0, 0, 1, 0, 0, 0, 1, 0], dtype=int32)
+
+    Args:
+      num: Number of labels.
+      counts: Size of each class, at least one of them above 0.
+
+    Returns:
+      int32 [num].
+    """
+    sizes = np.asarray(counts, np.int64)
+    shares, lost = np.divmod(sizes * num, sizes.sum())
+    shares[np.argsort(-lost, kind="stable")[: num - shares.sum()]] += 1
+    labels = np.repeat(np.arange(len(sizes), dtype=np.int32), shares)
+    starts = np.repeat(np.cumsum(shares) - shares, shares)
+    place = (np.arange(num) - starts + 0.5) / np.repeat(shares, shares)
+    return labels[np.lexsort((labels, place))]
+
+
 def row_names(class_names: Sequence[str] | None, classes: Iterable[int]) -> list[str]:
     """Names of classes for the rows of a grid: their numbers where `class_names` is None."""
     return [str(i) if class_names is None else str(class_names[i]) for i in classes]
@@ -75,8 +101,8 @@ def class_labels(sampler: "Sampler", labels: Any, num: int) -> np.ndarray | None
 
     Args:
       sampler: Sampler whose classes they are.
-      labels: Numbers or names of classes, [num]; one number or name for all images; all classes in
-        turn if None.
+      labels: Numbers or names of classes, [num]; one number or name for all images; if None, those
+        of `Sampler.draw_labels`.
       num: Number of images.
 
     Returns:
@@ -86,7 +112,7 @@ def class_labels(sampler: "Sampler", labels: Any, num: int) -> np.ndarray | None
       UserError: The generator has no such class, or no classes; or the number of labels is wrong.
     """
     if labels is None:
-        return labels_in_turn(num, sampler.num_classes)
+        return sampler.draw_labels(num)
     given = np.asarray(labels)
     if sampler.num_classes is None:
         raise UserError("This model is unconditional: it draws images without labels.")

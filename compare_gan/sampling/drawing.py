@@ -4,6 +4,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from compare_gan.metrics.path_length import lerp, slerp
 from compare_gan.plots import grids
 from compare_gan.sampling.classes import row_names
 from compare_gan.sampling.sampler import Sampler
@@ -103,7 +104,9 @@ def write_interpolation(
 ) -> str:
     """Writes rows of images, each from one latent on the left to another on the right, as PNG.
 
-    All images of a row have the same class; classes take turns from row to row.
+    All images of a row have the same class; classes take turns from row to row. Normal latents are
+    interpolated on arcs: on a straight line those in the middle would be shorter than any that the
+    generator has seen, and images wash out. Other latents are interpolated on straight lines.
 
     Args:
       sampler: Sampler that draws the images.
@@ -128,14 +131,15 @@ def write_interpolation(
       'interpolation.png'
     """
     ends = sampler.draw_z(2 * rows, seed).reshape(rows, 2, sampler.z_dim)
-    weight = np.linspace(0.0, 1.0, columns, dtype=np.float32)[None, :, None]
-    z = ends[:, :1] * (1 - weight) + ends[:, 1:] * weight
+    first, last = (np.repeat(each, columns, axis=0) for each in (ends[:, 0], ends[:, 1]))
+    between = slerp if sampler.distribution.is_normal else lerp
+    z = between(first, last, np.tile(np.linspace(0.0, 1.0, columns), rows))
     labels = None
     if sampler.num_classes is not None:
         classes = np.arange(rows) % sampler.num_classes if label is None else np.full([rows], label)
         labels = np.repeat(classes, columns)
     sampler.prepare()
-    images = sampler.generate(z.reshape(-1, sampler.z_dim), labels)
+    images = sampler.generate(z, labels)
     if labels is None:
         picture = grids.image_grid(images, columns)
     else:

@@ -22,7 +22,7 @@ from compare_gan.layers.standing_statistics import (
     reset_standing_statistics,
     uses_standing_statistics,
 )
-from compare_gan.sampling.classes import class_labels, labels_in_turn
+from compare_gan.sampling.classes import class_labels, labels_as_counted, labels_in_turn
 from compare_gan.types import Tensor
 
 BATCH_SIZE = 64
@@ -85,6 +85,8 @@ class Sampler:
       image_shape: Shape of an image, (H, W, C).
       num_classes: Number of classes of the generator; None for an unconditional one.
       class_names: Names of the classes; None if they have none.
+      class_counts: Sizes of the classes whose frequencies labels have where none are given; None =
+        all classes in turn.
       distribution: Distribution of the latents.
       truncation: Truncation of the latents, in (0, 1]; see `LatentDistribution.draw`.
       standing_statistics: Options of the batch-norm moments.
@@ -99,6 +101,7 @@ class Sampler:
     _: dataclasses.KW_ONLY
     num_classes: int | None = None
     class_names: Sequence[str] | None = None
+    class_counts: Sequence[int] | None = None
     distribution: LatentDistribution = UNIFORM
     truncation: float = 1.0
     standing_statistics: StandingStatistics = StandingStatistics()
@@ -115,8 +118,8 @@ class Sampler:
         Args:
           num: Number of images.
           seed: Seed of the latents.
-          labels: Classes to draw: numbers or names [num], or one for all images; all classes in
-            turn if None.
+          labels: Classes to draw: numbers or names [num], or one for all images; if None, those of
+            `draw_labels`.
           batch_size: Images in one forward pass.
 
         Returns:
@@ -242,9 +245,15 @@ class Sampler:
         sequence = np.random.SeedSequence(self.seed % 2**32, spawn_key=stream)
         return self.draw_z(num, int(sequence.generate_state(1)[0] >> 1))
 
+    def draw_labels(self, num: int) -> np.ndarray | None:
+        """Labels int32 [num], in turn or with the frequencies of `class_counts`; None without."""
+        if self.num_classes is None or self.class_counts is None:
+            return labels_in_turn(num, self.num_classes)
+        return labels_as_counted(num, self.class_counts)
+
     def labels(self, num: int) -> np.ndarray | None:
-        """One-hot labels float32 [num, num_classes], the classes in turn; None without classes."""
-        labels = labels_in_turn(num, self.num_classes)
+        """The labels of `draw_labels`, one-hot float32 [num, num_classes]; None without classes."""
+        labels = self.draw_labels(num)
         if self.num_classes is None or labels is None:
             return None
         return np.eye(self.num_classes, dtype=np.float32)[labels]

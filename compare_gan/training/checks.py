@@ -50,6 +50,28 @@ def check_spellings(options: Options) -> None:
             _log.info("%s has its default value, so that %s.%s applies.", old, scope, new)
 
 
+def gan_without_variables(
+    options: Options, image_shape: tuple[int, int, int], num_classes: int | None
+) -> ModularGAN:
+    """The GAN with networks that compute nothing: its options can be looked at at no cost.
+
+    Args:
+      options: Options of the GAN and its training.
+      image_shape: (H, W, C).
+      num_classes: Number of classes of the data; None without labels.
+
+    Raises:
+      UserError: The GAN cannot be built for such images.
+    """
+    with located("options.architecture", "options.gan_class"):
+        architecture = registry.get("architecture", options.architecture)
+        if architecture is not None:
+            architecture = _without_variables(architecture)
+        return dataclasses.replace(options, architecture=architecture).make_gan(
+            image_shape, num_classes
+        )
+
+
 def check_gan(
     options: Options,
     image_shape: tuple[int, int, int],
@@ -68,13 +90,7 @@ def check_gan(
       soft_labels: Whether `infer_labels.soft` asks for soft labels.
       microbatches: Number of parts of a replica's batch.
     """
-    with located("options.architecture", "options.gan_class"):
-        architecture = registry.get("architecture", options.architecture)
-        if architecture is not None:
-            architecture = _without_variables(architecture)
-        gan = dataclasses.replace(options, architecture=architecture).make_gan(
-            image_shape, num_classes
-        )
+    gan = gan_without_variables(options, image_shape, num_classes)
     with located():
         _check_uses_of_labels(gan)
         if soft_labels and not getattr(gan, "use_soft_labels", True):

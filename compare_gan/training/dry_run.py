@@ -18,6 +18,7 @@ from compare_gan.training.estimates import (
     step_operations,
 )
 from compare_gan.training.experiment import Experiment
+from compare_gan.training.label_use import check_label_use
 from compare_gan.training.memory import estimate_memory
 from compare_gan.training.preflight import check_before_training
 from compare_gan.training.run_dir import RunDir
@@ -57,6 +58,8 @@ def describe(
         run.refuse_other_data(experiment.dataset, allow_config_change)
     with engine.announced("Building the networks"):
         gan = experiment.make_gan()
+        with experiment.bindings.active():
+            check_label_use(gan)
         state = TrainState(gan, seed=0, optimization=experiment.options.optimization)
     counts = {
         "generator": _count(gan.generator_variables),

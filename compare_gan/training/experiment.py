@@ -22,7 +22,12 @@ from compare_gan.evaluation.evaluation_options import EvaluationOptions
 from compare_gan.gans import ModularGAN
 from compare_gan.layers import ConditionalBatchNorm
 from compare_gan.sampling import StandingStatistics
-from compare_gan.training.checks import check_gan, check_spellings, warn_of_another_normalization
+from compare_gan.training.checks import (
+    check_gan,
+    check_spellings,
+    gan_without_variables,
+    warn_of_another_normalization,
+)
 from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.restored import ModelOptions
 from compare_gan.training.run_options import Options, RunConfig
@@ -215,6 +220,13 @@ class Experiment:
                 self.run_config.microbatches,
             )
         mistakes.raise_any()
+
+    def check_evaluation(self) -> None:
+        """Raises UserError if trained networks could not be scored; opens the data set."""
+        with self.bindings.active():
+            dataset = self.dataset
+            gan = gan_without_variables(self.options, dataset.image_shape, dataset.num_classes)
+            self.evaluation.check(dataset, self.eval_latents, gan.conditional)
 
     def make_gan(self) -> ModularGAN:
         """The GAN of this experiment, networks built, in the precision of `run_config`."""

@@ -59,10 +59,10 @@ def estimate_memory(
     step = TrainStep(state, experiment.run_config.microbatches)
     with tracing(experiment):
         peak = engine.peak_bytes(step, _batch(experiment, state, num_devices))
-    activations = max(0, peak - gradients)
+    activations = max(0, peak.in_order - gradients)
     process = resident_bytes() + _RUNTIME_BYTES + variables  # The copy that is being saved.
     if engine.on_host():  # Logical devices are all in this process.
-        process += num_devices * peak + (num_devices - 1) * variables
+        process += num_devices * peak.on_host + (num_devices - 1) * variables
     return MemoryEstimate(variables, gradients, activations, process)
 
 

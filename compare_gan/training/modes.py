@@ -159,11 +159,12 @@ def evaluate_checkpoints(
             checkpoint = "the newest checkpoint" if path is None else f"step {step_of(path)}"
             raise KeyboardInterrupt(f"{checkpoint} is not scored, no step is lost") from None
         if row is not None:
+            # First, so that they are not lost if they cannot be written.
+            print(printable(format_scores([row])))
             results.add([row], known)
             if row.step is not None:
                 means = {name: score.mean for name, score in row.scores.items()}
                 record_scores(run_dir.tensorboard_scores, row.step, means)
-            print(printable(format_scores([row])))
             scored.append(path)
     if scored:
         rows = results.read()
@@ -308,7 +309,7 @@ def _evaluate_continuously(experiment: Experiment, run_dir: RunDir, plan: Evalua
     """Evaluates checkpoints as they appear, until the one of the last training step."""
     experiment.check()
     experiment.check_labels(run_dir.labels)
-    experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
+    experiment.check_evaluation()
     peers = engine.peers(evaluation_strategy(experiment.run_config, alone=True))
     done: set[str | None] = set()
     while True:

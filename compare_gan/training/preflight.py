@@ -40,7 +40,7 @@ def check_before_training(
             experiment.check_labels(label_dir)
         if evaluated:
             with stages.stage("extractor", "Loading the extractor"), mistakes.noted():
-                experiment.evaluation.check(experiment.dataset, experiment.eval_latents)
+                experiment.check_evaluation()
             if run is not None:
                 with mistakes.noted():
                     run.results().read()

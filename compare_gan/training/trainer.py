@@ -16,6 +16,7 @@ from compare_gan.backend import on_cpu, rematerialization
 from compare_gan.datasets import train_arrays, train_batches
 from compare_gan.errors import UserError
 from compare_gan.training.experiment import Experiment
+from compare_gan.training.label_use import check_label_use
 from compare_gan.training.recorder import Recorder
 from compare_gan.training.rollbacks import Entry, seed_after
 from compare_gan.training.run_dir import RunDir
@@ -124,6 +125,7 @@ class Trainer:
             keras.utils.set_random_seed(seed % 2**32)
             with stages.stage("build", "Building the networks"):
                 self.gan = experiment.make_gan()
+                check_label_use(self.gan)
                 self.state = TrainState(self.gan, seed, experiment.options.optimization)
         self.checkpoints = engine.Checkpoints(
             self.state,

@@ -67,6 +67,27 @@ def test_embeddings_are_linear_maps_of_the_inputs(module):
 
 
 @MODULES
+def test_spectral_normalization_of_embeddings_is_that_of_2019(module):
+    """In resnet_cifar both embeddings are normalized, in BigGAN neither."""
+    options = {"ch": SMALL[module], "batch_norm_fn": ConditionalBatchNorm, "embed_z": True}
+    generator = module.Generator((32, 32, 3), embed_y=True, spectral_norm=True, **options)
+    generator((Z, Y))
+    vectors = {n: v for n, v in _weights(generator).items() if n.startswith("embed_")}
+    shapes = {n: tuple(v.shape) for n, v in vectors.items() if n.endswith("u_var")}
+    if module is not resnet_cifar:
+        assert not shapes
+        return
+    assert shapes == {"embed_z/u_var": (16, 1), "embed_y/u_var": (10, 1)}
+    for embedding, inputs in ((generator.z_embedding, Z), (generator.y_embedding, Y)):
+        kernel = embedding.kernel.numpy()
+        for _ in range(50):
+            outputs = np.array(embedding(inputs, training=True))
+        largest = np.linalg.svd(kernel, compute_uv=False)[0]
+        expected = inputs @ kernel / largest + embedding.bias.numpy()
+        np.testing.assert_allclose(outputs, expected, atol=1e-4)
+
+
+@MODULES
 def test_hierarchical_z_gives_each_block_its_part(module):
     """The first quarter determines the seed; each of the others modulates one block."""
     generator = module.Generator(

@@ -55,12 +55,14 @@ def cases(folder):
     yield "arrays", _array(), {}
     yield "replicas", _array(pad_to=6), dict(num_replicas=3, replica_ids=[2, 0], start_step=7)
     yield "hidden", _array(given_mask=np.arange(_N) < 8), dict(fit_label_distribution=True)
+    yield "flipped", _array(flip=True, pad_to=6), dict(num_replicas=2, replica_ids=[1, 0])
     normal = latents.LatentDistribution(latents.normal, stddev=0.5)
     yield "normal", _array(), dict(latents=normal)
     chosen = views.select(_array().source, np.arange(_N) % 5 != 1)
     yield "selected", datasets.Dataset("selected", chosen), {}
     synthetic = dict(name="synthetic", image_size=8, num_examples=40)
     yield "synthetic", datasets.get_dataset(**synthetic, labeled_fraction=0.5), {}
+    yield "part", datasets.get_dataset(**synthetic, fraction=0.5, labeled_fraction=0.5), {}
     yield "random labels", datasets.get_dataset(**synthetic, labels="random"), {}
     yield "packaged", datasets.get_dataset("fashion_mnist_10k"), {}
     yield "idx", datasets.get_dataset("idx", data_dir=str(folder / "idx")), {}

@@ -259,3 +259,46 @@ class TestEvalBatches:
     def test_an_unknown_split_is_refused(self):
         with pytest.raises(UserError, match=r"Unknown split of numbered 'tain'.*'train'"):
             eval_batches(_numbered(), "tain", 8)
+
+
+def _striped(**changes):
+    """Images [40, 4, 3, 1] whose left column is brighter than the right one."""
+    images = np.broadcast_to(np.uint8([[[90], [60], [30]]]), [40, 4, 3, 1])
+    numbers = np.arange(40, dtype=np.uint8)[:, None, None, None]
+    source = ArraySource.from_arrays({"train": (images + numbers, np.arange(40) % 4)})
+    return Dataset("striped", source, **changes)
+
+
+def test_half_of_the_images_are_flipped_and_nothing_else_changes():
+    plain, flipped = (_take(_striped(flip=flip), 20) for flip in (False, True))
+    marks = []
+    for before, after in zip(plain, flipped, strict=True):
+        for name in ("labels", "fake_labels", "z", "seed"):
+            np.testing.assert_array_equal(after[name], before[name])
+        mirrored = after["images"][..., 0, 0, 0] < after["images"][..., 0, 2, 0]
+        expected = np.where(
+            mirrored[..., None, None, None], before["images"][..., ::-1, :], before["images"]
+        )
+        np.testing.assert_array_equal(after["images"], expected)
+        marks.append(mirrored)
+    # 480 draws: within 4 standard deviations; each step and each example has its own.
+    assert abs(np.mean(marks) - 0.5) < 4 * 0.5 / np.sqrt(np.size(marks))
+    assert not np.array_equal(marks[0], marks[1]) and 0 < np.mean(marks[0][0]) < 1
+    for images, _ in eval_batches(_striped(flip=True), "train", 40):
+        assert (images[:, :, 0] > images[:, :, 2]).all()
+
+
+def test_flips_depend_on_seed_and_step_only():
+    whole = _take(_striped(flip=True), 6)
+    for got, expected in zip(_take(_striped(flip=True), 2, start_step=4), whole[4:], strict=True):
+        _assert_same(got, expected)
+    parts = _take(_striped(flip=True), 4, num_replicas=2, replica_ids=range(2))
+    for step in range(2):
+        shared = np.concatenate([part["images"] for part in parts[2 * step : 2 * step + 2]], 1)
+        np.testing.assert_array_equal(shared, whole[step]["images"])
+
+
+def test_odd_padding_stays_where_it_is_when_images_are_flipped():
+    for batch in _take(_striped(flip=True, pad_to=6), 3):
+        columns = batch["images"].max(axis=(0, 1, 2, 4))
+        assert (columns[[0, 4, 5]] == 0).all() and (columns[1:4] > 0).all()

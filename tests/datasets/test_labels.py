@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from compare_gan.datasets.labels import check_soft, choose_given, hide_labels
+from compare_gan.datasets.labels import check_soft, choose_given, choose_images, hide_labels
 from compare_gan.errors import UserError
 
 _LABELS = np.repeat([0, 1, 2], [10, 20, 40])
@@ -44,9 +44,26 @@ def test_a_fraction_out_of_range_is_refused(fraction):
         choose_given(_LABELS, fraction, 0, "abc")
 
 
-def test_a_class_that_would_have_no_label_is_refused():
-    with pytest.raises(UserError, match="leaves none of the 10 images of the class 'a' labelled"):
-        choose_given(_LABELS, 0.04, 0, "abc")
+def test_a_rare_class_gets_at_least_one_label():
+    given = choose_given(_LABELS, 0.04, 0, "abc")
+    assert np.bincount(_LABELS[given]).tolist() == [1, 1, 2]
+    with pytest.raises(
+        UserError, match=r"none of the 10 images of the class 'a' .* 1 labels for 3"
+    ):
+        choose_given(_LABELS, 0.02, 0, "abc")
+
+
+def test_a_part_of_the_images_is_a_part_of_each_class():
+    labels = np.append(_LABELS, [-1] * 10)
+    few, many = (choose_images(labels, fraction, 547) for fraction in (0.1, 0.5))
+    assert np.bincount(labels[few] + 1).tolist() == [1, 1, 2, 4]
+    assert np.bincount(labels[many] + 1).tolist() == [5, 5, 10, 20]
+    assert not (few & ~many).any()
+    assert (choose_images(labels, 0.1, 547) == few).all()
+    assert (choose_images(labels, 0.1, 548) != few).any()
+    assert choose_images(labels, 1.0, 547).all()
+    with pytest.raises(UserError, match=r"dataset\.fraction must be above 0 and at most 1"):
+        choose_images(labels, 0, 547)
 
 
 def test_a_class_without_images_is_refused():

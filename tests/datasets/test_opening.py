@@ -1,10 +1,13 @@
 import dataclasses
+import io
 import os
 import pathlib
 
 import gin
 import numpy as np
 import pytest
+import tensorflow as tf
+from PIL import Image
 
 from compare_gan import registry
 from compare_gan.datasets import (
@@ -21,7 +24,9 @@ from compare_gan.datasets import (
     train_batches,
     write_label_file,
 )
+from compare_gan.datasets.streams import StreamSource
 from compare_gan.datasets.transforms import TrainCropOptions
+from compare_gan.datasets.views import ALL_TRAIN, select
 from compare_gan.errors import UserError
 
 _NAMES = registry.names("dataset")
@@ -251,7 +256,11 @@ class TestOptions:
         [
             ("mnist", "imag_size", "option of the data set 'mnist' 'imag_size'. Did you mean 'ima"),
             ("synthetic", "num_exampels", "'num_exampels'. Did you mean 'num_examples'"),
-            ("mnist", "num_examples", "'num_examples'.* Known: data_dir, fake, image_size"),
+            (
+                "mnist",
+                "num_examples",
+                "'num_examples'.* Known: background, data_dir, fake, flip, fraction",
+            ),
         ],
     )
     def test_an_unknown_option_is_refused(self, name, option, message):
@@ -290,3 +299,80 @@ def test_images_have_one_or_three_channels():
     source = ArraySource.from_arrays({"train": (np.zeros([2, 4, 4, 2], np.uint8), None)})
     with pytest.raises(UserError, match="have 2 channels"):
         Dataset("two", source)
+
+
+def _folder_of_classes(folder, counts=(20, 8, 2)):
+    for name, count in zip("abc", counts, strict=True):
+        (folder / name).mkdir()
+        for i in range(count):
+            pixels = np.full([8, 8, 3], 20 * "abc".index(name) + i, np.uint8)
+            Image.fromarray(pixels).save(folder / name / f"{i}.png")
+    return dict(name="image_folder", data_dir=str(folder), image_size=8)
+
+
+def test_a_part_of_each_class_is_trained_on_and_all_images_are_the_reference(tmp_path):
+    options = _folder_of_classes(tmp_path)
+    whole, part = get_dataset(**options), get_dataset(**options, fraction=0.25)
+    assert part.splits == {"train": 8, "all_train": 30} and part.eval_split == "all_train"
+    assert np.bincount(part.given_labels).tolist() == [5, 2, 1]
+    assert set(part.source.keys("train")) < set(part.source.keys("all_train"))
+    images, labels = as_arrays(part)
+    np.testing.assert_array_equal(images[:, 0, 0, 0] // 20, labels)
+    for got, expected in zip(as_arrays(part, "all_train"), as_arrays(whole), strict=True):
+        np.testing.assert_array_equal(got, expected)
+    again, other = (get_dataset(**options, fraction=0.25, seed=seed) for seed in (547, 1))
+    assert again.source.keys("train") == part.source.keys("train")
+    assert other.source.keys("train") != part.source.keys("train")
+    few = get_dataset(**options, fraction=0.25, labeled_fraction=0.4)
+    assert np.bincount(few.given_labels + 1).tolist() == [4, 2, 1, 1]
+
+
+def test_a_part_of_a_data_set_with_other_labels_or_none(tmp_path):
+    options = _folder_of_classes(tmp_path)
+    labels = get_dataset(**options, fraction=0.5, labels="random").source
+    assert len(labels.labels("train")) == 15 and len(labels.labels("all_train")) == 30
+    (tmp_path / "flat").mkdir()
+    for i in range(9):
+        Image.fromarray(np.full([8, 8, 3], i, np.uint8)).save(tmp_path / "flat" / f"{i}.png")
+    flat = get_dataset("image_folder", data_dir=str(tmp_path / "flat"), image_size=8, fraction=0.3)
+    assert flat.splits["train"] == 3 and flat.num_classes is None
+    # A data set with a test split keeps it as its reference.
+    assert get_dataset("synthetic", num_examples=20, fraction=0.5).eval_split == "test"
+
+
+def _png(value):
+    file = io.BytesIO()
+    Image.fromarray(np.full([4, 4], value, np.uint8)).save(file, "PNG")
+    return file.getvalue()
+
+
+def test_a_part_of_a_stream():
+    images = np.arange(12, dtype=np.uint8)
+    encoded = [_png(value) for value in images]
+    labels = np.repeat(np.arange(2, dtype=np.int32), [8, 4])
+    source = StreamSource(
+        image_shape=(4, 4, 1), splits={"train": 12}, num_classes=2,
+        records=lambda split: tf.data.Dataset.from_tensor_slices((encoded, labels)),
+        train_transform=lambda image, seed: image, eval_transform=lambda image, seed: image,
+    )  # fmt: skip
+    chosen = np.arange(12) % 2 == 0
+    part = select(source, chosen, whole=ALL_TRAIN)
+    assert part.splits == {"train": 6, "all_train": 12} and part.eval_split == "all_train"
+    assert part.labels("train").tolist() == labels[chosen].tolist()
+    assert part.labels("all_train").tolist() == labels.tolist()
+    assert part.keys("train") == ["0", "2", "4", "6", "8", "10"] and len(part.keys(ALL_TRAIN)) == 12
+    assert part.counted_labels(ALL_TRAIN, 9).tolist() == labels[:9].tolist()
+    [(seen, _)] = eval_batches(Dataset("stream", part), ALL_TRAIN, 12)
+    assert seen[:, 0, 0, 0].tolist() == images.tolist()
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (dict(fraction=0), "dataset.fraction must be above 0 and at most 1, received 0"),
+        (dict(flip="yes"), "dataset.flip must be True or False, received 'yes'"),
+    ],
+)
+def test_values_that_are_not_allowed(options, sentence):
+    with pytest.raises(UserError, match=sentence):
+        get_dataset("synthetic", **options)

@@ -70,6 +70,15 @@ def test_backgrounds_differ_only_where_images_are_transparent():
     )
 
 
+def test_an_unconditional_generator_may_be_compared_with_a_conditional_one():
+    """What one wants to know is whether labels help."""
+    rows = [_row(labels="none"), _row(labels="in turn"), _row(labels="as in the data")]
+    assert comparison.warning(rows[:2], "ab") is None
+    assert comparison.warning(rows[1::-1], "ab") is None
+    warning = comparison.warning(rows, "abc")
+    assert warning.endswith("labels is none (a), in turn (b), as in the data (c).")
+
+
 def test_the_table_has_a_column_for_each_score():
     text = comparison.format_rows(
         [_row(10, "fid10k_test", seeds=[0, 1]), _row(None, scores={"is": 2.0})],
@@ -79,7 +88,10 @@ def test_the_table_has_a_column_for_each_score():
         "        step  protocol     fid               is",
         "runs/a  10    fid10k_test  12.5000 ± 0.2500  –",
         "b.json  –     –            –                 2.0000",
+        "± is the standard deviation over 2 sets of samples of the same network; it says nothing "
+        "about other trainings (seeds).",
     ]
+    assert "±" not in comparison.format_rows([_row()], ["a"])
 
 
 def test_rows_are_read_from_directories_and_files(tmp_path):

@@ -11,8 +11,9 @@ import tensorflow as tf
 
 from compare_gan import metrics
 from compare_gan.datasets import eval_batches
-from compare_gan.datasets.dataset import InferredLabels
+from compare_gan.datasets.dataset import Dataset, InferredLabels
 from compare_gan.datasets.latents import LatentDistribution
+from compare_gan.datasets.sources import ArraySource
 from compare_gan.errors import UserError
 from compare_gan.evaluation import protocols
 from compare_gan.evaluation.evaluate import evaluate_generator
@@ -27,6 +28,7 @@ from compare_gan.metrics import (
     frechet_distance,
     inception_score,
 )
+from compare_gan.metrics.collected import CollectedFields
 from compare_gan.metrics.extractors import Extractor, FashionCnn
 
 CLASSES = 3
@@ -257,7 +259,7 @@ class Draws(Metric):
         }
 
 
-def test_without_any_metric_that_applies_the_log_gives_the_reasons(
+def test_without_any_metric_that_applies_the_error_gives_the_reasons(
     tiny_sampler, dataset, extractor, caplog
 ):
     _bind(metrics=[Large])
@@ -265,8 +267,8 @@ def test_without_any_metric_that_applies_the_log_gives_the_reasons(
         caplog.at_level("INFO"),
         pytest.raises(
             UserError,
-            match=r"None of the metrics in evaluation\.metrics can be applied to this generator; "
-            r"the log gives the reasons\.",
+            match=r"None of the metrics in evaluation\.metrics can be applied to this generator "
+            r"\(brightness: the images are small\): choose others",
         ),
     ):
         _evaluate(tiny_sampler(), dataset)
@@ -364,6 +366,82 @@ def test_too_few_images_are_reported_before_training(
     gin.parse_config(binding)
     with pytest.raises(UserError, match=sentence):
         EvaluationOptions().check(dataset, _LATENTS)
+
+
+@pytest.fixture(name="unequal")
+def _unequal():
+    """Classes of 40, 15 and 5 images."""
+    images = np.random.default_rng(0).integers(0, 256, (60, 8, 8, 1), dtype=np.uint8)
+    labels = np.repeat(np.arange(3, dtype=np.int32), [40, 15, 5])
+    return Dataset("noise", ArraySource.from_arrays({"train": (images, labels)}))
+
+
+class ClassSizes(Metric):
+    """Number of images of each class that was requested."""
+
+    name = "class_sizes"
+    needs = frozenset({"labels"})
+
+    def statistics(self, num_images):
+        return CollectedFields("labels")
+
+    def value(self, fake):
+        counts = np.bincount(fake["labels"], minlength=CLASSES)
+        return {f"{i}": count for i, count in enumerate(counts)}
+
+
+def _sizes(row):
+    return [int(score.mean) for score in row.scores.values()]
+
+
+def test_classes_are_as_frequent_as_in_the_data_or_take_turns(
+    tiny_sampler, unequal, dataset, extractor
+):
+    _bind(metrics=[ClassSizes], num_fake=24)
+    row = _evaluate(tiny_sampler(), unequal, averaging_runs=1)
+    assert _sizes(row) == [16, 6, 2] and row.provenance.labels == "as in the data"
+    assert EvaluationOptions().matches(row, unequal, _LATENTS, 1)
+    balanced = _evaluate(tiny_sampler(), dataset, averaging_runs=1)
+    assert _sizes(balanced) == [8, 8, 8] and balanced.provenance.labels == "in turn"
+    _bind(labels="in turn")
+    in_turn = _evaluate(tiny_sampler(), unequal, averaging_runs=1)
+    assert _sizes(in_turn) == [8, 8, 8] and in_turn.provenance.labels == "in turn"
+    assert not EvaluationOptions().matches(row, unequal, _LATENTS, 1)
+    assert list(provenance_differences(row, in_turn)) == ["labels"]
+    _bind(labels="in_turn")
+    with pytest.raises(UserError, match="Did you mean 'in turn'"):
+        EvaluationOptions()
+
+
+def test_frequencies_come_from_the_whole_split(unequal, dataset):
+    """In a part of a split whose classes are equally large they may differ by chance."""
+    _bind(num_real=25)
+    assert EvaluationOptions().class_counts(dataset) is None
+    assert EvaluationOptions().class_counts(unequal) == (40, 15, 5)
+    clusters = dataclasses.replace(unequal, inferred=InferredLabels(num_clusters=CLASSES))
+    assert EvaluationOptions().class_counts(clusters) is None
+
+
+@pytest.mark.parametrize(
+    ("metrics", "counts", "sentence"),
+    [
+        (["prd"], dict(num_fake=9), "2 x 9 images for 20 clusters: set prd.num_clusters"),
+        (["intra_fid"], dict(num_fake=15), "at least 2 generated images .* received 1 of class 2"),
+        (["intra_fid"], dict(num_fake=5, labels="in turn"), "received 1 of class 2: use more"),
+        (["fid"], dict(num_fake=1), "FID needs at least 2 generated images, received 1"),
+        (["fractal_dimension"], dict(num_fake=2), "at least 3 generated images, received 2"),
+    ],
+)
+def test_metrics_state_how_many_images_they_need(unequal, extractor, metrics, counts, sentence):
+    _bind(metrics=metrics, **counts)
+    with pytest.raises(UserError, match=sentence):
+        EvaluationOptions().check(unequal, _LATENTS)
+
+
+def test_metrics_without_meaning_are_found_before_training(unequal, extractor):
+    _bind(metrics=["intra_fid", "class_agreement"], num_fake=30)
+    with pytest.raises(UserError, match=r"can be applied .*intra_fid_moments: the generator is un"):
+        EvaluationOptions().check(unequal, _LATENTS, conditional=False)
 
 
 def test_float32_is_not_rounded(tiny_sampler, dataset, extractor):

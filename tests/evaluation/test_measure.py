@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
+from compare_gan.evaluation.comparison import format_rows
 from compare_gan.evaluation.image_sets import (
     GeneratedImages,
     SplitImages,
@@ -16,7 +17,7 @@ from compare_gan.evaluation.image_sets import (
 from compare_gan.evaluation.measure import measure
 from compare_gan.evaluation.no_extractor import NO_EXTRACTOR
 from compare_gan.evaluation.provenance import NOT_RECORDED
-from compare_gan.evaluation.results import ResultRow
+from compare_gan.evaluation.results import ResultRow, format_scores
 from compare_gan.metrics import FrechetInceptionDistance, InceptionScore, Metric
 from compare_gan.metrics.collected import CollectedFields
 from compare_gan.metrics.extractors import Extractor
@@ -100,9 +101,19 @@ def test_fid_from_no_more_images_than_features_is_warned_about_once(
 ):
     with caplog.at_level(logging.WARNING, logger="compare_gan"):
         fake = _generated(tiny_sampler(), count)
-        measure([FrechetInceptionDistance()], Rows(), SplitImages.of(dataset, "train"), fake)
-    sentence = "FID from 3 images and 3 features is strongly biased: use at least 4 images."
-    assert [r.getMessage() for r in caplog.records if "biased" in r.msg] == [sentence] * warns
+        fid, reference = [FrechetInceptionDistance()], SplitImages.of(dataset, "train")
+        row = measure(fid, Rows(), reference, fake)
+    sentence = (
+        "FID from 3 images and 3 features is strongly biased: use at least 4 images, or KID, which "
+        "is not biased."
+    )
+    assert [r.getMessage() for r in caplog.records if "biased" in r.getMessage()] == (
+        [sentence] * warns
+    )
+    assert list(row.notes) == [sentence] * warns
+    assert ResultRow.from_json(row.to_json()).notes == row.notes
+    assert (f"  Note: {sentence}" in format_scores([row])) is warns
+    assert (f"Note on a: {sentence}" in format_rows([row], ["a"])) is warns
 
 
 def test_generated_images_are_those_of_the_sampler(tiny_sampler):

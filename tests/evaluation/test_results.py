@@ -27,7 +27,7 @@ _PROVENANCE = Provenance(
     num_real=100,
     num_fake=50,
     resolution="32x32x1",
-    background="none",
+    background="white",
     resizer="crop",
     extractor="fashion_cnn",
     extractor_hash="cd",
@@ -205,4 +205,7 @@ def test_formatted_scores_say_how_they_were_measured():
     assert text.splitlines() == [
         "Step 1500: 3 x 50 samples (ema weights) against 100 images of fashion_mnist_10k (train)",
         "  fid_fashion_cnn  12.5000 ± 0.2500",
+        "± is the standard deviation over 3 sets of samples of the same network; it says nothing "
+        "about other trainings (seeds).",
     ]
+    assert format_scores([_with(seeds=[0])]).splitlines()[1:] == ["  fid_fashion_cnn  12.5000"]

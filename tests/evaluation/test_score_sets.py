@@ -327,6 +327,43 @@ def test_mistakes_are_found_before_images_are_read(extractor, monkeypatch, argum
     assert sentence in str(error.value)
 
 
+def test_reference_batches_with_statistics_of_more_images(extractor, tmp_path, caplog):
+    """FID from the stored statistics, all else from the images; other extractors use the images."""
+    mean, covariance = np.array([0.1, 0.2, 0.3]), np.diag([0.1, 0.2, 0.3])
+    for name, more in (("plain", {}), ("stored", {"mu": mean, "sigma": covariance})):
+        np.savez(tmp_path / f"{name}.npz", arr_0=_REAL, **more)
+    np.savez(tmp_path / "alone.npz", mu=mean, sigma=covariance)
+    canonical = Pixels()
+    canonical.canonical = True
+    metrics = ["fid", "precision_recall"]
+
+    def score(name, extractor, **options):
+        return score_sets(tmp_path / f"{name}.npz", _FAKE, metrics, extractor, **options)
+
+    plain, stored = (score(name, canonical) for name in ("plain", "stored"))
+    assert "FID uses them" in caplog.text and "60 images" in caplog.text
+    alone = score_sets(tmp_path / "alone.npz", _FAKE, ["fid"], canonical)
+    assert stored.scores["fid"] == alone.scores["fid"] != plain.scores["fid"]
+    for part in ("precision", "recall"):
+        key = next(name for name in plain.scores if name.endswith(part))
+        assert stored.scores[key] == plain.scores[key]
+    used = open_images(tmp_path / "stored.npz").stored.content_hash
+    assert stored.provenance.num_real == f"60; FID: stored statistics {used}"
+    assert stored.provenance.dataset_hash == plain.provenance.dataset_hash
+    assert "num_real is 60; FID: stored" in comparison.warning([stored.row, plain.row], "ab")
+    only_fid = score_sets(tmp_path / "stored.npz", _FAKE, ["fid"], canonical)
+    assert comparison.warning([stored.row, only_fid.row], "ab") is None
+    # Fewer images have other statistics, and so has another extractor.
+    fewer = [score(name, canonical, num_real=50) for name in ("plain", "stored")]
+    assert fewer[0].scores == fewer[1].scores
+    caplog.clear()
+    others = [score(name, extractor) for name in ("plain", "stored")]
+    assert "with 'pixels' all scores use the 60 images" in caplog.text
+    assert others[0].scores == others[1].scores
+    assert others[1].provenance.num_real == 60
+    assert comparison.warning([each.row for each in others], "ab") is None
+
+
 def test_given_statistics_serve_no_other_metric(extractor, tmp_path):
     np.savez(tmp_path / "a.npz", mu=np.zeros(3), sigma=np.eye(3))
     with pytest.raises(UserError, match=r"'Difference' needs images, but '.*' holds only a mean"):

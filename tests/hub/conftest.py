@@ -21,6 +21,18 @@ _NETS = {
         None,
         [*_DCGAN, "dcgan.Generator.ch = 8", "dcgan.Discriminator.ch = 8"],
     ),
+    "cifar_embedded": (
+        "resnet_cifar_arch",
+        10,
+        [
+            "G.batch_norm_fn = @conditional_batch_norm",
+            "G.spectral_norm = True",
+            "resnet_cifar.Generator.ch = 8",
+            "resnet_cifar.Generator.embed_y = True",
+            "resnet_cifar.Generator.embed_z = True",
+            "resnet_cifar.Discriminator.ch = 8",
+        ],
+    ),
     "biggan32_ch8": (
         "resnet_biggan_arch",
         10,

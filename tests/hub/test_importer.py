@@ -168,6 +168,22 @@ def test_heads_and_standing_statistics_come_along(old, biggan, command, tmp_path
         np.testing.assert_array_equal(variable.value, variables[variable.path])
 
 
+def test_normalized_embeddings_of_resnet_cifar_are_imported(old, tmp_path):
+    """The 2019 library normalizes them under `G.spectral_norm`."""
+    variables = old.variables("cifar_embedded")
+    vectors = {n: v.shape for n, v in variables.items() if n.startswith("generator/embed")}
+    assert {n: s for n, s in vectors.items() if n.endswith("u_var")} == {
+        "generator/embed_y/kernel/u_var": (10, 1),
+        "generator/embed_z/kernel/u_var": (16, 1),
+    }
+    prefix = old.write_checkpoint(tmp_path, variables)
+    out = import_weights(prefix, str(tmp_path / "run"))
+    assert out.startswith("ModularGAN of resnet_cifar_arch, 32x32x3, 10 classes")
+    for variable in RunDir(tmp_path / "run").load().sampler.network.variables:
+        name = variable.path.replace("/u_var", "/kernel/u_var")
+        np.testing.assert_array_equal(variable.value, variables[name])
+
+
 def test_a_generator_alone_is_enough(old, narrow, tmp_path, caplog):
     variables = {n: v for n, v in narrow.items() if n.startswith("generator/")}
     prefix = old.write_checkpoint(tmp_path, variables)

@@ -7,6 +7,7 @@ import pytest
 from PIL import Image
 
 from compare_gan import sampling
+from compare_gan.datasets.latents import LatentDistribution, normal
 from compare_gan.errors import UserError
 from compare_gan.plots import grids
 
@@ -59,6 +60,28 @@ def test_interpolation_goes_from_latent_to_latent(sampler, tmp_path):
     expected = grids.class_grid(np.split(images, 4), ["dark", "middle", "bright", "dark"])
     # Latents that differ in the last bit change a pixel by at most one level.
     assert np.abs(_read(path).astype(int) - expected).max() <= 1
+
+
+def test_normal_latents_are_interpolated_on_arcs(sampler, tmp_path):
+    """On a straight line those in the middle are shorter by a factor of about √2."""
+    drawn = []
+    sampler = dataclasses.replace(sampler, distribution=LatentDistribution(normal), z_dim=64)
+    object.__setattr__(
+        sampler,
+        "generate",
+        lambda z, labels: drawn.append(z) or np.zeros([len(z), 8, 8, 1], np.uint8),
+    )
+    sampling.write_interpolation(sampler, str(tmp_path / "i.png"), rows=6, columns=5)
+    z = drawn[0].reshape(6, 5, 64)
+    ends = sampler.draw_z(12, 0).reshape(6, 2, 64)
+    np.testing.assert_allclose(z[:, [0, -1]], ends, atol=1e-5)
+    lengths = np.linalg.norm(z, axis=-1)
+    np.testing.assert_allclose(lengths[:, 2], lengths[:, [0, -1]].mean(axis=1), rtol=1e-6)
+    assert (np.linalg.norm(ends.mean(axis=1), axis=-1) < 0.85 * lengths[:, 2]).all()
+    # Halfway, the direction is that of the sum of both ends of equal length.
+    unit = ends / np.linalg.norm(ends, axis=-1, keepdims=True)
+    middle = unit.sum(axis=1) / np.linalg.norm(unit.sum(axis=1), axis=-1, keepdims=True)
+    np.testing.assert_allclose(z[:, 2] / lengths[:, 2:3], middle, atol=1e-6)
 
 
 def test_interpolation_without_classes_and_of_one_class(sampler, unconditional, tmp_path):

@@ -12,7 +12,7 @@ from compare_gan.datasets.latents import LatentDistribution, normal
 from compare_gan.errors import DivergenceError, UserError
 from compare_gan.layers import StandardizeBatch, accumulating_standing_statistics
 from compare_gan.layers.standing_statistics import reset_standing_statistics
-from compare_gan.sampling import Sampler, StandingStatistics
+from compare_gan.sampling import Sampler, StandingStatistics, labels_as_counted
 
 Z_DIM, CLASSES = 4, 3
 
@@ -248,3 +248,14 @@ def test_the_marginal_is_that_of_the_truncated_latents():
     sampler = _echo_sampler(distribution=LatentDistribution(normal), truncation=0.25)
     assert sampler.marginal.support() == (-0.5, 0.5)
     assert np.abs(sampler.latents(100)).max() <= 0.5
+
+
+def test_labels_with_the_frequencies_of_classes():
+    labels = labels_as_counted(100, [60, 30, 0, 10])
+    assert np.bincount(labels).tolist() == [60, 30, 0, 10]
+    # Evenly mixed: each part has its share, within one image.
+    for stop in (10, 33, 77):
+        shares = np.bincount(labels[:stop], minlength=4) / stop
+        assert np.abs(shares - [0.6, 0.3, 0, 0.1]).max() <= 1 / stop
+    np.testing.assert_array_equal(labels_as_counted(12, [7, 7, 7]), np.arange(12) % 3)
+    assert np.bincount(labels_as_counted(10, [1000, 1000, 1])).tolist() == [5, 5]

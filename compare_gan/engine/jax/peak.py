@@ -6,6 +6,7 @@ from typing import Any
 import jax
 from jax.extend.core import Jaxpr, JaxprEqn, Literal, jaxprs_in_params
 
+from compare_gan.engine.interface import PeakBytes
 from compare_gan.engine.jax.tracing import program_of
 
 # Operations that XLA computes in the memory of an input, or together with the one before.
@@ -16,12 +17,12 @@ _IN_PLACE = frozenset((
 ))  # fmt: skip
 
 
-def peak_bytes(function: Callable[..., Any], *inputs: Any) -> int:
-    """The most memory that a function's intermediate results take at one time, in bytes.
+def peak_bytes(function: Callable[..., Any], *inputs: Any) -> PeakBytes:
+    """The most memory that a function's intermediate results take at one time.
 
-    It is computed for operations that run one after the other, in the order in which the function
-    makes them, and free what nobody needs any more. The function is only traced. Its inputs and
-    variables are not counted.
+    It is computed for operations that run one after the other and free what nobody needs any more.
+    The function is only traced. Its inputs and variables are not counted. XLA runs operations on
+    CPUs in an order of its own, which is taken for that in which the function makes them.
 
     Args:
       function: Function of tensors that returns tensors. Variables that it assigns do not change.
@@ -32,10 +33,11 @@ def peak_bytes(function: Callable[..., Any], *inputs: Any) -> int:
       >>> from compare_gan import engine
       >>> def function(x):
       ...     return keras.ops.sum(keras.ops.matmul(keras.ops.matmul(x, x), x))
-      >>> engine.peak_bytes(function, keras.KerasTensor((100, 100))) // (4 * 100**2)
+      >>> engine.peak_bytes(function, keras.KerasTensor((100, 100))).in_order // (4 * 100**2)
       2
     """
-    return _peak(program_of(function, *inputs))
+    peak = _peak(program_of(function, *inputs))
+    return PeakBytes(peak, peak)
 
 
 def _peak(program: Jaxpr) -> int:

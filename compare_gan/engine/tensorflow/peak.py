@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from compare_gan.engine.interface import PeakBytes
 from compare_gan.engine.tensorflow.tracing import graph_of, operations_that_run
 
 # Operations whose result is their input, in the same memory.
@@ -21,12 +22,11 @@ _IN_PLACE = frozenset((
 ))  # fmt: skip
 
 
-def peak_bytes(function: Callable[..., Any], *inputs: Any) -> int:
-    """The most memory that a function's intermediate results take at one time, in bytes.
+def peak_bytes(function: Callable[..., Any], *inputs: Any) -> PeakBytes:
+    """The most memory that a function's intermediate results take at one time.
 
-    It is computed for operations that run one after the other, in the order in which the function
-    makes them, and free what nobody needs any more. The function is only traced. Its inputs and
-    variables are not counted.
+    It is computed for operations that run one after the other and free what nobody needs any more.
+    The function is only traced. Its inputs and variables are not counted.
 
     Args:
       function: Function of tensors that returns tensors.
@@ -37,14 +37,39 @@ def peak_bytes(function: Callable[..., Any], *inputs: Any) -> int:
       >>> from compare_gan import engine
       >>> def function(x):
       ...     return keras.ops.sum(keras.ops.matmul(keras.ops.matmul(x, x), x))
-      >>> engine.peak_bytes(function, keras.KerasTensor((100, 100))) // (4 * 100**2)
+      >>> engine.peak_bytes(function, keras.KerasTensor((100, 100))).in_order // (4 * 100**2)
       2
     """
-    return _peak(graph_of(function, *inputs))
+    graph = graph_of(function, *inputs)
+    in_order = _peak(graph, lambda operations: operations)
+    return PeakBytes(in_order, max(in_order, _peak(graph, _as_available)))
 
 
-def _peak(graph: Any) -> int:
-    operations = operations_that_run(graph)
+def _as_available(operations: list[Any]) -> list[Any]:
+    """The operations in the order in which what they wait for is done, first come, first served.
+
+    In a backward pass, for example, the gradients of the kernels then wait until those of the
+    inputs are there, and so more results are needed at one time.
+    """
+    waiting_for: dict[Any, int] = {}
+    followers: dict[Any, list[Any]] = {operation: [] for operation in operations}
+    for operation in operations:
+        before = [tensor.op for tensor in operation.inputs] + list(operation.control_inputs)
+        before = [each for each in before if each in followers]
+        waiting_for[operation] = len(before)
+        for each in before:
+            followers[each].append(operation)
+    order = [operation for operation in operations if not waiting_for[operation]]
+    for operation in order:  # Grows meanwhile.
+        for follower in followers[operation]:
+            waiting_for[follower] -= 1
+            if not waiting_for[follower]:
+                order.append(follower)
+    return order
+
+
+def _peak(graph: Any, ordered: Callable[[list[Any]], list[Any]]) -> int:
+    operations = ordered(operations_that_run(graph))
     owners = _owners(operations)
     uses: dict[Any, int] = {}
     for operation in operations:
@@ -66,7 +91,7 @@ def _peak(graph: Any) -> int:
             inputs = []
         sizes |= made
         current += sum(made.values())
-        peak = max(peak, current + _inside(operation, graph))
+        peak = max(peak, current + _inside(operation, graph, ordered))
         current -= _freed(inputs, uses, sizes)
         current -= sum(sizes.pop(ref, 0) for ref in made if not uses.get(ref))
     return peak
@@ -102,7 +127,7 @@ def _size(tensor: Any) -> int:
     return tensor.dtype.size * int(np.prod(tensor.shape))
 
 
-def _inside(operation: Any, graph: Any) -> int:
+def _inside(operation: Any, graph: Any, ordered: Callable[[list[Any]], list[Any]]) -> int:
     """The peak inside the functions that an operation calls: branches of a condition, bodies."""
     names = [
         function.name
@@ -115,5 +140,5 @@ def _inside(operation: Any, graph: Any) -> int:
         function = graph._get_function(name)
         inner = getattr(function, "graph", None)
         if inner is not None:
-            peaks.append(_peak(inner))
+            peaks.append(_peak(inner, ordered))
     return max(peaks)

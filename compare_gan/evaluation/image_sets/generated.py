@@ -9,12 +9,15 @@ import numpy as np
 from compare_gan.evaluation.image_sets.sets import ImageSet
 from compare_gan.metrics.base import ImageBatch
 from compare_gan.metrics.extractors import Extractor
-from compare_gan.sampling import Sampler, labels_in_turn
+from compare_gan.sampling import Sampler
+
+# Values of `Provenance.labels`.
+IN_TURN, AS_IN_THE_DATA = "in turn", "as in the data"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
 class GeneratedImages(ImageSet):
-    """Images that a sampler draws, all classes in turn; drawn again each time they are read.
+    """Images that a sampler draws, of the classes that it chooses; drawn again each time.
 
     Attributes:
       sampler: The sampler, prepared (see `Sampler.prepare`).
@@ -106,7 +109,7 @@ class GeneratedImages(ImageSet):
 
     def _drawn(self, rows: np.ndarray, batch_size: int) -> Iterator[ImageBatch]:
         z = self.sampler.draw_z(self.count, self.seed or 0)[rows]
-        labels = labels_in_turn(self.count, self.sampler.num_classes)
+        labels = self.sampler.draw_labels(self.count)
         labels = None if labels is None else labels[rows]
         start = 0
         for images in self.sampler.generate_batches(z, labels, batch_size, self.devices):
@@ -123,10 +126,11 @@ class GeneratedImages(ImageSet):
     def origin(self) -> Mapping[str, Any]:
         """See `ImageSet.origin`."""
         sampler = self.sampler
+        labels = IN_TURN if sampler.class_counts is None else AS_IN_THE_DATA
         return {
             "weights": self.weights,
             "batch_norm": self.batch_norm,
-            "labels": "none" if sampler.num_classes is None else "in turn",
+            "labels": "none" if sampler.num_classes is None else labels,
             "latents": sampler.distribution.describe(),
             "truncation": float(sampler.truncation),
         }

@@ -78,15 +78,32 @@ def open_npz(path: str) -> GivenStatistics | Arrays:
     arrays = open_arrays(path)
     if arrays is not None:
         return arrays
+    statistics = stored_statistics(path)
+    if statistics is not None:
+        return statistics
     with open_zip(path) as archive:
-        keys = npz.keys(archive)
-        if {"mu", "sigma"} <= set(keys):
-            mean, covariance = (npz.map_array(path, archive, key) for key in ("mu", "sigma"))
-            return _statistics(path, mean, covariance)
+        keys = ", ".join(npz.keys(archive)) or "nothing"
     raise UserError(
-        f"'{path}' must hold images ({', '.join(IMAGES)}) or mu and sigma; it holds "
-        f"{', '.join(keys) or 'nothing'}."
+        f"'{path}' must hold images ({', '.join(IMAGES)}) or mu and sigma; it holds {keys}."
     )
+
+
+def stored_statistics(path: str) -> GivenStatistics | None:
+    """The `mu` and `sigma` that a file holds, perhaps beside images; None if it holds none.
+
+    OpenAI's reference batches do: their statistics are of a larger set than the images.
+
+    Args:
+      path: See `open_npz`.
+
+    Raises:
+      UserError: They are not a mean and a covariance, or damaged.
+    """
+    with open_zip(path) as archive:
+        if not {"mu", "sigma"} <= set(npz.keys(archive)):
+            return None
+        mean, covariance = (npz.map_array(path, archive, key) for key in ("mu", "sigma"))
+        return _statistics(path, mean, covariance)
 
 
 def _statistics(path: str, mean: np.ndarray, covariance: np.ndarray) -> GivenStatistics:

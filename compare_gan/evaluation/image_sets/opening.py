@@ -1,6 +1,7 @@
 """From a path, a name or an array to a set of images."""
 
 import contextlib
+import dataclasses
 import functools
 import logging
 import os
@@ -20,7 +21,7 @@ from compare_gan.datasets.image_headers import ImageError
 from compare_gan.datasets.npz_images import checked
 from compare_gan.engine.progress import PATIENCE, ProgressLine, announced
 from compare_gan.errors import UserError, unknown_name, with_suggestion
-from compare_gan.evaluation.image_sets.npz import GivenStatistics, open_npz
+from compare_gan.evaluation.image_sets.npz import GivenStatistics, open_npz, stored_statistics
 from compare_gan.evaluation.image_sets.sets import ImageSet, IndexedImages
 from compare_gan.evaluation.image_sets.split import SplitImages
 from compare_gan.folders import WHOLE, Arrangement, find_images
@@ -52,11 +53,12 @@ def open_images(
     Args:
       source: A folder, read with its subfolders; a `.zip` of images; a `.csv` of files and labels;
         an `.npz` with `images`, `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels`
-        or, with `arr_0`, `arr_1`, or with `mu` and `sigma` alone; a data set `NAME` or
-        `NAME:SPLIT`; an array uint8 [n, H, W, C], or a pair of it and labels int [n]; an
-        `ImageSet`. The classes of a folder, zip or table are those that training finds in it, see
-        `folders.find_images`; if it holds several splits, `PATH:SPLIT` is one of them, `PATH:all`
-        all together. A file or folder takes precedence over a data set of the same name.
+        or, with `arr_0`, `arr_1`, and `mu` and `sigma` (see `ImageSet.stored`), or with `mu` and
+        `sigma` alone; a data set `NAME` or `NAME:SPLIT`; an array uint8 [n, H, W, C], or a pair of
+        it and labels int [n]; an `ImageSet`. The classes of a folder, zip or table are those that
+        training finds in it, see `folders.find_images`; if it holds several splits, `PATH:SPLIT` is
+        one of them, `PATH:all` all together. A file or folder takes precedence over a data set of
+        the same name.
       on_error: `stop`: a broken file is a UserError; `skip`: it is left out with a warning. Then
         all files are decoded once beforehand, since statistics depend on the number of images.
       progress: Report on standard error how many files have been read.
@@ -95,7 +97,7 @@ def _from_path(
             opened = open_npz(path)
             if isinstance(opened, GivenStatistics):
                 return opened
-            return _indexed(path, *opened)
+            return dataclasses.replace(_indexed(path, *opened), stored=stored_statistics(path))
     except zipfile.BadZipFile as error:
         raise UserError(f"'{path}' cannot be read ({error}): it is no .npz.") from error
     found = find_images(path, ImageFolderOptions().class_in_name)

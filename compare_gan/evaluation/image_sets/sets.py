@@ -10,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from compare_gan.datasets import decoding
+from compare_gan.evaluation.image_sets.npz import GivenStatistics
 from compare_gan.metrics.base import ImageBatch
 from compare_gan.metrics.extractors import Extractor
 
@@ -31,6 +32,8 @@ class ImageSet(abc.ABC):
       split: Split of a data set; `all` for other sets.
       background: Name of the colour that images with an alpha channel are composited over; None if
         there are none.
+      stored: Statistics that were published with the images, perhaps of a larger set: FID in the
+        features of the canonical Inception uses them; None if there are none.
       hashed: Whether the images are hashed while statistics are computed, to identify them.
     """
 
@@ -43,6 +46,7 @@ class ImageSet(abc.ABC):
     seed: int | None = None
     split: str = "all"
     background: str | None = None
+    stored: GivenStatistics | None = None
     hashed: ClassVar[bool] = True
 
     @property
@@ -121,7 +125,9 @@ class IndexedImages(ImageSet):
     def take(self, num: int, seed: int) -> "IndexedImages":
         """A set of `num` of the images, shuffled by `seed`."""
         order = np.random.default_rng(seed).permutation(self.order)[:num]
-        return dataclasses.replace(self, order=order, count=len(order), seed=seed)
+        # A choice of the images has other statistics.
+        stored = self.stored if len(order) == self.count else None
+        return dataclasses.replace(self, order=order, count=len(order), seed=seed, stored=stored)
 
     def batches(self, batch_size: int) -> Iterator[ImageBatch]:
         """See `ImageSet.batches`; images are read in threads."""

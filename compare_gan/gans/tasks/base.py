@@ -44,6 +44,7 @@ class AuxiliaryTask:
       learns_from_fakes: Whether `discriminator_terms` reads `fake.extra_outputs`. If not, the
         discriminator's steps save the forward of those examples (`fake.extra_outputs` is then None)
         unless they change batch statistics.
+      learns_from_labels: Whether `discriminator_terms` compares with the labels of images.
 
     Example:
       >>> from keras import layers, ops
@@ -58,6 +59,7 @@ class AuxiliaryTask:
 
     name: str
     learns_from_fakes = False
+    learns_from_labels = False
 
     def check(self, image_shape: tuple[int, int, int], num_classes: int | None) -> None:
         """Raises UserError if the task cannot be learned from such images.

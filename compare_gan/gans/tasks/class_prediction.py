@@ -55,6 +55,7 @@ class ClassPredictionTask(AuxiliaryTask):
     """
 
     name = "class_prediction"
+    learns_from_labels = True
 
     def __init__(self, num_classes: int | None = None, weight_d: Scheduled = 1.0):
         check_range("class_prediction.weight_d", weight_d)

@@ -20,6 +20,8 @@ from compare_gan.config.keywords import parameters
 from compare_gan.metrics.base import ImageBatch
 from compare_gan.types import Tensor
 
+# Images in the smallest batch that a network gets.
+_LEAST_BATCH = 2
 # Batches of `stream` that are being prepared or in the network, besides the one being fetched.
 _IN_FLIGHT = 2
 # Two networks at once would only compete for the cores of a device.
@@ -140,16 +142,19 @@ class Extractor(abc.ABC):
         return backend.compiled(self.forward, self.variables, any_batch=True)
 
     def _filled_up(self, images: np.ndarray) -> np.ndarray:
-        """Fills up small batches with zeros where each new batch size takes time.
+        """Fills up small batches with zeros: single images, and where each size takes time.
 
-        That is on a GPU, where cuDNN tunes itself, and on JAX, which compiles the network. The size
+        CPUs add up a product with a single row in another order than one with several, so that
+        features would depend on the batch size in their last digits. A new size takes time on a
+        GPU, where cuDNN tunes itself, and on JAX, which compiles the network: there the size
         becomes the next power of two, or that of the largest batch so far.
         """
-        if not _each_size_takes_time():
-            return images
-        count, largest = len(images), self._largest.get(images.shape[1:], 0)
-        size = max(count, min(largest, 1 << max(count - 1, 0).bit_length()))
-        self._largest[images.shape[1:]] = max(count, largest)
+        count = len(images)
+        size = max(count, _LEAST_BATCH)
+        if _each_size_takes_time():
+            largest = self._largest.get(images.shape[1:], 0)
+            size = max(size, min(largest, 1 << max(count - 1, 0).bit_length()))
+            self._largest[images.shape[1:]] = max(count, largest)
         return np.pad(images, [(0, size - count)] + [(0, 0)] * 3) if size > count else images
 
     @functools.cached_property

@@ -98,17 +98,22 @@ def _download(url: str, path: str) -> None:
 
 
 def arrays_hash(arrays: Iterable[np.ndarray]) -> str:
-    """Hashes shapes, types and values of arrays to 16 digits of the SHA-256.
+    """Hashes shapes and values of arrays to 16 digits of the SHA-256.
+
+    The precision in which a file stores the weights has no influence: networks compute in float32,
+    so floating-point numbers of any type are hashed as float32.
 
     Example:
       >>> import numpy as np
       >>> from compare_gan.metrics.extractors.weights import arrays_hash
-      >>> arrays_hash([np.zeros(2)]) == arrays_hash([np.zeros(4)[::2]])
+      >>> arrays_hash([np.ones(2)]) == arrays_hash([np.ones(4, np.float16)[::2]])
       True
     """
     digest = files.Digest()
     for array in arrays:
-        array = np.ascontiguousarray(array)
+        array = np.asarray(array)
+        if array.dtype.kind not in "biu":
+            array = array.astype("<f4")
         digest.add(f"{array.dtype.str}{array.shape}", array.tobytes())
     return digest.hex()[:16]
 

@@ -3,6 +3,7 @@
 import hashlib
 import os
 
+import ml_dtypes
 import numpy as np
 import pytest
 
@@ -90,6 +91,15 @@ def test_hashes_distinguish_arrays():
     }
     assert len(hashes) == 5
     assert weights.arrays_hash([x]) == weights.arrays_hash([np.repeat(x, 2)[::2]])
+
+
+def test_the_stored_precision_does_not_change_the_hash():
+    """A hash names what the network computes with."""
+    x = np.arange(6, dtype=np.float32) / 4  # Exact in all types.
+    types = (np.float16, np.float64, ">f4", ml_dtypes.bfloat16)
+    hashes = {weights.arrays_hash([x.astype(dtype)]) for dtype in (np.float32, *types)}
+    # That of float32 is as in earlier result rows.
+    assert hashes == {"cbe38409532c16b1"}
 
 
 def test_hash_of_a_folder(tmp_path):
