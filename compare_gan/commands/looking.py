@@ -3,7 +3,6 @@
 import sys
 
 import click
-import numpy as np
 
 from compare_gan.terminal import for_stdout, printable
 
@@ -41,6 +40,8 @@ def dataset(source: str, out: str, background: str, class_in_name: bool) -> None
       a .csv of files and labels
       an .npz with `images`, `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels`
     """  # noqa: D301
+    import numpy as np
+
     from compare_gan import paths
     from compare_gan.datasets.inspection import inspect_images
     from compare_gan.plots import grids
