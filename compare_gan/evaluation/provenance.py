@@ -16,6 +16,9 @@ _log = logging.getLogger(__name__)
 
 NOT_RECORDED = "not recorded"
 NONE = "none"
+# Fields that matter only where they are not `NONE`: a generator without labels may be compared with
+# any other, and images without an alpha channel are the same over every background.
+MAY_BE_NONE = ("labels", "background")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import PIL.Image
 
 from compare_gan.errors import check_version
-from compare_gan.evaluation.provenance import NONE, NOT_RECORDED, Provenance, metric_of
+from compare_gan.evaluation.provenance import MAY_BE_NONE, NONE, NOT_RECORDED, Provenance, metric_of
 from compare_gan.labels.files import upgrade_training_labels
 
 VERSION = 1  # Of a result row and of the output of `compare_gan metrics`; older ones have none.
@@ -154,16 +154,11 @@ def provenance_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object
         for fields, each in zip((first, second), options, strict=True):
             kept = {option: value for option, value in each.items() if metric_of(option) in shared}
             fields["metric_options"] = kept
-    either_is_none = {
-        # Without any alpha channel, images are the same over every background.
-        name
-        for name in ("background", "labels")
-        if NONE in (first[name], second[name])
-    }
     return {
         name: (first[name], second[name])
         for name in first
-        if first[name] != second[name] and name not in either_is_none
+        if first[name] != second[name]
+        and not (name in MAY_BE_NONE and NONE in (first[name], second[name]))
     }
 
 

@@ -82,15 +82,14 @@ def open_npz(path: str) -> GivenStatistics | Arrays:
     if statistics is not None:
         return statistics
     with open_zip(path) as archive:
-        keys = npz.keys(archive)
+        keys = ", ".join(npz.keys(archive)) or "nothing"
     raise UserError(
-        f"'{path}' must hold images ({', '.join(IMAGES)}) or mu and sigma; it holds "
-        f"{', '.join(keys) or 'nothing'}."
+        f"'{path}' must hold images ({', '.join(IMAGES)}) or mu and sigma; it holds {keys}."
     )
 
 
 def stored_statistics(path: str) -> GivenStatistics | None:
-    """The `mu` and `sigma` that a file holds beside its images; None if it holds none.
+    """The `mu` and `sigma` that a file holds, perhaps beside images; None if it holds none.
 
     OpenAI's reference batches do: their statistics are of a larger set than the images.
 

@@ -97,8 +97,7 @@ def _from_path(
             opened = open_npz(path)
             if isinstance(opened, GivenStatistics):
                 return opened
-            stored = stored_statistics(path)
-            return dataclasses.replace(_indexed(path, *opened), stored=stored)
+            return dataclasses.replace(_indexed(path, *opened), stored=stored_statistics(path))
     except zipfile.BadZipFile as error:
         raise UserError(f"'{path}' cannot be read ({error}): it is no .npz.") from error
     found = find_images(path, ImageFolderOptions().class_in_name)
