@@ -150,6 +150,7 @@ def score(
     pictures: bool = False,
     progress: bool = False,
     background: str = "white",
+    devices: Sequence[Any] = (),
 ) -> "SetScores":
     """Scores a set of images against another one.
 
@@ -172,6 +173,7 @@ def score(
       progress: Whether to show progress on standard error.
       background: Colour that images with an alpha channel are composited over: its name, or
         `#rrggbb`.
+      devices: Devices that share the work, e.g. those of `engine.peers`; empty for the default one.
 
     Returns:
       The scores by name, and how they were measured.
@@ -205,6 +207,7 @@ def score(
         pictures=pictures,
         progress=progress,
         background=background,
+        devices=devices,
     )
 
 

@@ -56,7 +56,7 @@ class Watch:
 
     The first one raises KeyboardInterrupt in the main thread, unless `delayed` is active; a second
     one ends the process with status 130. Outside the main thread signals stay as they are, and so
-    does SIGHUP where it is ignored (`nohup`).
+    do those that are ignored: SIGHUP under `nohup`, SIGINT in the background jobs of a script.
 
     Example:
       >>> import os, signal
@@ -184,7 +184,8 @@ def ends_at_once(text: str) -> Iterator[None]:
 def install(handler: Callable[[int, types.FrameType | None], None]) -> dict[int, Any]:
     """Installs a handler of all signals that end a command; returns those before.
 
-    None is installed outside the main thread, nor for SIGHUP where it is ignored.
+    None is installed outside the main thread, nor for signals that are ignored: `nohup` and shells
+    ignore some for the programs that they start.
 
     Args:
       handler: Handler as `signal.signal` takes it.
@@ -197,9 +198,8 @@ def install(handler: Callable[[int, types.FrameType | None], None]) -> dict[int,
     previous: dict[int, Any] = {}
     if threading.current_thread() is threading.main_thread():
         for number in SIGNALS:
-            if number == signal.SIGHUP and signal.getsignal(number) == signal.SIG_IGN:
-                continue
-            previous[number] = signal.signal(number, handler)
+            if signal.getsignal(number) != signal.SIG_IGN:
+                previous[number] = signal.signal(number, handler)
     return previous
 
 

@@ -94,7 +94,7 @@ def metrics(
       a data set or a split of one: fashion_mnist_10k, cifar10:test, tfds:NAME:SPLIT
     """  # noqa: D301
     start_engine()
-    from compare_gan import config, files
+    from compare_gan import config, engine, files
     from compare_gan.evaluation import pictures as metric_pictures
     from compare_gan.evaluation.score_sets import score_sets
 
@@ -123,6 +123,7 @@ def metrics(
             background=background,
             pictures=pictures is not None,
             progress=True,
+            devices=engine.peers(engine.make_strategy("mirrored", alone=True)).devices,
         )
     except KeyboardInterrupt:
         raise KeyboardInterrupt("there are no scores") from None

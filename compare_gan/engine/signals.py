@@ -16,9 +16,10 @@ _NOTICE = "a checkpoint is saved after the running steps; a second signal ends a
 class DelayedSignals:
     """A context in which the first signal is only noted; a second one interrupts.
 
-    The signals are SIGHUP (unless it is ignored, as under `nohup`), SIGINT, SIGTERM and SIGUSR1. In
-    a command the second one ends the process at once; elsewhere it raises KeyboardInterrupt as soon
-    as native code returns. Repetitions within a second, and SIGHUP, are no second signal.
+    The signals are SIGHUP, SIGINT, SIGTERM and SIGUSR1, unless they are ignored (as SIGHUP under
+    `nohup`). In a command the second one ends the process at once; elsewhere it raises
+    KeyboardInterrupt as soon as native code returns. Repetitions within a second, and SIGHUP, are
+    no second signal.
 
     Args:
       lost: Returns what a second signal loses.

@@ -10,6 +10,7 @@ import PIL.Image
 
 from compare_gan import files, registry
 from compare_gan.datasets import Dataset
+from compare_gan.engine import ALONE, Peers
 from compare_gan.engine.progress import announced
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.evaluation import protocols
@@ -109,6 +110,7 @@ def score_sets(
     pictures: bool = False,
     progress: bool = False,
     background: str = "white",
+    devices: Sequence[Any] = (),
 ) -> SetScores:
     """Scores a set of images, on its own or against a reference.
 
@@ -141,6 +143,8 @@ def score_sets(
       pictures: Let metrics draw.
       progress: Report progress on standard error.
       background: Colour that images with an alpha channel are composited over, see `open_images`.
+      devices: Devices that share the extraction of features, see `engine.peers`; empty = the
+        engine's default.
 
     Raises:
       UserError: A name is not known, a set cannot be read, is too small, or does not suit a metric.
@@ -173,6 +177,7 @@ def score_sets(
         batch_size=batch_size,
         pictures=pictures,
         progress=progress,
+        peers=Peers(tuple(devices)) if devices else ALONE,
     )
     return SetScores(
         row=dataclasses.replace(row, metrics=tuple(built), protocol_name=protocol or ""),

@@ -16,11 +16,12 @@ from compare_gan.evaluation.evaluate import contribute_to_evaluation, evaluate_g
 from compare_gan.evaluation.results import ResultRow, format_scores
 from compare_gan.evaluation.spread import ending_together
 from compare_gan.terminal import printable
+from compare_gan.training.checkpoint_choice import listed
 from compare_gan.training.config_history import NEWEST
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.preflight import check_before_training
 from compare_gan.training.restored import RestoredModel
-from compare_gan.training.run_dir import RunDir, listed
+from compare_gan.training.run_dir import RunDir
 from compare_gan.training.run_options import Options
 from compare_gan.training.summaries import record_scores
 from compare_gan.training.trainer import Trainer, evaluation_strategy, make_strategy
@@ -275,7 +276,7 @@ def _train(
     with _lock(run_dir, strategy):
         # Mistakes in the evaluation are reported before the training, not after it.
         check_before_training(experiment, run_dir, strategy, evaluate, stages)
-        Trainer(experiment, run_dir, strategy, allow_config_change, stages).train()
+        Trainer(experiment, run_dir, strategy, allow_config_change, stages, checked=True).train()
     if not evaluate:
         return
     peers = engine.peers(strategy)

@@ -19,42 +19,26 @@ training.lock          present, and locked, while a process trains here (see run
 .results.lock          locked while a process adds scores; empty, and remains
 """
 
-import contextlib
-import dataclasses
 import logging
 import os
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
 
 from compare_gan import config, damaged, engine, files, paths
 from compare_gan.damaged import DamagedFileError
-from compare_gan.errors import UserError, check_version
+from compare_gan.errors import UserError
 from compare_gan.evaluation.results_file import ResultsFile
 from compare_gan.training import restored
+from compare_gan.training.checkpoint_choice import find_checkpoint
 from compare_gan.training.config_history import NEWEST, ConfigHistory
-from compare_gan.training.experiment import Experiment
+from compare_gan.training.diverged_file import DivergedFile
 from compare_gan.training.labels_file import LabelsFile
+from compare_gan.training.model_file import DataProperties, ModelFile
 from compare_gan.training.rollbacks import RollbacksFile
 from compare_gan.training.run_lock import RunLock
 
 _log = logging.getLogger(__name__)
 
-_OPERATIVE, _MODEL = "operative_config.gin", "model.json"
-_LABELS, _DIVERGED = "training_labels.json", "DIVERGED"
-_VERSION = 1  # Version of the JSON files; older files have none.
-
-
-class DataProperties(Protocol):
-    """The properties of a data set that sampling needs."""
-
-    @property
-    def name(self) -> str | None: ...
-    @property
-    def image_shape(self) -> tuple[int, int, int]: ...
-    @property
-    def num_classes(self) -> int | None: ...
-    @property
-    def class_names(self) -> Sequence[str] | None: ...
+_OPERATIVE, _LABELS, _DIVERGED = "operative_config.gin", "training_labels.json", "DIVERGED"
 
 
 class RunDir:
@@ -98,6 +82,8 @@ class RunDir:
         self.tensorboard = self.file("tensorboard")
         self.tensorboard_scores = os.path.join(self.tensorboard, "evaluation")
         self.log = self.file("log.jsonl")
+        self._model = ModelFile(self.file("model.json"))
+        self._note = DivergedFile(self.file(_DIVERGED))
         self.rollbacks = RollbacksFile(self.file("rollbacks.json"))
 
     def __str__(self) -> str:
@@ -126,7 +112,7 @@ class RunDir:
         paths.check_place(self.path)
         if self.diverged:
             raise UserError(
-                f"The run in '{self}' diverged at {self._describe_divergence()}; delete the file "
+                f"The run in '{self}' diverged at {self._note.describe()}; delete the file "
                 f"{_DIVERGED} there to resume from its last checkpoint anyway."
             )
         if not allow_config_change:
@@ -143,35 +129,22 @@ class RunDir:
           dataset: The data set.
           allow_config_change: Whether it may be another one.
         """
-        before, now = self._written_description(), _describe(dataset)
-        if allow_config_change or before is None or before.dataset is None:
-            return
-        self._refuse(
-            "other data",
-            [
-                f"{field.name}: {getattr(before, field.name)!r} → {getattr(now, field.name)!r}"
-                for field in dataclasses.fields(now)
-                if getattr(before, field.name) != getattr(now, field.name)
-            ],
-        )
+        changes = self._model.differences(dataset)  # Refuses the file of a newer version.
+        if not allow_config_change:
+            self._refuse("other data", changes)
 
     @property
     def class_order(self) -> tuple[str, ...] | None:
         """The names of the classes in the order of the run's labels; None if it has recorded none.
 
         Earlier versions sorted numbers in the names of folders as text, 10 before 2.
+
+        Raises:
+          UserError: A newer version of this library wrote `model.json`.
         """
-        description = self._written_description()
+        description = self._model.written()
         names = None if description is None else description.class_names
         return None if names is None else tuple(names)
-
-    def _written_description(self) -> restored.Description | None:
-        """The content of model.json; None if there is none or it is damaged."""
-        with contextlib.suppress(FileNotFoundError, DamagedFileError, KeyError, TypeError):
-            content = self._read_json(_MODEL)
-            with contextlib.suppress(ValueError):
-                return restored.Description.from_json(content)
-        return None
 
     def _refuse(self, other: str, changes: Sequence[object]) -> None:
         if changes:
@@ -184,19 +157,11 @@ class RunDir:
     @property
     def diverged(self) -> bool:
         """Whether training ended in a value that was not finite."""
-        return os.path.exists(self.file(_DIVERGED))
+        return self._note.exists
 
     def mark_diverged(self, step: int, terms: Sequence[str]) -> None:
         """Notes that training ended at a step in these values, which were not finite."""
-        note = {"version": _VERSION, "step": step, "terms": list(terms)}
-        files.write_json(self.file(_DIVERGED), note)
-
-    def _describe_divergence(self) -> str:
-        try:
-            note = self._read_json(_DIVERGED)
-            return f"step {int(note['step'])} ({', '.join(map(str, note['terms']))})"
-        except (DamagedFileError, KeyError, TypeError):
-            return f"a step that is not known ('{self.file(_DIVERGED)}' is damaged)"
+        self._note.write(step, terms)
 
     @property
     def config(self) -> str:
@@ -248,7 +213,7 @@ class RunDir:
             level = logging.INFO if change.is_free else logging.WARNING
             _log.log(level, "The config of this run changes at step %d: %s.", step, change)
         self.configs.record(config_text, step)
-        self._write_properties(dataset)
+        self._model.write(dataset)
 
     def complete_description(self, dataset: DataProperties, config_text: str) -> None:
         """Writes what is missing or damaged of the description of a run that is finished.
@@ -259,12 +224,8 @@ class RunDir:
         """
         if self.configs.damage:
             self.configs.complete(config_text)
-        if self._written_description() is None:
-            self._write_properties(dataset)
-
-    def _write_properties(self, dataset: DataProperties) -> None:
-        values = {"version": _VERSION, **dataclasses.asdict(_describe(dataset))}
-        files.write_json(self.file(_MODEL), values)
+        if self._model.written() is None:
+            self._model.write(dataset)
 
     def write_operative_config(self) -> None:
         """Saves the bindings that have been used until now, defaults included."""
@@ -305,16 +266,7 @@ class RunDir:
         Raises:
           UserError: There is none; the message lists the steps that there are.
         """
-        paths = self._any_checkpoints()
-        for path in paths:
-            if str(checkpoint) == str(engine.step_of(path)):
-                return path
-            if os.path.abspath(str(checkpoint)) == os.path.abspath(path):
-                return path
-        steps = [engine.step_of(path) for path in paths]
-        raise UserError(
-            f"'{self}' has no checkpoint {checkpoint}; its steps are {listed(steps, checkpoint)}."
-        )
+        return find_checkpoint(self._any_checkpoints(), checkpoint, self.path)
 
     def load(
         self,
@@ -345,67 +297,13 @@ class RunDir:
         use_ema: bool = True,
     ) -> restored.RestoredModel:
         """As `load`, with the options of the caller and under the bindings that gin holds."""
-        description = self._read_description()
+        description = self._model.read()
         self._any_checkpoints()
         path = None if checkpoint is None else self.find_checkpoint(checkpoint)
         return restored.restore(model, description, self.checkpoints, path, use_ema)
-
-    def _read_description(self) -> restored.Description:
-        """The content of model.json; if it is damaged or missing, the data set is read."""
-        path, reason = self.file(_MODEL), "it is missing"
-        try:
-            return restored.Description.from_json(self._read_json(_MODEL))
-        except FileNotFoundError:
-            pass
-        except DamagedFileError as error:
-            reason = error.reason
-        except (KeyError, TypeError, ValueError) as error:
-            if isinstance(error, UserError):
-                raise
-            reason = "it lacks an entry or has one of another type"
-        try:
-            description = _describe(Experiment.from_gin().dataset)
-        except UserError as error:
-            reason += f", and its data set cannot be read instead ({str(error).rstrip('.')})"
-            raise DamagedFileError(path, reason) from error
-        damaged.warn_once(f"'{path}' is not used ({reason}): its data set has been read instead.")
-        return description
-
-    def _read_json(self, name: str) -> dict[str, Any]:
-        path = self.file(name)
-        content = damaged.read_object(path)
-        check_version(f"'{path}'", content, _VERSION)
-        return content
 
     def _any_checkpoints(self) -> list[str]:
         paths = self.list_checkpoints()
         if not paths:
             raise UserError(f"'{self}' contains no checkpoint.")
         return paths
-
-
-def listed(steps: list[int], wanted: str | int = "") -> str:
-    """All steps; of more than ten the first, the nearest to `wanted`, and the last.
-
-    Example:
-      >>> from compare_gan.training.run_dir import listed
-      >>> listed(list(range(0, 100, 5)), 7)
-      '0, …, 5, …, 95'
-    """
-    if len(steps) <= 10:
-        return ", ".join(map(str, steps))
-    shown = {steps[0], steps[-1]}
-    if str(wanted).isdecimal():
-        shown.add(min(steps, key=lambda step: abs(step - int(wanted))))
-    return ", …, ".join(map(str, sorted(shown)))
-
-
-def _describe(dataset: DataProperties) -> restored.Description:
-    height, width, channels = dataset.image_shape
-    names = dataset.class_names
-    return restored.Description(
-        dataset.name,
-        (int(height), int(width), int(channels)),
-        None if dataset.num_classes is None else int(dataset.num_classes),
-        None if names is None else [str(name) for name in names],
-    )

@@ -5,6 +5,7 @@ import contextlib
 import json
 import logging
 import os
+import signal
 import tempfile
 import threading
 import time
@@ -191,8 +192,12 @@ class RunLock:
                         "the training ends, as another process may have begun.",
                         self._path,
                     )
-                    # As SIGINT: after the running steps, where `check` raises its error.
-                    _thread.interrupt_main()
+                    # As a signal: after the running steps, where `check` raises its error.
+                    # Nothing happens if it is ignored, as shells have it in background jobs.
+                    for number in (signal.SIGINT, signal.SIGTERM):
+                        if callable(signal.getsignal(number)):
+                            _thread.interrupt_main(number)
+                            return
                     return
 
     def _is_mine(self) -> bool:

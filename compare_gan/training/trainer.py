@@ -17,6 +17,7 @@ from compare_gan.datasets import train_arrays, train_batches
 from compare_gan.errors import UserError
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.label_use import check_label_use
+from compare_gan.training.preflight import check_before_training
 from compare_gan.training.recorder import Recorder
 from compare_gan.training.rollbacks import Entry, seed_after
 from compare_gan.training.run_dir import RunDir
@@ -80,6 +81,7 @@ class Trainer:
         with another data set. Variables that its checkpoint lacks then keep their initial values:
         averages those of the restored weights, and an optimizer begins anew.
       stages: Record of how long the start takes; None = a new one.
+      checked: Whether `check_before_training` has found no mistake for these devices.
 
     Raises:
       UserError: The run in the directory diverged, was trained with another config or data set, or
@@ -101,6 +103,7 @@ class Trainer:
         strategy: engine.Strategy | None = None,
         allow_config_change: bool = False,
         stages: engine.Stages | None = None,
+        checked: bool = False,
     ):
         self.stages = stages = stages or engine.Stages()
         experiment = experiment.with_class_order(run.class_order)
@@ -115,12 +118,9 @@ class Trainer:
             # All processes must have the same weights and draw from the same batches.
             seed = engine.agree_on(secrets.randbelow(2**31), self.strategy)
         self.is_chief = engine.is_chief(self.strategy)
-        replicas = self.strategy.num_replicas_in_sync
+        if not checked:
+            check_before_training(experiment, run, self.strategy, evaluated=False, stages=stages)
         with self.strategy.scope(), experiment.bindings.active():
-            with stages.stage("checks"):
-                experiment.check(replicas, run.labels)
-            with stages.stage("data"):  # The experiment announces it.
-                experiment.check_labels(run.labels)
             run.refuse_other_data(experiment.dataset, allow_config_change)
             keras.utils.set_random_seed(seed % 2**32)
             with stages.stage("build", "Building the networks"):

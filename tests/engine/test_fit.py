@@ -133,13 +133,16 @@ def test_a_second_signal_interrupts_and_names_the_last_checkpoint(tmp_path, monk
         _fit(tmp_path, Kill(), steps_per_call=1)
 
 
-def test_under_nohup_a_terminal_that_goes_ends_nothing(tmp_path, request):
+@pytest.mark.parametrize("number", (signal.SIGINT, signal.SIGTERM, signal.SIGHUP, signal.SIGUSR1))
+def test_a_signal_that_is_ignored_ends_nothing(tmp_path, request, number):
+    """SIGHUP under `nohup`, SIGINT in the background jobs of a script."""
+
     class Kill(engine.Callback):
         def on_steps(self, step, history, seconds):
-            os.kill(os.getpid(), signal.SIGHUP)
+            os.kill(os.getpid(), number)
 
-    before = signal.signal(signal.SIGHUP, signal.SIG_IGN)
-    request.addfinalizer(lambda: signal.signal(signal.SIGHUP, before))
+    before = signal.signal(number, signal.SIG_IGN)
+    request.addfinalizer(lambda: signal.signal(number, before))
     _fit(tmp_path, Kill())
     assert _saved(tmp_path) == [5, 7]
 

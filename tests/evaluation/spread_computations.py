@@ -13,7 +13,7 @@ from compare_gan import engine, sampling
 from compare_gan.backend import current_device
 from compare_gan.datasets import ArraySource, Dataset
 from compare_gan.errors import UserError
-from compare_gan.evaluation import evaluate
+from compare_gan.evaluation import evaluate, score_sets
 from compare_gan.evaluation.evaluation_options import EvaluationOptions
 from compare_gan.evaluation.image_sets import GeneratedImages
 from compare_gan.evaluation.statistics import set_statistics
@@ -157,6 +157,12 @@ first, second = on_two_processes(
 assert second is None
 assert extractor.devices >= set(devices)
 print("scores", "2x2", max(float(np.abs(first[name] - alone[name]).max()) for name in alone))
+arguments = (real, real[::-1][:50] // 2, ["fid"], extractor)
+on_one = score_sets(*arguments, batch_size=BATCH).scores
+extractor.devices.clear()
+on_all = score_sets(*arguments, batch_size=BATCH, devices=devices).scores
+assert extractor.devices == set(devices)
+print("sets", 4, max(abs(on_all[name] - on_one[name]) for name in on_one))
 failing = Failing(split="train", num_fake=NUM_FAKE, batch_size=BATCH)
 print(
     "first fails",

@@ -30,15 +30,17 @@ def _lines(request):
 
 
 def test_scores_are_those_of_one_device(lines):
-    """Statistics on 2 and 4 devices, scores on two processes with two devices each."""
-    found = {tuple(line.split()[:2]): float(line.split()[2]) for line in lines[:3]}
-    assert found.keys() == {("statistics", "2"), ("statistics", "4"), ("scores", "2x2")}
+    """Statistics on 2 and 4 devices, scores on two processes with two devices each; given sets."""
+    found = {tuple(line.split()[:2]): float(line.split()[2]) for line in lines[:4]}
+    assert found.keys() == {
+        ("statistics", "2"), ("statistics", "4"), ("scores", "2x2"), ("sets", "4"),
+    }  # fmt: skip
     assert max(found.values()) <= 1e-6, found
 
 
 def test_a_process_that_fails_ends_the_others(lines):
     sentence = "Another process of this run has failed, so this one ends too."
-    assert lines[3:] == [
+    assert lines[4:] == [
         f"first fails | no such split | {sentence}",
         f"second fails | {sentence} | no such split",
     ]

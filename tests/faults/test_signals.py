@@ -34,6 +34,8 @@ def update_and_count(line, *args):
 ProgressLine.update = update_and_count
 main(sys.argv[2:])
 """
+# Native code, then the exit status 5 if a signal came meanwhile.
+_INTERRUPTED = "try:\n    deaf.wait()\nexcept KeyboardInterrupt:\n    raise SystemExit(5)"
 _PATIENCE = 300  # Seconds after which a process will not do what is expected of it.
 
 
@@ -66,14 +68,14 @@ def _start():
 
 @pytest.fixture(name="start_watched")
 def _start_watched(start):
-    """`start_watched(text)`: a process that runs the text under `interruption.Watch`.
+    """`start_watched(text, before="")`: a process that runs `text` under `interruption.Watch`.
 
     It has got to `deaf.wait`, which returns when a line is written to the process.
     """
 
-    def start_watched(text):
+    def start_watched(text, before=""):
         lines = ["import signal, sys", f"sys.path.append({str(_ROOT / 'tests')!r})", "import deaf"]
-        lines += ["from compare_gan import interruption", "with interruption.Watch():"]
+        lines += ["from compare_gan import interruption", before, "with interruption.Watch():"]
         process = start("-c", "\n".join([*lines, textwrap.indent(text, "    ")]))
         assert process.stdout.readline() == "ready\n"
         return process
@@ -94,9 +96,7 @@ def test_a_signal_is_answered_at_once_and_repetitions_change_nothing(start_watch
     Exit code: 130, when the native code has returned
     Lost: nothing
     """
-    process = start_watched(
-        "try:\n    deaf.wait()\nexcept KeyboardInterrupt:\n    raise SystemExit(5)"
-    )
+    process = start_watched(_INTERRUPTED)
     process.send_signal(number)
     line = process.stderr.readline()
     assert process.poll() is None  # The native code has not returned.
@@ -132,6 +132,21 @@ def test_a_second_signal_ends_at_once_and_says_what_is_lost(start_watched):
     assert process.wait(_PATIENCE) == 130  # Although the native code never returns.
     lost = "Interrupted: steps after the last checkpoint, of step 3, are lost.\n"
     assert process.stderr.read() == lost
+
+
+def test_a_background_job_of_a_script_ignores_ctrl_c(start_watched):
+    """Fault: Ctrl-C in a script, whose shell starts background jobs with SIGINT ignored.
+
+    Command: `compare_gan train … &`
+    User sees: nothing; at SIGTERM, Received SIGTERM: …
+    Exit code: 130, after SIGTERM
+    Lost: nothing
+    """
+    process = start_watched(_INTERRUPTED, before="signal.signal(signal.SIGINT, signal.SIG_IGN)")
+    for number in (signal.SIGINT, signal.SIGTERM):
+        process.send_signal(number)
+    assert process.stderr.readline() == "Received SIGTERM: ending; a second signal ends at once.\n"
+    assert process.communicate("go on\n", _PATIENCE) == ("", "") and process.returncode == 5
 
 
 @pytest.mark.parametrize("lost", ("time.sleep(10_000)", "1 / 0"), ids=("hangs", "fails"))

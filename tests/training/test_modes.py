@@ -35,8 +35,16 @@ def test_multiples_and_the_last_are_chosen(step, chosen):
     assert _PLAN.selects(step, last_step=7) is chosen
 
 
-def test_train_does_not_evaluate(run):
+def test_train_does_not_evaluate_and_checks_once(run, monkeypatch):
+    check, checked = Experiment.check, []
+
+    def count(*args):
+        checked.append(args)
+        check(*args)
+
+    monkeypatch.setattr(Experiment, "check", count)
     assert run("train", "options.training_steps = 3") == []
+    assert len(checked) == 1
 
 
 def test_eval_after_train_scores_each_chosen_checkpoint_once(run, tmp_path, capsys):

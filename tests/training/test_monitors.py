@@ -12,6 +12,7 @@ import tensorflow as tf
 from compare_gan import config, engine
 from compare_gan.datasets import ArraySource, Dataset, as_arrays, get_dataset
 from compare_gan.gans import ModularGAN
+from compare_gan.penalties import R1
 from compare_gan.training.monitors import Monitors, measures
 from compare_gan.training.monitors.critic import Critic
 from compare_gan.training.monitors.rules import PREDICTOR, ROTATION, RULES, Training
@@ -71,23 +72,33 @@ def test_an_easy_task_for_the_discriminator_and_a_generator_that_stands_still(
     assert {"frozen_generator", "discriminator_limit", "predictor_solved"} <= _warned(last)
 
 
-def test_gradients_without_bounds_explode(tmp_path, tiny):
+@pytest.mark.parametrize(
+    ("warning", "loss", "d_lr", "gamma"),
+    (
+        ("exploding_generator", "wasserstein", 1e4, None),
+        # Hinge has no gradient where all logits are beyond 1 and -1.
+        ("dead_discriminator", "hinge", 1.0, None),
+        ("exploding_discriminator", "wasserstein", 1e-6, 1e8),
+    ),
+)
+def test_gradients_without_bounds_explode_or_vanish(tmp_path, tiny, warning, loss, d_lr, gamma):
     image, label = keras.Input((4, 4, 1)), keras.Input((1,), optional=True)
     features = keras.layers.Flatten()(image)
     discriminator = keras.Model((image, label), (keras.layers.Dense(1)(features), features))
     gan = ModularGAN(
-        (4, 4, 1), None, "dummy_arch", z_dim=5, loss="wasserstein", discriminator=discriminator
-    )
-    state = TrainState(gan, 0, OptimizationOptions(g_lr=0.0, d_lr=1e4))
+        (4, 4, 1), None, "dummy_arch", z_dim=5, loss=loss, discriminator=discriminator,
+        penalties=[R1(gamma=gamma)] if gamma else [],
+    )  # fmt: skip
+    state = TrainState(gan, 0, OptimizationOptions(g_lr=0.0, d_lr=d_lr))
     batch = tiny.make_batch(disc_iters=1)
     data = tf.data.Dataset.from_tensors(batch).repeat()
     loop = engine.Loop(TrainStep(state), lambda num_replicas, replica_ids: data)
     monitors = Monitors(_noise_of(4), state, str(tmp_path / "monitors.jsonl"))
     samples = (255 * batch["images"].reshape(-1, 4, 4, 1)).astype(np.uint8)
-    for step in (110, 120):
-        monitors.collect(loop.run(10))
+    for step in (200, 300):
+        monitors.collect(loop.run(100))
         found = monitors.observe(step, np.roll(samples, step, axis=1))
-    assert found == ["exploding_generator"]
+    assert found == [warning]
 
 
 def test_a_discriminator_that_learns_noise_by_heart_overfits(tmp_path, noise):

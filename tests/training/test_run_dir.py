@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from compare_gan import config
+from compare_gan.datasets import get_dataset
 from compare_gan.errors import UserError
 from compare_gan.training.run_dir import RunDir
 
@@ -121,17 +122,19 @@ def test_files_without_versions_are_read(trainer, tmp_path):
         run.refuse_unsuitable(config_text="")
 
 
-@pytest.mark.parametrize("name", ("model.json", "DIVERGED", "training_labels.json"))
-def test_files_of_a_newer_version_are_refused(tmp_path, name):
+@pytest.mark.parametrize(
+    ("name", "read"),
+    (
+        ("model.json", lambda run: run.restore(None)),
+        ("model.json", lambda run: run.refuse_other_data(get_dataset("synthetic"), True)),
+        ("DIVERGED", lambda run: run.refuse_unsuitable(config_text="")),
+        ("training_labels.json", lambda run: run.training_labels()),
+    ),
+)
+def test_files_of_a_newer_version_are_refused(tmp_path, name, read):
     (tmp_path / name).write_text(json.dumps({"version": 9}))
-    run = RunDir(tmp_path)
     with pytest.raises(UserError, match=rf"{name}' has version 9, but this library reads versions"):
-        if name == "model.json":
-            run.restore(None)
-        elif name == "DIVERGED":
-            run.refuse_unsuitable(config_text="")
-        else:
-            run.training_labels()
+        read(RunDir(tmp_path))
 
 
 def test_a_bucket_is_refused():

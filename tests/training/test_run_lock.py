@@ -1,5 +1,6 @@
 """Only one process trains in a directory; the lock of a dead one does not count."""
 
+import functools
 import json
 import os
 import pathlib
@@ -129,14 +130,22 @@ def test_a_file_that_cannot_be_opened_is_not_free(path, monkeypatch):
         RunLock(path).__enter__()
 
 
-@pytest.mark.parametrize("replaced", (True, False))
+@pytest.mark.parametrize(
+    ("replaced", "handled", "ignored"),
+    (
+        (True, signal.SIGINT, signal.SIGTERM),
+        (False, signal.SIGINT, signal.SIGTERM),
+        (False, signal.SIGTERM, signal.SIGINT),
+    ),
+)
 def test_a_lost_lock_ends_the_training_and_is_left_alone(
-    path, replaced, monkeypatch, caplog, request
+    path, replaced, handled, ignored, monkeypatch, caplog, request
 ):
+    """Also where a shell has started the process with SIGINT ignored."""
     monkeypatch.setattr(run_lock, "_BEAT_SECONDS", 0.01)
-    # A shell starts processes in the background with SIGINT ignored; `engine.fit` handles it.
-    before = signal.signal(signal.SIGINT, signal.default_int_handler)
-    request.addfinalizer(lambda: signal.signal(signal.SIGINT, before))
+    for number, handler in ((handled, signal.default_int_handler), (ignored, signal.SIG_IGN)):
+        before = signal.signal(number, handler)
+        request.addfinalizer(functools.partial(signal.signal, number, before))
     with pytest.raises(KeyboardInterrupt), RunLock(path):
         if replaced:  # At once: the thread could find no file between a removal and a new one.
             _write(f"{path}.new", host="elsewhere", pid=1)
