@@ -36,8 +36,8 @@ common = [
 tensorflow = [
     # TensorFlow Datasets imports it when it writes, but does not depend on it.
     "importlib_resources>=6",
-    # TF-Hub imports pkg_resources, which later versions lack.
-    "setuptools>=65,<81",
+    # It provides the one function that TF-Hub looks for in setuptools < 82.
+    "packaging>=23",
     "tensorflow>=2.21",
     "tensorflow-datasets>=4.9.7",
     # The canonical Inception, and imports of TF-GAN: TF-Hub needs Keras 2 next to Keras 3.

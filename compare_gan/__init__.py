@@ -27,6 +27,7 @@ Under them
   backend         the operations that keras.ops lacks
   engine          the loop of every training: one update, checkpoints, devices, precision
   registry        parts by kind and name, and how to add your own
+  folders         folders of images and zips: their files, classes and splits
   files           whole files, locks, hashes
   errors          UserError: a user's mistake in one sentence
 
@@ -53,6 +54,7 @@ if TYPE_CHECKING:
         errors,
         evaluation,
         files,
+        folders,
         gans,
         hub,
         labels,
@@ -81,6 +83,7 @@ __all__ = [
     "errors",
     "evaluation",
     "files",
+    "folders",
     "gans",
     "hub",
     "labels",
@@ -146,6 +149,7 @@ def score(
     on_error: str = "stop",
     pictures: bool = False,
     progress: bool = False,
+    background: str = "white",
     devices: Sequence[Any] = (),
 ) -> "SetScores":
     """Scores a set of images against another one.
@@ -167,6 +171,8 @@ def score(
       on_error: Reaction to a file that is not an image: `stop` or `skip`.
       pictures: Whether metrics draw pictures.
       progress: Whether to show progress on standard error.
+      background: Colour that images with an alpha channel are composited over: its name, or
+        `#rrggbb`.
       devices: Devices that share the work, e.g. those of `engine.peers`; empty for the default one.
 
     Returns:
@@ -200,6 +206,7 @@ def score(
         on_error=on_error,
         pictures=pictures,
         progress=progress,
+        background=background,
         devices=devices,
     )
 

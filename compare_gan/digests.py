@@ -39,7 +39,7 @@ class Digest:
         """Continues with a text (in UTF-8), bytes, the bytes of an array, or the rest of a file."""
         for part in parts:
             if isinstance(part, str):
-                self._hash.update(part.encode())
+                self._hash.update(part.encode(errors="surrogateescape"))
             elif isinstance(part, (bytes, bytearray, memoryview)):
                 self._hash.update(part)
             elif hasattr(part, "read"):

@@ -2,12 +2,14 @@
 
 import contextlib
 import errno
+import functools
 import itertools
 import json
 import logging
 import os
 import re
 import shutil
+import tempfile
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -16,6 +18,7 @@ from compare_gan.digests import Digest, digest, file_digest
 from compare_gan.errors import UserError
 from compare_gan.locks import host, is_alive
 from compare_gan.paths import check_place
+from compare_gan.terminal import in_utf_8
 
 __all__ = [
     "Digest",
@@ -23,6 +26,7 @@ __all__ = [
     "cache_dir",
     "digest",
     "file_digest",
+    "json_text",
     "read_json",
     "read_text",
     "remove_leftovers",
@@ -47,7 +51,8 @@ _tidied: set[str] = set()  # Folders that this process has freed of leftovers.
 def cache_dir() -> str:
     """The folder of everything that can be made again: $COMPARE_GAN_CACHE if it is set.
 
-    Otherwise it is `compare_gan` in the user's cache folder, which $XDG_CACHE_HOME may name.
+    Otherwise it is `compare_gan` in the user's cache folder, which $XDG_CACHE_HOME may name; it is
+    among temporary files for a user without a home.
 
     Example:
       >>> from compare_gan import files
@@ -55,8 +60,26 @@ def cache_dir() -> str:
       '/home/me/.cache/compare_gan'
     """
     return os.environ.get("COMPARE_GAN_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "compare_gan"
+        os.environ.get("XDG_CACHE_HOME") or _user_cache(), "compare_gan"
     )
+
+
+def _user_cache() -> str:
+    """The user's cache folder; a folder for temporary files if the user has no home.
+
+    In a container a process may run as a user whom the system does not know, without $HOME.
+    """
+    folder = os.path.expanduser("~/.cache")
+    return folder if os.path.isabs(folder) else _temporary_cache()
+
+
+@functools.cache
+def _temporary_cache() -> str:
+    folder = os.path.join(tempfile.gettempdir(), f"cache-{os.getuid()}")
+    with contextlib.suppress(FileExistsError):
+        os.mkdir(folder, 0o700)
+    # Programs are read from there: another user must not have made it.
+    return folder if os.lstat(folder).st_uid == os.getuid() else tempfile.mkdtemp()
 
 
 @contextlib.contextmanager
@@ -180,6 +203,21 @@ def read_text(path: str) -> str:
             return file.read()
     except FileNotFoundError:
         return ""
+
+
+def json_text(value: object) -> str:
+    r"""A value as indented JSON that can be written in UTF-8, with all characters as they are.
+
+    Example:
+      >>> from compare_gan import files
+      >>> print(files.json_text("é \udcff"))
+      "é \udcff"
+    """
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    with contextlib.suppress(UnicodeEncodeError):
+        # Where the locale is ASCII, bytes of names that are UTF-8 are surrogates, too.
+        text = text.encode("utf-8", "surrogateescape").decode("utf-8", "surrogateescape")
+    return in_utf_8(text)
 
 
 def write_json(path: str, value: object) -> None:

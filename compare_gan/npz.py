@@ -1,6 +1,13 @@
-"""Headers of the arrays in `.npz` files, compared with the sizes of their files. No pickles."""
+"""Arrays in `.npz` files, whose sizes are checked before they are read. No pickles."""
 
+import contextlib
 import math
+import os
+import shutil
+import struct
+import tempfile
+import zipfile
+from collections.abc import Iterator
 from typing import IO, Any, NamedTuple
 
 import numpy as np
@@ -84,3 +91,64 @@ def check_npz(path: str) -> None:
     except DAMAGED as error:
         reason = getattr(error, "strerror", None) or error
         raise UserError(f"'{path}' cannot be read: {reason}.") from error
+
+
+def keys(archive: zipfile.ZipFile) -> list[str]:
+    """The names of the arrays in an `.npz` file."""
+    return [name.removesuffix(".npy") for name in archive.namelist()]
+
+
+def map_array(path: str, archive: zipfile.ZipFile, key: str) -> np.ndarray:
+    """One array of an `.npz` file, read when it is accessed.
+
+    A compressed one is unpacked into a temporary file first.
+
+    Args:
+      path: Path of the file.
+      archive: The file, open.
+      key: Name of the array.
+
+    Raises:
+      UserError: The array is damaged, holds Python objects, or is larger or smaller than declared.
+
+    Example:
+      >>> import os, tempfile, zipfile
+      >>> import numpy as np
+      >>> from compare_gan import npz
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = os.path.join(folder, "a.npz")
+      ...     np.savez(path, a=np.arange(3))
+      ...     with zipfile.ZipFile(path) as archive:
+      ...         npz.keys(archive), npz.map_array(path, archive, "a").tolist()
+      (['a'], [0, 1, 2])
+    """
+    entry = archive.getinfo(f"{key}.npy")
+    with _opened(path, archive, entry) as file:
+        start = file.tell()
+        shape, fortran, dtype, size = read_header(path, key, file, entry.file_size, start)
+        if 0 in shape:
+            return np.empty(shape, dtype)
+        return np.memmap(file, dtype, "r", start + size, shape, "F" if fortran else "C")
+
+
+@contextlib.contextmanager
+def _opened(path: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
+    """A file of its own on disk, positioned where the array begins."""
+    if entry.compress_type == zipfile.ZIP_STORED:
+        with open(path, "rb") as file:
+            file.seek(entry.header_offset + 26)  # The lengths of two fields before the array.
+            lengths = file.read(4)
+            start = entry.header_offset + 30 + sum(struct.unpack("<HH", lengths.ljust(4, b"\0")))
+            if start + entry.file_size > os.path.getsize(path):
+                raise UserError(f"'{path}' is damaged: '{entry.filename}' ends beyond its end.")
+            file.seek(start)
+            yield file
+        return
+    with tempfile.TemporaryFile() as file:
+        try:
+            with archive.open(entry) as member:
+                shutil.copyfileobj(member, file, 1 << 20)
+        except DAMAGED as error:
+            raise UserError(f"'{entry.filename}' in '{path}' cannot be read: {error}.") from error
+        file.seek(0)
+        yield file

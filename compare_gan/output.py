@@ -2,6 +2,7 @@
 
 import contextlib
 import errno
+import io
 import os
 import sys
 from collections.abc import Iterable, Iterator
@@ -99,6 +100,8 @@ def safe_output() -> Iterator[SafeStream]:
         except OSError:
             _open_null(descriptor)
     before = sys.stdout, sys.stderr
+    for stream in before:
+        _write_utf_8(stream)
     stdout, stderr = (
         SafeStream(stream or open(os.devnull, "w"))  # noqa: SIM115
         for stream in before
@@ -110,6 +113,16 @@ def safe_output() -> Iterator[SafeStream]:
         for stream in (stdout, stderr):
             stream.flush()
         sys.stdout, sys.stderr = before
+
+
+def _write_utf_8(stream: TextIO | None) -> None:
+    """Lets a stream write UTF-8 whatever the locale, as all files are written.
+
+    Otherwise names and JSON would be damaged where the locale is missing, as in many containers.
+    """
+    if isinstance(stream, io.TextIOWrapper):
+        with contextlib.suppress(ValueError, OSError):  # It has been closed.
+            stream.reconfigure(encoding="utf-8")
 
 
 def _open_null(descriptor: int) -> None:

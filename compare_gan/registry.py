@@ -24,7 +24,7 @@ from compare_gan.errors import UserError, unknown_name
 _ROOMS = {
     "architecture": "compare_gan.architectures",
     "augmentation": "compare_gan.augmentations",
-    "dataset": "compare_gan.datasets",
+    "dataset": "compare_gan.datasets.catalog",
     "extractor": "compare_gan.metrics.extractors",
     "gan": "compare_gan.gans",
     "loss": "compare_gan.losses",
@@ -40,6 +40,7 @@ _ROOMS = {
 # Modules with options that configs may name and that no kind of part imports.
 _OPTIONS = (
     "compare_gan.datasets.latents",
+    "compare_gan.datasets.opening",
     "compare_gan.evaluation.evaluation_options",
     "compare_gan.labels",
     "compare_gan.sampling",

@@ -150,7 +150,7 @@ def _keras_config() -> str:
 def _backend_in(path: str) -> str:
     """The backend in Keras's config file; `tensorflow` if it names none, as for Keras."""
     try:
-        with open(path) as file:
+        with open(path, encoding="utf-8") as file:
             return str(json.load(file).get("backend", "tensorflow"))
     except (OSError, ValueError):
         return "tensorflow"

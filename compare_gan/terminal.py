@@ -1,10 +1,11 @@
-"""Text for a terminal, which must not contain characters that command it."""
+"""Text for a terminal, which must not contain characters that command it, and for UTF-8."""
 
 import re
 import sys
 
 _APOSTROPHE = re.compile(r"(?<=\w)'(?=\w)")
 _GIN = "\n  In call to configurable "  # Begins the lines that gin adds to every error.
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _NODE = re.compile(r"\{\{.*?\}\}\s?")  # TensorFlow's names of the operation that failed.
 
 
@@ -28,6 +29,19 @@ def printable(text: str, keep: str = "\n\t") -> str:
     return "".join(
         c if c in keep or c.isprintable() else c.encode("unicode_escape").decode() for c in text
     )
+
+
+def in_utf_8(text: str) -> str:
+    r"""The text of JSON or Python code in a form that can be written in UTF-8.
+
+    Python holds bytes of names that are not UTF-8 as surrogates, which become escapes in strings.
+
+    Example:
+      >>> from compare_gan.terminal import in_utf_8
+      >>> print(in_utf_8("'caf\udce9'"))
+      'caf\udce9'
+    """
+    return _SURROGATE.sub(lambda match: f"\\u{ord(match[0]):04x}", text)
 
 
 def for_stdout(path: str) -> str:

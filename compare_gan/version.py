@@ -22,7 +22,7 @@ def code_version() -> str:
         return subprocess.run(
             ["git", "--no-optional-locks", "-C", here, *command],
             capture_output=True,
-            text=True,
+            encoding="utf-8",
             check=True,
         ).stdout.strip()
 

@@ -172,7 +172,7 @@ def test_sample_writes_single_images(run, model_dir):
     status, out, err = run("sample", "--model_dir", model_dir, "--num", "5")
     assert status == 0, err
     names = sorted(os.listdir(out.strip()))
-    assert names == [f"{i:06}_{i % 4}.png" for i in range(5)]
+    assert names == [*(f"{i:06}_{i % 4}.png" for i in range(5)), "classes.json"]
     assert Image.open(os.path.join(out.strip(), names[0])).size == (8, 8)
 
 

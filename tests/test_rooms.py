@@ -34,6 +34,7 @@ _FLOORS = (
     ("parts_index",),
     ("registry",),
     ("startup",),
+    ("folders",),
     ("npz",),
     ("damaged",),
     ("unpacking", "files", "version"),
@@ -46,8 +47,14 @@ _FREE_OF_TENSORFLOW = (
     "gans", "losses", "penalties", "augmentations", "architectures", "layers",
 )  # fmt: skip
 # Modules that import by a computed name: the shortcuts of the whole package, the rooms by kind of
-# part (`registry._ROOMS`, the one exception to the order), and the families of one room.
-_IMPORTERS = {"compare_gan", "compare_gan.registry", "compare_gan.architectures"}
+# part (`registry._ROOMS`, the one exception to the order), the families of one room, and the names
+# of the room that commands without TensorFlow look into.
+_IMPORTERS = {
+    "compare_gan",
+    "compare_gan.registry",
+    "compare_gan.architectures",
+    "compare_gan.datasets",
+}
 
 
 def _modules():

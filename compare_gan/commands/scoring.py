@@ -49,6 +49,13 @@ from compare_gan.terminal import printable
     help="What to do about a file that is not an image: its name is printed either way.",
 )
 @click.option(
+    "--background",
+    default="white",
+    show_default=True,
+    metavar="COLOR",
+    help="What images with an alpha channel are composited over: a name or '#rrggbb'.",
+)
+@click.option(
     "--pictures", metavar="DIR", help="Write the pictures that metrics draw to this folder."
 )
 @click.option("--output", metavar="FILE", help="Also write the JSON to this file.")
@@ -69,6 +76,7 @@ def metrics(
     batch_size: int,
     seed: int,
     on_error: str,
+    background: str,
     pictures: str | None,
     output: str | None,
     gin_bindings: tuple[str, ...],
@@ -112,6 +120,7 @@ def metrics(
             seed=seed,
             protocol=protocol,
             on_error=on_error,
+            background=background,
             pictures=pictures is not None,
             progress=True,
             devices=engine.peers(engine.make_strategy("mirrored", alone=True)).devices,

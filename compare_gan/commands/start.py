@@ -18,6 +18,8 @@ def start_engine(devices: int | None = None) -> None:
     """
     # `datasets.image_headers.open_image` refuses what Pillow only warns of.
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
+    # Damaged EXIF is no damage to an image.
+    warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     engine = prepare_engine()
     if engine != "tensorflow":
         _hide_tensorflow_from_keras()

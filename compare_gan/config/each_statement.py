@@ -56,9 +56,9 @@ def parse_each(
 
 def _parse_file(path: str, folders: Sequence[str], mistakes: list[ConfigError]) -> None:
     folders = [os.path.dirname(path), *folders]
-    with open(path) as file:
+    with open(path, encoding="utf-8") as file:
         statements = list(config_parser.ConfigParser(file, gin_internals.ReferencesAsStrings()))
-    with open(path) as file:
+    with open(path, encoding="utf-8") as file:
         lines = file.readlines()
     starts = [statement.location.line_num for statement in statements]
     for statement, (start, end) in zip(

@@ -21,7 +21,7 @@ from compare_gan.config.mistakes import Mistakes
 from compare_gan.config.names import example_folder, find_config
 from compare_gan.config.places import Places
 from compare_gan.errors import MistakesError, UserError
-from compare_gan.terminal import sentence_of
+from compare_gan.terminal import in_utf_8, sentence_of
 
 # Errors that gin raises for a config that it cannot parse.
 _PARSE_ERRORS = (
@@ -76,6 +76,7 @@ def parse(
     registry.load_all()
     gin.clear_config()
     paths = [os.path.abspath(find_config(path)) for path in gin_configs]
+    gin_bindings = [in_utf_8(binding) for binding in gin_bindings]  # They may name files.
     folders = [*(os.path.dirname(path) for path in paths), example_folder()]
     found = Mistakes() if mistakes is None else mistakes
     importer = import_freely if allow_imports is None else importer_of_run(allow_imports)

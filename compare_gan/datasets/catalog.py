@@ -21,7 +21,8 @@ class Definition:
 
     Attributes:
       load: Opens it: a function that asks by parameter name for the values it needs (`data_dir` and
-        `image_size` of the scope `dataset`, `options`) and returns a `Source`.
+        `image_size` of the scope `dataset`, its `background` as RGB values, `options`,
+        `class_order` of `DataOptions`) and returns a `Source`.
       image_shape: (H, W, C); None if it depends on the files or on `dataset.image_size`.
       num_classes: Number of classes; None if there are none.
       eval_split: The split that is the reference for evaluation.
@@ -148,7 +149,7 @@ define(
     load_image_folder,
     num_classes=10,
     options=ImageFolderOptions,
-    summary="PNG and JPEG files in dataset.data_dir, one subfolder per class.",
+    summary="Images of your own in dataset.data_dir: a folder, .zip, .csv or .npz.",
 )
 define(
     "synthetic",

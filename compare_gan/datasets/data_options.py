@@ -7,6 +7,7 @@ from typing import Any
 import gin
 
 from compare_gan.datasets.catalog import Definition, find_definition
+from compare_gan.datasets.decoding import parse_colour
 from compare_gan.datasets.labels import check_fraction
 from compare_gan.datasets.relabelling import ReplaceLabelsOptions
 from compare_gan.datasets.transforms import ImagenetOptions
@@ -47,6 +48,8 @@ class DatasetOptions:
       pad_to: Height and width to which images are padded with black, equally on all sides.
       image_size: Height and width to which images are cropped and resized, for data sets whose
         images may have any size.
+      background: Colour that images with an alpha channel are composited over: its name, or
+        `#rrggbb`.
       flip: Whether a GAN is trained on images half of which, drawn with each batch, are mirrored
         left to right. Images for evaluation, and for the inference of labels, are never.
 
@@ -66,6 +69,7 @@ class DatasetOptions:
     fake: bool = False
     pad_to: int | None = None
     image_size: int | None = None
+    background: str = "white"
     flip: bool = False
 
     def __post_init__(self) -> None:
@@ -77,6 +81,7 @@ class DatasetOptions:
             raise UserError(f"dataset.flip must be True or False, received {self.flip!r}.")
         if self.image_size is not None:
             check_positive_integer("dataset.image_size", self.image_size)
+        parse_colour("dataset.background", self.background)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -90,6 +95,8 @@ class DataOptions:
       crop_methods: Crop methods that are set explicitly, by gin scope (`train_imagenet_transform`,
         `eval_imagenet_transform`), even if the data set crops nothing; None = not set. Inferred
         labels are stored under a key that contains them.
+      class_order: Names of the classes in the order that a run was begun with, for data sets that
+        take them from names of folders; None = their own order.
 
     Example:
       >>> from compare_gan.datasets import DataOptions, get_dataset
@@ -101,6 +108,7 @@ class DataOptions:
     replace_labels: ReplaceLabelsOptions
     own: Any = None
     crop_methods: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
+    class_order: tuple[str, ...] | None = None
 
     @classmethod
     def from_gin(cls, **overrides: Any) -> "DataOptions":

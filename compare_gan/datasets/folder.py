@@ -1,21 +1,28 @@
-"""A folder of images with one subfolder per class."""
+"""Images of one's own: a folder with one subfolder per class, a zip, a table, an `.npz`."""
 
 import dataclasses
+import functools
+import logging
 import os
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import gin
-import numpy as np
 
-from compare_gan.datasets.decoding import source_of_files
-from compare_gan.datasets.image_headers import open_image
-from compare_gan.datasets.sources import Source
-from compare_gan.errors import UserError
+from compare_gan.datasets import decoding, resizing
+from compare_gan.datasets.decoding import Colour, Header, ImageFile
+from compare_gan.datasets.image_headers import ImageError
+from compare_gan.datasets.image_source import Preparation, source_of_files
+from compare_gan.datasets.npz_source import load_npz
+from compare_gan.datasets.sources import Source, no_labels
+from compare_gan.datasets.views import RelabelledSource
+from compare_gan.errors import UserError, unknown_name
+from compare_gan.folders import WHOLE, check_for_training, find_images
 
-_EXTENSIONS = (".png", ".jpg", ".jpeg")
-# Names of split folders; the first of them that exists is the reference for evaluation.
+_log = logging.getLogger(__name__)
+
+_CROPS = ("middle", "none")
+# The first of them that exists is the reference for evaluation.
 _SPLITS = ("test", "validation", "val", "train")
-_CHANNELS = {"1": 1, "L": 1, "LA": 1, "I;16": 1, "P": 3, "RGB": 3, "RGBA": 3}
 
 
 @gin.configurable("image_folder")
@@ -24,13 +31,29 @@ class ImageFolderOptions:
     """Options of the data set `image_folder` (gin scope `image_folder`).
 
     Attributes:
-      channels: 1 (gray) or 3 (colour), to which all images are converted; None = no conversion:
-        all images must be of one kind.
+      channels: 1 (gray) or 3 (colour), to which all images are converted; None = 3 if any image is
+        in colour.
+      class_in_name: Whether files named `<number>_<class>.png` have these classes although no
+        `classes.json` beside them says so: sets that `compare_gan sample` wrote before that file
+        existed. `metrics` follows it too.
+      crop: With `dataset.image_size`: `middle`, the largest square in the middle, or `none`, the
+        whole image, whose aspect ratio may change.
+      resample: With `dataset.image_size`, the filter, which is antialiased: `bilinear`, `bicubic`,
+        `lanczos` or `box`.
+      cache: Whether images that take too much memory are cached on disk once they are decoded.
     """
 
     channels: int | None = None
+    class_in_name: bool = False
+    crop: str = "middle"
+    resample: str = "bilinear"
+    cache: bool = True
 
     def __post_init__(self) -> None:
+        for name, allowed in (("crop", _CROPS), ("resample", resizing.FILTERS)):
+            value = getattr(self, name)
+            if value not in allowed:
+                raise unknown_name(f"image_folder.{name}", value, allowed)
         if self.channels not in (None, 1, 3):
             raise UserError(
                 f"image_folder.channels must be 1, 3 or None, received {self.channels!r}."
@@ -38,23 +61,31 @@ class ImageFolderOptions:
 
 
 def load_image_folder(
-    options: ImageFolderOptions, data_dir: str | None = None, image_size: int | None = None
+    options: ImageFolderOptions,
+    data_dir: str | None = None,
+    image_size: int | None = None,
+    background: Colour = decoding.WHITE,
+    class_order: Sequence[str] | None = None,
 ) -> Source:
-    """PNG and JPEG files, `data_dir/class/*.png` or `data_dir/train/class/*.png` (`test`, `val`).
+    """Image files, `data_dir/class/*.png` or `data_dir/train/class/*.png` (`test`, `val`).
 
-    Files directly in the folder, without subfolders, make a data set without classes. Images are
-    held in memory if they take at most `sources.MEMORY_LIMIT` bytes, otherwise they are decoded
-    when needed. Hidden files and folders, whose names start with a dot, are skipped.
+    `folders.arrange` finds the classes and splits, for `metrics` as well; a line in the log says
+    what was found. Images are held in memory if they take at most `sources.MEMORY_LIMIT` bytes,
+    otherwise they are decoded when needed and cached on disk.
 
     Args:
-      options: Number of channels.
-      data_dir: The folder.
-      image_size: Size to which the middle square of each image is resized; None = no resizing: all
-        images must be of one size.
+      options: Number of channels, crop, filter, and the origin of labels.
+      data_dir: The folder; or a `.zip` of one; a `.csv` of files and labels, see
+        `folders.tables.read_table`; or an `.npz`, see `npz_source.load_npz`.
+      image_size: Size to which images are cropped and resized; None = all images must be of one
+        size.
+      background: Colour that images with an alpha channel are composited over.
+      class_order: Names of the classes in their order; None = natural order.
 
     Raises:
-      UserError: The folder does not exist, has no images or a class without images; a file is not
-        a readable image; or images differ in size or kind and are not to be converted.
+      UserError: The folder or archive does not exist, has no images or a class without images; it
+        is not clear what its subfolders mean; a file is not a readable image; or images differ in
+        size and are not to be resized.
 
     Example:
       >>> import os, tempfile
@@ -70,98 +101,75 @@ def load_image_folder(
     """
     if not data_dir:
         raise UserError("The data set 'image_folder' needs dataset.data_dir: the folder to read.")
-    if not os.path.isdir(data_dir):
-        raise UserError(f"dataset.data_dir = '{data_dir}' is not a folder.")
-    inner = _subfolders(data_dir)
-    has_splits = "train" in inner and set(inner) <= set(_SPLITS)
-    roots = {s: os.path.join(data_dir, s) for s in inner} if has_splits else {"train": data_dir}
-    class_names = _subfolders(roots["train"])
-    files = {split: _list_images(root, class_names) for split, root in roots.items()}
-    paths = {split: [path for path, _ in listed] for split, listed in files.items()}
-    shape = _common_shape([p for listed in paths.values() for p in listed], image_size, options)
-    return source_of_files(
-        paths,
-        image_size,
-        image_shape=shape,
-        splits={split: len(listed) for split, listed in paths.items()},
-        eval_split=next(split for split in _SPLITS if split in roots),
-        num_classes=len(class_names) or None,
-        class_names=tuple(class_names) or None,
+    if not os.path.exists(data_dir):
+        raise UserError(f"dataset.data_dir = '{data_dir}' is not a folder or file.")
+    if data_dir.lower().endswith(".npz") and os.path.isfile(data_dir):
+        return load_npz(data_dir, options.channels, image_size, options.crop, options.resample)
+    found = find_images(data_dir, options.class_in_name, class_order)
+    check_for_training(found)
+    storage = found.storage
+    splits = {"train" if split == WHOLE else split: own for split, own in found.splits.items()}
+    files = {
+        split: [
+            ImageFile(storage.path(name), functools.partial(storage.opener, name))
+            for name in own.images
+        ]
+        for split, own in splits.items()
+    }
+    headers = _look([file for listed in files.values() for file in listed], background)
+    shape = _common_shape(headers, image_size, options)
+    _log.info("%s", found.summary())
+    composited = decoding.log_conversions(data_dir, headers.values(), shape[-1], background)
+    source = source_of_files(
+        files,
+        Preparation(shape, image_size, background, options.crop, options.resample),
+        [header.version for header in headers.values()] if options.cache else None,
+        splits={split: len(listed) for split, listed in files.items()},
+        background=composited,
+        eval_split=next(split for split in _SPLITS if split in splits),
+        num_classes=found.num_classes or None,
+        class_names=found.class_names,
         # Relative to the split's folder, so that label files stay valid if the folder moves.
         example_keys=lambda split: [
-            os.path.relpath(path, roots[split]).replace(os.sep, "/") for path in paths[split]
+            name.removeprefix(splits[split].root) for name in splits[split].images
         ],
         true_labels={
-            split: np.array([label for _, label in listed], np.int32)
-            for split, listed in files.items()
+            split: no_labels(len(own.images)) if hard is None else hard
+            for split, own in splits.items()
+            for hard in [own.hard_labels]
         },
     )
+    soft = {
+        split: own.labels
+        for split, own in splits.items()
+        if own.labels is not None and own.labels.ndim == 2
+    }
+    return RelabelledSource.of(source, soft, found.num_classes) if soft else source
 
 
-def _subfolders(folder: str) -> list[str]:
-    return sorted(
-        entry.name
-        for entry in os.scandir(folder)
-        if entry.is_dir() and not entry.name.startswith(".")
-    )
-
-
-def _images_in(folder: str) -> list[str]:
-    names = (name for name in os.listdir(folder) if not name.startswith("."))
-    images = sorted(name for name in names if name.lower().endswith(_EXTENSIONS))
-    return [os.path.join(folder, name) for name in images]
-
-
-def _list_images(root: str, class_names: list[str]) -> list[tuple[str, int]]:
-    """Pairs (path, label) of one split; the label is -1 if there are no classes."""
-    unknown = [name for name in _subfolders(root) if name not in class_names]
-    if unknown:
-        raise UserError(f"'{root}' has the class '{unknown[0]}', which the split 'train' lacks.")
-    direct = _images_in(root)
-    if direct and class_names:
-        raise UserError(
-            f"'{root}' holds both subfolders (classes) and images without a class, such as "
-            f"'{os.path.basename(direct[0])}'."
-        )
-    found = [(path, -1) for path in direct]
-    for label, name in enumerate(class_names):
-        folder = os.path.join(root, name)
-        if os.path.isdir(folder):
-            found += [(path, label) for path in _images_in(folder)]
-    if not found:
-        raise UserError(f"'{root}' holds no PNG or JPEG image.")
-    return found
+def _look(files: Sequence[ImageFile], background: Colour) -> dict[str, Header]:
+    """The headers of all files, by their names."""
+    headers = {}
+    found = decoding.look_at_all([file.open for file in files], background=background)
+    for file, header in zip(files, found, strict=True):
+        if isinstance(header, ImageError):
+            raise UserError(f"'{file.name}' is not a readable image: {header}.") from header
+        headers[file.name] = header
+    return headers
 
 
 def _common_shape(
-    paths: Sequence[str], image_size: int | None, options: ImageFolderOptions
+    headers: Mapping[str, Header], image_size: int | None, options: ImageFolderOptions
 ) -> tuple[int, int, int]:
-    """The shape that all images will have, from the headers of all files."""
+    """The shape that all images will have."""
     sizes: dict[tuple[int, int], str] = {}
-    kinds: dict[int, str] = {}
-    for path in paths:
-        try:
-            with open_image(path) as image:
-                size, mode = image.size, image.mode
-        except Exception as error:  # Pillow raises many kinds for damaged files.
-            reason = getattr(error, "strerror", None) or str(error) or type(error).__name__
-            raise UserError(f"'{path}' is not a readable image: {reason}.") from error
-        if mode not in _CHANNELS:
-            raise UserError(
-                f"'{path}' is an image of mode {mode}; gray and RGB images can be read."
-            )
-        sizes.setdefault(size, path)
-        kinds.setdefault(_CHANNELS[mode], path)
+    for name, header in headers.items():
+        sizes.setdefault((header.width, header.height), name)
     if image_size is None and len(sizes) > 1:
         (a, first), (b, second) = list(sizes.items())[:2]
         raise UserError(
             f"Images differ in size ('{first}' is {a[0]}x{a[1]}, '{second}' {b[0]}x{b[1]}): set "
             "dataset.image_size to resize them."
         )
-    if options.channels is None and len(kinds) > 1:
-        raise UserError(
-            f"Some images are gray ('{kinds[1]}'), others are in colour ('{kinds[3]}'): set "
-            "image_folder.channels to 1 or 3 to convert them."
-        )
     width, height = (image_size, image_size) if image_size else next(iter(sizes))
-    return (height, width, options.channels or next(iter(kinds)))
+    return height, width, options.channels or decoding.common_channels(headers.values())

@@ -8,6 +8,7 @@ import numpy as np
 from compare_gan.datasets.catalog import Definition
 from compare_gan.datasets.data_options import MADE_UP, DataOptions
 from compare_gan.datasets.dataset import Dataset, InferredLabels
+from compare_gan.datasets.decoding import WHITE, parse_colour
 from compare_gan.datasets.labels import (
     choose_given,
     choose_images,
@@ -113,7 +114,9 @@ def _open(options: DataOptions) -> Dataset:
             definition.load,
             data_dir=choice.data_dir,
             image_size=choice.image_size,
+            background=parse_colour("dataset.background", choice.background),
             options=options.own,
+            class_order=options.class_order,
         )
     source = _relabel(name, definition.labels, source, options)
     if choice.fraction != 1:
@@ -151,10 +154,14 @@ def _fake_source(image_size: int | None, definition: Definition) -> Source:
 
 def _check(options: DataOptions, definition: Definition) -> None:
     choice, files = options.dataset, options.replace_labels
-    if choice.image_size is not None and (
-        "image_size" not in inspect.signature(definition.load).parameters
-    ):
-        raise UserError(f"dataset.image_size cannot be set for '{choice.name}'.")
+    given = {
+        "image_size": choice.image_size is not None,
+        "background": parse_colour("dataset.background", choice.background) != WHITE,
+    }
+    taken = inspect.signature(definition.load).parameters
+    for name, is_given in given.items():
+        if is_given and name not in taken:
+            raise UserError(f"dataset.{name} cannot be set for '{choice.name}'.")
     from_files = files.file_pattern is not None
     if from_files and definition.labels in MADE_UP:
         raise UserError(

@@ -13,6 +13,7 @@ from compare_gan.datasets.remote_files import find
 from compare_gan.datasets.sources import Source
 from compare_gan.datasets.views import RelabelledSource, images_digest
 from compare_gan.errors import UserError
+from compare_gan.folders import natural_key
 
 
 @gin.configurable("replace_labels")
@@ -88,6 +89,8 @@ def replace_labels(
     expected = num_classes or source.num_classes or _count_classes(new_labels["train"])
     for split, labels in new_labels.items():
         _check_classes(labels, expected, f"'{file_pattern}' ({split})", name)
+    if not in_turn and expected == source.num_classes:
+        _check_order(source, new_labels["train"], file_pattern)
     return RelabelledSource.of(source, new_labels, expected)
 
 
@@ -189,6 +192,25 @@ def _check_images(source: Source, name: str, paths: Sequence[str]) -> None:
             raise UserError(
                 f"The labels in '{path}' were inferred for other images than those of '{name}'."
             )
+
+
+def _check_order(source: Source, labels: np.ndarray, file_pattern: str) -> None:
+    """Raises UserError if the labels count the classes as text, 10 before 2, as they once were."""
+    names = source.class_names or ()
+    former = sorted(names)
+    if list(names) == former or list(names) != sorted(names, key=natural_key):
+        return
+    given, own = to_hard_labels(labels), to_hard_labels(source.labels("train"))
+    known = (given >= 0) & (own >= 0)
+    number = np.array([names.index(name) for name in former])
+    given, own = given[known], own[known]
+    as_text = np.mean(number[given] == own) if len(own) else 0.0
+    if as_text > 0.5 and as_text > np.mean(given == own):
+        raise UserError(
+            f"The labels in '{file_pattern}' count the classes in the order of an earlier version, "
+            f"as text ({', '.join(former[:3])}, …), but the order is {', '.join(names[:3])}, … "
+            "now: infer or write the labels again."
+        )
 
 
 def _count_classes(labels: np.ndarray) -> int:

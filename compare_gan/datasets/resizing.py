@@ -1,34 +1,44 @@
-"""Bilinear resizing with antialiasing in NumPy: the same bits as `tf.image.resize` on CPUs."""
+"""Resizing with antialiasing, without TensorFlow; bilinear with the bits of `tf.image.resize`."""
 
 import functools
 
 import numpy as np
+from PIL import Image
+
+_PILLOW = {
+    "bicubic": Image.Resampling.BICUBIC,
+    "lanczos": Image.Resampling.LANCZOS,
+    "box": Image.Resampling.BOX,
+}
+FILTERS = ("bilinear", *_PILLOW)
 
 _HALF = np.float32(0.5)
 
 
-def middle_square(image: np.ndarray, size: int) -> np.ndarray:
-    """The largest square in the middle, resized to size x size; see `transforms.middle_square`.
+def middle_square(image: np.ndarray) -> np.ndarray:
+    """The largest square in the middle, the same as that of `transforms.middle_square`.
 
     Example:
       >>> import numpy as np
       >>> from compare_gan.datasets.resizing import middle_square
-      >>> middle_square(np.array([[[0], [1], [2], [3]], [[4], [5], [6], [7]]], np.uint8), 2)[..., 0]
+      >>> middle_square(np.array([[[0], [1], [2], [3]], [[4], [5], [6], [7]]], np.uint8))[..., 0]
       array([[1, 2],
              [5, 6]], dtype=uint8)
     """
     height, width = image.shape[:2]
     side = min(height, width)
     top, left = (height - side + 1) // 2, (width - side + 1) // 2
-    return resize(image[top : top + side, left : left + side], size)
+    return image[top : top + side, left : left + side]
 
 
-def resize(image: np.ndarray, size: int) -> np.ndarray:
-    """The image at size x size, rounded; the aspect ratio may change.
+def resize(image: np.ndarray, size: int, resample: str = "bilinear") -> np.ndarray:
+    """The image at size x size, antialiased and rounded; the aspect ratio may change.
 
     Args:
       image: uint8 [h, w, C].
       size: Height and width of the result.
+      resample: The filter, one of `FILTERS`: `bilinear` gives the same bits as `tf.image.resize`,
+        the others are those of Pillow.
 
     Returns:
       uint8 [size, size, C].
@@ -42,6 +52,9 @@ def resize(image: np.ndarray, size: int) -> np.ndarray:
     """
     if image.shape[:2] == (size, size):
         return image
+    if resample != "bilinear":
+        pillow = Image.fromarray(image.squeeze(-1) if image.shape[-1] == 1 else image)
+        return np.asarray(pillow.resize((size, size), _PILLOW[resample])).reshape(size, size, -1)
     rows = _resize_rows(image, size)
     resized = _resize_rows(rows.swapaxes(0, 1), size).swapaxes(0, 1)
     return np.clip(np.round(resized), 0, 255).astype(np.uint8)

@@ -49,6 +49,8 @@ class Source(abc.ABC):
       class_names: Their names, or None.
       example_keys: Function from a split to the keys of its examples in label files; None = their
         index.
+      background: Name of the colour that images with an alpha channel are composited over; None if
+        there are none.
     """
 
     image_shape: tuple[int, int, int]
@@ -57,6 +59,7 @@ class Source(abc.ABC):
     num_classes: int | None = None
     class_names: tuple[str, ...] | None = None
     example_keys: Callable[[str], Sequence[str]] | None = None
+    background: str | None = None
 
     def keys(self, split: str) -> list[str]:
         """The key of each example in label files: its file name or, without one, its index."""

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
+from compare_gan.datasets.decoding import WHITE
 from compare_gan.datasets.layout import Layout
 from compare_gan.datasets.lazy import tf
 from compare_gan.datasets.sources import (
@@ -25,6 +26,9 @@ from compare_gan.types import Tensor
 # Number of records that are shuffled together; two such blocks are held in memory, encoded. It is a
 # prime, so that blocks begin at different records in each epoch.
 _BLOCK = 5003
+
+# The place of PNG's kind of colour, which is 4 or 6 with an alpha channel.
+_KIND_OF_PNG = 25
 
 _Tensors = tuple[Tensor, ...]
 
@@ -153,8 +157,53 @@ class StreamSource(Source):
 
     def _decode(self, encoded: tf.Tensor, transform: Transform, seed: tf.Tensor) -> tf.Tensor:
         channels = self.image_shape[-1]
-        image = tf.io.decode_image(encoded, channels=channels, expand_animations=False)
+        image = decode_tensor(encoded, channels)
         return tf.ensure_shape(transform(image, seed), self.image_shape)
+
+
+def decode_tensor(encoded: tf.Tensor, channels: int) -> tf.Tensor:
+    """Decodes a PNG or JPEG image by TensorFlow, to the pixels that `decoding.decode` makes of it.
+
+    Colour with an alpha channel is composited over white. EXIF's orientation is not applied:
+    published data sets are used as they are stored.
+
+    Args:
+      encoded: The content of a file.
+      channels: 1 (gray) or 3 (colour).
+
+    Returns:
+      uint8 [H, W, channels].
+
+    Example:
+      >>> import tensorflow as tf
+      >>> from compare_gan.datasets.streams import decode_tensor
+      >>> image = tf.constant([[[255, 0, 0, 0], [255, 0, 0, 255]]], tf.uint8)
+      >>> decode_tensor(tf.io.encode_png(image), channels=3).numpy().tolist()
+      [[[255, 255, 255], [255, 0, 0]]]
+    """
+
+    def decode_transparent() -> tf.Tensor:
+        image = tf.cast(tf.io.decode_png(encoded, 4), tf.int32)
+        colours, alpha = image[..., :-1], image[..., -1:]
+        mixed = colours * alpha + tf.constant(WHITE) * (255 - alpha)
+        return tf.cast((mixed + 127) // 255, tf.uint8)
+
+    def decode_opaque() -> tf.Tensor:
+        return tf.io.decode_image(encoded, channels, expand_animations=False)
+
+    def decode_other() -> tf.Tensor:
+        # TensorFlow cannot decode gray with an alpha channel, which no data set is known to have.
+        if channels == 1:
+            return decode_opaque()
+        kind = tf.strings.substr(encoded, 0, 1) + tf.strings.substr(encoded, _KIND_OF_PNG, 1)
+        transparent = tf.reduce_any(kind == tf.constant([b"\x89\x04", b"\x89\x06"]))
+        return tf.cond(transparent, decode_transparent, decode_opaque)
+
+    return tf.cond(
+        tf.io.is_jpeg(encoded),
+        lambda: tf.io.decode_jpeg(encoded, channels, dct_method="INTEGER_ACCURATE"),
+        decode_other,
+    )
 
 
 def labels_of_records(records: tf.data.Dataset, count: int) -> np.ndarray:

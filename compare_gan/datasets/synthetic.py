@@ -8,7 +8,7 @@ import gin
 import numpy as np
 
 from compare_gan.datasets import random
-from compare_gan.datasets.decoding import DecodingSource
+from compare_gan.datasets.image_source import DecodingSource
 from compare_gan.datasets.lazy import tf
 from compare_gan.datasets.sources import ArraySource, Source
 

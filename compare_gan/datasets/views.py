@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -79,6 +80,11 @@ class RelabelledSource(Source):
             labels = to_hard_labels(labels)
         return self.inner.evaluation(split, batch_size, count, labels)
 
+    @contextlib.contextmanager
+    def broken_files_named(self) -> Iterator[None]:
+        with self.inner.broken_files_named():
+            yield
+
     def _replacement(self, split: str) -> np.ndarray | None:
         """The labels of a split; None = those of `inner`, which may take a long time to read."""
         if split not in self.new_labels and self.num_classes != self.inner.num_classes:
@@ -107,6 +113,11 @@ class _SelectedSource(RandomAccessSource):
 
     def _inner(self, split: str) -> str:
         return "train" if split == self.whole else split
+
+    @contextlib.contextmanager
+    def broken_files_named(self) -> Iterator[None]:
+        with self.inner.broken_files_named():
+            yield
 
 
 def select(source: Source, chosen: np.ndarray, whole: str | None = None) -> Source:

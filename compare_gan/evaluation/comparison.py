@@ -7,7 +7,7 @@ from typing import Any
 
 from compare_gan import damaged
 from compare_gan.errors import UserError
-from compare_gan.evaluation.provenance import NONE, NOT_RECORDED, metric_of
+from compare_gan.evaluation.provenance import MAY_BE_NONE, NONE, NOT_RECORDED, metric_of
 from compare_gan.evaluation.results import ResultRow, provenance_differences, spread_note
 from compare_gan.evaluation.results_file import ResultsFile
 
@@ -43,10 +43,11 @@ def warning(
       ignore: Fields of the provenance that may differ.
     """
     fields = {name for row in rows for name in provenance_differences(rows[0], row)}
-    # The first row may be of an unconditional generator, or lack a metric whose options differ
-    # between others.
-    if len({row.provenance.labels for row in rows} - {NONE}) > 1:
-        fields.add("labels")
+    # The first row may be the one for which a field does not matter, or lack a metric whose options
+    # differ between others.
+    for name in MAY_BE_NONE:
+        if len({getattr(row.provenance, name) for row in rows} - {NONE}) > 1:
+            fields.add(name)
     if _options_that_differ([_provenance(row)["metric_options"] for row in rows]):
         fields.add("metric_options")
     if "dataset_hash" not in fields and rows[0].provenance.dataset_hash not in _NO_HASH:

@@ -16,6 +16,9 @@ _log = logging.getLogger(__name__)
 
 NOT_RECORDED = "not recorded"
 NONE = "none"
+# Fields that matter only where they are not `NONE`: a generator without labels may be compared with
+# any other, and images without an alpha channel are the same over every background.
+MAY_BE_NONE = ("labels", "background")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,6 +34,8 @@ class Provenance:
       num_real: Number of reference images; a text where FID uses statistics stored with them.
       num_fake: Number of generated images in each set.
       resolution: Height x width x channels.
+      background: Colour that images with an alpha channel were composited over; `none` if no image
+        had one.
       resizer: Method that resizes images for the extractor.
       extractor: Name of the extractor.
       extractor_hash: Hash of its weights.
@@ -59,6 +64,7 @@ class Provenance:
     num_real: int | str
     num_fake: int | str
     resolution: str
+    background: str
     resizer: str
     extractor: str
     extractor_hash: str
@@ -100,6 +106,8 @@ def make_provenance(
         num_real=_number(real_statistics),
         num_fake=_number(fake_statistics),
         resolution=" against ".join(dict.fromkeys(s.shape_text for s in sets if s.shape_text)),
+        background=" against ".join(dict.fromkeys(s.background for s in sets if s.background))
+        or NONE,
         resizer=_resizer(extractor, sets),
         extractor=extractor.name,
         extractor_hash=extractor.weights_hash,

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping, Sequence
 import PIL.Image
 
 from compare_gan.errors import check_version
-from compare_gan.evaluation.provenance import NONE, NOT_RECORDED, Provenance, metric_of
+from compare_gan.evaluation.provenance import MAY_BE_NONE, NONE, NOT_RECORDED, Provenance, metric_of
 from compare_gan.labels.files import upgrade_training_labels
 
 VERSION = 1  # Of a result row and of the output of `compare_gan metrics`; older ones have none.
@@ -133,8 +133,9 @@ def provenance_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object
     """Differences of provenance between two rows: field -> (a's value, b's value).
 
     Scores may be compared if there are none. Options of metrics that only one row has make no
-    difference to the scores of the others. Whether a generator is conditional is a property of the
-    generator, not of the measurement: an unconditional one may be compared with any other.
+    difference to the scores of the others, nor does a background where no image has an alpha
+    channel. Whether a generator is conditional is a property of the generator, not of the
+    measurement: an unconditional one may be compared with any other.
 
     Example:
       >>> import numpy as np
@@ -153,11 +154,11 @@ def provenance_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object
         for fields, each in zip((first, second), options, strict=True):
             kept = {option: value for option, value in each.items() if metric_of(option) in shared}
             fields["metric_options"] = kept
-    unconditional = NONE in (first["labels"], second["labels"])
     return {
         name: (first[name], second[name])
         for name in first
-        if first[name] != second[name] and not (name == "labels" and unconditional)
+        if first[name] != second[name]
+        and not (name in MAY_BE_NONE and NONE in (first[name], second[name]))
     }
 
 

@@ -2,14 +2,13 @@
 
 import contextlib
 import dataclasses
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import PIL.Image
 
-from compare_gan import registry
+from compare_gan import files, registry
 from compare_gan.datasets import Dataset
 from compare_gan.engine import ALONE, Peers
 from compare_gan.engine.progress import announced
@@ -93,7 +92,7 @@ class SetScores:
             "left_out": list(self.left_out),
             "notes": list(self.row.notes),
         }
-        return json.dumps(values, indent=2, ensure_ascii=False)
+        return files.json_text(values)
 
 
 def score_sets(
@@ -110,6 +109,7 @@ def score_sets(
     on_error: str = "stop",
     pictures: bool = False,
     progress: bool = False,
+    background: str = "white",
     devices: Sequence[Any] = (),
 ) -> SetScores:
     """Scores a set of images, on its own or against a reference.
@@ -142,6 +142,7 @@ def score_sets(
       on_error: Reaction to a broken file: `stop` or `skip`, see `open_images`.
       pictures: Let metrics draw.
       progress: Report progress on standard error.
+      background: Colour that images with an alpha channel are composited over, see `open_images`.
       devices: Devices that share the extraction of features, see `engine.peers`; empty = the
         engine's default.
 
@@ -154,7 +155,9 @@ def score_sets(
         extractor, num_real, num_fake = chosen.extractor, chosen.num_real, chosen.num_fake
     check_positive_integer("batch_size", batch_size)
     built = _build_metrics(chosen, metrics)
-    real_set, fake_set, left_out = _open(real, fake, chosen, on_error, progress)
+    real_set, fake_set, left_out = _open(
+        real, fake, chosen, on_error=on_error, progress=progress, background=background
+    )
     if real_set is not None:
         real_set = _take(real_set, num_real, seed)
     fake_set = _take(fake_set, num_fake, seed)
@@ -226,19 +229,17 @@ def _build_metrics(
 
 
 def _open(
-    real: Any, fake: Any, protocol: protocols.Protocol | None, on_error: str, progress: bool
+    real: Any, fake: Any, protocol: protocols.Protocol | None, **options: Any
 ) -> tuple[Images | None, Images, list[str]]:
-    """Both sets, if `real` is not None, and their broken files."""
+    """Both sets, if `real` is not None, and their broken files; see `open_images` for `options`."""
 
     def choose_split(dataset: Dataset) -> str | None:
         return protocol.split_of(dataset.name, dataset.splits) if protocol else None
 
     real_set = None
     if real is not None:
-        real_set = open_images(
-            real, on_error=on_error, progress=progress, choose_split=choose_split
-        )
-    fake_set = open_images(fake, on_error=on_error, progress=progress)
+        real_set = open_images(real, choose_split=choose_split, **options)
+    fake_set = open_images(fake, **options)
     if protocol:
         _check_suits(protocol, real_set, fake_set)
     left_out = [

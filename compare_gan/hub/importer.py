@@ -90,7 +90,7 @@ def import_weights(
             )
             num_classes = check_classes(stated, inferred)
             inferred_config = os.path.join(staging, "inferred.gin")
-            with open(inferred_config, "w") as file:
+            with open(inferred_config, "w", encoding="utf-8") as file:
                 bindings = [*inferred.bindings, *run_bindings(source, inferred, stated)]
                 file.write("\n".join(bindings))
             config.parse([inferred_config, *gin_configs], gin_bindings)

@@ -100,7 +100,7 @@ def _save_elsewhere(sampler: Sampler, discriminator: keras.Model | None, path: s
             "image_shape": list(sampler.image_shape),
             "num_classes": sampler.num_classes,
         }
-        with open(os.path.join(folder, _SAMPLER), "w") as file:
+        with open(os.path.join(folder, _SAMPLER), "w", encoding="utf-8") as file:
             json.dump(facts, file)
         environment = os.environ | {
             "KERAS_BACKEND": "tensorflow",
@@ -118,7 +118,8 @@ def _save_elsewhere(sampler: Sampler, discriminator: keras.Model | None, path: s
             cwd=folder,  # Python imports from there first.
             env=environment,
             capture_output=True,
-            text=True,
+            encoding="utf-8",
+            errors="replace",
         )
     if done.returncode:
         reason = (done.stderr.strip().splitlines() or ["no reason was given"])[-1]
@@ -128,7 +129,7 @@ def _save_elsewhere(sampler: Sampler, discriminator: keras.Model | None, path: s
 def main() -> None:
     """Writes a SavedModel of the networks in a folder: `sys.argv` is (…, folder, path)."""
     _, folder, path = sys.argv
-    with open(os.path.join(folder, _SAMPLER)) as file:
+    with open(os.path.join(folder, _SAMPLER), encoding="utf-8") as file:
         facts: dict[str, Any] = json.load(file)
     generator, discriminator = (
         keras.saving.load_model(os.path.join(folder, name), compile=False)

@@ -15,6 +15,7 @@ import numpy as np
 
 from compare_gan import paths
 from compare_gan.errors import UserError
+from compare_gan.metrics import tfgan
 from compare_gan.startup import import_tensorflow
 from compare_gan.unpacking import DAMAGED, open_tar
 
@@ -197,10 +198,9 @@ def _unpack(path: str, folder: str) -> str:
 
 
 def _download(url: str) -> str:
-    import tensorflow_hub
-
+    hub = tfgan.load_hub()
     try:
-        return tensorflow_hub.resolve(url)
+        return hub.resolve(url)
     except Exception as error:  # The network, the disk and TF-Hub raise many kinds.
         first = str(error).strip().split("\n", 1)[0]
         raise UserError(

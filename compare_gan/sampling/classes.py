@@ -63,7 +63,8 @@ def row_names(class_names: Sequence[str] | None, classes: Iterable[int]) -> list
 def find_class(sampler: "Sampler", name: str | int | None) -> int | None:
     """The number of a class given by name or number; None stays None.
 
-    An integer is a number; digits in a string are a name if a class has that name.
+    An integer is a number. Digits in a string are a name where names of classes are numbers,
+    otherwise a number.
 
     Example:
       >>> from compare_gan.sampling import Sampler, find_class
@@ -79,11 +80,14 @@ def find_class(sampler: "Sampler", name: str | int | None) -> int | None:
     if sampler.num_classes is None:
         raise UserError(f"This model is unconditional: it cannot draw the class '{name}'.")
     names = list(sampler.class_names or [])
-    if name in names:
+    if name in names:  # An integer is not.
         return names.index(str(name))
-    if str(name).isdecimal() and int(name) < sampler.num_classes:
+    # "2" would be the third class among those named 1, 3 and 7.
+    is_number = isinstance(name, int) or not any(each.isdecimal() for each in names)
+    if is_number and str(name).isdecimal() and int(name) < sampler.num_classes:
         return int(name)
-    raise unknown_name("class", str(name), [*names, f"0…{sampler.num_classes - 1}"])
+    numbers = [f"0…{sampler.num_classes - 1}"] if is_number else []
+    raise unknown_name("class", str(name), [*names, *numbers])
 
 
 def class_labels(sampler: "Sampler", labels: Any, num: int) -> np.ndarray | None:

@@ -5,7 +5,7 @@ import contextlib
 import os
 import re
 import zipfile
-from collections.abc import Callable, Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 
 import numpy as np
@@ -13,6 +13,7 @@ import numpy as np
 from compare_gan import files, paths
 from compare_gan.engine.progress import tracked
 from compare_gan.errors import UserError
+from compare_gan.folders import CLASSES_FILE, classes_text
 from compare_gan.plots import grids
 from compare_gan.sampling.classes import labels_in_turn
 from compare_gan.sampling.sampler import BATCH_SIZE, Sampler
@@ -44,8 +45,9 @@ def write_images(
     Args:
       sampler: Sampler that draws the images.
       path: With the ending `.npz`, a file with `arr_0` (uint8 [num, H, W, C]) and, if there are
-        classes, `labels` (int32 [num]); otherwise a folder for PNGs `<number>_<class>.png`. Files
-        of these names are replaced.
+        classes, `labels` (int32 [num]) and their names, `class_names`; otherwise a folder for PNGs
+        `<number>_<class>.png` with a file `classes.json`, which names the classes. Files of these
+        names are replaced.
       num: Number of images.
       seed: Seed of the latents.
       label: Class of all images; None = all classes in turn.
@@ -63,10 +65,11 @@ def write_images(
     if label is not None:
         labels = np.full([num], label, np.int32)
     if path.endswith(".npz"):
-        place, threads = _npz_file(path, num, labels), 1
+        place, threads = _npz_file(path, num, labels, sampler.class_names), 1
     else:
         # Half of the cores: a generator on the CPU needs the others.
-        place, threads = _png_folder(path, num, labels), min(8, max(1, (os.cpu_count() or 1) // 2))
+        threads = min(8, max(1, (os.cpu_count() or 1) // 2))
+        place = _png_folder(path, num, labels, sampler.class_names)
     with _naming(path), place as write:
         sampler.prepare()
         z = sampler.draw_z(num, seed)
@@ -114,7 +117,9 @@ def write_behind(
 
 
 @contextlib.contextmanager
-def _png_folder(folder: str, num: int, labels: np.ndarray | None) -> Iterator[_Write]:
+def _png_folder(
+    folder: str, num: int, labels: np.ndarray | None, class_names: Sequence[str] | None
+) -> Iterator[_Write]:
     names = [f"{i:06}.png" if labels is None else f"{i:06}_{labels[i]}.png" for i in range(num)]
     paths.check_place(folder)
     os.makedirs(folder, exist_ok=True)
@@ -125,6 +130,12 @@ def _png_folder(folder: str, num: int, labels: np.ndarray | None) -> Iterator[_W
             f"replace ({min(others)}, for one): delete them or choose another --out."
         )
 
+    mark = os.path.join(folder, CLASSES_FILE)
+    if labels is not None:
+        # Only complete sets have one: an earlier one may name other classes.
+        with contextlib.suppress(FileNotFoundError):
+            os.remove(mark)
+
     def write(start: int, images: np.ndarray) -> None:
         for name, image in zip(names[start : start + len(images)], images, strict=True):
             # Not flushed to disk, which would take longer than drawing the image again.
@@ -134,17 +145,25 @@ def _png_folder(folder: str, num: int, labels: np.ndarray | None) -> Iterator[_W
         yield write
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"not all {num} images are in '{folder}'") from None
+    if labels is not None:
+        files.write_text(mark, classes_text(class_names))
 
 
 @contextlib.contextmanager
-def _npz_file(path: str, num: int, labels: np.ndarray | None) -> Iterator[_Write]:
+def _npz_file(
+    path: str, num: int, labels: np.ndarray | None, class_names: Sequence[str] | None
+) -> Iterator[_Write]:
     if os.path.isdir(path):
         raise UserError(f"'{path}' is a folder: choose another --out.")
     try:
         with files.atomic(path) as temporary, zipfile.ZipFile(temporary, "w") as archive:
-            if labels is not None:
-                with archive.open("labels.npy", "w") as member:
-                    np.lib.format.write_array(member, labels)
+            arrays = {"labels": labels}
+            if labels is not None and class_names is not None:
+                arrays["class_names"] = np.array(list(map(str, class_names)), np.str_)
+            for key, array in arrays.items():
+                if array is not None:
+                    with archive.open(f"{key}.npy", "w") as member:
+                        np.lib.format.write_array(member, array)
             # As np.savez writes it, but batch by batch.
             with archive.open("arr_0.npy", "w", force_zip64=True) as member:
 

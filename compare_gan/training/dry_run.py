@@ -51,6 +51,7 @@ def describe(
     """
     if run is not None:
         run.refuse_unsuitable(experiment.config_text, allow_config_change)
+        experiment = experiment.with_class_order(run.class_order)
     strategy = make_strategy(experiment.run_config, alone=True)  # Waits for no other host.
     check_before_training(experiment, run, strategy, evaluated)
     if run is not None:

@@ -118,6 +118,17 @@ class Experiment:
         """The options that a trained model is rebuilt and sampled with."""
         return ModelOptions(self.options, self.eval_latents, self.standing_statistics)
 
+    def with_class_order(self, names: tuple[str, ...] | None) -> "Experiment":
+        """The experiment with the classes in the order that a run was begun with.
+
+        Args:
+          names: Names of the classes, see `RunDir.class_order`; None = no change.
+        """
+        if names is None or self.prepared is not None or self.data.class_order == names:
+            return self
+        data = dataclasses.replace(self.data, class_order=names)
+        return dataclasses.replace(self, data=data)
+
     @functools.cached_property
     def dataset(self) -> Dataset:
         """The data set, read on first use: a strategy of several hosts has to be created earlier.

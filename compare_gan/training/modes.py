@@ -73,6 +73,7 @@ def run(
       UserError: Another process trains in the directory; see also `Trainer`.
     """
     code_version()  # Cached: the version of the running code, even if there is a new commit later.
+    experiment = experiment.with_class_order(run_dir.class_order)
     with experiment.bindings.active():
         if mode == "continuous_eval":
             _evaluate_continuously(experiment, run_dir, plan)
@@ -99,6 +100,7 @@ def evaluate(
       plan: Number of evaluations of each, and the name of the table.
       allow_imports: See `RunDir.load`.
     """
+    experiment = experiment.with_class_order(run_dir.class_order)
     peers = engine.peers(evaluation_strategy(experiment.run_config))
     evaluate_checkpoints(
         experiment, run_dir, [path], plan, peers=peers, allow_imports=allow_imports

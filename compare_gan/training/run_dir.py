@@ -133,6 +133,19 @@ class RunDir:
         if not allow_config_change:
             self._refuse("other data", changes)
 
+    @property
+    def class_order(self) -> tuple[str, ...] | None:
+        """The names of the classes in the order of the run's labels; None if it has recorded none.
+
+        Earlier versions sorted numbers in the names of folders as text, 10 before 2.
+
+        Raises:
+          UserError: A newer version of this library wrote `model.json`.
+        """
+        description = self._model.written()
+        names = None if description is None else description.class_names
+        return None if names is None else tuple(names)
+
     def _refuse(self, other: str, changes: Sequence[object]) -> None:
         if changes:
             raise UserError(

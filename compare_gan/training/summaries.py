@@ -49,7 +49,7 @@ class Summaries:
         row = {"step": step} | {
             name: float(value) if math.isfinite(value) else None for name, value in values.items()
         }
-        with open(self._log, "a") as log:
+        with open(self._log, "a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
 
     def text(self, name: str, content: str) -> None:

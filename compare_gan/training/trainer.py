@@ -106,6 +106,7 @@ class Trainer:
         checked: bool = False,
     ):
         self.stages = stages = stages or engine.Stages()
+        experiment = experiment.with_class_order(run.class_order)
         self.experiment = experiment
         self.run = run
         self._allow_config_change = allow_config_change

@@ -259,7 +259,7 @@ class TestOptions:
             (
                 "mnist",
                 "num_examples",
-                "'num_examples'.* Known: data_dir, fake, flip, fraction, image_size",
+                "'num_examples'.* Known: background, data_dir, fake, flip, fraction",
             ),
         ],
     )

@@ -61,6 +61,15 @@ def test_equal_images_may_have_two_names():
     assert "dataset is same (a), folder (b)" in comparison.warning(rows, "ab")
 
 
+def test_backgrounds_differ_only_where_images_are_transparent():
+    opaque, white, black = (_row(background=each) for each in ("none", "white", "black"))
+    assert comparison.warning([opaque, white], "ab") is None
+    assert comparison.warning([white, opaque], "ab") is None
+    assert "background is none (a), white (b), black (c)" in comparison.warning(
+        [opaque, white, black], "abc"
+    )
+
+
 def test_an_unconditional_generator_may_be_compared_with_a_conditional_one():
     """What one wants to know is whether labels help."""
     rows = [_row(labels="none"), _row(labels="in turn"), _row(labels="as in the data")]

@@ -27,6 +27,7 @@ _PROVENANCE = Provenance(
     num_real=100,
     num_fake=50,
     resolution="32x32x1",
+    background="white",
     resizer="crop",
     extractor="fashion_cnn",
     extractor_hash="cd",

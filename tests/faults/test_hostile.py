@@ -734,12 +734,14 @@ def test_a_cut_image_is_named_in_training(run, folder, monkeypatch, limit):
     path = pathlib.Path("images/a/12.png")
     path.write_bytes(path.read_bytes()[:120])
     status, _, err = run("train", "--schedule", "train", "--model_dir", "run", *folder)
+    found, _, err = err.partition("\n")
+    assert found == "'images': 32 images, 2 classes (a 16, b 16)."
     assert status == 2 and _is_one_sentence(err), err
     assert err.startswith("Error: 'images/a/12.png' cannot be decoded: ")
     assert "{{" not in err and "Iterator" not in err
 
 
-def test_an_image_that_is_cut_later_is_named(run, folder, monkeypatch, caplog):
+def test_an_image_that_is_cut_later_is_named(run, folder, monkeypatch):
     """Fault: an image is cut while it is used, of data that is decoded when it is needed.
 
     Command: train, eval
@@ -759,7 +761,13 @@ def test_an_image_that_is_cut_later_is_named(run, folder, monkeypatch, caplog):
         dataset.source.broken_files_named(),
     ):
         list(batches)
-    assert "Looking for the image that cannot be decoded, among 32." in caplog.text
+    relabelled = get_dataset(name="image_folder", data_dir="images", labels="single")
+    batches = train_batches(relabelled, batch_size=8, disc_iters=1, z_dim=2, seed=0).take(9)
+    with (
+        pytest.raises(UserError, match=r"images/a/12\.png' cannot be decoded: image file is"),
+        relabelled.source.broken_files_named(),
+    ):
+        list(batches)
     with pytest.raises(UserError, match=r"images/a/12\.png' cannot be decoded: image file is"):
         list(eval_batches(dataset, "train", 8))
 

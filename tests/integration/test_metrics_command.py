@@ -11,6 +11,7 @@ from compare_gan import main as command_line
 from compare_gan.datasets import as_arrays, get_dataset
 from compare_gan.engine import progress
 from compare_gan.evaluation.score_sets import score_sets
+from compare_gan.folders import CLASSES_FILE, classes_text
 
 _METRICS = "fid,inception_score"
 
@@ -39,6 +40,7 @@ def _folders(tmp_path_factory):
         folders.append(tmp_path_factory.mktemp(name))
         for i, (image, label) in enumerate(zip(images[part], labels[part], strict=True)):
             Image.fromarray(image[..., 0]).save(folders[-1] / f"{i:06}_{label}.png")
+        (folders[-1] / CLASSES_FILE).write_text(classes_text(None))
     return folders
 
 
@@ -53,7 +55,7 @@ def test_two_folders_score_the_same_as_their_arrays(run, folders, tmp_path, monk
     assert json.loads((tmp_path / "new" / "scores.json").read_text()) == values
     assert f"{fake} 150/150, 0:00 left" in err
     arrays = [
-        np.stack([np.asarray(Image.open(path)) for path in sorted(folder.iterdir())])
+        np.stack([np.asarray(Image.open(path)) for path in sorted(folder.glob("*.png"))])
         for folder in folders
     ]
     expected = score_sets(*arrays, _METRICS.split(","), "fashion_cnn", batch_size=37)
@@ -82,7 +84,7 @@ def test_labels_names_and_options_affect_scores(run, folders):
 
 
 def test_broken_files_are_named_and_left_out_on_request(run, folders, tmp_path):
-    images = [path.read_bytes() for path in sorted(folders[0].iterdir())[:40]]
+    images = [path.read_bytes() for path in sorted(folders[0].glob("*.png"))[:40]]
     for i, content in enumerate(images):
         (tmp_path / f"{i}.png").write_bytes(content[:70] if i == 7 else content)
     arguments = ("metrics", "--fake", tmp_path, "--metrics", "inception_score",

@@ -31,6 +31,29 @@ def test_its_estimators_are_not_loaded():
     assert not [name for name in sys.modules if name.startswith("tensorflow_gan.python.estimator.")]
 
 
+@pytest.fixture(name="without_pkg_resources")
+def _without_pkg_resources(monkeypatch):
+    """As with setuptools 82 or later."""
+    monkeypatch.setitem(sys.modules, "pkg_resources", None)
+    for name in list(sys.modules):
+        if name == "tensorflow_hub" or name.startswith("tensorflow_gan"):
+            monkeypatch.delitem(sys.modules, name)
+
+
+def test_it_imports_without_pkg_resources(without_pkg_resources):
+    assert tfgan.load_hub.__wrapped__().resolve is not None
+    assert tfgan.load.__wrapped__().eval.INCEPTION_OUTPUT == "logits"
+    assert sys.modules["pkg_resources"] is None  # Nothing else takes the stand-in for it.
+
+
+def test_versions_are_compared_without_pkg_resources(without_pkg_resources, monkeypatch):
+    import tensorflow as tf
+
+    monkeypatch.setattr(tf, "__version__", "1.2.0")
+    with pytest.raises(UserError, match="TF-Hub cannot be imported"):
+        tfgan.load_hub.__wrapped__()
+
+
 def test_one_sentence_reports_that_it_is_missing(monkeypatch):
     real_import = builtins.__import__
 

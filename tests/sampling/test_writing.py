@@ -20,14 +20,17 @@ def _small_batches(monkeypatch):
 
 
 def _read(folder):
-    return np.stack([np.asarray(Image.open(path)) for path in sorted(folder.iterdir())])[..., None]
+    return np.stack([np.asarray(Image.open(path)) for path in sorted(folder.glob("*.png"))])[
+        ..., None
+    ]
 
 
 def test_images_are_those_of_the_sampler_and_classes_take_turns(sampler, tmp_path):
     folder = tmp_path / "new" / "images"
     sampler = dataclasses.replace(sampler, truncation=0.5)
     assert writing.write_images(sampler, str(folder), 10, seed=1) == str(folder)
-    assert sorted(os.listdir(folder)) == [f"{i:06}_{i % 3}.png" for i in range(10)]
+    names = [f"{i:06}_{i % 3}.png" for i in range(10)]
+    assert sorted(os.listdir(folder)) == [*names, "classes.json"]
     assert sampler.network.traces == 1
     images, _ = sampler.sample(10, seed=1, batch_size=4)
     assert len(np.unique(images, axis=0)) == 10  # Otherwise their order would not be tested.
@@ -36,7 +39,7 @@ def test_images_are_those_of_the_sampler_and_classes_take_turns(sampler, tmp_pat
 
 def test_images_of_one_class_or_none(sampler, unconditional, tmp_path):
     writing.write_images(sampler, str(tmp_path / "a"), 2, label=1)
-    assert sorted(os.listdir(tmp_path / "a")) == ["000000_1.png", "000001_1.png"]
+    assert sorted(os.listdir(tmp_path / "a")) == ["000000_1.png", "000001_1.png", "classes.json"]
     writing.write_images(unconditional, str(tmp_path / "b"), 2)
     assert sorted(os.listdir(tmp_path / "b")) == ["000000.png", "000001.png"]
 
@@ -46,7 +49,8 @@ def test_a_file_of_arrays_holds_the_same(sampler, unconditional, tmp_path):
     writing.write_images(sampler, str(path), 10, seed=1)
     images, labels = sampler.sample(10, seed=1, batch_size=4)
     with np.load(path, allow_pickle=False) as file:
-        assert sorted(file.files) == ["arr_0", "labels"]
+        assert sorted(file.files) == ["arr_0", "class_names", "labels"]
+        assert file["class_names"].tolist() == ["dark", "middle", "bright"]
         assert file["arr_0"].dtype == np.uint8 and file["labels"].dtype == np.int32
         np.testing.assert_array_equal(file["arr_0"], images)
         np.testing.assert_array_equal(file["labels"], labels)
@@ -64,7 +68,7 @@ def test_a_folder_with_images_that_would_be_left_is_refused(sampler, tmp_path):
     for options, left in ((dict(num=5), "1 images .*000005_2"), (dict(num=6, label=1), "4 images")):
         with pytest.raises(UserError, match=f"holds {left}.* delete them or choose another --out"):
             writing.write_images(sampler, folder, **options)
-    assert len(os.listdir(folder)) == 7
+    assert len(os.listdir(folder)) == 8
     writing.write_images(sampler, folder, 7)
     with pytest.raises(UserError, match="is a folder"):
         (tmp_path / "a.npz").mkdir()

@@ -3,23 +3,16 @@
 Nothing is unpickled.
 """
 
-import contextlib
 import dataclasses
-import os
-import shutil
-import struct
-import tempfile
-import zipfile
-from collections.abc import Iterator, Mapping
-from typing import IO, Any, ClassVar
+from collections.abc import Mapping
+from typing import Any, ClassVar
 
 import numpy as np
 
 from compare_gan import files, npz
+from compare_gan.datasets.npz_images import IMAGES, Arrays, open_arrays
 from compare_gan.errors import UserError
-from compare_gan.unpacking import DAMAGED, open_zip
-
-IMAGES = ("images", "arr_0", "samples")
+from compare_gan.unpacking import open_zip
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -46,6 +39,7 @@ class GivenStatistics:
     class_names: ClassVar[None] = None
     left_out: ClassVar[tuple[str, ...]] = ()
     seed: ClassVar[None] = None
+    background: ClassVar[None] = None
 
     @property
     def dataset_name(self) -> str:
@@ -66,38 +60,36 @@ class GivenStatistics:
         return files.digest(self.mean, self.covariance)[:16]
 
 
-def open_npz(path: str) -> GivenStatistics | tuple[np.ndarray, np.ndarray | None]:
+def open_npz(path: str) -> GivenStatistics | Arrays:
     """Opens an .npz file of images, or of `mu` and `sigma` if it holds no images.
 
     Args:
-      path: File with `images`, `arr_0` or `samples`, and optionally `labels`; or with `mu` and
-        `sigma`, as pytorch-fid and clean-fid write them.
+      path: File with `images`, `arr_0` or `samples`, and optionally `labels` (`arr_1` with `arr_0`)
+        and `class_names`; or with `mu` and `sigma`, as pytorch-fid and clean-fid write them.
 
     Returns:
       The images as they are stored, mapped into memory (compressed ones are unpacked into a
-      temporary file first), and the labels or None; or the statistics.
+      temporary file first), with their labels; or the statistics.
 
     Raises:
       UserError: The file holds neither, Python objects, or less or far more than it declares.
       zipfile.BadZipFile: It is not an .npz file.
     """
+    arrays = open_arrays(path)
+    if arrays is not None:
+        return arrays
+    statistics = stored_statistics(path)
+    if statistics is not None:
+        return statistics
     with open_zip(path) as archive:
-        keys = [name.removesuffix(".npy") for name in archive.namelist()]
-        key = next((key for key in IMAGES if key in keys), None)
-        if key is not None:
-            labels = np.array(_map(path, archive, "labels")) if "labels" in keys else None
-            return _map(path, archive, key), labels
-        if {"mu", "sigma"} <= set(keys):
-            mean, covariance = (_map(path, archive, key) for key in ("mu", "sigma"))
-            return _statistics(path, mean, covariance)
+        keys = ", ".join(npz.keys(archive)) or "nothing"
     raise UserError(
-        f"'{path}' must hold images ({', '.join(IMAGES)}) or mu and sigma; it holds "
-        f"{', '.join(keys) or 'nothing'}."
+        f"'{path}' must hold images ({', '.join(IMAGES)}) or mu and sigma; it holds {keys}."
     )
 
 
 def stored_statistics(path: str) -> GivenStatistics | None:
-    """The `mu` and `sigma` that a file holds beside its images; None if it holds none.
+    """The `mu` and `sigma` that a file holds, perhaps beside images; None if it holds none.
 
     OpenAI's reference batches do: their statistics are of a larger set than the images.
 
@@ -108,10 +100,9 @@ def stored_statistics(path: str) -> GivenStatistics | None:
       UserError: They are not a mean and a covariance, or damaged.
     """
     with open_zip(path) as archive:
-        keys = {name.removesuffix(".npy") for name in archive.namelist()}
-        if not {"mu", "sigma"} <= keys:
+        if not {"mu", "sigma"} <= set(npz.keys(archive)):
             return None
-        mean, covariance = (_map(path, archive, key) for key in ("mu", "sigma"))
+        mean, covariance = (npz.map_array(path, archive, key) for key in ("mu", "sigma"))
         return _statistics(path, mean, covariance)
 
 
@@ -121,38 +112,9 @@ def _statistics(path: str, mean: np.ndarray, covariance: np.ndarray) -> GivenSta
             f"mu and sigma of '{path}' must be [f] and [f, f], received {list(mean.shape)} and "
             f"{list(covariance.shape)}."
         )
+    for key, values in (("mu", mean), ("sigma", covariance)):
+        if values.dtype.kind not in "fiu":
+            raise UserError(f"{key} of '{path}' must hold real numbers, received {values.dtype}.")
+        if not np.isfinite(values).all():
+            raise UserError(f"{key} of '{path}' holds numbers that are not finite.")
     return GivenStatistics(path, np.array(mean, np.float64), np.array(covariance, np.float64))
-
-
-def _map(path: str, archive: zipfile.ZipFile, key: str) -> np.ndarray:
-    """One array of the file, read when it is accessed."""
-    entry = archive.getinfo(f"{key}.npy")
-    with _opened(path, archive, entry) as file:
-        start = file.tell()
-        shape, fortran, dtype, size = npz.read_header(path, key, file, entry.file_size, start)
-        if 0 in shape:
-            return np.empty(shape, dtype)
-        return np.memmap(file, dtype, "r", start + size, shape, "F" if fortran else "C")
-
-
-@contextlib.contextmanager
-def _opened(path: str, archive: zipfile.ZipFile, entry: zipfile.ZipInfo) -> Iterator[IO[bytes]]:
-    """A file of its own on disk, positioned where the array begins."""
-    if entry.compress_type == zipfile.ZIP_STORED:
-        with open(path, "rb") as file:
-            file.seek(entry.header_offset + 26)  # The lengths of two fields before the array.
-            lengths = file.read(4)
-            start = entry.header_offset + 30 + sum(struct.unpack("<HH", lengths.ljust(4, b"\0")))
-            if start + entry.file_size > os.path.getsize(path):
-                raise UserError(f"'{path}' is damaged: '{entry.filename}' ends beyond its end.")
-            file.seek(start)
-            yield file
-        return
-    with tempfile.TemporaryFile() as file:
-        try:
-            with archive.open(entry) as member:
-                shutil.copyfileobj(member, file, 1 << 20)
-        except DAMAGED as error:
-            raise UserError(f"'{entry.filename}' in '{path}' cannot be read: {error}.") from error
-        file.seek(0)
-        yield file

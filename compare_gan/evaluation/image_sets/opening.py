@@ -2,33 +2,35 @@
 
 import contextlib
 import dataclasses
+import functools
 import logging
 import os
 import re
 import zipfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 
 from compare_gan import registry
-from compare_gan.datasets import get_dataset
+from compare_gan.datasets import decoding, get_dataset
 from compare_gan.datasets.dataset import Dataset
+from compare_gan.datasets.decoding import Colour
+from compare_gan.datasets.folder import ImageFolderOptions
+from compare_gan.datasets.image_headers import ImageError
+from compare_gan.datasets.npz_images import checked
 from compare_gan.engine.progress import PATIENCE, ProgressLine, announced
 from compare_gan.errors import UserError, unknown_name, with_suggestion
-from compare_gan.evaluation.image_sets import image_files
 from compare_gan.evaluation.image_sets.npz import GivenStatistics, open_npz, stored_statistics
 from compare_gan.evaluation.image_sets.sets import ImageSet, IndexedImages
 from compare_gan.evaluation.image_sets.split import SplitImages
-from compare_gan.unpacking import open_zip
+from compare_gan.folders import WHOLE, Arrangement, find_images
 
 _log = logging.getLogger(__name__)
 
 ON_ERROR = ("stop", "skip")
 _TFDS = "tfds:"
-_PATH_LIKE = re.compile(r"[/\\]|\.(npz|zip)$")
-# As `compare_gan sample --num` calls them: <number>_<class>.png.
-_NUMBERED = re.compile(r"\d{6,}_(\d+)\.png")
+_PATH_LIKE = re.compile(r"[/\\]|\.(npz|zip|csv|tsv)$", re.IGNORECASE)
 
 
 def open_images(
@@ -36,6 +38,7 @@ def open_images(
     *,
     on_error: str = "stop",
     progress: bool = False,
+    background: str = "white",
     choose_split: Callable[[Dataset], str | None] = lambda dataset: None,
 ) -> ImageSet | GivenStatistics:
     """Opens a set of images.
@@ -48,71 +51,103 @@ def open_images(
       (6, (8, 8, 3), 2)
 
     Args:
-      source: A folder, read with its subfolders; a `.zip` of images; an `.npz` with `images`,
-        `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels`, `mu` and `sigma` (see
-        `ImageSet.stored`), or with `mu` and `sigma` alone; a data set `NAME` or `NAME:SPLIT`; an
-        array uint8 [n, H, W, C], or a pair of it and labels int [n]; an `ImageSet`. Labels of a
-        folder or zip are the names of the folders that contain the images, or the classes in the
-        file names of `compare_gan sample`. A file or folder takes precedence over a data set of the
-        same name.
+      source: A folder, read with its subfolders; a `.zip` of images; a `.csv` of files and labels;
+        an `.npz` with `images`, `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels`
+        or, with `arr_0`, `arr_1`, and `mu` and `sigma` (see `ImageSet.stored`), or with `mu` and
+        `sigma` alone; a data set `NAME` or `NAME:SPLIT`; an array uint8 [n, H, W, C], or a pair of
+        it and labels int [n]; an `ImageSet`. The classes of a folder, zip or table are those that
+        training finds in it, see `folders.find_images`; if it holds several splits, `PATH:SPLIT` is
+        one of them, `PATH:all` all together. A file or folder takes precedence over a data set of
+        the same name.
       on_error: `stop`: a broken file is a UserError; `skip`: it is left out with a warning. Then
         all files are decoded once beforehand, since statistics depend on the number of images.
       progress: Report on standard error how many files have been read.
+      background: Colour that images with an alpha channel in a folder or zip are composited over:
+        its name, or `#rrggbb`. That of a data set is `dataset.background`.
       choose_split: Function that chooses the split of a data set named without one; where it
         returns None, the data set's `eval_split` is used.
 
     Raises:
-      UserError: There is no such file, folder or data set, it holds no images, or a file is broken.
+      UserError: There is no such file, folder or data set, it holds no images, it is not clear what
+        its folders mean, or a file is broken.
     """
     if on_error not in ON_ERROR:
         raise unknown_name("on_error", on_error, ON_ERROR)
     if isinstance(source, ImageSet | GivenStatistics):
         return source
+    colour = decoding.parse_colour("background", background)
     if not isinstance(source, str | os.PathLike):
         return _from_arrays(source)
     path = os.fspath(source)
-    if os.path.isdir(path):
-        names = image_files.find_images(path)
-        opens = [image_files.open_in_folder(path, name) for name in names]
-        return _from_files(path, names, opens, on_error, progress)
-    if os.path.isfile(path):
-        return _from_file(path, on_error, progress)
+    if os.path.exists(path):
+        return _from_path(path, None, on_error, progress, colour)
+    before, _, split = path.rpartition(":")
+    if split and os.path.exists(before):
+        return _from_path(before, split, on_error, progress, colour)
     if _PATH_LIKE.search(path) and not path.startswith(_TFDS):
         raise UserError(f"There is no file or folder '{path}'.")
     return _from_dataset(path, choose_split, progress)
 
 
-def _from_file(path: str, on_error: str, progress: bool) -> ImageSet | GivenStatistics:
+def _from_path(
+    path: str, split: str | None, on_error: str, progress: bool, background: Colour
+) -> ImageSet | GivenStatistics:
     try:
-        if path.endswith(".npz"):
+        if os.path.isfile(path) and path.lower().endswith(".npz"):
             opened = open_npz(path)
             if isinstance(opened, GivenStatistics):
                 return opened
-            images, labels = opened
-            stored = stored_statistics(path)
-            return dataclasses.replace(_indexed(path, images, labels), stored=stored)
-        archive = open_zip(path)
+            return dataclasses.replace(_indexed(path, *opened), stored=stored_statistics(path))
     except zipfile.BadZipFile as error:
-        known = "a folder, a .zip, an .npz or the name of a data set"
-        raise UserError(f"'{path}' cannot be read ({error}): {known} is needed.") from error
-    names = sorted(filter(image_files.is_image_name, archive.namelist()))
-    opens = [image_files.open_in_zip(archive, name) for name in names]
-    return _from_files(path, names, opens, on_error, progress)
+        raise UserError(f"'{path}' cannot be read ({error}): it is no .npz.") from error
+    found = find_images(path, ImageFolderOptions().class_in_name)
+    images = _from_files(found, split, on_error, progress, background)
+    _log.info("%s", found.summary())
+    if found.numbered:
+        _log.info(
+            "The names of the images in '%s' are not taken for classes, because no classes.json "
+            "there says that they are; image_folder.class_in_name = True reads sets of older "
+            "versions.",
+            path,
+        )
+    return images
+
+
+def _choose(found: Arrangement, split: str | None) -> tuple[list[str], np.ndarray | None]:
+    """The images of a split, and their labels."""
+    place, splits = found.storage.place, found.splits
+    if split is None and len(splits) > 1:
+        sizes = ", ".join(f"'{place}:{name}' ({len(own.images):,})" for name, own in splits.items())
+        raise UserError(
+            f"'{place}' holds the images of several splits: choose {sizes}, or '{place}:{WHOLE}'."
+        )
+    if split not in (None, WHOLE) and split not in splits:
+        raise unknown_name(f"split of '{place}'", str(split), [*splits, WHOLE])
+    chosen = list(splits.values()) if split in (None, WHOLE) else [splits[str(split)]]
+    names = [name for own in chosen for name in own.images]
+    labels = [own.hard_labels for own in chosen]
+    given = [each for each in labels if each is not None]
+    return names, np.concatenate(given) if len(given) == len(labels) else None
 
 
 def _from_files(
-    place: str, names: list[str], opens: Sequence[image_files.Open], on_error: str, progress: bool
+    arrangement: Arrangement,
+    split: str | None,
+    on_error: str,
+    progress: bool,
+    background: Colour,
 ) -> ImageSet:
-    if not names:
-        endings = ", ".join(image_files.EXTENSIONS)
-        raise UserError(f"'{place}' holds no image ({endings}).")
-    shapes = image_files.look_at_all(
-        opens, on_error == "skip", _slowly(place, len(names)) if progress else lambda count: None
+    place = arrangement.storage.place
+    names, labels = _choose(arrangement, split)
+    opens = [functools.partial(arrangement.storage.opener, name) for name in names]
+    found = decoding.look_at_all(
+        opens,
+        on_error == "skip",
+        background,
+        _slowly(place, len(names)) if progress else lambda count: None,
     )
     broken = {
-        names[i]: shape
-        for i, shape in enumerate(shapes)
-        if isinstance(shape, image_files.BrokenImageError)
+        name: each for name, each in zip(names, found, strict=True) if isinstance(each, ImageError)
     }
     if broken and on_error == "stop":
         name, error = next(iter(broken.items()))
@@ -123,27 +158,27 @@ def _from_files(
     kept = [i for i, name in enumerate(names) if name not in broken]
     if not kept:
         raise UserError(f"None of the {len(names)} images in '{place}' can be read.")
-    kept_shapes = {s for s in shapes if not isinstance(s, image_files.BrokenImageError)}
-    channels = max(shape[-1] for shape in kept_shapes)
-    sizes = {shape[:2] for shape in kept_shapes}
-    labels, class_names = _labels_in([names[i] for i in kept])
+    headers = [each for each in found if not isinstance(each, ImageError)]
+    channels = decoding.common_channels(headers)
+    sizes = {(header.height, header.width) for header in headers}
 
     def read(index: int) -> np.ndarray:
         i = kept[index]
         try:
-            return image_files.decode(opens[i], channels)
-        except image_files.BrokenImageError as error:
+            return decoding.decode(opens[i], channels, background)
+        except ImageError as error:
             raise _broken(place, names[i], error) from error
 
     return IndexedImages(
-        name=place,
+        name=place if split is None else f"{place}:{split}",
         count=len(kept),
         shape=(*sizes.pop(), channels) if len(sizes) == 1 else None,
         has_labels=labels is not None,
-        class_names=class_names,
+        class_names=None if labels is None else arrangement.class_names,
         left_out=tuple(f"{name}: {error}" for name, error in broken.items()),
+        background=decoding.log_conversions(place, headers, channels, background),
         read=read,
-        labels=labels,
+        labels=None if labels is None else labels[kept],
         order=np.arange(len(kept)),
     )
 
@@ -167,51 +202,23 @@ def _broken(place: str, name: str, error: Exception, more: str = "") -> UserErro
     )
 
 
-def _labels_in(names: Sequence[str]) -> tuple[np.ndarray | None, tuple[str, ...] | None]:
-    """Labels and class names in the paths of images, if there are any."""
-    numbered = [_NUMBERED.fullmatch(name.rsplit("/", 1)[-1]) for name in names]
-    classes = [int(match[1]) for match in numbered if match]
-    if len(classes) == len(names):
-        return np.array(classes, np.int32), None
-    if not all("/" in name for name in names):
-        return None, None
-    folders = [name.split("/")[-2] for name in names]
-    class_names, labels = np.unique(folders, return_inverse=True)
-    return labels.astype(np.int32), tuple(map(str, class_names))
-
-
 def _from_arrays(source: Any) -> ImageSet:
     images, labels = source if isinstance(source, tuple) else (source, None)
-    return _indexed("array", np.asarray(images), labels)
+    return _indexed("array", np.asarray(images), labels, None)
 
 
-def _indexed(name: str, images: np.ndarray, labels: Any) -> ImageSet:
-    if images.dtype != np.uint8 or images.ndim not in (3, 4) or not images.size:
-        raise UserError(
-            f"The images of '{name}' must be uint8 [n, H, W, C], received {images.dtype} "
-            f"{list(images.shape)}."
-        )
-    if images.ndim == 3:
-        images = images[..., None]
-    if images.shape[-1] not in (1, 3):
-        raise UserError(
-            f"The images of '{name}' must have 1 or 3 channels on the last axis, received shape "
-            f"{list(images.shape)}."
-        )
-    if labels is not None:
-        labels = np.asarray(labels)
-        if labels.shape != (len(images),) or not np.issubdtype(labels.dtype, np.integer):
-            raise UserError(
-                f"The labels of '{name}' must be integers [{len(images)}], received "
-                f"{labels.dtype} {list(labels.shape)}."
-            )
+def _indexed(
+    name: str, images: np.ndarray, labels: Any, class_names: tuple[str, ...] | None
+) -> ImageSet:
+    images, labels = checked(name, images, labels)
     return IndexedImages(
         name=name,
         count=len(images),
         shape=(int(images.shape[1]), int(images.shape[2]), int(images.shape[3])),
         has_labels=labels is not None and bool((labels >= 0).all()),
+        class_names=class_names,
         read=lambda i: np.asarray(images[i]),
-        labels=None if labels is None else labels.astype(np.int32),
+        labels=labels,
         order=np.arange(len(images)),
     )
 

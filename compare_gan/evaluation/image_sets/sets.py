@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from compare_gan.evaluation.image_sets import image_files
+from compare_gan.datasets import decoding
 from compare_gan.evaluation.image_sets.npz import GivenStatistics
 from compare_gan.metrics.base import ImageBatch
 from compare_gan.metrics.extractors import Extractor
@@ -30,6 +30,8 @@ class ImageSet(abc.ABC):
       left_out: Broken files that are not among the images, each with the reason.
       seed: Seed that the images or their order follow from; None if from none.
       split: Split of a data set; `all` for other sets.
+      background: Name of the colour that images with an alpha channel are composited over; None if
+        there are none.
       stored: Statistics that were published with the images, perhaps of a larger set: FID in the
         features of the canonical Inception uses them; None if there are none.
       hashed: Whether the images are hashed while statistics are computed, to identify them.
@@ -43,6 +45,7 @@ class ImageSet(abc.ABC):
     left_out: tuple[str, ...] = ()
     seed: int | None = None
     split: str = "all"
+    background: str | None = None
     stored: GivenStatistics | None = None
     hashed: ClassVar[bool] = True
 
@@ -137,7 +140,7 @@ class IndexedImages(ImageSet):
             stacked: Any = images if self.shape is None else np.stack(images)
             return ImageBatch(stacked, labels)
 
-        workers = image_files.threads()
+        workers = decoding.threads()
         waiting: collections.deque[Future[ImageBatch]] = collections.deque()
         pool = ThreadPoolExecutor(workers, "decode")
         try:

@@ -58,6 +58,7 @@ class SplitImages(ImageSet):
             class_names=tuple(names) or None,
             dataset=dataset,
             split=split,
+            background=dataset.source.background,
         )
 
     @property

@@ -128,8 +128,10 @@ def _load_hub_module(path: str) -> tuple[Callable[[Tensor], tuple[Tensor, ...]],
     """Returns a function like the networks of `inception_2015`, and the module's hash."""
     model_io.check_tensorflow("inception.path", path, "a TF-Hub module")
     import tensorflow as tf
-    import tensorflow_hub
 
+    from compare_gan.metrics import tfgan
+
+    tensorflow_hub = tfgan.load_hub()
     if "://" not in path and not os.path.isfile(os.path.join(path, "saved_model.pb")):
         raise UserError(
             f"inception.path: '{path}' does not contain a TF-Hub module (saved_model.pb)."

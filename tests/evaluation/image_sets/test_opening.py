@@ -11,6 +11,7 @@ from PIL import Image
 from compare_gan.datasets import as_arrays, eval_batches, get_dataset
 from compare_gan.errors import UserError
 from compare_gan.evaluation.image_sets import GivenStatistics, open_images
+from compare_gan.folders import classes_text
 
 _RNG = np.random.default_rng(0)
 _IMAGES = _RNG.integers(0, 256, (23, 6, 5, 3), dtype=np.uint8)
@@ -70,9 +71,20 @@ def test_a_subset_is_drawn_in_an_order_that_depends_on_the_seed(folder):
 def test_labels_come_from_the_file_names_that_sample_writes(tmp_path):
     for i, label in enumerate((3, 0, 12)):
         Image.fromarray(_IMAGES[i]).save(tmp_path / f"{i:06}_{label}.png")
+    assert not open_images(tmp_path).has_labels  # Anybody may write such names.
+    gin.bind_parameter("image_folder.class_in_name", True)
     opened = open_images(tmp_path)
     [batch] = opened.batches(5)
     assert list(batch.labels) == [3, 0, 12] and opened.class_names is None
+    gin.clear_config()
+    names = [f"class {i}" for i in range(13)]
+    (tmp_path / "classes.json").write_text(classes_text(names))
+    opened = open_images(tmp_path)
+    [batch] = opened.batches(5)
+    assert list(batch.labels) == [3, 0, 12] and opened.class_names == tuple(names)
+    (tmp_path / "classes.json").write_text(classes_text(names[:12]))
+    with pytest.raises(UserError, match=r"the class 12 in its name, but classes.json there names"):
+        open_images(tmp_path)
     Image.fromarray(_IMAGES[4]).save(tmp_path / "other.png")
     assert not open_images(tmp_path).has_labels
 

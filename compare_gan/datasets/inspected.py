@@ -1,0 +1,207 @@
+"""What was understood of a set of images, in words and as rows of a contact sheet."""
+
+import collections
+import dataclasses
+from collections.abc import Callable, Iterable, Iterator, Sequence
+
+import numpy as np
+
+from compare_gan.datasets import resizing
+from compare_gan.folders import WHOLE
+
+_LISTED = 50  # Classes that are named.
+_FAULTS = 10  # Files of each kind of fault that are named.
+_ROWS, _COLUMNS = 10, 10
+_SIDES = (32, 128)  # The smallest and largest images of the contact sheet.
+_NO_CLASS = "(no class)"
+
+
+@dataclasses.dataclass(frozen=True)
+class Image:
+    """What one image is.
+
+    Attributes:
+      name: Its name in the set.
+      split: Its split; `folders.WHOLE` if there are none.
+      label: Its class; -1 without one.
+      kind: Its format and mode, such as `PNG RGB`; empty if it is broken.
+      size: (width, height), upright.
+      transparent: Whether it has an alpha channel or a transparent colour.
+      digest: Hash of its pixels, as training sees them.
+      error: The reason why it cannot be read; empty if it can.
+    """
+
+    name: str
+    split: str
+    label: int
+    kind: str = ""
+    size: tuple[int, int] = (0, 0)
+    transparent: bool = False
+    digest: str = ""
+    error: str = ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Inspection:
+    """What was understood of a set of images.
+
+    Attributes:
+      place: Path of the set.
+      images: All images.
+      num_classes: Number of classes; 0 if there are none.
+      class_names: Names of the classes, in the order of labels.
+      background: Name of the colour that transparent images are composited over.
+      left_out: Files that are not among the images, in words.
+      refusal: The reason why no model can be trained on them; empty if there is none.
+      read: Function from the place of an image in `images` to its pixels, uint8 [H, W, 3].
+    """
+
+    place: str
+    images: Sequence[Image]
+    num_classes: int
+    class_names: Sequence[str]
+    background: str
+    left_out: Sequence[str]
+    refusal: str
+    read: Callable[[int], np.ndarray]
+
+    def report(self) -> str:
+        """The understanding in words, a line for each property."""
+        rows = [(self.place, ""), *self._rows()]
+        width = max(len(name) for name, _ in rows[1:])
+        lines = [f"{name:<{width}}  {text}".rstrip() for name, text in rows[1:]]
+        return "\n".join([self.place, *(f"  {line}" for line in lines)])
+
+    def contact_sheet(self) -> tuple[list[np.ndarray], list[str]]:
+        """Rows of the first images of each class, as training sees them, and the rows' names.
+
+        Without classes the rows have no names.
+        """
+        whole = [i for i, image in enumerate(self.images) if not image.error]
+        if not whole:
+            return [], []
+        smallest = min(min(self.images[i].size) for i in whole)
+        side = int(np.clip(smallest, *_SIDES))
+        of_class: dict[int, list[int]] = collections.defaultdict(list)
+        for i in whole:
+            of_class[self.images[i].label].append(i)
+        labels = sorted(of_class)[:_ROWS]
+        chosen = [_spread(of_class[label], _COLUMNS) for label in labels]
+        names = [self._name(label) for label in labels]
+        if not self.num_classes:
+            everything = _spread(whole, _ROWS * _COLUMNS)
+            pieces = range(0, len(everything), _COLUMNS)
+            chosen, names = [everything[start : start + _COLUMNS] for start in pieces], []
+
+        def draw(i: int) -> np.ndarray:
+            return resizing.resize(resizing.middle_square(self.read(i)), side)
+
+        return [np.stack([draw(i) for i in row]) for row in chosen], names
+
+    def _name(self, label: int) -> str:
+        return self.class_names[label] if label >= 0 else _NO_CLASS
+
+    def _rows(self) -> Iterator[tuple[str, str]]:
+        whole = [image for image in self.images if not image.error]
+        yield "images", f"{len(self.images):,}"
+        yield from _named("classes", self._classes())
+        if any(image.split != WHOLE for image in self.images):
+            yield "splits", _counted(image.split for image in self.images)
+        yield "sizes", _counted(f"{w}x{h}" for w, h in (image.size for image in whole))
+        yield "kinds", _counted(image.kind for image in whole)
+        transparent = sum(image.transparent for image in whole)
+        yield (
+            "alpha",
+            f"{transparent:,} images, composited over {self.background}" if transparent else "none",
+        )
+        yield from _named("broken", _some([f"{i.name}: {i.error}" for i in self.images if i.error]))
+        yield from _named("duplicates", self._duplicates(whole))
+        yield from _named("left out", self.left_out)
+        yield "training", f"refused: {self.refusal}" if self.refusal else self._advice(whole)
+
+    def _classes(self) -> list[str]:
+        if not self.num_classes:
+            return []
+        splits = list(dict.fromkeys(image.split for image in self.images))
+        counts = {split: [0] * (self.num_classes + 1) for split in splits}
+        for image in self.images:
+            counts[image.split][image.label] += 1  # -1 is the last.
+        lines = []
+        for label, name in enumerate([*self.class_names, _NO_CLASS]):
+            numbers = [counts[split][label] for split in splits]
+            if name == _NO_CLASS and not any(numbers):
+                continue
+            if splits == [WHOLE]:
+                lines.append(f"{name}: {numbers[0]:,}")
+            else:
+                pairs = zip(splits, numbers, strict=True)
+                lines.append(f"{name}: {', '.join(f'{split} {n:,}' for split, n in pairs)}")
+        return _some(lines, _LISTED)
+
+    def _duplicates(self, whole: Sequence[Image]) -> list[str]:
+        same: dict[str, list[Image]] = collections.defaultdict(list)
+        for image in whole:
+            same[image.digest].append(image)
+        groups = [group for group in same.values() if len(group) > 1]
+        # Those that make scores or labels doubtful come first.
+        groups.sort(key=lambda group: (-len(_splits(group)), -len(_labels(group))))
+        lines = []
+        for group in groups:
+            across = "of several splits" if len(_splits(group)) > 1 else ""
+            if not across and len(_labels(group)) > 1:
+                across = "of several classes"
+            names = " = ".join(image.name for image in group[:4])
+            more = f" = … ({len(group):,})" if len(group) > 4 else ""
+            lines.append(f"{names}{more}{f' ({across})' if across else ''}")
+        return _some(lines)
+
+    def _advice(self, whole: Sequence[Image]) -> str:
+        if not whole:
+            return "refused: no image can be read"
+        broken = len(self.images) - len(whole)
+        if broken:
+            return f"refused: {broken:,} of {len(self.images):,} images cannot be read"
+        sizes = {image.size for image in whole}
+        lines = ['dataset.name = "image_folder"', f'dataset.data_dir = "{self.place}"']
+        if len(sizes) > 1:
+            lines.append(f"dataset.image_size = {_power_of_two(min(map(min, sizes)))}")
+        return "; ".join(lines)
+
+
+def _spread(indices: Sequence[int], count: int) -> list[int]:
+    """At most `count` of the indices, at equal distances."""
+    places = np.linspace(0, len(indices) - 1, min(count, len(indices))).round().astype(int)
+    return [indices[i] for i in places]
+
+
+def _named(name: str, lines: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """Rows of a report: the first line beside the name, the others below it."""
+    for i, line in enumerate(lines or ["none"]):
+        yield "" if i else name, line
+
+
+def _some(lines: Sequence[str], count: int = _FAULTS) -> list[str]:
+    more = len(lines) - count
+    return [*lines[:count], *([f"… and {more:,} more"] if more > 0 else [])]
+
+
+def _counted(values: Iterable[str]) -> str:
+    counts = collections.Counter(values)
+    if len(counts) == 1:
+        return next(iter(counts))
+    shown = ", ".join(f"{value} ({count:,})" for value, count in counts.most_common(5))
+    more = len(counts) - 5
+    return f"{shown}, … and {more:,} more" if more > 0 else shown or "none"
+
+
+def _splits(group: Sequence[Image]) -> set[str]:
+    return {image.split for image in group}
+
+
+def _labels(group: Sequence[Image]) -> set[int]:
+    return {image.label for image in group}
+
+
+def _power_of_two(size: int) -> int:
+    """The largest power of two up to `size`, which every architecture takes."""
+    return 1 << max(size.bit_length() - 1, 0)

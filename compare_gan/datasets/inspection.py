@@ -1,0 +1,154 @@
+"""`compare_gan dataset`: what training and metrics would understand of a set of images.
+
+Needs neither TensorFlow nor Keras.
+"""
+
+import dataclasses
+import functools
+import os
+import zipfile
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import numpy as np
+
+from compare_gan import files
+from compare_gan.datasets import decoding
+from compare_gan.datasets.image_headers import ImageError, open_image
+from compare_gan.datasets.inspected import Image, Inspection
+from compare_gan.datasets.npz_images import IMAGES, checked, open_arrays
+from compare_gan.errors import UserError
+from compare_gan.folders import WHOLE, Arrangement, check_for_training, find_images
+
+
+def inspect_images(
+    place: str,
+    background: str = "white",
+    class_in_name: bool = False,
+    progress: Callable[[int, int], None] = lambda done, count: None,
+) -> Inspection:
+    """Looks at all images of a folder, zip, table or `.npz`, and decodes each of them once.
+
+    Args:
+      place: Path of the set.
+      background: Colour that transparent images are composited over.
+      class_in_name: See `folders.arrange`.
+      progress: Called with the numbers of images that have been looked at, and of all.
+
+    Raises:
+      UserError: There is no such set, or it is not clear what its folders mean.
+
+    Example:
+      >>> import os, tempfile
+      >>> import PIL.Image
+      >>> from compare_gan.datasets.inspection import inspect_images
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     os.chdir(folder)
+      ...     os.makedirs("photos/cat")
+      ...     PIL.Image.new("RGB", (8, 6)).save("photos/cat/0.png")
+      ...     print(inspect_images("photos").report())
+      photos
+        images      1
+        classes     cat: 1
+        sizes       8x6
+        kinds       PNG RGB
+        alpha       none
+        broken      none
+        duplicates  none
+        left out    none
+        training    dataset.name = "image_folder"; dataset.data_dir = "photos"
+    """
+    colour = decoding.parse_colour("background", background)
+    if os.path.isfile(place) and place.lower().endswith(".npz"):
+        return _inspect_arrays(place, decoding.colour_name(colour), progress)
+    found = find_images(place, class_in_name)
+    names, expected = _listed(found)
+    opens = [functools.partial(found.storage.opener, image.name) for image in expected]
+    looks = [
+        functools.partial(_look, image, open_file, colour)
+        for image, open_file in zip(expected, opens, strict=True)
+    ]
+    refusal = ""
+    try:
+        check_for_training(found)
+    except UserError as error:
+        refusal = str(error)
+    return Inspection(
+        place,
+        _all(looks, progress),
+        found.num_classes,
+        names,
+        decoding.colour_name(colour),
+        found.left_out(),
+        refusal,
+        lambda i: decoding.decode(opens[i], 3, colour),
+    )
+
+
+def _listed(found: Arrangement) -> tuple[list[str], list[Image]]:
+    """The names of the classes, and the images, not looked at yet."""
+    names = list(found.class_names or map(str, range(found.num_classes)))
+    images = []
+    for split, own in found.splits.items():
+        labels = own.hard_labels
+        known = [-1] * len(own.images) if labels is None else labels.tolist()
+        pairs = zip(own.images, known, strict=True)
+        images += [Image(name, split, label) for name, label in pairs]
+    return names, images
+
+
+def _look(image: Image, open_file: decoding.Open, background: decoding.Colour) -> Image:
+    try:
+        header = decoding.look(open_file, background=background)
+        with open_file() as file, open_image(file) as opened:
+            kind = f"{opened.format} {opened.mode}"
+        pixels = decoding.decode(open_file, header.channels, background)
+    except ImageError as error:
+        return dataclasses.replace(image, error=str(error))
+    return dataclasses.replace(
+        image,
+        kind=kind,
+        size=(header.width, header.height),
+        transparent=header.transparent,
+        # The same whether a file is gray or gray in colour.
+        digest=files.digest(
+            f"{pixels.shape[:2]}", np.repeat(pixels, 3 // pixels.shape[-1], axis=-1)
+        ),
+    )
+
+
+def _inspect_arrays(
+    place: str, background: str, progress: Callable[[int, int], None]
+) -> Inspection:
+    try:
+        arrays = open_arrays(place)
+    except zipfile.BadZipFile as error:
+        raise UserError(f"'{place}' cannot be read ({error}): it is no .npz.") from error
+    if arrays is None:
+        raise UserError(f"'{place}' must hold images ({', '.join(IMAGES)}).")
+    images, labels = checked(place, arrays.images, arrays.labels)
+    known = [-1] * len(images) if labels is None else labels.tolist()
+    num_classes = len(arrays.class_names or ()) or max(known) + 1
+    names = list(arrays.class_names or map(str, range(num_classes)))
+    height, width, channels = images.shape[1:]
+
+    def look(i: int) -> Image:
+        kind, digest = "L" if channels == 1 else "RGB", files.digest(np.asarray(images[i]))
+        return Image(f"image {i}", WHOLE, known[i], kind, (width, height), digest=digest)
+
+    def read(i: int) -> np.ndarray:
+        return np.repeat(images[i], 3 // channels, axis=-1)
+
+    looks = [functools.partial(look, i) for i in range(len(images))]
+    found = _all(looks, progress)
+    return Inspection(place, found, num_classes, names, background, [], "", read)
+
+
+def _all(looks: Sequence[Callable[[], Image]], progress: Callable[[int, int], None]) -> list[Image]:
+    found: list[Image] = []
+    with ThreadPoolExecutor(decoding.threads(), "look") as pool:
+        pieces = [looks[start : start + 64] for start in range(0, len(looks), 64)]
+        for images in pool.map(lambda piece: [look() for look in piece], pieces):
+            found += images
+            progress(len(found), len(looks))
+    return found

@@ -1,0 +1,135 @@
+"""Tables of files and labels: CSV files."""
+
+import collections
+import csv
+import os
+from collections.abc import Mapping, Sequence
+from typing import IO
+
+import numpy as np
+
+from compare_gan.errors import UserError, unknown_name
+from compare_gan.folders.arrangement import WHOLE, Arrangement, Split
+from compare_gan.folders.names import natural_key, split_of
+from compare_gan.folders.storage import Storage
+
+ENDINGS = (".csv", ".tsv")
+_COLUMNS = {
+    "file": ("file", "filename", "file_name", "path", "image"),
+    "label": ("label", "class", "class_name"),
+    "split": ("split",),
+}
+_SPLITS = ("train", "val", "validation", "test")
+
+
+def is_table(place: str) -> bool:
+    """Whether a path has the ending of a table."""
+    return place.lower().endswith(ENDINGS)
+
+
+def read_table(place: str, class_order: Sequence[str] | None = None) -> Arrangement:
+    r"""Reads a table of image files with their labels.
+
+    Its first row names the columns: `file` (or `filename`, `path`, `image`), and optionally `label`
+    (or `class`) and `split`. Without such a row the columns are file and label. Paths are relative
+    to the table's folder; an empty label means that the image has none.
+
+    Args:
+      place: The table, with commas, semicolons or tabs between its columns.
+      class_order: See `arrange`.
+
+    Raises:
+      UserError: The table cannot be read, lacks a column, or names a file twice.
+
+    Example:
+      >>> import os, tempfile
+      >>> from compare_gan.folders.tables import read_table
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = os.path.join(folder, "labels.csv")
+      ...     with open(path, "w") as file:
+      ...         _ = file.write("file,label\na.png,10\nb.png,9\n")
+      ...     found = read_table(path)
+      >>> found.class_names, found.splits["all"].images, found.splits["all"].labels.tolist()
+      (('9', '10'), ('a.png', 'b.png'), [1, 0])
+    """
+    rows = _rows(place)
+    files = [row["file"].replace("\\", "/") for row in rows]
+    labels = [row.get("label", "") for row in rows]
+    splits = [_split(place, row.get("split", "")) for row in rows]
+    name, times = collections.Counter(files).most_common(1)[0]
+    if times > 1:
+        raise UserError(f"'{place}' names the file '{name}' {times} times.")
+    if WHOLE in splits and len(set(splits)) > 1:
+        raise UserError(f"'{place}' names the split of some files, but not of all.")
+    names = tuple(sorted(set(filter(None, labels)), key=natural_key))
+    if class_order is not None and sorted(class_order) == sorted(names):
+        names = tuple(class_order)
+    number = {name: label for label, name in enumerate(names)} | {"": -1}
+
+    def in_split(split: str) -> Split:
+        own = [i for i, each in enumerate(splits) if each == split]
+        numbers = np.array([number[labels[i]] for i in own], np.int32)
+        return Split("", tuple(files[i] for i in own), numbers if names else None)
+
+    folder = os.path.dirname(place)
+
+    def open_file(name: str) -> IO[bytes]:
+        return open(os.path.join(folder, name), "rb")
+
+    order = [WHOLE] if WHOLE in splits else [each for each in _SPLITS if each in splits]
+    storage = Storage(place, tuple(files), (), 0, open_file, base=folder)
+    return Arrangement(
+        storage, {split: in_split(split) for split in order}, len(names), names or None
+    )
+
+
+def _split(place: str, text: str) -> str:
+    if not text:
+        return WHOLE
+    if (split := split_of(text)) is None:
+        raise unknown_name(f"split in '{place}'", text, _SPLITS)
+    return split
+
+
+def _rows(place: str) -> list[Mapping[str, str]]:
+    """The rows that name a file, by the names of their columns."""
+    try:
+        with open(place, encoding="utf-8-sig", newline="") as file:
+            text = file.read()
+    except OSError as error:
+        raise UserError(f"'{place}' cannot be read: {error.strerror or error}.") from error
+    except UnicodeDecodeError as error:
+        raise UserError(f"'{place}' is not a table: it is not text in UTF-8.") from error
+    first = text.split("\n", 1)[0]
+    delimiter = max(",;\t", key=first.count)
+    try:
+        rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(row)]
+    except csv.Error as error:
+        raise UserError(f"'{place}' is not a table: {error}.") from error
+    if not rows:
+        raise UserError(f"'{place}' names no file.")
+    columns = _columns(rows[0])
+    if columns is None:
+        columns = {"file": 0} | ({"label": 1} if len(rows[0]) > 1 else {})
+    else:
+        rows = rows[1:]
+    found: list[Mapping[str, str]] = []
+    for row in rows:
+        cells = {name: row[i].strip() if i < len(row) else "" for name, i in columns.items()}
+        if not cells["file"]:
+            raise UserError(f"A row of '{place}' names no file: {delimiter.join(row)}")
+        found.append(cells)
+    if not found:
+        raise UserError(f"'{place}' names no file.")
+    return found
+
+
+def _columns(row: Sequence[str]) -> dict[str, int] | None:
+    """The places of the columns that the first row names; None if it names no file column."""
+    names = [cell.strip().lower() for cell in row]
+    found = {}
+    for column, aliases in _COLUMNS.items():
+        place = next((i for i, name in enumerate(names) if name in aliases), None)
+        if place is not None:
+            found[column] = place
+    return found if "file" in found else None

@@ -1,0 +1,67 @@
+"""Tables of files and labels."""
+
+import pytest
+
+from compare_gan.errors import UserError
+from compare_gan.folders import find_images
+
+
+def _found(tmp_path, text, name="labels.csv"):
+    (tmp_path / name).write_bytes(text.encode())
+    return find_images(str(tmp_path / name))
+
+
+@pytest.mark.parametrize(
+    "text",
+    (
+        "file,label\na/1.png,10\nb.png,9\n",
+        "\ufeffLabel;Path\r\n10;a\\1.png\r\n9;b.png\r\n",
+        "a/1.png,10\nb.png,9\n",
+        'id,filename,class\n7,"a/1.png",10\n\n8,"b.png", 9\n',
+    ),
+)
+def test_files_and_labels(tmp_path, text):
+    found = _found(tmp_path, text)
+    own = found.splits["all"]
+    assert found.class_names == ("9", "10")
+    assert (own.images, own.labels.tolist()) == (("a/1.png", "b.png"), [1, 0])
+    assert found.storage.path("a/1.png") == str(tmp_path / "a/1.png")
+    assert found.summary().endswith("labels.csv': 2 images, 2 classes (9 1, 10 1).")
+
+
+def test_tabs_splits_and_images_without_a_label(tmp_path):
+    text = "image\tclass\tsplit\na.png\tcat\tTrain\nb.png\t\ttrain\nc.png\tcat\tvalid\n"
+    found = _found(tmp_path, text, "labels.TSV")
+    assert list(found.splits) == ["train", "val"]
+    assert found.splits["train"].labels.tolist() == [0, -1]
+    assert found.counts("train").tolist() == [1]
+    assert _found(tmp_path, "file\na.png\n").num_classes == 0
+    (tmp_path / "a.png").write_bytes(b"content")
+    assert found.storage.opener("a.png").read() == b"content"
+
+
+@pytest.mark.parametrize(
+    ("text", "sentence"),
+    (
+        ("", "names no file"),
+        ("file,label\n", "names no file"),
+        ("file,label\na.png,1\na.png,2\n", "names the file 'a.png' 2 times"),
+        ("file,label\n,1\n", "A row of '.*' names no file: ,1"),
+        ("file,split\na.png,trian\n", "Unknown split in '.*' 'trian'. Did you mean 'train'"),
+        ("file,split\na.png,train\nb.png,\n", "names the split of some files, but not of all"),
+    ),
+)
+def test_mistakes_are_reported(tmp_path, text, sentence):
+    with pytest.raises(UserError, match=sentence):
+        _found(tmp_path, text)
+
+
+def test_what_is_no_text_is_reported(tmp_path):
+    (tmp_path / "a.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(UserError, match="not text in UTF-8"):
+        find_images(str(tmp_path / "a.csv"))
+    (tmp_path / "a.txt").write_text("text")
+    with pytest.raises(UserError, match=r"a folder, a \.zip, an \.npz or a \.csv"):
+        find_images(str(tmp_path / "a.txt"))
+    with pytest.raises(UserError, match="There is no file or folder"):
+        find_images(str(tmp_path / "nothing.csv"))
