@@ -41,7 +41,7 @@ def _command(*arguments):
 def _quick(tmp_path_factory):
     """The folder of results of `--quick`."""
     folder = tmp_path_factory.mktemp("quick")
-    done = _command("--quick", "--minutes", "30", "--output", str(folder))
+    done = _command("--quick", "--minutes", "1000", "--output", str(folder))
     assert done.returncode == 0, done.stdout + done.stderr
     return folder
 
