@@ -41,7 +41,7 @@ def test_one_dnn_is_on_and_threads_are_as_many_as_cores_unless_the_user_says_oth
     assert run.stdout.split() == ["1", "1", "2"]
     own = f"{_FORGET}os.environ |= {{'TF_ENABLE_ONEDNN_OPTS': '0', 'TF_NUM_INTRAOP_THREADS': '7'}}"
     with forks.start(code=f"{own}\n{_SCRIPT}") as fork:
-        out, err = fork.communicate(timeout=100)
+        out, err = fork.communicate(timeout=1200)
     assert out.split() == ["0", "7", "2"], err
 
 

@@ -19,7 +19,7 @@ def _lines(request, forks):
     """The lines that the script has printed, in parts."""
     if request.param == "tensorflow":
         with forks.start(code=_SCRIPT.read_text(), KERAS_BACKEND="tensorflow") as run:
-            out, err = run.communicate(timeout=300)
+            out, err = run.communicate(timeout=1200)
         assert run.returncode == 0, err[-4000:]
         return out.splitlines()
     pytest.importorskip(request.param)
