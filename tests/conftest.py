@@ -24,6 +24,7 @@ import zlib
 import gin
 import numpy as np
 import pytest
+from forks import Forks
 
 # A cluster, an engine or a proxy of the machine on which the tests run is none of theirs.
 for _name in list(os.environ):
@@ -31,9 +32,10 @@ for _name in list(os.environ):
         ("COORDINATOR_", "SLURM_", "OMPI_", "NUM_PROCESSES", "PROCESS_ID")
     ):
         del os.environ[_name]
-for _name in ("no_proxy", "NO_PROXY"):
-    _hosts = (os.environ.get(_name), "localhost", "127.0.0.1", "::1")
-    os.environ[_name] = ",".join(filter(None, _hosts))
+if any(_name.lower().endswith("_proxy") for _name in os.environ):
+    for _name in ("no_proxy", "NO_PROXY"):
+        _hosts = (os.environ.get(_name), "localhost", "127.0.0.1", "::1")
+        os.environ[_name] = ",".join(filter(None, _hosts))
 
 # Tests send these signals. `nohup` and shells without a terminal start processes that ignore them,
 # which commands respect, and which the processes of a test would inherit.
@@ -118,17 +120,36 @@ def _slowness():
     return measure
 
 
+@pytest.fixture(autouse=True, scope="session")
+def _no_curves():
+    """Runs write an empty losses.png: drawing it takes longer than a step of a tiny run.
+
+    `compare_gan.plots.plot_curves` still draws, as in the finished run of `training/conftest.py`.
+    """
+    from compare_gan import files
+
+    def plot_curves(series, path, **options):
+        with files.atomic(path) as temporary, open(temporary, "wb"):
+            pass
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("compare_gan.plots.curves.plot_curves", plot_curves)
+        yield
+
+
 # The dearest files, the dearest first; those of `faults` follow. The two processes take one file
 # after the other: if a long one came last, one of them would wait for it.
 _DEAREST = (
-    "integration/test_main_job.py",
     "integration/test_example_configs.py",
+    "integration/test_every_combination.py",
     "backends/test_backends.py",
     "test_two_replicas.py",
-    "integration/test_every_combination.py",
+    "integration/test_main_job.py",
+    "integration/test_vocabulary.py",
     "engines/test_engines.py",
     "engines/test_runs.py",
     "backends/test_evaluation.py",
+    "docs/test_scaling.py",
     "integration/test_two_hosts.py",
     "integration/test_without_tensorflow.py",
     "benchmarks/test_gpu.py",
@@ -138,6 +159,7 @@ _DEAREST = (
     "docs/test_extending.py",
     "training/test_precision.py",
     "training/test_xla.py",
+    "training/test_dry_run.py",
     "training/test_trainer.py",
     "training/test_modes.py",
     "training/test_modern_parts.py",
@@ -180,6 +202,24 @@ def pytest_addoption(parser):
         action="store_true",
         help="print how closely the numbers of the 2019 library and of peers were met",
     )
+
+
+@pytest.fixture(scope="session")
+def forks():
+    """`forks.start(*arguments)` starts `compare_gan` without the time of importing TensorFlow."""
+    forks = Forks()
+    yield forks
+    forks.close()
+
+
+@pytest.fixture(name="eagerly")
+def _eagerly():
+    """Steps are not compiled: tracing takes longer than a few of them."""
+    import tensorflow as tf
+
+    tf.config.run_functions_eagerly(True)
+    yield
+    tf.config.run_functions_eagerly(False)
 
 
 @pytest.fixture

@@ -18,9 +18,11 @@ from compare_gan.evaluation import protocols
 
 
 @pytest.fixture(name="run")
-def _run(capsys, monkeypatch, tmp_path):
-    """Runs a command; returns exit status, standard output, standard error."""
+def _run(capsys, monkeypatch, tmp_path, eagerly):
+    """Runs a command, uncompiled; returns exit status, standard output, standard error."""
     monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
+    # No command says what it waits for, however slow the machine is.
+    monkeypatch.setattr("compare_gan.engine.progress.PATIENCE", 3600.0)
 
     def run(*args):
         status = 0
@@ -82,6 +84,7 @@ def test_help_lists_every_option(run, command):
 
 
 def test_the_2019_form_trains_and_evaluates(run, tmp_path, tiny_run):
+    tf.config.run_functions_eagerly(False)  # As users run it.
     status, out, err = run(
         "--model_dir", str(tmp_path / "run"), *_bindings(tiny_run),
         "--schedule", "eval_after_train", "--num_eval_averaging_runs", "2",

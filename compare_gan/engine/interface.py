@@ -52,6 +52,11 @@ class PeakBytes(NamedTuple):
       on_host: If they run in the order in which the engine runs them on CPUs: on TensorFlow as soon
         as their inputs are there. In a backward pass, for example, the gradients of the kernels
         then wait until those of the inputs are there, and more results are needed at one time.
+
+    Example:
+      >>> from compare_gan import engine
+      >>> engine.PeakBytes(in_order=8, on_host=12).on_host
+      12
     """
 
     in_order: int

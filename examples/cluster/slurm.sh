@@ -1,9 +1,9 @@
 #!/bin/bash
 # Trains on several hosts of a Slurm cluster: sbatch examples/cluster/slurm.sh CONFIG RUN_DIRECTORY
 #
-# One process on each host uses all of its GPUs. JAX finds the other processes through Slurm. The run
-# directory has to be on a disk that all hosts share. Five minutes before the time limit Slurm sends
-# SIGTERM: the run saves a checkpoint and ends, and the job is queued again, until it has finished.
+# One process on each host uses all of its GPUs; the first host is the coordinator. The run directory has
+# to be on a disk that all hosts share. Five minutes before the time limit Slurm sends SIGTERM: the run
+# saves a checkpoint and ends, and the job is queued again, until it has finished.
 #SBATCH --job-name=compare_gan
 #SBATCH --nodes=4
 #SBATCH --ntasks-per-node=1
@@ -19,9 +19,17 @@ set -euo pipefail
 config=${1:?usage: sbatch slurm.sh CONFIG RUN_DIRECTORY}
 run_directory=${2:?usage: sbatch slurm.sh CONFIG RUN_DIRECTORY}
 
-export KERAS_BACKEND=jax
+# JAX would find the processes through Slurm too, but use one GPU of each host, and end the others with a
+# dump of its stack if one is lost.
+hosts=($(scontrol show hostnames "$SLURM_JOB_NODELIST"))
+export COORDINATOR_ADDRESS=${hosts[0]}:$((10000 + SLURM_JOB_ID % 20000))
+export KERAS_BACKEND=jax NUM_PROCESSES=$SLURM_NTASKS
+if [ "${SLURM_GPUS_ON_NODE:-0}" -gt 0 ]; then
+  JAX_LOCAL_DEVICE_IDS=$(seq -s , 0 $((SLURM_GPUS_ON_NODE - 1)))
+  export JAX_LOCAL_DEVICE_IDS
+fi
 status=0
-srun --kill-on-bad-exit=0 compare_gan train \
+srun --kill-on-bad-exit=0 bash -c 'PROCESS_ID=$SLURM_PROCID exec compare_gan "$@"' bash train \
   --gin_config "$config" \
   --gin_bindings 'run_config.distribution = "multi_worker"' \
   --model_dir "$run_directory" || status=$?

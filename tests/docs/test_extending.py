@@ -89,7 +89,7 @@ def test_it_trains_from_its_config(name, terms, page, make_trainer, tmp_path):
         assert all(np.isfinite(course).all() for course in history.values())
 
 
-def test_the_penalty_with_memory_is_saved_and_resumed(page, make_trainer, tmp_path):
+def test_the_penalty_with_memory_is_saved_and_resumed(page, make_trainer, tmp_path, eagerly):
     lines = [*page("penalty").configs[-1], "run_config.deterministic = True"]
     trainer = make_trainer(tmp_path / "run", *lines)
     history = trainer.run_steps(3)

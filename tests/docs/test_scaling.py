@@ -100,18 +100,36 @@ def test_the_slurm_script_is_valid():
 
 def test_the_slurm_script_queues_an_interrupted_run_again(tmp_path):
     """Exit status 130 (interrupted, with a checkpoint) queues the job again; others do not."""
+    programs = {
+        # Hosts of the job, or a request that is noted.
+        "scontrol": '[ "$1" = show ] && printf "%s\\n" first second || echo "$@" >> "$0.log"',
+        # Each process says where it is, and what it is to do.
+        "srun": 'for i in 0 1; do SLURM_PROCID=$i "${@:2}"; done; exit $STATUS',
+        "compare_gan": 'echo $COORDINATOR_ADDRESS $PROCESS_ID of $NUM_PROCESSES, '
+        'GPUs $JAX_LOCAL_DEVICE_IDS: "$@"',
+    }  # fmt: skip
+    for name, text in programs.items():
+        (tmp_path / name).write_text(f"#!/bin/bash\n{text}\n")
+        (tmp_path / name).chmod(0o755)
+    command_line = (
+        "train --gin_config tiny.gin --gin_bindings run_config.distribution = "
+        '"multi_worker" --model_dir runs/x'
+    )
     for status, expected in ((130, ["requeue 17"]), (2, []), (0, [])):
-        (tmp_path / "srun").write_text(f"#!/bin/bash\nexit {status}\n")
-        (tmp_path / "scontrol").write_text('#!/bin/bash\necho "$@" >> "$0.log"\n')
-        for name in ("srun", "scontrol"):
-            (tmp_path / name).chmod(0o755)
         environment = os.environ | {
             "PATH": f"{tmp_path}:{os.environ['PATH']}",
+            "STATUS": str(status),
             "SLURM_JOB_ID": "17",
+            "SLURM_JOB_NODELIST": "two hosts",
+            "SLURM_NTASKS": "2",
+            "SLURM_GPUS_ON_NODE": "4",
         }
         command = ["bash", str(_CLUSTER / "slurm.sh"), "tiny.gin", "runs/x"]
         outcome = subprocess.run(command, env=environment, capture_output=True, text=True)
         assert outcome.returncode == status, outcome.stderr
+        assert outcome.stdout.splitlines() == [
+            f"first:10017 {i} of 2, GPUs 0,1,2,3: {command_line}" for i in range(2)
+        ]
         log = tmp_path / "scontrol.log"
         assert (log.read_text().splitlines() if log.exists() else []) == expected
         log.unlink(missing_ok=True)

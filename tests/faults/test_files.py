@@ -74,7 +74,8 @@ def _command(capfd, monkeypatch):
 @pytest.fixture(name="config_file", scope="module")
 def _config_file(tmp_path_factory, tiny_run):
     path = tmp_path_factory.mktemp("config") / "run[1]*.gin"
-    path.write_text("\n".join(tiny_run))
+    fewer_updates = ("options.disc_iters = 1", "S3GAN.self_supervision = 'none'")
+    path.write_text("\n".join((*tiny_run, *fewer_updates)))
     return path
 
 

@@ -49,7 +49,12 @@ def _whole_run(tiny_run, tmp_path_factory):
             run,
             "--num_eval_averaging_runs",
             2,
-            *_bindings(*tiny_run, "evaluation.batch_size = 10", "options.training_steps = 3"),
+            *_bindings(
+                *tiny_run,
+                "options.disc_iters = 1",
+                "evaluation.batch_size = 10",
+                "options.training_steps = 3",
+            ),
         )
     assert status == 0, err
     return run, err, drawn

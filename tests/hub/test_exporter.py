@@ -15,31 +15,39 @@ from compare_gan.hub import saved_model
 from compare_gan.hub.exporter import export
 from compare_gan.training.run_dir import RunDir
 
-# Loads the SavedModel first: TensorFlow must suffice for it.
+# Loads the SavedModels first: TensorFlow must suffice for them.
 _RELOAD = """
 import sys
 import numpy as np, tensorflow as tf
-inputs = dict(np.load("inputs.npz"))
-loaded = tf.saved_model.load("saved")
-serve, discriminate = loaded.signatures["serving_default"], loaded.signatures["discriminate"]
-outputs = {"images": serve(**{k: tf.constant(v) for k, v in inputs.items()})["images"]}
-labels = {"labels": tf.constant(inputs["labels"])} if "labels" in inputs else {}
-outputs |= discriminate(images=outputs["images"], **labels)
+results = {}
+for folder in sys.argv[1:]:
+    inputs = dict(np.load(f"{folder}/inputs.npz"))
+    loaded = tf.saved_model.load(f"{folder}/saved")
+    serve, discriminate = (loaded.signatures[n] for n in ("serving_default", "discriminate"))
+    outputs = {"images": serve(**{k: tf.constant(v) for k, v in inputs.items()})["images"]}
+    labels = {"labels": tf.constant(inputs["labels"])} if "labels" in inputs else {}
+    outputs |= discriminate(images=outputs["images"], **labels)
+    results[folder] = inputs, outputs
 assert "compare_gan" not in sys.modules
 
 import keras
 import compare_gan.architectures
-y = inputs.get("labels")
-outputs["keras_images"] = keras.models.load_model("g.keras")((inputs["z"], y), training=False)
-discriminator = keras.models.load_model("g_discriminator.keras")
-outputs["keras_logits"] = discriminator((outputs["images"], y), training=False)[0]
-np.savez("outputs.npz", **{k: np.asarray(v) for k, v in outputs.items()})
+for folder, (inputs, outputs) in results.items():
+    y = inputs.get("labels")
+    generator = keras.models.load_model(f"{folder}/g.keras")
+    discriminator = keras.models.load_model(f"{folder}/g_discriminator.keras")
+    outputs["keras_images"] = generator((inputs["z"], y), training=False)
+    outputs["keras_logits"] = discriminator((outputs["images"], y), training=False)[0]
+    np.savez(f"{folder}/outputs.npz", **{k: np.asarray(v) for k, v in outputs.items()})
 """
 _UNCONDITIONAL = (
     "options.gan_class = @ModularGAN",
     "standardize_batch.use_moving_averages = False",
     "standing_statistics.num_batches = 3",
 )
+
+
+_NAMES = ["g.keras", "g_discriminator.keras", "saved"]
 
 
 def _trained(tmp_path, make_trainer, *bindings):
@@ -49,36 +57,49 @@ def _trained(tmp_path, make_trainer, *bindings):
     return RunDir(str(tmp_path / "run")).load()
 
 
-@pytest.mark.parametrize("bindings", ((), _UNCONDITIONAL), ids=("conditional", "unconditional"))
-def test_reloaded_it_gives_the_same_images(tmp_path, make_trainer, bindings, monkeypatch):
-    if not bindings:  # In another process, as under JAX.
-        monkeypatch.setattr(saved_model, "_save", saved_model._save_elsewhere)
-    model = _trained(tmp_path, make_trainer, *bindings)
-    paths = [
-        *export(model, str(tmp_path / "saved"), discriminator=True),
-        *export(model, str(tmp_path / "g.keras"), discriminator=True),
-    ]
-    names = ["g.keras", "g_discriminator.keras", "saved"]
-    assert sorted(os.path.basename(path) for path in paths) == names
-    random = np.random.RandomState(0)
-    inputs = {"z": random.normal(size=(5, 4)).astype(np.float32)}
-    if model.sampler.num_classes:
-        inputs["labels"] = np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 0]]
-    np.savez(tmp_path / "inputs.npz", **inputs)
-    subprocess.run([sys.executable, "-c", _RELOAD], cwd=tmp_path, check=True, env=_environment())
+@pytest.fixture(name="exported", scope="module")
+def _exported(tmp_path_factory, make_trainer):
+    """A conditional and an unconditional model and their folders, loaded in another process."""
+    exported = {}
+    for name, bindings in (("conditional", ()), ("unconditional", _UNCONDITIONAL)):
+        folder = tmp_path_factory.mktemp(name)
+        model = _trained(folder, make_trainer, *bindings)
+        with pytest.MonkeyPatch.context() as patch:
+            if not bindings:  # In another process, as under JAX.
+                patch.setattr(saved_model, "_save", saved_model._save_elsewhere)
+            paths = [
+                *export(model, str(folder / "saved"), discriminator=True),
+                *export(model, str(folder / "g.keras"), discriminator=True),
+            ]
+        assert sorted(os.path.basename(path) for path in paths) == _NAMES
+        random = np.random.RandomState(0)
+        inputs = {"z": random.normal(size=(5, 4)).astype(np.float32)}
+        if model.sampler.num_classes:
+            inputs["labels"] = np.eye(4, dtype=np.float32)[[0, 1, 2, 3, 0]]
+        np.savez(folder / "inputs.npz", **inputs)
+        exported[name] = model, inputs, folder
+    folders = [str(folder) for *_, folder in exported.values()]
+    subprocess.run([sys.executable, "-c", _RELOAD, *folders], check=True, env=_environment())
+    return exported
 
+
+@pytest.mark.parametrize("name", ("conditional", "unconditional"))
+def test_reloaded_it_gives_the_same_images(exported, name):
+    model, inputs, folder = exported[name]
+    assert ("labels" in inputs) == (name == "conditional")
     model.sampler.prepare()
     y = inputs.get("labels")
     images = model.sampler.network((inputs["z"], y), training=False).numpy()
     logits, features = model.state.gan.discriminator((images, y), training=False)
-    with np.load(tmp_path / "outputs.npz") as outputs:
+    with np.load(folder / "outputs.npz") as outputs:
         # The same operations, which a graph may fuse.
-        for name, expected in {
+        for key, expected in {
             "images": images, "keras_images": images,
             "logits": logits, "keras_logits": logits, "features": features,
         }.items():  # fmt: skip
-            np.testing.assert_allclose(outputs[name], expected, rtol=1e-5, atol=1e-6)
-    assert sorted(os.listdir(tmp_path)) == [*names[:2], "inputs.npz", "outputs.npz", "run", "saved"]
+            np.testing.assert_allclose(outputs[key], expected, rtol=1e-5, atol=1e-6)
+    files = [*_NAMES[:2], "inputs.npz", "outputs.npz", "run", "saved"]
+    assert sorted(os.listdir(folder)) == files
 
 
 def _environment():

@@ -20,18 +20,21 @@ from compare_gan.layers import Dense
 
 
 @contextlib.contextmanager
-def _starter():
+def _starter(forks):
     processes = []
 
-    def start(*args, **environment) -> subprocess.Popen:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "compare_gan.main", *args],
-            cwd=pathlib.Path(__file__).parents[2],
-            env=os.environ | environment,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-        )
+    def start(*args, fresh=False, code=None, **environment):
+        if fresh:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "compare_gan.main", *args],
+                cwd=pathlib.Path(__file__).parents[2],
+                env=os.environ | environment,
+                stdout=subprocess.PIPE,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+        else:
+            process = forks.start(*args, code=code, **environment)
         processes.append(process)
         return process
 
@@ -45,16 +48,20 @@ def _starter():
 
 
 @pytest.fixture(name="start")
-def _start():
-    """Starts a process from command-line arguments and environment variables."""
-    with _starter() as start:
+def _start(forks):
+    """Starts a process from command-line arguments and environment variables.
+
+    It is a fork of one that has imported TensorFlow (see `forks.py`) unless `fresh=True`, and runs
+    `compare_gan` or `code`.
+    """
+    with _starter(forks) as start:
         yield start
 
 
 @pytest.fixture(name="start_in_module", scope="module")
-def _start_in_module():
+def _start_in_module(forks):
     """The same as `start`, for module-scoped fixtures."""
-    with _starter() as start:
+    with _starter(forks) as start:
         yield start
 
 
@@ -70,6 +77,10 @@ def _train(tmp_path, monkeypatch):
     monkeypatch.setattr("compare_gan.labels.classifier._ITERATIONS", 2)
     monkeypatch.setattr("compare_gan.training.pictures._ROWS", 2)
     monkeypatch.setattr("compare_gan.training.pictures._COLUMNS", 2)
+    # Monitors see few images, too: a pass of 48 takes longer than the step.
+    monkeypatch.setattr("compare_gan.training.monitors.monitors._NUM_COMPARED", 8)
+    monkeypatch.setattr("compare_gan.training.monitors.monitors._NUM_JUDGED", 4)
+    monkeypatch.setattr("compare_gan.training.monitors.critic._EACH", 2)
     logger = logging.getLogger("compare_gan")
     before = (logger.handlers, logger.level, logger.propagate)
     runs = iter(range(100))

@@ -1,7 +1,6 @@
 """The README's main job as a user runs it, with fewer steps: killed, resumed and evaluated."""
 
 import csv
-import os
 import pathlib
 import re
 import shlex
@@ -55,16 +54,18 @@ def _checkpoint(model_dir, step) -> dict[str, np.ndarray]:
     return engine.read_checkpoint(str(model_dir / "checkpoints" / f"step-{step}"))
 
 
-# Found by Python at its start, it lets no process complete the checkpoint of this name: a fast one
-# would be done before it is killed.
+# `compare_gan` that does not complete the checkpoint of this name: a fast process would be done
+# before it is killed.
 _HOLD = """
 import os, sys, time
+from compare_gan.main import main
 
 def hold(event, arguments):
     if event == "os.rename" and str(arguments[1]).endswith(os.environ["HELD_CHECKPOINT"]):
         time.sleep(10_000)
 
 sys.addaudithook(hold)
+main()
 """
 
 
@@ -86,19 +87,16 @@ def _runs(tmp_path_factory, start_in_module):
     """An undisturbed run, and one that was killed in each stage and restarted."""
     folder = tmp_path_factory.mktemp("main_job")
 
-    (folder / "hold").mkdir()
-    (folder / "hold" / "sitecustomize.py").write_text(_HOLD)
-
-    def start(name, **environment):
+    def start(name, **options):
         cache = str(folder / "cache")
-        return start_in_module(*_arguments(folder / name), COMPARE_GAN_CACHE=cache, **environment)
+        return start_in_module(*_arguments(folder / name), COMPARE_GAN_CACHE=cache, **options)
 
     def start_and_kill(checkpoint, held):
-        path = os.pathsep.join([str(folder / "hold"), os.environ.get("PYTHONPATH", "")])
-        process = start("killed", PYTHONPATH=path, HELD_CHECKPOINT=held)
+        process = start("killed", code=_HOLD, HELD_CHECKPOINT=held)
         return _kill(process, folder / "killed", checkpoint)
 
-    outputs = {"undisturbed": _finish(start("undisturbed"))}
+    # Only a fresh process shows what TensorFlow says when it is imported.
+    outputs = {"undisturbed": _finish(start("undisturbed", fresh=True))}
     pretext = "labels/pretext-*/checkpoints/step-20/index.json"
     start_and_kill(pretext, held="step-40/index.json")
     assert not (folder / "killed" / "labels" / "manifest.json").exists()

@@ -5,9 +5,8 @@ import shutil
 import keras
 import numpy as np
 import pytest
-import tensorflow as tf
 
-from compare_gan import config, registry
+from compare_gan import config, plots, registry
 from compare_gan.training.run_dir import RunDir
 from compare_gan.training.run_options import Options
 from compare_gan.training.state import TrainState
@@ -66,7 +65,9 @@ def _finished(tmp_path_factory, tiny_run):
     path = str(tmp_path_factory.mktemp("finished"))
     config.parse([], tiny_run)
     trainer = Trainer(Experiment.from_gin(), RunDir(path))
-    trainer.train()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("compare_gan.plots.curves.plot_curves", plots.plot_curves)
+        trainer.train()
     return path
 
 
@@ -74,11 +75,3 @@ def _finished(tmp_path_factory, tiny_run):
 def finished_run(_finished):
     """`finished_run(path)`: copies the run directory of the finished tiny run there."""
     return lambda path: shutil.copytree(_finished, path, dirs_exist_ok=True)
-
-
-@pytest.fixture(name="eagerly")
-def _eagerly():
-    """Steps are not compiled: tracing takes longer than a few of them."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)

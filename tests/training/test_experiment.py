@@ -11,6 +11,7 @@ _BINDINGS = (
     "tf.train.AdamOptimizer.beta1 = 0.5",
     "penalty.fn = @wgangp_penalty",
     "options.lamba = 10",
+    "options.disc_iters = 1",
 )
 
 

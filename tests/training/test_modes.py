@@ -1,8 +1,6 @@
 """The choice and order of evaluated checkpoints; tests/evaluation tests the scores."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
@@ -16,7 +14,7 @@ _PLAN = modes.EvaluationPlan(averaging_runs=1, every_steps=3)
 
 
 @pytest.fixture(name="run")
-def _run(tmp_path, tiny_run, monkeypatch):
+def _run(tmp_path, tiny_run, monkeypatch, finished_run, eagerly):
     monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
 
     def run(schedule, *bindings, plan=_PLAN):
@@ -47,7 +45,8 @@ def test_train_does_not_evaluate_and_checks_once(run, monkeypatch):
     assert len(checked) == 1
 
 
-def test_eval_after_train_scores_each_chosen_checkpoint_once(run, tmp_path, capsys):
+def test_eval_after_train_scores_each_chosen_checkpoint_once(run, tmp_path, capsys, finished_run):
+    finished_run(tmp_path / "run")
     assert run("eval_after_train") == [3, 6]
     shown = capsys.readouterr().out
     assert "class_agreement_fashion_cnn" not in shown  # Shapes are no garments.
@@ -136,11 +135,10 @@ with RunLock(sys.argv[1]):
 """
 
 
-def test_one_process_trains_while_others_read(run, tmp_path, finished_run):
+def test_one_process_trains_while_others_read(run, tmp_path, finished_run, forks):
     finished_run(tmp_path / "run")
-    command = [sys.executable, "-c", _HOLDER, str(tmp_path / "run" / "training.lock")]
-    with subprocess.Popen(command, stdout=subprocess.PIPE) as other:
-        assert other.stdout.readline() == b"held\n"
+    with forks.start(str(tmp_path / "run" / "training.lock"), code=_HOLDER) as other:
+        assert other.stdout.readline() == "held\n"
         before = (tmp_path / "run" / "config.gin").read_text()
         for mode in ("train", "eval_after_train"):
             with pytest.raises(UserError, match=f"run' is in use: process {other.pid} on "):

@@ -5,8 +5,6 @@ import json
 import os
 import pathlib
 import signal
-import subprocess
-import sys
 
 import pytest
 
@@ -31,11 +29,10 @@ def _path(tmp_path):
 
 
 @pytest.fixture(name="other")
-def _other(path):
-    with subprocess.Popen([sys.executable, "-c", _HOLDER, path], stdout=subprocess.PIPE) as other:
-        assert other.stdout.readline() == b"held\n"
+def _other(path, forks):
+    with forks.start(path, code=_HOLDER) as other:
+        assert other.stdout.readline() == "held\n"
         yield other
-        other.kill()
 
 
 @pytest.fixture(name="no_flock")
