@@ -81,6 +81,8 @@ def _shrunken(path, **values) -> str:
         values["SSGAN.rotated_batch_size"] = 4
     if gin.query_parameter("options.gan_class").selector.endswith("S3GAN"):
         values["S3GAN.rotated_batch_fraction"] = 1
+    if gin.get_bindings("options").get("disc_iters", 1) > 2:
+        values["options.disc_iters"] = 2
     if "inferred_labels" in gin.get_bindings("dataset"):
         values |= {"backbone.width": 4, "pretext.training_steps": 1, "pretext.batch_size": 4}
         if gin.query_parameter("infer_labels.method") == "clustering":
