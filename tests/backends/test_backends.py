@@ -34,7 +34,7 @@ def _start(backend: str, path: pathlib.Path) -> subprocess.Popen:
         "JAX_PLATFORMS": "cpu",
         "CUDA_VISIBLE_DEVICES": "",
         # Compiling takes JAX longer than computing.
-        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+        "XLA_FLAGS": os.environ["QUICK_XLA_FLAGS"],
     }
     return subprocess.Popen(
         [sys.executable, str(_HERE / "computations.py"), str(path)],
