@@ -153,6 +153,7 @@ _DEAREST = (
     "integration/test_main_job.py",
     "integration/test_vocabulary.py",
     "engines/test_engines.py",
+    "engines/test_microbatches.py",
     "engines/test_runs.py",
     "backends/test_evaluation.py",
     "docs/test_scaling.py",

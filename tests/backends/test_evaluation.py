@@ -40,7 +40,6 @@ def _computed(tmp_path_factory):
         "PYTHONPATH": str(_HERE.parents[1]),
         "JAX_PLATFORMS": "cpu",
         "COMPARE_GAN_CACHE": str(folder / "jax"),
-        # Compiling takes JAX longer than computing.
         "XLA_FLAGS": os.environ["QUICK_XLA_FLAGS"],
     }
     process = subprocess.Popen(

@@ -33,7 +33,6 @@ def _computed(tmp_path_factory):
         "KERAS_BACKEND": "jax",
         "PYTHONPATH": f"{_WITHOUT_TENSORFLOW}:{_HERE.parents[1]}",
         "JAX_PLATFORMS": "cpu",
-        # Compiling takes JAX longer than computing.
         "XLA_FLAGS": os.environ["QUICK_XLA_FLAGS"] + " --xla_force_host_platform_device_count=2",
     }
     process = subprocess.Popen(
