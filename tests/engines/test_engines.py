@@ -63,9 +63,6 @@ def _trained(tmp_path_factory, reserve_port):
             COORDINATOR_ADDRESS=address,
             NUM_PROCESSES="2",
             PROCESS_ID=str(process),
-            # The first process compiles for both: programs take longer to compile than to run.
-            JAX_COMPILATION_CACHE_DIR=str(folder / "programs"),
-            JAX_SHARE_BINARY_BETWEEN_HOSTS="1",
         )
         for process in range(2)
     ]
