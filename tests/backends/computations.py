@@ -12,6 +12,7 @@ import zlib
 if os.environ["KERAS_BACKEND"] != "tensorflow":  # Makes every import of TensorFlow fail.
     sys.path.insert(0, os.path.join(os.path.dirname(__file__), "without_tensorflow"))
 
+import compiled_checks
 import keras
 import numpy as np
 from keras import ops
@@ -383,6 +384,13 @@ def compute_draws():
     yield "normal", run(lambda s: backend.batch_normal((5, 3), s), seed)
 
 
+def compute_compiled():
+    """Checks of compiled functions, which raise an error themselves."""
+    for check in compiled_checks.CHECKS:
+        check()
+        yield check.__name__, 1.0
+
+
 SECTIONS = {
     "losses": compute_losses,
     "penalties": compute_penalties,
@@ -393,6 +401,7 @@ SECTIONS = {
     "gan": compute_gan,
     "gradients": compute_gradients,
     "draws": compute_draws,
+    "compiled": compute_compiled,
 }
 
 

@@ -23,7 +23,7 @@ _TOLERANCES = {"mixed_precision": 0.02}
 _OTHERS = ("jax", "torch")
 _SECTIONS = (
     "losses", "penalties", "layers", "standing_statistics", "networks", "mixed_precision", "gan",
-    "gradients",
+    "gradients", "compiled",
 )  # fmt: skip
 
 
@@ -33,8 +33,8 @@ def _start(backend: str, path: pathlib.Path) -> subprocess.Popen:
         "PYTHONPATH": str(_HERE.parents[1]),
         "JAX_PLATFORMS": "cpu",
         "CUDA_VISIBLE_DEVICES": "",
-        # Compiling takes JAX longer than computing.
-        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+        "XLA_FLAGS": os.environ["QUICK_XLA_FLAGS"],
+        "OMP_NUM_THREADS": "1",  # PyTorch's threads would wait for each other actively.
     }
     return subprocess.Popen(
         [sys.executable, str(_HERE / "computations.py"), str(path)],

@@ -40,8 +40,7 @@ def _computed(tmp_path_factory):
         "PYTHONPATH": str(_HERE.parents[1]),
         "JAX_PLATFORMS": "cpu",
         "COMPARE_GAN_CACHE": str(folder / "jax"),
-        # Compiling takes JAX longer than computing.
-        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+        "XLA_FLAGS": os.environ["QUICK_XLA_FLAGS"],
     }
     process = subprocess.Popen(
         [sys.executable, str(_HERE / "evaluation_computations.py"), str(folder / "jax.npz")],

@@ -23,6 +23,7 @@ def _found(tmp_path_factory):
         "PYTHONPATH": str(_HERE.parents[1]),
         "JAX_PLATFORMS": "cpu",
         "CUDA_VISIBLE_DEVICES": "",
+        "XLA_FLAGS": os.environ["QUICK_XLA_FLAGS"],
     }
     path = str(tmp_path_factory.mktemp("jax") / "weights.npz")
     process = subprocess.run(

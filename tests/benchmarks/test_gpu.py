@@ -29,7 +29,7 @@ def _command(*arguments):
     environment = os.environ | {
         "JAX_PLATFORMS": "cpu",
         "CUDA_VISIBLE_DEVICES": "",
-        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+        "XLA_FLAGS": os.environ["QUICK_XLA_FLAGS"],
         # Makes every import of TensorFlow fail.
         "PYTHONPATH": str(_ROOT / "tests" / "backends" / "without_tensorflow"),
     }

@@ -20,7 +20,8 @@ pytestmark = pytest.mark.skipif(not importlib.util.find_spec("jax"), reason="nee
 
 
 def _start(devices, *arguments):
-    flags = f"--xla_force_host_platform_device_count={devices} --xla_backend_optimization_level=0"
+    quick = os.environ["QUICK_XLA_FLAGS"]
+    flags = f"{quick} --xla_force_host_platform_device_count={devices}"
     environment = os.environ | {
         "KERAS_BACKEND": "jax",
         "JAX_PLATFORMS": "cpu",

@@ -19,7 +19,7 @@ def _output():
         "KERAS_BACKEND": "jax",
         "JAX_PLATFORMS": "cpu",
         "PYTHONPATH": str(_SCRIPT.parents[2]),
-        "XLA_FLAGS": "--xla_force_host_platform_device_count=2",
+        "XLA_FLAGS": os.environ["QUICK_XLA_FLAGS"] + " --xla_force_host_platform_device_count=2",
     }
     command = [sys.executable, str(_SCRIPT)]
     process = subprocess.run(command, env=environment, capture_output=True, text=True, timeout=1200)

@@ -18,6 +18,7 @@ def _lines(tmp_path_factory, reserve_port):
     environment = os.environ | {
         "KERAS_BACKEND": "jax",
         "JAX_PLATFORMS": "cpu",
+        "XLA_FLAGS": os.environ["QUICK_XLA_FLAGS"],
         "PYTHONPATH": str(_SCRIPT.parents[2]),
         "COORDINATOR_ADDRESS": f"localhost:{reserve_port()}",
         "NUM_PROCESSES": "2",

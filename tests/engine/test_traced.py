@@ -66,7 +66,7 @@ def test_jax_finds_about_the_same_and_compiles_nothing(monkeypatch):
         "JAX_PLATFORMS": "cpu",
         "CUDA_VISIBLE_DEVICES": "",
         # Networks are built with operations that are compiled one by one.
-        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+        "XLA_FLAGS": os.environ["QUICK_XLA_FLAGS"],
     }
     done = subprocess.run(
         [sys.executable, str(_HERE / "traced_on_jax.py")],

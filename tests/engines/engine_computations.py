@@ -11,6 +11,10 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
+
+if os.environ.get("KERAS_BACKEND") == "jax":
+    sys.modules["tensorflow"] = None  # Keras would import it with a seed, which takes seconds.
 
 import gin
 import keras
@@ -140,7 +144,8 @@ def run(state: TrainState, start: list[np.ndarray], steps: int = STEPS) -> dict[
     return loop.run(steps)
 
 
-def _compute(folder: pathlib.Path, names: list[str]) -> None:
+def compute(folder: pathlib.Path, names: Sequence[str]) -> None:
+    """Writes the initial state, under JAX that of TensorFlow, and the losses of these cases."""
     states: dict[str, tuple[TrainState, list[np.ndarray]]] = {}
     on_tensorflow = keras.backend.backend() == "tensorflow"
     for name in names:
@@ -178,8 +183,8 @@ def _compute(folder: pathlib.Path, names: list[str]) -> None:
 
 def start_process(backend, *arguments, script=__file__, flags="", **environment):
     """Runs a script of this folder on a backend, in a process of its own."""
-    # Compiling takes JAX longer than computing.
-    quick = "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
+    # By itself, without pytest, the script has time for optimizations.
+    quick = os.environ.get("QUICK_XLA_FLAGS", "")
     environment = os.environ | {
         "KERAS_BACKEND": backend,
         "PYTHONPATH": str(pathlib.Path(__file__).parents[2]),
@@ -226,7 +231,7 @@ def differences(folder: str) -> dict[str, tuple[float, str]]:
 
 if __name__ == "__main__":
     if len(sys.argv) > 1:
-        _compute(pathlib.Path(sys.argv[1]), sys.argv[2:] or cases())
+        compute(pathlib.Path(sys.argv[1]), sys.argv[2:] or cases())
     else:
         with tempfile.TemporaryDirectory() as folder:
             for name in ("tensorflow", "jax"):

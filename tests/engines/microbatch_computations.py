@@ -1,11 +1,13 @@
-"""Steps with microbatches and rematerialized blocks on the current backend: it prints differences.
+"""Steps with microbatches and rematerialized blocks on the current backend, and how they differ.
 
-`python microbatch_computations.py` with KERAS_BACKEND set; `test_microbatches.py` starts it.
+`python microbatch_computations.py` with KERAS_BACKEND set prints `compute()` as JSON.
 """
 
 import contextlib
+import json
 import pathlib
 import sys
+from collections.abc import Iterator
 
 import keras
 import numpy as np
@@ -34,36 +36,44 @@ r1.interval = 2
 WITHOUT_NORM = "G.batch_norm_fn = None\nG.spectral_norm = True\n"
 
 
-def state_after(architecture, config, start=None, microbatches=1, remat=False, steps=2, **loop):
-    """The values of all variables after some steps, and of the steps, by name."""
+STEPS, BATCH = 2, 6
+
+
+def make_state(architecture, config):
+    """A state, and the values of its variables."""
     state = computations.make_state(architecture, config)
-    if start is not None:
-        for variable, value in zip(state.all_variables(), start, strict=True):
-            variable.assign(value)
-    start = [variable.numpy() for variable in state.all_variables()]
+    return state, [variable.numpy() for variable in state.all_variables()]
+
+
+def values_after(state, start, microbatches=1, remat=False):
+    """The values of all variables after two steps from these, and of the steps, by name."""
+    for variable, value in zip(state.all_variables(), start, strict=True):
+        variable.assign(value)
     context = backend.rematerialization if remat else contextlib.nullcontext
-    step = TrainStep(state, microbatches)
-    made = engine.Loop(step, lambda *_: None, context=context, **loop)
-    batches = computations.batches(state.gan.image_shape)
-    elements = [next(batches) for _ in range(steps)]
+    made = engine.Loop(TrainStep(state, microbatches), lambda *_: None, context=context)
+    batches = computations.batches(state.gan.image_shape, size=BATCH)
+    elements = [next(batches) for _ in range(STEPS)]
     made.iterator = iter(elements)
     if not ON_JAX:
         import tensorflow as tf
 
         stacked = {name: np.stack([e[name] for e in elements]) for name in elements[0]}
         made.iterator = iter(tf.data.Dataset.from_tensor_slices(stacked))
-    history = made.run(steps)
+    history = made.run(STEPS)
     found = {name: np.asarray(v.numpy(), float) for name, v in state.variables().items()}
     found |= {f"value/{name}": course for name, course in history.items()}
-    kernels = [i for i, v in enumerate(state.all_variables()) if v.name == "kernel"]
     # The steps change the weights by much more than the tolerance.
-    after = [variable.numpy() for variable in state.all_variables()]
-    changes = [np.abs(after[i] - start[i]).max() for i in kernels]
+    changes = [
+        np.abs(variable.numpy() - before).max()
+        for variable, before in zip(state.all_variables(), start, strict=True)
+        if variable.name == "kernel"
+    ]
     assert max(changes) > 1e-4, changes
-    return found, start
+    return found
 
 
 def difference(found, expected):
+    """The largest difference, relative if it is above 1, and its name."""
     assert found.keys() == expected.keys()
     return max(
         (float(np.abs(found[n] - v).max() / max(1.0, np.abs(v).max())), n)
@@ -71,22 +81,25 @@ def difference(found, expected):
     )
 
 
-if __name__ == "__main__":
-    config = ALIKE + WITHOUT_NORM
-    whole, start = state_after("dummy_arch", config)
-    for parts in (2,) if ON_JAX else (2, 4):
-        found, _ = state_after("dummy_arch", config, start, microbatches=parts)
-        print("microbatches", parts, *difference(found, whole))
+def compute() -> Iterator[tuple[str, int | str, float, str]]:
+    """An option, its value, the largest difference from a step without it, and where that is."""
+    made = make_state("dummy_arch", ALIKE + WITHOUT_NORM)
+    whole = values_after(*made)
+    for parts in (2,) if ON_JAX else (3,):
+        yield "microbatches", parts, *difference(values_after(*made, parts), whole)
     if ON_JAX:
         # As on accelerators: one part is compiled and repeated.
         sys.modules["compare_gan.engine.jax.update"]._loops_over_parts = lambda: True
-        found, _ = state_after("dummy_arch", config, start, microbatches=2)
-        print("microbatches", "loop", *difference(found, whole))
+        yield "microbatches", "loop", *difference(values_after(*made, 3), whole)
     # A lazy R1 has both that matters: a conditional, and a gradient that is differentiated again.
     remat_cases = {1: ALIKE + "ModularGAN.penalties = [@r1()]\n"}
     if not ON_JAX:  # Inside of microbatches too; the penalty would only take time again.
         remat_cases[2] = ALIKE + "ModularGAN.penalties = []\n"
     for parts, config in remat_cases.items():
-        expected, start = state_after("resnet5_arch", config, microbatches=parts)
-        found, _ = state_after("resnet5_arch", config, start, microbatches=parts, remat=True)
-        print("remat", parts, *difference(found, expected))
+        made = make_state("resnet_cifar_arch", config)
+        expected = values_after(*made, parts)
+        yield "remat", parts, *difference(values_after(*made, parts, remat=True), expected)
+
+
+if __name__ == "__main__":
+    print(json.dumps(list(compute())))

@@ -15,7 +15,7 @@ from compare_gan import config, registry
 from compare_gan.training import Experiment, RunDir
 from compare_gan.training.trainer import Trainer
 
-SAVE_EVERY = 3
+SAVE_EVERY = 5
 _CONFIG = f"""
 {computations.EVERYTHING}
 ModularGAN.conditional = True
@@ -24,7 +24,7 @@ D.spectral_norm = True
 weights.initializer = "orthogonal"
 options.architecture = "dummy_arch"
 options.batch_size = 4
-options.disc_iters = 1
+options.disc_iters = 2
 options.z_dim = 8
 dataset.name = "synthetic"
 synthetic.num_examples = 40
@@ -33,7 +33,7 @@ z.distribution_fn = @tf.random.normal
 run_config.tf_random_seed = 7
 run_config.iterations_per_loop = 1
 run_config.save_checkpoints_steps = {SAVE_EVERY}
-run_config.compilation_cache = False
+cosine_decay.steps = {2 * SAVE_EVERY}
 """
 
 

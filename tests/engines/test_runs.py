@@ -1,4 +1,7 @@
-"""A run goes on on the other engine; under JAX a killed run goes on to the same bits."""
+"""S³GAN with everything on: a run goes on on the other engine, and a killed one to the same bits.
+
+TensorFlow runs in the process of pytest, JAX in processes of its own: see `runs.py`.
+"""
 
 import json
 import pathlib
@@ -18,7 +21,7 @@ pytest.importorskip("jax")
 
 _SCRIPT = pathlib.Path(runs.__file__)
 _HALF, _END = runs.SAVE_EVERY, 2 * runs.SAVE_EVERY
-# See `test_engines.py`: three steps of Adam from equal weights, in float32.
+# See `test_engines.py`: five steps of Adam from equal weights, in float32.
 _TOLERANCE = 1e-4
 
 
@@ -28,13 +31,22 @@ def _folder(tmp_path_factory):
     folder = tmp_path_factory.mktemp("runs")
 
     def under_jax(*arguments, code=0):
-        process = computations.start_process("jax", *arguments, script=_SCRIPT)
+        process = computations.start_process(
+            "jax",
+            *arguments,
+            script=_SCRIPT,
+            # All these runs are one program, which takes longer to compile than all else.
+            JAX_COMPILATION_CACHE_DIR=str(folder / "programs"),
+            JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS="0",
+        )
         output, _ = process.communicate()
         assert process.returncode == code, output
 
-    runs.train(str(folder / "tensorflow"), _HALF)
-    shutil.copytree(folder / "tensorflow", folder / "tensorflow_jax")
     runs.train(str(folder / "tensorflow"), _END)
+    shutil.copytree(folder / "tensorflow", folder / "tensorflow_jax")
+    *_, half, end = list_checkpoints(str(folder / "tensorflow_jax" / "checkpoints"))
+    assert half.endswith(f"step-{_HALF}")
+    shutil.rmtree(end)
     straight = folder / "jax_straight", _END, folder / "tensorflow_jax", _END
     under_jax(*straight, folder / "jax", "killed", code=9)
     shutil.copytree(folder / "jax", folder / "jax_tensorflow")

@@ -3,7 +3,12 @@
 `python spread_computations.py` with KERAS_BACKEND set; `test_spread.py` starts it.
 """
 
+import os
+import sys
 import threading
+
+if os.environ["KERAS_BACKEND"] == "jax":
+    sys.modules["tensorflow"] = None  # Keras would import it with a seed, which takes seconds.
 
 import keras
 import numpy as np

@@ -101,7 +101,7 @@ def test_a_training_loop_of_another_backend_draws_samples(example, tmp_path, bac
     said = example(
         script, "--steps", 2, "--batch_size", 2, "--ch", 1,
         PYTHONPATH=f"{_NO_TENSORFLOW}:{_ROOT}",
-        XLA_FLAGS="--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true",
+        XLA_FLAGS=os.environ["QUICK_XLA_FLAGS"],
     )  # fmt: skip
     losses = re.search(r"step 2: D ([-\d.]+), G ([-\d.]+)", said)
     assert all(np.isfinite(float(loss)) for loss in losses.groups())

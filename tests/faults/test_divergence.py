@@ -187,8 +187,7 @@ def test_rollbacks_and_monitors_on_jax(tmp_path):
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
             "COMPARE_GAN_CACHE": str(tmp_path / "cache"),
             "PYTHONPATH": str(pathlib.Path(__file__).parents[2]),
-            "XLA_FLAGS": "--xla_backend_optimization_level=0 "
-            "--xla_llvm_disable_expensive_passes=true",
+            "XLA_FLAGS": os.environ["QUICK_XLA_FLAGS"],
         },
         capture_output=True,
         text=True,

@@ -109,8 +109,7 @@ def _outcome(python, folder, tiny_run):
             "JAX_PLATFORMS": "cpu",
             "KERAS_HOME": str(folder),
             "COMPARE_GAN_CACHE": str(folder / "cache"),
-            "XLA_FLAGS": "--xla_backend_optimization_level=0 "
-            "--xla_llvm_disable_expensive_passes=true",
+            "XLA_FLAGS": os.environ["QUICK_XLA_FLAGS"],
         },
         cwd=folder,
         capture_output=True,

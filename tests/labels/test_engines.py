@@ -33,9 +33,7 @@ def _computed(tmp_path_factory):
         "KERAS_BACKEND": "jax",
         "PYTHONPATH": f"{_WITHOUT_TENSORFLOW}:{_HERE.parents[1]}",
         "JAX_PLATFORMS": "cpu",
-        # Compiling takes JAX longer than computing.
-        "XLA_FLAGS": "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
-        "--xla_force_host_platform_device_count=2",
+        "XLA_FLAGS": os.environ["QUICK_XLA_FLAGS"] + " --xla_force_host_platform_device_count=2",
     }
     process = subprocess.Popen(
         [sys.executable, str(_HERE / "stages.py"), str(path)],
