@@ -183,6 +183,8 @@ def test_labels_are_inferred(outcome, folder):
 @pytest.mark.parametrize("name", ("saved model", "tfds", "import"))
 def test_features_of_tensorflow_say_so_in_a_sentence(outcome, name):
     status, out, err = outcome[name]
-    lines = [line for line in err.splitlines() if "is the engine" not in line]
+    # On a busy machine progress is shown too.
+    others = ("is the engine", " so far")
+    lines = [line for line in err.splitlines() if not any(each in line for each in others)]
     assert status == 2 and out == "" and len(lines) == 1
     assert lines[0].startswith("Error: ") and "needs TensorFlow, which is not installed" in lines[0]
