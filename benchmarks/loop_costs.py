@@ -111,9 +111,9 @@ def main(output: pathlib.Path, steps: int | None, pairs: int) -> None:
     print("| part | s | share |\n|---|---|---|")
     for label, value in sorted(seconds.items(), key=lambda item: -item[1]):
         print(f"| {label} | {value:.2f} | {100 * value / total:.2f} % |")
+    saves = trainer.step // trainer.experiment.run_config.save_checkpoints_steps + 1
     differences = _checkpoint_seconds(trainer, pairs)
     lower, median, upper = statistics.quantiles(differences, n=4)
-    saves = trainer.step // trainer.experiment.run_config.save_checkpoints_steps + 1
     print(
         f"\nA checkpoint costs {median:.3f} s ({lower:.3f} to {upper:.3f}, quartiles of {pairs}); "
         f"{saves} of them {100 * saves * median / total:.2f} % of the training's {total:.0f} s."

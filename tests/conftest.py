@@ -2,18 +2,22 @@
 comparison with numbers of the 2019 library and of peers (`pytest --golden-report` summarizes it).
 """
 
+import importlib.metadata
 import os
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 os.environ.setdefault("TF_ENABLE_ONEDNN_OPTS", "1")
 # Code compiled by XLA runs only once here; without LLVM's optimizations it compiles twice as fast.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-# For the processes of JAX that tests start. Without its newer code generator for fused operations,
-# XLA compiles in half the time.
+# For the processes of JAX that tests start. Where XLA still has its older code generator for fused
+# operations, it compiles with that in half the time; a flag that it does not know would end it.
 os.environ["QUICK_XLA_FLAGS"] = (
-    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true "
-    "--xla_cpu_use_fusion_emitters=false"
+    "--xla_backend_optimization_level=0 --xla_llvm_disable_expensive_passes=true"
 )
+if any(
+    jaxlib.version.startswith("0.10.") for jaxlib in importlib.metadata.distributions(name="jaxlib")
+):
+    os.environ["QUICK_XLA_FLAGS"] += " --xla_cpu_use_fusion_emitters=false"
 
 import collections
 import contextlib
@@ -32,7 +36,7 @@ import numpy as np
 import pytest
 from forks import Forks
 
-# A cluster, an engine or a proxy of the machine on which the tests run is none of theirs.
+# Tests must not use the machine's cluster, engine or proxy settings.
 for _name in list(os.environ):
     if _name in ("KERAS_BACKEND", "TF_CONFIG", "TPU_NAME") or _name.startswith(
         ("COORDINATOR_", "SLURM_", "OMPI_", "NUM_PROCESSES", "PROCESS_ID")
@@ -71,10 +75,10 @@ def _no_determinism():
 
 
 @pytest.fixture(autouse=True, scope="session")
-def _own_cache(tmp_path_factory):
+def _own_cache(tmp_path_factory, request):
     """Files that earlier versions have left in the user's cache change no result."""
     folder = tmp_path_factory.getbasetemp()
-    if "PYTEST_XDIST_WORKER" in os.environ:
+    if hasattr(request.config, "workerinput"):
         folder = folder.parent  # All processes share it.
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("COMPARE_GAN_CACHE", str(folder / "cache"))
@@ -143,9 +147,9 @@ def _no_curves():
         yield
 
 
-# The dearest files, the dearest first; those of `faults` follow. The two processes take one file
+# The slowest files, slowest first; those of `faults` follow. The two processes take one file
 # after the other: if a long one came last, one of them would wait for it.
-_DEAREST = (
+_SLOWEST = (
     "integration/test_example_configs.py",
     "integration/test_every_combination.py",
     "backends/test_backends.py",
@@ -185,9 +189,9 @@ _DEAREST = (
 
 def pytest_collection_modifyitems(items):
     folder = pathlib.Path(__file__).parent
-    missing = [name for name in _DEAREST if not (folder / name).exists()]
-    assert not missing, f"_DEAREST names files that do not exist: {missing}"
-    files = [folder / name for name in _DEAREST] + sorted(folder.glob("faults/test_*.py"))
+    missing = [name for name in _SLOWEST if not (folder / name).exists()]
+    assert not missing, f"_SLOWEST names files that do not exist: {missing}"
+    files = [folder / name for name in _SLOWEST] + sorted(folder.glob("faults/test_*.py"))
     ranks = {path: rank for rank, path in enumerate(files)}
     items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 

@@ -37,7 +37,7 @@ def meet():
 main.main(["meet"])
 """
 _TESTS = str(pathlib.Path(__file__).parents[1])
-_PATIENCE = 300  # Seconds after which a process will not do what is expected of it.
+_PATIENCE = 300  # Seconds after which a process is taken to hang.
 
 
 @pytest.fixture(name="start")

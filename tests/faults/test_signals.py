@@ -36,7 +36,7 @@ main(sys.argv[2:])
 """
 # Native code, then the exit status 5 if a signal came meanwhile.
 _INTERRUPTED = "try:\n    deaf.wait()\nexcept KeyboardInterrupt:\n    raise SystemExit(5)"
-_PATIENCE = 300  # Seconds after which a process will not do what is expected of it.
+_PATIENCE = 300  # Seconds after which a process is taken to hang.
 
 
 @pytest.fixture(name="start")
@@ -209,6 +209,7 @@ def test_a_run_goes_on_without_its_terminal_and_a_signal_saves_it(forks, tmp_pat
     arguments = [str(shown), "train", "--model_dir", str(run), *bindings]
     with forks.start(*arguments, code=_TALKATIVE) as process:
         timer = threading.Timer(_PATIENCE, process.kill)
+        timer.daemon = True
         timer.start()
         first = iter(process.stderr.readline, "")
         assert any(line.startswith("step 1/1000000: D ") for line in first)

@@ -14,7 +14,7 @@ _PLAN = modes.EvaluationPlan(averaging_runs=1, every_steps=3)
 
 
 @pytest.fixture(name="run")
-def _run(tmp_path, tiny_run, monkeypatch, finished_run, eagerly):
+def _run(tmp_path, tiny_run, monkeypatch, eagerly):
     monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
 
     def run(schedule, *bindings, plan=_PLAN):

@@ -54,15 +54,18 @@ CASES = {
         penalty.fn = @l2_penalty
     """,
     "modern_parts": """
-        options.gan_class = @ModularGAN
-        ModularGAN.loss = @rp_gan
-        ModularGAN.penalties = [@r1(), @lecam()]
-        ModularGAN.augmentations = [@diff_augment()]
+        options.gan_class = @S3GAN
+        S3GAN.rotated_batch_fraction = 1
+        S3GAN.project_y = True
+        S3GAN.use_predictor = True
+        S3GAN.loss = @rp_gan
+        S3GAN.penalties = [@r1(), @lecam()]
+        S3GAN.augmentations = [@diff_augment()]
         D.spectral_norm = True
         r1.gamma = @cosine_decay()
         r1.interval = 2
         lecam.start_step = 2
-        ModularGAN.g_lr = @cosine_decay()
+        S3GAN.g_lr = @cosine_decay()
     """,
     # This large epsilon makes Adam's step proportional to the gradient: otherwise rounding in zero
     # gradients would become whole steps.
