@@ -93,6 +93,29 @@ def check_npz(path: str) -> None:
         raise UserError(f"'{path}' cannot be read: {reason}.") from error
 
 
+def open_npz(path: str) -> zipfile.ZipFile:
+    """Opens an `.npz` file, whose entries have the sizes that `unpacking.open_zip` allows.
+
+    Raises:
+      UserError: They do not, or it is no such file.
+
+    Example:
+      >>> import os, tempfile
+      >>> import numpy as np
+      >>> from compare_gan import npz
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = os.path.join(folder, "a.npz")
+      ...     np.savez(path, a=np.arange(3))
+      ...     with npz.open_npz(path) as archive:
+      ...         npz.keys(archive)
+      ['a']
+    """
+    try:
+        return open_zip(path)
+    except zipfile.BadZipFile as error:
+        raise UserError(f"'{path}' cannot be read ({error}): it is no .npz.") from error
+
+
 def keys(archive: zipfile.ZipFile) -> list[str]:
     """The names of the arrays in an `.npz` file."""
     return [name.removesuffix(".npy") for name in archive.namelist()]
@@ -122,7 +145,9 @@ def map_array(path: str, archive: zipfile.ZipFile, key: str) -> np.ndarray:
       ...         npz.keys(archive), npz.map_array(path, archive, "a").tolist()
       (['a'], [0, 1, 2])
     """
-    entry = archive.getinfo(f"{key}.npy")
+    name = f"{key}.npy"
+    # NumPy reads entries without the ending too.
+    entry = archive.getinfo(name if name in archive.namelist() else key)
     with _opened(path, archive, entry) as file:
         start = file.tell()
         shape, fortran, dtype, size = read_header(path, key, file, entry.file_size, start)

@@ -16,13 +16,11 @@ from compare_gan.datasets.npz_source import load_npz
 from compare_gan.datasets.sources import Source, no_labels
 from compare_gan.datasets.views import RelabelledSource
 from compare_gan.errors import UserError, unknown_name
-from compare_gan.folders import WHOLE, check_for_training, find_images
+from compare_gan.folders import SPLITS, WHOLE, check_for_training, find_images
 
 _log = logging.getLogger(__name__)
 
 _CROPS = ("middle", "none")
-# The first of them that exists is the reference for evaluation.
-_SPLITS = ("test", "validation", "val", "train")
 
 
 @gin.configurable("image_folder")
@@ -126,7 +124,7 @@ def load_image_folder(
         [header.version for header in headers.values()] if options.cache else None,
         splits={split: len(listed) for split, listed in files.items()},
         background=composited,
-        eval_split=next(split for split in _SPLITS if split in splits),
+        eval_split=next(split for split in reversed(SPLITS) if split in splits),
         num_classes=found.num_classes or None,
         class_names=found.class_names,
         # Relative to the split's folder, so that label files stay valid if the folder moves.

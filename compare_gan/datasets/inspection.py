@@ -6,7 +6,6 @@ Needs neither TensorFlow nor Keras.
 import dataclasses
 import functools
 import os
-import zipfile
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
@@ -16,7 +15,7 @@ from compare_gan import files
 from compare_gan.datasets import decoding
 from compare_gan.datasets.image_headers import ImageError, open_image
 from compare_gan.datasets.inspected import Image, Inspection
-from compare_gan.datasets.npz_images import IMAGES, checked, open_arrays
+from compare_gan.datasets.npz_images import checked, require_arrays
 from compare_gan.errors import UserError
 from compare_gan.folders import WHOLE, Arrangement, check_for_training, find_images
 
@@ -120,12 +119,7 @@ def _look(image: Image, open_file: decoding.Open, background: decoding.Colour) -
 def _inspect_arrays(
     place: str, background: str, progress: Callable[[int, int], None]
 ) -> Inspection:
-    try:
-        arrays = open_arrays(place)
-    except zipfile.BadZipFile as error:
-        raise UserError(f"'{place}' cannot be read ({error}): it is no .npz.") from error
-    if arrays is None:
-        raise UserError(f"'{place}' must hold images ({', '.join(IMAGES)}).")
+    arrays = require_arrays(place)
     images, labels = checked(place, arrays.images, arrays.labels)
     known = [-1] * len(images) if labels is None else labels.tolist()
     num_classes = len(arrays.class_names or ()) or max(known) + 1

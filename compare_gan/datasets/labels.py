@@ -10,9 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from compare_gan.errors import UserError, check_number
-
-# Allows for soft labels that were stored with few digits.
-_SOFT_TOLERANCE = 0.01
+from compare_gan.folders.limits import wrong_sums
 
 
 def check_fraction(fraction: float, name: str = "dataset.labeled_fraction") -> None:
@@ -140,7 +138,8 @@ def check_soft(labels: np.ndarray, where: str) -> None:
     if not (np.isfinite(labels).all() and labels.min() >= 0):
         raise UserError(f"The soft labels in {where} must not be negative or NaN.")
     sums = labels.sum(1)
-    wrong = np.flatnonzero((abs(sums - 1) > _SOFT_TOLERANCE) & (sums > 0))
+    wrong = wrong_sums(labels)
+    wrong = wrong[sums[wrong] > 0]
     if len(wrong):
         raise UserError(
             f"The soft labels in {where} must sum to one for each image; those of {len(wrong)} do "

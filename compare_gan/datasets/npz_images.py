@@ -6,7 +6,7 @@ import numpy as np
 
 from compare_gan import npz
 from compare_gan.errors import UserError
-from compare_gan.unpacking import open_zip
+from compare_gan.folders.limits import check_largest
 
 IMAGES = ("images", "arr_0", "samples")
 
@@ -36,8 +36,7 @@ def open_arrays(path: str) -> Arrays | None:
       The images, mapped into memory (compressed ones are unpacked into a temporary file first).
 
     Raises:
-      UserError: The file holds Python objects, or less or far more than it declares.
-      zipfile.BadZipFile: It is not an .npz file.
+      UserError: It is no .npz, holds Python objects, or less or far more than it declares.
 
     Example:
       >>> import os, tempfile
@@ -50,7 +49,7 @@ def open_arrays(path: str) -> Arrays | None:
       >>> arrays.images.shape, arrays.labels.tolist()
       ((2, 8, 8, 3), [1, 0])
     """
-    with open_zip(path) as archive:
+    with npz.open_npz(path) as archive:
         keys = npz.keys(archive)
         key = next((key for key in IMAGES if key in keys), None)
         if key is None:
@@ -64,6 +63,27 @@ def open_arrays(path: str) -> Arrays | None:
         )
         images = npz.map_array(path, archive, key)
         return Arrays(images, labels, _names(path, class_names, labels))
+
+
+def require_arrays(path: str) -> Arrays:
+    """Opens an .npz file as `open_arrays` does, and raises UserError if it holds no images.
+
+    Args:
+      path: See `open_arrays`.
+
+    Example:
+      >>> import os, tempfile
+      >>> import numpy as np
+      >>> from compare_gan.datasets.npz_images import require_arrays
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = os.path.join(folder, "a.npz")
+      ...     np.savez(path, images=np.zeros([2, 8, 8, 3], np.uint8))
+      ...     require_arrays(path).images.shape
+      (2, 8, 8, 3)
+    """
+    if (arrays := open_arrays(path)) is None:
+        raise UserError(f"'{path}' must hold images ({', '.join(IMAGES)}).")
+    return arrays
 
 
 def checked(name: str, images: np.ndarray, labels: Any) -> tuple[np.ndarray, np.ndarray | None]:
@@ -114,11 +134,12 @@ def checked(name: str, images: np.ndarray, labels: Any) -> tuple[np.ndarray, np.
             f"The labels of '{name}' must be integers [{len(images)}], received "
             f"{labels.dtype} {list(labels.shape)}."
         )
-    if labels.min() < -1 or labels.max() >= 2**31:
+    if labels.min() < -1:
         raise UserError(
             f"The labels of '{name}' must be classes from 0, or -1 for no label; received "
             f"{labels.min()} to {labels.max()}."
         )
+    check_largest(int(labels.max()), f"'{name}'")
     return images, labels.astype(np.int32)
 
 

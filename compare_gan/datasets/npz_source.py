@@ -1,16 +1,14 @@
 """A data set of the images of one `.npz` file."""
 
 import logging
-import zipfile
 from typing import Any
 
 import numpy as np
 
 from compare_gan.datasets import decoding, sources
 from compare_gan.datasets.image_source import DecodingSource, Preparation
-from compare_gan.datasets.npz_images import IMAGES, checked, open_arrays
+from compare_gan.datasets.npz_images import checked, require_arrays
 from compare_gan.datasets.sources import ArraySource, Source, no_labels
-from compare_gan.errors import UserError
 from compare_gan.folders.arrangement import describe_classes
 
 _log = logging.getLogger(__name__)
@@ -46,12 +44,7 @@ def load_npz(
       >>> source.image_shape, source.num_classes
       ((8, 8, 3), 2)
     """
-    try:
-        arrays = open_arrays(path)
-    except zipfile.BadZipFile as error:
-        raise UserError(f"'{path}' cannot be read ({error}): it is no .npz.") from error
-    if arrays is None:
-        raise UserError(f"'{path}' must hold images ({', '.join(IMAGES)}).")
+    arrays = require_arrays(path)
     images, labels = checked(path, arrays.images, arrays.labels)
     height, width = (image_size, image_size) if image_size else images.shape[1:3]
     shape = (int(height), int(width), channels or int(images.shape[3]))

@@ -9,12 +9,13 @@ from compare_gan.folders.arranging import arrange
 from compare_gan.folders.checks import check_for_training
 from compare_gan.folders.finding import find_images
 from compare_gan.folders.marks import CLASSES_FILE, classes_text
-from compare_gan.folders.names import EXTENSIONS, is_image_name, natural_key
+from compare_gan.folders.names import EXTENSIONS, SPLITS, is_image_name, natural_key
 from compare_gan.folders.storage import Storage, open_storage
 
 __all__ = [
     "CLASSES_FILE",
     "EXTENSIONS",
+    "SPLITS",
     "WHOLE",
     "Arrangement",
     "Split",

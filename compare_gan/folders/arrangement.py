@@ -19,7 +19,8 @@ class Split:
 
     Attributes:
       root: Their folder, with a final `/` unless it is empty.
-      images: Their paths, by class, and in each class sorted.
+      images: Their paths: where folders are the classes, by class, and in each class sorted; of a
+        table in the order of its rows; otherwise sorted.
       labels: Their classes, int32 [n], -1 for none, or float32 [n, num_classes] for probabilities;
         None if there are no classes.
       empty: Folders in `root` without an image.
@@ -76,6 +77,8 @@ class Arrangement:
         if self.has_splits:
             sizes = (f"{name} {len(split.images):,}" for name, split in self.splits.items())
             parts.append(f"splits {', '.join(sizes)}")
+        if unlabelled := self._unlabelled():
+            parts.append(f"{_counted(unlabelled, 'image')} without a class")
         if left_out := self.left_out():
             parts.append(f"left out: {', '.join(left_out)}")
         return "; ".join(parts) + "."
@@ -93,6 +96,11 @@ class Arrangement:
             return f"no classes because '{loose[0]}' has none" if loose else "no classes"
         counts = np.sum([self.counts(split) for split in self.splits], axis=0)
         return describe_classes(self.class_names, counts)
+
+    def _unlabelled(self) -> int:
+        """Number of images without a class where others have one."""
+        labels = [split.hard_labels for split in self.splits.values()]
+        return sum(int((each < 0).sum()) for each in labels if each is not None)
 
     def left_out(self) -> list[str]:
         """Files and folders that are not among the images, in words."""

@@ -2,25 +2,27 @@
 
 One rule for training and metrics:
   - Names that begin with a dot and systems' own folders are skipped (see `names`).
-  - A folder that holds nothing but one folder of folders, as zip archives often do, is entered.
+  - A folder that holds nothing but one folder of folders, as zip archives often do, is entered;
+    in folders of splits if all of them hold such a folder.
+  - The outermost folder of a zip archive is entered even if it holds images itself.
   - Folders named `train` and `test`, `val` or similar, in any case, are splits.
   - The folders in it are the classes, with all images below them, in natural order: 2 before 10.
   - Images without folders have no classes, unless a file beside them gives their labels (`marks`).
-  - What may mean two things is refused.
+  - An ambiguous layout is refused with a one-sentence explanation.
 """
 
-from collections.abc import Mapping, Sequence
+import functools
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from compare_gan.errors import UserError
 from compare_gan.folders import marks
 from compare_gan.folders.arrangement import WHOLE, Arrangement, Split
-from compare_gan.folders.names import EXTENSIONS, is_image_name, natural_key, split_of
+from compare_gan.folders.names import EXTENSIONS, SPLITS, is_image_name, natural_key, split_of
 from compare_gan.folders.storage import Storage
 
-_MARKS = (marks.CLASSES_FILE, marks.STYLEGAN_FILE)
-_ORDER = ("train", "val", "validation", "test")
+_MarkAt = Callable[[str], marks.Mark | None]  # From a folder to the file with its classes.
 
 
 def arrange(
@@ -50,48 +52,69 @@ def arrange(
     images = [name for name in storage.files if is_image_name(name)]
     if not images:
         raise UserError(f"'{storage.place}' holds no image ({', '.join(EXTENSIONS)}).")
-    files = set(storage.files)
-    root = _entered(images, files)
-    roots = _roots_of_splits(storage, images, root)
-    if WHOLE in roots:
+    mark_at = functools.cache(functools.partial(marks.find_mark, storage))
+    root = _entered(storage, images, {WHOLE: ""}, mark_at)[WHOLE]
+    roots = _roots_of_splits(storage, images, root, mark_at)
+    if WHOLE not in roots:
+        roots = _entered(storage, images, roots, mark_at)
+    elif not mark_at(root):
         _refuse_inner_splits(storage, images, root)
     splits, num_classes, class_names = _classified(
-        storage, images, roots, class_in_name, class_order
+        storage, images, roots, mark_at, class_in_name, class_order
     )
     known = {name for split in splits.values() for name in split.images}
-    ours = {root + name for root in roots.values() for name in _MARKS}
+    ours = {mark.path for mark in map(mark_at, roots.values()) if mark}
     return Arrangement(
         storage,
         splits,
         num_classes,
         class_names,
         outside=tuple(name for name in images if name not in known),
-        others=tuple(sorted(files.difference(images, ours))),
+        others=tuple(sorted(set(storage.files).difference(images, ours))),
         numbered=not num_classes and marks.looks_numbered(images),
     )
 
 
-def _entered(images: Sequence[str], files: set[str]) -> str:
-    """The folder that holds the splits or classes, with a final `/` unless it is empty."""
-    root = ""
-    while not any(root + mark in files for mark in _MARKS):
-        inside = {name[len(root) :].split("/")[0] for name in images}
-        [only, *more] = inside
-        inner = f"{root}{only}/"
-        # A single folder that holds images itself is a class.
-        if more or split_of(only) or root + only in files:
-            break
-        if not any(inner + mark in files for mark in _MARKS) and any(
-            "/" not in name[len(inner) :] for name in images
-        ):
-            break
-        root = inner
-    return root
+def _entered(
+    storage: Storage, images: Sequence[str], roots: Mapping[str, str], mark_at: _MarkAt
+) -> dict[str, str]:
+    """The folders that hold the splits or classes, equally far below each root."""
+    roots = dict(roots)
+    while True:
+        inside = {
+            split: [name for name in images if name.startswith(root)]
+            for split, root in roots.items()
+        }
+        inner = {
+            split: _only_folder(storage, inside[split], root, mark_at)
+            for split, root in roots.items()
+        }
+        found = {split: folder for split, folder in inner.items() if folder is not None}
+        if len(found) < len(roots):
+            return roots
+        roots = found
 
 
-def _roots_of_splits(storage: Storage, images: Sequence[str], root: str) -> dict[str, str]:
+def _only_folder(
+    storage: Storage, images: Sequence[str], root: str, mark_at: _MarkAt
+) -> str | None:
+    """The only folder in `root`, if it holds splits or classes; with a final `/`."""
+    [only, *more] = {name[len(root) :].split("/")[0] for name in images}
+    if mark_at(root) or more or split_of(only) or root + only in images:
+        return None
+    inner = f"{root}{only}/"
+    # A single folder that holds images itself is a class, unless an archive was made of it.
+    is_class = any(not _lies_deeper(name, inner) for name in images)
+    if is_class and not mark_at(inner) and (root or not storage.is_archive):
+        return None
+    return inner
+
+
+def _roots_of_splits(
+    storage: Storage, images: Sequence[str], root: str, mark_at: _MarkAt
+) -> dict[str, str]:
     """The folder of each split; that of all images as `WHOLE` if there are no splits."""
-    if any(root + mark in storage.files for mark in _MARKS):
+    if mark_at(root):
         return {WHOLE: root}
     inside = [name[len(root) :] for name in images if name.startswith(root)]
     folders = sorted({name.split("/")[0] for name in inside if "/" in name}, key=natural_key)
@@ -118,7 +141,7 @@ def _roots_of_splits(storage: Storage, images: Sequence[str], root: str) -> dict
     for name in _empty(storage, root, set(found.values())):
         if split_of(name):
             raise UserError(f"'{storage.path(root + name)}' holds no image.")
-    return {split: f"{root}{found[split]}/" for split in _ORDER if split in found}
+    return {split: f"{root}{found[split]}/" for split in SPLITS if split in found}
 
 
 def _is_class(split: str, found: Mapping[str, str], inside: Sequence[str]) -> bool:
@@ -134,7 +157,7 @@ def _refuse_inner_splits(storage: Storage, images: Sequence[str], root: str) -> 
         parts = name[len(root) :].split("/")[:-1]
         if len(parts) > 1 and (split := split_of(parts[1])):
             inner.setdefault(split, "/".join(parts[:2]))
-    if "train" in inner and len(inner) > 1:
+    if len(inner) > 1:
         one, other = list(inner.values())[:2]
         raise UserError(
             f"'{storage.place}' holds splits inside of classes ('{one}', '{other}'): the folders "
@@ -146,6 +169,7 @@ def _classified(
     storage: Storage,
     images: Sequence[str],
     roots: Mapping[str, str],
+    mark_at: _MarkAt,
     class_in_name: bool,
     class_order: Sequence[str] | None,
 ) -> tuple[dict[str, Split], int, tuple[str, ...] | None]:
@@ -153,8 +177,13 @@ def _classified(
     inside = {
         split: [name for name in images if name.startswith(root)] for split, root in roots.items()
     }
-    if (marked := _marked(storage, inside, roots, class_in_name)) is not None:
-        return marked
+    if (labelled := _labelled(storage, inside, roots, mark_at, class_in_name)) is not None:
+        given = {
+            split: Split(roots[split], tuple(inside[split]), own.labels)
+            for split, own in labelled.items()
+        }
+        first, *others = labelled.values()
+        return given, max(own.num_classes for own in (first, *others)), first.class_names
     folders = {
         split: {
             name[len(roots[split]) :].split("/")[0]
@@ -198,26 +227,43 @@ def _empty(storage: Storage, root: str, folders: set[str]) -> tuple[str, ...]:
     return tuple(name for name in inside if "/" not in name and name not in folders)
 
 
-def _marked(
+def _labelled(
     storage: Storage,
     inside: Mapping[str, Sequence[str]],
     roots: Mapping[str, str],
+    mark_at: _MarkAt,
     class_in_name: bool,
-) -> tuple[dict[str, Split], int, tuple[str, ...] | None] | None:
-    """The images with labels from a file beside them, or from their names; None without either."""
-    if list(roots) != [WHOLE]:
-        return None
-    root, images = roots[WHOLE], inside[WHOLE]
-    if (stylegan := marks.read_stylegan(storage, root, images)) is not None:
-        labels, num_classes = stylegan
-        return {WHOLE: Split(root, tuple(images), labels)}, num_classes, None
-    classes = marks.read_classes(storage, root)
-    if classes is None and not class_in_name:
-        return None
-    if not marks.looks_numbered(images) or any(_lies_deeper(name, root) for name in images):
-        return None
-    labels = marks.numbered_labels(images)
-    names = None if classes is None else classes[0]
-    marks.check_numbered(labels, names, storage.place)
-    num_classes = int(labels.max()) + 1 if names is None else len(names)
-    return {WHOLE: Split(root, tuple(images), labels)}, num_classes, names
+) -> dict[str, marks.Labelling] | None:
+    """The classes that files beside the images or their names give; None without either."""
+    found = {split: mark for split, root in roots.items() if (mark := mark_at(root))}
+    if not found:
+        root, images = roots.get(WHOLE, ""), inside.get(WHOLE, ())
+        if not class_in_name or not images or not marks.looks_numbered(images):
+            return None
+        if any(_lies_deeper(name, root) for name in images):
+            return None
+        labels = marks.numbered_labels(images, storage.place)
+        return {WHOLE: marks.Labelling(labels, int(labels.max()) + 1, None)}
+    if lacking := [split for split in roots if split not in found]:
+        raise UserError(
+            f"'{storage.path(next(iter(found.values())).path)}' gives the classes of one split, "
+            f"but '{storage.path(roots[lacking[0]])}' has no such file."
+        )
+    labelled = {
+        split: marks.read_mark(storage, mark, inside[split]) for split, mark in found.items()
+    }
+    kinds = {split: (found[split].name, *_kind(own)) for split, own in labelled.items()}
+    first, *others = kinds
+    for other in others:
+        if kinds[other] != kinds[first]:
+            raise UserError(
+                f"'{storage.path(found[first].path)}' and '{storage.path(found[other].path)}' "
+                "define different classes, but the splits of a data set have the same ones."
+            )
+    return labelled
+
+
+def _kind(own: marks.Labelling) -> tuple[object, ...]:
+    """Properties of classes that must be the same in each split."""
+    width = own.labels.shape[1:] if own.labels is not None else None
+    return own.class_names, width

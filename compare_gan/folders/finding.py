@@ -1,7 +1,6 @@
 """From a path to the images that it stands for."""
 
 import os
-import zipfile
 from collections.abc import Sequence
 
 from compare_gan.errors import UserError
@@ -9,6 +8,7 @@ from compare_gan.folders.arrangement import Arrangement
 from compare_gan.folders.arranging import arrange
 from compare_gan.folders.storage import open_storage
 from compare_gan.folders.tables import is_table, read_table
+from compare_gan.unpacking import DAMAGED
 
 
 def find_images(
@@ -41,9 +41,12 @@ def find_images(
         return read_table(place, class_order)
     try:
         storage = open_storage(place)
-    except zipfile.BadZipFile as error:
+    except UserError:
+        raise
+    except DAMAGED as error:
+        reason = getattr(error, "strerror", None) or error
         raise UserError(
-            f"'{place}' cannot be read ({error}): a folder, a .zip, an .npz or a .csv of files and "
-            "labels is needed."
+            f"'{place}' cannot be read ({reason}): a folder, a .zip, an .npz or a .csv of files "
+            "and labels is needed."
         ) from error
     return arrange(storage, class_in_name, class_order)

@@ -8,12 +8,15 @@ EXTENSIONS = (
     ".pgm",
 )  # fmt: skip
 
+# Splits in their order; the last of them that exists is the reference for evaluation.
+SPLITS = ("train", "val", "validation", "test")
+
 # Folders that systems and devices make beside a user's files.
 _FOREIGN = {
     "__macosx", "@eadir", "$recycle.bin", "system volume information", "lost+found",
     "__pycache__",
 }  # fmt: skip
-_SPLITS = {
+_SPLIT_OF = {
     "train": "train",
     "training": "train",
     "test": "test",
@@ -49,7 +52,7 @@ def split_of(name: str) -> str | None:
       >>> split_of("Training"), split_of("valid"), split_of("cat")
       ('train', 'val', None)
     """
-    return _SPLITS.get(name.lower())
+    return _SPLIT_OF.get(name.lower())
 
 
 def natural_key(name: str) -> tuple[Sequence[object], str]:

@@ -25,6 +25,7 @@ class Storage:
         or are those of a system's own folders; the content of such a folder is not counted.
       opener: Function from a path in it to the file, open for reading; several threads may call it.
       base: Folder that the paths are relative to, if it is not the place.
+      is_archive: Whether the place is an archive.
     """
 
     place: str
@@ -33,6 +34,7 @@ class Storage:
     hidden: int
     opener: Callable[[str], IO[bytes]]
     base: str | None = None
+    is_archive: bool = False
 
     def path(self, name: str) -> str:
         """Path of a file of a folder; for messages alone in an archive."""
@@ -119,4 +121,11 @@ def _list_zip(place: str) -> Storage:
     def open_file(name: str) -> IO[bytes]:
         return io.BytesIO(archive.read(entries[name]))
 
-    return Storage(place, tuple(sorted(entries)), tuple(sorted(folders)), len(hidden), open_file)
+    return Storage(
+        place,
+        tuple(sorted(entries)),
+        tuple(sorted(folders)),
+        len(hidden),
+        open_file,
+        is_archive=True,
+    )

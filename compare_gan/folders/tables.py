@@ -2,7 +2,9 @@
 
 import collections
 import csv
+import io
 import os
+import posixpath
 from collections.abc import Mapping, Sequence
 from typing import IO
 
@@ -10,7 +12,7 @@ import numpy as np
 
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.folders.arrangement import WHOLE, Arrangement, Split
-from compare_gan.folders.names import natural_key, split_of
+from compare_gan.folders.names import SPLITS, natural_key, split_of
 from compare_gan.folders.storage import Storage
 
 ENDINGS = (".csv", ".tsv")
@@ -19,7 +21,6 @@ _COLUMNS = {
     "label": ("label", "class", "class_name"),
     "split": ("split",),
 }
-_SPLITS = ("train", "val", "validation", "test")
 
 
 def is_table(place: str) -> bool:
@@ -32,14 +33,16 @@ def read_table(place: str, class_order: Sequence[str] | None = None) -> Arrangem
 
     Its first row names the columns: `file` (or `filename`, `path`, `image`), and optionally `label`
     (or `class`) and `split`. Without such a row the columns are file and label. Paths are relative
-    to the table's folder; an empty label means that the image has none.
+    to the table's folder; an empty label means that the image has none. Any other columns are left
+    out, but only where there is one of labels.
 
     Args:
       place: The table, with commas, semicolons or tabs between its columns.
       class_order: See `arrange`.
 
     Raises:
-      UserError: The table cannot be read, lacks a column, or names a file twice.
+      UserError: The table cannot be read, has columns of unknown meaning and none of labels, or
+        names a file twice.
 
     Example:
       >>> import os, tempfile
@@ -53,7 +56,7 @@ def read_table(place: str, class_order: Sequence[str] | None = None) -> Arrangem
       (('9', '10'), ('a.png', 'b.png'), [1, 0])
     """
     rows = _rows(place)
-    files = [row["file"].replace("\\", "/") for row in rows]
+    files = [posixpath.normpath(row["file"].replace("\\", "/")) for row in rows]
     labels = [row.get("label", "") for row in rows]
     splits = [_split(place, row.get("split", "")) for row in rows]
     name, times = collections.Counter(files).most_common(1)[0]
@@ -76,7 +79,7 @@ def read_table(place: str, class_order: Sequence[str] | None = None) -> Arrangem
     def open_file(name: str) -> IO[bytes]:
         return open(os.path.join(folder, name), "rb")
 
-    order = [WHOLE] if WHOLE in splits else [each for each in _SPLITS if each in splits]
+    order = [WHOLE] if WHOLE in splits else [each for each in SPLITS if each in splits]
     storage = Storage(place, tuple(files), (), 0, open_file, base=folder)
     return Arrangement(
         storage, {split: in_split(split) for split in order}, len(names), names or None
@@ -87,7 +90,7 @@ def _split(place: str, text: str) -> str:
     if not text:
         return WHOLE
     if (split := split_of(text)) is None:
-        raise unknown_name(f"split in '{place}'", text, _SPLITS)
+        raise unknown_name(f"split in '{place}'", text, SPLITS)
     return split
 
 
@@ -101,14 +104,15 @@ def _rows(place: str) -> list[Mapping[str, str]]:
     except UnicodeDecodeError as error:
         raise UserError(f"'{place}' is not a table: it is not text in UTF-8.") from error
     first = text.split("\n", 1)[0]
-    delimiter = max(",;\t", key=first.count)
+    delimiter = "\t" if place.lower().endswith(".tsv") else max(",;\t", key=first.count)
     try:
-        rows = [row for row in csv.reader(text.splitlines(), delimiter=delimiter) if any(row)]
+        lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter)
+        rows = [row for row in lines if any(cell.strip() for cell in row)]
     except csv.Error as error:
         raise UserError(f"'{place}' is not a table: {error}.") from error
     if not rows:
         raise UserError(f"'{place}' names no file.")
-    columns = _columns(rows[0])
+    columns = _columns(place, rows[0])
     if columns is None:
         columns = {"file": 0} | ({"label": 1} if len(rows[0]) > 1 else {})
     else:
@@ -124,12 +128,21 @@ def _rows(place: str) -> list[Mapping[str, str]]:
     return found
 
 
-def _columns(row: Sequence[str]) -> dict[str, int] | None:
+def _columns(place: str, row: Sequence[str]) -> dict[str, int] | None:
     """The places of the columns that the first row names; None if it names no file column."""
     names = [cell.strip().lower() for cell in row]
     found = {}
     for column, aliases in _COLUMNS.items():
-        place = next((i for i, name in enumerate(names) if name in aliases), None)
-        if place is not None:
-            found[column] = place
-    return found if "file" in found else None
+        index = next((i for i, name in enumerate(names) if name in aliases), None)
+        if index is not None:
+            found[column] = index
+    if "file" not in found:
+        return None
+    others = [cell.strip() for i, cell in enumerate(row) if i not in found.values()]
+    if "label" not in found and any(others):
+        listed = "', '".join(filter(None, others))
+        raise UserError(
+            f"'{place}' has no column 'label', but '{listed}': rename the column that holds the "
+            "labels to 'label', or delete the columns that are not needed."
+        )
+    return found

@@ -24,6 +24,7 @@ from compare_gan.datasets import (
     sources,
     write_label_file,
 )
+from compare_gan.datasets.inspection import inspect_images
 from compare_gan.errors import UserError
 from compare_gan.evaluation.checks import common_classes
 from compare_gan.evaluation.image_sets import open_images
@@ -449,3 +450,178 @@ def test_nested_folders_count_the_same_in_both(tmp_path):
     assert dataset.class_names == opened.class_names == ("cat", "dog")
     assert dataset.given_labels.tolist() == opened.labels.tolist() == [0, 0, 1]
     assert dataset.source.keys("train") == ["cat/0.png", "cat/persian/1.png", "dog/x/y/2.png"]
+
+
+@pytest.mark.parametrize("name", ("classes.json", "dataset.json"))
+def test_files_of_other_programs_do_not_turn_splits_into_classes(tmp_path, name):
+    """Fault: another program's `classes.json` or `dataset.json` lies beside `train/` and `test/`.
+
+    Command: train, metrics
+    User sees: '…': 6 images, 2 classes (a 3, b 3); splits train 4, test 2; left out: 1 other file
+        (.json).
+    Exit code: 0
+    Lost: nothing
+    """
+    _folder(tmp_path / "train", "ab")
+    _folder(tmp_path / "test", "ab", count=1)
+    (tmp_path / name).write_text(json.dumps({"a": 0, "b": 1}))
+    dataset = _train_on(tmp_path)
+    assert (dataset.num_train, dataset.class_names) == (4, ("a", "b"))
+    assert dataset.splits == {"train": 4, "test": 2}
+    assert open_images(f"{tmp_path}:test").count == 2
+
+
+def test_an_image_beside_a_set_of_sample_is_refused(tmp_path):
+    """Fault: `grid.png` was saved beside the images that `sample --num` wrote.
+
+    Command: train, metrics
+    User sees: 'grid.png' beside '…/classes.json' has no class: that file gives classes to images
+        named <number>_<class>.png in its own folder; move all others elsewhere.
+    Exit code: 2
+    Lost: nothing
+    """
+    dataset = _train_on(_folder(tmp_path / "real", "ab"))
+    path = write_images(_perfect_sampler(dataset, ["a", "b"]), str(tmp_path / "fake"), 4)
+    _save(tmp_path / "fake" / "grid.png")
+    for read in (_train_on, open_images):
+        with pytest.raises(UserError, match=r"'grid\.png' beside .*classes\.json' has no class"):
+            read(path)
+
+
+def test_metrics_have_no_classes_where_only_some_images_have_a_label(tmp_path, caplog):
+    """Fault: a table gives labels to some of its images only.
+
+    Command: metrics, train
+    User sees: in `metrics`, 4 images, 2 classes (a 1, b 1); 2 images without a class. — and no
+        scores by class; `train` uses the labels that there are
+    Exit code: 0
+    Lost: nothing
+    """
+    _folder(tmp_path, "ab")
+    (tmp_path / "t.csv").write_text("file,label\na/0.png,a\na/1.png,\nb/0.png,b\nb/1.png,\n")
+    with caplog.at_level(logging.INFO, "compare_gan"):
+        images = open_images(tmp_path / "t.csv")
+    assert (images.has_labels, images.class_names, images.num_classes) == (False, None, 1)
+    assert [batch.labels for batch in images.batches(4)] == [None]
+    assert "2 images without a class" in caplog.text
+    assert _train_on(tmp_path / "t.csv").given_labels.tolist() == [0, -1, 1, -1]
+    (tmp_path / "c.csv").write_text("file,category\na/0.png,a\n")
+    for read in (_train_on, open_images):
+        with pytest.raises(UserError, match="has no column 'label', but 'category'"):
+            read(tmp_path / "c.csv")
+
+
+def _zip_with_a_flipped_byte(path, text):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("dataset.json", text)
+        archive.writestr("0.png", "")
+    content = bytearray(path.read_bytes())
+    content[content.index(b"labels")] ^= 1
+    path.write_bytes(bytes(content))
+
+
+def _encrypted_zip(path, text):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("dataset.json", text)
+        archive.writestr("0.png", "")
+    content = bytearray(path.read_bytes())
+    for start, place in ((b"PK\3\4", 6), (b"PK\1\2", 8)):
+        content[content.index(start) + place] |= 1
+    path.write_bytes(bytes(content))
+
+
+def _zip_of_brackets(path, text):
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("dataset.json", "[" * 100_000)
+        archive.writestr("0.png", "")
+
+
+@pytest.mark.parametrize(
+    ("make", "sentence"),
+    (
+        (_zip_with_a_flipped_byte, r"dataset\.json' cannot be read: Bad CRC-32"),
+        (_encrypted_zip, r"dataset\.json' cannot be read: .* is encrypted"),
+        (_zip_of_brackets, r"dataset\.json' is not a JSON file: "),
+    ),
+)
+def test_a_damaged_list_of_labels_is_an_error(tmp_path, make, sentence):
+    """Fault: `dataset.json` in a zip is damaged, encrypted, or 100,000 opening brackets.
+
+    Command: train, metrics
+    User sees: '…/dataset.json' cannot be read: Bad CRC-32 for file 'dataset.json'.
+    Exit code: 2
+    Lost: nothing
+    """
+    make(tmp_path / "a.zip", '{"labels": [["0.png", 0]]}')
+    for read in (_train_on, open_images):
+        with pytest.raises(UserError, match=sentence):
+            read(tmp_path / "a.zip")
+
+
+def test_a_huge_label_is_refused_before_it_takes_memory(tmp_path):
+    """Fault: one label is 2147483646, so that counting images by class takes gigabytes.
+
+    Command: train, metrics, dataset
+    User sees: The label 2147483646 in '…' is too large: classes count from 0 to at most 1,048,575.
+    Exit code: 2
+    Lost: nothing
+    """
+    images = np.zeros([2, _SIZE, _SIZE, 3], np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, labels=np.array([0, 2**31 - 2]))
+    for read in (_train_on, open_images, lambda path: inspect_images(str(path))):
+        with pytest.raises(UserError, match=r"The label 2147483646 in '.*a\.npz' is too large"):
+            read(tmp_path / "a.npz")
+
+
+@pytest.mark.parametrize("valid", (False, True))
+def test_arrays_of_an_npz_without_their_ending(tmp_path, valid):
+    """Fault: an entry of the .npz is called `labels`, not `labels.npy`.
+
+    Command: train, metrics
+    User sees: nothing if it is an array, otherwise 'labels' of '…' is not an array: …
+    Exit code: 0; 2
+    Lost: nothing
+    """
+    path = tmp_path / "a.npz"
+    np.savez(path, images=np.zeros([2, _SIZE, _SIZE, 3], np.uint8))
+    np.save(tmp_path / "labels.npy", np.array([1, 0]))
+    with zipfile.ZipFile(path, "a") as archive:
+        content = (tmp_path / "labels.npy").read_bytes()
+        archive.writestr("labels", content if valid else b"1, 0")
+    for read in (_train_on, open_images):
+        if valid:
+            assert read(path).num_classes == 2
+            continue
+        with pytest.raises(UserError, match=r"'labels' of '.*' is not an array"):
+            read(path)
+
+
+def test_a_class_may_be_empty_in_the_test_split(tmp_path):
+    """Fault: the folder of a class is empty in `test/`.
+
+    Command: train, metrics
+    User sees: the line about the images says so; one in `train/` is refused
+    Exit code: 0
+    Lost: nothing
+    """
+    _folder(tmp_path / "train", "ab")
+    _folder(tmp_path / "test", "a")
+    (tmp_path / "test" / "b").mkdir()
+    assert _train_on(tmp_path).class_names == ("a", "b")
+    (tmp_path / "train" / "c").mkdir()
+    with pytest.raises(UserError, match="The class 'c' has no images"):
+        _train_on(tmp_path)
+
+
+def test_a_zip_around_a_flat_folder_has_no_classes(tmp_path):
+    """Fault: the zip of a folder of images without classes holds that folder, `photos/0.png`.
+
+    Command: train, metrics
+    User sees: 'a.zip': 1 image, no classes.
+    Exit code: 0
+    Lost: nothing
+    """
+    _save(tmp_path / "photos" / "0.png")
+    shutil.make_archive(str(tmp_path / "a"), "zip", tmp_path, "photos")
+    for place in (tmp_path / "photos", tmp_path / "a.zip"):
+        assert _train_on(place).num_classes is None and not open_images(place).has_labels

@@ -1,5 +1,6 @@
 """Which splits and classes files form."""
 
+import dataclasses
 import io
 import json
 
@@ -82,13 +83,14 @@ def test_a_class_may_be_called_train():
         ("train/a/0.png bus/0.png", "('train') beside 'bus'"),
         ("bus/0.png test/0.png", "('test') beside 'bus'"),
         ("train/0.png Train/0.png", "both 'Train' and 'train', which mean the same split"),
+        ("a/val/0.png a/test/0.png", "splits inside of classes ('a/test', 'a/val')"),
         ("a/train/0.png a/test/0.png", "splits inside of classes ('a/test', 'a/train')"),
         ("train/a/0.png val/notes.txt", "'set/val' holds no image"),
         ("notes.txt", "'set' holds no image (.png, "),
     ),
 )
 def test_what_is_not_clear_is_refused(files, sentence):
-    if files.startswith("a/train"):
+    if files.startswith("a/"):
         files += " b/0.png"
     with pytest.raises(UserError) as error:
         arrange(_storage(*files.split()))
@@ -131,6 +133,86 @@ def test_a_wrong_classes_json_is_refused(names):
     text = json.dumps({"file_names": "<number>_<class>.png", "class_names": names})
     with pytest.raises(UserError, match=r"classes\.json|class_names"):
         arrange(_storage("000000_2.png", classes=text))
+
+
+@pytest.mark.parametrize("name", ("classes", "dataset"))
+@pytest.mark.parametrize("content", ({"cat": 0}, ["cat", "dog"], {"file_names": "*.png"}, None))
+@pytest.mark.parametrize("root", ("", "photos/"))
+def test_foreign_files_beside_splits_are_no_marks(name, content, root):
+    files = [f"{root}{split}/{kind}/0.png" for split in ("train", "test") for kind in "ab"]
+    found = arrange(_storage(*files, **{f"{root}{name}": json.dumps(content)}))
+    assert (list(found.splits), found.class_names) == (["train", "test"], ("a", "b"))
+    assert found.others == (f"{root}{name}.json",)
+    # Beside the images of a single class it is no reason to enter that class's folder either.
+    found = arrange(_storage("a/0.png", **{f"a/{name}": json.dumps(content)}))
+    assert found.class_names == ("a",)
+
+
+@pytest.mark.parametrize("extra", ("grid.png", "old/000001_0.png", "train/cat/0.png", "1_0.png"))
+def test_images_without_a_class_beside_classes_json_are_refused(extra):
+    with pytest.raises(UserError) as error:
+        arrange(_storage("000000_2.png", extra, classes=classes_text(["a", "b", "c"])))
+    assert f"'{extra}' beside 'set/classes.json' has no class" in str(error.value)
+
+
+def test_classes_json_of_each_split():
+    def found(**contents):
+        return arrange(_storage("train/000000_2.png", "test/000000_0.png", **contents))
+
+    text = classes_text(["1", "3", "7"])
+    both = found(**{"train/classes": text, "test/classes": text})
+    assert (both.class_names, both.others) == (("1", "3", "7"), ())
+    assert _labels(both, "train") == {"train/000000_2.png": 2}
+    assert _labels(both, "test") == {"test/000000_0.png": 0}
+    unnamed = classes_text(None)
+    assert found(**{"train/classes": unnamed, "test/classes": unnamed}).num_classes == 3
+    other = classes_text(["1", "3", "8"])
+    with pytest.raises(UserError, match=r"train/classes.json' and .* define different classes"):
+        found(**{"train/classes": text, "test/classes": other})
+    with pytest.raises(UserError, match=r"'set/test/' has no such file"):
+        found(**{"train/classes": text})
+    labels = {split: json.dumps({"labels": [[name, value]]})
+              for split, name, value in (("train", "000000_2.png", [0.5, 0.5]),
+                                         ("test", "000000_0.png", [0.5, 0.2, 0.3]))}  # fmt: skip
+    with pytest.raises(UserError, match="define different classes"):
+        found(**{f"{split}/dataset": text for split, text in labels.items()})
+
+
+def test_a_folder_around_the_classes_of_each_split_is_entered():
+    files = [f"{split}/{split}_images/{kind}/0.png" for split in ("train", "test") for kind in "ab"]
+    found = arrange(_storage(*files))
+    assert found.class_names == ("a", "b")
+    assert found.splits["test"].root == "test/test_images/"
+    # All splits must have one, and it must hold folders.
+    found = arrange(_storage(*files[:2], "test/train_images/a/0.png", "test/more/0.png"))
+    assert found.class_names == ("more", "train_images")
+    assert arrange(_storage("train/a/0.png", "test/a/0.png")).class_names == ("a",)
+
+
+@pytest.mark.parametrize("inside", ("0.png 1.png", "cat/0.png 1.png", "cat/0.png", "train/0.png"))
+def test_an_archive_of_a_folder_is_like_the_folder(inside):
+    folder = arrange(_storage(*inside.split()))
+    storage = _storage(*(f"photos/{name}" for name in inside.split()))
+    archive = arrange(dataclasses.replace(storage, is_archive=True))
+    assert archive.class_names == folder.class_names
+    assert list(archive.splits) == list(folder.splits)
+    unclassed = [own.unclassed and f"photos/{own.unclassed}" for own in folder.splits.values()]
+    assert [own.unclassed for own in archive.splits.values()] == unclassed
+
+
+def test_huge_labels_are_refused():
+    assert arrange(_storage("000000_1048575.png"), class_in_name=True).num_classes == 2**20
+    with pytest.raises(
+        UserError, match=r"999999999 in the name of '000000_999999999\.png' in 'set'"
+    ):
+        arrange(_storage("000000_999999999.png", "000001_2.png"), class_in_name=True)
+    for label in (2**20, 3e9, 2**70):
+        text = json.dumps({"labels": [["0.png", label]]})
+        with pytest.raises(UserError, match=r"in 'set/dataset.json' is too large"):
+            arrange(_storage("0.png", dataset=text))
+    text = json.dumps({"labels": [["0.png", 10**400]]})
+    with pytest.raises(UserError, match="must all be classes"):
+        arrange(_storage("0.png", dataset=text))
 
 
 def test_dataset_json_of_stylegan():

@@ -40,6 +40,22 @@ def test_tabs_splits_and_images_without_a_label(tmp_path):
     assert found.storage.opener("a.png").read() == b"content"
 
 
+def test_columns_of_tsv_are_divided_by_tabs(tmp_path):
+    found = _found(tmp_path, "file\tlabel\na,b,c.png\tcat, small\n", "labels.tsv")
+    assert (found.splits["all"].images, found.class_names) == (("a,b,c.png",), ("cat, small",))
+    assert _found(tmp_path, "a,b,c.png\tcat\n", "b.tsv").splits["all"].images == ("a,b,c.png",)
+
+
+def test_cells_in_quotation_marks_may_hold_lines(tmp_path):
+    found = _found(tmp_path, 'file,label,notes\r\na.png,cat,"one\r\ntwo"\r\nb.png,cat,\u2028x\r\n')
+    assert found.splits["all"].images == ("a.png", "b.png")
+
+
+def test_the_summary_counts_images_without_a_class(tmp_path):
+    found = _found(tmp_path, "file,label\na.png,cat\nb.png,\nc.png,\n")
+    assert "3 images, 1 class (cat 1); 2 images without a class." in found.summary()
+
+
 @pytest.mark.parametrize(
     ("text", "sentence"),
     (
@@ -47,6 +63,10 @@ def test_tabs_splits_and_images_without_a_label(tmp_path):
         ("file,label\n", "names no file"),
         ("file,label\na.png,1\na.png,2\n", "names the file 'a.png' 2 times"),
         ("file,label\n,1\n", "A row of '.*' names no file: ,1"),
+        ("file,label\na.png,1\n./a.png,2\n", "names the file 'a.png' 2 times"),
+        ("file,category\na.png,1\n", "has no column 'label', but 'category': rename the column"),
+        ("filename,label_name,id\na.png,a,1\n", "no column 'label', but 'label_name', 'id'"),
+        ("image,split,target\na.png,train,1\n", "has no column 'label', but 'target'"),
         ("file,split\na.png,trian\n", "Unknown split in '.*' 'trian'. Did you mean 'train'"),
         ("file,split\na.png,train\nb.png,\n", "names the split of some files, but not of all"),
     ),

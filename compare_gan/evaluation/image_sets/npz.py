@@ -12,7 +12,6 @@ import numpy as np
 from compare_gan import files, npz
 from compare_gan.datasets.npz_images import IMAGES, Arrays, open_arrays
 from compare_gan.errors import UserError
-from compare_gan.unpacking import open_zip
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -72,8 +71,7 @@ def open_npz(path: str) -> GivenStatistics | Arrays:
       temporary file first), with their labels; or the statistics.
 
     Raises:
-      UserError: The file holds neither, Python objects, or less or far more than it declares.
-      zipfile.BadZipFile: It is not an .npz file.
+      UserError: It is no .npz, holds neither, Python objects, or less or far more than it declares.
     """
     arrays = open_arrays(path)
     if arrays is not None:
@@ -81,7 +79,7 @@ def open_npz(path: str) -> GivenStatistics | Arrays:
     statistics = stored_statistics(path)
     if statistics is not None:
         return statistics
-    with open_zip(path) as archive:
+    with npz.open_npz(path) as archive:
         keys = ", ".join(npz.keys(archive)) or "nothing"
     raise UserError(
         f"'{path}' must hold images ({', '.join(IMAGES)}) or mu and sigma; it holds {keys}."
@@ -99,7 +97,7 @@ def stored_statistics(path: str) -> GivenStatistics | None:
     Raises:
       UserError: They are not a mean and a covariance, or damaged.
     """
-    with open_zip(path) as archive:
+    with npz.open_npz(path) as archive:
         if not {"mu", "sigma"} <= set(npz.keys(archive)):
             return None
         mean, covariance = (npz.map_array(path, archive, key) for key in ("mu", "sigma"))

@@ -6,7 +6,6 @@ import functools
 import logging
 import os
 import re
-import zipfile
 from collections.abc import Callable
 from typing import Any
 
@@ -92,14 +91,11 @@ def open_images(
 def _from_path(
     path: str, split: str | None, on_error: str, progress: bool, background: Colour
 ) -> ImageSet | GivenStatistics:
-    try:
-        if os.path.isfile(path) and path.lower().endswith(".npz"):
-            opened = open_npz(path)
-            if isinstance(opened, GivenStatistics):
-                return opened
-            return dataclasses.replace(_indexed(path, *opened), stored=stored_statistics(path))
-    except zipfile.BadZipFile as error:
-        raise UserError(f"'{path}' cannot be read ({error}): it is no .npz.") from error
+    if os.path.isfile(path) and path.lower().endswith(".npz"):
+        opened = open_npz(path)
+        if isinstance(opened, GivenStatistics):
+            return opened
+        return dataclasses.replace(_indexed(path, *opened), stored=stored_statistics(path))
     found = find_images(path, ImageFolderOptions().class_in_name)
     images = _from_files(found, split, on_error, progress, background)
     _log.info("%s", found.summary())
@@ -158,6 +154,8 @@ def _from_files(
     kept = [i for i, name in enumerate(names) if name not in broken]
     if not kept:
         raise UserError(f"None of the {len(names)} images in '{place}' can be read.")
+    labels = None if labels is None else labels[kept]
+    has_labels = labels is not None and bool((labels >= 0).all())
     headers = [each for each in found if not isinstance(each, ImageError)]
     channels = decoding.common_channels(headers)
     sizes = {(header.height, header.width) for header in headers}
@@ -173,12 +171,12 @@ def _from_files(
         name=place if split is None else f"{place}:{split}",
         count=len(kept),
         shape=(*sizes.pop(), channels) if len(sizes) == 1 else None,
-        has_labels=labels is not None,
-        class_names=None if labels is None else arrangement.class_names,
+        has_labels=has_labels,
+        class_names=arrangement.class_names if has_labels else None,
         left_out=tuple(f"{name}: {error}" for name, error in broken.items()),
         background=decoding.log_conversions(place, headers, channels, background),
         read=read,
-        labels=None if labels is None else labels[kept],
+        labels=labels,
         order=np.arange(len(kept)),
     )
 

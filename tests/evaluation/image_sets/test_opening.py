@@ -85,8 +85,10 @@ def test_labels_come_from_the_file_names_that_sample_writes(tmp_path):
     (tmp_path / "classes.json").write_text(classes_text(names[:12]))
     with pytest.raises(UserError, match=r"the class 12 in its name, but classes.json there names"):
         open_images(tmp_path)
+    (tmp_path / "classes.json").write_text(classes_text(names))
     Image.fromarray(_IMAGES[4]).save(tmp_path / "other.png")
-    assert not open_images(tmp_path).has_labels
+    with pytest.raises(UserError, match=r"'other\.png' beside .*classes\.json' has no class"):
+        open_images(tmp_path)
 
 
 def test_gray_images_among_color_images_are_repeated(tmp_path):
