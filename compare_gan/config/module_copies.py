@@ -123,8 +123,10 @@ class CopiesFinder(MetaPathFinder):
     Example:
       >>> from compare_gan.config.module_copies import CopiesFinder, ModuleCopies
       >>> finder = CopiesFinder(ModuleCopies("runs/a/modules/0", {"mine.py": "…"}, {}))
-      >>> finder.find_spec("mine").origin, finder.find_spec("math")
-      ('runs/a/modules/0/mine.py', None)
+      >>> finder.find_spec("mine").origin  # doctest: +ELLIPSIS
+      '/.../runs/a/modules/0/mine.py'
+      >>> finder.find_spec("math") is None
+      True
     """
 
     def __init__(self, copies: ModuleCopies):
@@ -166,7 +168,7 @@ class CopiesFinder(MetaPathFinder):
         listed = self.copies.file_of(fullname)
         if listed is None:
             return ModuleSpec(fullname, None, is_package=True)
-        file = os.path.join(self.copies.folder, listed)
+        file = os.path.abspath(os.path.join(self.copies.folder, listed))
         return spec_from_file_location(
             fullname,
             file,

@@ -185,7 +185,7 @@ def test_a_run_from_its_copies(command, run, trained):
     folder = f"{trained}/modules/0"
     status, _, err = run(command, "--model_dir", trained, *more, "--allow_imports", folder)
     assert status == 0, err
-    assert pathlib.Path("executed").read_text() == f"{folder}/own_of_a_test.py"
+    assert pathlib.Path("executed").read_text() == os.path.abspath(f"{folder}/own_of_a_test.py")
     assert "version of its modules" not in err
     assert not list(pathlib.Path(folder).rglob("*.pyc"))
 
