@@ -35,7 +35,12 @@ def own_loss_of_a_test(real, fake):
 """
 _HELPER = "def scaled(x, rate):\n    return x * rate\n"
 _LATE = "from compare_gan.losses import hinge\n"
-_BINDINGS = ("import own_of_a_test", "loss.fn = @own_loss_of_a_test")
+_BINDINGS = (
+    "import own_of_a_test",
+    "loss.fn = @own_loss_of_a_test",
+    "options.gan_class = @ModularGAN",  # A smaller step compiles sooner.
+    "options.disc_iters = 1",
+)
 
 
 def _write_modules(folder, rate=1.0):
