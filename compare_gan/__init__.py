@@ -120,8 +120,9 @@ def load_generator(
       run: Run directory that `compare_gan train` or `import-weights` wrote.
       checkpoint: Step or path of a checkpoint; None for the newest.
       use_ema: Whether to use the moving average of the weights if the run has one.
-      allow_imports: Modules that the config of the run may import though they are not installed;
-        modules that have been imported before may always be named.
+      allow_imports: Modules that the config of the run may import though they are not installed,
+        or folders `modules/<step>` of a run with copies that it may import; modules that have been
+        imported before may always be named.
 
     Returns:
       The generator with its latent distribution and its classes.

@@ -1,5 +1,7 @@
 """Writes the table of `docs/faults.md` from the docstrings of the tests in `tests/faults/`.
 
+The last section is that of faults whose tests are with those of the part, in other folders.
+
     python scripts/write_fault_table.py
 
 Run it when a test of a fault has been added, removed or changed. A row is the part of a docstring
@@ -25,6 +27,7 @@ from compare_gan import files  # noqa: E402
 # With whether a cell of the column begins with a capital letter: commands are spelled as typed.
 _ENTRIES = {"Fault": True, "Command": False, "User sees": True, "Exit code": False, "Lost": True}
 _ENTRY = re.compile(rf"^({'|'.join(_ENTRIES)}):", re.MULTILINE)
+_ELSEWHERE = "Faults whose tests are with those of the part, in other folders of `tests/`"
 _BEGIN, _END = "<!-- Written by scripts/write_fault_table.py. -->", "<!-- End of the table. -->"
 _CODE = re.compile(r"(`[^`]*`)")
 _MARKUP = re.compile(r"([*_<>\[\]#\\])")
@@ -80,26 +83,35 @@ def _complete(row: dict[str, str], test: str) -> tuple[str, ...]:
     return tuple(row[name] for name in _ENTRIES)
 
 
-def make_table(folder: pathlib.Path = _ROOT / "tests" / "faults") -> str:
-    """The table as Markdown: a heading and a table for each test file.
+def make_table(folder: pathlib.Path = _ROOT / "tests") -> str:
+    """The table as Markdown: a heading and a table for each file in `faults`, and one for others.
 
     Args:
-      folder: The folder of the test files.
+      folder: The folder of all tests.
     """
-    parts, count = [], 0
-    for path in sorted(folder.glob("test_*.py")):
+    parts, elsewhere, count = [], [], 0
+    for path in sorted(folder.rglob("test_*.py")):
         rows = read_rows(path)
         count += len(rows)
-        if rows:
+        if path.parent != folder / "faults":
+            place = path.relative_to(folder).as_posix()
+            elsewhere += [dataclasses.replace(row, test=f"{place}::{row.test}") for row in rows]
+        elif rows:
             headline = ast.get_docstring(ast.parse(path.read_text(encoding="utf-8"))) or path.stem
             title = headline.split("\n", 1)[0].rstrip(".").removeprefix("Faults of ")
-            lines = [f"## {title[:1].upper()}{title[1:]}", "", _line((*_ENTRIES, "Test"))]
-            lines.append("|" + "---|" * (len(_ENTRIES) + 1))
-            for row in rows:
-                cells = map(_cell, row.entries, _ENTRIES.values())
-                lines.append(_line((*cells, f"`{row.test}`")))
-            parts.append("\n".join(lines))
+            parts.append(_section(title, rows))
+    if elsewhere:
+        parts.append(_section(_ELSEWHERE, elsewhere))
     return "\n\n".join([f"{count} faults.", *parts])
+
+
+def _section(title: str, rows: list[Row]) -> str:
+    lines = [f"## {title[:1].upper()}{title[1:]}", "", _line((*_ENTRIES, "Test"))]
+    lines.append("|" + "---|" * (len(_ENTRIES) + 1))
+    for row in rows:
+        cells = map(_cell, row.entries, _ENTRIES.values())
+        lines.append(_line((*cells, f"`{row.test}`")))
+    return "\n".join(lines)
 
 
 def _line(cells: tuple[str, ...]) -> str:

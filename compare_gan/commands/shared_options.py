@@ -81,8 +81,8 @@ def import_options(command: _Command) -> _Command:
             "--allow_imports",
             multiple=True,
             metavar="MODULE",
-            help="A module that the run's config may import though it is not installed; may be "
-            "repeated.",
+            help="A module that the run's config may import though it is not installed, or a "
+            "folder modules/STEP of the run, whose copies it may import; may be repeated.",
         ),
     )
 

@@ -165,8 +165,10 @@ def evaluate(
 
     run = RunDir(model_dir)
     mistakes = config.Mistakes()
-    config.parse([run.config], gin_bindings, allow_imports, mistakes)
+    newest = run.config
     path = None if checkpoint is None else run.find_checkpoint(checkpoint)
+    config.parse([newest], gin_bindings, allow_imports, mistakes, run.copies_of(path))
+    run.warn_of_other_modules(path)
     overrides = dataset_overrides(tfds_data_dir, data_fake_dataset)
     experiment = Experiment.from_gin(mistakes, **overrides)
     plan = modes.EvaluationPlan(

@@ -45,6 +45,7 @@ def parse(
     gin_bindings: Sequence[str] = (),
     allow_imports: Sequence[str] | None = None,
     mistakes: Mistakes | None = None,
+    copies: str | None = None,
 ) -> None:
     """Parses gin files and then bindings, which win. Earlier bindings of gin are dropped.
 
@@ -56,10 +57,13 @@ def parse(
       gin_bindings: Bindings such as `"options.batch_size = 64"`.
       allow_imports: None if the files are the user's own, which may import anything, also from the
         working directory. For files of a run directory, which somebody else may have written: the
-        modules that they may import besides those that are installed. Bindings are the user's own
-        in any case.
+        modules that they may import besides those that are installed, or folders
+        `modules/<step>` of a run, from which they may import the copies. Bindings are the user's
+        own in any case.
       mistakes: Notes the mistakes of single bindings, which are then left out, so that the caller
         can look for more; None = they are raised, all at once.
+      copies: Folder with copies of the modules of the run, which the message names where a module
+        is missing.
 
     Raises:
       UserError: A file is missing, a line has an unknown name, or an import is not allowed; the
@@ -79,7 +83,7 @@ def parse(
     gin_bindings = [in_utf_8(binding) for binding in gin_bindings]  # They may name files.
     folders = [*(os.path.dirname(path) for path in paths), example_folder()]
     found = Mistakes() if mistakes is None else mistakes
-    importer = import_freely if allow_imports is None else importer_of_run(allow_imports)
+    importer = import_freely if allow_imports is None else importer_of_run(allow_imports, copies)
     try:
         with gin_internals.search_path(folders):
             with gin_internals.importing_with(importer):

@@ -8,6 +8,7 @@ from typing import Any
 from compare_gan import labels
 from compare_gan.config import Bindings, Mistakes, config_text, is_bound, located
 from compare_gan.config.checks import check_bindings, check_macros
+from compare_gan.config.module_sources import ModuleSources, find_sources
 from compare_gan.datasets import (
     DataOptions,
     Dataset,
@@ -50,6 +51,7 @@ class Experiment:
       label_options: Options of label inference.
       config_text: All bindings of the config.
       bindings: The same for gin: parts are built, and steps traced, while they are active.
+      modules: Sources of the modules of the user's own that the config needs.
       prepared: The data set with its inferred labels; None before they exist.
 
     Example:
@@ -71,6 +73,9 @@ class Experiment:
     label_options: labels.LabelOptions
     config_text: str = ""
     bindings: Bindings = dataclasses.field(default_factory=Bindings, repr=False, compare=False)
+    modules: ModuleSources = dataclasses.field(
+        default_factory=ModuleSources, repr=False, compare=False
+    )
     prepared: Dataset | None = None
 
     @classmethod
@@ -111,7 +116,9 @@ class Experiment:
                 if name == "options" and not mistakes.errors:
                     check_spellings(parts[name])
         mistakes.raise_any()
-        return cls(**parts, config_text=config_text())
+        text = config_text()
+        # Read now: the labels may take hours, in which the user may edit the files.
+        return cls(**parts, config_text=text, modules=find_sources(text))
 
     @property
     def model_options(self) -> ModelOptions:

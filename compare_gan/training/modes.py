@@ -257,7 +257,7 @@ def _restored(
     if config == run_dir.config:
         return run_dir.restore(options, path)
     with bindings_kept():
-        parse([config], allow_imports=allow_imports)
+        parse([config], allow_imports=allow_imports, copies=run_dir.copies_of(path))
         return run_dir.restore(dataclasses.replace(options, options=Options.from_gin()), path)
 
 

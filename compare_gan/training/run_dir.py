@@ -2,6 +2,7 @@
 
 config.gin             every binding of the run, as parsed
 configs/               <step>.gin: every config that the run ever had, see config_history.py
+modules/               <step>/: copies of the user's own modules, see module_history.py
 operative_config.gin   the bindings that were used, defaults included
 model.json             image shape, classes, data set: all that sampling needs of the data
 checkpoints/           step-<n>: networks, optimizers, averaged weights, step, seed
@@ -24,6 +25,7 @@ import os
 from collections.abc import Mapping, Sequence
 
 from compare_gan import config, damaged, engine, files, paths
+from compare_gan.config.module_sources import ModuleSources, find_sources
 from compare_gan.damaged import DamagedFileError
 from compare_gan.errors import UserError
 from compare_gan.evaluation.results_file import ResultsFile
@@ -33,6 +35,7 @@ from compare_gan.training.config_history import NEWEST, ConfigHistory
 from compare_gan.training.diverged_file import DivergedFile
 from compare_gan.training.labels_file import LabelsFile
 from compare_gan.training.model_file import DataProperties, ModelFile
+from compare_gan.training.module_history import ModuleHistory
 from compare_gan.training.rollbacks import RollbacksFile
 from compare_gan.training.run_lock import RunLock
 
@@ -51,6 +54,7 @@ class RunDir:
       path: The directory.
       lock: Context manager that the training process holds; see `RunLock`.
       configs: All configs that the run ever had.
+      modules: Copies of all modules of the user's own that the run ever had.
       checkpoints: Folder of the checkpoints.
       labels: Folder of inferred labels, unless the config names another one.
       samples: Folder of the sample grids.
@@ -75,6 +79,7 @@ class RunDir:
             )
         self.lock = RunLock(self.file("training.lock"))
         self.configs = ConfigHistory(self.path)
+        self.modules = ModuleHistory(self.path)
         self.checkpoints = self.file("checkpoints")
         self.labels = self.file("labels")
         self.samples = self.file("samples")
@@ -195,12 +200,36 @@ class RunDir:
         Raises:
           UserError: There is none, or no such checkpoint.
         """
-        newest, paths = self.config, self._any_checkpoints()
-        path = paths[-1] if checkpoint is None else self.find_checkpoint(checkpoint)
-        return self.configs.path_for(engine.step_of(path)) or newest
+        newest = self.config
+        return self.configs.path_for(self._step_of(checkpoint)) or newest
 
-    def write_description(self, dataset: DataProperties, config_text: str, step: int = 0) -> None:
-        """Saves the config and the properties of the data set that sampling needs.
+    def copies_of(self, checkpoint: str | int | None = None) -> str | None:
+        """The folder with copies of the modules that a checkpoint comes from; None without any.
+
+        Args:
+          checkpoint: A step, a path, or None for the newest.
+
+        Raises:
+          UserError: There is no such checkpoint.
+        """
+        return self.modules.folder_of(self._step_of(checkpoint))
+
+    def warn_of_other_modules(self, checkpoint: str | int | None = None) -> None:
+        """Logs a warning if modules that gin has imported are not those of a checkpoint."""
+        self.modules.warn_of_changes(config.config_text(), self._step_of(checkpoint))
+
+    def _step_of(self, checkpoint: str | int | None) -> int:
+        paths = self._any_checkpoints()
+        return engine.step_of(paths[-1] if checkpoint is None else self.find_checkpoint(checkpoint))
+
+    def write_description(
+        self,
+        dataset: DataProperties,
+        config_text: str,
+        step: int = 0,
+        modules: ModuleSources | None = None,
+    ) -> None:
+        """Saves the config, the user's own modules, and the properties of the data set.
 
         The log lists the differences from the config before.
 
@@ -208,11 +237,13 @@ class RunDir:
           dataset: The data set.
           config_text: All bindings of the config, see `config.config_text`.
           step: The finished steps, from which the run goes on with this config.
+          modules: Sources of the modules that the config needs; None = as they are now.
         """
         for change in self.configs.changes(config_text):
             level = logging.INFO if change.is_free else logging.WARNING
             _log.log(level, "The config of this run changes at step %d: %s.", step, change)
         self.configs.record(config_text, step)
+        self.modules.record(find_sources(config_text) if modules is None else modules, step)
         self._model.write(dataset)
 
     def complete_description(self, dataset: DataProperties, config_text: str) -> None:
@@ -280,14 +311,20 @@ class RunDir:
           checkpoint: A step, a path, or None for the newest.
           use_ema: Use the averaged generator weights if the run has them.
           allow_imports: Modules that the config of the run may import though they are not
-            installed; modules that have been imported before may always be named.
+            installed, or folders `modules/<step>` of a run with copies that it may import; modules
+            that have been imported before may always be named.
 
         Raises:
           UserError: The directory or the checkpoint is missing, they do not match, or the config
             imports a module that is not allowed.
         """
         with config.bindings_kept():
-            config.parse([self.config_of(checkpoint)], allow_imports=allow_imports)
+            config.parse(
+                [self.config_of(checkpoint)],
+                allow_imports=allow_imports,
+                copies=self.copies_of(checkpoint),
+            )
+            self.warn_of_other_modules(checkpoint)
             return self.restore(restored.ModelOptions.from_gin(), checkpoint, use_ema)
 
     def restore(

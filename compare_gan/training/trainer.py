@@ -218,7 +218,10 @@ class Trainer:
                 self._provide_labels()
             if self.is_chief:
                 self.run.write_description(
-                    self.experiment.dataset, self.experiment.config_text, self.step
+                    self.experiment.dataset,
+                    self.experiment.config_text,
+                    self.step,
+                    self.experiment.modules,
                 )
             with self.experiment.dataset.source.broken_files_named():
                 engine.fit(

@@ -45,6 +45,14 @@ def test_a_fraction_out_of_range_is_refused(fraction):
 
 
 def test_a_rare_class_gets_at_least_one_label():
+    """Fault: none of the images of a rare class would be among the few labels.
+
+    Command: train with dataset.labeled_fraction
+    User sees: nothing; if there are fewer labels than classes: … none of the 10 images of the
+        class 'a' …
+    Exit code: 0; 2
+    Lost: nothing: each class has a label where the fraction allows it
+    """
     given = choose_given(_LABELS, 0.04, 0, "abc")
     assert np.bincount(_LABELS[given]).tolist() == [1, 1, 2]
     with pytest.raises(

@@ -45,11 +45,15 @@ def test_without_a_row():
 
 
 def test_rows_of_a_docstring(script, tmp_path):
-    (tmp_path / "test_a.py").write_text(_TESTS)
+    for name in ("faults/test_a.py", "layers/test_b.py"):
+        (tmp_path / name).parent.mkdir()
+    (tmp_path / "faults" / "test_a.py").write_text(_TESTS)
+    test = "def test_zero():\n    'Fault: f\\nCommand: c\\nUser sees: s\\nExit code: 0\\nLost: l'\n"
+    (tmp_path / "layers" / "test_b.py").write_text(test)
     lines = script.make_table(tmp_path).splitlines()
     seen = "`No space_left`, \\<name\\>"
     assert lines == [
-        "2 faults.",
+        "3 faults.",
         "",
         "## Disks: full ones",
         "",
@@ -57,6 +61,12 @@ def test_rows_of_a_docstring(script, tmp_path):
         "|---|---|---|---|---|---|",
         f"| The disk is full or nearly | train a\\|b | {seen} | 1 | Nothing | `test_full` |",
         f"| It is read-only | train a\\|b | {seen} | 1 | My\\_file | `test_full` |",
+        "",
+        "## Faults whose tests are with those of the part, in other folders of `tests/`",
+        "",
+        "| Fault | Command | User sees | Exit code | Lost | Test |",
+        "|---|---|---|---|---|---|",
+        "| F | c | S | 0 | L | `layers/test_b.py::test_zero` |",
     ]
 
 

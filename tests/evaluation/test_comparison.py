@@ -80,6 +80,14 @@ def test_an_unconditional_generator_may_be_compared_with_a_conditional_one():
 
 
 def test_the_table_has_a_column_for_each_score():
+    """Fault: the `±` of a table is taken for the spread over several trainings.
+
+    Command: compare, eval
+    User sees: ± is the standard deviation over 3 sets of samples of the same network; it says
+        nothing about other trainings (seeds).
+    Exit code: 0
+    Lost: nothing
+    """
     text = comparison.format_rows(
         [_row(10, "fid10k_test", seeds=[0, 1]), _row(None, scores={"is": 2.0})],
         ["runs/a", "b.json"],

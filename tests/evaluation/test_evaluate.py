@@ -397,6 +397,14 @@ def _sizes(row):
 def test_classes_are_as_frequent_as_in_the_data_or_take_turns(
     tiny_sampler, unequal, dataset, extractor
 ):
+    """Fault: classes differ in size, and generated images took turns over the classes.
+
+    Command: train, eval
+    User sees: `"labels": "as in the data"` in the provenance; with `evaluation.labels = "in turn"`
+        that, which `compare` does not compare with the other
+    Exit code: 0
+    Lost: nothing: generated images have the frequencies of the reference's classes
+    """
     _bind(metrics=[ClassSizes], num_fake=24)
     row = _evaluate(tiny_sampler(), unequal, averaging_runs=1)
     assert _sizes(row) == [16, 6, 2] and row.provenance.labels == "as in the data"

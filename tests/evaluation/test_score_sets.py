@@ -328,7 +328,15 @@ def test_mistakes_are_found_before_images_are_read(extractor, monkeypatch, argum
 
 
 def test_reference_batches_with_statistics_of_more_images(extractor, tmp_path, caplog):
-    """FID from the stored statistics, all else from the images; other extractors use the images."""
+    """FID from the stored statistics, all else from the images; other extractors use the images.
+
+    Fault: OpenAI's reference batches hold images, and statistics of more images, which were ignored
+    Command: metrics
+    User sees: with the Inception extractor, that FID uses the stored statistics, and the other
+        metrics the images; with another extractor, that all scores use the images
+    Exit code: 0
+    Lost: nothing; the provenance says which
+    """
     mean, covariance = np.array([0.1, 0.2, 0.3]), np.diag([0.1, 0.2, 0.3])
     for name, more in (("plain", {}), ("stored", {"mu": mean, "sigma": covariance})):
         np.savez(tmp_path / f"{name}.npz", arr_0=_REAL, **more)

@@ -169,7 +169,14 @@ def test_heads_and_standing_statistics_come_along(old, biggan, command, tmp_path
 
 
 def test_normalized_embeddings_of_resnet_cifar_are_imported(old, tmp_path):
-    """The 2019 library normalizes them under `G.spectral_norm`."""
+    """The 2019 library normalizes them under `G.spectral_norm`.
+
+    Fault: a checkpoint of 2019 has spectrally normalized embeddings, which outputs depend on
+    Command: import-weights
+    User sees: ModularGAN of resnet_cifar_arch, 32x32x3, 10 classes, …
+    Exit code: 0
+    Lost: nothing: all variables are imported
+    """
     variables = old.variables("cifar_embedded")
     vectors = {n: v.shape for n, v in variables.items() if n.startswith("generator/embed")}
     assert {n: s for n, s in vectors.items() if n.endswith("u_var")} == {

@@ -41,6 +41,13 @@ def _without_pkg_resources(monkeypatch):
 
 
 def test_it_imports_without_pkg_resources(without_pkg_resources):
+    """Fault: PyTorch brings setuptools 82, without `pkg_resources`, which TF-Hub and TF-GAN import.
+
+    Command: metrics, import-weights
+    User sees: the scores, or the imported model
+    Exit code: 0
+    Lost: nothing
+    """
     assert tfgan.load_hub.__wrapped__().resolve is not None
     assert tfgan.load.__wrapped__().eval.INCEPTION_OUTPUT == "logits"
     assert sys.modules["pkg_resources"] is None  # Nothing else takes the stand-in for it.

@@ -63,7 +63,15 @@ def test_interpolation_goes_from_latent_to_latent(sampler, tmp_path):
 
 
 def test_normal_latents_are_interpolated_on_arcs(sampler, tmp_path):
-    """On a straight line those in the middle are shorter by a factor of about √2."""
+    """On a straight line those in the middle are shorter by a factor of about √2.
+
+    Fault: images in the middle between two normal latents are washed out
+    Command: sample --interpolate
+    User sees: images from latents on arcs, as long as those of training; on straight lines only
+        for uniform latents
+    Exit code: 0
+    Lost: nothing
+    """
     drawn = []
     sampler = dataclasses.replace(sampler, distribution=LatentDistribution(normal), z_dim=64)
     object.__setattr__(

@@ -32,6 +32,14 @@ def _state(gan):
 
 
 def test_a_gan_that_ignores_labels_is_refused():
+    """Fault: a GAN is called conditional, but neither of its networks uses the labels.
+
+    Command: train, train --dry-run
+    User sees: ModularGAN.conditional is True, but both networks ignore labels: set … for the
+        generator and … for the discriminator, or leave ModularGAN.conditional out.
+    Exit code: 2
+    Lost: nothing; it is found by what the networks do, before the first step
+    """
     gan = _gan(norm=BatchNorm)
     with pytest.raises(
         UserError,
@@ -64,6 +72,14 @@ def test_the_place_of_the_binding_is_named():
     ],
 )
 def test_one_network_that_ignores_labels_gets_a_warning_with_the_remedy(options, sentence, caplog):
+    """Fault: one network of a conditional GAN uses the labels, the other ignores them.
+
+    Command: train, train --dry-run
+    User sees: ModularGAN.conditional is True, but the discriminator ignores labels (its output is
+        the same for all of them): set …
+    Exit code: 0
+    Lost: nothing
+    """
     gan = _gan(**options)
     before = _state(gan)
     with caplog.at_level("WARNING", logger="compare_gan"):
