@@ -28,7 +28,27 @@ from compare_gan.terminal import for_stdout, printable
     is_flag=True,
     help="Files <number>_<class>.png have these classes: sets of earlier versions.",
 )
-def dataset(source: str, out: str, background: str, class_in_name: bool) -> None:
+@click.option(
+    "--class",
+    "classes",
+    multiple=True,
+    metavar="NAME",
+    help="Only this class, as by image_folder.classes; may be repeated.",
+)
+@click.option(
+    "--min_images",
+    default=0,
+    type=click.IntRange(min=0),
+    help="Leave out classes with fewer images, as by image_folder.min_images.",
+)
+def dataset(
+    source: str,
+    out: str,
+    background: str,
+    class_in_name: bool,
+    classes: tuple[str, ...],
+    min_images: int,
+) -> None:
     """Show how a set of images is understood.
 
     Classes with counts, sizes, modes, splits, alpha, broken files and duplicates, as training and
@@ -44,10 +64,12 @@ def dataset(source: str, out: str, background: str, class_in_name: bool) -> None
 
     from compare_gan import paths
     from compare_gan.datasets.inspection import inspect_images
+    from compare_gan.folders import ClassChoice
     from compare_gan.plots import grids
 
     paths.check_place(out)
-    found = inspect_images(source, background, class_in_name, _show_progress)
+    choice = ClassChoice(classes or None, min_images)
+    found = inspect_images(source, background, class_in_name, _show_progress, choice)
     click.echo(printable(found.report()))
     rows, names = found.contact_sheet()
     if not rows:

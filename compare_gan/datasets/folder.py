@@ -16,7 +16,14 @@ from compare_gan.datasets.npz_source import load_npz
 from compare_gan.datasets.sources import Source, no_labels
 from compare_gan.datasets.views import RelabelledSource
 from compare_gan.errors import UserError, unknown_name
-from compare_gan.folders import SPLITS, WHOLE, check_for_training, find_images
+from compare_gan.folders import (
+    SPLITS,
+    WHOLE,
+    ClassChoice,
+    check_for_training,
+    choose_classes,
+    find_images,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -39,6 +46,9 @@ class ImageFolderOptions:
       resample: With `dataset.image_size`, the filter, which is antialiased: `bilinear`, `bicubic`,
         `lanczos` or `box`.
       cache: Whether images that take too much memory are cached on disk once they are decoded.
+      classes: Names of the classes to take; None = all. They keep the order of the data set. Images
+        without a class are left out too.
+      min_images: Classes with fewer images to train on are left out, also of other splits.
     """
 
     channels: int | None = None
@@ -46,6 +56,8 @@ class ImageFolderOptions:
     crop: str = "middle"
     resample: str = "bilinear"
     cache: bool = True
+    classes: Sequence[str | int] | None = None
+    min_images: int = 0
 
     def __post_init__(self) -> None:
         for name, allowed in (("crop", _CROPS), ("resample", resizing.FILTERS)):
@@ -56,6 +68,28 @@ class ImageFolderOptions:
             raise UserError(
                 f"image_folder.channels must be 1, 3 or None, received {self.channels!r}."
             )
+        if self.classes is not None and not _are_names(self.classes):
+            raise UserError(
+                "image_folder.classes must be a list of names such as ['cat', 'dog'], received "
+                f"{self.classes!r}."
+            )
+        if type(self.min_images) is not int or self.min_images < 0:
+            raise UserError(
+                f"image_folder.min_images must be an integer from 0, received {self.min_images!r}."
+            )
+
+    @property
+    def choice(self) -> ClassChoice:
+        """The classes to take."""
+        names = None if self.classes is None else tuple(map(str, self.classes))
+        return ClassChoice(names, self.min_images)
+
+
+def _are_names(value: object) -> bool:
+    """Whether a value is a list of names or, where names are numbers, of integers."""
+    if not isinstance(value, list | tuple) or not value:
+        return False
+    return all(isinstance(name, str | int) and not isinstance(name, bool) for name in value)
 
 
 def load_image_folder(
@@ -72,7 +106,7 @@ def load_image_folder(
     otherwise they are decoded when needed and cached on disk.
 
     Args:
-      options: Number of channels, crop, filter, and the origin of labels.
+      options: Number of channels, crop, filter, classes, and the origin of labels.
       data_dir: The folder; or a `.zip` of one; a `.csv` of files and labels, see
         `folders.tables.read_table`; or an `.npz`, see `npz_source.load_npz`.
       image_size: Size to which images are cropped and resized; None = all images must be of one
@@ -82,8 +116,8 @@ def load_image_folder(
 
     Raises:
       UserError: The folder or archive does not exist, has no images or a class without images; it
-        is not clear what its subfolders mean; a file is not a readable image; or images differ in
-        size and are not to be resized.
+        is not clear what its subfolders mean; a file is not a readable image; images differ in
+        size and are not to be resized; or there is no such class as `options` choose.
 
     Example:
       >>> import os, tempfile
@@ -102,8 +136,11 @@ def load_image_folder(
     if not os.path.exists(data_dir):
         raise UserError(f"dataset.data_dir = '{data_dir}' is not a folder or file.")
     if data_dir.lower().endswith(".npz") and os.path.isfile(data_dir):
-        return load_npz(data_dir, options.channels, image_size, options.crop, options.resample)
+        return load_npz(
+            data_dir, options.channels, image_size, options.crop, options.resample, options.choice
+        )
     found = find_images(data_dir, options.class_in_name, class_order)
+    found = choose_classes(found, options.choice)
     check_for_training(found)
     storage = found.storage
     splits = {"train" if split == WHOLE else split: own for split, own in found.splits.items()}

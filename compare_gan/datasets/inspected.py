@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 import numpy as np
 
 from compare_gan.datasets import resizing
-from compare_gan.folders import WHOLE
+from compare_gan.folders import EVERYTHING, WHOLE, ClassChoice
 
 _LISTED = 50  # Classes that are named.
 _FAULTS = 10  # Files of each kind of fault that are named.
@@ -51,9 +51,10 @@ class Inspection:
       num_classes: Number of classes; 0 if there are none.
       class_names: Names of the classes, in the order of labels.
       background: Name of the colour that transparent images are composited over.
-      left_out: Files that are not among the images, in words.
+      left_out: Classes and files that are not among the images, in words.
       refusal: The reason why no model can be trained on them; empty if there is none.
       read: Function from the place of an image in `images` to its pixels, uint8 [H, W, 3].
+      choice: The classes that were to be taken.
     """
 
     place: str
@@ -64,6 +65,7 @@ class Inspection:
     left_out: Sequence[str]
     refusal: str
     read: Callable[[int], np.ndarray]
+    choice: ClassChoice = EVERYTHING
 
     def report(self) -> str:
         """The understanding in words, a line for each property."""
@@ -163,6 +165,10 @@ class Inspection:
             return f"refused: {broken:,} of {len(self.images):,} images cannot be read"
         sizes = {image.size for image in whole}
         lines = ['dataset.name = "image_folder"', f'dataset.data_dir = "{self.place}"']
+        if self.choice.classes is not None:
+            lines.append(f"image_folder.classes = {list(self.choice.classes)}")
+        if self.choice.min_images:
+            lines.append(f"image_folder.min_images = {self.choice.min_images}")
         if len(sizes) > 1:
             lines.append(f"dataset.image_size = {_power_of_two(min(map(min, sizes)))}")
         return "; ".join(lines)

@@ -15,9 +15,17 @@ from compare_gan import files
 from compare_gan.datasets import decoding
 from compare_gan.datasets.image_headers import ImageError, open_image
 from compare_gan.datasets.inspected import Image, Inspection
-from compare_gan.datasets.npz_images import checked, require_arrays
+from compare_gan.datasets.npz_images import checked, choose_arrays, require_arrays
 from compare_gan.errors import UserError
-from compare_gan.folders import WHOLE, Arrangement, check_for_training, find_images
+from compare_gan.folders import (
+    EVERYTHING,
+    WHOLE,
+    Arrangement,
+    ClassChoice,
+    check_for_training,
+    choose_classes,
+    find_images,
+)
 
 
 def inspect_images(
@@ -25,6 +33,7 @@ def inspect_images(
     background: str = "white",
     class_in_name: bool = False,
     progress: Callable[[int, int], None] = lambda done, count: None,
+    choice: ClassChoice = EVERYTHING,
 ) -> Inspection:
     """Looks at all images of a folder, zip, table or `.npz`, and decodes each of them once.
 
@@ -33,9 +42,11 @@ def inspect_images(
       background: Colour that transparent images are composited over.
       class_in_name: See `folders.arrange`.
       progress: Called with the numbers of images that have been looked at, and of all.
+      choice: The classes to take.
 
     Raises:
-      UserError: There is no such set, or it is not clear what its folders mean.
+      UserError: There is no such set, it is not clear what its folders mean, or there are no such
+        classes as were chosen.
 
     Example:
       >>> import os, tempfile
@@ -59,8 +70,8 @@ def inspect_images(
     """
     colour = decoding.parse_colour("background", background)
     if os.path.isfile(place) and place.lower().endswith(".npz"):
-        return _inspect_arrays(place, decoding.colour_name(colour), progress)
-    found = find_images(place, class_in_name)
+        return _inspect_arrays(place, decoding.colour_name(colour), progress, choice)
+    found = choose_classes(find_images(place, class_in_name), choice)
     names, expected = _listed(found)
     opens = [functools.partial(found.storage.opener, image.name) for image in expected]
     looks = [
@@ -81,6 +92,7 @@ def inspect_images(
         found.left_out(),
         refusal,
         lambda i: decoding.decode(opens[i], 3, colour),
+        choice,
     )
 
 
@@ -117,25 +129,28 @@ def _look(image: Image, open_file: decoding.Open, background: decoding.Colour) -
 
 
 def _inspect_arrays(
-    place: str, background: str, progress: Callable[[int, int], None]
+    place: str, background: str, progress: Callable[[int, int], None], choice: ClassChoice
 ) -> Inspection:
     arrays = require_arrays(place)
     images, labels = checked(place, arrays.images, arrays.labels)
-    known = [-1] * len(images) if labels is None else labels.tolist()
-    num_classes = len(arrays.class_names or ()) or max(known) + 1
-    names = list(arrays.class_names or map(str, range(num_classes)))
+    rows, labels, class_names, left_out = choose_arrays(
+        place, labels, arrays.class_names, choice, len(images)
+    )
+    known = [-1] * len(rows) if labels is None else labels.tolist()
+    num_classes = len(class_names or ()) or max(known) + 1
+    names = list(class_names or map(str, range(num_classes)))
     height, width, channels = images.shape[1:]
 
     def look(i: int) -> Image:
-        kind, digest = "L" if channels == 1 else "RGB", files.digest(np.asarray(images[i]))
-        return Image(f"image {i}", WHOLE, known[i], kind, (width, height), digest=digest)
+        kind, digest = "L" if channels == 1 else "RGB", files.digest(np.asarray(images[rows[i]]))
+        return Image(f"image {rows[i]}", WHOLE, known[i], kind, (width, height), digest=digest)
 
     def read(i: int) -> np.ndarray:
-        return np.repeat(images[i], 3 // channels, axis=-1)
+        return np.repeat(images[rows[i]], 3 // channels, axis=-1)
 
-    looks = [functools.partial(look, i) for i in range(len(images))]
+    looks = [functools.partial(look, i) for i in range(len(rows))]
     found = _all(looks, progress)
-    return Inspection(place, found, num_classes, names, background, [], "", read)
+    return Inspection(place, found, num_classes, names, background, left_out, "", read, choice)
 
 
 def _all(looks: Sequence[Callable[[], Image]], progress: Callable[[int, int], None]) -> list[Image]:

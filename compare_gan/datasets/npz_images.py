@@ -6,6 +6,9 @@ import numpy as np
 
 from compare_gan import npz
 from compare_gan.errors import UserError
+from compare_gan.folders import ClassChoice
+from compare_gan.folders.arrangement import counted
+from compare_gan.folders.choosing import renumbered
 from compare_gan.folders.limits import check_largest
 
 IMAGES = ("images", "arr_0", "samples")
@@ -141,6 +144,66 @@ def checked(name: str, images: np.ndarray, labels: Any) -> tuple[np.ndarray, np.
         )
     check_largest(int(labels.max()), f"'{name}'")
     return images, labels.astype(np.int32)
+
+
+class ChosenArrays(NamedTuple):
+    """Images of an .npz file of some of its classes.
+
+    Attributes:
+      rows: Their indices in the file, int64 [n].
+      labels: Their labels, int32 [n], which count only these classes; None without labels.
+      class_names: Names of these classes; None if they have none.
+      left_out: What is left out, in words.
+    """
+
+    rows: np.ndarray
+    labels: np.ndarray | None
+    class_names: tuple[str, ...] | None
+    left_out: list[str]
+
+
+def choose_arrays(
+    path: str,
+    labels: np.ndarray | None,
+    class_names: tuple[str, ...] | None,
+    choice: ClassChoice,
+    count: int,
+) -> ChosenArrays:
+    """The images of the classes to take.
+
+    Args:
+      path: Path of the file, for messages.
+      labels: Labels of all images, int32 [n], -1 for none; None without labels.
+      class_names: Names of all classes; None if they have none.
+      choice: The classes to take.
+      count: Number of all images.
+
+    Raises:
+      UserError: There are no such classes.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.datasets.npz_images import choose_arrays
+      >>> from compare_gan.folders import ClassChoice
+      >>> labels = np.array([0, 2, 2, 1], np.int32)
+      >>> chosen = choose_arrays("a.npz", labels, None, ClassChoice(("2", "0")), count=4)
+      >>> chosen.rows.tolist(), chosen.labels.tolist(), chosen.class_names
+      ([0, 1, 2], [0, 1, 1], ('0', '2'))
+    """
+    if choice.is_everything:
+        return ChosenArrays(np.arange(count), labels, class_names, [])
+    if labels is None:
+        labels = np.full([count], -1, np.int32)
+    names = class_names or tuple(map(str, range(int(labels.max()) + 1)))
+    counts = np.bincount(labels[labels >= 0], minlength=len(names))
+    kept, left_out = choice.kept(path, names, counts)
+    rows = choice.rows(labels, kept)
+    unlabelled = np.count_nonzero(labels < 0) - np.count_nonzero(labels[rows] < 0)
+    if unlabelled:
+        left_out.append(f"{counted(unlabelled, 'image')} without a class")
+    if len(kept) < len(names):
+        class_names = tuple(names[i] for i in kept)
+    return ChosenArrays(rows, renumbered(labels[rows], kept), class_names, left_out)
 
 
 def _names(

@@ -7,6 +7,7 @@ means the same to each. Nothing here imports TensorFlow or Keras.
 from compare_gan.folders.arrangement import WHOLE, Arrangement, Split
 from compare_gan.folders.arranging import arrange
 from compare_gan.folders.checks import check_for_training
+from compare_gan.folders.choosing import EVERYTHING, ClassChoice, choose_classes
 from compare_gan.folders.finding import find_images
 from compare_gan.folders.marks import CLASSES_FILE, classes_text
 from compare_gan.folders.names import EXTENSIONS, SPLITS, is_image_name, natural_key
@@ -14,14 +15,17 @@ from compare_gan.folders.storage import Storage, open_storage
 
 __all__ = [
     "CLASSES_FILE",
+    "EVERYTHING",
     "EXTENSIONS",
     "SPLITS",
     "WHOLE",
     "Arrangement",
+    "ClassChoice",
     "Split",
     "Storage",
     "arrange",
     "check_for_training",
+    "choose_classes",
     "classes_text",
     "find_images",
     "is_image_name",

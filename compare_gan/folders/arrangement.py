@@ -55,6 +55,7 @@ class Arrangement:
       others: Files that are no images.
       numbered: Whether the names of images look like those of `sample`, but are not labels, since
         nothing marks them as such.
+      not_chosen: Classes that options leave out, in words.
     """
 
     storage: Storage
@@ -64,6 +65,7 @@ class Arrangement:
     outside: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     numbered: bool = False
+    not_chosen: tuple[str, ...] = ()
 
     @property
     def has_splits(self) -> bool:
@@ -73,12 +75,12 @@ class Arrangement:
     def summary(self) -> str:
         """One line: images, classes, splits, and what is left out."""
         count = sum(len(split.images) for split in self.splits.values())
-        parts = [f"'{self.storage.place}': {_counted(count, 'image')}, {self._classes()}"]
+        parts = [f"'{self.storage.place}': {counted(count, 'image')}, {self.describe_classes()}"]
         if self.has_splits:
             sizes = (f"{name} {len(split.images):,}" for name, split in self.splits.items())
             parts.append(f"splits {', '.join(sizes)}")
         if unlabelled := self._unlabelled():
-            parts.append(f"{_counted(unlabelled, 'image')} without a class")
+            parts.append(f"{counted(unlabelled, 'image')} without a class")
         if left_out := self.left_out():
             parts.append(f"left out: {', '.join(left_out)}")
         return "; ".join(parts) + "."
@@ -90,7 +92,8 @@ class Arrangement:
             return np.zeros([self.num_classes], np.int64)
         return np.bincount(labels[labels >= 0], minlength=self.num_classes)
 
-    def _classes(self) -> str:
+    def describe_classes(self) -> str:
+        """The classes of all splits together with their numbers of images, in words."""
         if not self.num_classes:
             loose = [split.unclassed for split in self.splits.values() if split.unclassed]
             return f"no classes because '{loose[0]}' has none" if loose else "no classes"
@@ -103,26 +106,33 @@ class Arrangement:
         return sum(int((each < 0).sum()) for each in labels if each is not None)
 
     def left_out(self) -> list[str]:
-        """Files and folders that are not among the images, in words."""
-        found = []
+        """Classes, files and folders that are not among the images, in words."""
+        found = list(self.not_chosen)
         if self.storage.hidden:
             found.append(f"{self.storage.hidden:,} hidden")
         if self.others:
             endings = collections.Counter(os.path.splitext(name)[1] for name in self.others)
             shown = ", ".join(ending or "no ending" for ending, _ in endings.most_common(3))
-            found.append(f"{_counted(len(self.others), 'other file')} ({shown})")
+            found.append(f"{counted(len(self.others), 'other file')} ({shown})")
         if self.outside:
-            found.append(f"{_counted(len(self.outside), 'image')} outside the splits")
+            found.append(f"{counted(len(self.outside), 'image')} outside the splits")
         empty = [root + folder for root, folder in self._empty_folders()]
         if empty:
-            found.append(f"{_counted(len(empty), 'folder')} without images ('{empty[0]}')")
+            found.append(f"{counted(len(empty), 'folder')} without images ('{empty[0]}')")
         return found
 
     def _empty_folders(self) -> list[tuple[str, str]]:
         return [(split.root, name) for split in self.splits.values() for name in split.empty]
 
 
-def _counted(count: int, noun: str, plural: str = "s") -> str:
+def counted(count: int, noun: str, plural: str = "s") -> str:
+    """A number of things.
+
+    Example:
+      >>> from compare_gan.folders.arrangement import counted
+      >>> counted(1, "image"), counted(1200, "class", "es")
+      ('1 image', '1,200 classes')
+    """
     return f"{count:,} {noun}{'' if count == 1 else plural}"
 
 
@@ -134,7 +144,7 @@ def describe_classes(names: Sequence[str] | None, counts: Sequence[int]) -> str:
       >>> describe_classes(["cat", "dog"], [900, 1600])
       '2 classes (cat 900, dog 1,600)'
     """
-    head = _counted(len(counts), "class", "es")
+    head = counted(len(counts), "class", "es")
     if len(counts) > _NAMED_CLASSES:
         return f"{head} of {min(counts):,} to {max(counts):,} images"
     names = names or tuple(map(str, range(len(counts))))

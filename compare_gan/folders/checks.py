@@ -29,7 +29,7 @@ def check_for_training(found: Arrangement) -> None:
             raise UserError(
                 f"The class '{own.empty[0]}' has no images: "
                 f"'{storage.path(own.root + own.empty[0])}' holds none. If it is no class, "
-                "move it out of the data set."
+                "move it out of the data set or set image_folder.min_images = 1."
             )
     if found.has_splits and found.class_names:
         _check_classes(found, found.class_names)

@@ -1,3 +1,6 @@
+import shutil
+
+import gin
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -5,6 +8,7 @@ from PIL import Image
 
 from compare_gan.datasets import eval_batches, get_dataset, sources, train_batches
 from compare_gan.errors import UserError
+from compare_gan.evaluation.image_sets import open_images
 
 
 def _save(path, size=(6, 5), mode="RGB", seed=0):
@@ -226,3 +230,75 @@ def test_missing_folders_and_images_are_reported(tmp_path):
     _save(tmp_path / "a" / "0.png")
     with pytest.raises(UserError, match="The class 'empty' has no images"):
         _get(tmp_path)
+
+
+def _pets(folder, form):
+    """Two cats, three dogs, an owl and, where the form allows it, an image without a class."""
+    levels = {"cat": (0, 1), "dog": (2, 3, 4), "owl": (5,)}
+    if form == "npz":
+        labels = [2, 0, 0, 1, 1, 1, -1]
+        images = np.empty([7, 4, 4, 1], np.uint8)
+        images[...] = np.array([5, 0, 1, 2, 3, 4, 6])[:, None, None, None]
+        path = folder / "pets.npz"
+        np.savez(path, images=images, labels=labels, class_names=["cat", "dog", "owl"])
+        return path
+    root = folder / "pets"
+    for name, own in levels.items():
+        (root / name).mkdir(parents=True)
+        for level in own:
+            Image.new("L", (4, 4), level).save(root / name / f"{level}.png")
+    if form == "zip":
+        return shutil.make_archive(str(root), "zip", root)
+    if form == "csv":
+        rows = [f"{name}/{level}.png,{name}" for name, own in levels.items() for level in own]
+        Image.new("L", (4, 4), 6).save(root / "6.png")
+        (root / "pets.csv").write_text("\n".join(["file,label", *rows, "6.png,"]))
+        return root / "pets.csv"
+    return root
+
+
+@pytest.mark.parametrize("form", ("folder", "zip", "csv", "npz"))
+@pytest.mark.parametrize("limit", (sources.MEMORY_LIMIT, 0))
+def test_some_classes_are_trained_on(tmp_path, monkeypatch, caplog, form, limit):
+    caplog.set_level("INFO", "compare_gan")
+    monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr(sources, "MEMORY_LIMIT", limit)
+    place = _pets(tmp_path, form)
+    dataset = _get(place, classes=["owl", "cat"])
+    assert (dataset.class_names, dataset.splits) == (("cat", "owl"), {"train": 3})
+    ((images, labels),) = eval_batches(dataset, "train", 9)
+    assert {(x[0, 0, 0], y) for x, y in zip(images, labels, strict=True)} == {
+        (0, 0), (1, 0), (5, 1)
+    }  # fmt: skip
+    assert "2 classes (cat 2, owl 1); left out: 1 other class (dog 3)" in caplog.text
+    dataset = _get(place, min_images=2)
+    assert dataset.class_names == ("cat", "dog")
+    ((images, labels),) = eval_batches(dataset, "train", 9)
+    pairs = {(x[0, 0, 0], y) for x, y in zip(images, labels, strict=True)}
+    assert pairs - {(6, -1)} == {(0, 0), (1, 0), (2, 1), (3, 1), (4, 1)}
+    assert ((6, -1) in pairs) == (form in ("csv", "npz"))
+    assert "left out: 1 class with fewer than 2 images (owl 1)" in caplog.text
+    # An image keeps its key.
+    keys = [_get(place).keys("train"), dataset.source.keys("train")]
+    assert set(keys[1]) < set(keys[0])
+
+
+def test_a_choice_of_classes_that_cannot_be(tmp_path):
+    place = _pets(tmp_path, "npz")
+    for options, sentence in (
+        (dict(classes="cat"), r"image_folder\.classes must be a list of names .*received 'cat'"),
+        (dict(classes=[]), r"image_folder\.classes must be a list of names"),
+        (dict(min_images=-1), r"image_folder\.min_images must be an integer from 0, received -1"),
+        (dict(min_images=True), r"image_folder\.min_images must be an integer"),
+        (dict(classes=["cta"]), r"pets\.npz' has no class 'cta'\. Did you mean 'cat'"),
+        (dict(min_images=4), r"No class of .* has 4 images .*'dog' has most, 3"),
+    ):
+        with pytest.raises(UserError, match=sentence):
+            _get(place, **options)
+
+
+def test_metrics_score_against_the_classes_that_were_trained_on(tmp_path):
+    place = _pets(tmp_path, "folder")
+    gin.parse_config([f"dataset.data_dir = '{place}'", "image_folder.classes = ['owl', 'cat']"])
+    images = open_images("image_folder")
+    assert (images.count, images.class_names) == (3, ("cat", "owl"))

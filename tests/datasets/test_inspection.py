@@ -9,6 +9,7 @@ from PIL import Image
 
 from compare_gan import main as command_line
 from compare_gan.datasets.inspection import inspect_images
+from compare_gan.folders import ClassChoice
 
 
 def _save(path, level, size=(6, 5), mode="RGB"):
@@ -130,11 +131,38 @@ def test_the_command_needs_no_tensorflow(tmp_path):
     assert Image.open(tmp_path / "new" / "sheet.png").width > 32
 
 
+def test_some_classes_are_shown(tmp_path, capsys, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    for name, count in (("cat", 2), ("dog", 3), ("owl", 1)):
+        for i in range(count):
+            _save(tmp_path / "photos" / name / f"{i}.png", 10 * count + i)
+    command_line.main(["dataset", "photos", "--class", "owl", "--class", "dog"])
+    report = capsys.readouterr().out
+    assert "left out    1 other class (cat 2)\n" in report and "images      4\n" in report
+    assert report.endswith("; image_folder.classes = ['owl', 'dog']\n")
+    command_line.main(["dataset", "photos", "--min_images", "2"])
+    report = capsys.readouterr().out
+    assert "left out    1 class with fewer than 2 images (owl 1)\n" in report
+    assert report.endswith("; image_folder.min_images = 2\n")
+
+
+def test_some_classes_of_arrays_are_shown(tmp_path):
+    images = np.arange(4, dtype=np.uint8)[:, None, None, None] * np.ones([1, 6, 5, 1], np.uint8)
+    np.savez(tmp_path / "a.npz", images=images, labels=np.array([2, 0, 2, -1]))
+    found = inspect_images(str(tmp_path / "a.npz"), choice=ClassChoice(("2",)))
+    assert _rows(found)["classes"] == ["2: 2"]
+    assert _rows(found)["left out"] == ["2 other classes (0 1, 1 0)", "1 image without a class"]
+    assert [image.name for image in found.images] == ["image 0", "image 2"]
+    assert found.read(1).max() == 2
+
+
 def test_mistakes_of_the_command(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    _save(tmp_path / "photos" / "cat" / "0.png", 7)
     for args, sentence in (
         (["nothing"], "Error: There is no file or folder 'nothing'.\n"),
         ([str(tmp_path), "--background", "whitish"], "Error: background must be the name of a"),
+        (["photos", "--class", "cta"], "Error: 'photos' has no class 'cta'. Did you mean 'cat'?"),
     ):
         with pytest.raises(SystemExit) as error:
             command_line.main(["dataset", *args])
