@@ -272,11 +272,50 @@ def test_a_wrong_value_is_one_sentence_before_any_work(run, tmp_path, tiny_run, 
     assert not path.exists()
 
 
+def test_samples_are_drawn_again_by_their_numbers(run, model_dir, tmp_path):
+    def draw(name, *options):
+        path = tmp_path / name
+        status, out, err = run("sample", "--model_dir", model_dir, "--out", str(path), *options)
+        assert status == 0 and out.strip() == str(path), err
+        return {file.name: np.asarray(Image.open(file)).astype(int) for file in path.glob("*.png")}
+
+    whole, some = draw("whole", "--num", "7"), draw("some", "--seeds", "2-3,6")
+    assert sorted(some) == ["000002_2.png", "000003_3.png", "000006_2.png"]
+    for name, image in some.items():  # Other batch sizes may round otherwise.
+        assert np.abs(image - whole[name]).max() <= 1
+    two = draw("two", "--seeds", "4-6", "--class", "3", "--class", "1")
+    assert sorted(two) == ["000004_3.png", "000005_1.png", "000006_3.png"]
+    one = draw("one", "--seeds", "6", "--class", "3")
+    assert np.abs(one["000006_3.png"] - two["000006_3.png"]).max() <= 1
+
+
+def test_sample_writes_a_video_of_two_classes(run, model_dir, tmp_path):
+    path = str(tmp_path / "new" / "walk.gif")
+    status, out, err = run(
+        "sample", "--model_dir", model_dir, "--video", path, "--seeds", "3,1,8", "--class", "3",
+        "--class", "0", "--frames", "9", "--duration", "0.9",
+    )  # fmt: skip
+    assert status == 0 and out.strip() == path, err
+    with Image.open(path) as video:
+        assert (video.n_frames, video.height) == (9, 2 * 58 + 2)
+
+
 def test_sampling_mistakes_are_reported(run, model_dir):
     status, _, err = run("sample", "--model_dir", model_dir, "--num", "1", "--interpolate", "1")
     assert status == 2 and "exclude each other" in err
     status, _, err = run("sample", "--model_dir", model_dir, "--out", "a.npz")
     assert status == 2 and "ending .npz needs --num" in err
+    for options, sentence in (
+        (["--seeds", "4-2"], "--seeds must be numbers from 0 to 999999 and ranges of them, such"),
+        (["--seeds", "1", "--num", "3"], "--num and --seeds exclude each other"),
+        (["--video", "a.gif", "--out", "b.gif"], "--video and --out exclude each other"),
+        (["--video", "a.mp4"], "its name must end in .gif, received 'a.mp4'"),
+        (["--video", "a.gif", "--frames", "99", "--duration", "1"], "at most 50 frames per second"),
+        (["--frames", "9"], "--frames and --duration need --video"),
+        (["--video", "a.gif", "--seeds", "7"], "at least two samples to walk between"),
+    ):
+        status, _, err = run("sample", "--model_dir", model_dir, *options)
+        assert status == 2 and sentence in err and err.count("\n") == 1
     status, _, err = run("sample", "--model_dir", model_dir, "--class", "9")
     assert status == 2 and "Unknown class '9'" in err
     status, _, err = run("sample", "--model_dir", model_dir, "--checkpoint", "4")

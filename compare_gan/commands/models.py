@@ -13,11 +13,18 @@ from compare_gan.terminal import for_stdout
 
 @click.command()
 @click.option("--model_dir", required=True, metavar="DIR", help="A directory written by train.")
-@click.option("--out", metavar="PATH", help="PNG; folder or .npz (--num); in DIR if left out.")
+@click.option(
+    "--out", metavar="PATH", help="PNG; folder or .npz (--num, --seeds); in DIR if left out."
+)
 @click.option(
     "--num",
     type=click.IntRange(min=1),
     help="Write this many single PNGs instead, or one .npz (arr_0, labels).",
+)
+@click.option(
+    "--seeds",
+    metavar="NUMBERS",
+    help="Write these samples of --num singly, such as 0-35,40: the numbers in its file names.",
 )
 @click.option(
     "--interpolate",
@@ -25,7 +32,24 @@ from compare_gan.terminal import for_stdout
     type=click.IntRange(min=1),
     help="Write this many rows of images between two latents, left to right.",
 )
-@click.option("--class", "label", metavar="CLASS", help="Only this class (name or number).")
+@click.option(
+    "--video",
+    metavar="GIF",
+    help="Write this video instead: a walk from sample to sample (--seeds, else 0-5) and back.",
+)
+@click.option("--frames", type=click.IntRange(min=2), help="Frames of --video; 120 if left out.")
+@click.option(
+    "--duration",
+    type=click.FloatRange(min=0, min_open=True),
+    help="Seconds of --video; 6 if left out.",
+)
+@click.option(
+    "--class",
+    "class_names",
+    multiple=True,
+    metavar="CLASS",
+    help="Only this class (name or number); may be repeated.",
+)
 @click.option(
     "--columns", default=10, show_default=True, type=click.IntRange(min=2), help="Images per row."
 )
@@ -44,8 +68,12 @@ def sample(
     model_dir: str,
     out: str | None,
     num: int | None,
+    seeds: str | None,
     interpolations: int | None,
-    label: str | None,
+    video: str | None,
+    frames: int | None,
+    duration: float | None,
+    class_names: tuple[str, ...],
     columns: int,
     truncation: float,
     seed: int,
@@ -55,24 +83,35 @@ def sample(
 ) -> None:
     """Draw images from a trained model.
 
-    Reads no training data. Without --num or --interpolate: a grid with one class per row.
+    Reads no training data. Without --num, --seeds, --interpolate or --video: a grid with
+    one class per row.
+
+    Images of --num are numbered from 0; --seed names the whole sequence. --seeds 40 is number 40 of
+    it, the same image whichever others are drawn.
     """
     start_engine()
     from compare_gan import engine, sampling
     from compare_gan.training.run_dir import RunDir
 
-    if num and interpolations:
-        raise UserError("--num and --interpolate exclude each other.")
-    if not num and out and out.endswith(".npz"):
-        raise UserError("--out with the ending .npz needs --num: a grid is written as PNG.")
+    _check_modes(num, seeds, interpolations, video, out)
+    numbers = None if seeds is None else sampling.parse_numbers(seeds)
+    walk: dict[str, Any] = dict(frames=frames or 120, duration=duration or 6.0)
+    if video is not None:
+        sampling.check_video(video, **walk)
+    elif frames or duration:
+        raise UserError("--frames and --duration need --video.")
     run = RunDir(model_dir)
     with engine.announced("Restoring the model"):
         sampler = run.load(checkpoint, not raw, allow_imports).sampler
     sampler = dataclasses.replace(sampler, truncation=truncation)
-    chosen: dict[str, Any] = dict(seed=seed, label=sampling.find_class(sampler, label))
-    if num:
+    found = dict.fromkeys(sampling.find_class(sampler, name) for name in class_names)
+    chosen: dict[str, Any] = dict(seed=seed, classes=list(found) or None)
+    if video is not None:
+        with engine.announced("Drawing images"):
+            path = sampling.write_video(sampler, video, numbers or range(6), **chosen, **walk)
+    elif num or numbers:
         out = out or run.file("images")
-        path = sampling.write_images(sampler, out, num, **chosen)
+        path = sampling.write_images(sampler, out, num or numbers, **chosen)
     elif interpolations:
         out = out or run.file("interpolation.png")
         with engine.announced("Drawing images"):
@@ -119,6 +158,24 @@ def export(
         paths = write(model, out, discriminator)
     for path in paths:
         click.echo(for_stdout(path))
+
+
+def _check_modes(
+    num: int | None,
+    seeds: str | None,
+    interpolations: int | None,
+    video: str | None,
+    out: str | None,
+) -> None:
+    """Raises UserError if `sample` is to write two things at once."""
+    modes = {"--num": num, "--seeds": seeds, "--interpolate": interpolations, "--video": video}
+    given = [name for name, value in modes.items() if value is not None]
+    if len(given) > 1 and given != ["--seeds", "--video"]:
+        raise UserError(f"{' and '.join(given)} exclude each other.")
+    if video is not None and out is not None:
+        raise UserError("--video and --out exclude each other: --video names the file.")
+    if num is None and seeds is None and out and out.endswith(".npz"):
+        raise UserError("--out with the ending .npz needs --num or --seeds: a grid is a PNG.")
 
 
 @click.command("import-weights")

@@ -1,6 +1,21 @@
-"""Image grids and curves, written as PNG."""
+"""Image grids and curves, written as PNG; videos, written as GIF."""
 
 from compare_gan.plots.curves import plot_curves
-from compare_gan.plots.grids import class_grid, encode_png, image_grid, save_png, write_png
+from compare_gan.plots.grids import (
+    class_grid,
+    encode_png,
+    image_grid,
+    save_gif,
+    save_png,
+    write_png,
+)
 
-__all__ = ["class_grid", "encode_png", "image_grid", "plot_curves", "save_png", "write_png"]
+__all__ = [
+    "class_grid",
+    "encode_png",
+    "image_grid",
+    "plot_curves",
+    "save_gif",
+    "save_png",
+    "write_png",
+]

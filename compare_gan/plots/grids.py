@@ -1,4 +1,4 @@
-"""Images laid out in one picture, and written as PNG."""
+"""Images laid out in one picture, and written as PNG or GIF."""
 
 import io
 import math
@@ -128,6 +128,36 @@ def save_png(picture: np.ndarray, path: str, compress_level: int = 6, durable: b
     """
     # Encoded in memory first: for small pictures this is faster than Pillow's writing to a file.
     write_png(encode_png(picture, compress_level), path, durable)
+
+
+def save_gif(pictures: Sequence[np.ndarray], path: str, duration: float) -> None:
+    """Writes pictures as an endless GIF, whole or not at all.
+
+    Gray pictures keep their levels; of a picture in colour a GIF holds the 256 best colours.
+
+    Args:
+      pictures: uint8 [h, w, 1 or 3], all of one shape.
+      path: Path of the file, which is replaced if it exists; its folder is created if needed.
+      duration: Duration of all pictures together, in seconds.
+
+    Example:
+      >>> import os, tempfile
+      >>> import numpy as np
+      >>> from compare_gan.plots import save_gif
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     save_gif([np.full((8, 8, 3), i, np.uint8) for i in (0, 9)], f"{folder}/a.gif", 0.5)
+      ...     print(os.listdir(folder))
+      ['a.gif']
+    """
+    first, *others = (
+        Image.fromarray(picture[:, :, 0] if picture.shape[-1] == 1 else picture)
+        for picture in pictures
+    )
+    # The file counts hundredths of a second.
+    times = np.round(np.linspace(0, 100 * duration, len(pictures) + 1))
+    milliseconds = (10 * np.diff(times)).astype(int).tolist()
+    with files.atomic(path) as temporary, open(temporary, "wb") as file:
+        first.save(file, "GIF", save_all=True, append_images=others, duration=milliseconds, loop=0)
 
 
 def _lay_out(rows: Sequence[np.ndarray], columns: int) -> np.ndarray:

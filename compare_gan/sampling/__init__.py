@@ -1,4 +1,4 @@
-"""Sampling: one `Sampler` draws images from a generator; grids and files of them."""
+"""Sampling: one `Sampler` draws images from a generator; grids, files and videos of them."""
 
 from compare_gan.sampling.classes import (
     class_labels,
@@ -7,18 +7,23 @@ from compare_gan.sampling.classes import (
     labels_in_turn,
 )
 from compare_gan.sampling.drawing import sample_grid, write_grid, write_interpolation
+from compare_gan.sampling.numbered import parse_numbers
 from compare_gan.sampling.sampler import Sampler, StandingStatistics
+from compare_gan.sampling.video import check_video, write_video
 from compare_gan.sampling.writing import write_images
 
 __all__ = [
     "Sampler",
     "StandingStatistics",
+    "check_video",
     "class_labels",
     "find_class",
     "labels_as_counted",
     "labels_in_turn",
+    "parse_numbers",
     "sample_grid",
     "write_grid",
     "write_images",
     "write_interpolation",
+    "write_video",
 ]

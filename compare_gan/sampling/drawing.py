@@ -7,6 +7,7 @@ import numpy as np
 from compare_gan.metrics.path_length import lerp, slerp
 from compare_gan.plots import grids
 from compare_gan.sampling.classes import row_names
+from compare_gan.sampling.numbered import numbered_labels
 from compare_gan.sampling.sampler import Sampler
 
 _ROWS = 10
@@ -63,7 +64,12 @@ def sample_grid_and_images(
 
 
 def write_grid(
-    sampler: Sampler, path: str, columns: int, *, seed: int = 0, label: int | None = None
+    sampler: Sampler,
+    path: str,
+    columns: int,
+    *,
+    seed: int = 0,
+    classes: Iterable[int] | None = None,
 ) -> str:
     """Writes a grid of images as PNG: see `sample_grid`.
 
@@ -72,7 +78,7 @@ def write_grid(
       path: File to write.
       columns: Images per row.
       seed: Seed of the latents.
-      label: Class of the only row; None = one row per class.
+      classes: Classes of the rows; the first ten if None.
 
     Returns:
       `path`.
@@ -87,7 +93,6 @@ def write_grid(
       ...     os.path.basename(write_grid(sampler, os.path.join(folder, "grid.png"), columns=3))
       'grid.png'
     """
-    classes = None if label is None else [label]
     picture = sample_grid(sampler, columns=columns, seed=seed, classes=classes)
     grids.save_png(picture, path)
     return path
@@ -100,7 +105,7 @@ def write_interpolation(
     columns: int,
     *,
     seed: int = 0,
-    label: int | None = None,
+    classes: Iterable[int] | None = None,
 ) -> str:
     """Writes rows of images, each from one latent on the left to another on the right, as PNG.
 
@@ -114,7 +119,7 @@ def write_interpolation(
       rows: Number of rows.
       columns: Images per row.
       seed: Seed of the latents at both ends.
-      label: Class of all rows, instead of all in turn.
+      classes: Classes that take turns; None = all.
 
     Returns:
       `path`.
@@ -134,10 +139,8 @@ def write_interpolation(
     first, last = (np.repeat(each, columns, axis=0) for each in (ends[:, 0], ends[:, 1]))
     between = slerp if sampler.distribution.is_normal else lerp
     z = between(first, last, np.tile(np.linspace(0.0, 1.0, columns), rows))
-    labels = None
-    if sampler.num_classes is not None:
-        classes = np.arange(rows) % sampler.num_classes if label is None else np.full([rows], label)
-        labels = np.repeat(classes, columns)
+    row_labels = numbered_labels(sampler, range(rows), classes)
+    labels = None if row_labels is None else np.repeat(row_labels, columns)
     sampler.prepare()
     images = sampler.generate(z, labels)
     if labels is None:

@@ -15,7 +15,7 @@ from compare_gan.engine.progress import tracked
 from compare_gan.errors import UserError
 from compare_gan.folders import CLASSES_FILE, classes_text
 from compare_gan.plots import grids
-from compare_gan.sampling.classes import labels_in_turn
+from compare_gan.sampling.numbered import numbered_labels, numbered_latents
 from compare_gan.sampling.sampler import BATCH_SIZE, Sampler
 
 _Write = Callable[[int, np.ndarray], None]
@@ -26,9 +26,14 @@ _COMPRESS_LEVEL = 1
 
 
 def write_images(
-    sampler: Sampler, path: str, num: int, *, seed: int = 0, label: int | None = None
+    sampler: Sampler,
+    path: str,
+    num: int | Sequence[int],
+    *,
+    seed: int = 0,
+    classes: Iterable[int] | None = None,
 ) -> str:
-    """Writes `num` single images: those of `Sampler.sample`.
+    """Writes single images: the first ones of `Sampler.sample`, or some of them.
 
     Only a few batches of them are in memory at a time.
 
@@ -46,36 +51,36 @@ def write_images(
       sampler: Sampler that draws the images.
       path: With the ending `.npz`, a file with `arr_0` (uint8 [num, H, W, C]) and, if there are
         classes, `labels` (int32 [num]) and their names, `class_names`; otherwise a folder for PNGs
-        `<number>_<class>.png` with a file `classes.json`, which names the classes. Files of these
-        names are replaced.
-      num: Number of images.
+        `<number>_<class>.png`, numbered from 0, with a file `classes.json`, which names the
+        classes. Files of these names are replaced.
+      num: Number of images, or the numbers of those to write; see `numbered`.
       seed: Seed of the latents.
-      label: Class of all images; None = all classes in turn.
+      classes: Classes that take turns; None = all.
 
     Returns:
       `path`.
 
     Raises:
       UserError: The folder holds images that would remain among the new ones, such as those of a
-        run with a larger `num`, or `path` is a folder with the ending `.npz`.
+        run with a larger `num`; `path` is a folder with the ending `.npz`; or see
+        `numbered_latents`.
       OSError: Writing failed.
       DivergenceError: An image is not finite.
     """
-    labels = labels_in_turn(num, sampler.num_classes)
-    if label is not None:
-        labels = np.full([num], label, np.int32)
+    numbers = range(num) if isinstance(num, int) else list(num)
+    z = numbered_latents(sampler, numbers, seed)
+    labels = numbered_labels(sampler, numbers, classes)
     if path.endswith(".npz"):
-        place, threads = _npz_file(path, num, labels, sampler.class_names), 1
+        place, threads = _npz_file(path, len(numbers), labels, sampler.class_names), 1
     else:
         # Half of the cores: a generator on the CPU needs the others.
         threads = min(8, max(1, (os.cpu_count() or 1) // 2))
-        place = _png_folder(path, num, labels, sampler.class_names)
+        place = _png_folder(path, numbers, labels, sampler.class_names)
     with _naming(path), place as write:
         sampler.prepare()
-        z = sampler.draw_z(num, seed)
-        batches = sampler.generate_batches(z, labels, min(num, BATCH_SIZE))
+        batches = sampler.generate_batches(z, labels, min(len(z), BATCH_SIZE))
         with contextlib.closing(write_behind(batches, write, threads)) as written:
-            for _ in tracked(written, "images", num, size=int):
+            for _ in tracked(written, "images", len(z), size=int):
                 pass
     return path
 
@@ -118,9 +123,15 @@ def write_behind(
 
 @contextlib.contextmanager
 def _png_folder(
-    folder: str, num: int, labels: np.ndarray | None, class_names: Sequence[str] | None
+    folder: str,
+    numbers: Sequence[int],
+    labels: np.ndarray | None,
+    class_names: Sequence[str] | None,
 ) -> Iterator[_Write]:
-    names = [f"{i:06}.png" if labels is None else f"{i:06}_{labels[i]}.png" for i in range(num)]
+    names = [f"{number:06}.png" for number in numbers]
+    if labels is not None:
+        pairs = zip(numbers, labels, strict=True)
+        names = [f"{number:06}_{label}.png" for number, label in pairs]
     paths.check_place(folder)
     os.makedirs(folder, exist_ok=True)
     others = set(filter(_NAME.fullmatch, os.listdir(folder))) - set(names)
@@ -144,7 +155,7 @@ def _png_folder(
     try:
         yield write
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"not all {num} images are in '{folder}'") from None
+        raise KeyboardInterrupt(f"not all {len(names)} images are in '{folder}'") from None
     if labels is not None:
         files.write_text(mark, classes_text(class_names))
 

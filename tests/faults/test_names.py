@@ -109,6 +109,40 @@ def test_sampled_images_can_be_trained_on(tmp_path):
     assert again.given_labels.tolist() == [0, 1, 2, 3] * 2
 
 
+def test_rare_classes_are_left_out_by_option(tmp_path, caplog):
+    """Fault: a class has one image, the folder of another none.
+
+    Command: train with image_folder.min_images = 2
+    User sees: …; left out: 2 classes with fewer than 2 images (owl 1, empty 0).
+    Exit code: 0
+    Lost: nothing
+    """
+    caplog.set_level("INFO", "compare_gan")
+    folder = _folder(tmp_path / "pets", ["dog", "cat"])
+    _save(tmp_path / "pets" / "owl" / "0.png")
+    (tmp_path / "pets" / "empty").mkdir()
+    with pytest.raises(
+        UserError, match=r"class 'empty' has no images.*image_folder\.min_images = 1"
+    ):
+        _train_on(folder)
+    dataset = _train_on(folder, min_images=2)
+    assert dataset.class_names == ("cat", "dog") and dataset.num_train == 4
+    assert "left out: 2 classes with fewer than 2 images (owl 1, empty 0)." in caplog.text
+
+
+def test_a_misspelt_class_to_train_on_is_refused(tmp_path):
+    """Fault: `image_folder.classes` names a class that is not there.
+
+    Command: train, with image_folder.classes = ["dgo", "cat"]
+    User sees: 'photos' has no class 'dgo'. Did you mean 'dog'? Known: cat, dog.
+    Exit code: 2
+    Lost: nothing
+    """
+    folder = _folder(tmp_path / "photos", ["dog", "cat"])
+    with pytest.raises(UserError, match=r"no class 'dgo'\. Did you mean 'dog'\? Known: cat, dog\."):
+        _train_on(folder, classes=["dgo", "cat"])
+
+
 def test_a_class_that_is_a_number_is_named_by_it():
     """Fault: the classes are called 1, 3 and 7, and the user asks for class 2.
 

@@ -32,7 +32,7 @@ def test_a_grid_has_one_class_per_row(sampler, tmp_path):
 
 
 def test_a_grid_of_one_class(sampler, tmp_path):
-    path = sampling.write_grid(sampler, str(tmp_path / "grid.png"), columns=4, label=2)
+    path = sampling.write_grid(sampler, str(tmp_path / "grid.png"), columns=4, classes=[2])
     expected = grids.class_grid([_samples(sampler, [2] * 4)], ["bright"])
     np.testing.assert_array_equal(_read(path), expected)
 
@@ -95,7 +95,7 @@ def test_normal_latents_are_interpolated_on_arcs(sampler, tmp_path):
 def test_interpolation_without_classes_and_of_one_class(sampler, unconditional, tmp_path):
     path = sampling.write_interpolation(unconditional, str(tmp_path / "u.png"), 2, 3)
     assert _read(path).shape == grids.image_grid(np.zeros([6, 8, 8, 1], np.uint8), 3).shape
-    path = sampling.write_interpolation(sampler, str(tmp_path / "c.png"), 2, 3, label=2)
+    path = sampling.write_interpolation(sampler, str(tmp_path / "c.png"), 2, 3, classes=[2])
     rows = [np.zeros([3, 8, 8, 1], np.uint8)] * 2
     assert _read(path).shape == grids.class_grid(rows, ["bright", "bright"]).shape
 

@@ -38,7 +38,7 @@ def test_images_are_those_of_the_sampler_and_classes_take_turns(sampler, tmp_pat
 
 
 def test_images_of_one_class_or_none(sampler, unconditional, tmp_path):
-    writing.write_images(sampler, str(tmp_path / "a"), 2, label=1)
+    writing.write_images(sampler, str(tmp_path / "a"), 2, classes=[1])
     assert sorted(os.listdir(tmp_path / "a")) == ["000000_1.png", "000001_1.png", "classes.json"]
     writing.write_images(unconditional, str(tmp_path / "b"), 2)
     assert sorted(os.listdir(tmp_path / "b")) == ["000000.png", "000001.png"]
@@ -65,7 +65,10 @@ def test_a_folder_with_images_that_would_be_left_is_refused(sampler, tmp_path):
     writing.write_images(sampler, folder, 6)
     (tmp_path / "grid.png").touch()
     writing.write_images(sampler, folder, 6, seed=1)
-    for options, left in ((dict(num=5), "1 images .*000005_2"), (dict(num=6, label=1), "4 images")):
+    for options, left in (
+        (dict(num=5), "1 images .*000005_2"),
+        (dict(num=6, classes=[1]), "4 images"),
+    ):
         with pytest.raises(UserError, match=f"holds {left}.* delete them or choose another --out"):
             writing.write_images(sampler, folder, **options)
     assert len(os.listdir(folder)) == 8
