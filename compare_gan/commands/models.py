@@ -109,9 +109,8 @@ def sample(
     if video is not None:
         with engine.announced("Drawing images"):
             path = sampling.write_video(sampler, video, numbers or range(6), **chosen, **walk)
-    elif num or numbers:
-        out = out or run.file("images")
-        path = sampling.write_images(sampler, out, num or numbers, **chosen)
+    elif wanted := num or numbers:
+        path = sampling.write_images(sampler, out or run.file("images"), wanted, **chosen)
     elif interpolations:
         out = out or run.file("interpolation.png")
         with engine.announced("Drawing images"):

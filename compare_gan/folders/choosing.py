@@ -59,7 +59,7 @@ class ClassChoice:
         large = [count >= self.min_images for count in counts]
         kept = np.flatnonzero(np.logical_and(chosen, large))
         if not len(kept):
-            most = max(np.flatnonzero(chosen), key=lambda i: counts[i])
+            most = max((i for i, each in enumerate(chosen) if each), key=lambda i: counts[i])
             raise UserError(
                 f"No class of '{place}' has {counted(self.min_images, 'image')} (min_images): "
                 f"'{names[most]}' has most, {counts[most]:,}."

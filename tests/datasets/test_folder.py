@@ -279,7 +279,7 @@ def test_some_classes_are_trained_on(tmp_path, monkeypatch, caplog, form, limit)
     assert ((6, -1) in pairs) == (form in ("csv", "npz"))
     assert "left out: 1 class with fewer than 2 images (owl 1)" in caplog.text
     # An image keeps its key.
-    keys = [_get(place).keys("train"), dataset.source.keys("train")]
+    keys = [_get(place).source.keys("train"), dataset.source.keys("train")]
     assert set(keys[1]) < set(keys[0])
 
 

@@ -32,8 +32,9 @@ def test_a_walk_is_closed_passes_all_points_and_is_smooth(on_arcs):
     np.testing.assert_allclose(z[::80], points, atol=1e-12)
     steps = np.linalg.norm(np.roll(z, -1, axis=0) - z, axis=1)
     changes = np.linalg.norm(np.roll(z, -1, axis=0) - 2 * z + np.roll(z, 1, axis=0), axis=1)
-    # No step is longer than 1.6 times the mean, and each is like the one before, at points as well.
-    assert steps.max() < 1.6 * steps.mean() and changes.max() < 0.1 * steps.max()
+    # The speed rises to 1.5 times the mean of a leg, and legs differ; each step is like the one
+    # before, at the points as well, where a constant speed would change by more than a whole step.
+    assert steps.max() < 2 * steps.mean() and changes.max() < 0.1 * steps.max()
 
 
 def test_a_walk_on_arcs_keeps_the_length_of_normal_latents():
