@@ -91,13 +91,14 @@ def sample(
     """
     start_engine()
     from compare_gan import engine, sampling
+    from compare_gan.sampling.video import check_video
     from compare_gan.training.run_dir import RunDir
 
     _check_modes(num, seeds, interpolations, video, out)
     numbers = None if seeds is None else sampling.parse_numbers(seeds)
     walk: dict[str, Any] = dict(frames=frames or 120, duration=duration or 6.0)
     if video is not None:
-        sampling.check_video(video, **walk)
+        check_video(video, **walk)
     elif frames or duration:
         raise UserError("--frames and --duration need --video.")
     run = RunDir(model_dir)

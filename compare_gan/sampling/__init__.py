@@ -9,13 +9,12 @@ from compare_gan.sampling.classes import (
 from compare_gan.sampling.drawing import sample_grid, write_grid, write_interpolation
 from compare_gan.sampling.numbered import parse_numbers
 from compare_gan.sampling.sampler import Sampler, StandingStatistics
-from compare_gan.sampling.video import check_video, write_video
+from compare_gan.sampling.video import write_video
 from compare_gan.sampling.writing import write_images
 
 __all__ = [
     "Sampler",
     "StandingStatistics",
-    "check_video",
     "class_labels",
     "find_class",
     "labels_as_counted",
