@@ -139,7 +139,7 @@ def _differ(gan: ModularGAN, variables: Sequence[keras.Variable], noise: float) 
     outputs = []
     for labels in _LABELS:
         y = np.eye(gan.num_classes or 0, dtype=np.float32)[list(labels)]
-        inputs = (ops.convert_to_tensor(each) for each in (z, x, y))
+        inputs: list[Any] = [ops.convert_to_tensor(each) for each in (z, x, y)]
         outputs.append([ops.convert_to_numpy(each) for each in forward(*inputs, added)])
     return np.array([_are_different(*pair) for pair in zip(*outputs, strict=True)])
 
