@@ -53,7 +53,7 @@ def frequency_note(real: Images | None, fake: Images) -> str | None:
       >>> from compare_gan.evaluation.image_sets import open_images
       >>> images = np.zeros([200, 4, 4, 1], np.uint8)
       >>> equal = open_images((images, np.arange(200) % 2))
-      >>> unequal = open_images((images, np.arange(200) < 20))
+      >>> unequal = open_images((images, np.repeat([0, 1], [180, 20])))
       >>> frequency_note(equal, equal) is None, frequency_note(unequal, equal) is None
       (True, False)
 

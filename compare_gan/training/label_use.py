@@ -139,8 +139,8 @@ def _differ(gan: ModularGAN, variables: Sequence[keras.Variable], noise: float) 
     outputs = []
     for labels in _LABELS:
         y = np.eye(gan.num_classes or 0, dtype=np.float32)[list(labels)]
-        inputs: list[Any] = [ops.convert_to_tensor(each) for each in (z, x, y)]
-        outputs.append([ops.convert_to_numpy(each) for each in forward(*inputs, added)])
+        arguments: list[Any] = [*map(ops.convert_to_tensor, (z, x, y)), added]
+        outputs.append([ops.convert_to_numpy(each) for each in forward(*arguments)])
     return np.array([_are_different(*pair) for pair in zip(*outputs, strict=True)])
 
 

@@ -1,6 +1,7 @@
 """Conditional GANs with networks that ignore labels, by what the networks do."""
 
 import re
+import types
 
 import keras
 import numpy as np
@@ -12,7 +13,7 @@ from compare_gan.architectures import dcgan, infogan
 from compare_gan.errors import UserError
 from compare_gan.gans import S3GAN, ModularGAN
 from compare_gan.layers import BatchNorm, ConditionalBatchNorm
-from compare_gan.training import trainer
+from compare_gan.training import label_use, trainer
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.label_use import check_label_use
 from compare_gan.training.run_dir import RunDir
@@ -155,3 +156,27 @@ def test_networks_that_use_labels_pass_without_a_word(kind, caplog):
     with caplog.at_level("WARNING", logger="compare_gan"):
         check_label_use(gan)
     assert "ignores labels" not in caplog.text
+
+
+def test_noise_is_an_argument_of_the_compiled_function(monkeypatch):
+    """As constants, JAX would compile as many numbers into the program as the networks have."""
+    generator, discriminator = _zero_start()
+    gan = _gan(architecture=None, generator=generator, discriminator=discriminator)
+    on_jax = types.SimpleNamespace(backend=lambda: "jax")
+    fake_keras = types.SimpleNamespace(backend=on_jax, StatelessScope=keras.StatelessScope)
+    noise = []
+
+    def compiled(function, variables):
+        assert "added" not in function.__code__.co_freevars
+
+        def call(*arguments):
+            noise.append([np.shape(each) for each in arguments[3] if each is not None])
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(label_use, "keras", fake_keras)
+    monkeypatch.setattr(label_use.backend, "compiled", compiled)
+    check_label_use(gan)
+    shapes = [tuple(v.shape) for v in (*generator.variables, *discriminator.variables)]
+    assert noise == [[], [], shapes, shapes]
