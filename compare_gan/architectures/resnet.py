@@ -130,8 +130,7 @@ class Generator(base.Generator):
 class EmbeddingGenerator(Generator):
     """Base of generators with optional embeddings of z and y and a part of z for each block.
 
-    As in the 2019 library, spectral normalization includes the embeddings only in those families
-    that set `normalizes_embeddings`.
+    As in the 2019 library, spectral normalization includes the embeddings only in `resnet_cifar`.
 
     Args:
       image_shape: See `Generator`.
@@ -142,10 +141,9 @@ class EmbeddingGenerator(Generator):
       embed_y: Whether to map y linearly to `embed_y_dim` dimensions; all blocks share the map.
       embed_y_dim: Dimension of the embedding of y; None for that of z.
       embed_bias: Whether both embeddings have a bias.
+      normalize_embeddings: Whether spectral normalization includes the embeddings.
       **kwargs: See `Generator`.
     """
-
-    normalizes_embeddings = False
 
     def __init__(
         self,
@@ -156,6 +154,7 @@ class EmbeddingGenerator(Generator):
         embed_y: bool,
         embed_y_dim: int | None,
         embed_bias: bool,
+        normalize_embeddings: bool = False,
         **kwargs: Any,
     ):
         super().__init__(image_shape, ch, **kwargs)
@@ -164,6 +163,7 @@ class EmbeddingGenerator(Generator):
         self.hierarchical_z = hierarchical_z
         self.embed_z, self.embed_y = embed_z, embed_y
         self.embed_y_dim, self.embed_bias = embed_y_dim, embed_bias
+        self.normalize_embeddings = normalize_embeddings
         # For the embeddings, which can only be made when the dimension of z is known.
         self._weight_options = WeightOptions()
 
@@ -189,7 +189,7 @@ class EmbeddingGenerator(Generator):
         initializer = self._weight_options.make()
         return Dense(
             units, use_bias=self.embed_bias, kernel_initializer=initializer, name=name,
-            spectral_norm=self.kernel_norm if self.normalizes_embeddings else None,
+            spectral_norm=self.kernel_norm if self.normalize_embeddings else None,
         )  # fmt: skip
 
     def embed(

@@ -15,14 +15,14 @@ base.register_family(__name__, paper="https://arxiv.org/abs/1802.05957")
 class Generator(resnet.EmbeddingGenerator):
     """Three residual blocks from 4 x 4 to 32 x 32.
 
-    Spectral normalization includes the embeddings of z and y.
-
     Args:
       image_shape: (32, 32, C).
       ch: Width of all layers.
       hierarchical_z: Whether each block has its own part of z; z_dim is then a multiple of 4.
       embed_z: Whether to map z linearly to as many dimensions first.
       embed_y: Whether to map y linearly to as many dimensions as z has.
+      normalize_embeddings: Whether spectral normalization includes both maps, as in 2019; False for
+        checkpoints of earlier versions of this library.
       **kwargs: See `resnet.Generator`.
 
     Example:
@@ -35,7 +35,6 @@ class Generator(resnet.EmbeddingGenerator):
     """
 
     image_sizes = (32,)
-    normalizes_embeddings = True
 
     def __init__(
         self,
@@ -44,14 +43,18 @@ class Generator(resnet.EmbeddingGenerator):
         hierarchical_z: bool = False,
         embed_z: bool = False,
         embed_y: bool = False,
+        normalize_embeddings: bool = True,
         **kwargs: Any,
     ):
         super().__init__(
             image_shape, ch, hierarchical_z, embed_z, embed_y, embed_y_dim=None, embed_bias=True,
-            **kwargs,
+            normalize_embeddings=normalize_embeddings, **kwargs,
         )  # fmt: skip
         blocks = [self.make_block(f"B{i}", ch, ch, "up") for i in (1, 2, 3)]
         self.add_layers(blocks, self.make_norm("final_norm"))
+
+    def get_config(self) -> dict[str, Any]:
+        return super().get_config() | {"normalize_embeddings": self.normalize_embeddings}
 
 
 @base.network

@@ -1,4 +1,4 @@
-"""Which metrics have a meaning for a generator."""
+"""The metrics that apply to a generator."""
 
 import logging
 from collections.abc import Sequence
@@ -19,7 +19,7 @@ def applicable_metrics(
     dataset: Dataset,
     has_discriminator: bool = True,
 ) -> list[Metric]:
-    """The metrics that have a meaning for a generator; the log says why others are left out.
+    """The metrics that apply to a generator; the log says why others are left out.
 
     Example:
       >>> from compare_gan.datasets import get_dataset
@@ -42,7 +42,7 @@ def applicable_metrics(
       has_discriminator: Whether there is a discriminator.
 
     Raises:
-      UserError: None of them has a meaning.
+      UserError: None of them applies.
     """
     class_names = _class_names(sampler, dataset)
     clusters = dataset.inferred is not None and dataset.inferred.num_clusters is not None

@@ -130,13 +130,15 @@ def _largest_label(images: ImageSet) -> int:
 
 
 def _size(images: Images) -> SetSize:
-    """The size of a set, with those of the classes that occur in it."""
+    """The size of a set, with those of its classes."""
     if isinstance(images, GivenStatistics):
         return SetSize(ANY_NUMBER)
     if not isinstance(images, IndexedImages) or images.labels is None or not images.has_labels:
         return SetSize(images.count)
-    _, counts = np.unique(images.labels[images.order], return_counts=True)
-    return SetSize(images.count, tuple(counts.tolist()))
+    names = images.class_names
+    labels = images.labels[images.order]
+    counts = np.bincount(labels[labels >= 0], minlength=len(names or ()))
+    return SetSize(images.count, tuple(counts.tolist()), names)
 
 
 def _plain(name: str) -> str:

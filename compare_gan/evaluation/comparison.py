@@ -7,7 +7,13 @@ from typing import Any
 
 from compare_gan import damaged
 from compare_gan.errors import UserError
-from compare_gan.evaluation.provenance import MAY_BE_NONE, NONE, NOT_RECORDED, metric_of
+from compare_gan.evaluation.provenance import (
+    MAY_BE_NONE,
+    NONE,
+    NOT_RECORDED,
+    compared_options,
+    metric_of,
+)
 from compare_gan.evaluation.results import ResultRow, provenance_differences, spread_note
 from compare_gan.evaluation.results_file import ResultsFile
 
@@ -77,8 +83,11 @@ def format_rows(rows: Sequence[ResultRow], names: Sequence[str]) -> str:
         "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
         for line in cells
     ]
-    notes = {note: name for row, name in zip(rows, names, strict=True) for note in row.notes}
-    lines += [f"Note on {name}: {note}" for note, name in notes.items()]
+    notes: dict[str, list[str]] = {}
+    for row, name in zip(rows, names, strict=True):
+        for note in dict.fromkeys(row.notes):
+            notes.setdefault(note, []).append(name)
+    lines += [f"Note on {', '.join(noted)}: {note}" for note, noted in notes.items()]
     spread = spread_note(rows)
     return "\n".join([*lines, spread] if spread else lines)
 
@@ -105,7 +114,8 @@ def _text(path: str) -> str:
 
 
 def _provenance(row: ResultRow) -> dict[str, Any]:
-    return json.loads(row.to_json())["protocol"]
+    fields = json.loads(row.to_json())["protocol"]
+    return fields | {"metric_options": compared_options(fields["metric_options"], row.scores)}
 
 
 def _values(field: str, rows: Sequence[ResultRow], names: Sequence[str]) -> str:

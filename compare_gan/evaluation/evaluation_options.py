@@ -11,14 +11,14 @@ import numpy as np
 from compare_gan import registry
 from compare_gan.config import Mistakes
 from compare_gan.datasets import Dataset, LatentDistribution
-from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.streams import StreamSource
 from compare_gan.errors import UserError, check_positive_integer, unknown_name
 from compare_gan.evaluation import protocols
 from compare_gan.evaluation.applicable import applicable_metrics
 from compare_gan.evaluation.auto_extractor import AUTO, chosen_extractor
+from compare_gan.evaluation.class_frequencies import class_counts
 from compare_gan.evaluation.image_sets import AS_IN_THE_DATA, IN_TURN, SplitImages
-from compare_gan.evaluation.provenance import NONE, has_options
+from compare_gan.evaluation.provenance import NONE, NOT_RECORDED, has_options
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.metrics.base import Metric, SetSize
 from compare_gan.metrics.extractors import Extractor
@@ -31,7 +31,7 @@ class EvaluationOptions:
     """Options of the evaluation of generators (gin scope `evaluation`).
 
     Attributes:
-      metrics: Registered names of metrics; those without meaning for a generator are left out.
+      metrics: Registered names of metrics; those that do not apply to a generator are left out.
       extractor: Registered name, or `auto`: `fashion_cnn` for Fashion-MNIST, else `inception`.
       split: Reference split; None = that of the data set.
       num_real: Number of reference images, at most; None = the whole split.
@@ -158,7 +158,12 @@ class EvaluationOptions:
         return None if min(counts) == max(counts) else counts
 
     def check(
-        self, dataset: Dataset, latents: LatentDistribution, conditional: bool = True
+        self,
+        dataset: Dataset,
+        latents: LatentDistribution,
+        conditional: bool = True,
+        *,
+        z_dim: int,
     ) -> None:
         """Raises UserError if a generator cannot be scored on this data set, before any work.
 
@@ -166,13 +171,14 @@ class EvaluationOptions:
           dataset: The data set.
           latents: Distribution of the generator's latents.
           conditional: Whether the generator has the classes of the data set.
+          z_dim: Dimension of its latent.
         """
         latents.draw([1, 1], [self.seed, 0], self.truncation)
         extractor = self.make_extractor(dataset.name)
         reference = self.reference(dataset)
         sampler = Sampler(
             None,
-            z_dim=1,
+            z_dim=z_dim,
             image_shape=dataset.image_shape,
             num_classes=dataset.num_classes if conditional else None,
             class_names=dataset.class_names,
@@ -211,8 +217,9 @@ class EvaluationOptions:
     ) -> bool:
         """Whether a row was measured with these options on this data set.
 
-        No image is read, so different images under the same name and in the same number are not
-        noticed; the extractor is built only if all else matches.
+        No image is read (of a stream, the records are if the frequencies of its classes matter), so
+        different images under the same name and in the same number are not noticed. The extractor
+        is built only if all before it matches, and classes are counted last.
 
         Args:
           row: The row.
@@ -232,15 +239,19 @@ class EvaluationOptions:
         }
         return (
             all(getattr(row.provenance, name) == value for name, value in expected.items())
-            and row.provenance.labels in (NONE, self._labels_in_rows(dataset))
+            and _background_matches(row, dataset)
             and row.protocol_name == (self.protocol or "")
             and set(row.metrics) >= set(self.metric_names())
             and has_options(row.provenance, self.make_metrics(), dataset.num_classes)
             and self._extractor_and_scores_match(row, dataset)
+            and self._labels_match(row, dataset)
         )
 
-    def _labels_in_rows(self, dataset: Dataset) -> str:
-        return IN_TURN if self.class_counts(dataset) is None else AS_IN_THE_DATA
+    def _labels_match(self, row: ResultRow, dataset: Dataset) -> bool:
+        if row.provenance.labels == NONE:
+            return True
+        in_turn = self.class_counts(dataset) is None
+        return row.provenance.labels == (IN_TURN if in_turn else AS_IN_THE_DATA)
 
     def _extractor_and_scores_match(self, row: ResultRow, dataset: Dataset) -> bool:
         extractor, provenance = self.make_extractor(dataset.name), row.provenance
@@ -262,8 +273,12 @@ def _is_stream(dataset: Dataset) -> bool:
     return isinstance(dataset.source, StreamSource)
 
 
+def _background_matches(row: ResultRow, dataset: Dataset) -> bool:
+    """Whether transparent images had this background; older rows record none."""
+    background = dataset.source.background
+    recorded = row.provenance.background
+    return recorded == background if background else recorded in (NONE, NOT_RECORDED)
+
+
 def _class_counts(dataset: Dataset, reference: SplitImages) -> tuple[int, ...]:
-    """Number of images of each class in a split; images without a label count for none."""
-    labels = to_hard_labels(dataset.source.counted_labels(reference.split, reference.count))
-    counts = np.bincount(labels[labels >= 0], minlength=dataset.num_classes or 0)
-    return tuple(counts.tolist())
+    return tuple(class_counts(dataset, reference.split, reference.count).tolist())

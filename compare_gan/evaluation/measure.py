@@ -137,7 +137,7 @@ def contribute(
 
 
 def _notes(metric: Metric, of_real: SetStatistics, of_fake: SetStatistics) -> list[str]:
-    """The metric's reservation about its score, if it has one; the log shows it too."""
+    """The metric's caveat about its score, if it has one; the log shows it too."""
     sets = [of_fake, *([of_real] if metric.uses_real else [])]
     note = call_with_requested(
         metric.note,

@@ -3,11 +3,11 @@
 import dataclasses
 import json
 import logging
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from compare_gan.evaluation.image_sets import GivenStatistics
-from compare_gan.evaluation.statistics import Images, SetStatistics
+from compare_gan.evaluation.statistics import Images, SetStatistics, uses_mean_and_covariance
 from compare_gan.metrics.base import Metric
 from compare_gan.metrics.extractors import Extractor
 from compare_gan.version import code_version
@@ -19,6 +19,8 @@ NONE = "none"
 # Fields that matter only where they are not `NONE`: a generator without labels may be compared with
 # any other, and images without an alpha channel are the same over every background.
 MAY_BE_NONE = ("labels", "background")
+# Entry of `metric_options`: hash of statistics, stored with the reference, that FID used.
+STORED_STATISTICS = "fid.stored_statistics"
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -31,7 +33,7 @@ class Provenance:
       dataset: Name of the data set, or of the place that the reference comes from.
       dataset_hash: Hash of the content of the reference images and labels.
       split: The reference split.
-      num_real: Number of reference images; a text where FID uses statistics stored with them.
+      num_real: Number of reference images.
       num_fake: Number of generated images in each set.
       resolution: Height x width x channels.
       background: Colour that images with an alpha channel were composited over; `none` if no image
@@ -103,8 +105,8 @@ def make_provenance(
         dataset=NONE if real_images is None else real_images.dataset_name,
         dataset_hash=real_statistics.content_hash or NONE,
         split=NONE if real_images is None else real_images.split,
-        num_real=_number(real_statistics),
-        num_fake=_number(fake_statistics),
+        num_real=real_statistics.count or NOT_RECORDED,
+        num_fake=fake_statistics.count or NOT_RECORDED,
         resolution=" against ".join(dict.fromkeys(s.shape_text for s in sets if s.shape_text)),
         background=" against ".join(dict.fromkeys(s.background for s in sets if s.background))
         or NONE,
@@ -114,7 +116,8 @@ def make_provenance(
         seeds=list(dict.fromkeys(seed for seed in seeds if seed is not None)),
         metric_options=_metric_options(
             metrics, fake_images.num_classes, real_statistics.labels_hash
-        ),
+        )
+        | _stored_statistics(metrics, real_statistics, fake_statistics),
         code_version=code_version(),
         **origin,
     )
@@ -124,7 +127,7 @@ def has_options(provenance: Provenance, metrics: Sequence[Metric], num_classes: 
     """Whether scores were measured with the options that these metrics have.
 
     Args:
-      provenance: The scores' provenance. A metric without options there had no meaning for the
+      provenance: The scores' provenance. A metric without options there did not apply to the
         generator, and is not compared.
       metrics: The metrics.
       num_classes: Number of classes of the data set.
@@ -169,11 +172,32 @@ def _metric_options(
     return named
 
 
-def _number(statistics: SetStatistics) -> int | str:
-    """The number of images of a set; that of stored statistics, if some are used, is not known."""
-    if statistics.stored:
-        return f"{statistics.count}; FID: stored statistics {statistics.stored}"
-    return statistics.count or NOT_RECORDED
+def compared_options(options: object, scores: Collection[str]) -> object:
+    """The options of metrics as rows are compared: FID states also that it used no statistics.
+
+    Example:
+      >>> from compare_gan.evaluation.provenance import compared_options
+      >>> compared_options({"kid.degree": 3}, ["fid", "kid"])
+      {'fid.stored_statistics': 'none', 'kid.degree': 3}
+
+    Args:
+      options: `Provenance.metric_options`.
+      scores: Names of the scores of the row.
+    """
+    if isinstance(options, dict) and metric_of(STORED_STATISTICS) in scores:
+        return {STORED_STATISTICS: NONE} | options
+    return options
+
+
+def _stored_statistics(
+    metrics: Sequence[Metric], real: SetStatistics, fake: SetStatistics
+) -> dict[str, object]:
+    """The entry `STORED_STATISTICS`; empty if none are used."""
+    sets = [each.stored for each in (real, fake) if each.stored]
+    if not sets or not any(map(uses_mean_and_covariance, metrics)):
+        return {}
+    # Statistics of the images that are scored belong to them, as the images do.
+    return {STORED_STATISTICS: real.stored or "of the scored images"}
 
 
 def _as_json(options: dict[str, object]) -> str:

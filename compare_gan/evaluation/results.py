@@ -7,7 +7,14 @@ from collections.abc import Iterable, Mapping, Sequence
 import PIL.Image
 
 from compare_gan.errors import check_version
-from compare_gan.evaluation.provenance import MAY_BE_NONE, NONE, NOT_RECORDED, Provenance, metric_of
+from compare_gan.evaluation.provenance import (
+    MAY_BE_NONE,
+    NONE,
+    NOT_RECORDED,
+    Provenance,
+    compared_options,
+    metric_of,
+)
 from compare_gan.labels.files import upgrade_training_labels
 
 VERSION = 1  # Of a result row and of the output of `compare_gan metrics`; older ones have none.
@@ -35,14 +42,14 @@ class ResultRow:
       step: Generator step of the checkpoint; None for images from elsewhere.
       scores: Scores by name, which contains the extractor's.
       provenance: Provenance of the scores.
-      metrics: Names of the requested metrics; one without meaning for the generator has no score.
+      metrics: Names of the requested metrics; one that does not apply has no score.
       protocol_name: Name of the protocol that they were measured by; empty if by none.
       training_labels: Description of the inferred labels that the generator was trained on (see
         `labels.files`); None without any.
       config: File, in the run directory, with the config that the checkpoint comes from; empty for
         images from elsewhere and in older rows.
       rollbacks: How often the training diverged and went back to a checkpoint before this one.
-      notes: Reservations about scores, such as too few images, each with a remedy.
+      notes: Caveats about scores, such as too few images, each with a remedy.
       fake_hash: Hash of the scored images, in any order; empty for those of a generator. Neither
         this nor `pictures` is written to files or compared.
       pictures: Pictures that metrics have drawn, by the names of scores.
@@ -148,6 +155,8 @@ def provenance_differences(a: ResultRow, b: ResultRow) -> dict[str, tuple[object
       {'num_fake': (4, 6)}
     """
     first, second = (json.loads(json.dumps(dataclasses.asdict(row.provenance))) for row in (a, b))
+    for fields, row in ((first, a), (second, b)):
+        fields["metric_options"] = compared_options(fields["metric_options"], row.scores)
     options = first["metric_options"], second["metric_options"]
     if all(isinstance(each, dict) for each in options):
         shared = set.intersection(*({metric_of(option) for option in each} for each in options))
@@ -180,8 +189,13 @@ def spread_note(rows: Iterable[ResultRow]) -> str | None:
     )
 
 
-def format_scores(rows: Sequence[ResultRow]) -> str:
-    """A few lines of text: how rows were measured, and each score as mean ± standard deviation."""
+def format_scores(rows: Sequence[ResultRow], explained: bool = True) -> str:
+    """A few lines of text: how rows were measured, and each score as mean ± standard deviation.
+
+    Args:
+      rows: The rows.
+      explained: Whether the last line is `spread_note`.
+    """
     lines = []
     for row in rows:
         p = row.provenance
@@ -195,5 +209,5 @@ def format_scores(rows: Sequence[ResultRow]) -> str:
         for name in row.scores:
             lines.append(f"  {name:<{width}}  {row.score_text(name)}")
         lines += [f"  Note: {note}" for note in row.notes]
-    note = spread_note(rows)
+    note = spread_note(rows) if explained else None
     return "\n".join([*lines, note] if note else lines)

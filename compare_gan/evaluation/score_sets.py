@@ -2,6 +2,7 @@
 
 import contextlib
 import dataclasses
+import logging
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -16,6 +17,7 @@ from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.evaluation import protocols
 from compare_gan.evaluation.auto_extractor import AUTO, chosen_extractor
 from compare_gan.evaluation.checks import check_sets, common_classes
+from compare_gan.evaluation.class_frequencies import frequency_note
 from compare_gan.evaluation.image_sets import (
     GivenStatistics,
     ImageSet,
@@ -32,6 +34,7 @@ from compare_gan.metrics.base import Metric
 from compare_gan.metrics.extractors import Extractor
 
 _METRICS = ("fid",)
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -164,10 +167,14 @@ def score_sets(
     check_sets(built, real_set, fake_set)
     with announced("Loading the extractor") if progress else contextlib.nullcontext():
         extractor = _build_extractor(extractor, built, chosen, real_set, fake_set)
-    numbers = _check_meaning(built, extractor, real_set, fake_set)
+    numbers = _check_applicable(built, extractor, real_set, fake_set)
+    compared = any(metric.uses_real for metric in built.values())
+    note = frequency_note(real_set, fake_set) if compared else None
+    if note:
+        _log.warning("%s", note)
     if isinstance(fake_set, ImageSet):
         fake_set = renumbered(fake_set, numbers)
-    if not any(metric.uses_real for metric in built.values()):
+    if not compared:
         real_set = None
     row = measure(
         list(built.values()),
@@ -180,7 +187,12 @@ def score_sets(
         peers=Peers(tuple(devices)) if devices else ALONE,
     )
     return SetScores(
-        row=dataclasses.replace(row, metrics=tuple(built), protocol_name=protocol or ""),
+        row=dataclasses.replace(
+            row,
+            metrics=tuple(built),
+            protocol_name=protocol or "",
+            notes=(*row.notes, *([note] if note else [])),
+        ),
         real=NONE if real_set is None else real_set.name,
         fake=fake_set.name,
         left_out=left_out,
@@ -306,10 +318,10 @@ def _build_extractor(
     return extractor
 
 
-def _check_meaning(
+def _check_applicable(
     built: Mapping[str, Metric], extractor: Extractor, real: Images | None, fake: Images
 ) -> np.ndarray | None:
-    """Raises UserError if a metric has no meaning for these sets.
+    """Raises UserError if a metric does not apply to these sets.
 
     Returns:
       The array from the labels of `fake` to those of `real`, if any metric needs it.

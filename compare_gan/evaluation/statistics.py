@@ -272,7 +272,8 @@ def _stored(
     stored = images.stored
     if stored is None or not any(map(uses_mean_and_covariance, metrics)):
         return None
-    if extractor.canonical and _num_features(extractor) == len(stored.mean):
+    width = _num_features(extractor)
+    if extractor.canonical and width == len(stored.mean):
         _log.warning(
             "'%s' holds statistics (mu, sigma) beside its images: FID uses them, as the program "
             "that they were published with does, and other scores use the %d images.",
@@ -280,10 +281,17 @@ def _stored(
             images.count,
         )
         return stored
+    if extractor.canonical:
+        reason = (
+            f"of {len(stored.mean)} features, '{extractor.name}' yields {width}: they are not used"
+        )
+    else:
+        reason = "which are used only with the canonical Inception"
     _log.warning(
-        "'%s' holds statistics (mu, sigma) beside its images. They are of the canonical Inception: "
-        "with '%s' all scores use the %d images.",
+        "'%s' holds statistics (mu, sigma) beside its images, %s; with '%s' all scores use the %d "
+        "images.",
         stored.name,
+        reason,
         extractor.name,
         images.count,
     )

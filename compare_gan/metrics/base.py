@@ -64,8 +64,9 @@ class SetSize:
 
     Attributes:
       count: Number of images.
-      class_counts: Number of images of each class; None = not known, or there are no classes. Those
-        of a real and a generated set are of the same classes if they are equally many.
+      class_counts: Number of images of each class; None = not known, or there are no classes.
+      class_names: Names of the classes, in the order of the counts; None = they have none. Two sets
+        with equally many classes are taken to have the same classes, unless their names differ.
 
     Example:
       >>> from compare_gan.metrics.base import SetSize
@@ -75,6 +76,7 @@ class SetSize:
 
     count: int
     class_counts: Sequence[int] | None = None
+    class_names: Sequence[str] | None = None
 
 
 def check_levels(name: str, images: np.ndarray) -> None:
@@ -243,7 +245,7 @@ class Metric(abc.ABC):
         return {}
 
     def note(self, *_: Any, **available: Any) -> str | None:
-        """Returns a reservation about the score, such as too few images, and a remedy; or None.
+        """Returns a caveat about the score, such as too few images, and a remedy; or None.
 
         A subclass declares parameters as for `value`, and `num_images`, the number of images of the
         smaller set (0 if it is not known). The note accompanies the score.

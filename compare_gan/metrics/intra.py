@@ -55,7 +55,7 @@ def intra_frechet_distance(
     return {c: frechet_distance(real[real_labels == c], fake[fake_labels == c]) for c in classes}
 
 
-def _too_few(name: str, count: int, label: int) -> UserError:
+def _too_few(name: str, count: int, label: int | str) -> UserError:
     remedy = ""
     if name == "generated":
         remedy = ": use more of them (num_fake), or draw classes in turn (evaluation.labels)"
@@ -102,17 +102,16 @@ class IntraFrechetInceptionDistance(Metric):
         return CollectedFields("features", "labels")
 
     def check_sizes(self, fake: SetSize, real: SetSize | None = None) -> None:
-        sizes = {"generated": fake, "real": real}
-        counts = {
-            name: np.array(size.class_counts)
-            for name, size in sizes.items()
-            if size is not None and size.class_counts is not None
-        }
-        aligned = len({len(each) for each in counts.values()}) == 1
+        counts, class_names = {}, {}
+        for name, size in (("generated", fake), ("real", real)):
+            if size is not None and size.class_counts is not None:
+                counts[name] = np.array(size.class_counts)
+                class_names[name] = tuple(size.class_names or range(len(counts[name])))
+        aligned = len(set(class_names.values())) == 1
         for name, each in counts.items():
             present = np.max(list(counts.values()), axis=0) > 0 if aligned else each > 0
             if few := np.flatnonzero(present & (each < 2)).tolist():
-                raise _too_few(name, int(each[few[0]]), few[0])
+                raise _too_few(name, int(each[few[0]]), class_names[name][few[0]])
 
     def note(self, real: Arrays, fake: Arrays) -> str | None:
         smallest = {}

@@ -13,6 +13,9 @@ from compare_gan.metrics.arrays import as_feature_pair
 from compare_gan.metrics.base import Arrays, Metric, SetSize
 from compare_gan.metrics.collected import CollectedFields
 
+# Step of the features that are clustered, relative to their largest standard deviation.
+_STEP = 1e-3
+
 
 class PrdCurve(NamedTuple):
     """Curve from high recall to high precision; both are float64 [num_angles] in [0, 1]."""
@@ -105,7 +108,7 @@ def prd_curve(
     curves = []
     for _ in range(num_runs):
         x, y = (_part(features, size, rng) for features in (real, fake))
-        clusters = _clusters(np.concatenate([x, y]), num_clusters, rng)
+        clusters = _clusters(_rounded(np.concatenate([x, y])), num_clusters, rng)
         real_shares, fake_shares = (
             np.bincount(part, minlength=num_clusters) / size
             for part in (clusters[:size], clusters[size:])
@@ -167,6 +170,18 @@ def _part(features: np.ndarray, size: int, rng: np.random.RandomState) -> np.nda
     if len(features) == size:
         return features
     return features[rng.choice(len(features), size, replace=False)]
+
+
+def _rounded(features: np.ndarray) -> np.ndarray:
+    """The features in steps of a small part of their spread.
+
+    K-means amplifies differences in the last digits, which depend on the CPU and the batch size.
+    """
+    spread = features.std(axis=0).max()
+    if not spread:
+        return features
+    step = 2.0 ** np.round(np.log2(_STEP * spread))  # Of two almost equal spreads the same.
+    return np.round(features / step) * step
 
 
 def _clusters(features: np.ndarray, num_clusters: int, rng: np.random.RandomState) -> np.ndarray:

@@ -1,5 +1,6 @@
 """The classes to draw, and their names."""
 
+import numbers
 from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -79,6 +80,8 @@ def find_class(sampler: "Sampler", name: str | int | None) -> int | None:
         return None
     if sampler.num_classes is None:
         raise UserError(f"This model is unconditional: it cannot draw the class '{name}'.")
+    if isinstance(name, numbers.Integral):  # One of NumPy too.
+        name = int(name)
     names = list(sampler.class_names or [])
     if name in names:  # An integer is not.
         return names.index(str(name))
@@ -86,8 +89,8 @@ def find_class(sampler: "Sampler", name: str | int | None) -> int | None:
     is_number = isinstance(name, int) or not any(each.isdecimal() for each in names)
     if is_number and str(name).isdecimal() and int(name) < sampler.num_classes:
         return int(name)
-    numbers = [f"0…{sampler.num_classes - 1}"] if is_number else []
-    raise unknown_name("class", str(name), [*names, *numbers])
+    allowed = [f"0…{sampler.num_classes - 1}"] if is_number else []
+    raise unknown_name("class", str(name), [*names, *allowed])
 
 
 def class_labels(sampler: "Sampler", labels: Any, num: int) -> np.ndarray | None:
@@ -114,6 +117,8 @@ def class_labels(sampler: "Sampler", labels: Any, num: int) -> np.ndarray | None
     if labels is None:
         return sampler.draw_labels(num)
     given = np.asarray(labels)
+    if given.dtype.kind in "SU":  # NumPy makes names of the numbers among names.
+        given = np.asarray(labels, dtype=object)
     if sampler.num_classes is None:
         raise UserError("This model is unconditional: it draws images without labels.")
     if given.ndim > 1 or (given.ndim == 1 and len(given) != num):
@@ -121,9 +126,11 @@ def class_labels(sampler: "Sampler", labels: Any, num: int) -> np.ndarray | None
             f"labels must be one class or {num} classes, one for each image; received an array of "
             f"shape {list(given.shape)}."
         )
-    listed = given.ravel().tolist()
+    listed = [
+        label.item() if isinstance(label, np.generic) else label for label in given.ravel().tolist()
+    ]
     for label in listed:
         if not isinstance(label, (int, str)) or isinstance(label, bool):
             raise UserError(f"labels must be numbers or names of classes, received {label!r}.")
-    numbers = {label: find_class(sampler, label) for label in set(listed)}
-    return np.full([num], [numbers[label] for label in listed], np.int32)
+    found = {label: find_class(sampler, label) for label in set(listed)}
+    return np.full([num], [found[label] for label in listed], np.int32)

@@ -1,4 +1,4 @@
-"""The checkpoint that a step or a path means, among those of a run."""
+"""Finds a checkpoint of a run by its step or path."""
 
 import os
 from collections.abc import Sequence

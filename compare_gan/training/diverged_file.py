@@ -1,4 +1,4 @@
-"""`DIVERGED`: the note that training ended in a value that was not finite."""
+"""`DIVERGED` marks a run whose training ended with a non-finite value."""
 
 import os
 from collections.abc import Sequence

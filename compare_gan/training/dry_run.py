@@ -58,8 +58,9 @@ def describe(
         run.refuse_other_data(experiment.dataset, allow_config_change)
     with engine.announced("Building the networks"):
         gan = experiment.make_gan()
-        with experiment.bindings.active():
-            check_label_use(gan)
+        if run is None or not run.list_checkpoints():
+            with experiment.bindings.active():
+                check_label_use(gan)
         state = TrainState(gan, seed=0, optimization=experiment.options.optimization)
     counts = {
         "generator": _count(gan.generator_variables),

@@ -233,7 +233,9 @@ class Experiment:
         with self.bindings.active():
             dataset = self.dataset
             gan = gan_without_variables(self.options, dataset.image_shape, dataset.num_classes)
-            self.evaluation.check(dataset, self.eval_latents, gan.conditional)
+            self.evaluation.check(
+                dataset, self.eval_latents, gan.conditional, z_dim=self.options.z_dim
+            )
 
     def make_gan(self) -> ModularGAN:
         """The GAN of this experiment, networks built, in the precision of `run_config`."""

@@ -3,6 +3,7 @@
 Decided by what they do, not by their options: one forward with one label and one with another.
 """
 
+import inspect
 import logging
 from collections.abc import Sequence
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 from keras import ops
 
 from compare_gan import backend
-from compare_gan.architectures.base import option_name
+from compare_gan.architectures.base import Generator, option_name
 from compare_gan.config import located
 from compare_gan.errors import UserError
 from compare_gan.gans import ModularGAN
@@ -22,9 +23,10 @@ _log = logging.getLogger(__name__)
 
 # In both, batch norm sees both labels, so that it does not remove what they add.
 _LABELS = ((0, 1, 0, 1), (1, 1, 0, 0))
-# Differences, relative to the largest number, that rounding may cause.
+# Largest relative difference that rounding may cause.
 _ROUNDING = 1e-6
-# Of weights that may start at zero and so hide what they will multiply.
+# Standard deviation of the noise added to the weights: some start at zero and would hide the
+# effect of labels.
 _NOISE = 0.1
 
 
@@ -46,7 +48,11 @@ def check_label_use(gan: ModularGAN) -> None:
     discriminator = discriminator or any(task.learns_from_labels for task in gan.tasks)
     if generator and discriminator:
         return
-    name, remedies = type(gan).__name__, {"generator": _GENERATOR, "discriminator": _remedy(gan)}
+    name = type(gan).__name__
+    remedies = {
+        "generator": _generator_remedy(gan.generator),
+        "discriminator": _discriminator_remedy(gan),
+    }
     if not generator and not discriminator:
         with located(f"{name}.conditional"):
             raise UserError(
@@ -64,10 +70,16 @@ def check_label_use(gan: ModularGAN) -> None:
     )
 
 
-_GENERATOR = "set G.batch_norm_fn = @conditional_batch_norm for the generator"
+def _generator_remedy(generator: Any) -> str:
+    if not isinstance(generator, Generator):
+        return "let the given generator use its second input, the labels y"
+    option = f"{generator.scope}.batch_norm_fn"
+    if "batch_norm_fn" in inspect.signature(type(generator).__init__).parameters:
+        option = option_name(type(generator), "batch_norm_fn")  # Its default hides the other one.
+    return f"set {option} = @conditional_batch_norm for the generator"
 
 
-def _remedy(gan: ModularGAN) -> str:
+def _discriminator_remedy(gan: ModularGAN) -> str:
     discriminator = gan.discriminator
     if hasattr(discriminator, "project_y") and not hasattr(gan, "project_y"):
         return f"set {option_name(type(discriminator), 'project_y')} = True"
@@ -99,14 +111,19 @@ def _differ(gan: ModularGAN, variables: Sequence[keras.Variable], noise: float) 
       noise: Standard deviation of what is added to the weights.
     """
     random = np.random.default_rng(0)
+    # An argument of the function: constants would be part of the compiled program.
     added = [
-        noise * random.standard_normal(v.shape).astype(np.float32) if noise and v.trainable else 0.0
+        ops.convert_to_tensor(noise * random.standard_normal(v.shape), v.dtype)
+        if noise and v.trainable
+        else None
         for v in variables
     ]
 
-    def forward(z: Tensor, x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        z: Tensor, x: Tensor, y: Tensor, added: list[Tensor | None]
+    ) -> tuple[Tensor, Tensor]:
         values = [
-            (v, v.value + ops.cast(each, v.dtype) if noise and v.trainable else v.value)
+            (v, v.value if each is None else v.value + each)
             for v, each in zip(variables, added, strict=True)
         ]
         with keras.StatelessScope(values):
@@ -122,8 +139,8 @@ def _differ(gan: ModularGAN, variables: Sequence[keras.Variable], noise: float) 
     outputs = []
     for labels in _LABELS:
         y = np.eye(gan.num_classes or 0, dtype=np.float32)[list(labels)]
-        inputs = (ops.convert_to_tensor(each) for each in (z, x, y))
-        outputs.append([ops.convert_to_numpy(each) for each in forward(*inputs)])
+        arguments: list[Any] = [*map(ops.convert_to_tensor, (z, x, y)), added]
+        outputs.append([ops.convert_to_numpy(each) for each in forward(*arguments)])
     return np.array([_are_different(*pair) for pair in zip(*outputs, strict=True)])
 
 

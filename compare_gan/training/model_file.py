@@ -1,4 +1,4 @@
-"""`model.json`: all that sampling needs of the data of a run."""
+"""`model.json`: the properties of a run's data set that sampling needs."""
 
 import dataclasses
 from collections.abc import Sequence

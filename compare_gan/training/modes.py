@@ -13,7 +13,7 @@ from compare_gan.engine import DamagedCheckpointError, step_of
 from compare_gan.errors import UserError
 from compare_gan.evaluation import comparison
 from compare_gan.evaluation.evaluate import contribute_to_evaluation, evaluate_generator
-from compare_gan.evaluation.results import ResultRow, format_scores
+from compare_gan.evaluation.results import ResultRow, format_scores, spread_note
 from compare_gan.evaluation.spread import ending_together
 from compare_gan.terminal import printable
 from compare_gan.training.checkpoint_choice import listed
@@ -136,7 +136,8 @@ def evaluate_checkpoints(
     Raises:
       DamagedCheckpointError: A checkpoint cannot be read, and `skip_damaged` is False.
     """
-    scored = []
+    scored: list[str | None] = []
+    measured: list[ResultRow] = []
     results = run_dir.results(plan.score_filename)
     for path in _agreed(run_dir, paths, peers):
         known = [] if peers.index else results.read()
@@ -160,13 +161,16 @@ def evaluate_checkpoints(
             checkpoint = "the newest checkpoint" if path is None else f"step {step_of(path)}"
             raise KeyboardInterrupt(f"{checkpoint} is not scored, no step is lost") from None
         if row is not None:
-            # First, so that they are not lost if they cannot be written.
-            print(printable(format_scores([row])))
+            # Printed first, so that the scores are not lost if the file cannot be written.
+            print(printable(format_scores([row], explained=False)))
+            measured.append(row)
             results.add([row], known)
             if row.step is not None:
                 means = {name: score.mean for name, score in row.scores.items()}
                 record_scores(run_dir.tensorboard_scores, row.step, means)
             scored.append(path)
+    if note := spread_note(measured):
+        print(printable(note))
     if scored:
         rows = results.read()
         warning = comparison.warning(rows, [f"step {row.step}" for row in rows])

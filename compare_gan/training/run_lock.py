@@ -193,7 +193,8 @@ class RunLock:
                         self._path,
                     )
                     # As a signal: after the running steps, where `check` raises its error.
-                    # Nothing happens if it is ignored, as shells have it in background jobs.
+                    # An ignored signal would have no effect, and shells ignore SIGINT in
+                    # background jobs.
                     for number in (signal.SIGINT, signal.SIGTERM):
                         if callable(signal.getsignal(number)):
                             _thread.interrupt_main(number)

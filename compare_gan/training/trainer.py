@@ -125,7 +125,8 @@ class Trainer:
             keras.utils.set_random_seed(seed % 2**32)
             with stages.stage("build", "Building the networks"):
                 self.gan = experiment.make_gan()
-                check_label_use(self.gan)
+                if not run.list_checkpoints():  # A resumed run was checked at its start.
+                    check_label_use(self.gan)
                 self.state = TrainState(self.gan, seed, experiment.options.optimization)
         self.checkpoints = engine.Checkpoints(
             self.state,

@@ -6,6 +6,7 @@ import pytest
 import tensorflow as tf
 from keras import ops
 
+from compare_gan import config
 from compare_gan.architectures import (
     resnet5,
     resnet30,
@@ -85,6 +86,20 @@ def test_spectral_normalization_of_embeddings_is_that_of_2019(module):
         largest = np.linalg.svd(kernel, compute_uv=False)[0]
         expected = inputs @ kernel / largest + embedding.bias.numpy()
         np.testing.assert_allclose(outputs, expected, atol=1e-4)
+
+
+def test_embeddings_of_earlier_checkpoints_are_not_normalized():
+    """Without `u_var`, which those checkpoints lack."""
+    config.parse([], ["resnet_cifar.Generator.normalize_embeddings = False"])
+    options = {"ch": 2, "batch_norm_fn": ConditionalBatchNorm, "embed_z": True, "embed_y": True}
+    generator = resnet_cifar.Generator((32, 32, 3), spectral_norm=True, **options)
+    generator((Z, Y))
+    assert {n for n in _weights(generator) if n.startswith("embed_")} == {
+        "embed_z/kernel", "embed_z/bias", "embed_y/kernel", "embed_y/bias",
+    }  # fmt: skip
+    assert generator.get_config()["normalize_embeddings"] is False
+    inputs = Z @ generator.z_embedding.kernel.numpy() + generator.z_embedding.bias.numpy()
+    np.testing.assert_allclose(generator.z_embedding(Z, training=True), inputs, atol=1e-5)
 
 
 @MODULES

@@ -6,8 +6,9 @@ import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.evaluation.checks import common_classes
+from compare_gan.evaluation.checks import check_sets, common_classes
 from compare_gan.evaluation.image_sets import open_images
+from compare_gan.metrics import IntraFrechetInceptionDistance
 
 _IMAGES = np.zeros([4, 2, 2, 1], np.uint8)
 
@@ -56,6 +57,24 @@ def test_integers_as_names_are_labels():
 def test_the_numbers_of_a_data_set_are_those_of_its_samples():
     real = open_images("fashion_mnist_10k")
     assert common_classes(real, _labelled([0, 1, 9, 2])) == (real.class_names, None)
+
+
+def test_the_refusal_names_the_class_that_is_too_small():
+    """Classes that do not occur count, and two sets have their own classes."""
+    metrics = {"intra_fid": IntraFrechetInceptionDistance()}
+    fake = open_images((np.zeros([5, 2, 2, 1], np.uint8), np.array([0, 0, 3, 3, 5])))
+    real = open_images((np.zeros([6, 2, 2, 1], np.uint8), np.array([0, 0, 3, 3, 5, 5])))
+    with pytest.raises(UserError, match="received 1 of class 5"):
+        check_sets(metrics, real, fake)
+    real = dataclasses.replace(real, class_names=("a", "b", "c", "d", "e", "f"))
+    fake = dataclasses.replace(fake, class_names=("b", "a", "c", "f", "e", "d"))
+    with pytest.raises(UserError, match="generated images of each class, received 1 of class d"):
+        check_sets(metrics, real, fake)
+    # Equally many classes of other names are not compared by their numbers.
+    real = _labelled([0, 0, 1, 1], ("a", "b"))
+    check_sets(metrics, real, _labelled([1, 1, 1, 1], ("c", "a")))
+    with pytest.raises(UserError, match="received 0 of class a"):
+        check_sets(metrics, real, _labelled([1, 1, 1, 1], ("a", "b")))
 
 
 def test_ambiguous_names_are_refused():

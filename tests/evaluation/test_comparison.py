@@ -8,7 +8,7 @@ import pytest
 from compare_gan.errors import UserError
 from compare_gan.evaluation import comparison
 from compare_gan.evaluation.provenance import Provenance
-from compare_gan.evaluation.results import ResultRow, Score
+from compare_gan.evaluation.results import ResultRow, Score, provenance_differences
 from compare_gan.evaluation.results_file import ResultsFile
 
 _FIELDS = {field.name: "same" for field in dataclasses.fields(Provenance)}
@@ -100,6 +100,25 @@ def test_the_table_has_a_column_for_each_score():
         "about other trainings (seeds).",
     ]
     assert "±" not in comparison.format_rows([_row()], ["a"])
+
+
+def test_a_note_names_all_rows_that_have_it():
+    rows = [dataclasses.replace(_row(), notes=notes) for notes in (["few"], ["few", "old"], [])]
+    lines = comparison.format_rows(rows, "abc").splitlines()
+    assert lines[-2:] == ["Note on a, b: few", "Note on b: old"]
+
+
+def test_stored_statistics_matter_only_to_fid():
+    stored = {"fid.stored_statistics": "abc"}
+    rows = [_row(metric_options=stored), _row(metric_options={})]
+    assert comparison.warning(rows, "ab").endswith(
+        'metric_options is {"fid.stored_statistics": "abc"} (a), {"fid.stored_statistics": "none"} '
+        "(b)."
+    )
+    assert "metric_options" in provenance_differences(*rows)
+    without_fid = _row(scores={"kid": 1.0}, metric_options={})
+    assert comparison.warning([rows[0], without_fid], "ab") is None
+    assert not provenance_differences(rows[0], without_fid)
 
 
 def test_rows_are_read_from_directories_and_files(tmp_path):

@@ -365,7 +365,7 @@ def test_too_few_images_are_reported_before_training(
     _bind(metrics=metrics, **counts)
     gin.parse_config(binding)
     with pytest.raises(UserError, match=sentence):
-        EvaluationOptions().check(dataset, _LATENTS)
+        EvaluationOptions().check(dataset, _LATENTS, z_dim=4)
 
 
 @pytest.fixture(name="unequal")
@@ -430,6 +430,55 @@ def test_frequencies_come_from_the_whole_split(unequal, dataset):
     assert EvaluationOptions().class_counts(clusters) is None
 
 
+def test_classes_are_counted_only_if_all_else_matches(
+    tiny_sampler, unequal, extractor, monkeypatch
+):
+    _bind(metrics=[ClassSizes], num_fake=24)
+    row = _evaluate(tiny_sampler(), unequal, averaging_runs=1)
+    none = dataclasses.replace(row, provenance=dataclasses.replace(row.provenance, labels="none"))
+    counted = []
+
+    def count(*args):
+        counted.append(args)
+        return np.array([40, 15, 5])
+
+    monkeypatch.setattr("compare_gan.evaluation.evaluation_options.class_counts", count)
+    options = EvaluationOptions()
+    assert options.matches(none, unequal, _LATENTS, 1)
+    assert not options.matches(dataclasses.replace(row, metrics=()), unequal, _LATENTS, 1)
+    assert not counted
+    assert options.matches(row, unequal, _LATENTS, 1) and len(counted) == 1
+
+
+def test_a_row_matches_only_with_the_background_of_the_data(tiny_sampler, dataset, extractor):
+    """Another `dataset.background` gives other images where some are transparent."""
+    _bind(metrics=[ClassSizes], num_fake=24)
+    row = _evaluate(tiny_sampler(), dataset, averaging_runs=1)
+    assert row.provenance.background == "none"
+    transparent = dataclasses.replace(
+        dataset, source=dataclasses.replace(dataset.source, background="black")
+    )
+    cases = [
+        (dataset, "none", True), (dataset, NOT_RECORDED, True), (dataset, "white", False),
+        (transparent, "black", True), (transparent, "white", False), (transparent, "none", False),
+        (transparent, NOT_RECORDED, False),
+    ]  # fmt: skip
+    for data, background, current in cases:
+        provenance = dataclasses.replace(row.provenance, background=background)
+        changed = dataclasses.replace(row, provenance=provenance)
+        assert EvaluationOptions().matches(changed, data, _LATENTS, 1) is current, background
+
+
+def test_metrics_see_the_dimension_of_the_latent(dataset, extractor):
+    class Narrow(ClassSizes):
+        def inapplicable_to_generator(self, generator):
+            return f"z has {generator.z_dim} dimensions"
+
+    _bind(metrics=[Narrow], num_fake=24)
+    with pytest.raises(UserError, match="z has 5 dimensions"):
+        EvaluationOptions().check(dataset, _LATENTS, z_dim=5)
+
+
 @pytest.mark.parametrize(
     ("metrics", "counts", "sentence"),
     [
@@ -443,13 +492,13 @@ def test_frequencies_come_from_the_whole_split(unequal, dataset):
 def test_metrics_state_how_many_images_they_need(unequal, extractor, metrics, counts, sentence):
     _bind(metrics=metrics, **counts)
     with pytest.raises(UserError, match=sentence):
-        EvaluationOptions().check(unequal, _LATENTS)
+        EvaluationOptions().check(unequal, _LATENTS, z_dim=4)
 
 
 def test_metrics_without_meaning_are_found_before_training(unequal, extractor):
     _bind(metrics=["intra_fid", "class_agreement"], num_fake=30)
     with pytest.raises(UserError, match=r"can be applied .*intra_fid_moments: the generator is un"):
-        EvaluationOptions().check(unequal, _LATENTS, conditional=False)
+        EvaluationOptions().check(unequal, _LATENTS, conditional=False, z_dim=4)
 
 
 def test_float32_is_not_rounded(tiny_sampler, dataset, extractor):
@@ -547,10 +596,10 @@ def test_a_named_protocol_sets_the_options_and_is_in_the_row(tiny_sampler, datas
     large = dataclasses.replace(tiny, num_real=61)
     monkeypatch.setattr(protocols, "get", lambda name: large)
     with pytest.raises(UserError, match="'tiny' needs 61 real images, but 'noise:train' holds 60"):
-        EvaluationOptions().check(dataset, _LATENTS)
+        EvaluationOptions().check(dataset, _LATENTS, z_dim=4)
     monkeypatch.setattr(protocols, "get", lambda name: dataclasses.replace(tiny, split="test"))
     with pytest.raises(UserError, match="compares with the split 'test', which 'noise' lacks"):
-        EvaluationOptions().check(dataset, _LATENTS)
+        EvaluationOptions().check(dataset, _LATENTS, z_dim=4)
 
 
 def test_a_row_matches_only_under_its_protocol(tiny_sampler, dataset, extractor):

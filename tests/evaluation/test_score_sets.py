@@ -356,9 +356,16 @@ def test_reference_batches_with_statistics_of_more_images(extractor, tmp_path, c
         key = next(name for name in plain.scores if name.endswith(part))
         assert stored.scores[key] == plain.scores[key]
     used = open_images(tmp_path / "stored.npz").stored.content_hash
-    assert stored.provenance.num_real == f"60; FID: stored statistics {used}"
+    assert stored.provenance.num_real == 60
+    assert stored.provenance.metric_options["fid.stored_statistics"] == used
     assert stored.provenance.dataset_hash == plain.provenance.dataset_hash
-    assert "num_real is 60; FID: stored" in comparison.warning([stored.row, plain.row], "ab")
+    assert f'"{used}"' in comparison.warning([stored.row, plain.row], "ab")
+    others = [
+        score_sets(tmp_path / f"{name}.npz", _FAKE, ["precision_recall"], canonical).row
+        for name in ("plain", "stored")
+    ]
+    assert comparison.warning([others[0], stored.row], "ab") is None
+    assert comparison.warning(others, "ab") is None
     only_fid = score_sets(tmp_path / "stored.npz", _FAKE, ["fid"], canonical)
     assert comparison.warning([stored.row, only_fid.row], "ab") is None
     # Fewer images have other statistics, and so has another extractor.
@@ -366,10 +373,16 @@ def test_reference_batches_with_statistics_of_more_images(extractor, tmp_path, c
     assert fewer[0].scores == fewer[1].scores
     caplog.clear()
     others = [score(name, extractor) for name in ("plain", "stored")]
-    assert "with 'pixels' all scores use the 60 images" in caplog.text
+    assert (
+        "which are used only with the canonical Inception; with 'pixels' all scores use the 60"
+        in caplog.text
+    )
     assert others[0].scores == others[1].scores
     assert others[1].provenance.num_real == 60
     assert comparison.warning([each.row for each in others], "ab") is None
+    np.savez(tmp_path / "wide.npz", arr_0=_REAL, mu=np.zeros(4), sigma=np.eye(4))
+    assert score("wide", canonical).scores == plain.scores
+    assert "of 4 features, 'pixels' yields 3: they are not used" in caplog.text
 
 
 def test_given_statistics_serve_no_other_metric(extractor, tmp_path):

@@ -29,7 +29,7 @@ from compare_gan.datasets.inspection import inspect_images
 from compare_gan.errors import UserError
 from compare_gan.evaluation.checks import common_classes
 from compare_gan.evaluation.image_sets import open_images
-from compare_gan.sampling import Sampler, find_class, write_images
+from compare_gan.sampling import Sampler, class_labels, find_class, write_images
 from compare_gan.training import RunDir
 from compare_gan.training.model_file import ModelFile
 
@@ -160,6 +160,23 @@ def test_a_class_that_is_a_number_is_named_by_it():
         find_class(sampler, "2")
     named = Sampler(None, 2, (8, 8, 1), num_classes=3, class_names=("a", "b", "c"))
     assert find_class(named, "2") == 2
+
+
+def test_numbers_among_names_stay_numbers():
+    """Fault: classes are called 1, 3 and 7, and a script asks for them by number and by name.
+
+    Command: Sampler.sample(2, labels=[1, "3"])
+    User sees: the second class twice
+    Exit code: none
+    Lost: nothing
+    """
+    sampler = Sampler(None, 2, (8, 8, 1), num_classes=3, class_names=("1", "3", "7"))
+    assert class_labels(sampler, [1, "3", np.int64(2)], 3).tolist() == [1, 1, 2]
+    assert class_labels(sampler, np.array(["7", "1"]), 2).tolist() == [2, 0]
+    assert class_labels(sampler, np.int32(2), 1).tolist() == [2]
+    assert find_class(sampler, np.int64(2)) == 2
+    with pytest.raises(UserError, match="must be numbers or names of classes, received True"):
+        class_labels(sampler, ["3", np.True_], 2)
 
 
 def test_a_run_goes_on_with_the_order_of_classes_that_it_began_with(tmp_path, make_trainer):

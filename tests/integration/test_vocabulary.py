@@ -281,6 +281,7 @@ def test_choices(train, values):
         "options.architecture = 'sndcgan_arch'",
         SMALL["sndcgan_arch"],
         "ModularGAN.conditional = True\nD.spectral_norm = True",
+        "G.batch_norm_fn = @conditional_batch_norm",
         *(f"{key} = {value}" for key, value in values.items()),
     )
     assert all(_used(key) == gin.query_parameter(key) for key in values)

@@ -58,6 +58,19 @@ def test_the_seed_determines_the_curve():
     assert (curves[0].precision != curves[2].precision).any()
 
 
+def test_rounding_has_no_effect():
+    """K-means would amplify it: without rounded features, a third of these curves differ."""
+    rng = np.random.default_rng(0)
+    for _ in range(3):
+        features = np.maximum(rng.normal(size=(80, 40)).astype(np.float32), 0)
+        noise = 1 + 1e-7 * rng.normal(size=features.shape)
+        curves = [
+            prd_curve(each[:40], each[40:], num_clusters=20, num_runs=3)
+            for each in (features, (features * noise).astype(np.float32))
+        ]
+        np.testing.assert_array_equal(curves[0].precision, curves[1].precision)
+
+
 def test_the_metric_clusters_once_for_scores_and_picture(monkeypatch):
     real, fake = _clouds((30, 20, 10, 0)), _clouds((10, 20, 30, 0), seed=1)
     metric = PrecisionRecallOfDistributions(num_clusters=4, num_runs=2, seed=5)

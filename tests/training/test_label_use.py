@@ -1,6 +1,7 @@
 """Conditional GANs with networks that ignore labels, by what the networks do."""
 
 import re
+import types
 
 import keras
 import numpy as np
@@ -8,11 +9,14 @@ import pytest
 from keras import ops
 
 from compare_gan import config
-from compare_gan.architectures import dcgan
+from compare_gan.architectures import dcgan, infogan
 from compare_gan.errors import UserError
 from compare_gan.gans import S3GAN, ModularGAN
 from compare_gan.layers import BatchNorm, ConditionalBatchNorm
+from compare_gan.training import label_use, trainer
+from compare_gan.training.experiment import Experiment
 from compare_gan.training.label_use import check_label_use
+from compare_gan.training.run_dir import RunDir
 
 _SHAPE = (8, 8, 1)
 
@@ -90,6 +94,36 @@ def test_one_network_that_ignores_labels_gets_a_warning_with_the_remedy(options,
         np.testing.assert_array_equal(old, new)
 
 
+def test_the_remedy_is_that_of_the_generator(caplog):
+    given = keras.Sequential([keras.Input((4,)), keras.layers.Dense(64)])
+    z, y = keras.Input((4,)), keras.Input((3,))
+    image = keras.layers.Reshape(_SHAPE)(ops.sigmoid(given(z)))
+    networks = (
+        (infogan.Generator(_SHAPE, ch=2), "set infogan.Generator.batch_norm_fn = @conditional_"),
+        (keras.Model([z, y], image), "let the given generator use its second input"),
+    )
+    for generator, sentence in networks:
+        gan = ModularGAN(_SHAPE, 3, "dcgan_arch", z_dim=4, conditional=True, generator=generator)
+        with pytest.raises(UserError, match=sentence):
+            check_label_use(gan)
+    config.parse([], ["infogan.Generator.batch_norm_fn = @conditional_batch_norm"])
+    gan = _gan(architecture="infogan_arch")
+    with caplog.at_level("WARNING", logger="compare_gan"):
+        check_label_use(gan)
+    assert "the generator ignores" not in caplog.text
+
+
+def test_only_the_start_of_a_run_is_checked(tmp_path, tiny_run, finished_run, monkeypatch):
+    checked = []
+    monkeypatch.setattr(trainer, "check_label_use", checked.append)
+    config.parse([], tiny_run)
+    trainer.Trainer(Experiment.from_gin(), RunDir(str(tmp_path / "new")))
+    assert len(checked) == 1
+    finished_run(tmp_path / "run")
+    trainer.Trainer(Experiment.from_gin(), RunDir(str(tmp_path / "run")))
+    assert len(checked) == 1
+
+
 def _zero_start():
     """Networks whose labels have no effect before the first step, because weights start at 0."""
     z, y = keras.Input((4,)), keras.Input((3,))
@@ -122,3 +156,27 @@ def test_networks_that_use_labels_pass_without_a_word(kind, caplog):
     with caplog.at_level("WARNING", logger="compare_gan"):
         check_label_use(gan)
     assert "ignores labels" not in caplog.text
+
+
+def test_noise_is_an_argument_of_the_compiled_function(monkeypatch):
+    """As constants, JAX would compile as many numbers into the program as the networks have."""
+    generator, discriminator = _zero_start()
+    gan = _gan(architecture=None, generator=generator, discriminator=discriminator)
+    on_jax = types.SimpleNamespace(backend=lambda: "jax")
+    fake_keras = types.SimpleNamespace(backend=on_jax, StatelessScope=keras.StatelessScope)
+    noise = []
+
+    def compiled(function, variables):
+        assert "added" not in function.__code__.co_freevars
+
+        def call(*arguments):
+            noise.append([np.shape(each) for each in arguments[3] if each is not None])
+            return function(*arguments)
+
+        return call
+
+    monkeypatch.setattr(label_use, "keras", fake_keras)
+    monkeypatch.setattr(label_use.backend, "compiled", compiled)
+    check_label_use(gan)
+    shapes = [tuple(v.shape) for v in (*generator.variables, *discriminator.variables)]
+    assert noise == [[], [], shapes, shapes]

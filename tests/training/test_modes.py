@@ -58,6 +58,16 @@ def test_eval_after_train_scores_each_chosen_checkpoint_once(run, tmp_path, caps
     assert len((tmp_path / "run" / "scores.csv").read_text().splitlines()) == 4
 
 
+def test_the_meaning_of_the_spread_is_printed_once(run, tmp_path, capsys, finished_run):
+    finished_run(tmp_path / "run")
+    plan = modes.EvaluationPlan(averaging_runs=2, every_steps=3)
+    assert run("eval_after_train", plan=plan) == [3, 6]
+    shown = capsys.readouterr().out
+    assert "Step 3" in shown and "Step 6" in shown
+    assert shown.count("is the standard deviation over 2 sets") == 1
+    assert shown.rstrip().endswith("other trainings (seeds).")
+
+
 def test_a_row_with_another_provenance_does_not_count(run, tmp_path, finished_run):
     finished_run(tmp_path / "run")
     plan = modes.EvaluationPlan(averaging_runs=1, every_steps=6)

@@ -144,8 +144,8 @@ class Extractor(abc.ABC):
     def _filled_up(self, images: np.ndarray) -> np.ndarray:
         """Fills up small batches with zeros: single images, and where each size takes time.
 
-        CPUs add up a product with a single row in another order than one with several, so that
-        features would depend on the batch size in their last digits. A new size takes time on a
+        CPUs sum a product in a different order if it has a single row, so that features would
+        depend on the batch size in their last digits. A new size takes time on a
         GPU, where cuDNN tunes itself, and on JAX, which compiles the network: there the size
         becomes the next power of two, or that of the largest batch so far.
         """
