@@ -240,7 +240,7 @@ def test_a_config_of_2019_needs_neither_its_data_nor_its_label_files(old, comman
 
     # As `sample` and `export` do.
     images = sampling.write_images(RunDir(run).load().sampler, str(tmp_path / "images"), 1, seed=0)
-    assert len(os.listdir(images)) == 1
+    assert sorted(os.listdir(images)) == ["000000_0.png", "classes.json"]
 
 
 def test_classes_are_known_without_the_label_files(old, biggan, tmp_path):
