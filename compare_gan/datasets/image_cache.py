@@ -1,5 +1,6 @@
 """A cache on disk of images that take long to decode, for data sets too large for memory."""
 
+import contextlib
 import errno
 import logging
 import os
@@ -137,5 +138,7 @@ def _taken(path: str) -> int:
 def _remove_unused(folder: str) -> None:
     with os.scandir(folder) as entries:
         for entry in entries:
-            if time.time() - entry.stat().st_mtime > _KEPT_SECONDS:
-                os.remove(entry.path)
+            # Another process may remove it too, and a user may have put a folder there.
+            with contextlib.suppress(OSError):
+                if time.time() - entry.stat().st_mtime > _KEPT_SECONDS:
+                    os.remove(entry.path)

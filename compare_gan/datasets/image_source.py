@@ -6,11 +6,14 @@ import concurrent.futures
 import contextlib
 import dataclasses
 import functools
+import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import keras
 import numpy as np
+import PIL
+from PIL import features
 
 from compare_gan.datasets import decoding, resizing, sources
 from compare_gan.datasets.decoding import Colour, ImageFile
@@ -31,7 +34,9 @@ from compare_gan.startup import available_cores
 _Shape = tuple[int, int, int]
 
 _PIECE = 64  # Files that a thread reads in one task.
-_VERSION = 1  # Of the decoder: another one makes other pixels of the same files.
+# Another decoder makes other pixels of the same files.
+_VERSION = 2
+_DECODER = (PIL.__version__, features.version("libjpeg_turbo"))
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)
@@ -65,8 +70,14 @@ class DecodingSource(RandomAccessSource):
     def gather(self, split: str, indices: np.ndarray) -> np.ndarray:
         # In pieces, because each task has a cost.
         pieces = np.array_split(indices, min(len(indices), 4 * available_cores()) or 1)
-        load = functools.partial(self.load_array, split)
-        parts = _threads().map(lambda piece: [load(i) for i in piece.tolist()], pieces)
+
+        def load(piece: np.ndarray) -> list[np.ndarray]:
+            return [self.load_array(split, i) for i in piece.tolist()]
+
+        try:
+            parts = _threads().map(load, pieces)
+        except RuntimeError:  # No thread starts, as while the process ends and a pipeline works on.
+            parts = map(load, pieces)
         return np.stack([image for part in parts for image in part])
 
     def evaluation(
@@ -99,11 +110,6 @@ class DecodingSource(RandomAccessSource):
             except UserError as error:
                 self._errors.append(error)
                 raise
-            except RuntimeError as error:
-                # The process ends while the pipeline works ahead; nobody will see these images.
-                if "after shutdown" not in str(error):
-                    raise
-                return np.zeros([len(indices), *self.image_shape], np.uint8)
 
         images = tf.numpy_function(gather, [indices], tf.uint8, stateful=False)
         return tf.ensure_shape(images, [indices.shape[0], *self.image_shape])
@@ -211,7 +217,7 @@ def _load_when_needed(
     names = [file.name for listed in images.values() for file in listed]
     cache = None
     if versions is not None:
-        identity = [_VERSION, preparation, *names, *versions]
+        identity = [_VERSION, *_DECODER, preparation, *_real_paths(names), *versions]
         cache = open_cache(identity, len(names), preparation.shape)
     starts = dict(zip(images, np.cumsum([0, *map(len, images.values())]).tolist(), strict=False))
 
@@ -226,6 +232,13 @@ def _load_when_needed(
         return image
 
     return load
+
+
+def _real_paths(names: Sequence[str]) -> list[str]:
+    """Paths that mean the same files in every working directory; in archives too."""
+    folder = functools.cache(os.path.realpath)  # Looks at every folder above: once for each.
+    paths = [os.path.join(folder(os.path.dirname(name)), os.path.basename(name)) for name in names]
+    return [os.path.realpath(path) if os.path.islink(path) else path for path in paths]
 
 
 @functools.cache

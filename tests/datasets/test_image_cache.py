@@ -1,5 +1,6 @@
 """The cache on disk of decoded images: the same pixels, whatever happens to it."""
 
+import concurrent.futures
 import errno
 import os
 import shutil
@@ -70,6 +71,59 @@ def test_training_reads_the_cache(folder, decoded):
     images = next(batches.as_numpy_iterator())["images"].reshape(-1, 5, 4, 3)
     assert {image.tobytes() for image in images} == expected
     assert len(decoded) == _COUNT
+
+
+def test_folders_of_one_name_are_cached_apart(tmp_path, monkeypatch, decoded):
+    """Two projects have `photos` in their working directories: equal names, sizes and times."""
+    for project, level in (("A", 10), ("B", 200)):
+        (tmp_path / project / "photos").mkdir(parents=True)
+        for i in range(2):
+            path = tmp_path / project / "photos" / f"{i}.ppm"
+            Image.new("RGB", (4, 5), (level,) * 3).save(path)
+            os.utime(path, (1, 1))
+    for project, level in (("A", 10), ("B", 200), ("A", 10)):
+        monkeypatch.chdir(tmp_path / project)
+        assert (_images("photos") == level).all()
+    assert len(decoded) == 4 and len(_cached(tmp_path)) == 2
+    _images(tmp_path / "A" / "photos")  # Another path of the same folder.
+    (tmp_path / "link").symlink_to(tmp_path / "A" / "photos")
+    _images(tmp_path / "link")
+    assert len(decoded) == 4
+    # A link to a file is the file that it leads to.
+    (tmp_path / "links").mkdir()
+    for project, level in (("A", 10), ("B", 200)):
+        link = tmp_path / "links" / "0.ppm"
+        link.unlink(missing_ok=True)
+        link.symlink_to(tmp_path / project / "photos" / "0.ppm")
+        assert (_images(tmp_path / "links") == level).all()
+
+
+def test_another_decoder_makes_other_images(folder, tmp_path, monkeypatch):
+    _images(folder)
+    monkeypatch.setattr(image_source, "_DECODER", ("99.0", "99.0"))
+    _images(folder)
+    assert len(_cached(tmp_path)) == 2
+
+
+def test_images_are_read_without_threads_while_the_process_ends(folder, monkeypatch):
+    expected = _images(folder, cache=False)
+    pool = concurrent.futures.ThreadPoolExecutor(1)
+    pool.shutdown()
+    monkeypatch.setattr(image_source, "_threads", lambda: pool)
+    np.testing.assert_array_equal(_images(folder), expected)
+
+
+def test_an_error_while_an_image_is_read_makes_no_black_image(folder, monkeypatch):
+    def fail(self, file):
+        raise RuntimeError("the camera is closed after shutdown")
+
+    monkeypatch.setattr(image_source.Preparation, "read", fail)
+    with pytest.raises(Exception, match="the camera is closed after shutdown"):
+        _images(folder)
+    dataset = get_dataset("image_folder", data_dir=str(folder))
+    batches = make_train_batches(dataset, batch_size=6, disc_iters=1, z_dim=2, seed=0)
+    with pytest.raises(Exception, match="the camera is closed after shutdown"):
+        next(batches.as_numpy_iterator())
 
 
 def test_a_zip_archive_is_cached_too(folder, decoded, tmp_path):
@@ -145,6 +199,17 @@ def test_caches_that_nobody_uses_are_removed(folder, tmp_path):
     os.utime(old, (0, 0))
     _images(folder, channels=1)
     assert old not in _cached(tmp_path) and len(_cached(tmp_path)) == 1
+
+
+def test_caches_that_cannot_be_removed_cost_nothing(folder, decoded, tmp_path):
+    """A folder of a user, and a cache that another process removes at the same moment."""
+    _images(folder)
+    [cache] = _cached(tmp_path)
+    (cache.parent / "old").mkdir()
+    (cache.parent / "gone").symlink_to("nowhere")
+    os.utime(cache.parent / "old", (0, 0))
+    _images(folder)
+    assert len(decoded) == _COUNT
 
 
 def test_a_cache_that_is_used_stays(folder, decoded, tmp_path, monkeypatch):
