@@ -113,6 +113,11 @@ class Dataset:
         return self.splits["train"]
 
     @property
+    def background(self) -> str | None:
+        """Name of the colour that images are composited over; None if none is transparent."""
+        return self.source.background
+
+    @property
     def eval_split(self) -> str:
         """The split that is the reference for evaluation."""
         return self.source.eval_split

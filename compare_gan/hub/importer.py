@@ -40,6 +40,8 @@ class _Data:
     image_shape: tuple[int, int, int]
     num_classes: int | None
     class_names: tuple[str, ...] | None = None
+    num_train: int | None = None
+    background: str | None = None
 
 
 def import_weights(

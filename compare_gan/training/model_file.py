@@ -7,6 +7,7 @@ from typing import Protocol
 from compare_gan import damaged, files
 from compare_gan.damaged import DamagedFileError
 from compare_gan.errors import UserError, check_version
+from compare_gan.folders import natural_key
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.restored import Description
 
@@ -14,7 +15,7 @@ _VERSION = 1  # Older files have none.
 
 
 class DataProperties(Protocol):
-    """The properties of a data set that sampling needs."""
+    """The properties of a data set that sampling and resuming need."""
 
     @property
     def name(self) -> str | None: ...
@@ -24,6 +25,10 @@ class DataProperties(Protocol):
     def num_classes(self) -> int | None: ...
     @property
     def class_names(self) -> Sequence[str] | None: ...
+    @property
+    def num_train(self) -> int | None: ...
+    @property
+    def background(self) -> str | None: ...
 
 
 class ModelFile:
@@ -79,9 +84,14 @@ class ModelFile:
         except UserError as error:
             reason += f", and its data set cannot be read instead ({str(error).rstrip('.')})"
             raise DamagedFileError(self._path, reason) from error
-        damaged.warn_once(
-            f"'{self._path}' is not used ({reason}): its data set has been read instead."
-        )
+        warning = f"'{self._path}' is not used ({reason}): its data set has been read instead."
+        names = description.class_names or []
+        if is_sorted_anew(names):
+            warning += (
+                f" Its classes are taken to be {as_list(names)} in this order; in a run that an "
+                f"earlier version began they are {as_list(sorted(names))}."
+            )
+        damaged.warn_once(warning)
         return description
 
     def write(self, dataset: DataProperties) -> None:
@@ -94,10 +104,14 @@ class ModelFile:
         before, now = self.written(), _describe(dataset)
         if before is None or before.dataset is None:
             return []
+        names = [field.name for field in dataclasses.fields(now)]
+        # Files of earlier versions lack them, and another data set has others anyway.
+        if before.num_train is None or before.dataset != now.dataset:
+            names = [name for name in names if name not in ("num_train", "background")]
         return [
-            f"{field.name}: {getattr(before, field.name)!r} → {getattr(now, field.name)!r}"
-            for field in dataclasses.fields(now)
-            if getattr(before, field.name) != getattr(now, field.name)
+            f"{name}: {getattr(before, name)!r} → {getattr(now, name)!r}"
+            for name in names
+            if getattr(before, name) != getattr(now, name)
         ]
 
     def _read(self) -> Description:
@@ -114,4 +128,23 @@ def _describe(dataset: DataProperties) -> Description:
         (int(height), int(width), int(channels)),
         None if dataset.num_classes is None else int(dataset.num_classes),
         None if names is None else [str(name) for name in names],
+        None if dataset.num_train is None else int(dataset.num_train),
+        dataset.background,
     )
+
+
+def is_sorted_anew(names: Sequence[str] | None) -> bool:
+    """Whether classes are in natural order that earlier versions sorted in another one, as text.
+
+    Example:
+      >>> from compare_gan.training.model_file import is_sorted_anew
+      >>> is_sorted_anew(["1", "2", "10"]), is_sorted_anew(["1", "2"]), is_sorted_anew(None)
+      (True, False, False)
+    """
+    found = list(names or ())
+    return found == sorted(found, key=natural_key) != sorted(found)
+
+
+def as_list(names: Sequence[str]) -> str:
+    """The first of some names, for messages."""
+    return ", ".join(names[:3]) + (", …" if len(names) > 3 else "")

@@ -13,19 +13,23 @@ from compare_gan.training.state import TrainState
 
 @dataclasses.dataclass(frozen=True)
 class Description:
-    """The properties of a run's data set that sampling needs (`model.json`).
+    """The properties of a run's data set that sampling and resuming need (`model.json`).
 
     Attributes:
       dataset: Name of the data set; None if it is not known.
       image_shape: [H, W, C].
       num_classes: Number of classes; None without labels.
       class_names: Names of the classes, or None.
+      num_train: Number of images to train on; None if it is not known.
+      background: Name of the colour that images are composited over; None if none is transparent.
     """
 
     dataset: str | None
     image_shape: tuple[int, int, int]
     num_classes: int | None
     class_names: list[str] | None
+    num_train: int | None = None
+    background: str | None = None
 
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Description":
@@ -36,11 +40,14 @@ class Description:
         """
         height, width, channels = map(int, values["image_shape"])
         classes, names = values["num_classes"], values["class_names"]
+        num_train, background = values.get("num_train"), values.get("background")
         return cls(
             values["dataset"],
             (height, width, channels),
             None if classes is None else int(classes),
             None if names is None else list(map(str, names)),
+            None if num_train is None else int(num_train),
+            None if background is None else str(background),
         )
 
 

@@ -34,7 +34,7 @@ from compare_gan.training.checkpoint_choice import find_checkpoint
 from compare_gan.training.config_history import NEWEST, ConfigHistory
 from compare_gan.training.diverged_file import DivergedFile
 from compare_gan.training.labels_file import LabelsFile
-from compare_gan.training.model_file import DataProperties, ModelFile
+from compare_gan.training.model_file import DataProperties, ModelFile, as_list, is_sorted_anew
 from compare_gan.training.module_history import ModuleHistory
 from compare_gan.training.rollbacks import RollbacksFile
 from compare_gan.training.run_lock import RunLock
@@ -137,6 +137,7 @@ class RunDir:
         changes = self._model.differences(dataset)  # Refuses the file of a newer version.
         if not allow_config_change:
             self._refuse("other data", changes)
+            self._refuse_unknown_order(dataset.class_names)
 
     @property
     def class_order(self) -> tuple[str, ...] | None:
@@ -157,6 +158,20 @@ class RunDir:
                 f"The run in '{self}' was trained with {other} ({'; '.join(map(str, changes))}): "
                 "choose another --model_dir, or add --allow_config_change to continue with the new "
                 "one."
+            )
+
+    def _refuse_unknown_order(self, names: Sequence[str] | None) -> None:
+        if (
+            names is not None
+            and is_sorted_anew(names)
+            and self._model.written() is None
+            and self.list_checkpoints()
+        ):
+            raise UserError(
+                f"The order of classes in the run in '{self}' is not known, because its model.json "
+                f"is missing or damaged: it may be {as_list(sorted(names))}, as in earlier "
+                f"versions, or {as_list(names)}: choose another --model_dir, or add "
+                "--allow_config_change to continue with the latter."
             )
 
     @property

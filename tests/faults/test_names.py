@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from compare_gan import config
 from compare_gan.datasets import (
     DataOptions,
     ReplaceLabelsOptions,
@@ -29,6 +30,8 @@ from compare_gan.errors import UserError
 from compare_gan.evaluation.checks import common_classes
 from compare_gan.evaluation.image_sets import open_images
 from compare_gan.sampling import Sampler, find_class, write_images
+from compare_gan.training import RunDir
+from compare_gan.training.model_file import ModelFile
 
 _SIZE = 8
 
@@ -184,6 +187,87 @@ def test_a_run_goes_on_with_the_order_of_classes_that_it_began_with(tmp_path, ma
     assert [old[label] for label in labels] == [names[level] for level in images[:, 0, 0, 0]]
     # As before, images are in the order of their classes.
     assert dataset.source.keys("train")[:6:2] == ["0/0.png", "1/0.png", "10/0.png"]
+
+
+def _run_on(tmp_path, dataset):
+    """The directory of a run that has a checkpoint."""
+    run = RunDir(tmp_path / "run")
+    run.write_description(dataset, "")
+    folder = tmp_path / "run" / "checkpoints" / "step-3"
+    folder.mkdir(parents=True)
+    (folder / "index.json").write_text("{}")
+    assert run.list_checkpoints()
+    return run
+
+
+def test_the_order_of_classes_that_is_lost_is_not_guessed(tmp_path, tiny_run, caplog):
+    """Fault: `model.json` of a run on folders `0` … `10` is missing or damaged.
+
+    Command: train (resumed)
+    User sees: The order of classes in the run in '…' is not known, because its model.json is
+        missing or damaged: it may be 0, 1, 10, …, as in earlier versions, or 0, 1, 2, …: …
+    Exit code: 2
+    Lost: nothing; `--allow_config_change` continues with the order of numbers.
+    """
+    dataset = _train_on(_folder(tmp_path / "numbers", _CLASSES["numeric"]))
+    run = _run_on(tmp_path, dataset)
+    run.refuse_other_data(dataset)
+    for content in (None, "{"):
+        (tmp_path / "run" / "model.json").unlink(missing_ok=True)
+        if content:
+            (tmp_path / "run" / "model.json").write_text(content)
+        with pytest.raises(UserError, match=r"not known.* be 0, 1, 10, …, as in .* or 0, 1, 2, …:"):
+            run.refuse_other_data(dataset)
+        run.refuse_other_data(dataset, allow_config_change=True)
+    # Nothing to confuse: an order that is one in any version, and a run without checkpoints.
+    run.refuse_other_data(_train_on(_folder(tmp_path / "names", ["a", "b"])))
+    shutil.rmtree(tmp_path / "run" / "checkpoints")
+    run.refuse_other_data(dataset)
+    config.parse(
+        [],
+        [
+            *tiny_run,
+            "dataset.name = 'image_folder'",
+            f"dataset.data_dir = '{tmp_path / 'numbers'}'",
+        ],
+    )
+    ModelFile(str(tmp_path / "run" / "model.json")).read()
+    assert "to be 0, 1, 2, … in this order; in a run that an earlier version" in caplog.text
+
+
+@pytest.mark.parametrize("fraction", (1.0, 0.5))
+def test_a_run_does_not_go_on_with_other_images(tmp_path, fraction):
+    """Fault: images were added to the folder of a run, or an update of this library finds more.
+
+    Command: train (resumed)
+    User sees: The run in '…' was trained with other data (num_train: 4 → 6; background: None →
+        'white'): choose another --model_dir, or add --allow_config_change to continue with the …
+    Exit code: 2
+    Lost: nothing
+    """
+    folder = tmp_path / "photos"
+    _folder(folder, "ab", 4)
+    before = _train_on(folder, fraction=fraction)
+    run = _run_on(tmp_path, before)
+    Image.new("RGBA", (_SIZE, _SIZE)).save(folder / "a" / "nested.webp", lossless=True)
+    for i in range(3):
+        _save(folder / "b" / f"new{i}.png")
+    now = _train_on(folder, fraction=fraction)
+    with pytest.raises(UserError) as caught:
+        run.refuse_other_data(now)
+    old, new = (8, 12) if fraction == 1 else (4, now.num_train)
+    assert f"(num_train: {old} → {new}; background: None → 'white')" in str(caught.value)
+    run.refuse_other_data(now, allow_config_change=True)
+    # A run that was begun before these were recorded goes on.
+    path = tmp_path / "run" / "model.json"
+    values = json.loads(path.read_text())
+    assert values.pop("num_train") == old and values.pop("background") is None
+    path.write_text(json.dumps(values))
+    run.refuse_other_data(now)
+    run.write_description(now, "")
+    assert json.loads(path.read_text())["num_train"] == new
+    with pytest.raises(UserError, match=f"num_train: {new} → {old}"):
+        run.refuse_other_data(before)
 
 
 def test_label_files_in_the_former_order_of_classes_are_refused(tmp_path):
