@@ -57,7 +57,7 @@ class ModelFile:
         except UserError as error:
             if not isinstance(error, DamagedFileError):
                 raise
-        except (FileNotFoundError, KeyError, TypeError, ValueError):
+        except (FileNotFoundError, NotADirectoryError, KeyError, TypeError, ValueError):
             pass
         return None
 
