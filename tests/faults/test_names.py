@@ -1,4 +1,4 @@
-"""Which images and classes are found in what users bring, and by which names.
+"""Images and classes in users' data, and their names.
 
 The docstring of a test is a row of the table in docs/faults.md.
 """
