@@ -24,6 +24,7 @@ __all__ = [
     "Digest",
     "atomic",
     "cache_dir",
+    "check_can_write",
     "digest",
     "file_digest",
     "json_text",

@@ -1,9 +1,11 @@
 """`compare_gan dataset`: looks at images, without an import of TensorFlow or Keras."""
 
+import os
 import sys
 
 import click
 
+from compare_gan.errors import UserError
 from compare_gan.terminal import for_stdout, printable
 
 
@@ -11,17 +13,15 @@ from compare_gan.terminal import for_stdout, printable
 @click.argument("source")
 @click.option(
     "--out",
-    default="contact_sheet.png",
-    show_default=True,
     metavar="PNG",
-    help="Contact sheet of the images, one class per row.",
+    help="Draw a contact sheet: up to 10 images of each of the first 10 classes.",
 )
 @click.option(
     "--background",
     default="white",
     show_default=True,
     metavar="COLOUR",
-    help="Images with an alpha channel are composited over it.",
+    help="Background colour for images with an alpha channel: a name or '#rrggbb'.",
 )
 @click.option(
     "--class_in_name",
@@ -43,7 +43,7 @@ from compare_gan.terminal import for_stdout, printable
 )
 def dataset(
     source: str,
-    out: str,
+    out: str | None,
     background: str,
     class_in_name: bool,
     classes: tuple[str, ...],
@@ -52,7 +52,7 @@ def dataset(
     """Show how a set of images is understood.
 
     Classes with counts, sizes, modes, splits, alpha, broken files and duplicates, as training and
-    metrics find them; and a contact sheet. Nothing is trained.
+    metrics find them; with --out, a contact sheet. Nothing is trained or changed.
 
     \b
     SOURCE is one of
@@ -62,17 +62,19 @@ def dataset(
     """  # noqa: D301
     import numpy as np
 
-    from compare_gan import paths
+    from compare_gan import files
     from compare_gan.datasets.inspection import inspect_images
     from compare_gan.folders import ClassChoice
     from compare_gan.plots import grids
 
-    paths.check_place(out)
+    if out:
+        _check_outside(out, source)
+        files.check_can_write(out)
     choice = ClassChoice(classes or None, min_images)
     found = inspect_images(source, background, class_in_name, _show_progress, choice)
     click.echo(printable(found.report()))
-    rows, names = found.contact_sheet()
-    if not rows:
+    rows, names = found.contact_sheet() if out else ([], [])
+    if not out or not rows:
         return
     if names:
         picture = grids.class_grid(rows, [printable(name, keep="") for name in names])
@@ -80,6 +82,14 @@ def dataset(
         picture = grids.image_grid(np.concatenate(rows), len(rows[0]))
     grids.save_png(picture, out)
     click.echo(for_stdout(out), err=True)
+
+
+def _check_outside(out: str, source: str) -> None:
+    place = os.path.realpath(source)
+    if os.path.commonpath([place, os.path.realpath(out)]) == place:
+        raise UserError(
+            f"--out '{out}' would become part of the images in '{source}': choose a file outside."
+        )
 
 
 def _show_progress(done: int, count: int) -> None:

@@ -52,8 +52,8 @@ from compare_gan.terminal import printable
     "--background",
     default="white",
     show_default=True,
-    metavar="COLOR",
-    help="What images with an alpha channel are composited over: a name or '#rrggbb'.",
+    metavar="COLOUR",
+    help="Background colour for images with an alpha channel: a name or '#rrggbb'.",
 )
 @click.option(
     "--pictures", metavar="DIR", help="Write the pictures that metrics draw to this folder."

@@ -50,8 +50,8 @@ class DatasetOptions:
         images may have any size.
       background: Colour that images with an alpha channel are composited over: its name, or
         `#rrggbb`.
-      flip: Whether a GAN is trained on images half of which, drawn with each batch, are mirrored
-        left to right. Images for evaluation, and for the inference of labels, are never.
+      flip: Whether each image of a training batch is mirrored left to right with probability one
+        half. Images for evaluation and label inference never are.
 
     Example:
       >>> from compare_gan.datasets import DatasetOptions

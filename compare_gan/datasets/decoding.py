@@ -83,7 +83,7 @@ def file_at(path: str) -> ImageFile:
 
 @dataclasses.dataclass(frozen=True)
 class Header:
-    """What an image will be once it is decoded.
+    """Size and kind of an image after decoding.
 
     Attributes:
       height: Height in pixels.

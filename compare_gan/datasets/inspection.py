@@ -14,8 +14,8 @@ import numpy as np
 from compare_gan import files
 from compare_gan.datasets import decoding
 from compare_gan.datasets.image_headers import ImageError, open_image
-from compare_gan.datasets.inspected import Image, Inspection
 from compare_gan.datasets.npz_images import checked, choose_arrays, require_arrays
+from compare_gan.datasets.report import Image, Inspection
 from compare_gan.errors import UserError
 from compare_gan.folders import (
     EVERYTHING,
@@ -55,12 +55,12 @@ def inspect_images(
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     os.chdir(folder)
       ...     os.makedirs("photos/cat")
-      ...     PIL.Image.new("RGB", (8, 6)).save("photos/cat/0.png")
+      ...     PIL.Image.new("RGB", (8, 8)).save("photos/cat/0.png")
       ...     print(inspect_images("photos").report())
       photos
         images      1
         classes     cat: 1
-        sizes       8x6
+        sizes       8x8
         kinds       PNG RGB
         alpha       none
         broken      none

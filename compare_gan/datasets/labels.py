@@ -95,8 +95,8 @@ def choose_given(
         if not round(fraction * members.sum()) and total < len(class_names):
             raise UserError(
                 f"dataset.labeled_fraction = {fraction} leaves none of the {members.sum()} images "
-                f"of the class '{name}' labelled: it is {total} labels for {len(class_names)} "
-                "classes."
+                f"of the class '{name}' labelled: that fraction gives {total} labels in all, for "
+                f"{len(class_names)} classes."
             )
         _choose(given_mask, members, fraction, rank)
     return given_mask

@@ -162,10 +162,13 @@ class StreamSource(Source):
 
 
 def decode_tensor(encoded: tf.Tensor, channels: int) -> tf.Tensor:
-    """Decodes a PNG or JPEG image by TensorFlow, to the pixels that `decoding.decode` makes of it.
+    """Decodes a PNG or JPEG image by TensorFlow.
 
-    Colour with an alpha channel is composited over white. EXIF's orientation is not applied:
-    published data sets are used as they are stored.
+    The pixels are those of `decoding.decode` over white, except that
+
+    - only alpha channels are composited, and only to 3 channels: transparent colours and palettes,
+      and every transparency where gray is asked for, are ignored;
+    - EXIF's orientation is not applied: published data sets are used as they are stored.
 
     Args:
       encoded: The content of a file.
@@ -192,7 +195,7 @@ def decode_tensor(encoded: tf.Tensor, channels: int) -> tf.Tensor:
         return tf.io.decode_image(encoded, channels, expand_animations=False)
 
     def decode_other() -> tf.Tensor:
-        # TensorFlow cannot decode gray with an alpha channel, which no data set is known to have.
+        # No data set of gray images is known to have an alpha channel.
         if channels == 1:
             return decode_opaque()
         kind = tf.strings.substr(encoded, 0, 1) + tf.strings.substr(encoded, _KIND_OF_PNG, 1)

@@ -37,6 +37,21 @@ def _image(mode, height=33, width=21, seed=0):
     return image.quantize(17) if mode == "P" else image
 
 
+def test_transparency_that_tensorflow_ignores():
+    """The exceptions that `decode_tensor` states."""
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([255, 0, 0])
+    for image, options, channels, pixel in (
+        (palette, dict(transparency=0), 3, [255, 0, 0]),
+        (Image.new("RGB", (1, 1), (9, 9, 9)), dict(transparency=(9, 9, 9)), 3, [9, 9, 9]),
+        (Image.new("LA", (1, 1), (9, 0)), {}, 1, [9]),
+        (Image.new("LA", (1, 1), (9, 0)), {}, 3, [255, 255, 255]),
+    ):
+        file = io.BytesIO()
+        image.save(file, "PNG", **options)
+        assert decode_tensor(tf.constant(file.getvalue()), channels).numpy().tolist() == [[pixel]]
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 @pytest.mark.parametrize("mode", _MODES)
 def test_png_files_decode_to_the_pixels_of_tensorflow(tmp_path, mode, channels):

@@ -3,11 +3,13 @@
 import subprocess
 import sys
 
+import gin
 import numpy as np
 import pytest
 from PIL import Image
 
 from compare_gan import main as command_line
+from compare_gan.datasets import DataOptions
 from compare_gan.datasets.inspection import inspect_images
 from compare_gan.folders import ClassChoice
 
@@ -139,11 +141,11 @@ def test_some_classes_are_shown(tmp_path, capsys, monkeypatch):
     command_line.main(["dataset", "photos", "--class", "owl", "--class", "dog"])
     report = capsys.readouterr().out
     assert "left out    1 other class (cat 2)\n" in report and "images      4\n" in report
-    assert report.endswith("; image_folder.classes = ['owl', 'dog']\n")
+    assert report.endswith("; image_folder.classes = ['owl', 'dog']; dataset.image_size = 4\n")
     command_line.main(["dataset", "photos", "--min_images", "2"])
     report = capsys.readouterr().out
     assert "left out    1 class with fewer than 2 images (owl 1)\n" in report
-    assert report.endswith("; image_folder.min_images = 2\n")
+    assert report.endswith("; image_folder.min_images = 2; dataset.image_size = 4\n")
 
 
 def test_some_classes_of_arrays_are_shown(tmp_path):
@@ -154,6 +156,61 @@ def test_some_classes_of_arrays_are_shown(tmp_path):
     assert _rows(found)["left out"] == ["2 other classes (0 1, 1 0)", "1 image without a class"]
     assert [image.name for image in found.images] == ["image 0", "image 2"]
     assert found.read(1).max() == 2
+
+
+def test_the_set_that_is_looked_at_stays_as_it_is(tmp_path, capsys, monkeypatch):
+    _save(tmp_path / "photos" / "cat" / "0.png", 7)
+    monkeypatch.chdir(tmp_path / "photos")
+    (tmp_path / "link").symlink_to(tmp_path / "photos")
+    np.savez(tmp_path / "a.npz", np.zeros([1, 8, 8, 3], np.uint8))
+    before = (tmp_path / "a.npz").read_bytes()
+
+    def run(*args):
+        status = 0
+        try:
+            command_line.main(["dataset", *map(str, args)])
+        except SystemExit as error:
+            status = error.code
+        return status, capsys.readouterr().err
+
+    assert run(".") == (0, "")  # Without `--out` nothing is written.
+    for source, out in (
+        (".", "sheet.png"),
+        (".", "cat/0.png"),
+        ("cat", tmp_path / "link" / "cat" / "new" / "sheet.png"),
+        (tmp_path / "a.npz", tmp_path / "a.npz"),
+    ):
+        status, text = run(source, "--out", out)
+        assert status == 2
+        assert text.startswith(f"Error: --out '{out}' would become part of the images in '{source}")
+    for out in (tmp_path, "/dev/null/sheet.png"):
+        looked = []
+        monkeypatch.setattr("compare_gan.datasets.inspection.inspect_images", looked.append)
+        assert run(".", "--out", out)[0] == 2 and not looked
+    assert [str(path) for path in (tmp_path / "photos").rglob("*.png")] == [
+        str(tmp_path / "photos" / "cat" / "0.png")
+    ]
+    assert (tmp_path / "a.npz").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    (((8, 8), ""), ((28, 28), "; dataset.image_size = 32"), ((8, 16), "; dataset.image_size = 8"),
+     ((24, 24), "; dataset.image_size = 16")),
+)  # fmt: skip
+def test_a_size_that_all_architectures_take(tmp_path, size, text):
+    _save(tmp_path / "0.png", 7, size)
+    [line] = _rows(inspect_images(str(tmp_path)))["training"]
+    assert line == f'dataset.name = "image_folder"; dataset.data_dir = "{tmp_path}"{text}'
+
+
+def test_the_suggested_config_can_be_read(tmp_path, monkeypatch):
+    name = 'my "best" \\n photos, 犬'
+    _save(tmp_path / name / "0.png", 7)
+    monkeypatch.chdir(tmp_path)
+    [line] = _rows(inspect_images(name))["training"]
+    gin.parse_config(line.replace("; ", "\n"))
+    assert DataOptions.from_gin().dataset.data_dir == name
 
 
 def test_mistakes_of_the_command(tmp_path, capsys, monkeypatch):

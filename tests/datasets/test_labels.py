@@ -56,7 +56,7 @@ def test_a_rare_class_gets_at_least_one_label():
     given = choose_given(_LABELS, 0.04, 0, "abc")
     assert np.bincount(_LABELS[given]).tolist() == [1, 1, 2]
     with pytest.raises(
-        UserError, match=r"none of the 10 images of the class 'a' .* 1 labels for 3"
+        UserError, match=r"none of the 10 images of the class 'a' .* 1 labels in all, for 3"
     ):
         choose_given(_LABELS, 0.02, 0, "abc")
 

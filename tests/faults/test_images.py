@@ -292,7 +292,7 @@ def test_a_user_without_a_home(run, monkeypatch):
     """Fault: HOME is not set, and the system does not know the user (in a container).
 
     Command: any
-    User sees: nothing of it; caches are among temporary files
+    User sees: nothing; caches go to the temporary directory
     Exit code: 0
     Lost: nothing
     """

@@ -1,4 +1,4 @@
-"""Which images and classes are found in what users bring, and by which names.
+"""Images and classes in users' data, and their names.
 
 The docstring of a test is a row of the table in docs/faults.md.
 """
@@ -29,7 +29,11 @@ from compare_gan.datasets.inspection import inspect_images
 from compare_gan.errors import UserError
 from compare_gan.evaluation.checks import common_classes
 from compare_gan.evaluation.image_sets import open_images
+<<<<<<< HEAD
 from compare_gan.sampling import Sampler, class_labels, find_class, write_images
+=======
+from compare_gan.sampling import Sampler, find_class, write_images
+>>>>>>> menddata
 from compare_gan.training import RunDir
 from compare_gan.training.model_file import ModelFile
 

@@ -1,4 +1,4 @@
-"""Numbers that would be wrong without a word, and scores that would come late or get lost.
+"""Numbers that would be silently wrong, and scores that would come late or get lost.
 
 The docstring of a test is a row of the table in docs/faults.md.
 """

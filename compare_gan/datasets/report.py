@@ -1,7 +1,8 @@
-"""What was understood of a set of images, in words and as rows of a contact sheet."""
+"""Findings about a set of images, in words and as rows of a contact sheet."""
 
 import collections
 import dataclasses
+import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 import numpy as np
@@ -18,7 +19,7 @@ _NO_CLASS = "(no class)"
 
 @dataclasses.dataclass(frozen=True)
 class Image:
-    """What one image is.
+    """Properties of one image.
 
     Attributes:
       name: Its name in the set.
@@ -43,7 +44,7 @@ class Image:
 
 @dataclasses.dataclass(frozen=True)
 class Inspection:
-    """What was understood of a set of images.
+    """Findings about a set of images.
 
     Attributes:
       place: Path of the set.
@@ -68,16 +69,19 @@ class Inspection:
     choice: ClassChoice = EVERYTHING
 
     def report(self) -> str:
-        """The understanding in words, a line for each property."""
+        """The findings in words, a line for each property."""
         rows = [(self.place, ""), *self._rows()]
         width = max(len(name) for name, _ in rows[1:])
         lines = [f"{name:<{width}}  {text}".rstrip() for name, text in rows[1:]]
         return "\n".join([self.place, *(f"  {line}" for line in lines)])
 
     def contact_sheet(self) -> tuple[list[np.ndarray], list[str]]:
-        """Rows of the first images of each class, as training sees them, and the rows' names.
+        """Rows of images, uint8 [n, side, side, 3], and the names of the rows, which are classes.
 
-        Without classes the rows have no names.
+        A row has at most 10 images of one of the first 10 classes, at equal distances in the order
+        of the set. Without classes there are at most 10 rows of any images, without names. To fit
+        into the sheet, images are cropped to the middle square and resized (bilinear), whatever
+        crop, filter and size a training would use.
         """
         whole = [i for i, image in enumerate(self.images) if not image.error]
         if not whole:
@@ -164,13 +168,15 @@ class Inspection:
         if broken:
             return f"refused: {broken:,} of {len(self.images):,} images cannot be read"
         sizes = {image.size for image in whole}
-        lines = ['dataset.name = "image_folder"', f'dataset.data_dir = "{self.place}"']
+        place = json.dumps(self.place, ensure_ascii=False)
+        lines = ['dataset.name = "image_folder"', f"dataset.data_dir = {place}"]
         if self.choice.classes is not None:
             lines.append(f"image_folder.classes = {list(self.choice.classes)}")
         if self.choice.min_images:
             lines.append(f"image_folder.min_images = {self.choice.min_images}")
-        if len(sizes) > 1:
-            lines.append(f"dataset.image_size = {_power_of_two(min(map(min, sizes)))}")
+        size = _power_of_two(min(map(min, sizes)))
+        if sizes != {(size, size)}:
+            lines.append(f"dataset.image_size = {size}")
         return "; ".join(lines)
 
 
@@ -209,5 +215,5 @@ def _labels(group: Sequence[Image]) -> set[int]:
 
 
 def _power_of_two(size: int) -> int:
-    """The largest power of two up to `size`, which every architecture takes."""
-    return 1 << max(size.bit_length() - 1, 0)
+    """The largest power of two up to 8/7 of a size (28 becomes 32): all architectures take it."""
+    return 1 << max((size * 8 // 7).bit_length() - 1, 0)
