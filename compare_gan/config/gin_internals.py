@@ -6,6 +6,7 @@ the search path of one `parse`. A release of gin that changes these names breaks
 
 import contextlib
 import copy
+import importlib.util
 import inspect
 import os
 import tokenize
@@ -15,6 +16,7 @@ from typing import Any, TextIO
 from gin import config as gin_config
 from gin import config_parser
 from gin.config import ConfigurableReference
+from gin.resource_reader import system_path_file_exists
 
 from compare_gan.errors import UserError
 
@@ -178,11 +180,26 @@ def search_path(folders: Sequence[str]) -> Iterator[None]:
     prefixes, readers = gin_config._LOCATION_PREFIXES, gin_config._FILE_READERS
     before = list(prefixes), list(readers)
     prefixes[:0] = folders
-    readers[:0] = [(_open, os.path.isfile)]
+    others = [
+        (read, _in_package if exists is system_path_file_exists else exists)
+        for read, exists in before[1]
+    ]
+    readers[:] = [(_open, os.path.isfile), *others]
     try:
         yield
     finally:
         prefixes[:], readers[:] = before
+
+
+def _in_package(path: str) -> bool:
+    """Whether this is a file of a Python package, such as `package/configs/a.gin`.
+
+    gin's own check logs an error for every path that does not begin with a package.
+    """
+    package, separator, _ = path.partition("/")
+    if not separator or not package.isidentifier() or importlib.util.find_spec(package) is None:
+        return False
+    return system_path_file_exists(path)
 
 
 @contextlib.contextmanager

@@ -71,13 +71,14 @@ def test_an_unknown_name_is_reported_with_the_nearest(name, sentence, tmp_path, 
     assert str(caught.value) == f"There is no gin {sentence}"
 
 
-def test_configs_of_the_user_include_example_configs(tmp_path, monkeypatch):
+def test_configs_of_the_user_include_example_configs(tmp_path, monkeypatch, caplog):
     monkeypatch.chdir(tmp_path)
     path = tmp_path / "mine.gin"
     path.write_text('include "few_labels/s2gan_fashion_mnist.gin"\noptions.batch_size = 12\n')
     config.parse([str(path)])
     assert gin.query_parameter("options.batch_size") == 12
     assert gin.query_parameter("dataset.inferred_labels") is True
+    assert not caplog.records  # gin logs an error for each place where the file is not.
     config.parse(["few_labels/s2gan_fashion_mnist"])
     assert gin.query_parameter("options.batch_size") == 64
     with (

@@ -126,10 +126,9 @@ def test_the_fid_of_two_folders(example_forked, tmp_path):
     ("folder", "options", "message"),
     (
         ("missing", (), "FOLDER = 'missing' is not a folder."),
-        ("empty", (), "'empty' holds no PNG or JPEG image."),
+        ("empty", (), "'empty' holds no image .*"),
         ("one", (), "features must cover at least 2 images, received 1."),
         ("sizes", (), "Images differ in size .* set --image_size to resize them."),
-        ("kinds", (), "Some images are gray .* set --channels to 1 or 3 to convert them."),
         ("good", ("--channels", 2), "--channels must be 1, 3 or None, received 2."),
         ("good", ("--extractor", "fashion"), "Did you mean 'fashion_cnn'"),
     ),
@@ -138,8 +137,7 @@ def test_mistakes_with_folders_are_reported_with_the_argument_names_of_the_scrip
     example_here, tmp_path, capsys, folder, options, message
 ):
     gray, small = np.zeros((28, 28, 1), np.uint8), np.zeros((8, 8, 1), np.uint8)
-    colour = np.zeros((28, 28, 3), np.uint8)
-    kinds = {"empty": [], "one": [gray], "sizes": [gray, small], "kinds": [gray, colour]}
+    kinds = {"empty": [], "one": [gray], "sizes": [gray, small]}
     for name, images in (kinds | {"good": [gray, gray]}).items():
         _save_images(tmp_path / name, images)
     with pytest.raises(SystemExit) as exited:

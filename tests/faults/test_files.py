@@ -135,7 +135,7 @@ def test_a_run_in_a_folder_of_any_name(command, finished, config_file, tmp_path,
         ("eval", "--num_eval_averaging_runs", 1),
     ):
         assert command(arguments[0], "--model_dir", run, *arguments[1:])[0] == 0
-    assert len(os.listdir(run / "images*")) == 3
+    assert len(list((run / "images*").glob("*.png"))) == 3
     assert {"grid[1]?.png", "net[1].keras"} < set(os.listdir(run))
     assert [row.step for row in RunDir(run).results().read()] == [6, 7]
 

@@ -29,11 +29,7 @@ from compare_gan.datasets.inspection import inspect_images
 from compare_gan.errors import UserError
 from compare_gan.evaluation.checks import common_classes
 from compare_gan.evaluation.image_sets import open_images
-<<<<<<< HEAD
 from compare_gan.sampling import Sampler, class_labels, find_class, write_images
-=======
-from compare_gan.sampling import Sampler, find_class, write_images
->>>>>>> menddata
 from compare_gan.training import RunDir
 from compare_gan.training.model_file import ModelFile
 

@@ -1,6 +1,7 @@
 """Mistakes in configs: each is reported in one sentence, at once, before any data is read."""
 
 import contextlib
+import re
 import resource
 import time
 
@@ -483,7 +484,7 @@ _METRICS = (
     (["--fake", "FOLDER/images"], "'b.png' in 'FOLDER/images' cannot be read as an image: it is of "
      "no known format. With on_error skip, broken files are left out."),
     (["--fake", "FOLDER/config.gin"], "'FOLDER/config.gin' cannot be read (File is not a zip file)"
-     ": a folder, a .zip, an .npz or the name of a data set is needed."),
+     ": a folder, a .zip, an .npz or a .csv of files and labels is needed."),
     (["--fake", "FOLDER/floats.npz"], "The images of 'FOLDER/floats.npz' must be uint8 [n, H, W, C]"
      ", received float64 [2, 4, 4, 1]."),
     (["--fake", "FOLDER/statistics.npz", "--metrics", "inception_score"], "'inception_score' needs "
@@ -498,7 +499,7 @@ _METRICS = (
     (["--fake", "fashion_mnist_10k", "--protocol", "fid50k"], "Unknown protocol 'fid50k'."),
     (["--fake", "fashion_mnist_10k", "--real", "fashion_mnist_10k", "--protocol", "fid50k_train"],
      "The protocol 'fid50k_train' needs 50000 real images, but 'fashion_mnist_10k:train' holds "
-     "10000."),
+     "10000: where there are no more, define a protocol for fewer images"),
     (["--fake", "fashion_mnist_10k", "--real", "fashion_mnist_10k", "--protocol", "fid10k_test"],
      "The protocol 'fid10k_test' compares with the split 'test', which 'fashion_mnist_10k' "
      "lacks; it has train."),
@@ -544,7 +545,9 @@ def _complain(capsys, record_property, tmp_path, slowness):
         assert exit_.value.code == 2, err
         assert "Traceback" not in err and not out
         assert seconds < _SECONDS * slowness()
-        *usage, sentence = err.splitlines()
+        # Folders are described before they are compared.
+        said = [each for each in err.splitlines() if not re.match(r"'.*': [\d,]+ images?, ", each)]
+        *usage, sentence = said
         assert sentence.startswith("Error: ")
         # Click adds its usage for a wrong option.
         assert not usage or usage[0].startswith("Usage: ")
