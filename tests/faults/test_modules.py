@@ -16,6 +16,7 @@ import pytest
 import compare_gan
 from compare_gan import config
 from compare_gan import main as command_line
+from compare_gan import registry
 from compare_gan.errors import UserError
 
 _NAMES = ("own_of_a_test", "helper_of_a_test", "late_of_a_test", "lab_of_a_test")
@@ -58,6 +59,7 @@ def _forget_modules():
     for name in list(sys.modules):
         if name.split(".")[0] in _NAMES:
             del sys.modules[name]
+    registry._components["loss"].pop("own_loss_of_a_test", None)
 
 
 def _train(folder, run, tiny_run, *bindings):
@@ -86,7 +88,8 @@ def _trained(tmp_path_factory, tiny_run):
     path = tmp_path_factory.mktemp("training")
     _write_modules(path)
     _train(path, path / "run", tiny_run)
-    return path / "run"
+    yield path / "run"
+    _forget_modules()
 
 
 @pytest.fixture(name="elsewhere", autouse=True)
