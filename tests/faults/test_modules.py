@@ -14,9 +14,8 @@ import gin
 import pytest
 
 import compare_gan
-from compare_gan import config
+from compare_gan import config, registry
 from compare_gan import main as command_line
-from compare_gan import registry
 from compare_gan.errors import UserError
 
 _NAMES = ("own_of_a_test", "helper_of_a_test", "late_of_a_test", "lab_of_a_test")
