@@ -22,6 +22,7 @@ if any(
 import collections
 import contextlib
 import gc
+import logging
 import pathlib
 import random
 import signal
@@ -221,6 +222,30 @@ def forks():
     forks = Forks()
     yield forks
     forks.close()
+
+
+@pytest.fixture(name="run_command")
+def _run_command(capsys):
+    """`run_command(*arguments)` runs a command in this process.
+
+    Returns its exit status, standard output and standard error.
+    """
+    from compare_gan import main
+
+    logger = logging.getLogger("compare_gan")
+    before = (logger.handlers, logger.level, logger.propagate)
+
+    def run(*arguments):
+        status = 0
+        try:
+            main.main([str(each) for each in arguments])
+        except SystemExit as error:
+            status = error.code
+        shown = capsys.readouterr()
+        return status, shown.out, shown.err
+
+    yield run
+    logger.handlers, logger.level, logger.propagate = before
 
 
 @pytest.fixture(name="eagerly")

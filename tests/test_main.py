@@ -2,7 +2,6 @@
 
 import errno
 import itertools
-import logging
 import os
 
 import keras
@@ -12,31 +11,17 @@ import tensorflow as tf
 from PIL import Image
 
 import compare_gan
-from compare_gan import main as command_line
 from compare_gan.errors import DivergenceError
 from compare_gan.evaluation import protocols
 
 
 @pytest.fixture(name="run")
-def _run(capsys, monkeypatch, tmp_path, eagerly):
+def _run(run_command, monkeypatch, tmp_path, eagerly):
     """Runs a command, uncompiled; returns exit status, standard output, standard error."""
     monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
     # No command says what it waits for, however slow the machine is.
     monkeypatch.setattr("compare_gan.engine.progress.PATIENCE", 3600.0)
-
-    def run(*args):
-        status = 0
-        try:
-            command_line.main(list(args))
-        except SystemExit as error:
-            status = error.code
-        shown = capsys.readouterr()
-        return status, shown.out, shown.err
-
-    logger = logging.getLogger("compare_gan")
-    before = (logger.handlers, logger.level, logger.propagate)
-    yield run
-    logger.handlers, logger.level, logger.propagate = before
+    return run_command
 
 
 def _bindings(tiny_run, *more):

@@ -6,7 +6,6 @@ The docstring of a test is a row of the table in docs/faults.md.
 import gzip
 import io
 import json
-import logging
 import os
 import pathlib
 import struct
@@ -22,7 +21,6 @@ from PIL import Image
 
 import compare_gan
 from compare_gan import config
-from compare_gan import main as command_line
 from compare_gan.config import gin_internals
 from compare_gan.errors import UserError
 
@@ -31,27 +29,14 @@ _EVIL = "import pathlib\npathlib.Path('executed').touch()\n"
 
 
 @pytest.fixture(name="run")
-def _run(capsys, monkeypatch, tmp_path):
+def _run(run_command, monkeypatch, tmp_path):
     """Runs a command in an empty working directory; returns exit status, output and errors."""
     monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr(sys, "path", list(sys.path))
     folder = tmp_path / "working"
     folder.mkdir()
     monkeypatch.chdir(folder)
-
-    def run(*args):
-        status = 0
-        try:
-            command_line.main([str(each) for each in args])
-        except SystemExit as error:
-            status = error.code
-        shown = capsys.readouterr()
-        return status, shown.out, shown.err
-
-    logger = logging.getLogger("compare_gan")
-    before = (logger.handlers, logger.level, logger.propagate)
-    yield run
-    logger.handlers, logger.level, logger.propagate = before
+    return run_command
 
 
 @pytest.fixture(name="trained", scope="module")

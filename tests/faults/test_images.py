@@ -5,7 +5,6 @@ The docstring of a test is a row of the table in docs/faults.md.
 
 import io
 import json
-import logging
 import os
 import pathlib
 import pwd
@@ -18,7 +17,6 @@ import pytest
 from PIL import Image, ImageDraw
 
 from compare_gan import config, files
-from compare_gan import main as command_line
 from compare_gan.datasets import eval_batches, get_dataset, sources, train_batches
 from compare_gan.errors import UserError
 from compare_gan.evaluation.image_sets import open_images
@@ -29,26 +27,13 @@ _SCORES = ("--extractor", "fashion_cnn", "--metrics", "fid")
 
 
 @pytest.fixture(name="run", autouse=True)
-def _run(capsys, monkeypatch, tmp_path):
+def _run(run_command, monkeypatch, tmp_path):
     """Runs a command in an empty working directory; returns exit status, output and errors."""
     monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
     folder = tmp_path / "working"
     folder.mkdir()
     monkeypatch.chdir(folder)
-
-    def run(*args):
-        status = 0
-        try:
-            command_line.main([str(each) for each in args])
-        except SystemExit as error:
-            status = error.code
-        shown = capsys.readouterr()
-        return status, shown.out, shown.err
-
-    logger = logging.getLogger("compare_gan")
-    before = (logger.handlers, logger.level, logger.propagate)
-    yield run
-    logger.handlers, logger.level, logger.propagate = before
+    return run_command
 
 
 def _icon(i):

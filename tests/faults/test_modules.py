@@ -4,7 +4,6 @@ The docstring of a test is a row of the table in docs/faults.md.
 """
 
 import json
-import logging
 import os
 import pathlib
 import shutil
@@ -15,7 +14,6 @@ import pytest
 
 import compare_gan
 from compare_gan import config, registry
-from compare_gan import main as command_line
 from compare_gan.errors import UserError
 
 _NAMES = ("own_of_a_test", "helper_of_a_test", "late_of_a_test", "lab_of_a_test")
@@ -107,22 +105,8 @@ def _elsewhere(monkeypatch, tmp_path):
 
 
 @pytest.fixture(name="run")
-def _run(capsys):
-    """Runs a command; returns exit status, output and errors."""
-    logger = logging.getLogger("compare_gan")
-    before = (logger.handlers, logger.level, logger.propagate)
-
-    def run(*args):
-        status = 0
-        try:
-            command_line.main([str(each) for each in args])
-        except SystemExit as error:
-            status = error.code
-        shown = capsys.readouterr()
-        return status, shown.out, shown.err
-
-    yield run
-    logger.handlers, logger.level, logger.propagate = before
+def _run(run_command):
+    return run_command
 
 
 @pytest.fixture(name="copied")

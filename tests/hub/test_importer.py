@@ -1,13 +1,11 @@
 """Models of the golden data, as files of 2019, through the command line and back to images."""
 
-import logging
 import os
 import pathlib
 
 import numpy as np
 import pytest
 
-from compare_gan import main as command_line
 from compare_gan import sampling
 from compare_gan.errors import UserError
 from compare_gan.hub import import_weights
@@ -40,21 +38,8 @@ def _biggan(old):
 
 
 @pytest.fixture(name="command")
-def _command(capsys):
-    logger = logging.getLogger("compare_gan")
-    before = (logger.handlers, logger.level, logger.propagate)
-
-    def run(*args):
-        status = 0
-        try:
-            command_line.main(list(args))
-        except SystemExit as error:
-            status = error.code
-        shown = capsys.readouterr()
-        return status, shown.out, shown.err
-
-    yield run
-    logger.handlers, logger.level, logger.propagate = before
+def _command(run_command):
+    return run_command
 
 
 def _assert_close(actual, expected):
