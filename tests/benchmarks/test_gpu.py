@@ -46,6 +46,7 @@ def _quick(tmp_path_factory):
     return folder
 
 
+@pytest.mark.slow
 def test_quick_measures_every_network(quick):
     data = json.loads((quick / "results.json").read_text())
     assert data["environment"]["tensorflow"] is False
@@ -71,6 +72,7 @@ def test_quick_measures_every_network(quick):
     assert b"convolution" in text
 
 
+@pytest.mark.slow
 def test_quick_prints_a_row_for_every_network(quick):
     rows = (quick / "results.md").read_text().splitlines()
     rows = [row for row in rows if row.startswith("| ") and "-32-4-" in row]
@@ -79,6 +81,7 @@ def test_quick_prints_a_row_for_every_network(quick):
     assert all(row.count("|") == header + 1 for row in rows)
 
 
+@pytest.mark.slow
 def test_a_second_run_repeats_nothing(quick):
     before = (quick / "results.json").read_text()
     done = _command("--quick", "--output", str(quick))

@@ -13,6 +13,8 @@ import torch
 import train_step
 from peers.torch_training import TorchTrainer, copy_weights
 
+pytestmark = pytest.mark.slow
+
 
 def _bindings(name):
     return [

@@ -67,6 +67,7 @@ def _finished(tmp_path_factory, reserve_port):
     return folder, {heading: outcome.result() for heading, outcome in outcomes.items()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heading", _RUNS)
 def test_commands_train_and_score_on_several_devices(finished, heading):
     folder, outcomes = finished
@@ -76,6 +77,7 @@ def test_commands_train_and_score_on_several_devices(finished, heading):
     assert json.loads(row)["step"] == 20
 
 
+@pytest.mark.slow
 def test_losses_do_not_depend_on_the_devices(finished):
     """Four logical CPUs and two workers: JAX draws other initial weights."""
     folder, _ = finished

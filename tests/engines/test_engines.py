@@ -74,6 +74,7 @@ def _host_devices(count: int) -> str:
     return f"--xla_force_host_platform_device_count={count}"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "kind",
     ["8-0", "8_sharded-0"] + [f"processes{s}-{i}" for s in ("", "_sharded") for i in (0, 1)],

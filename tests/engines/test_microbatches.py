@@ -10,6 +10,8 @@ sys.path.insert(0, str(pathlib.Path(__file__).parent))
 import engine_computations as computations
 import microbatch_computations
 
+pytestmark = pytest.mark.slow
+
 _SCRIPT = pathlib.Path(__file__).with_name("microbatch_computations.py")
 
 

@@ -32,6 +32,16 @@ NOT_TRAINED = [
     if (name.startswith("few_labels/") and name not in _TRAINED_ROWS)
     or name.startswith(("s2gan", "s3gan_20"))
 ]
+# Networks that take long to build. `test_vocabulary.py` takes a step with each architecture.
+_SLOW = (
+    "biggan_deep_imagenet128.gin",
+    "biggan_imagenet128.gin",
+    "resnet_lsun-bedroom128.gin",
+    "s3gan_10_imagenet128.gin",
+    "s3gan_10_imagenet256.gin",
+    "s3gan_imagenet128.gin",
+    "ssgan_imagenet128.gin",
+)
 OLD = {path.name: path for path in sorted((_ROOT / "tests/data/configs_2019").glob("*.gin"))}
 
 # Bindings that make a step cheap, by family; images have the smallest size of the data set.
@@ -90,13 +100,18 @@ def _shrunken(path, **values) -> str:
     return "\n".join([f"{key} = {value!r}" for key, value in values.items()] + [more])
 
 
-@pytest.mark.parametrize("name", sorted(EXAMPLES.keys() - set(NOT_TRAINED)))
+def _trained(names):
+    return [pytest.param(name, marks=[pytest.mark.slow] if name in _SLOW else []) for name in names]
+
+
+@pytest.mark.parametrize("name", _trained(sorted(EXAMPLES.keys() - set(NOT_TRAINED))))
 def test_example_config(train, tmp_path, name):
     path = EXAMPLES[name]
     config.parse([str(path)])
     train(_shrunken(path, **_replace_labels(tmp_path)), gin_config=path)
 
 
+@pytest.mark.slow
 def test_labels_are_inferred_as_the_imagenet_configs_say(train, tmp_path):
     """Both stages with the network of these configs, on a few images in place of ImageNet."""
     path = EXAMPLES["few_labels/s3gan_imagenet128.gin"]
@@ -144,7 +159,7 @@ def test_header_and_index(name):
     assert f"| [{EXAMPLES[name].name}]({name}) |" in index
 
 
-@pytest.mark.parametrize("name", OLD)
+@pytest.mark.parametrize("name", _trained(OLD))
 def test_config_of_2019(train, tmp_path, name):
     """The config is read unchanged; the bindings that follow only make it small."""
     path = OLD[name]

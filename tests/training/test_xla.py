@@ -11,6 +11,8 @@ from compare_gan.training.run_options import Options
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
 
+pytestmark = pytest.mark.slow
+
 # By architecture: width, side of the image, what else is to be compiled. That with attention also
 # with op determinism, for which XLA lacks some gradients.
 CASES = {
