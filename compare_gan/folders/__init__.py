@@ -10,7 +10,7 @@ from compare_gan.folders.checks import check_for_training
 from compare_gan.folders.choosing import EVERYTHING, ClassChoice, choose_classes
 from compare_gan.folders.finding import find_images
 from compare_gan.folders.marks import CLASSES_FILE, classes_text
-from compare_gan.folders.names import EXTENSIONS, SPLITS, is_image_name, natural_key
+from compare_gan.folders.names import EXTENSIONS, SPLITS, is_image_name
 from compare_gan.folders.storage import Storage, open_storage
 
 __all__ = [
@@ -29,6 +29,5 @@ __all__ = [
     "classes_text",
     "find_images",
     "is_image_name",
-    "natural_key",
     "open_storage",
 ]

@@ -10,6 +10,7 @@ import numpy as np
 
 from compare_gan.errors import UserError, with_known_names
 from compare_gan.folders.arrangement import WHOLE, Arrangement, Split, counted
+from compare_gan.natural_order import in_natural_order
 
 _NAMED = 12  # Classes that are named among those left out.
 
@@ -142,7 +143,7 @@ def choose_classes(found: Arrangement, choice: ClassChoice) -> Arrangement:
         raise UserError(f"Classes cannot be chosen: '{place}' has {found.describe_classes()}.")
     names = list(found.class_names or map(str, range(found.num_classes)))
     empty = {name for own in found.splits.values() for name in own.empty}.difference(names)
-    everything = [*names, *sorted(empty)]
+    everything = [*names, *in_natural_order(empty)]
     counts = [*found.counts(counting).tolist(), *[0] * len(empty)]
     kept, left_out = choice.kept(place, everything, counts)
     known = {everything[i] for i in kept}
