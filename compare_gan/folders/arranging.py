@@ -48,7 +48,7 @@ def arrange(
       >>> found.class_names, found.splits["all"].images
       (('9', '10'), ('9/a.png', '9/b.png', '10/a.png'))
       >>> found.summary()
-      "'digits': 3 images, 2 classes (9 2, 10 1); left out: 1 other file (.txt)."
+      "'digits': 3 images, 2 classes (9: 2, 10: 1); left out: 1 other file (.txt)."
     """
     images = [name for name in storage.files if is_image_name(name)]
     if not images:

@@ -11,6 +11,7 @@ from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.streams import StreamSource
 from compare_gan.engine.progress import duration
 from compare_gan.evaluation.auto_extractor import AUTO
+from compare_gan.folders.arrangement import named_counts
 from compare_gan.training.estimates import (
     estimate_disk,
     free_bytes,
@@ -121,7 +122,7 @@ def _classes(dataset: Dataset) -> str:
             f"{len(shown):,}, from {least[1]:,} images ({least[0]}) to {most[1]:,} "
             f"({most[0]}){rest}"
         )
-    return ", ".join(f"{name} {count:,}" for name, count in shown) + rest
+    return named_counts(shown) + rest
 
 
 def _extractor(experiment: Experiment) -> str:

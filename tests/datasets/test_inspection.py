@@ -140,11 +140,11 @@ def test_some_classes_are_shown(tmp_path, capsys, monkeypatch):
             _save(tmp_path / "photos" / name / f"{i}.png", 10 * count + i)
     command_line.main(["dataset", "photos", "--class", "owl", "--class", "dog"])
     report = capsys.readouterr().out
-    assert "left out    1 other class (cat 2)\n" in report and "images      4\n" in report
+    assert "left out    1 other class (cat: 2)\n" in report and "images      4\n" in report
     assert report.endswith("; image_folder.classes = ['owl', 'dog']; dataset.image_size = 4\n")
     command_line.main(["dataset", "photos", "--min_images", "2"])
     report = capsys.readouterr().out
-    assert "left out    1 class with fewer than 2 images (owl 1)\n" in report
+    assert "left out    1 class with fewer than 2 images (owl: 1)\n" in report
     assert report.endswith("; image_folder.min_images = 2; dataset.image_size = 4\n")
 
 
@@ -153,7 +153,7 @@ def test_some_classes_of_arrays_are_shown(tmp_path):
     np.savez(tmp_path / "a.npz", images=images, labels=np.array([2, 0, 2, -1]))
     found = inspect_images(str(tmp_path / "a.npz"), choice=ClassChoice(("2",)))
     assert _rows(found)["classes"] == ["2: 2"]
-    assert _rows(found)["left out"] == ["2 other classes (0 1, 1 0)", "1 image without a class"]
+    assert _rows(found)["left out"] == ["2 other classes (0: 1, 1: 0)", "1 image without a class"]
     assert [image.name for image in found.images] == ["image 0", "image 2"]
     assert found.read(1).max() == 2
 
