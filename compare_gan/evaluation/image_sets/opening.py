@@ -173,6 +173,8 @@ def _from_files(
 
     return IndexedImages(
         name=place if split is None else f"{place}:{split}",
+        place=place,
+        split=split or WHOLE,
         count=len(kept),
         shape=(*sizes.pop(), channels) if len(sizes) == 1 else None,
         has_labels=has_labels,
