@@ -284,3 +284,18 @@ def test_processes_that_restored_different_steps_end(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="The first process has restored step 10, this one step 0"):
         engine.fit(loop, engine.Checkpoints(model, str(tmp_path)), last_step=20)
     assert int(model.step) == 0
+
+
+def test_another_process_than_the_first_shows_its_progress_and_writes_nothing(
+    tmp_path, monkeypatch, capsys
+):
+    model, log = _Model(), _Log(every=2)
+    loop = engine.Loop(model, model.batches)
+    monkeypatch.setattr(loop, "is_chief", False)
+    engine.fit(loop, engine.Checkpoints(model, str(tmp_path)), [log], last_step=3)
+    assert int(model.step) == 3 and not log.calls and not _saved(tmp_path)
+    # The first call, then none within a minute but the last.
+    assert [line.split(",")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "step 1/3: together with the first process",
+        "step 3/3: together with the first process",
+    ]
