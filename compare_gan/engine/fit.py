@@ -253,11 +253,11 @@ def _check_same_step(loop: LoopLike, checkpoints: Checkpoints) -> None:
 
 
 def _lost(checkpoints: Checkpoints, unit: str) -> str:
-    """Says which steps an end at once loses; reads the folder, so that it is true at any moment."""
+    """Says which steps an end at once loses: true at any moment, also before the first new step."""
     newest = checkpoints.newest_step
     if newest < 0:
-        return f"there is no checkpoint, so all {unit}s are lost"
-    return f"{unit}s after the last checkpoint, of {unit} {newest}, are lost"
+        return f"there is no checkpoint yet, so no {unit}s are saved"
+    return f"any {unit}s after the last checkpoint ({unit} {newest}) are lost"
 
 
 def _call_on_steps(callbacks: Sequence[Callback], step: int, courses: Courses) -> None:

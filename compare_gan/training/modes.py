@@ -160,7 +160,7 @@ def evaluate_checkpoints(
             continue
         except KeyboardInterrupt:
             checkpoint = "the newest checkpoint" if path is None else f"step {step_of(path)}"
-            raise KeyboardInterrupt(f"{checkpoint} is not scored, no step is lost") from None
+            raise KeyboardInterrupt(f"{checkpoint} is not scored; nothing else is lost") from None
         if row is not None:
             # Printed first, so that the scores are not lost if the file cannot be written.
             print(printable(format_scores([row], explained=False)))

@@ -123,8 +123,12 @@ def test_a_second_signal_interrupts_and_names_the_last_checkpoint(tmp_path, monk
                 os.kill(os.getpid(), signal.SIGTERM)
                 os.kill(os.getpid(), signal.SIGINT)
 
+    with pytest.raises(
+        KeyboardInterrupt, match="there is no checkpoint yet, so no turns are saved"
+    ):
+        _fit(tmp_path, Kill(), steps_per_call=1, unit="turn", save_every=100)
     _fit(tmp_path, last_step=5)
-    sentence = "turns after the last checkpoint, of turn 5, are lost"
+    sentence = r"any turns after the last checkpoint \(turn 5\) are lost"
     with pytest.raises(KeyboardInterrupt, match=sentence):
         _fit(tmp_path, Kill(), steps_per_call=1, unit="turn")
     assert _saved(tmp_path) == [5]
