@@ -4,6 +4,8 @@ import difflib
 import math
 from collections.abc import Iterable, Mapping
 
+from compare_gan.natural_order import in_natural_order
+
 
 class UserError(ValueError):
     """A mistake in a config, a command or a file; the message is one sentence.
@@ -86,7 +88,7 @@ def with_known_names(sentence: str, name: str, known: Iterable[str]) -> str:
       >>> with_known_names("r1 has no parameter 'gama'.", "gama", ["weight", "gamma"])
       "r1 has no parameter 'gama'. Did you mean 'gamma'? Known: gamma, weight."
     """
-    known = sorted(set(known))
+    known = in_natural_order(set(known))
     return f"{with_suggestion(sentence, name, known)} Known: {', '.join(known)}."
 
 

@@ -72,7 +72,7 @@ class Watch:
     active: "Watch | None" = None
 
     def __init__(self) -> None:
-        self.notice = "ending; a second signal ends at once"
+        self.notice = "ending; a second signal ends the command at once"
         self.lost: Callable[[], str] = str
         self.at_once = False
         self._raised = False
@@ -122,7 +122,7 @@ class Watch:
             try:
                 lost = self.lost()
             except Exception:
-                lost = "steps after the last checkpoint are lost"
+                lost = "any steps after the last checkpoint are lost"
             end_at_once(f"Interrupted: {lost}." if lost else "Interrupted.")
         elif not self._heard_any:
             self._heard_any = True

@@ -64,7 +64,7 @@ def write_index(path: str = _PATH) -> None:
     """Imports all rooms and writes the index of the registered parts.
 
     The file is JSON with `version` and, under `parts`, a list of parts for each kind, each with
-    `name`, `aliases`, `summary` and `paper`; both levels are sorted.
+    `name`, `aliases`, `summary` and `paper`; both in natural order.
 
     Args:
       path: Path of the file.

@@ -19,6 +19,7 @@ from typing import Any, TypeVar
 import gin
 
 from compare_gan.errors import UserError, unknown_name
+from compare_gan.natural_order import in_natural_order
 
 # The room with the parts of each kind.
 _ROOMS = {
@@ -228,7 +229,7 @@ def get(kind: str, name: Any) -> Any:
 
 
 def components(kind: str) -> list[Component]:
-    """All parts of one kind, sorted by name.
+    """All parts of one kind, in natural order of their names.
 
     Example:
       >>> from compare_gan import registry
@@ -236,7 +237,7 @@ def components(kind: str) -> list[Component]:
       'cosine_decay'
     """
     load(kind)
-    return [_components[kind][name] for name in sorted(_components[kind])]
+    return [_components[kind][name] for name in in_natural_order(_components[kind])]
 
 
 def names(kind: str) -> list[str]:

@@ -41,6 +41,7 @@ _FLOORS = (
     ("peers",),
     ("digests", "interruption", "locks", "output", "paths"),
     ("terminal", "errors", "types"),
+    ("natural_order",),
 )
 _FLOOR_OF = {room: number for number, rooms in enumerate(_FLOORS) for room in rooms}
 _FREE_OF_TENSORFLOW = (

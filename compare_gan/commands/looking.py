@@ -2,11 +2,15 @@
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
 from compare_gan.errors import UserError
 from compare_gan.terminal import for_stdout, printable
+
+if TYPE_CHECKING:
+    from compare_gan.datasets.report import Inspection
 
 
 @click.command()
@@ -41,6 +45,11 @@ from compare_gan.terminal import for_stdout, printable
     type=click.IntRange(min=0),
     help="Leave out classes with fewer images, as by image_folder.min_images.",
 )
+@click.option(
+    "--check",
+    is_flag=True,
+    help="For scripts: end with status 2 if a training would refuse the images.",
+)
 def dataset(
     source: str,
     out: str | None,
@@ -48,33 +57,48 @@ def dataset(
     class_in_name: bool,
     classes: tuple[str, ...],
     min_images: int,
+    check: bool,
 ) -> None:
     """Show how a set of images is understood.
 
     Classes with counts, sizes, modes, splits, alpha, broken files and duplicates, as training and
-    metrics find them; with --out, a contact sheet. Nothing is trained or changed.
+    metrics find them; with --out, a contact sheet. Nothing is trained or changed. The exit status
+    is 0 whatever is found, unless --check is given.
 
     \b
     SOURCE is one of
       a folder of images with its subfolders, or a .zip of one
       a .csv of files and labels
       an .npz with `images`, `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels`
+      one split of a folder or .zip that holds several: photos:test
     """  # noqa: D301
-    import numpy as np
-
     from compare_gan import files
     from compare_gan.datasets.inspection import inspect_images
-    from compare_gan.folders import ClassChoice
-    from compare_gan.plots import grids
+    from compare_gan.folders import ClassChoice, divide_path
 
+    place, split = divide_path(source)
+    if check and split is not None:
+        raise UserError(f"--check is for all that a training reads: name '{place}', no split.")
     if out:
-        _check_outside(out, source)
+        _check_outside(out, place)
         files.check_can_write(out)
     choice = ClassChoice(classes or None, min_images)
     found = inspect_images(source, background, class_in_name, _show_progress, choice)
     click.echo(printable(found.report()))
-    rows, names = found.contact_sheet() if out else ([], [])
-    if not out or not rows:
+    if out:
+        _draw(found, out)
+    if check and (refusal := found.why_not_trained()):
+        raise UserError(f"A training would refuse '{source}': {refusal.rstrip('.')}.")
+
+
+def _draw(found: "Inspection", out: str) -> None:
+    """Writes the contact sheet, if an image can be read."""
+    import numpy as np
+
+    from compare_gan.plots import grids
+
+    rows, names = found.contact_sheet()
+    if not rows:
         return
     if names:
         picture = grids.class_grid(rows, [printable(name, keep="") for name in names])

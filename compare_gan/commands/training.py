@@ -42,8 +42,13 @@ _MODES = ("train", "eval_after_train", "continuous_eval")
 @click.option(
     "--dry-run",
     is_flag=True,
-    help="Only check everything, and print the resolved config, classes, extractor, parameter "
-    "counts, and the estimated memory, disk space and time.",
+    help="Only check everything, and print the bindings of the config, classes, extractor, "
+    "parameter counts, and the estimated memory, disk space and time.",
+)
+@click.option(
+    "--defaults",
+    is_flag=True,
+    help="With --dry-run: also print the parameters that the config leaves at their defaults.",
 )
 @click.option(
     "--allow_config_change",
@@ -62,6 +67,7 @@ def train(
     score_filename: str,
     mode: str,
     dry_run: bool,
+    defaults: bool,
     allow_config_change: bool,
 ) -> None:
     """Train from a gin config, then evaluate.
@@ -78,6 +84,8 @@ def train(
     from compare_gan.training.run_dir import RunDir
 
     stages = engine.Stages(started)
+    if defaults and not dry_run:
+        raise UserError("--defaults needs --dry-run, which prints the config.")
     if not model_dir and not dry_run:
         raise UserError("--model_dir is needed: the directory that the run is written to.")
     if not gin_configs and not gin_bindings:
@@ -90,7 +98,7 @@ def train(
     if dry_run or run is None:
         from compare_gan.training.dry_run import describe
 
-        text = describe(experiment, run, mode != "train", allow_config_change)
+        text = describe(experiment, run, mode != "train", allow_config_change, defaults)
         click.echo(printable(text))
         return
     evaluation = modes.EvaluationPlan(

@@ -8,6 +8,7 @@ import os
 from typing import NamedTuple
 
 from compare_gan.errors import UserError, nearest
+from compare_gan.natural_order import natural_key
 
 _FOLDER = "example_configs"
 _HINT = "`compare_gan configs` lists those that have a name."
@@ -49,7 +50,7 @@ def example_configs() -> list[ExampleConfig]:
         for name, path in _named_files().items()
         if not name.endswith("_common")
     ]
-    return sorted(found, key=lambda config: (config.name.count("/"), config.name))
+    return sorted(found, key=lambda config: (config.name.count("/"), natural_key(config.name)))
 
 
 def find_config(path_or_name: str) -> str:

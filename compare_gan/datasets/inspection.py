@@ -23,13 +23,16 @@ from compare_gan.folders import (
     Arrangement,
     ClassChoice,
     check_for_training,
+    check_split,
     choose_classes,
+    choose_split,
+    divide_path,
     find_images,
 )
 
 
 def inspect_images(
-    place: str,
+    path: str,
     background: str = "white",
     class_in_name: bool = False,
     progress: Callable[[int, int], None] = lambda done, count: None,
@@ -38,15 +41,16 @@ def inspect_images(
     """Looks at all images of a folder, zip, table or `.npz`, and decodes each of them once.
 
     Args:
-      place: Path of the set.
+      path: Path of the set; `PATH:SPLIT` for one of its splits, of which it is not said whether a
+        training would take it: a training reads all of them.
       background: Colour that transparent images are composited over.
       class_in_name: See `folders.arrange`.
       progress: Called with the numbers of images that have been looked at, and of all.
       choice: The classes to take.
 
     Raises:
-      UserError: There is no such set, it is not clear what its folders mean, or there are no such
-        classes as were chosen.
+      UserError: There is no such set or split, it is not clear what its folders mean, or there are
+        no such classes as were chosen.
 
     Example:
       >>> import os, tempfile
@@ -69,20 +73,18 @@ def inspect_images(
         training    dataset.name = "image_folder"; dataset.data_dir = "photos"
     """
     colour = decoding.parse_colour("background", background)
+    place, split = divide_path(path)
     if os.path.isfile(place) and place.lower().endswith(".npz"):
+        check_split(place, (), split)
         return _inspect_arrays(place, decoding.colour_name(colour), progress, choice)
-    found = choose_classes(find_images(place, class_in_name), choice)
+    whole = choose_classes(find_images(place, class_in_name), choice)
+    found = choose_split(whole, split)
     names, expected = _listed(found)
     opens = [functools.partial(found.storage.opener, image.name) for image in expected]
     looks = [
         functools.partial(_look, image, open_file, colour)
         for image, open_file in zip(expected, opens, strict=True)
     ]
-    refusal = ""
-    try:
-        check_for_training(found)
-    except UserError as error:
-        refusal = str(error)
     return Inspection(
         place,
         _all(looks, progress),
@@ -90,10 +92,20 @@ def inspect_images(
         names,
         decoding.colour_name(colour),
         found.left_out(),
-        refusal,
+        _refusal(whole),
         lambda i: decoding.decode(opens[i], 3, colour),
         choice,
+        None if found is whole else split,
     )
+
+
+def _refusal(found: Arrangement) -> str:
+    """The reason why no model can be trained on folders like these; empty if there is none."""
+    try:
+        check_for_training(found)
+    except UserError as error:
+        return str(error)
+    return ""
 
 
 def _listed(found: Arrangement) -> tuple[list[str], list[Image]]:

@@ -13,7 +13,7 @@ from compare_gan.datasets.remote_files import find
 from compare_gan.datasets.sources import Source
 from compare_gan.datasets.views import RelabelledSource, images_digest
 from compare_gan.errors import UserError
-from compare_gan.folders import natural_key
+from compare_gan.natural_order import in_natural_order
 
 
 @gin.configurable("replace_labels")
@@ -198,7 +198,7 @@ def _check_order(source: Source, labels: np.ndarray, file_pattern: str) -> None:
     """Raises UserError if the labels count the classes as text, 10 before 2, as they once were."""
     names = source.class_names or ()
     former = sorted(names)
-    if list(names) == former or list(names) != sorted(names, key=natural_key):
+    if list(names) == former or list(names) != in_natural_order(names):
         return
     given, own = to_hard_labels(labels), to_hard_labels(source.labels("train"))
     known = (given >= 0) & (own >= 0)

@@ -53,9 +53,10 @@ class Inspection:
       class_names: Names of the classes, in the order of labels.
       background: Name of the colour that transparent images are composited over.
       left_out: Classes and files that are not among the images, in words.
-      refusal: The reason why no model can be trained on them; empty if there is none.
+      refusal: The reason why no model can be trained on folders like these; empty if there is none.
       read: Function from the place of an image in `images` to its pixels, uint8 [H, W, 3].
       choice: The classes that were to be taken.
+      split: The only split that was looked at; None if all were.
     """
 
     place: str
@@ -67,13 +68,26 @@ class Inspection:
     refusal: str
     read: Callable[[int], np.ndarray]
     choice: ClassChoice = EVERYTHING
+    split: str | None = None
 
     def report(self) -> str:
         """The findings in words, a line for each property."""
-        rows = [(self.place, ""), *self._rows()]
-        width = max(len(name) for name, _ in rows[1:])
-        lines = [f"{name:<{width}}  {text}".rstrip() for name, text in rows[1:]]
-        return "\n".join([self.place, *(f"  {line}" for line in lines)])
+        rows = list(self._rows())
+        width = max(len(name) for name, _ in rows)
+        lines = [f"{name:<{width}}  {text}".rstrip() for name, text in rows]
+        head = self.place if self.split is None else f"{self.place}:{self.split}"
+        return "\n".join([head, *(f"  {line}" for line in lines)])
+
+    def why_not_trained(self) -> str:
+        """The reason why no model can be trained on the images; empty if there is none."""
+        whole = sum(not image.error for image in self.images)
+        if self.refusal:
+            return self.refusal
+        if not whole:
+            return "no image can be read"
+        if broken := len(self.images) - whole:
+            return f"{broken:,} of {len(self.images):,} images cannot be read"
+        return ""
 
     def contact_sheet(self) -> tuple[list[np.ndarray], list[str]]:
         """Rows of images, uint8 [n, side, side, 3], and the names of the rows, which are classes.
@@ -123,7 +137,7 @@ class Inspection:
         yield from _named("broken", _some([f"{i.name}: {i.error}" for i in self.images if i.error]))
         yield from _named("duplicates", self._duplicates(whole))
         yield from _named("left out", self.left_out)
-        yield "training", f"refused: {self.refusal}" if self.refusal else self._advice(whole)
+        yield "training", self._training(whole)
 
     def _classes(self) -> list[str]:
         if not self.num_classes:
@@ -161,12 +175,13 @@ class Inspection:
             lines.append(f"{names}{more}{f' ({across})' if across else ''}")
         return _some(lines)
 
+    def _training(self, whole: Sequence[Image]) -> str:
+        if self.split is not None:
+            return f"reads all splits: look at '{self.place}'"
+        refusal = self.why_not_trained()
+        return f"refused: {refusal}" if refusal else self._advice(whole)
+
     def _advice(self, whole: Sequence[Image]) -> str:
-        if not whole:
-            return "refused: no image can be read"
-        broken = len(self.images) - len(whole)
-        if broken:
-            return f"refused: {broken:,} of {len(self.images):,} images cannot be read"
         sizes = {image.size for image in whole}
         place = json.dumps(self.place, ensure_ascii=False)
         lines = ['dataset.name = "image_folder"', f"dataset.data_dir = {place}"]

@@ -280,14 +280,46 @@ class CheckpointReader(contextlib.AbstractContextManager):
             raise DamagedCheckpointError(self._path, f"{part.file}: {_reason(error)}") from error
 
 
-def _read_member(archive: zipfile.ZipFile, part: Part, dtype: np.dtype) -> np.ndarray:
-    """One array; raises an error of any type if it is not the array that was written."""
-    stored = _stored_dtype(dtype)
+def check_files(path: str) -> None:
+    """Checks that the files of a checkpoint are there and hold arrays of the sizes in its index.
+
+    The arrays themselves are not read: this takes some milliseconds, whatever their size.
+
+    Args:
+      path: The folder of the checkpoint.
+
+    Raises:
+      DamagedCheckpointError: A file is missing or damaged.
+      UserError: A newer version of the library has written it.
+    """
+    by_file: dict[str, list[tuple[Part, np.dtype]]] = {}
+    for entry in read_index(path).values():
+        for part in entry.parts:
+            by_file.setdefault(part.file, []).append((part, dtype_of(entry.dtype)))
+    for file, parts in by_file.items():
+        try:
+            with zipfile.ZipFile(os.path.join(path, file)) as archive:
+                for part, dtype in parts:
+                    _member(archive, part, dtype)
+        except Exception as error:  # As in `CheckpointReader`.
+            raise DamagedCheckpointError(path, f"{file}: {_reason(error)}") from error
+
+
+def _member(archive: zipfile.ZipFile, part: Part, dtype: np.dtype) -> zipfile.ZipInfo:
+    """The place of one array; raises an error of any type if it has another size."""
     info = archive.getinfo(f"{part.key}.npy")
-    # Before memory is allocated: a file cannot hold more than its own size.
     size = math.prod(part.shape) * dtype.itemsize
     if info.compress_type != zipfile.ZIP_STORED or not size < info.file_size < size + 2**16:
         raise ValueError(f"'{part.key}' has another size than in {INDEX}")
+    return info
+
+
+def _read_member(archive: zipfile.ZipFile, part: Part, dtype: np.dtype) -> np.ndarray:
+    """One array; raises an error of any type if it is not the array that was written."""
+    stored = _stored_dtype(dtype)
+    # Before memory is allocated: a file cannot hold more than its own size.
+    info = _member(archive, part, dtype)
+    size = math.prod(part.shape) * dtype.itemsize
     with archive.open(info) as stream:
         np.lib.format.read_magic(stream)
         header = np.lib.format.read_array_header_1_0(stream)

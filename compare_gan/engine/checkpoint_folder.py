@@ -13,7 +13,13 @@ import shutil
 from collections.abc import Collection, Iterator
 
 from compare_gan import files
-from compare_gan.engine.checkpoint_files import ARRAYS, INDEX, DamagedCheckpointError, read_index
+from compare_gan.engine.checkpoint_files import (
+    ARRAYS,
+    INDEX,
+    DamagedCheckpointError,
+    check_files,
+    read_index,
+)
 from compare_gan.errors import UserError
 
 _log = logging.getLogger(__name__)
@@ -55,6 +61,22 @@ def step_of(path: str) -> int:
 def is_complete(path: str) -> bool:
     """Whether this is the folder of a checkpoint; its index is written last."""
     return os.path.isfile(os.path.join(path, INDEX))
+
+
+def damage_of(path: str) -> DamagedCheckpointError | None:
+    """The damage of a checkpoint that shows without reading its arrays; None if there is none."""
+    if not is_complete(path):
+        folder, step = os.path.split(path)
+        found = map(_TENSORFLOW_DATA.fullmatch, _names(folder))
+        has_data = any(match and match[1] == step for match in found)
+        return None if has_data else DamagedCheckpointError(path, "its data is missing")
+    try:
+        check_files(path)
+    except DamagedCheckpointError as error:
+        return error
+    except UserError:  # A newer version's, which it can read.
+        pass
+    return None
 
 
 def remove(path: str) -> None:

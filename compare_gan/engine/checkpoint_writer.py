@@ -32,13 +32,18 @@ class CheckpointWriter:
 
     Args:
       folder: The folder of the checkpoints.
-      keep_max: The number of newest checkpoints to keep; None = all.
+      keep_max: The number of newest checkpoints to keep, without damaged ones; None = all.
     """
 
     def __init__(self, folder: str, keep_max: int | None):
         self._folder = folder
         self._keep_max = keep_max
         self._tidied = False
+        self._is_whole: dict[str, bool] = {}
+
+    def note_damage(self, path: str) -> None:
+        """Lets a checkpoint, which was found to be damaged, not count among those to keep."""
+        self._is_whole[path] = False
 
     def next_files(self, collective: bool) -> Callable[[int], str]:
         """The names of the files of the next checkpoint, by the number of the process.
@@ -84,6 +89,7 @@ class CheckpointWriter:
         files = {part.file for entry in copy.entries.values() for part in entry.parts}
         _wait_until(path, lambda: files <= set(os.listdir(path)))
         write_index(path, step, copy.entries)
+        self._is_whole[path] = True
         checkpoint_folder.remove_superseded(path)
         checkpoint_folder.remove_tensorflow(path)
         self._remove_old(path)
@@ -99,8 +105,23 @@ class CheckpointWriter:
             return
         # After an older one was restored, later ones of the abandoned course may be there.
         others = [path for path in paths if path != newest]
-        for path in others[: max(0, len(others) + 1 - self._keep_max)]:
-            checkpoint_folder.remove(path)
+        if len(others) < self._keep_max:
+            return
+        kept = 1
+        for path in reversed(others):
+            if kept == self._keep_max:
+                checkpoint_folder.remove(path)
+            elif self._counts(path):
+                kept += 1
+
+    def _counts(self, path: str) -> bool:
+        """Whether a checkpoint is not damaged; it is looked at once."""
+        if path not in self._is_whole:
+            damage = checkpoint_folder.damage_of(path)
+            self._is_whole[path] = damage is None
+            if damage is not None:
+                _log.warning("%s It does not count among the checkpoints that are kept.", damage)
+        return self._is_whole[path]
 
 
 def _named(path: str) -> set[str]:

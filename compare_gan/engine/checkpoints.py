@@ -79,7 +79,7 @@ class Checkpoints:
       state: The variables to save and restore.
       folder: The folder of the checkpoints; made when one is saved. One training at a time may
         save there.
-      keep_max: The number of newest checkpoints to keep; None = all.
+      keep_max: The number of newest checkpoints to keep, without damaged ones; None = all.
       before_saving: Called before anything is written; an error that it raises prevents that.
       on_missing: Called with the names of the variables that a restored checkpoint lacks, which
         keep their values; None = a checkpoint must not lack any.
@@ -221,6 +221,7 @@ class Checkpoints:
                 if paths[-1] in list_checkpoints(self._folder):
                     _log.warning("%s Falling back to the one before.", error)
                     damaged.add(paths[-1])
+                    self._writer.note_damage(paths[-1])
                 continue
             return paths[-1]
         if damaged:

@@ -13,6 +13,7 @@ from compare_gan.engine.call_length import CallLength, Courses
 from compare_gan.engine.checkpoints import Checkpoints
 from compare_gan.engine.divergence import Divergence, Rollback
 from compare_gan.engine.interface import LoopLike
+from compare_gan.engine.progress import ProgressLine
 from compare_gan.engine.signals import DelayedSignals
 from compare_gan.errors import DivergenceError, UserError
 
@@ -23,8 +24,8 @@ class Callback:
     """Hooks of a training loop: records, pictures, warnings.
 
     Only the process that writes files calls these methods; with several workers the others do the
-    same steps without them. State that is divided among processes (`run_config.shard_state`) is
-    whole in `on_due` alone.
+    same steps without them, and show a line of progress. State that is divided among processes
+    (`run_config.shard_state`) is whole in `on_due` alone.
 
     Attributes:
       every: `on_due` is called at multiples of this step; 0 = never.
@@ -91,6 +92,22 @@ class Callback:
 
     def on_end(self) -> None:
         """Runs at the end of the training, however it ends, if `on_begin` has run."""
+
+
+class _OtherProcess(Callback):
+    """A line of progress, once a minute, in processes other than the one that writes files."""
+
+    def __init__(self, unit: str, last_step: int):
+        self._unit, self._last_step = unit, last_step
+
+    def on_begin(self, step: int) -> None:
+        self._line = ProgressLine(self._unit, step, self._last_step, pause=60.0)
+
+    def on_call(self, step: int, history: dict[str, np.ndarray], seconds: float) -> None:
+        self._line.update(step, "together with the first process")
+
+    def on_end(self) -> None:
+        self._line.close()
 
 
 def fit(
@@ -163,7 +180,7 @@ def fit(
       (2.0, [20])
     """
     callbacks = list(callbacks)
-    active = callbacks if loop.is_chief else []
+    active = callbacks if loop.is_chief else [_OtherProcess(unit, last_step)]
     before = checkpoints.step
     checkpoints.resume()
     _check_same_step(loop, checkpoints)
@@ -236,11 +253,11 @@ def _check_same_step(loop: LoopLike, checkpoints: Checkpoints) -> None:
 
 
 def _lost(checkpoints: Checkpoints, unit: str) -> str:
-    """Says which steps an end at once loses; reads the folder, so that it is true at any moment."""
+    """Says which steps an end at once loses: true at any moment, also before the first new step."""
     newest = checkpoints.newest_step
     if newest < 0:
-        return f"there is no checkpoint, so all {unit}s are lost"
-    return f"{unit}s after the last checkpoint, of {unit} {newest}, are lost"
+        return f"there is no checkpoint yet, so no {unit}s are saved"
+    return f"any {unit}s after the last checkpoint ({unit} {newest}) are lost"
 
 
 def _call_on_steps(callbacks: Sequence[Callback], step: int, courses: Courses) -> None:

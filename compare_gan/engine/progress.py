@@ -18,7 +18,7 @@ PATIENCE = 5.0  # Seconds after which work that usually is quick shows its progr
 
 
 class ProgressLine:
-    """A tqdm bar on a terminal, otherwise a line at most every 10 s.
+    """A tqdm bar on a terminal, otherwise a line now and then.
 
     No error of standard error, such as a terminal that was closed, is raised.
 
@@ -27,6 +27,8 @@ class ProgressLine:
       first: The count at the beginning.
       last: The count at the end.
       patience: Seconds in which nothing is shown.
+      pause: Seconds between lines, at least, where there is no terminal; the last count is always
+        shown.
 
     Example:
       >>> from compare_gan import engine
@@ -37,7 +39,15 @@ class ProgressLine:
 
     _SECONDS_BETWEEN_LINES = 10.0
 
-    def __init__(self, unit: str, first: int, last: int, patience: float = 0.0):
+    def __init__(
+        self,
+        unit: str,
+        first: int,
+        last: int,
+        patience: float = 0.0,
+        pause: float | None = None,
+    ):
+        self._pause = self._SECONDS_BETWEEN_LINES if pause is None else pause
         self._unit = unit = printable(unit, keep="")  # It may contain the name of a file.
         self._last = last
         self._start = (time.monotonic(), first)
@@ -64,7 +74,7 @@ class ProgressLine:
         now = time.monotonic()
         if now < self._shown_after:
             return
-        if now - self._last_line < self._SECONDS_BETWEEN_LINES and count < self._last:
+        if now - self._last_line < self._pause and count < self._last:
             return
         self._last_line = now
         started, first = self._start

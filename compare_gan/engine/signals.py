@@ -10,7 +10,7 @@ from compare_gan import interruption
 
 _log = logging.getLogger(__name__)
 
-_NOTICE = "a checkpoint is saved after the running steps; a second signal ends at once"
+_NOTICE = "a checkpoint is saved after the running steps; a second signal ends the command at once"
 
 
 class DelayedSignals:

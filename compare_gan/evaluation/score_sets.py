@@ -28,6 +28,7 @@ from compare_gan.evaluation.image_sets import (
 from compare_gan.evaluation.measure import measure
 from compare_gan.evaluation.no_extractor import NO_EXTRACTOR
 from compare_gan.evaluation.provenance import NONE, Provenance
+from compare_gan.evaluation.resolutions import resolution_note
 from compare_gan.evaluation.results import VERSION, ResultRow
 from compare_gan.evaluation.statistics import Images
 from compare_gan.metrics.base import Metric
@@ -169,8 +170,11 @@ def score_sets(
         extractor = _build_extractor(extractor, built, chosen, real_set, fake_set)
     numbers = _check_applicable(built, extractor, real_set, fake_set)
     compared = any(metric.uses_real for metric in built.values())
-    note = frequency_note(real_set, fake_set) if compared else None
-    if note:
+    notes: list[str] = []
+    if compared:
+        found = (note(real_set, fake_set) for note in (frequency_note, resolution_note))
+        notes = [note for note in found if note]
+    for note in notes:
         _log.warning("%s", note)
     if isinstance(fake_set, ImageSet):
         fake_set = renumbered(fake_set, numbers)
@@ -191,7 +195,7 @@ def score_sets(
             row,
             metrics=tuple(built),
             protocol_name=protocol or "",
-            notes=(*row.notes, *([note] if note else [])),
+            notes=(*row.notes, *notes),
         ),
         real=NONE if real_set is None else real_set.name,
         fake=fake_set.name,

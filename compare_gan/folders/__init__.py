@@ -10,7 +10,8 @@ from compare_gan.folders.checks import check_for_training
 from compare_gan.folders.choosing import EVERYTHING, ClassChoice, choose_classes
 from compare_gan.folders.finding import find_images
 from compare_gan.folders.marks import CLASSES_FILE, classes_text
-from compare_gan.folders.names import EXTENSIONS, SPLITS, is_image_name, natural_key
+from compare_gan.folders.names import EXTENSIONS, SPLITS, is_image_name
+from compare_gan.folders.splits import check_split, choose_split, divide_path
 from compare_gan.folders.storage import Storage, open_storage
 
 __all__ = [
@@ -25,10 +26,12 @@ __all__ = [
     "Storage",
     "arrange",
     "check_for_training",
+    "check_split",
     "choose_classes",
+    "choose_split",
     "classes_text",
+    "divide_path",
     "find_images",
     "is_image_name",
-    "natural_key",
     "open_storage",
 ]

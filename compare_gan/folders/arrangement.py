@@ -3,7 +3,7 @@
 import collections
 import dataclasses
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 
@@ -77,8 +77,8 @@ class Arrangement:
         count = sum(len(split.images) for split in self.splits.values())
         parts = [f"'{self.storage.place}': {counted(count, 'image')}, {self.describe_classes()}"]
         if self.has_splits:
-            sizes = (f"{name} {len(split.images):,}" for name, split in self.splits.items())
-            parts.append(f"splits {', '.join(sizes)}")
+            sizes = ((name, len(split.images)) for name, split in self.splits.items())
+            parts.append(f"splits {named_counts(sizes)}")
         if unlabelled := self._unlabelled():
             parts.append(f"{counted(unlabelled, 'image')} without a class")
         if left_out := self.left_out():
@@ -142,11 +142,21 @@ def describe_classes(names: Sequence[str] | None, counts: Sequence[int]) -> str:
     Example:
       >>> from compare_gan.folders.arrangement import describe_classes
       >>> describe_classes(["cat", "dog"], [900, 1600])
-      '2 classes (cat 900, dog 1,600)'
+      '2 classes (cat: 900, dog: 1,600)'
     """
     head = counted(len(counts), "class", "es")
     if len(counts) > _NAMED_CLASSES:
         return f"{head} of {min(counts):,} to {max(counts):,} images"
     names = names or tuple(map(str, range(len(counts))))
-    pairs = zip(names, counts, strict=True)
-    return f"{head} ({', '.join(f'{name} {count:,}' for name, count in pairs)})"
+    return f"{head} ({named_counts(zip(names, counts, strict=True))})"
+
+
+def named_counts(pairs: Iterable[tuple[str, int]]) -> str:
+    """Names with numbers of images; names may be numbers themselves.
+
+    Example:
+      >>> from compare_gan.folders.arrangement import named_counts
+      >>> named_counts([("2", 1200), ("10", 6)])
+      '2: 1,200, 10: 6'
+    """
+    return ", ".join(f"{name}: {count:,}" for name, count in pairs)

@@ -19,8 +19,9 @@ import numpy as np
 from compare_gan.errors import UserError
 from compare_gan.folders import marks
 from compare_gan.folders.arrangement import WHOLE, Arrangement, Split
-from compare_gan.folders.names import EXTENSIONS, SPLITS, is_image_name, natural_key, split_of
+from compare_gan.folders.names import EXTENSIONS, SPLITS, is_image_name, split_of
 from compare_gan.folders.storage import Storage
+from compare_gan.natural_order import in_natural_order
 
 _MarkAt = Callable[[str], marks.Mark | None]  # From a folder to the file with its classes.
 
@@ -47,7 +48,7 @@ def arrange(
       >>> found.class_names, found.splits["all"].images
       (('9', '10'), ('9/a.png', '9/b.png', '10/a.png'))
       >>> found.summary()
-      "'digits': 3 images, 2 classes (9 2, 10 1); left out: 1 other file (.txt)."
+      "'digits': 3 images, 2 classes (9: 2, 10: 1); left out: 1 other file (.txt)."
     """
     images = [name for name in storage.files if is_image_name(name)]
     if not images:
@@ -117,7 +118,7 @@ def _roots_of_splits(
     if mark_at(root):
         return {WHOLE: root}
     inside = [name[len(root) :] for name in images if name.startswith(root)]
-    folders = sorted({name.split("/")[0] for name in inside if "/" in name}, key=natural_key)
+    folders = in_natural_order({name.split("/")[0] for name in inside if "/" in name})
     found: dict[str, str] = {}
     for folder in folders:
         if (split := split_of(folder)) is None:
@@ -198,7 +199,7 @@ def _classified(
     }
     has_classes = not any(unclassed.values())
     found = set().union(*folders.values()) if has_classes else set()
-    names = tuple(sorted(found, key=natural_key))
+    names = tuple(in_natural_order(found))
     if class_order is not None and sorted(class_order) == sorted(names):
         names = tuple(class_order)
     number = {name: label for label, name in enumerate(names)}

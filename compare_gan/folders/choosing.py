@@ -9,7 +9,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from compare_gan.errors import UserError, with_known_names
-from compare_gan.folders.arrangement import WHOLE, Arrangement, Split, counted
+from compare_gan.folders.arrangement import WHOLE, Arrangement, Split, counted, named_counts
+from compare_gan.natural_order import in_natural_order
 
 _NAMED = 12  # Classes that are named among those left out.
 
@@ -26,7 +27,7 @@ class ClassChoice:
       >>> from compare_gan.folders import ClassChoice
       >>> kept, left_out = ClassChoice(min_images=10).kept("pets", ["cat", "dog"], [30, 4])
       >>> kept.tolist(), left_out
-      ([0], ['1 class with fewer than 10 images (dog 4)'])
+      ([0], ['1 class with fewer than 10 images (dog: 4)'])
     """
 
     classes: tuple[str, ...] | None = None
@@ -132,7 +133,7 @@ def choose_classes(found: Arrangement, choice: ClassChoice) -> Arrangement:
       >>> files = ("cat/0.png", "cat/1.png", "dog/0.png", "owl/0.png")
       >>> found = arrange(Storage("pets", files, (), 0, open))
       >>> choose_classes(found, ClassChoice(("owl", "cat"))).summary()
-      "'pets': 3 images, 2 classes (cat 2, owl 1); left out: 1 other class (dog 1)."
+      "'pets': 3 images, 2 classes (cat: 2, owl: 1); left out: 1 other class (dog: 1)."
     """
     counting = WHOLE if WHOLE in found.splits else "train"
     if choice.is_everything or counting not in found.splits:
@@ -142,7 +143,7 @@ def choose_classes(found: Arrangement, choice: ClassChoice) -> Arrangement:
         raise UserError(f"Classes cannot be chosen: '{place}' has {found.describe_classes()}.")
     names = list(found.class_names or map(str, range(found.num_classes)))
     empty = {name for own in found.splits.values() for name in own.empty}.difference(names)
-    everything = [*names, *sorted(empty)]
+    everything = [*names, *in_natural_order(empty)]
     counts = [*found.counts(counting).tolist(), *[0] * len(empty)]
     kept, left_out = choice.kept(place, everything, counts)
     known = {everything[i] for i in kept}
@@ -177,5 +178,4 @@ def choose_classes(found: Arrangement, choice: ClassChoice) -> Arrangement:
 
 def _listed(pairs: Sequence[tuple[str, int]]) -> str:
     more = len(pairs) - _NAMED
-    shown = [f"{name} {count:,}" for name, count in pairs[:_NAMED]]
-    return ", ".join([*shown, *([f"… and {more:,} more"] if more > 0 else [])])
+    return named_counts(pairs[:_NAMED]) + (f", … and {more:,} more" if more > 0 else "")

@@ -1,7 +1,4 @@
-"""Names of files and folders: which are images, which are hidden, which are splits; their order."""
-
-import re
-from collections.abc import Sequence
+"""Names of files and folders: which are images, which are hidden, which are splits."""
 
 EXTENSIONS = (
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp", ".gif", ".tif", ".tiff", ".ppm",
@@ -25,7 +22,6 @@ _SPLIT_OF = {
     "valid": "val",
     "validation": "validation",
 }
-_DIGITS = re.compile("([0-9]+)")
 
 
 def is_image_name(path: str) -> bool:
@@ -53,18 +49,3 @@ def split_of(name: str) -> str | None:
       ('train', 'val', None)
     """
     return _SPLIT_OF.get(name.lower())
-
-
-def natural_key(name: str) -> tuple[Sequence[object], str]:
-    """A key that sorts digits in names as numbers, and everything else as text.
-
-    Example:
-      >>> from compare_gan.folders import natural_key
-      >>> sorted(["10", "9", "b2", "b10", "a"], key=natural_key)
-      ['9', '10', 'a', 'b2', 'b10']
-    """
-    pieces: list[object] = list(_DIGITS.split(name))
-    for i in range(1, len(pieces), 2):
-        digits = str(pieces[i]).lstrip("0")
-        pieces[i] = (len(digits), digits)  # Of any length, which `int` would refuse.
-    return pieces, name

@@ -12,8 +12,9 @@ import numpy as np
 
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.folders.arrangement import WHOLE, Arrangement, Split
-from compare_gan.folders.names import SPLITS, natural_key, split_of
+from compare_gan.folders.names import SPLITS, split_of
 from compare_gan.folders.storage import Storage
+from compare_gan.natural_order import in_natural_order
 
 ENDINGS = (".csv", ".tsv")
 _COLUMNS = {
@@ -64,7 +65,7 @@ def read_table(place: str, class_order: Sequence[str] | None = None) -> Arrangem
         raise UserError(f"'{place}' names the file '{name}' {times} times.")
     if WHOLE in splits and len(set(splits)) > 1:
         raise UserError(f"'{place}' names the split of some files, but not of all.")
-    names = tuple(sorted(set(filter(None, labels)), key=natural_key))
+    names = tuple(in_natural_order(set(filter(None, labels))))
     if class_order is not None and sorted(class_order) == sorted(names):
         names = tuple(class_order)
     number = {name: label for label, name in enumerate(names)} | {"": -1}

@@ -11,6 +11,7 @@ from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.streams import StreamSource
 from compare_gan.engine.progress import duration
 from compare_gan.evaluation.auto_extractor import AUTO
+from compare_gan.folders.arrangement import named_counts
 from compare_gan.training.estimates import (
     estimate_disk,
     free_bytes,
@@ -33,6 +34,7 @@ def describe(
     run: RunDir | None = None,
     evaluated: bool = True,
     allow_config_change: bool = False,
+    defaults: bool = False,
 ) -> str:
     """Checks all that a training checks before it begins, and describes the run.
 
@@ -41,10 +43,11 @@ def describe(
       run: The directory of the run; None = none was named.
       evaluated: Whether the training would be followed by an evaluation.
       allow_config_change: See `Trainer`.
+      defaults: List the parameters that the config leaves at their defaults too.
 
     Returns:
-      The resolved config, data set, classes, extractor, parameter counts of both networks, and the
-      estimated memory, disk space and time.
+      The bindings of the config, and below them a summary: data set, classes, extractor, parameter
+      counts of both networks, and the estimated memory, disk space and time.
 
     Raises:
       UserError, MistakesError: A training would end with the same.
@@ -80,7 +83,7 @@ def describe(
     stored = sum(_bytes(variable) for variable in state.variables().values())
     dataset = experiment.dataset
     lines = [
-        config.operative_text().rstrip(),
+        config.operative_text().rstrip() if defaults else _bindings(),
         "",
         f"data set        {dataset.name}, images {'x'.join(map(str, dataset.image_shape))}, "
         f"{dataset.num_train:,} to train on, {dataset.num_classes or 'no'} classes",
@@ -97,6 +100,12 @@ def describe(
         f"time            {_time(experiment, operations, strategy.num_replicas_in_sync)}",
     ]
     return "\n".join(lines)
+
+
+def _bindings() -> str:
+    """The bindings of the config, each on a line of its own unless it is long."""
+    lines = config.config_text().splitlines()
+    return "\n".join(line for line in lines if line and not line.startswith("#"))
 
 
 def _classes(dataset: Dataset) -> str:
@@ -121,7 +130,7 @@ def _classes(dataset: Dataset) -> str:
             f"{len(shown):,}, from {least[1]:,} images ({least[0]}) to {most[1]:,} "
             f"({most[0]}){rest}"
         )
-    return ", ".join(f"{name} {count:,}" for name, count in shown) + rest
+    return named_counts(shown) + rest
 
 
 def _extractor(experiment: Experiment) -> str:

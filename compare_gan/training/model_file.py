@@ -7,7 +7,7 @@ from typing import Protocol
 from compare_gan import damaged, files
 from compare_gan.damaged import DamagedFileError
 from compare_gan.errors import UserError, check_version
-from compare_gan.folders import natural_key
+from compare_gan.natural_order import in_natural_order
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.restored import Description
 
@@ -142,7 +142,7 @@ def is_sorted_anew(names: Sequence[str] | None) -> bool:
       (True, False, False)
     """
     found = list(names or ())
-    return found == sorted(found, key=natural_key) != sorted(found)
+    return found == in_natural_order(found) != sorted(found)
 
 
 def as_list(names: Sequence[str]) -> str:

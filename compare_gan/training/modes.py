@@ -102,6 +102,7 @@ def evaluate(
     """
     experiment = experiment.with_class_order(run_dir.class_order)
     peers = engine.peers(evaluation_strategy(experiment.run_config))
+    _say_role(peers.index == 0)
     evaluate_checkpoints(
         experiment, run_dir, [path], plan, peers=peers, allow_imports=allow_imports
     )
@@ -159,7 +160,7 @@ def evaluate_checkpoints(
             continue
         except KeyboardInterrupt:
             checkpoint = "the newest checkpoint" if path is None else f"step {step_of(path)}"
-            raise KeyboardInterrupt(f"{checkpoint} is not scored, no step is lost") from None
+            raise KeyboardInterrupt(f"{checkpoint} is not scored; nothing else is lost") from None
         if row is not None:
             # Printed first, so that the scores are not lost if the file cannot be written.
             print(printable(format_scores([row], explained=False)))
@@ -225,12 +226,13 @@ def _measure(
     arguments = (model.sampler, experiment.dataset, experiment.evaluation)
     discriminator = model.state.gan.discriminator
     if peers.index:
-        contribute_to_evaluation(
-            *arguments,
-            averaging_runs=plan.averaging_runs,
-            discriminator=discriminator,
-            peers=peers,
-        )
+        with engine.announced(f"Scoring step {step} together with the first process"):
+            contribute_to_evaluation(
+                *arguments,
+                averaging_runs=plan.averaging_runs,
+                discriminator=discriminator,
+                peers=peers,
+            )
         return None
     row = evaluate_generator(
         *arguments,
@@ -277,6 +279,7 @@ def _train(
     run_dir.refuse_unsuitable(experiment.config_text, allow_config_change)
     strategy = make_strategy(experiment.run_config)
     is_chief = engine.is_chief(strategy)
+    _say_role(is_chief)
     with _lock(run_dir, strategy):
         # Mistakes in the evaluation are reported before the training, not after it.
         check_before_training(experiment, run_dir, strategy, evaluate, stages)
@@ -291,6 +294,15 @@ def _train(
     evaluate_checkpoints(experiment, run_dir, unscored, plan, skip_damaged=True, peers=peers)
     if is_chief:
         run_dir.results(plan.score_filename).add([])  # Complete again after a kill.
+
+
+def _say_role(is_first: bool) -> None:
+    """Says in the log of other processes than the first why there is little in it."""
+    if not is_first:
+        _log.info(
+            "This process works together with the first one of the run, which writes all files and "
+            "shows losses and scores."
+        )
 
 
 @contextlib.contextmanager

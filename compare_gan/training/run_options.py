@@ -126,7 +126,7 @@ class RunConfig:
       iterations_per_loop: Generator steps between records of scalars, and the maximum number in one
         call of the compiled function, which takes a few seconds at most.
       save_checkpoints_steps: Generator steps between checkpoints.
-      keep_checkpoint_max: Number of checkpoints to keep.
+      keep_checkpoint_max: Number of checkpoints to keep, without damaged ones.
       sample_steps: Generator steps between sample grids; None = `save_checkpoints_steps`.
       deterministic: Whether to make the results of equal runs equal bit by bit; see
         `engine.make_deterministic`.

@@ -270,14 +270,14 @@ def test_some_classes_are_trained_on(tmp_path, monkeypatch, caplog, form, limit)
     assert {(x[0, 0, 0], y) for x, y in zip(images, labels, strict=True)} == {
         (0, 0), (1, 0), (5, 1)
     }  # fmt: skip
-    assert "2 classes (cat 2, owl 1); left out: 1 other class (dog 3)" in caplog.text
+    assert "2 classes (cat: 2, owl: 1); left out: 1 other class (dog: 3)" in caplog.text
     dataset = _get(place, min_images=2)
     assert dataset.class_names == ("cat", "dog")
     ((images, labels),) = eval_batches(dataset, "train", 9)
     pairs = {(x[0, 0, 0], y) for x, y in zip(images, labels, strict=True)}
     assert pairs - {(6, -1)} == {(0, 0), (1, 0), (2, 1), (3, 1), (4, 1)}
     assert ((6, -1) in pairs) == (form in ("csv", "npz"))
-    assert "left out: 1 class with fewer than 2 images (owl 1)" in caplog.text
+    assert "left out: 1 class with fewer than 2 images (owl: 1)" in caplog.text
     # An image keeps its key.
     keys = [_get(place).source.keys("train"), dataset.source.keys("train")]
     assert set(keys[1]) < set(keys[0])

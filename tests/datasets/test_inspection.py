@@ -11,6 +11,7 @@ from PIL import Image
 from compare_gan import main as command_line
 from compare_gan.datasets import DataOptions
 from compare_gan.datasets.inspection import inspect_images
+from compare_gan.errors import UserError
 from compare_gan.folders import ClassChoice
 
 
@@ -140,11 +141,11 @@ def test_some_classes_are_shown(tmp_path, capsys, monkeypatch):
             _save(tmp_path / "photos" / name / f"{i}.png", 10 * count + i)
     command_line.main(["dataset", "photos", "--class", "owl", "--class", "dog"])
     report = capsys.readouterr().out
-    assert "left out    1 other class (cat 2)\n" in report and "images      4\n" in report
+    assert "left out    1 other class (cat: 2)\n" in report and "images      4\n" in report
     assert report.endswith("; image_folder.classes = ['owl', 'dog']; dataset.image_size = 4\n")
     command_line.main(["dataset", "photos", "--min_images", "2"])
     report = capsys.readouterr().out
-    assert "left out    1 class with fewer than 2 images (owl 1)\n" in report
+    assert "left out    1 class with fewer than 2 images (owl: 1)\n" in report
     assert report.endswith("; image_folder.min_images = 2; dataset.image_size = 4\n")
 
 
@@ -153,7 +154,7 @@ def test_some_classes_of_arrays_are_shown(tmp_path):
     np.savez(tmp_path / "a.npz", images=images, labels=np.array([2, 0, 2, -1]))
     found = inspect_images(str(tmp_path / "a.npz"), choice=ClassChoice(("2",)))
     assert _rows(found)["classes"] == ["2: 2"]
-    assert _rows(found)["left out"] == ["2 other classes (0 1, 1 0)", "1 image without a class"]
+    assert _rows(found)["left out"] == ["2 other classes (0: 1, 1: 0)", "1 image without a class"]
     assert [image.name for image in found.images] == ["image 0", "image 2"]
     assert found.read(1).max() == 2
 
@@ -225,3 +226,51 @@ def test_mistakes_of_the_command(tmp_path, capsys, monkeypatch):
             command_line.main(["dataset", *args])
         assert error.value.code == 2
         assert capsys.readouterr().err.startswith(sentence)
+
+
+def test_one_split_is_looked_at(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    _save(tmp_path / "photos" / "train" / "cat" / "0.png", 7)
+    _save(tmp_path / "photos" / "train" / "dog" / "0.png", 8)
+    _save(tmp_path / "photos" / "test" / "cat" / "0.png", 9)
+    found = inspect_images("photos:test")
+    assert [image.name for image in found.images] == ["test/cat/0.png"]
+    assert found.report().startswith("photos:test\n")
+    assert _rows(found)["classes"] == ["cat: test 1", "dog: test 0"]
+    assert _rows(found)["training"] == ["reads all splits: look at 'photos'"]
+    assert inspect_images("photos:all").report() == inspect_images("photos").report()
+    np.savez("a.npz", np.zeros([1, 8, 8, 3], np.uint8))
+    assert len(inspect_images("a.npz:all").images) == 1
+    for path in ("photos:tset", "a.npz:train"):
+        with pytest.raises(UserError, match=f"Unknown split of '{path.split(':')[0]}'"):
+            inspect_images(path)
+
+
+@pytest.mark.parametrize(
+    ("source", "sentence"),
+    (
+        ("good", None),
+        ("mixed", "A training would refuse 'mixed': 'mixed/' holds both subfolders"),
+        ("mixed --min_images 1", "Classes cannot be chosen: 'mixed' has no classes"),
+        ("broken", "A training would refuse 'broken': 1 of 2 images cannot be read."),
+        ("good:all", "--check is for all that a training reads: name 'good', no split."),
+    ),
+)
+def test_the_exit_status_shows_to_scripts_that_a_training_would_refuse_the_images(
+    tmp_path, monkeypatch, capsys, source, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    for path in ("good/cat/0.png", "mixed/cat/0.png", "mixed/1.png", "broken/0.png"):
+        _save(tmp_path / path, 7)
+    (tmp_path / "broken" / "1.png").touch()
+    if sentence is None:
+        command_line.main(["dataset", *source.split(), "--check"])
+    else:
+        with pytest.raises(SystemExit) as error:
+            command_line.main(["dataset", *source.split(), "--check"])
+        assert error.value.code == 2
+    printed = capsys.readouterr()
+    assert printed.err.startswith(f"Error: {sentence}" if sentence else "")
+    if source in ("good", "mixed", "broken"):
+        assert printed.out.startswith(source)
+        command_line.main(["dataset", source])  # Without the option the status is 0.

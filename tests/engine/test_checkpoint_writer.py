@@ -47,6 +47,39 @@ def test_as_many_checkpoints_as_asked_for_remain_after_each_save(tmp_path, keep_
         assert _steps(tmp_path) == (expected if keep_max is None else expected[-keep_max:])
 
 
+@pytest.mark.parametrize("found_by", ("restoring", "looking"))
+def test_a_damaged_checkpoint_does_not_count(tmp_path, caplog, found_by):
+    """
+    Fault: the newest checkpoint is damaged, and `run_config.keep_checkpoint_max` is 2
+    Command: train (resumed)
+    User sees: `Checkpoint '…/step-3' is damaged (…).` It falls back to step 2
+    Exit code: 0
+    Lost: the steps since the checkpoint before, which stays: damaged ones do not count as kept
+    """
+    state = _state()
+    for step in (1, 2, 3):
+        path = _save(state, Checkpoints(state, str(tmp_path)), step)
+    [arrays] = pathlib.Path(path).glob("arrays-*")
+    content = arrays.read_bytes()
+    if found_by == "restoring":  # A changed weight shows only when the arrays are read.
+        content = bytearray(content)
+        content[content.index(np.full(3, 3, state.weight.dtype).tobytes())] ^= 1
+    else:
+        content = content[: len(content) // 2]
+    arrays.write_bytes(content)
+    checkpoints = Checkpoints(state, str(tmp_path), keep_max=2)
+    if found_by == "restoring":
+        checkpoints.restore_newest()
+        _save(state, checkpoints, 4)
+    else:
+        _save(state, checkpoints, 4)
+        assert "does not count among the checkpoints that are kept" in caplog.text
+    assert caplog.text.count("step-3' is damaged") == 1
+    assert _steps(tmp_path) == [2, 3, 4]
+    _save(state, checkpoints, 5)  # As they become old, damaged ones are removed like others.
+    assert _steps(tmp_path) == [4, 5]
+
+
 def test_a_folder_that_cannot_be_listed_does_not_end_the_training(tmp_path, monkeypatch, caplog):
     state = _state()
     checkpoints = Checkpoints(state, str(tmp_path), keep_max=1)

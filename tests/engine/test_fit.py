@@ -123,8 +123,12 @@ def test_a_second_signal_interrupts_and_names_the_last_checkpoint(tmp_path, monk
                 os.kill(os.getpid(), signal.SIGTERM)
                 os.kill(os.getpid(), signal.SIGINT)
 
+    with pytest.raises(
+        KeyboardInterrupt, match="there is no checkpoint yet, so no turns are saved"
+    ):
+        _fit(tmp_path, Kill(), steps_per_call=1, unit="turn", save_every=100)
     _fit(tmp_path, last_step=5)
-    sentence = "turns after the last checkpoint, of turn 5, are lost"
+    sentence = r"any turns after the last checkpoint \(turn 5\) are lost"
     with pytest.raises(KeyboardInterrupt, match=sentence):
         _fit(tmp_path, Kill(), steps_per_call=1, unit="turn")
     assert _saved(tmp_path) == [5]
@@ -284,3 +288,18 @@ def test_processes_that_restored_different_steps_end(tmp_path, monkeypatch):
     with pytest.raises(UserError, match="The first process has restored step 10, this one step 0"):
         engine.fit(loop, engine.Checkpoints(model, str(tmp_path)), last_step=20)
     assert int(model.step) == 0
+
+
+def test_another_process_than_the_first_shows_its_progress_and_writes_nothing(
+    tmp_path, monkeypatch, capsys
+):
+    model, log = _Model(), _Log(every=2)
+    loop = engine.Loop(model, model.batches)
+    monkeypatch.setattr(loop, "is_chief", False)
+    engine.fit(loop, engine.Checkpoints(model, str(tmp_path)), [log], last_step=3)
+    assert int(model.step) == 3 and not log.calls and not _saved(tmp_path)
+    # The first call, then none within a minute but the last.
+    assert [line.split(",")[0] for line in capsys.readouterr().err.splitlines()] == [
+        "step 1/3: together with the first process",
+        "step 3/3: together with the first process",
+    ]

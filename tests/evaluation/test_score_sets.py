@@ -418,3 +418,39 @@ def test_memory_does_not_grow_with_the_number_of_images(extractor):
     few, many = peak(200), peak(1600)
     # All images take 5 MB, a batch 30 kB. Only the index of each image is stored.
     assert many < few + 500_000
+
+
+def test_a_split_of_a_folder_is_recorded_as_one_of_a_data_set_is(extractor, tmp_path):
+    for split, images in (("train", _REAL), ("test", _FAKE)):
+        _save(images, tmp_path / "photos" / split)
+    place = str(tmp_path / "photos")
+    now, whole = (
+        score_sets(f"{place}:{split}", _FAKE, ["fid"], extractor) for split in ("train", "all")
+    )
+    assert now.real == f"{place}:train"
+    assert (now.provenance.dataset, now.provenance.split) == (place, "train")
+    assert (whole.provenance.dataset, whole.provenance.split) == (place, "all")
+    # Rows of earlier versions stay comparable: the images are the same.
+    before = dataclasses.replace(now.provenance, dataset=f"{place}:train", split="all")
+    rows = [now.row, dataclasses.replace(now.row, provenance=before)]
+    assert comparison.warning(rows, "ab") is None
+    assert "split is train (a), all (b)" in comparison.warning([now.row, whole.row], "ab")
+
+
+def test_a_difference_in_resolution_is_noted(extractor, tmp_path, caplog):
+    small = _FAKE[:, :4, :4]
+    result = score_sets(_REAL, small, ["fid"], extractor)
+    [note] = [text for text in result.row.notes if "resolution" in text]
+    assert note.startswith(
+        "The real images are 8x8x1, the fake images 4x4x1: the extractor resizes"
+    )
+    assert note in caplog.text and note in result.to_json()
+    mixed = _save([*_FAKE, *small], tmp_path / "mixed")
+    for real, fake, noted in (
+        (_REAL, mixed, True), (mixed, mixed, False), (_REAL, _FAKE, False),
+        (_REAL, np.repeat(_FAKE, 3, axis=-1), False),
+    ):  # fmt: skip
+        notes = score_sets(real, fake, ["fid"], extractor).row.notes
+        assert any("resolution" in text for text in notes) == noted
+    notes = score_sets(_REAL, small, ["inception_score"], extractor).row.notes
+    assert not any("resolution" in text for text in notes)

@@ -720,7 +720,7 @@ def test_a_cut_image_is_named_in_training(run, folder, monkeypatch, limit):
     path.write_bytes(path.read_bytes()[:120])
     status, _, err = run("train", "--schedule", "train", "--model_dir", "run", *folder)
     *said, err = err.splitlines(keepends=True)
-    assert said[0] == "'images': 32 images, 2 classes (a 16, b 16).\n"
+    assert said[0] == "'images': 32 images, 2 classes (a: 16, b: 16).\n"
     # Large data sets are cached on disk.
     assert len(said) == 1 if limit else "decodes them into" in said[1]
     assert status == 2 and _is_one_sentence(err), err

@@ -116,7 +116,7 @@ def test_rare_classes_are_left_out_by_option(tmp_path, caplog):
     """Fault: a class has one image, the folder of another none.
 
     Command: train with image_folder.min_images = 2
-    User sees: …; left out: 2 classes with fewer than 2 images (owl 1, empty 0).
+    User sees: …; left out: 2 classes with fewer than 2 images (owl: 1, empty: 0).
     Exit code: 0
     Lost: nothing
     """
@@ -130,7 +130,7 @@ def test_rare_classes_are_left_out_by_option(tmp_path, caplog):
         _train_on(folder)
     dataset = _train_on(folder, min_images=2)
     assert dataset.class_names == ("cat", "dog") and dataset.num_train == 4
-    assert "left out: 2 classes with fewer than 2 images (owl 1, empty 0)." in caplog.text
+    assert "left out: 2 classes with fewer than 2 images (owl: 1, empty: 0)." in caplog.text
 
 
 def test_a_misspelt_class_to_train_on_is_refused(tmp_path):
@@ -361,7 +361,7 @@ def test_hidden_and_foreign_folders_are_no_classes(tmp_path, caplog):
     """Fault: `.thumbnails`, `__MACOSX`, `@eaDir`, `Thumbs.db` and the like lie among the classes.
 
     Command: train, metrics
-    User sees: '…': 4 images, 2 classes (a 2, b 2); left out: 4 hidden, 1 other file (.db).
+    User sees: '…': 4 images, 2 classes (a: 2, b: 2); left out: 4 hidden, 1 other file (.db).
     Exit code: 0
     Lost: nothing
     """
@@ -373,7 +373,7 @@ def test_hidden_and_foreign_folders_are_no_classes(tmp_path, caplog):
         dataset, opened = _train_on(tmp_path), open_images(tmp_path)
     assert dataset.class_names == opened.class_names == ("a", "b")
     assert dataset.num_train == opened.count == 4
-    line = "4 images, 2 classes (a 2, b 2); left out: 4 hidden, 1 other file (.db)."
+    line = "4 images, 2 classes (a: 2, b: 2); left out: 4 hidden, 1 other file (.db)."
     assert caplog.text.count(line) == 2
 
 
@@ -470,7 +470,7 @@ def test_a_zip_is_trained_on_like_the_folder(tmp_path, separator):
     """Fault: the data set is a zip, made on Windows with its own separator, around a folder.
 
     Command: train, metrics
-    User sees: 'a.zip': 4 images, 2 classes (a 2, b 2).
+    User sees: 'a.zip': 4 images, 2 classes (a: 2, b: 2).
     Exit code: 0
     Lost: nothing
     """
@@ -592,8 +592,8 @@ def test_files_of_other_programs_do_not_turn_splits_into_classes(tmp_path, name)
     """Fault: another program's `classes.json` or `dataset.json` lies beside `train/` and `test/`.
 
     Command: train, metrics
-    User sees: '…': 6 images, 2 classes (a 3, b 3); splits train 4, test 2; left out: 1 other file
-        (.json).
+    User sees: '…': 6 images, 2 classes (a: 3, b: 3); splits train: 4, test: 2; left out: 1
+        other file (.json).
     Exit code: 0
     Lost: nothing
     """
@@ -627,7 +627,7 @@ def test_metrics_have_no_classes_where_only_some_images_have_a_label(tmp_path, c
     """Fault: a table gives labels to some of its images only.
 
     Command: metrics, train
-    User sees: in `metrics`, 4 images, 2 classes (a 1, b 1); 2 images without a class. — and no
+    User sees: in `metrics`, 4 images, 2 classes (a: 1, b: 1); 2 images without a class. — and no
         scores by class; `train` uses the labels that there are
     Exit code: 0
     Lost: nothing

@@ -1,4 +1,4 @@
-"""Faults of devices, microbatches and clusters: each a row of docs/faults.md."""
+"""Faults of devices, microbatches and clusters: numbers that do not fit together."""
 
 import pytest
 import tensorflow as tf

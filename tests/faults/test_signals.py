@@ -92,7 +92,7 @@ def test_a_signal_is_answered_at_once_and_repetitions_change_nothing(start_watch
     """Fault: A signal arrives, twice within a second, while native code runs for seconds.
 
     Command: any, e.g. `compare_gan train`
-    User sees: Received SIGTERM: …; a second signal ends at once.
+    User sees: Received SIGTERM: …; a second signal ends the command at once.
     Exit code: 130, when the native code has returned
     Lost: nothing
     """
@@ -101,7 +101,7 @@ def test_a_signal_is_answered_at_once_and_repetitions_change_nothing(start_watch
     line = process.stderr.readline()
     assert process.poll() is None  # The native code has not returned.
     name = signal.Signals(number).name
-    assert line == f"Received {name}: ending; a second signal ends at once.\n"
+    assert line == f"Received {name}: ending; a second signal ends the command at once.\n"
     process.send_signal(number)
     assert process.communicate("go on\n", _PATIENCE) == ("", "") and process.returncode == 5
 
@@ -110,7 +110,7 @@ def test_a_second_signal_ends_at_once_and_says_what_is_lost(start_watched):
     """Fault: A second Ctrl-C, while native code still runs.
 
     Command: `compare_gan train`
-    User sees: Interrupted: steps after the last checkpoint, of step 3, are lost.
+    User sees: Interrupted: any steps after the last checkpoint (step 3) are lost.
     Exit code: 130, at once
     Lost: the steps since the last checkpoint
     """
@@ -118,7 +118,7 @@ def test_a_second_signal_ends_at_once_and_says_what_is_lost(start_watched):
     from compare_gan.interruption import delayed
     def note(number, frame): pass
     signal.signal(signal.SIGINT, note)
-    with delayed('saving', lambda: 'steps after the last checkpoint, of step 3, are lost'):
+    with delayed('saving', lambda: 'any steps after the last checkpoint (step 3) are lost'):
         deaf.wait()
     """
     process = start_watched(textwrap.dedent(text))
@@ -130,7 +130,7 @@ def test_a_second_signal_ends_at_once_and_says_what_is_lost(start_watched):
     assert process.poll() is None
     process.send_signal(signal.SIGINT)
     assert process.wait(_PATIENCE) == 130  # Although the native code never returns.
-    lost = "Interrupted: steps after the last checkpoint, of step 3, are lost.\n"
+    lost = "Interrupted: any steps after the last checkpoint (step 3) are lost.\n"
     assert process.stderr.read() == lost
 
 
@@ -145,7 +145,10 @@ def test_a_background_job_of_a_script_ignores_ctrl_c(start_watched):
     process = start_watched(_INTERRUPTED, before="signal.signal(signal.SIGINT, signal.SIG_IGN)")
     for number in (signal.SIGINT, signal.SIGTERM):
         process.send_signal(number)
-    assert process.stderr.readline() == "Received SIGTERM: ending; a second signal ends at once.\n"
+    assert (
+        process.stderr.readline()
+        == "Received SIGTERM: ending; a second signal ends the command at once.\n"
+    )
     assert process.communicate("go on\n", _PATIENCE) == ("", "") and process.returncode == 5
 
 
@@ -154,7 +157,7 @@ def test_a_second_signal_ends_whatever_becomes_of_the_search_for_what_is_lost(st
     """Fault: A second Ctrl-C while the disk with the checkpoints does not respond, or is gone.
 
     Command: `compare_gan train`
-    User sees: Interrupted: steps after the last checkpoint are lost (if the disk is gone).
+    User sees: Interrupted: any steps after the last checkpoint are lost (if the disk is gone).
     Exit code: 130, within a second or two
     Lost: the steps since the last checkpoint
     """
@@ -173,7 +176,9 @@ def test_a_second_signal_ends_whatever_becomes_of_the_search_for_what_is_lost(st
     process.send_signal(signal.SIGINT)
     assert process.wait(_PATIENCE) == 130
     if "sleep" not in lost:
-        assert process.stderr.read() == "Interrupted: steps after the last checkpoint are lost.\n"
+        assert (
+            process.stderr.read() == "Interrupted: any steps after the last checkpoint are lost.\n"
+        )
 
 
 def test_a_scheduler_that_insists_does_not_end_the_save(monkeypatch):

@@ -246,8 +246,8 @@ def test_the_summary():
              for name in ("a", "b") for i in range(n)]  # fmt: skip
     found = arrange(_storage(*files, "train/readme.txt", "train/empty/x.csv"))
     assert found.summary() == (
-        "'set': 6 images, 2 classes (a 3, b 3); splits train 4, test 2; left out: 2 other files "
-        "(.csv, .txt), 1 folder without images ('train/empty')."
+        "'set': 6 images, 2 classes (a: 3, b: 3); splits train: 4, test: 2; left out: 2 other "
+        "files (.csv, .txt), 1 folder without images ('train/empty')."
     )
     many = arrange(_storage(*(f"{i}/{j}.png" for i in range(20) for j in range(1 + i % 3))))
     assert many.summary() == "'set': 39 images, 20 classes of 1 to 3 images."

@@ -34,7 +34,9 @@ def test_chosen_classes_keep_their_order_and_names(tmp_path):
     assert (found.num_classes, found.class_names) == (2, ("3", "20"))
     assert own.images == ("3/0.png", "3/1.png", "20/0.png", "20/1.png", "20/2.png")
     assert own.labels.tolist() == [0, 0, 1, 1, 1]
-    line = f"'{place}': 5 images, 2 classes (3 2, 20 3); left out: 2 other classes (1 1, 100 1)."
+    line = (
+        f"'{place}': 5 images, 2 classes (3: 2, 20: 3); left out: 2 other classes (1: 1, 100: 1)."
+    )
     assert found.summary() == line
 
 
@@ -45,13 +47,13 @@ def test_small_classes_are_left_out_and_said(tmp_path):
     found = _choose(place, min_images=2)
     check_for_training(found)
     assert found.summary() == (
-        f"'{place}': 5 images, 2 classes (cat 3, dog 2); left out: 2 classes with fewer than 2 "
-        "images (owl 1, empty 0)."
+        f"'{place}': 5 images, 2 classes (cat: 3, dog: 2); left out: 2 classes with fewer than 2 "
+        "images (owl: 1, empty: 0)."
     )
     found = _choose(place, "owl", "cat", min_images=2)
     assert found.class_names == ("cat",)
     assert found.left_out() == [
-        "2 other classes (dog 2, empty 0)", "1 class with fewer than 2 images (owl 1)",
+        "2 other classes (dog: 2, empty: 0)", "1 class with fewer than 2 images (owl: 1)",
     ]  # fmt: skip
     with pytest.raises(UserError, match="'empty' has no images"):  # It was asked for.
         check_for_training(_choose(place, "cat", "empty"))
@@ -71,7 +73,10 @@ def test_the_images_to_train_on_count_and_other_splits_follow(tmp_path):
         "train": ("train/b/0.png", "train/b/1.png", "train/b/2.png"),
         "test": ("test/b/0.png",),
     }
-    assert found.left_out() == ["2 classes with fewer than 2 images (a 1, c 0)", "the split 'val'"]
+    assert found.left_out() == [
+        "2 classes with fewer than 2 images (a: 1, c: 0)",
+        "the split 'val'",
+    ]
 
 
 def test_images_without_a_class_stay_unless_classes_are_chosen_by_name(tmp_path):
@@ -82,7 +87,7 @@ def test_images_without_a_class_stay_unless_classes_are_chosen_by_name(tmp_path)
     assert found.splits["all"].labels.tolist() == [0, -1, 0]
     found = _choose(table, "dog")
     assert found.splits["all"].images == ("2.png",) and found.class_names == ("dog",)
-    assert found.left_out() == ["1 other class (cat 2)", "1 image without a class"]
+    assert found.left_out() == ["1 other class (cat: 2)", "1 image without a class"]
 
 
 @pytest.mark.parametrize("soft", (False, True))

@@ -26,7 +26,7 @@ def test_files_and_labels(tmp_path, text):
     assert found.class_names == ("9", "10")
     assert (own.images, own.labels.tolist()) == (("a/1.png", "b.png"), [1, 0])
     assert found.storage.path("a/1.png") == str(tmp_path / "a/1.png")
-    assert found.summary().endswith("labels.csv': 2 images, 2 classes (9 1, 10 1).")
+    assert found.summary().endswith("labels.csv': 2 images, 2 classes (9: 1, 10: 1).")
 
 
 def test_tabs_splits_and_images_without_a_label(tmp_path):
@@ -53,7 +53,7 @@ def test_cells_in_quotation_marks_may_hold_lines(tmp_path):
 
 def test_the_summary_counts_images_without_a_class(tmp_path):
     found = _found(tmp_path, "file,label\na.png,cat\nb.png,\nc.png,\n")
-    assert "3 images, 1 class (cat 1); 2 images without a class." in found.summary()
+    assert "3 images, 1 class (cat: 1); 2 images without a class." in found.summary()
 
 
 @pytest.mark.parametrize(

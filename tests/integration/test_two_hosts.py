@@ -44,9 +44,11 @@ def test_two_hosts_train_as_one(start, start_two, tmp_path, tiny_run):
     tiny_run = (*tiny_run, *more)
     processes = start_two(tmp_path / "two", tiny_run)
     processes.append(start(*_arguments(tmp_path / "one", tiny_run)))
-    for process in processes:
-        _, err = process.communicate(timeout=1200)
-        assert process.returncode == 0, err
+    errors = [process.communicate(timeout=1200)[1] for process in processes]
+    assert [process.returncode for process in processes] == [0, 0, 0], errors
+    role, progress = "This process works together with the first one", "step 6/6: together with"
+    assert [role in err for err in errors] == [False, True, False]
+    assert [progress in err for err in errors] == [False, True, False]
     two, one = _checkpoint(tmp_path / "two"), _checkpoint(tmp_path / "one")
     assert two.keys() == one.keys()
     for name, value in one.items():

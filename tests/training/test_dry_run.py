@@ -18,13 +18,13 @@ _LARGE = (
 )
 
 
-def _describe(tiny_run, *bindings):
+def _describe(tiny_run, *bindings, defaults=False):
     config.parse([], [*tiny_run, *bindings])
-    return describe(Experiment.from_gin())
+    return describe(Experiment.from_gin(), defaults=defaults)
 
 
 def test_config_parameters_and_memory_are_described(tiny_run):
-    text = _describe(tiny_run)
+    text = _describe(tiny_run, defaults=True)
     assert "options.batch_size = 8" in text
     for default in (
         "S3GAN.weight_class_loss = 1.0",
@@ -40,6 +40,16 @@ def test_config_parameters_and_memory_are_described(tiny_run):
     # Discriminator: (192 + 4 + 1) x 8, 8 + 1; heads: rotation 9 x 4, predictor 9 x 4, embedding
     # 4 x 8.
     assert re.search(rf"discriminator +{197 * 8 + 9 + 36 + 36 + 32:,} parameters", text)
+
+
+def test_without_defaults_the_summary_comes_after_the_bindings_of_the_config(tiny_run):
+    bindings, summary = _describe(tiny_run).split("\n\n")
+    assert sorted(bindings.splitlines()) == sorted(
+        line for line in config.config_text().splitlines() if " = " in line
+    )
+    assert len(bindings.splitlines()) == len({each.split(" = ")[0] for each in tiny_run})
+    assert "options.batch_size = 8" in bindings and "run_config.jit_compile" not in bindings
+    assert summary.startswith("data set ") and summary.splitlines()[-1].startswith("time ")
 
 
 def test_memory_grows_with_the_batch(tiny_run):

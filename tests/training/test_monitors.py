@@ -74,15 +74,15 @@ def test_an_easy_task_for_the_discriminator_and_a_generator_that_stands_still(
 
 
 @pytest.mark.parametrize(
-    ("warning", "loss", "d_lr", "gamma"),
+    ("warnings", "loss", "d_lr", "gamma"),
     (
-        ("exploding_generator", "wasserstein", 1e4, None),
+        (["exploding_generator"], "wasserstein", 1e4, None),
         # Hinge has no gradient where all logits are beyond 1 and -1.
-        ("dead_discriminator", "hinge", 1.0, None),
-        ("exploding_discriminator", "wasserstein", 1e-6, 1e8),
+        (["dead_discriminator"], "hinge", 1.0, None),
+        (["exploding_discriminator", "absurd_loss"], "wasserstein", 1e-6, 1e8),
     ),
 )
-def test_gradients_without_bounds_explode_or_vanish(tmp_path, tiny, warning, loss, d_lr, gamma):
+def test_gradients_without_bounds_explode_or_vanish(tmp_path, tiny, warnings, loss, d_lr, gamma):
     image, label = keras.Input((4, 4, 1)), keras.Input((1,), optional=True)
     features = keras.layers.Flatten()(image)
     discriminator = keras.Model((image, label), (keras.layers.Dense(1)(features), features))
@@ -99,7 +99,7 @@ def test_gradients_without_bounds_explode_or_vanish(tmp_path, tiny, warning, los
     for step in (200, 300):
         monitors.collect(loop.run(100))
         found = monitors.observe(step, np.roll(samples, step, axis=1))
-    assert found == [warning]
+    assert found == warnings
 
 
 def test_a_discriminator_that_learns_noise_by_heart_overfits(tmp_path, noise):
@@ -168,6 +168,26 @@ def test_tasks_are_solved_or_not_learned(tmp_path):
         "rotation_unsolved", "predictor_unsolved",
     ]  # fmt: skip
     assert observe(300, rotation=[0.8, 0.8], predictor=[0.8, 0.8], class_loss=[1, 1]) == []
+
+
+def test_an_absurd_loss_is_reported_at_once_even_in_the_first_steps(tmp_path, noise, caplog):
+    state = TrainState(ModularGAN((8, 8, 1), None, "dummy_arch", z_dim=4), seed=0)
+    monitors = Monitors(noise, state, str(tmp_path / "monitors.jsonl"))
+    others = as_arrays(noise, "test")[0][:12]
+
+    def observe(step, *losses):
+        names = ("generator", "discriminator")
+        history = {f"gradient_norm/{name}": np.ones(len(losses), np.float32) for name in names}
+        monitors.collect(history | {f"loss/{name}": np.float32(losses) for name in names})
+        return monitors.observe(step, others)
+
+    # 2**24 + 1 is not a float32; losses of 1e6 are high, but are resolved to 0.06.
+    assert observe(10, 3.0, -1e6) == []
+    with caplog.at_level(logging.WARNING, logger="compare_gan"):
+        assert observe(20, 1.0, -1e30, 5.0) == ["absurd_loss"]
+    assert "Step 20: a loss has reached 1.0e+30, where float32 no longer resolves" in caplog.text
+    assert _rows(tmp_path)[-1]["values"]["largest_loss"] == pytest.approx(1e30, rel=1e-6)
+    assert observe(30, 1.0, 2.0) == []
 
 
 def test_a_resumed_run_remembers_and_forgets_what_was_undone(tmp_path, noise):

@@ -23,7 +23,14 @@ from compare_gan.errors import UserError, unknown_name, with_suggestion
 from compare_gan.evaluation.image_sets.npz import GivenStatistics, open_npz, stored_statistics
 from compare_gan.evaluation.image_sets.sets import ImageSet, IndexedImages
 from compare_gan.evaluation.image_sets.split import SplitImages
-from compare_gan.folders import WHOLE, Arrangement, find_images
+from compare_gan.folders import (
+    WHOLE,
+    Arrangement,
+    check_split,
+    choose_split,
+    divide_path,
+    find_images,
+)
 
 _log = logging.getLogger(__name__)
 
@@ -78,11 +85,9 @@ def open_images(
     if not isinstance(source, str | os.PathLike):
         return _from_arrays(source)
     path = os.fspath(source)
-    if os.path.exists(path):
-        return _from_path(path, None, on_error, progress, colour)
-    before, _, split = path.rpartition(":")
-    if split and os.path.exists(before):
-        return _from_path(before, split, on_error, progress, colour)
+    place, split = divide_path(path)
+    if os.path.exists(place):
+        return _from_path(place, split, on_error, progress, colour)
     if _PATH_LIKE.search(path) and not path.startswith(_TFDS):
         raise UserError(f"There is no file or folder '{path}'.")
     return _from_dataset(path, choose_split, progress)
@@ -92,6 +97,7 @@ def _from_path(
     path: str, split: str | None, on_error: str, progress: bool, background: Colour
 ) -> ImageSet | GivenStatistics:
     if os.path.isfile(path) and path.lower().endswith(".npz"):
+        check_split(path, (), split)
         opened = open_npz(path)
         if isinstance(opened, GivenStatistics):
             return opened
@@ -117,9 +123,7 @@ def _choose(found: Arrangement, split: str | None) -> tuple[list[str], np.ndarra
         raise UserError(
             f"'{place}' holds the images of several splits: choose {sizes}, or '{place}:{WHOLE}'."
         )
-    if split not in (None, WHOLE) and split not in splits:
-        raise unknown_name(f"split of '{place}'", str(split), [*splits, WHOLE])
-    chosen = list(splits.values()) if split in (None, WHOLE) else [splits[str(split)]]
+    chosen = list(choose_split(found, split).splits.values())
     names = [name for own in chosen for name in own.images]
     labels = [own.hard_labels for own in chosen]
     given = [each for each in labels if each is not None]
@@ -169,6 +173,8 @@ def _from_files(
 
     return IndexedImages(
         name=place if split is None else f"{place}:{split}",
+        place=place,
+        split=split or WHOLE,
         count=len(kept),
         shape=(*sizes.pop(), channels) if len(sizes) == 1 else None,
         has_labels=has_labels,

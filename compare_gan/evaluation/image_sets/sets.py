@@ -29,7 +29,7 @@ class ImageSet(abc.ABC):
       class_names: Names of the classes, in the order of labels; None if they have no names.
       left_out: Broken files that are not among the images, each with the reason.
       seed: Seed that the images or their order follow from; None if from none.
-      split: Split of a data set; `all` for other sets.
+      split: Split of a data set, folder or zip; `all` for other sets.
       background: Name of the colour that images with an alpha channel are composited over; None if
         there are none.
       stored: Statistics that were published with the images, perhaps of a larger set: FID in the
@@ -109,11 +109,18 @@ class IndexedImages(ImageSet):
       read: Function from an index to uint8 [H, W, C]; called in several threads.
       labels: int32 [n], labels by index, or None.
       order: int [count], the indices of the set's images.
+      place: Path of the files, without a split; the name if None.
     """
 
     read: Callable[[int], np.ndarray]
     labels: np.ndarray | None = None
     order: np.ndarray
+    place: str | None = None
+
+    @property
+    def dataset_name(self) -> str:
+        """Path of the place that the images come from."""
+        return self.place or self.name
 
     @property
     def num_classes(self) -> int:

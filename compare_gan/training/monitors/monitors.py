@@ -22,7 +22,7 @@ from compare_gan.training.state import TrainState
 _log = logging.getLogger(__name__)
 
 _VERSION = 1
-_FIRST_STEP = 100  # Before it a generator has learned nothing yet: no rule applies.
+_FIRST_STEP = 100  # Before it a generator has learned nothing yet: few rules apply.
 _SHORTEST_MOVE = 100  # Steps after which the samples of fixed latents must have changed.
 _NUM_COMPARED = 500  # Training images that samples are compared with.
 _NUM_JUDGED = 96  # Images of each set that the discriminator judges.
@@ -35,8 +35,9 @@ class Monitors:
 
     At each sample grid it looks at the grid's images, the values of the steps since the one before,
     and the discriminator's logits of training images, held-out images and samples. A warning is
-    given where a rule is met twice in a row, or at the last step, but not in the first 100 steps:
-    once in the log, and in each line of `monitors.jsonl` as long as it lasts.
+    given where a rule is met twice in a row, or at the last step, but not in the first 100 steps
+    (`Rule.at_once`: at any step): once in the log, and in each line of `monitors.jsonl` as long as
+    it lasts.
 
     Args:
       dataset: The data set.
@@ -128,12 +129,12 @@ class Monitors:
         known = {each["monitor"] for each in before["warnings"]}
         since: dict[str, int] = {}
         warnings = []
-        for rule in RULES if step >= _FIRST_STEP else ():
+        for rule in RULES:
             seen = rule.seen(values, training)
-            if seen is None:
+            if seen is None or (step < _FIRST_STEP and not rule.at_once):
                 continue
             since[rule.name] = first = before["since"].get(rule.name, step)
-            if rule.name not in before["since"] and not last:
+            if rule.name not in before["since"] and not last and not rule.at_once:
                 continue
             warning = {"monitor": rule.name, "since": first, "seen": seen}
             warnings.append(warning | {"advice": rule.advice(training)})
@@ -164,6 +165,9 @@ class Monitors:
             earlier = [row["values"].get(name) for row in self._rows]
             least = min((each for each in earlier if each and each > 1e-6), default=norm)
             values |= {name: norm, growth: norm / least if least > 0 else 1.0}
+        losses = [history[name] for name in map("loss/{}".format, _NETWORKS) if name in history]
+        if losses:
+            values["largest_loss"] = float(np.max(np.abs(losses)))
         if "loss/d_loss" in history and self._loss_of_guessing() > 0:
             values["d_loss_share"] = (
                 float(np.mean(history["loss/d_loss"])) / self._loss_of_guessing()

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 Values = Mapping[str, float]
 
 _USUAL_RATE = 0.0002
+# From here on neighbouring numbers of float32 are 2 apart.
+_ABSURD = 2.0**24
 _WEIGHTS = {"rotation": "S3GAN.weight_rotation_loss_d", "class": "S3GAN.weight_class_loss"}
 
 ROTATION, PREDICTOR = "accuracy/rotation_accuracy_real", "accuracy/class_accuracy"
@@ -39,11 +41,13 @@ class Rule:
       name: Its name.
       seen: From values and training to a clause that says what is seen; None if all is well.
       advice: From the training to a gin binding that usually helps.
+      at_once: Whether one observation suffices, at any step.
     """
 
     name: str
     seen: Callable[[Values, Training], str | None]
     advice: Callable[[Training], str]
+    at_once: bool = False
 
 
 def _lower_g_lr(training: Training) -> str:
@@ -99,6 +103,13 @@ def _exploding(network: str) -> Callable[[Values, Training], str | None]:
         return None
 
     return seen
+
+
+def _absurd(values: Values, training: Training) -> str | None:
+    size = values.get("largest_loss", 0.0)
+    if size < _ABSURD:
+        return None
+    return f"a loss has reached {size:.1e}, where float32 no longer resolves differences of 1"
 
 
 def _wild(values: Values, training: Training) -> str | None:
@@ -178,6 +189,7 @@ RULES = (
     Rule("dead_discriminator", _dead("discriminator"), _limit_discriminator),
     Rule("exploding_generator", _exploding("generator"), _lower_g_lr),
     Rule("exploding_discriminator", _exploding("discriminator"), _lower_d_lr),
+    Rule("absurd_loss", _absurd, _lower_d_lr, at_once=True),
     Rule("wild_discriminator", _wild, _lower_d_lr),
     Rule("discriminator_limit", _limit, _limit_discriminator),
     Rule("overfitting", _overfitting, _augment),

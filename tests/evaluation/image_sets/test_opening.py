@@ -184,6 +184,7 @@ def _npz(path, **arrays):
          "holds Python objects, which are not read."),
         (lambda path: _npz(path / "a.npz", mu=np.zeros(3), sigma=np.eye(4)),
          "must be [f] and [f, f], received [3] and [4, 4]."),
+        (lambda path: f"{_npz(path / 'a.npz', images=_IMAGES)}:test", "a.npz' 'test'. Known: all."),
     ),
 )  # fmt: skip
 def test_mistakes_are_reported(tmp_path, make, sentence):
