@@ -247,8 +247,9 @@ class Metric(abc.ABC):
     def note(self, *_: Any, **available: Any) -> str | None:
         """Returns a caveat about the score, such as too few images, and a remedy; or None.
 
-        A subclass declares parameters as for `value`, and `num_images`, the number of images of the
-        smaller set (0 if it is not known). The note accompanies the score.
+        A subclass declares parameters as for `value`; and `num_images`, the number of images of the
+        smaller set (0 if it is not known), and `class_names`, the names of the classes in the order
+        of labels (None if they have none). The note accompanies the score.
         """
         return None
 

@@ -1,5 +1,7 @@
 """Intra-FID: the Fréchet distance within each class."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -79,6 +81,8 @@ def _checked_labels(labels: npt.ArrayLike, count: int, name: str) -> np.ndarray:
 class IntraFrechetInceptionDistance(Metric):
     """Mean over classes of the FID within each class (`_class_N`); lower is better.
 
+    N counts the classes of the reference from 0, in their order.
+
     Each class needs at least 2 real and 2 generated images. With few images, the distance between
     equal distributions is biased upwards, so compare only scores from equal numbers of images.
 
@@ -113,13 +117,15 @@ class IntraFrechetInceptionDistance(Metric):
             if few := np.flatnonzero(present & (each < 2)).tolist():
                 raise _too_few(name, int(each[few[0]]), class_names[name][few[0]])
 
-    def note(self, real: Arrays, fake: Arrays) -> str | None:
+    def note(
+        self, real: Arrays, fake: Arrays, class_names: Sequence[str] | None = None
+    ) -> str | None:
         smallest = {}
         for arrays in (real, fake):
             classes, counts = np.unique(arrays["labels"][arrays["labels"] >= 0], return_counts=True)
             smallest[int(counts.min(initial=1_000_000))] = int(classes[counts.argmin()])
         count = min(smallest)
-        label = f" of class {smallest[count]}"
+        label = f" of class {class_names[smallest[count]] if class_names else smallest[count]}"
         return few_images_note("Intra-FID", count, fake["features"].shape[1], label)
 
     def value(self, real: Arrays, fake: Arrays) -> dict[str, float]:

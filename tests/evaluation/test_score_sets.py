@@ -183,6 +183,18 @@ def test_labels_of_folders_are_matched_by_class_name(extractor, tmp_path):
         score_sets(other, tmp_path / "fake", ["class_agreement"], extractor)
 
 
+def test_scores_of_single_classes_say_which_classes_they_are(extractor, tmp_path):
+    for name, count in (("10", 4), ("2", 3)):
+        _save(_REAL[:count], tmp_path / "real" / name)
+        _save(_FAKE[:4], tmp_path / "fake" / name)
+    result = score_sets(tmp_path / "real", tmp_path / "fake", ["intra_fid"], extractor)
+    values = json.loads(result.to_json())
+    assert values["class_names"] == ["2", "10"] and "intra_fid_pixels_class_1" in values["scores"]
+    assert "Intra-FID from 3 images of class 2 and 3 features" in result.row.notes[0]
+    plain = score_sets(tmp_path / "real", tmp_path / "fake", ["fid"], extractor)
+    assert plain.class_names is None
+
+
 class Difference(Metric):
     """Difference of mean levels; needs the images and draws a picture."""
 
