@@ -89,6 +89,8 @@ def measure(
             available: dict[str, Any] = {
                 "real": of_real.of(metric),
                 "fake": of_fake.of(metric),
+                # Labels count the classes of the reference.
+                "class_names": (images if real is None else real).class_names,
                 **images.networks(extractor),
             }
             working = announced(f"Computing {metric.score_name(extractor)}")
@@ -96,9 +98,7 @@ def measure(
                 values = call_with_requested(metric.value, **available)
             scores |= metric.named(extractor, values)
             if not runs:
-                # Labels are numbers among the classes of the reference.
-                names = (images if real is None else real).class_names
-                notes += _notes(metric, of_real, of_fake, names)
+                notes += _notes(metric, of_real, of_fake, available["class_names"])
             if pictures and not runs:
                 drawn |= metric_pictures.draw(metric, extractor, available)
         runs.append(scores)

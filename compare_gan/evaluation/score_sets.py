@@ -46,8 +46,6 @@ class SetScores:
       real: Name of the reference; `none` if nothing is compared with one.
       fake: Name of the set that is scored.
       left_out: Broken files of both sets, each with the reason.
-      class_names: Names of the classes that scores of single classes count from 0; None if there
-        are no such scores, or if the classes have no names.
 
     Example:
       >>> import numpy as np
@@ -62,7 +60,6 @@ class SetScores:
     real: str
     fake: str
     left_out: Sequence[str]
-    class_names: Sequence[str] | None = None
 
     @property
     def scores(self) -> dict[str, float]:
@@ -95,7 +92,6 @@ class SetScores:
             "protocol_name": self.row.protocol_name,
             "metrics": list(self.row.metrics),
             "fake_hash": self.fake_hash,
-            "class_names": self.class_names,
             "left_out": list(self.left_out),
             "notes": list(self.row.notes),
         }
@@ -200,16 +196,7 @@ def score_sets(
         real=NONE if real_set is None else real_set.name,
         fake=fake_set.name,
         left_out=left_out,
-        class_names=_class_names(built, real_set, fake_set),
     )
-
-
-def _class_names(
-    built: Mapping[str, Metric], real: Images | None, fake: Images
-) -> tuple[str, ...] | None:
-    """The names of the classes in the order of labels, if a metric needs labels."""
-    is_labelled = any("labels" in metric.needs for metric in built.values())
-    return (real or fake).class_names if is_labelled else None
 
 
 def _refuse_arguments(

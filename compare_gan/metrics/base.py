@@ -234,7 +234,8 @@ class Metric(abc.ABC):
         """Returns the score by suffix: `""` for the main value, a word for each further one.
 
         A subclass declares as parameters the inputs that it uses: `fake` and `real` (results of
-        `statistics`), `generator` (a `GeneratorSampler`) and `discriminator` (the network).
+        `statistics`), `generator` (a `GeneratorSampler`), `discriminator` (the network), and
+        `class_names`, the names of the classes in the order of labels (None if they have none).
         """
 
     def pictures(self, *_: Any, **available: Any) -> dict[str, PIL.Image.Image]:
@@ -247,9 +248,8 @@ class Metric(abc.ABC):
     def note(self, *_: Any, **available: Any) -> str | None:
         """Returns a caveat about the score, such as too few images, and a remedy; or None.
 
-        A subclass declares parameters as for `value`; and `num_images`, the number of images of the
-        smaller set (0 if it is not known), and `class_names`, the names of the classes in the order
-        of labels (None if they have none). The note accompanies the score.
+        A subclass declares parameters as for `value`, and `num_images`, the number of images of the
+        smaller set (0 if it is not known). The note accompanies the score.
         """
         return None
 
