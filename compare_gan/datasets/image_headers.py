@@ -252,7 +252,7 @@ def has_sixteen_bits(image: Image.Image) -> bool:
 def orientation_of(image: Image.Image) -> int:
     """EXIF's orientation of the stored pixels, 1 if they are upright."""
     content = image.info.get("exif")
-    if content is None or image.format == "TIFF":  # Pillow turns TIFF files itself.
+    if content is None:  # As for all TIFF files, which Pillow turns itself.
         return 1
     exif = Image.Exif()
     try:
