@@ -91,6 +91,7 @@ def sample(
     """
     start_engine()
     from compare_gan import engine, sampling
+    from compare_gan.sampling.classes import find_classes
     from compare_gan.sampling.video import check_video
     from compare_gan.training.run_dir import RunDir
 
@@ -105,8 +106,8 @@ def sample(
     with engine.announced("Restoring the model"):
         sampler = run.load(checkpoint, not raw, allow_imports).sampler
     sampler = dataclasses.replace(sampler, truncation=truncation)
-    found = dict.fromkeys(sampling.find_class(sampler, name) for name in class_names)
-    chosen: dict[str, Any] = dict(seed=seed, classes=list(found) or None)
+    classes = find_classes(sampler, class_names or None)
+    chosen: dict[str, Any] = dict(seed=seed, classes=classes)
     if video is not None:
         with engine.announced("Drawing images"):
             path = sampling.write_video(sampler, video, numbers or range(6), **chosen, **walk)
@@ -174,7 +175,7 @@ def _check_modes(
         raise UserError(f"{' and '.join(given)} exclude each other.")
     if video is not None and out is not None:
         raise UserError("--video and --out exclude each other: --video names the file.")
-    if num is None and seeds is None and out and out.endswith(".npz"):
+    if num is None and seeds is None and out and out.lower().endswith(".npz"):
         raise UserError("--out with the ending .npz needs --num or --seeds: a grid is a PNG.")
 
 

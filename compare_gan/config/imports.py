@@ -7,13 +7,11 @@ be in the working directory, or a folder with the copies that the run holds of i
 
 import contextlib
 import os
-import pathlib
 import shlex
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from importlib.machinery import PathFinder
 
-from compare_gan import files
 from compare_gan.config.module_copies import CopiesFinder, ModuleCopies
 from compare_gan.errors import UserError
 
@@ -68,7 +66,7 @@ def importer_of_run(
             if finder is not None:
                 with finder.first(), _without_working_directory():
                     do_import()
-                _check_is_copy(module, finder.copies)
+                _check_are_copies(finder.copies)
             elif is_allowed:
                 import_freely(module, do_import)
             else:
@@ -87,20 +85,15 @@ def _is_name_of_module(entry: str) -> bool:
     return all(part.isidentifier() for part in entry.split("."))
 
 
-def _check_is_copy(module: str, copies: ModuleCopies) -> None:
-    """Raises UserError if the module was imported before, from another file than the copy."""
-    origin = getattr(getattr(sys.modules[module], "__spec__", None), "origin", None)
-    listed = copies.file_of(module)
-    if listed is None or (
-        origin
-        and os.path.isfile(origin)
-        and files.digest(pathlib.Path(origin).read_bytes()) == copies.digests[listed]
-    ):
-        return
-    raise UserError(
-        f"'{module}' has been imported from '{origin}' already, so this process cannot run the "
-        f"copy in '{copies.folder}', which differs."
-    )
+def _check_are_copies(copies: ModuleCopies) -> None:
+    """Raises UserError if a module that has been imported differs from its copy."""
+    for module in copies.modules:
+        spec = getattr(sys.modules.get(module), "__spec__", None)
+        if spec is not None and not copies.is_copy_of(spec.origin or "", module):
+            raise UserError(
+                f"'{module}' has been imported from '{spec.origin}' already, so this process "
+                f"cannot run the copy in '{copies.folder}', which differs."
+            )
 
 
 def _refusal(missing: str, module: str, folder: str | None) -> str | None:

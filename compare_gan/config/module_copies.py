@@ -2,7 +2,10 @@
 
 import contextlib
 import dataclasses
+import functools
 import os
+import pathlib
+import re
 import sys
 from collections.abc import Iterator, Mapping, Sequence
 from importlib.abc import MetaPathFinder
@@ -97,17 +100,23 @@ class ModuleCopies:
         except damaged.FORM_ERRORS as error:
             raise DamagedFileError(path, "it lists no files") from error
 
+    @functools.cached_property
+    def modules(self) -> Mapping[str, str]:
+        """The path of each module's copy, relative to the folder, by the module's name."""
+        endings = re.compile(r"(/__init__)?\.py$")
+        return {endings.sub("", path).replace("/", "."): path for path in self.digests}
+
     def holds(self, module: str) -> bool:
         """Whether there is a copy of this module, or of modules in this package."""
-        base = module.replace(".", "/")
-        return self.file_of(module) is not None or any(
-            path.startswith(f"{base}/") for path in self.digests
-        )
+        return any(f"{name}.".startswith(f"{module}.") for name in self.modules)
 
-    def file_of(self, module: str) -> str | None:
-        """The path, relative to the folder, of a module's copy; None if there is none."""
-        base = module.replace(".", "/")
-        return next((p for p in (f"{base}/__init__.py", f"{base}.py") if p in self.digests), None)
+    def is_copy_of(self, file: str, module: str) -> bool:
+        """Whether the copy of a module has the content of a file."""
+        try:
+            content = pathlib.Path(file).read_bytes()
+        except OSError:
+            return False
+        return files.digest(content) == self.digests[self.modules[module]]
 
 
 class CopiesFinder(MetaPathFinder):
@@ -115,7 +124,8 @@ class CopiesFinder(MetaPathFinder):
 
     Nothing else in the folder is executed: no compiled files, which may differ from the source
     that the user has read, and no files that are not listed. Inside `first`, copies win over all
-    other modules. Afterwards they are for imports inside of functions, and others win.
+    other modules. Afterwards they serve imports inside functions; then modules that are found
+    elsewhere win, except in a package that is a copy itself.
 
     Args:
       copies: The copies.
@@ -131,6 +141,7 @@ class CopiesFinder(MetaPathFinder):
 
     def __init__(self, copies: ModuleCopies):
         self.copies = copies
+        self._folder = os.path.abspath(copies.folder)
         self._is_first = False
 
     @contextlib.contextmanager
@@ -159,28 +170,43 @@ class CopiesFinder(MetaPathFinder):
           ModuleNotFoundError: The module's package is a copy, in which the module is not listed.
         """
         package = fullname.rpartition(".")[0]
+        elsewhere = [each for each in path or () if each != self._folder_of(package)]
+        package_is_copy = path is not None and len(elsewhere) < len(path)
         if not self.copies.holds(fullname):
-            if package and (self.copies.file_of(package) or "").endswith("/__init__.py"):
+            if not package_is_copy:
+                return None
+            found = PathFinder.find_spec(fullname, elsewhere)
+            if found is None:
                 raise ModuleNotFoundError(f"No module named '{fullname}'", name=fullname)
+            return found
+        wins = self._is_first or package_is_copy
+        if not wins and PathFinder.find_spec(fullname, path) is not None:
             return None
-        if not package and not self._is_first and PathFinder.find_spec(fullname) is not None:
-            return None
-        listed = self.copies.file_of(fullname)
-        if listed is None:
-            return ModuleSpec(fullname, None, is_package=True)
-        file = os.path.abspath(os.path.join(self.copies.folder, listed))
+        return self._spec(fullname, None if path is None else elsewhere)
+
+    def _spec(self, fullname: str, elsewhere: Sequence[str] | None) -> ModuleSpec | None:
+        listed = self.copies.modules.get(fullname)
+        if listed is None:  # A package without a file, parts of which may be in other folders.
+            spec = ModuleSpec(fullname, None, is_package=True)
+            other = PathFinder.find_spec(fullname, elsewhere)
+            more = other.submodule_search_locations if other and other.loader is None else None
+            spec.submodule_search_locations = [self._folder_of(fullname), *(more or ())]
+            return spec
+        file = os.path.join(self._folder, listed)
+        is_package = listed.endswith("/__init__.py")
         return spec_from_file_location(
             fullname,
             file,
             loader=_CopyLoader(fullname, file, self.copies.digests[listed]),
-            submodule_search_locations=(
-                [os.path.dirname(file)] if listed.endswith("/__init__.py") else None
-            ),
+            submodule_search_locations=[self._folder_of(fullname)] if is_package else None,
         )
+
+    def _folder_of(self, package: str) -> str:
+        return os.path.join(self._folder, *package.split("."))
 
 
 class _CopyLoader(SourceFileLoader):
-    """Executes a file whose content has a certain digest; neither reads nor writes bytecode."""
+    """Executes a file that has the content of the copy; neither reads nor writes bytecode."""
 
     def __init__(self, name: str, path: str, digest: str):
         super().__init__(name, path)

@@ -7,7 +7,7 @@ from typing import Any
 import gin
 
 from compare_gan.datasets.catalog import Definition, find_definition
-from compare_gan.datasets.decoding import parse_colour
+from compare_gan.datasets.colours import parse_colour
 from compare_gan.datasets.labels import check_fraction
 from compare_gan.datasets.relabelling import ReplaceLabelsOptions
 from compare_gan.datasets.transforms import ImagenetOptions

@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 
 import gin
 
-from compare_gan.datasets import decoding, resizing
-from compare_gan.datasets.decoding import Colour, Header, ImageFile
-from compare_gan.datasets.image_headers import ImageError
+from compare_gan.datasets import image_headers, resizing
+from compare_gan.datasets.colours import WHITE, Colour
+from compare_gan.datasets.decoding import ImageFile
+from compare_gan.datasets.image_headers import Header, ImageError
 from compare_gan.datasets.image_source import Preparation, source_of_files
 from compare_gan.datasets.npz_source import load_npz
 from compare_gan.datasets.sources import Source, no_labels
@@ -96,7 +97,7 @@ def load_image_folder(
     options: ImageFolderOptions,
     data_dir: str | None = None,
     image_size: int | None = None,
-    background: Colour = decoding.WHITE,
+    background: Colour = WHITE,
     class_order: Sequence[str] | None = None,
 ) -> Source:
     """Image files, `data_dir/class/*.png` or `data_dir/train/class/*.png` (`test`, `val`).
@@ -154,7 +155,7 @@ def load_image_folder(
     headers = _look([file for listed in files.values() for file in listed], background)
     shape = _common_shape(headers, image_size, options)
     _log.info("%s", found.summary())
-    composited = decoding.log_conversions(data_dir, headers.values(), shape[-1], background)
+    composited = image_headers.log_conversions(data_dir, headers.values(), shape[-1], background)
     source = source_of_files(
         files,
         Preparation(shape, image_size, background, options.crop, options.resample),
@@ -185,7 +186,7 @@ def load_image_folder(
 def _look(files: Sequence[ImageFile], background: Colour) -> dict[str, Header]:
     """The headers of all files, by their names."""
     headers = {}
-    found = decoding.look_at_all([file.open for file in files], background=background)
+    found = image_headers.look_at_all([file.open for file in files], background=background)
     for file, header in zip(files, found, strict=True):
         if isinstance(header, ImageError):
             raise UserError(f"'{file.name}' is not a readable image: {header}.") from header
@@ -207,4 +208,4 @@ def _common_shape(
             "dataset.image_size to resize them."
         )
     width, height = (image_size, image_size) if image_size else next(iter(sizes))
-    return height, width, options.channels or decoding.common_channels(headers.values())
+    return height, width, options.channels or image_headers.common_channels(headers.values())

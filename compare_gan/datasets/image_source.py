@@ -16,7 +16,8 @@ import PIL
 from PIL import features
 
 from compare_gan.datasets import decoding, resizing, sources
-from compare_gan.datasets.decoding import Colour, ImageFile
+from compare_gan.datasets.colours import WHITE, Colour
+from compare_gan.datasets.decoding import ImageFile
 from compare_gan.datasets.image_cache import open_cache
 from compare_gan.datasets.image_headers import ImageError
 from compare_gan.datasets.lazy import tf
@@ -141,7 +142,7 @@ class Preparation:
 
     shape: _Shape
     image_size: int | None = None
-    background: Colour = decoding.WHITE
+    background: Colour = WHITE
     crop: str = "middle"
     resample: str = "bilinear"
 
@@ -183,8 +184,8 @@ def source_of_files(
     Args:
       images: The files of each split.
       preparation: The way from a file to an image.
-      versions: The version of each file, in the order of `images` (see `decoding.Header`); None =
-        nothing is cached on disk.
+      versions: The version of each file, in the order of `images` (see `image_headers.Header`);
+        None = nothing is cached on disk.
       **attributes: The attributes of the source besides `image_shape`, including `true_labels`.
     """
     attributes["image_shape"] = preparation.shape

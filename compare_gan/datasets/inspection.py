@@ -12,7 +12,8 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 
 from compare_gan import files
-from compare_gan.datasets import decoding
+from compare_gan.datasets import decoding, image_headers
+from compare_gan.datasets.colours import Colour, colour_name, parse_colour
 from compare_gan.datasets.image_headers import ImageError, open_image
 from compare_gan.datasets.npz_images import checked, choose_arrays, require_arrays
 from compare_gan.datasets.report import Image, Inspection
@@ -72,11 +73,11 @@ def inspect_images(
         left out    none
         training    dataset.name = "image_folder"; dataset.data_dir = "photos"
     """
-    colour = decoding.parse_colour("background", background)
+    colour = parse_colour("background", background)
     place, split = divide_path(path)
     if os.path.isfile(place) and place.lower().endswith(".npz"):
         check_split(place, (), split)
-        return _inspect_arrays(place, decoding.colour_name(colour), progress, choice)
+        return _inspect_arrays(place, colour_name(colour), progress, choice)
     whole = choose_classes(find_images(place, class_in_name), choice)
     found = choose_split(whole, split)
     names, expected = _listed(found)
@@ -90,7 +91,7 @@ def inspect_images(
         _all(looks, progress),
         found.num_classes,
         names,
-        decoding.colour_name(colour),
+        colour_name(colour),
         found.left_out(),
         _refusal(whole),
         lambda i: decoding.decode(opens[i], 3, colour),
@@ -120,9 +121,9 @@ def _listed(found: Arrangement) -> tuple[list[str], list[Image]]:
     return names, images
 
 
-def _look(image: Image, open_file: decoding.Open, background: decoding.Colour) -> Image:
+def _look(image: Image, open_file: image_headers.Open, background: Colour) -> Image:
     try:
-        header = decoding.look(open_file, background=background)
+        header = image_headers.look(open_file, background=background)
         with open_file() as file, open_image(file) as opened:
             kind = f"{opened.format} {opened.mode}"
         pixels = decoding.decode(open_file, header.channels, background)
@@ -167,7 +168,7 @@ def _inspect_arrays(
 
 def _all(looks: Sequence[Callable[[], Image]], progress: Callable[[int, int], None]) -> list[Image]:
     found: list[Image] = []
-    with ThreadPoolExecutor(decoding.threads(), "look") as pool:
+    with ThreadPoolExecutor(image_headers.threads(), "look") as pool:
         pieces = [looks[start : start + 64] for start in range(0, len(looks), 64)]
         for images in pool.map(lambda piece: [look() for look in piece], pieces):
             found += images

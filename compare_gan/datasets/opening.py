@@ -6,9 +6,9 @@ from typing import Any
 import numpy as np
 
 from compare_gan.datasets.catalog import Definition
+from compare_gan.datasets.colours import WHITE, parse_colour
 from compare_gan.datasets.data_options import MADE_UP, DataOptions
 from compare_gan.datasets.dataset import Dataset, InferredLabels
-from compare_gan.datasets.decoding import WHITE, parse_colour
 from compare_gan.datasets.labels import (
     choose_given,
     choose_images,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Mapping
 
 import numpy as np
 
-from compare_gan.datasets.decoding import WHITE
+from compare_gan.datasets.colours import WHITE
 from compare_gan.datasets.layout import Layout
 from compare_gan.datasets.lazy import tf
 from compare_gan.datasets.sources import (

@@ -89,6 +89,8 @@ def measure(
             available: dict[str, Any] = {
                 "real": of_real.of(metric),
                 "fake": of_fake.of(metric),
+                # Labels count the classes of the reference.
+                "class_names": (images if real is None else real).class_names,
                 **images.networks(extractor),
             }
             working = announced(f"Computing {metric.score_name(extractor)}")
@@ -96,7 +98,7 @@ def measure(
                 values = call_with_requested(metric.value, **available)
             scores |= metric.named(extractor, values)
             if not runs:
-                notes += _notes(metric, of_real, of_fake)
+                notes += _notes(metric, of_real, of_fake, available["class_names"])
             if pictures and not runs:
                 drawn |= metric_pictures.draw(metric, extractor, available)
         runs.append(scores)
@@ -136,7 +138,12 @@ def contribute(
             pass
 
 
-def _notes(metric: Metric, of_real: SetStatistics, of_fake: SetStatistics) -> list[str]:
+def _notes(
+    metric: Metric,
+    of_real: SetStatistics,
+    of_fake: SetStatistics,
+    class_names: Sequence[str] | None,
+) -> list[str]:
     """The metric's caveat about its score, if it has one; the log shows it too."""
     sets = [of_fake, *([of_real] if metric.uses_real else [])]
     note = call_with_requested(
@@ -144,6 +151,7 @@ def _notes(metric: Metric, of_real: SetStatistics, of_fake: SetStatistics) -> li
         real=of_real.of(metric),
         fake=of_fake.of(metric),
         num_images=min(filter(None, (each.count_for(metric) for each in sets)), default=0),
+        class_names=class_names,
     )
     if note is None:
         return []

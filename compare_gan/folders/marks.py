@@ -19,6 +19,7 @@ import numpy as np
 from compare_gan.errors import UserError
 from compare_gan.folders.limits import check_largest, wrong_sums
 from compare_gan.folders.storage import Storage
+from compare_gan.terminal import in_utf_8
 from compare_gan.unpacking import DAMAGED
 
 CLASSES_FILE = "classes.json"
@@ -73,7 +74,8 @@ def classes_text(class_names: Sequence[str] | None) -> str:
       {"file_names": "<number>_<class>.png", "class_names": ["cat", "dog"]}
     """
     names = None if class_names is None else list(map(str, class_names))
-    return json.dumps({"file_names": _PATTERN, "class_names": names}, ensure_ascii=False) + "\n"
+    content = {"file_names": _PATTERN, "class_names": names}
+    return in_utf_8(json.dumps(content, ensure_ascii=False)) + "\n"
 
 
 def looks_numbered(names: Sequence[str]) -> bool:

@@ -22,6 +22,7 @@ _COLUMNS = {
     "label": ("label", "class", "class_name"),
     "split": ("split",),
 }
+_UNNAMED = ("file", "label")  # The columns of a table without a row that names them.
 
 
 def is_table(place: str) -> bool:
@@ -115,7 +116,13 @@ def _rows(place: str) -> list[Mapping[str, str]]:
         raise UserError(f"'{place}' names no file.")
     columns = _columns(place, rows[0])
     if columns is None:
-        columns = {"file": 0} | ({"label": 1} if len(rows[0]) > 1 else {})
+        width = max(map(len, rows))
+        if width > len(_UNNAMED):
+            raise UserError(
+                f"'{place}' has {width} columns, but no row that names them: begin it with a row "
+                f"such as {delimiter.join(_COLUMNS)}."
+            )
+        columns = {name: i for i, name in enumerate(_UNNAMED[:width])}
     else:
         rows = rows[1:]
     found: list[Mapping[str, str]] = []

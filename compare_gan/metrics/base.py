@@ -234,7 +234,8 @@ class Metric(abc.ABC):
         """Returns the score by suffix: `""` for the main value, a word for each further one.
 
         A subclass declares as parameters the inputs that it uses: `fake` and `real` (results of
-        `statistics`), `generator` (a `GeneratorSampler`) and `discriminator` (the network).
+        `statistics`), `generator` (a `GeneratorSampler`), `discriminator` (the network), and
+        `class_names`, the names of the classes in the order of labels (None if they have none).
         """
 
     def pictures(self, *_: Any, **available: Any) -> dict[str, PIL.Image.Image]:

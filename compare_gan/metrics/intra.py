@@ -1,5 +1,8 @@
 """Intra-FID: the Fréchet distance within each class."""
 
+import re
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 
@@ -77,7 +80,10 @@ def _checked_labels(labels: npt.ArrayLike, count: int, name: str) -> np.ndarray:
 
 @registry.register("metric", "intra_fid", paper="https://arxiv.org/abs/1802.05637")
 class IntraFrechetInceptionDistance(Metric):
-    """Mean over classes of the FID within each class (`_class_N`); lower is better.
+    """Mean over classes of the FID within each class (`_class_NAME`); lower is better.
+
+    Where classes have no names, NAME is a number. Characters besides letters, digits, dots and
+    hyphens become underscores.
 
     Each class needs at least 2 real and 2 generated images. With few images, the distance between
     equal distributions is biased upwards, so compare only scores from equal numbers of images.
@@ -88,9 +94,10 @@ class IntraFrechetInceptionDistance(Metric):
       >>> labels = np.array([0, 0, 1, 1])
       >>> real = {"features": np.array([[0.0], [2.0], [10.0], [12.0]]), "labels": labels}
       >>> fake = {"features": np.array([[1.0], [3.0], [10.0], [12.0]]), "labels": labels}
-      >>> values = IntraFrechetInceptionDistance().value(real=real, fake=fake)
+      >>> metric = IntraFrechetInceptionDistance()
+      >>> values = metric.value(real=real, fake=fake, class_names=["cat", "dog"])
       >>> {suffix: round(value, 6) for suffix, value in values.items()}
-      {'': 0.5, 'class_0': 1.0, 'class_1': 0.0}
+      {'': 0.5, 'class_cat': 1.0, 'class_dog': 0.0}
     """
 
     name = "intra_fid"
@@ -113,18 +120,31 @@ class IntraFrechetInceptionDistance(Metric):
             if few := np.flatnonzero(present & (each < 2)).tolist():
                 raise _too_few(name, int(each[few[0]]), class_names[name][few[0]])
 
-    def note(self, real: Arrays, fake: Arrays) -> str | None:
+    def note(
+        self, real: Arrays, fake: Arrays, class_names: Sequence[str] | None = None
+    ) -> str | None:
         smallest = {}
         for arrays in (real, fake):
             classes, counts = np.unique(arrays["labels"][arrays["labels"] >= 0], return_counts=True)
             smallest[int(counts.min(initial=1_000_000))] = int(classes[counts.argmin()])
         count = min(smallest)
-        label = f" of class {smallest[count]}"
+        label = f" of class {class_names[smallest[count]] if class_names else smallest[count]}"
         return few_images_note("Intra-FID", count, fake["features"].shape[1], label)
 
-    def value(self, real: Arrays, fake: Arrays) -> dict[str, float]:
+    def value(
+        self, real: Arrays, fake: Arrays, class_names: Sequence[str] | None = None
+    ) -> dict[str, float]:
         distances = intra_frechet_distance(
             real["features"], real["labels"], fake["features"], fake["labels"]
         )
         mean = float(np.mean(list(distances.values())))
-        return {"": mean} | {f"class_{c}": distance for c, distance in distances.items()}
+        suffixes = _suffixes(class_names) if class_names else range(max(distances) + 1)
+        return {"": mean} | {f"class_{suffixes[c]}": each for c, each in distances.items()}
+
+
+def _suffixes(class_names: Sequence[str]) -> list[str]:
+    """The names of classes as parts of the names of scores, all different."""
+    plain = [re.sub(r"[^\w.-]", "_", name) for name in class_names]
+    if len(set(plain)) == len(plain):
+        return plain
+    return [f"{name}_{number}" for number, name in enumerate(plain)]

@@ -93,6 +93,27 @@ def find_class(sampler: "Sampler", name: str | int | None) -> int | None:
     raise unknown_name("class", str(name), [*names, *allowed])
 
 
+def find_classes(sampler: "Sampler", names: Iterable[str | int] | None) -> list[int] | None:
+    """The numbers of classes given by name or number, each once; None stays None.
+
+    Example:
+      >>> from compare_gan.sampling import Sampler
+      >>> from compare_gan.sampling.classes import find_classes
+      >>> sampler = Sampler(None, 2, (8, 8, 1), num_classes=2, class_names=["cat", "dog"])
+      >>> find_classes(sampler, ["dog", 0])
+      [1, 0]
+
+    Raises:
+      UserError: There is no class to draw; or see `find_class`.
+    """
+    if names is None:
+        return None
+    found = dict.fromkeys(find_class(sampler, name) for name in names)
+    if not found:
+        raise UserError("classes must be at least one class, or None for all of them.")
+    return [number for number in found if number is not None]
+
+
 def class_labels(sampler: "Sampler", labels: Any, num: int) -> np.ndarray | None:
     """The classes to draw as numbers, one for each image.
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from compare_gan.metrics.path_length import lerp, slerp
 from compare_gan.plots import grids
-from compare_gan.sampling.classes import row_names
+from compare_gan.sampling.classes import find_classes, row_names
 from compare_gan.sampling.numbered import numbered_labels
 from compare_gan.sampling.sampler import Sampler
 
@@ -14,7 +14,11 @@ _ROWS = 10
 
 
 def sample_grid(
-    sampler: Sampler, *, columns: int = 10, seed: int = 0, classes: Iterable[int] | None = None
+    sampler: Sampler,
+    *,
+    columns: int = 10,
+    seed: int = 0,
+    classes: Iterable[str | int] | None = None,
 ) -> np.ndarray:
     """Draws a grid of images: one class per row, or ten rows without classes.
 
@@ -30,7 +34,7 @@ def sample_grid(
       sampler: Sampler that draws the images.
       columns: Images per row.
       seed: Seed of the latents.
-      classes: Classes of the rows; the first ten if None.
+      classes: Names or numbers of the classes of the rows; the first ten if None.
 
     Returns:
       uint8 [height, width, channels].
@@ -39,7 +43,11 @@ def sample_grid(
 
 
 def sample_grid_and_images(
-    sampler: Sampler, *, columns: int = 10, seed: int = 0, classes: Iterable[int] | None = None
+    sampler: Sampler,
+    *,
+    columns: int = 10,
+    seed: int = 0,
+    classes: Iterable[str | int] | None = None,
 ) -> tuple[np.ndarray, np.ndarray]:
     """As `sample_grid`, and the images in it as well, uint8 [n, H, W, C].
 
@@ -52,15 +60,16 @@ def sample_grid_and_images(
       >>> sample_grid_and_images(sampler, columns=3)[1].shape
       (30, 4, 1, 1)
     """
+    chosen = find_classes(sampler, classes)
     if sampler.num_classes is None:
         num = _ROWS * columns
         images, _ = sampler.sample(num, seed, batch_size=num)
         return grids.image_grid(images, columns), images
-    classes = list(range(min(_ROWS, sampler.num_classes)) if classes is None else classes)
-    labels = np.repeat(np.array(classes), columns)
+    chosen = chosen or list(range(min(_ROWS, sampler.num_classes)))
+    labels = np.repeat(chosen, columns)
     images, _ = sampler.sample(len(labels), seed, labels, batch_size=len(labels))
-    rows = np.split(images, len(classes))
-    return grids.class_grid(rows, row_names(sampler.class_names, classes)), images
+    rows = np.split(images, len(chosen))
+    return grids.class_grid(rows, row_names(sampler.class_names, chosen)), images
 
 
 def write_grid(
@@ -69,7 +78,7 @@ def write_grid(
     columns: int,
     *,
     seed: int = 0,
-    classes: Iterable[int] | None = None,
+    classes: Iterable[str | int] | None = None,
 ) -> str:
     """Writes a grid of images as PNG: see `sample_grid`.
 
@@ -78,7 +87,7 @@ def write_grid(
       path: File to write.
       columns: Images per row.
       seed: Seed of the latents.
-      classes: Classes of the rows; the first ten if None.
+      classes: Names or numbers of the classes of the rows; the first ten if None.
 
     Returns:
       `path`.
@@ -105,7 +114,7 @@ def write_interpolation(
     columns: int,
     *,
     seed: int = 0,
-    classes: Iterable[int] | None = None,
+    classes: Iterable[str | int] | None = None,
 ) -> str:
     """Writes rows of images, each from one latent on the left to another on the right, as PNG.
 
@@ -119,7 +128,7 @@ def write_interpolation(
       rows: Number of rows.
       columns: Images per row.
       seed: Seed of the latents at both ends.
-      classes: Classes that take turns; None = all.
+      classes: Names or numbers of the classes that take turns; None = all.
 
     Returns:
       `path`.

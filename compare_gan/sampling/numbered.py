@@ -10,11 +10,12 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from compare_gan.errors import UserError
+from compare_gan.sampling.classes import find_classes
 from compare_gan.sampling.sampler import Sampler
 
 # Latents are drawn from the first to the last that is needed.
-_GREATEST = 999_999
-_RANGE = re.compile(r"([0-9]+)(?:-([0-9]+))?")
+_GREATEST = 999_999  # Six digits, see `_RANGE`.
+_RANGE = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?")
 
 
 def parse_numbers(text: str) -> list[int]:
@@ -32,7 +33,7 @@ def parse_numbers(text: str) -> list[int]:
     for part in text.split(","):
         match = _RANGE.fullmatch(part.strip())
         first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
-        if not first <= last <= _GREATEST:
+        if first > last:
             raise UserError(
                 f"--seeds must be numbers from 0 to {_GREATEST} and ranges of them, such as "
                 f"0-35,40; received '{text}'."
@@ -57,22 +58,26 @@ def numbered_latents(sampler: Sampler, numbers: Sequence[int], seed: int = 0) ->
       seed: Seed of the sequence.
 
     Raises:
-      UserError: The first latents of the distribution depend on how many are drawn.
+      UserError: The first latents of the distribution depend on how many are drawn, there are no
+        numbers, or one is not an integer from 0.
     """
-    count = max(numbers) + 1
+    given = np.asarray(numbers)
+    if given.dtype.kind not in "iu" or given.min(initial=0) < 0:
+        raise UserError(f"The numbers of samples must be integers from 0, received {numbers}.")
+    count = int(given.max()) + 1
     z = sampler.draw_z(count, seed)
-    if list(numbers) == list(range(count)):
+    if np.array_equal(given, np.arange(count)):
         return z
     if not np.array_equal(sampler.draw_z(count + 1, seed)[:-1], z):
         raise UserError(
             f"Single samples cannot be drawn: the latents of {sampler.distribution.describe()} "
             "depend on how many are drawn at once."
         )
-    return z[list(numbers)]
+    return z[given]
 
 
 def numbered_labels(
-    sampler: Sampler, numbers: Sequence[int], classes: Iterable[int] | None = None
+    sampler: Sampler, numbers: Sequence[int], classes: Iterable[str | int] | None = None
 ) -> np.ndarray | None:
     """The classes of samples, which take turns, int32 [n]; None for an unconditional generator.
 
@@ -86,9 +91,13 @@ def numbered_labels(
     Args:
       sampler: Sampler whose classes they are.
       numbers: Numbers of the samples, [n].
-      classes: Classes that take turns; None = all.
+      classes: Names or numbers of the classes that take turns; None = all.
+
+    Raises:
+      UserError: There is no such class.
     """
+    chosen = find_classes(sampler, classes)
     if sampler.num_classes is None:
         return None
-    turn = np.arange(sampler.num_classes) if classes is None else np.array(list(classes))
+    turn = np.arange(sampler.num_classes) if chosen is None else np.array(chosen)
     return turn[np.asarray(numbers) % len(turn)].astype(np.int32)

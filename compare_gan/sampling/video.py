@@ -1,15 +1,14 @@
 """Videos: walks through the latents."""
 
-import re
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 
 from compare_gan import paths
-from compare_gan.errors import UserError
+from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.metrics.path_length import lerp, slerp
 from compare_gan.plots import grids
-from compare_gan.sampling.classes import row_names
+from compare_gan.sampling.classes import find_classes, row_names
 from compare_gan.sampling.numbered import numbered_latents
 from compare_gan.sampling.sampler import Sampler
 
@@ -51,9 +50,10 @@ def check_video(path: str, frames: int, duration: float) -> None:
       frames: Number of frames.
       duration: Duration in seconds.
     """
-    if not re.search(r"\.gif$", path, re.IGNORECASE):
+    if not path.lower().endswith(".gif"):
         raise UserError(f"A video is written as GIF: its name must end in .gif, received '{path}'.")
     paths.check_place(path)
+    check_positive_integer("frames", frames)
     if frames > _MOST_FRAMES * duration:
         raise UserError(
             f"A GIF shows at most {_MOST_FRAMES} frames per second, received {frames} frames in "
@@ -67,7 +67,7 @@ def write_video(
     numbers: Sequence[int],
     *,
     seed: int = 0,
-    classes: Iterable[int] | None = None,
+    classes: Iterable[str | int] | None = None,
     frames: int = 120,
     duration: float = 6.0,
 ) -> str:
@@ -81,7 +81,7 @@ def write_video(
       path: File to write, with the ending `.gif`.
       numbers: Numbers of the samples to pass, at least two; see `numbered`.
       seed: Seed of the sequence of samples.
-      classes: Classes of the rows; the first ten if None.
+      classes: Names or numbers of the classes of the rows; the first ten if None.
       frames: Number of frames.
       duration: Duration of the walk in seconds.
 
@@ -89,8 +89,8 @@ def write_video(
       `path`.
 
     Raises:
-      UserError: There are too many frames per second, less than two samples, or `path` has another
-        ending.
+      UserError: There are too many frames per second or less than two samples, there is no such
+        class, or `path` has another ending.
 
     Example:
       >>> import os, tempfile
@@ -104,6 +104,7 @@ def write_video(
       'walk.gif'
     """
     check_video(path, frames, duration)
+    chosen = find_classes(sampler, classes)
     if len(set(numbers)) < 2:
         raise UserError(f"A video needs at least two samples to walk between, received {numbers}.")
     points = numbered_latents(sampler, numbers, seed)
@@ -112,7 +113,7 @@ def write_video(
     if sampler.num_classes is None:
         pictures = [grids.image_grid(image[None], 1) for image in sampler.generate(z)]
     else:
-        rows = list(range(min(_MOST_CLASSES, sampler.num_classes)) if classes is None else classes)
+        rows = chosen or list(range(min(_MOST_CLASSES, sampler.num_classes)))
         images = sampler.generate(np.repeat(z, len(rows), axis=0), np.tile(rows, frames))
         names = row_names(sampler.class_names, rows)
         pictures = [

@@ -12,7 +12,7 @@ import numpy as np
 
 from compare_gan import files, paths
 from compare_gan.engine.progress import tracked
-from compare_gan.errors import UserError
+from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.folders import CLASSES_FILE, classes_text
 from compare_gan.plots import grids
 from compare_gan.sampling.numbered import numbered_labels, numbered_latents
@@ -31,7 +31,7 @@ def write_images(
     num: int | Sequence[int],
     *,
     seed: int = 0,
-    classes: Iterable[int] | None = None,
+    classes: Iterable[str | int] | None = None,
 ) -> str:
     """Writes single images: the first ones of `Sampler.sample`, or some of them.
 
@@ -55,22 +55,25 @@ def write_images(
         classes. Files of these names are replaced.
       num: Number of images, or the numbers of those to write; see `numbered`.
       seed: Seed of the latents.
-      classes: Classes that take turns; None = all.
+      classes: Names or numbers of the classes that take turns; None = all.
 
     Returns:
       `path`.
 
     Raises:
       UserError: The folder holds images that would remain among the new ones, such as those of a
-        run with a larger `num`; `path` is a folder with the ending `.npz`; or see
-        `numbered_latents`.
+        run with a larger `num`; `path` is a folder with the ending `.npz`; there is no such class;
+        or see `numbered_latents`.
       OSError: Writing failed.
       DivergenceError: An image is not finite.
     """
-    numbers = range(num) if isinstance(num, int) else list(num)
+    wanted = np.asarray(num).tolist()
+    if not isinstance(wanted, list):
+        check_positive_integer("num", wanted)
+    numbers = wanted if isinstance(wanted, list) else range(wanted)
     z = numbered_latents(sampler, numbers, seed)
     labels = numbered_labels(sampler, numbers, classes)
-    if path.endswith(".npz"):
+    if path.lower().endswith(".npz"):
         place, threads = _npz_file(path, len(numbers), labels, sampler.class_names), 1
     else:
         # Half of the cores: a generator on the CPU needs the others.

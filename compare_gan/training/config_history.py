@@ -120,8 +120,12 @@ class ConfigHistory:
         if not configs and step and is_config(before):  # A run of an earlier version.
             configs = [self._write(1, 0, before)]
         current = _of(configs, step + 1)
-        if current is None or current.text != config_text:
+        is_newest = bool(configs) and current is configs[-1]  # Not after going back.
+        if current is None or not is_newest or current.text != config_text:
             self._write(len(configs) + 1, step, config_text)
+        self._write_newest(config_text)
+
+    def _write_newest(self, config_text: str) -> None:
         reason = self.damage
         if reason and os.path.exists(self._newest):
             damaged.set_aside(self._newest, reason, "it is written anew")
@@ -135,7 +139,7 @@ class ConfigHistory:
         """
         known = [config for config in self._configs() if is_config(config.text)]
         if known:
-            self.record(known[-1].text, known[-1].step)
+            self._write_newest(known[-1].text)
         else:
             self.record(config_text, step=0)
 

@@ -51,7 +51,8 @@ class ModuleHistory:
         current = _of(versions, step + 1)
         before = (current.digests, current.left_out) if current else ({}, {})
         digests = {path: files.digest(content) for path, content in sources.files.items()}
-        if before == (digests, sources.left_out):
+        is_newest = current is (versions[-1][1] if versions else None)  # Not after going back.
+        if is_newest and before == (digests, sources.left_out):
             return
         folder, copies = os.path.join(self._folder, str(step)), 1
         while os.path.lexists(folder):
@@ -61,7 +62,8 @@ class ModuleHistory:
         ModuleCopies.write(folder, sources, max(numbers, default=0) + 1)
         changed = sorted(path for path in digests if before[0].get(path) != digests[path])
         place = f"{_FOLDER}/{os.path.basename(folder)}"
-        _log.info("Copies of the modules of this run (%s) are in '%s'.", _listed(changed), place)
+        listed = _listed(changed or sorted(digests))
+        _log.info("Copies of the modules of this run (%s) are in '%s'.", listed, place)
         for module, kind in sources.left_out.items():
             _log.warning(
                 "'%s' is %s, which is not copied: the run cannot be sampled where it is missing.",
@@ -123,4 +125,4 @@ def _of(versions: list[tuple[int, ModuleCopies]], step: int) -> ModuleCopies | N
 
 def _listed(paths: list[str], most: int = 5) -> str:
     more = f" and {len(paths) - most} more" if len(paths) > most else ""
-    return (", ".join(paths[:most]) or "none any more") + more
+    return (", ".join(paths[:most]) or "none") + more

@@ -10,14 +10,9 @@ import tensorflow as tf
 from PIL import Image, ImageOps
 
 from compare_gan.datasets import resizing, transforms
-from compare_gan.datasets.decoding import (
-    Header,
-    decode,
-    file_at,
-    look,
-    parse_colour,
-)
-from compare_gan.datasets.image_headers import ImageError
+from compare_gan.datasets.colours import parse_colour
+from compare_gan.datasets.decoding import decode, file_at
+from compare_gan.datasets.image_headers import Header, ImageError, look
 from compare_gan.datasets.image_source import Preparation
 from compare_gan.datasets.streams import decode_tensor
 from compare_gan.errors import UserError

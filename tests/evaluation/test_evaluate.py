@@ -127,7 +127,8 @@ def test_metrics_on_features_share_one_pass(tiny_sampler, dataset, extractor):
         "vendi_moments": metrics.vendi_score(fake),
         "intra_fid_moments": np.mean(list(classes.values())),
     }
-    expected |= {f"intra_fid_moments_class_{c}": value for c, value in classes.items()}
+    names = dataset.class_names
+    expected |= {f"intra_fid_moments_class_{names[c]}": value for c, value in classes.items()}
     for name in ("precision_recall", "density_coverage"):
         values = getattr(metrics, name)(real, fake)._asdict()
         expected |= {f"{name}_moments_{part}": value for part, value in values.items()}

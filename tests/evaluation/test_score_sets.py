@@ -183,6 +183,23 @@ def test_labels_of_folders_are_matched_by_class_name(extractor, tmp_path):
         score_sets(other, tmp_path / "fake", ["class_agreement"], extractor)
 
 
+def test_scores_of_single_classes_have_the_names_of_these(extractor, tmp_path):
+    """Fault: the folders are called `2` and `10`; which of them is `intra_fid_class_1`?
+
+    Command: metrics --metrics intra_fid
+    User sees: the scores intra_fid_class_2 and intra_fid_class_10; a note about the class '2'
+    Exit code: 0
+    Lost: nothing
+    """
+    for name, count in (("10", 4), ("2", 3)):
+        _save(_REAL[:count], tmp_path / "real" / name)
+        _save(_FAKE[:4], tmp_path / "fake" / name)
+    result = score_sets(tmp_path / "real", tmp_path / "fake", ["intra_fid"], extractor)
+    suffixes = {name.removeprefix("intra_fid_pixels") for name in result.scores}
+    assert suffixes == {"", "_class_2", "_class_10"}
+    assert "Intra-FID from 3 images of class 2 and 3 features" in result.row.notes[0]
+
+
 class Difference(Metric):
     """Difference of mean levels; needs the images and draws a picture."""
 

@@ -304,6 +304,23 @@ def test_a_process_that_has_imported_another_version(copied, elsewhere):
     assert compare_gan.load_generator(str(copied), allow_imports=["own_of_a_test"]).z_dim == 4
 
 
+def test_a_process_that_has_imported_another_version_of_a_helper(copied, elsewhere):
+    """Fault: the program has imported another version of a module that the run's module imports.
+
+    Command: `compare_gan.load_generator(run, allow_imports=["runs/a/modules/0"])`
+    User sees: 'my_helpers' has been imported from 'my_helpers.py' already, so this process cannot
+        run the copy in 'runs/a/modules/0', which differs.
+    Exit code: none
+    Lost: nothing
+    """
+    (elsewhere / "helper_of_a_test.py").write_text(f"{_HELPER}\n# Another version.\n")
+    sys.path.append(str(elsewhere))
+    __import__("helper_of_a_test")
+    copies = str(copied / "modules" / "0")
+    with pytest.raises(UserError, match=r"helper_of_a_test' has been imported from .* differs"):
+        compare_gan.load_generator(str(copied), allow_imports=[copies])
+
+
 def test_modules_that_change_between_two_starts_of_a_run(
     run, copied, tiny_run, tmp_path, elsewhere, caplog
 ):

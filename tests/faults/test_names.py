@@ -75,6 +75,7 @@ _CLASSES = {
     "gapped": ["3", "20", "100", "1"],
     "1-based": [str(i) for i in range(1, 13)],
     "text": ["T-shirt, top", "犬", "class 10", "class 9"],
+    "not UTF-8": ["caf\udce9", "dog"],
 }
 
 

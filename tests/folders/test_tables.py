@@ -67,6 +67,7 @@ def test_the_summary_counts_images_without_a_class(tmp_path):
         ("file,category\na.png,1\n", "has no column 'label', but 'category': rename the column"),
         ("filename,label_name,id\na.png,a,1\n", "no column 'label', but 'label_name', 'id'"),
         ("image,split,target\na.png,train,1\n", "has no column 'label', but 'target'"),
+        ("a.png,cat,train\nb.png,cat,test\n", "has 3 columns, but no row that names them: begin"),
         ("file,split\na.png,trian\n", "Unknown split in '.*' 'trian'. Did you mean 'train'"),
         ("file,split\na.png,train\nb.png,\n", "names the split of some files, but not of all"),
     ),

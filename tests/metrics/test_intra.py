@@ -70,3 +70,18 @@ def test_invalid_input_is_refused():
         intra_frechet_distance(real, real_labels[:59], fake, fake_labels)
     with pytest.raises(UserError, match="needs labels"):
         IntraFrechetInceptionDistance().statistics(3).update(ImageBatch(features=real))
+
+
+def test_scores_have_distinct_names_of_classes():
+    labels = np.repeat(np.arange(4), 2)
+    arrays = {"features": np.arange(8.0)[:, None], "labels": labels}
+    for names, suffixes in (
+        (["T-shirt/top", "caf\udce9", "犬", "2.5"], ["T-shirt_top", "caf_", "犬", "2.5"]),
+        (["a b", "a_b", "a_b_0", "c"], ["a_b_0", "a_b_1", "a_b_0_2", "c_3"]),
+    ):
+        values = IntraFrechetInceptionDistance().value(arrays, arrays, names)
+        assert list(values) == ["", *(f"class_{suffix}" for suffix in suffixes)]
+    assert list(IntraFrechetInceptionDistance().value(arrays, arrays))[1:3] == [
+        "class_0",
+        "class_1",
+    ]

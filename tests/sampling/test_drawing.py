@@ -110,3 +110,36 @@ def test_classes_are_found_by_name_and_number(sampler, unconditional):
         sampling.find_class(sampler, "3")
     with pytest.raises(UserError, match="unconditional: it cannot draw the class 'dark'"):
         sampling.find_class(unconditional, "dark")
+
+
+@pytest.mark.parametrize(
+    ("classes", "sentence"),
+    (([3], "Unknown class '3'"), ([-1], "Unknown class '-1'"), ([], "at least one class")),
+)
+@pytest.mark.parametrize("write", ("images", "grid", "interpolation", "video"))
+def test_classes_that_do_not_exist_are_refused(
+    sampler, unconditional, tmp_path, write, classes, sentence
+):
+    """Not drawn as images of no class."""
+    arguments = {"images": (2,), "grid": (2,), "interpolation": (2, 3), "video": ([0, 1],)}[write]
+    function = getattr(sampling, f"write_{write}")
+    path = str(tmp_path / ("a" if write == "images" else "a.gif"))
+    with pytest.raises(UserError, match=sentence):
+        function(sampler, path, *arguments, classes=classes)
+    with pytest.raises(UserError, match="This model is unconditional"):
+        function(unconditional, path, *arguments, classes=["dark"])
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("write", ("images", "grid", "interpolation", "video"))
+def test_classes_are_given_by_name_or_number(sampler, tmp_path, write):
+    arguments = {"images": (2,), "grid": (2,), "interpolation": (2, 3), "video": ([0, 1],)}[write]
+    contents = []
+    for classes in (["bright", "dark"], (2, 0)):
+        path = tmp_path / ("a.npz" if write == "images" else "a.gif")
+        options = {"frames": 4, "duration": 0.4} if write == "video" else {}
+        getattr(sampling, f"write_{write}")(
+            sampler, str(path), *arguments, classes=classes, **options
+        )
+        contents.append(path.read_bytes())
+    assert contents[0] == contents[1]

@@ -27,7 +27,9 @@ def test_numbers_and_ranges(text, numbers):
     assert parse_numbers(text) == numbers
 
 
-@pytest.mark.parametrize("text", ("", "a", "3-", "-3", "5-3", "1,,2", "1;2", "0-1000000", "1.5"))
+@pytest.mark.parametrize(
+    "text", ("", "a", "3-", "-3", "5-3", "1,,2", "1;2", "0-1000000", "1.5", "9" * 5000)
+)
 def test_anything_else_is_refused(text):
     with pytest.raises(UserError, match=f"such as 0-35,40; received '{text}'"):
         parse_numbers(text)
@@ -66,6 +68,19 @@ def test_samples_are_those_of_the_whole_sequence(sampler, unconditional, tmp_pat
         for file, image in some.items():  # Another batch size may round otherwise.
             assert np.abs(image - whole[file]).max() <= 1
     assert len({image.tobytes() for image in whole.values()}) == 20
+
+
+@pytest.mark.parametrize("wanted", (0, -1, 2.5, [], [3, -1], [1.5], "12"))
+def test_numbers_that_cannot_be_drawn_are_refused(unconditional, tmp_path, wanted):
+    with pytest.raises(UserError, match=r"must be a positive integer|must be integers from 0"):
+        write_images(unconditional, str(tmp_path / "a"), wanted)
+    assert not list(tmp_path.iterdir())
+
+
+def test_integers_of_numpy_are_numbers(unconditional, tmp_path):
+    write_images(unconditional, str(tmp_path / "a"), np.int64(2))
+    write_images(unconditional, str(tmp_path / "a"), np.arange(2))
+    assert sorted(os.listdir(tmp_path / "a")) == ["000000.png", "000001.png"]
 
 
 def test_several_classes_take_turns_and_are_read_back_by_name(sampler, tmp_path):

@@ -90,6 +90,9 @@ def test_colour_is_close_and_equal_frames_keep_their_time(tmp_path):
     ("options", "sentence"),
     (
         (dict(path="a.mp4"), r"must end in \.gif, received 'a\.mp4'"),
+        (dict(path="a.gif\n"), r"must end in \.gif"),
+        (dict(frames=0), "frames must be a positive integer, received 0"),
+        (dict(numbers=[0, -1]), r"must be integers from 0, received \[0, -1\]"),
         (dict(numbers=[3]), r"at least two samples to walk between, received \[3\]"),
         (dict(frames=51, duration=1.0), "at most 50 frames per second, received 51 frames in 1 s"),
     ),

@@ -144,3 +144,9 @@ def test_an_error_of_a_writer_ends_the_generation(threads):
         # Infinite: only the error ends it.
         list(writing.write_behind(_batches(drawn, itertools.repeat(2)), write, threads))
     assert 4 <= len(drawn) <= 4 + threads + 2
+
+
+def test_a_file_of_arrays_may_end_in_capitals(unconditional, tmp_path):
+    path = writing.write_images(unconditional, str(tmp_path / "a.NPZ"), 3)
+    with np.load(path) as file:
+        assert len(file["arr_0"]) == 3

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 
 from compare_gan import registry
-from compare_gan.datasets import decoding, get_dataset
+from compare_gan.datasets import decoding, get_dataset, image_headers
+from compare_gan.datasets.colours import Colour, parse_colour
 from compare_gan.datasets.dataset import Dataset
-from compare_gan.datasets.decoding import Colour
 from compare_gan.datasets.folder import ImageFolderOptions
 from compare_gan.datasets.image_headers import ImageError
 from compare_gan.datasets.npz_images import checked
@@ -81,7 +81,7 @@ def open_images(
         raise unknown_name("on_error", on_error, ON_ERROR)
     if isinstance(source, ImageSet | GivenStatistics):
         return source
-    colour = decoding.parse_colour("background", background)
+    colour = parse_colour("background", background)
     if not isinstance(source, str | os.PathLike):
         return _from_arrays(source)
     path = os.fspath(source)
@@ -140,7 +140,7 @@ def _from_files(
     place = arrangement.storage.place
     names, labels = _choose(arrangement, split)
     opens = [functools.partial(arrangement.storage.opener, name) for name in names]
-    found = decoding.look_at_all(
+    found = image_headers.look_at_all(
         opens,
         on_error == "skip",
         background,
@@ -161,7 +161,7 @@ def _from_files(
     labels = None if labels is None else labels[kept]
     has_labels = labels is not None and bool((labels >= 0).all())
     headers = [each for each in found if not isinstance(each, ImageError)]
-    channels = decoding.common_channels(headers)
+    channels = image_headers.common_channels(headers)
     sizes = {(header.height, header.width) for header in headers}
 
     def read(index: int) -> np.ndarray:
@@ -180,7 +180,7 @@ def _from_files(
         has_labels=has_labels,
         class_names=arrangement.class_names if has_labels else None,
         left_out=tuple(f"{name}: {error}" for name, error in broken.items()),
-        background=decoding.log_conversions(place, headers, channels, background),
+        background=image_headers.log_conversions(place, headers, channels, background),
         read=read,
         labels=labels,
         order=np.arange(len(kept)),

@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from compare_gan.datasets import decoding
+from compare_gan.datasets import image_headers
 from compare_gan.evaluation.image_sets.npz import GivenStatistics
 from compare_gan.metrics.base import ImageBatch
 from compare_gan.metrics.extractors import Extractor
@@ -147,7 +147,7 @@ class IndexedImages(ImageSet):
             stacked: Any = images if self.shape is None else np.stack(images)
             return ImageBatch(stacked, labels)
 
-        workers = decoding.threads()
+        workers = image_headers.threads()
         waiting: collections.deque[Future[ImageBatch]] = collections.deque()
         pool = ThreadPoolExecutor(workers, "decode")
         try:

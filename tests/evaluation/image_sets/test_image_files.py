@@ -7,7 +7,7 @@ import pytest
 from PIL import Image
 
 from compare_gan.datasets import decoding
-from compare_gan.datasets.image_headers import ImageError
+from compare_gan.datasets.image_headers import ImageError, look, look_at_all
 
 _RNG = np.random.default_rng(0)
 _GRAY = _RNG.integers(0, 256, (5, 7), dtype=np.uint8)
@@ -25,13 +25,13 @@ def test_lossless_color_is_read_exactly(tmp_path, ending):
     options = {"lossless": True} if ending == ".webp" else {}
     image.save(tmp_path / f"a{ending}", **options)
     opened = functools.partial(open, tmp_path / f"a{ending}", "rb")
-    assert decoding.look(opened).shape == (5, 7, 3)
+    assert look(opened).shape == (5, 7, 3)
     np.testing.assert_array_equal(decoding.decode(opened, 3), _RGB)
 
 
 def test_gray_stays_gray_or_is_repeated(tmp_path):
     opened = _saved(tmp_path, Image.fromarray(_GRAY))
-    assert decoding.look(opened, whole=True).shape == (5, 7, 1)
+    assert look(opened, whole=True).shape == (5, 7, 1)
     np.testing.assert_array_equal(decoding.decode(opened, 1)[..., 0], _GRAY)
     np.testing.assert_array_equal(decoding.decode(opened, 3), np.stack([_GRAY] * 3, axis=-1))
 
@@ -61,9 +61,9 @@ def test_a_cut_file_has_a_header_but_no_pixels(tmp_path):
         opened = _saved(tmp_path, large, name)
         whole = (tmp_path / name).read_bytes()
         (tmp_path / name).write_bytes(whole[: len(whole) // 2])
-        assert decoding.look(opened).shape == (64, 64, 3)
+        assert look(opened).shape == (64, 64, 3)
         with pytest.raises(ImageError):
-            decoding.look(opened, whole=True)
+            look(opened, whole=True)
         with pytest.raises(ImageError):
             decoding.decode(opened, 3)
 
@@ -73,12 +73,12 @@ def test_a_file_that_is_not_an_image_is_reported(tmp_path, content):
     (tmp_path / "a.png").write_bytes(content)
     opened = functools.partial(open, tmp_path / "a.png", "rb")
     with pytest.raises(ImageError, match="no known format"):
-        decoding.look(opened, whole=False)
-    [found] = decoding.look_at_all([opened], whole=False)
+        look(opened, whole=False)
+    [found] = look_at_all([opened], whole=False)
     assert isinstance(found, ImageError)
 
 
 def test_images_of_floats_are_refused(tmp_path):
     opened = _saved(tmp_path, Image.fromarray(_GRAY.astype(np.float32)), "a.tif")
     with pytest.raises(ImageError, match="mode F"):
-        decoding.look(opened, whole=False)
+        look(opened, whole=False)
