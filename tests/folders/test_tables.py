@@ -67,6 +67,8 @@ def test_the_summary_counts_images_without_a_class(tmp_path):
         ("file,category\na.png,1\n", "has no column 'label', but 'category': rename the column"),
         ("filename,label_name,id\na.png,a,1\n", "no column 'label', but 'label_name', 'id'"),
         ("image,split,target\na.png,train,1\n", "has no column 'label', but 'target'"),
+        ("name,label\na.png,cat\n", "has no column 'file', but 'name', 'label': rename the column"),
+        ("id;picture;category\n1;a.png;cat\n", "no column 'file', but 'id', 'picture', 'category'"),
         ("file,split\na.png,trian\n", "Unknown split in '.*' 'trian'. Did you mean 'train'"),
         ("file,split\na.png,train\nb.png,\n", "names the split of some files, but not of all"),
     ),
