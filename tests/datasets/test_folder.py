@@ -83,7 +83,7 @@ def test_split_folders(tmp_path):
     assert dataset.splits == {"train": 2, "val": 1}
     assert dataset.eval_split == "val"
     _save(tmp_path / "val" / "c" / "0.png")
-    with pytest.raises(UserError, match="has the class 'c', which the split 'train' lacks.* = 1"):
+    with pytest.raises(UserError, match="has the class 'c', which the split 'train' lacks"):
         _get(tmp_path)
     assert _get(tmp_path, min_images=1).class_names == ("a", "b")
 

@@ -71,7 +71,9 @@ def test_the_images_to_train_on_count_and_other_splits_follow(tmp_path):
         "train": ("train/b/0.png", "train/b/1.png", "train/b/2.png"),
         "test": ("test/b/0.png",),
     }
-    assert found.left_out() == ["2 classes with fewer than 2 images (a 1, c 0)", "the split 'val'"]
+    assert found.left_out() == [
+        "2 classes with fewer than 2 training images (a 1, c 0)", "the split 'val'",
+    ]  # fmt: skip
 
 
 def test_images_without_a_class_stay_unless_classes_are_chosen_by_name(tmp_path):
