@@ -68,7 +68,7 @@ def dataset(
     \b
     SOURCE is one of
       a folder of images with its subfolders, or a .zip of one
-      a .csv of files and labels
+      a .csv or .tsv of files and labels
       an .npz with `images`, `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels`
       one split of a folder or .zip that holds several: photos:test
     """  # noqa: D301

@@ -87,8 +87,9 @@ def metrics(
 
     \b
     IMAGES is one of
-      a folder of images with its subfolders, or a .zip of images
+      a folder of images with its subfolders, or a .zip of one
       one split of a folder or .zip that holds several: photos:test
+      a .csv or .tsv of files and labels
       an .npz with `images`, `arr_0` or `samples` (uint8 [n, H, W, C]) and optionally `labels`
       the same with `mu` and `sigma` of more images, which FID uses (OpenAI's reference batches)
       an .npz with `mu` and `sigma`, for FID only

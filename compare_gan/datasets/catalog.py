@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import os
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -11,6 +12,7 @@ from compare_gan.datasets.folder import ImageFolderOptions, load_image_folder
 from compare_gan.datasets.sources import Source
 from compare_gan.datasets.synthetic import SyntheticOptions, load_synthetic
 from compare_gan.datasets.tensorflow_datasets import TfdsData, load_any
+from compare_gan.errors import UserError
 
 _ANY_TFDS = "tfds:"
 
@@ -82,7 +84,15 @@ def find_definition(name: str) -> Definition:
     if name.startswith(_ANY_TFDS):
         load = functools.partial(load_any, name.removeprefix(_ANY_TFDS))
         return Definition(load, num_classes=10)
-    return registry.get("dataset", name)
+    try:
+        return registry.get("dataset", name)
+    except UserError:
+        if not os.path.exists(name):
+            raise
+        raise UserError(
+            f"'{name}' is a path, not the name of a data set: images of your own are the data set "
+            f"'image_folder' (dataset.name = 'image_folder') with dataset.data_dir = '{name}'."
+        ) from None
 
 
 def _define_tfds(

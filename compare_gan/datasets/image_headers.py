@@ -185,21 +185,27 @@ def log_conversions(
     converted = sum(header.channels != channels for header in headers)
     kind, other = ("gray", "colour") if channels == 3 else ("in colour", "gray")
     if transparent:
+        have, they_are = ("has", "it is") if transparent == 1 else ("have", "they are")
         _log.info(
-            "%d of %d images in '%s' have an alpha channel or a transparent colour: they are "
-            "composited over %s (the option `background`).",
+            "%d of %d images in '%s' %s an alpha channel or a transparent colour: %s composited "
+            "over %s (the option `background`).",
             transparent,
             count,
             place,
+            have,
+            they_are,
             name,
         )
     if converted:
+        are, they_are = ("is", "it is") if converted == 1 else ("are", "they are")
         _log.info(
-            "%d of %d images in '%s' are %s: they are converted to %s.",
+            "%d of %d images in '%s' %s %s: %s converted to %s.",
             converted,
             count,
             place,
+            are,
             kind,
+            they_are,
             other,
         )
     return name if transparent else None

@@ -52,9 +52,11 @@ class DecodingSource(RandomAccessSource):
       true_labels: Labels of each split, int32 [n], -1 for no label.
     """
 
-    load_array: Callable[[str, int], np.ndarray]
-    load_tensor: Callable[[str, tf.Tensor], tf.Tensor] | None = None
-    true_labels: Mapping[str, np.ndarray]
+    load_array: Callable[[str, int], np.ndarray] = dataclasses.field(repr=False)
+    load_tensor: Callable[[str, tf.Tensor], tf.Tensor] | None = dataclasses.field(
+        default=None, repr=False
+    )
+    true_labels: Mapping[str, np.ndarray] = dataclasses.field(repr=False)
     # What `load_array` has raised inside of a pipeline, which only reports that something was.
     _errors: list[UserError] = dataclasses.field(default_factory=list, init=False, repr=False)
 

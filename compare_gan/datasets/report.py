@@ -9,6 +9,7 @@ import numpy as np
 
 from compare_gan.datasets import resizing
 from compare_gan.folders import EVERYTHING, WHOLE, ClassChoice
+from compare_gan.folders.arrangement import counted
 
 _LISTED = 50  # Classes that are named.
 _FAULTS = 10  # Files of each kind of fault that are named.
@@ -132,7 +133,9 @@ class Inspection:
         transparent = sum(image.transparent for image in whole)
         yield (
             "alpha",
-            f"{transparent:,} images, composited over {self.background}" if transparent else "none",
+            f"{counted(transparent, 'image')}, composited over {self.background}"
+            if transparent
+            else "none",
         )
         yield from _named("broken", _some([f"{i.name}: {i.error}" for i in self.images if i.error]))
         yield from _named("duplicates", self._duplicates(whole))

@@ -58,7 +58,9 @@ class Source(abc.ABC):
     eval_split: str = "train"
     num_classes: int | None = None
     class_names: tuple[str, ...] | None = None
-    example_keys: Callable[[str], Sequence[str]] | None = None
+    example_keys: Callable[[str], Sequence[str]] | None = dataclasses.field(
+        default=None, repr=False
+    )
     background: str | None = None
 
     def keys(self, split: str) -> list[str]:
@@ -234,8 +236,8 @@ class ArraySource(RandomAccessSource):
       ((8, 8, 3), 3)
     """
 
-    images: Mapping[str, Callable[[], np.ndarray]]
-    true_labels: Mapping[str, np.ndarray]
+    images: Mapping[str, Callable[[], np.ndarray]] = dataclasses.field(repr=False)
+    true_labels: Mapping[str, np.ndarray] = dataclasses.field(repr=False)
 
     def __post_init__(self) -> None:
         _ = self._arrays  # Made before threads share it.

@@ -48,9 +48,9 @@ class StreamSource(Source):
       eval_transform: Transform from a decoded image to an evaluation image.
     """
 
-    records: Callable[[str], tf.data.Dataset]
-    train_transform: Transform
-    eval_transform: Transform
+    records: Callable[[str], tf.data.Dataset] = dataclasses.field(repr=False)
+    train_transform: Transform = dataclasses.field(repr=False)
+    eval_transform: Transform = dataclasses.field(repr=False)
 
     def labels(self, split: str) -> np.ndarray:
         return self._labels[split]

@@ -39,7 +39,7 @@ class RelabelledSource(Source):
     """
 
     inner: Source
-    new_labels: Mapping[str, np.ndarray]
+    new_labels: Mapping[str, np.ndarray] = dataclasses.field(repr=False)
 
     @classmethod
     def of(
@@ -97,7 +97,7 @@ class _SelectedSource(RandomAccessSource):
     """Some examples of a source, by their indices in it."""
 
     inner: RandomAccessSource
-    kept: Mapping[str, np.ndarray]
+    kept: Mapping[str, np.ndarray] = dataclasses.field(repr=False)
     whole: str | None = None
 
     def labels(self, split: str) -> np.ndarray:

@@ -23,7 +23,8 @@ def check_for_training(found: Arrangement) -> None:
         if own.unclassed:
             raise UserError(
                 f"'{storage.path(own.root)}' holds both subfolders (classes) and images "
-                f"without a class, such as '{own.unclassed.rsplit('/', 1)[-1]}'."
+                f"without a class, such as '{own.unclassed.rsplit('/', 1)[-1]}': move these into "
+                "the folders of their classes, or out of the data set."
             )
         if split in (WHOLE, "train") and own.empty and own.labels is not None:
             raise UserError(
@@ -43,5 +44,6 @@ def _check_classes(found: Arrangement, names: Sequence[str]) -> None:
         if len(lacking):
             raise UserError(
                 f"The split '{split}' of '{found.storage.place}' has the class "
-                f"'{names[lacking[0]]}', which the split 'train' lacks."
+                f"'{names[lacking[0]]}', which the split 'train' lacks: move it out of the data "
+                "set or set image_folder.min_images = 1."
             )

@@ -39,7 +39,11 @@ class ClassChoice:
         return self.classes is None and self.min_images == 0
 
     def kept(
-        self, place: str, names: Sequence[str], counts: Sequence[int] | np.ndarray
+        self,
+        place: str,
+        names: Sequence[str],
+        counts: Sequence[int] | np.ndarray,
+        what: str = "image",
     ) -> tuple[np.ndarray, list[str]]:
         """The numbers of the classes to take, and those left out, in words.
 
@@ -47,6 +51,7 @@ class ClassChoice:
           place: Path of the data set, for messages.
           names: Names of all classes.
           counts: Number of images of each to train on.
+          what: Noun for one of the images that are counted.
 
         Raises:
           UserError: There is no class of a name that was chosen, or no class is left.
@@ -62,7 +67,7 @@ class ClassChoice:
         if not len(kept):
             most = max((i for i, each in enumerate(chosen) if each), key=lambda i: counts[i])
             raise UserError(
-                f"No class of '{place}' has {counted(self.min_images, 'image')} (min_images): "
+                f"No class of '{place}' has {counted(self.min_images, what)} (min_images): "
                 f"'{names[most]}' has most, {counts[most]:,}."
             )
         pairs = list(zip(names, counts, chosen, large, strict=True))
@@ -72,7 +77,7 @@ class ClassChoice:
         if others:
             left_out.append(f"{counted(len(others), 'other class', 'es')} ({_listed(others)})")
         if few:
-            least = counted(self.min_images, "image")
+            least = counted(self.min_images, what)
             left_out.append(
                 f"{counted(len(few), 'class', 'es')} with fewer than {least} ({_listed(few)})"
             )
@@ -145,7 +150,8 @@ def choose_classes(found: Arrangement, choice: ClassChoice) -> Arrangement:
     empty = {name for own in found.splits.values() for name in own.empty}.difference(names)
     everything = [*names, *in_natural_order(empty)]
     counts = [*found.counts(counting).tolist(), *[0] * len(empty)]
-    kept, left_out = choice.kept(place, everything, counts)
+    what = "image" if counting == WHOLE else "training image"
+    kept, left_out = choice.kept(place, everything, counts, what)
     known = {everything[i] for i in kept}
     kept = kept[kept < len(names)]
     splits, unlabelled = {}, 0

@@ -12,7 +12,7 @@ import numpy as np
 
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.folders.arrangement import WHOLE, Arrangement, Split
-from compare_gan.folders.names import SPLITS, split_of
+from compare_gan.folders.names import SPLITS, is_image_name, split_of
 from compare_gan.folders.storage import Storage
 from compare_gan.natural_order import in_natural_order
 
@@ -43,8 +43,8 @@ def read_table(place: str, class_order: Sequence[str] | None = None) -> Arrangem
       class_order: See `arrange`.
 
     Raises:
-      UserError: The table cannot be read, has columns of unknown meaning and none of labels, or
-        names a file twice.
+      UserError: The table cannot be read, has columns of unknown meaning and none of files or
+        labels, or names a file twice.
 
     Example:
       >>> import os, tempfile
@@ -116,6 +116,7 @@ def _rows(place: str) -> list[Mapping[str, str]]:
         raise UserError(f"'{place}' names no file.")
     columns = _columns(place, rows[0])
     if columns is None:
+        _check_no_header(place, rows)
         width = max(map(len, rows))
         if width > len(_UNNAMED):
             raise UserError(
@@ -134,6 +135,17 @@ def _rows(place: str) -> list[Mapping[str, str]]:
     if not found:
         raise UserError(f"'{place}' names no file.")
     return found
+
+
+def _check_no_header(place: str, rows: Sequence[Sequence[str]]) -> None:
+    """Raises UserError if the first row, which names no file column, names others."""
+    names_image = [any(map(is_image_name, row)) for row in rows[:2]]
+    if names_image == [False, True]:
+        listed = "', '".join(cell.strip() for cell in rows[0] if cell.strip())
+        raise UserError(
+            f"'{place}' has no column 'file', but '{listed}': rename the column that holds the "
+            "paths of the images to 'file'."
+        )
 
 
 def _columns(place: str, row: Sequence[str]) -> dict[str, int] | None:

@@ -265,9 +265,7 @@ class Metric(abc.ABC):
         Raises:
           UserError: There are too few images.
         """
-        for size in (fake, real):
-            if size is not None:
-                self.statistics(size.count)
+        self.statistics(min(size.count for size in (fake, real) if size is not None))
 
     def options(self) -> dict[str, object]:
         """Returns the options that change the value: scores compare only if these are equal."""

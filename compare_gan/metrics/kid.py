@@ -203,7 +203,8 @@ def _check_subset_size(subset_size: int, num_images: int) -> None:
     if not 2 <= subset_size <= num_images:
         raise UserError(
             f"KID's subset_size must be between 2 and the number of images, {num_images}; received "
-            f"{subset_size}: set kid.subset_size."
+            f"{subset_size}: set kid.subset_size, as by --gin_bindings 'kid.subset_size = "
+            f"{max(num_images // 2, 2)}'."
         )
 
 

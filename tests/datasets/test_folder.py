@@ -85,6 +85,7 @@ def test_split_folders(tmp_path):
     _save(tmp_path / "val" / "c" / "0.png")
     with pytest.raises(UserError, match="has the class 'c', which the split 'train' lacks"):
         _get(tmp_path)
+    assert _get(tmp_path, min_images=1).class_names == ("a", "b")
 
 
 def test_files_without_subfolders_have_no_classes(tmp_path):
@@ -97,7 +98,7 @@ def test_files_without_subfolders_have_no_classes(tmp_path):
         _get(tmp_path, labeled_fraction=0.5)
     _save(tmp_path / "a" / "0.png")
     with pytest.raises(
-        UserError, match=r"both subfolders .* and images without a class, such as '0.png"
+        UserError, match=r"both subfolders .* and images without a class, such as '0.png': move"
     ):
         _get(tmp_path)
 
@@ -139,7 +140,7 @@ def test_gray_among_colour_becomes_colour(tmp_path, caplog):
     ((images, _),) = eval_batches(dataset, "train", 2)
     for expected in (colour, gray[..., None]):
         assert (images == expected).all((1, 2, 3)).any()
-    assert f"1 of 2 images in '{tmp_path}' are gray: they are converted to colour." in caplog.text
+    assert f"1 of 2 images in '{tmp_path}' is gray: it is converted to colour." in caplog.text
 
 
 def test_colour_becomes_gray_where_it_is_asked_for(tmp_path, caplog):
@@ -150,7 +151,7 @@ def test_colour_becomes_gray_where_it_is_asked_for(tmp_path, caplog):
     assert dataset.image_shape == (5, 6, 1)
     ((images, _),) = eval_batches(dataset, "train", 2)
     assert (images == gray[..., None]).all((1, 2, 3)).any()
-    assert "1 of 2 images" in caplog.text and "are in colour: they are converted" in caplog.text
+    assert "1 of 2 images" in caplog.text and "is in colour: it is converted" in caplog.text
 
 
 def test_gray_images_have_one_channel(tmp_path):
@@ -169,7 +170,7 @@ def test_transparency_is_composited_over_the_background(tmp_path, caplog, backgr
         images[0], np.round(pixels[..., :3] * alpha + level * (1 - alpha))
     )
     assert dataset.source.background == background
-    assert f"they are composited over {background} (the option `background`)" in caplog.text
+    assert f": it is composited over {background} (the option `background`)" in caplog.text
 
 
 def test_images_without_transparency_have_no_background(tmp_path):

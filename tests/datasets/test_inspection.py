@@ -58,6 +58,11 @@ def test_a_report(tmp_path):
     assert rows["training"] == ["refused: 1 of 13 images cannot be read"]
 
 
+def test_one_transparent_image(tmp_path):
+    Image.new("RGBA", (4, 4)).save(tmp_path / "0.png")
+    assert "alpha       1 image, composited" in inspect_images(str(tmp_path)).report()
+
+
 def test_the_same_image_in_two_classes(tmp_path):
     for name in ("a/0.png", "b/0.png", "b/1.png"):
         _save(tmp_path / name, 7)

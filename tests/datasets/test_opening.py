@@ -96,6 +96,15 @@ def test_a_data_set_can_be_defined():
     assert (images == 3).all()
 
 
+def test_a_path_is_no_name_of_a_data_set(tmp_path):
+    with pytest.raises(UserError, match=f"dataset.name = 'image_folder'.*data_dir = '{tmp_path}'"):
+        get_dataset(str(tmp_path))
+
+
+def test_a_representation_is_brief():
+    assert len(repr(get_dataset("fashion_mnist_10k"))) < 500
+
+
 @pytest.mark.parametrize(
     ("options", "message"),
     [

@@ -145,7 +145,7 @@ def test_images_of_several_sizes_are_each_resized_by_the_extractor(extractor, tm
     # Means of a batch and of one image differ in the last digits of float32.
     expected = _fid(extractor(_REAL)[0], features)
     assert result.scores["fid_pixels"] == pytest.approx(expected, rel=1e-5)
-    assert result.provenance.resolution == "8x8x1 against of several sizes"
+    assert result.provenance.resolution == "8x8x1 against several sizes"
 
 
 def test_statistics_of_other_programs_replace_images(extractor, tmp_path, caplog):
@@ -326,8 +326,8 @@ def test_a_protocol_fixes_numbers_split_and_metrics(extractor, monkeypatch):
         (dict(on_error="go on"), "Unknown on_error 'go on'."),
         (dict(real=_REAL[:, :4], metrics=[Difference]), "'Difference' compares images pixel by "
          "pixel, but the real images ('array') are 4x8x1, the fake images ('array') 8x8x1."),
-        (dict(metrics=["kid"]), "between 2 and the number of images, 40; received 1000: set "
-         "kid.subset_size"),
+        (dict(metrics=["kid"], num_real=30), "between 2 and the number of images, 30; received "
+         "1000: set kid.subset_size, as by --gin_bindings 'kid.subset_size = 15'."),
         (dict(metrics=[InceptionScore(splits=50)]), "no more splits than images"),
     ),
 )  # fmt: skip

@@ -74,7 +74,7 @@ def test_the_images_to_train_on_count_and_other_splits_follow(tmp_path):
         "test": ("test/b/0.png",),
     }
     assert found.left_out() == [
-        "2 classes with fewer than 2 images (a: 1, c: 0)",
+        "2 classes with fewer than 2 training images (a: 1, c: 0)",
         "the split 'val'",
     ]
 

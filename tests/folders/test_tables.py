@@ -68,6 +68,8 @@ def test_the_summary_counts_images_without_a_class(tmp_path):
         ("filename,label_name,id\na.png,a,1\n", "no column 'label', but 'label_name', 'id'"),
         ("image,split,target\na.png,train,1\n", "has no column 'label', but 'target'"),
         ("a.png,cat,train\nb.png,cat,test\n", "has 3 columns, but no row that names them: begin"),
+        ("name,label\na.png,cat\n", "has no column 'file', but 'name', 'label': rename the column"),
+        ("id;picture;category\n1;a.png;cat\n", "no column 'file', but 'id', 'picture', 'category'"),
         ("file,split\na.png,trian\n", "Unknown split in '.*' 'trian'. Did you mean 'train'"),
         ("file,split\na.png,train\nb.png,\n", "names the split of some files, but not of all"),
     ),

@@ -79,7 +79,7 @@ class ImageSet(abc.ABC):
     @property
     def shape_text(self) -> str:
         """The shape of the images, as messages and results give it."""
-        return "of several sizes" if self.shape is None else "x".join(map(str, self.shape))
+        return "several sizes" if self.shape is None else "x".join(map(str, self.shape))
 
     def cached_under(self) -> Mapping[str, object] | None:
         """The key of the images, their order and labels in the cache of statistics.
