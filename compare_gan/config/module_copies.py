@@ -30,7 +30,7 @@ class ModuleCopies:
     Attributes:
       folder: The folder.
       digests: SHA-256 of each file, by its path relative to the folder.
-      left_out: For each module that could not be copied, by name, what it is.
+      left_out: The kind of each module that could not be copied, by its name.
       number: Number of the folder among those of the run, from 1.
 
     Example:

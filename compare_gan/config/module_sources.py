@@ -13,7 +13,7 @@ from gin import config_parser
 
 from compare_gan.config import gin_internals
 
-# Of a checkout that is on Python's path they are no module of the user's.
+# Not the user's own, even where a checkout of them is on Python's path.
 _LIBRARIES = ("compare_gan", "gin", "jax", "keras", "numpy", "tensorflow", "torch")
 _SITE = ("site-packages", "dist-packages")
 _ENDINGS_OF_EXTENSIONS = tuple(importlib.machinery.EXTENSION_SUFFIXES)
@@ -25,7 +25,7 @@ class ModuleSources:
 
     Attributes:
       files: Content by path, relative to a folder on Python's path: `my_parts/layers.py`.
-      left_out: For each module without a source file, by name, what it is: "a compiled extension".
+      left_out: The kind of each module without a source file ("a compiled extension"), by its name.
 
     Example:
       >>> from compare_gan.config.module_sources import ModuleSources
@@ -139,7 +139,7 @@ def _imports(name: str, is_package: bool, content: bytes) -> Iterator[str]:
     try:
         tree = ast.parse(content)
     except (SyntaxError, ValueError, RecursionError):
-        return  # It is imported by none that works.
+        return  # No module that works imports it.
     package = name if is_package else name.rpartition(".")[0]
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):

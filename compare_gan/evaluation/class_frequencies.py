@@ -1,4 +1,4 @@
-"""A note for sets of images in which the same classes have different frequencies."""
+"""Frequencies of classes, and a note where those of two sets of images differ."""
 
 import numpy as np
 
@@ -27,8 +27,7 @@ def class_counts(dataset: Dataset, split: str, count: int) -> np.ndarray:
     Args:
       dataset: A data set with classes.
       split: The split.
-      count: Number of images that are used; only of a stream, other images than these are not
-        counted.
+      count: Number of images that are used. Of a stream, only these are counted.
 
     Returns:
       int64 [num_classes].

@@ -176,7 +176,7 @@ def choose_classes(found: Arrangement, choice: ClassChoice) -> Arrangement:
         found,
         splits=splits,
         num_classes=len(kept),
-        # A class is named by what it was called, though it may count anew.
+        # Classes without names keep their former numbers as names.
         class_names=found.class_names if len(kept) == len(names) else tuple(names[i] for i in kept),
         not_chosen=tuple(left_out),
     )

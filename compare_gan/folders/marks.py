@@ -162,11 +162,15 @@ def _read_stylegan(storage: Storage, mark: Mark, images: Sequence[str]) -> Label
     if pairs is None:
         return Labelling(None, 0, None)
     try:
-        label_of = {str(name).replace("\\", "/"): label for name, label in pairs}
+        listed = [(str(name).replace("\\", "/"), label) for name, label in pairs]
     except (TypeError, ValueError) as error:
         raise UserError(
             f"The labels in {where} must be pairs of a path and a label, or null."
         ) from error
+    label_of: dict[str, Any] = {}
+    for name, label in listed:
+        if label_of.setdefault(name, label) != label:
+            raise UserError(f"{where} gives several labels to '{name}'.")
     names = [image.removeprefix(mark.root) for image in images]
     missing = [name for name in names if name not in label_of]
     if missing:

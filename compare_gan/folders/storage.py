@@ -67,6 +67,22 @@ def open_storage(place: str) -> Storage:
     return _list_folder(place) if os.path.isdir(place) else _list_zip(place)
 
 
+def opener_in(folder: str) -> Callable[[str], IO[bytes]]:
+    """A function from a path relative to a folder to the file, open for reading.
+
+    A named pipe reads as empty; the program does not wait for its other end.
+    """
+
+    def open_file(name: str) -> IO[bytes]:
+        return open(os.path.join(folder, name), "rb", opener=_open_at_once)
+
+    return open_file
+
+
+def _open_at_once(path: str, flags: int) -> int:
+    return os.open(path, flags | getattr(os, "O_NONBLOCK", 0))  # Windows has none.
+
+
 def _list_folder(place: str) -> Storage:
     files: list[str] = []
     all_folders: list[str] = []
@@ -84,10 +100,9 @@ def _list_folder(place: str) -> Storage:
         all_folders += [prefix + name for name in folders]
         files += [prefix + name for name in names if not is_hidden(name)]
 
-    def open_file(name: str) -> IO[bytes]:
-        return open(os.path.join(place, name), "rb")
-
-    return Storage(place, tuple(sorted(files)), tuple(sorted(all_folders)), hidden, open_file)
+    return Storage(
+        place, tuple(sorted(files)), tuple(sorted(all_folders)), hidden, opener_in(place)
+    )
 
 
 def _refuse(error: OSError) -> None:

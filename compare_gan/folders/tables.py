@@ -6,14 +6,13 @@ import io
 import os
 import posixpath
 from collections.abc import Mapping, Sequence
-from typing import IO
 
 import numpy as np
 
 from compare_gan.errors import UserError, unknown_name
 from compare_gan.folders.arrangement import WHOLE, Arrangement, Split
 from compare_gan.folders.names import SPLITS, is_image_name, split_of
-from compare_gan.folders.storage import Storage
+from compare_gan.folders.storage import Storage, opener_in
 from compare_gan.natural_order import in_natural_order
 
 ENDINGS = (".csv", ".tsv")
@@ -35,8 +34,8 @@ def read_table(place: str, class_order: Sequence[str] | None = None) -> Arrangem
 
     Its first row names the columns: `file` (or `filename`, `path`, `image`), and optionally `label`
     (or `class`) and `split`. Without such a row the columns are file and label. Paths are relative
-    to the table's folder; an empty label means that the image has none. Any other columns are left
-    out, but only where there is one of labels.
+    to the table's folder; an empty label means that the image has none. Other columns are ignored
+    if there is a column of labels.
 
     Args:
       place: The table, with commas, semicolons or tabs between its columns.
@@ -77,12 +76,8 @@ def read_table(place: str, class_order: Sequence[str] | None = None) -> Arrangem
         return Split("", tuple(files[i] for i in own), numbers if names else None)
 
     folder = os.path.dirname(place)
-
-    def open_file(name: str) -> IO[bytes]:
-        return open(os.path.join(folder, name), "rb")
-
     order = [WHOLE] if WHOLE in splits else [each for each in SPLITS if each in splits]
-    storage = Storage(place, tuple(files), (), 0, open_file, base=folder)
+    storage = Storage(place, tuple(files), (), 0, opener_in(folder), base=folder)
     return Arrangement(
         storage, {split: in_split(split) for split in order}, len(names), names or None
     )

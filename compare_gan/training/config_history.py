@@ -197,7 +197,7 @@ class ConfigHistory:
 
 
 def _of(configs: list[_Config], step: int) -> _Config | None:
-    """The config that led to a step: of those that the run took before it, the last."""
+    """The config that led to a step: the last one that the run took before it."""
     return next((each for each in reversed(configs) if each.step < max(step, 1)), None)
 
 

@@ -119,7 +119,7 @@ class ModuleHistory:
 
 
 def _of(versions: list[tuple[int, ModuleCopies]], step: int) -> ModuleCopies | None:
-    """The copies that led to a step: of those that the run took before it, the last."""
+    """The copies that led to a step: the last ones that the run took before it."""
     return next((each for first, each in reversed(versions) if first < max(step, 1)), None)
 
 

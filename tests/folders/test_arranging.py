@@ -237,6 +237,9 @@ def test_dataset_json_of_stylegan():
             found(wrong)
     with pytest.raises(UserError, match=r"no label for 2 of 3 images, such as '00000/img00000001"):
         arrange(_storage(*files, dataset=json.dumps({"labels": [[files[0], 1]]})))
+    twice = [*zip(files, [1, 0, 1], strict=True), (files[0], 0)]
+    with pytest.raises(UserError, match=r"gives several labels to '00000/img00000000\.png'"):
+        arrange(_storage(*files, dataset=json.dumps({"labels": twice})))
     with pytest.raises(UserError, match="pairs of a path and a label"):
         arrange(_storage(*files, dataset=json.dumps({"labels": [1]})))
 

@@ -1,12 +1,13 @@
 """The files of folders and archives."""
 
 import os
+import threading
 import zipfile
 
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.folders import open_storage
+from compare_gan.folders import find_images, open_storage
 
 
 def _touch(folder, *names):
@@ -30,6 +31,30 @@ def test_links_are_followed_but_not_in_circles(tmp_path):
     (tmp_path / "set/b").symlink_to(tmp_path / "other")
     (tmp_path / "other/back").symlink_to(tmp_path / "other")
     assert open_storage(str(tmp_path / "set")).files == ("a/1.png", "b/2.png")
+
+
+@pytest.mark.parametrize("table", (False, True))
+def test_a_pipe_does_not_keep_a_command_waiting(tmp_path, table):
+    """Fault: among the images is a named pipe, `x.png`, into which nobody writes.
+
+    Command: any
+    User sees: 'photos/x.png' is not a readable image: it is of no known format.
+    Exit code: 2
+    Lost: nothing; the command waited for ever
+    """
+    os.mkfifo(tmp_path / "x.png")
+    (tmp_path / "a.csv").write_text("x.png\n")
+    storage = find_images(str(tmp_path / "a.csv")).storage if table else open_storage(str(tmp_path))
+    found = []
+
+    def read():
+        with storage.opener("x.png") as file:
+            found.append(file.read())
+
+    thread = threading.Thread(target=read, daemon=True)
+    thread.start()
+    thread.join(10)
+    assert found == [b""]
 
 
 def test_a_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
