@@ -39,8 +39,8 @@ def importer_of_run(
 
     Args:
       allowed: Modules that may be imported even if they are not installed; those of a package
-        with it. Any entry that is not the name of a module is a folder of copies, from which modules
-        may be imported.
+        with it. Any entry that is not the name of a module is a folder of copies, from which
+        modules may be imported.
       copies: Folder with the run's own copies, which an error names if they would help.
 
     Returns:
