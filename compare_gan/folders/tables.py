@@ -111,14 +111,7 @@ def _rows(place: str) -> list[Mapping[str, str]]:
         raise UserError(f"'{place}' names no file.")
     columns = _columns(place, rows[0])
     if columns is None:
-        _check_no_header(place, rows)
-        width = max(map(len, rows))
-        if width > len(_UNNAMED):
-            raise UserError(
-                f"'{place}' has {width} columns, but no row that names them: begin it with a row "
-                f"such as {delimiter.join(_COLUMNS)}."
-            )
-        columns = {name: i for i, name in enumerate(_UNNAMED[:width])}
+        columns = _unnamed_columns(place, rows, delimiter)
     else:
         rows = rows[1:]
     found: list[Mapping[str, str]] = []
@@ -132,8 +125,8 @@ def _rows(place: str) -> list[Mapping[str, str]]:
     return found
 
 
-def _check_no_header(place: str, rows: Sequence[Sequence[str]]) -> None:
-    """Raises UserError if the first row, which names no file column, names others."""
+def _unnamed_columns(place: str, rows: Sequence[Sequence[str]], delimiter: str) -> dict[str, int]:
+    """The places of the columns of a table without a row that names them."""
     names_image = [any(map(is_image_name, row)) for row in rows[:2]]
     if names_image == [False, True]:
         listed = "', '".join(cell.strip() for cell in rows[0] if cell.strip())
@@ -141,6 +134,13 @@ def _check_no_header(place: str, rows: Sequence[Sequence[str]]) -> None:
             f"'{place}' has no column 'file', but '{listed}': rename the column that holds the "
             "paths of the images to 'file'."
         )
+    width = max(map(len, rows))
+    if width > len(_UNNAMED):
+        raise UserError(
+            f"'{place}' has {width} columns, but no row that names them: begin it with a row such "
+            f"as {delimiter.join(_COLUMNS)}."
+        )
+    return {name: i for i, name in enumerate(_UNNAMED[:width])}
 
 
 def _columns(place: str, row: Sequence[str]) -> dict[str, int] | None:
