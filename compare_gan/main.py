@@ -107,7 +107,7 @@ def _run(args: Sequence[str] | None) -> None:
         print(printable(shown.getvalue()), end="", file=sys.stderr)
         sys.exit(error.exit_code)
     except click.Abort as error:  # Click's form of KeyboardInterrupt.
-        detail = str(error.__cause__ or "")
+        detail = str(error.__cause__ or error.__context__ or "")  # Click 8.1 hides the cause.
         _exit(interruption.EXIT_STATUS, f"Interrupted: {detail}." if detail else "Interrupted.")
     except DivergenceError as error:
         _exit(3, f"Error: {sentence_of(error)}")

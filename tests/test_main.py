@@ -4,6 +4,7 @@ import errno
 import itertools
 import os
 
+import click
 import keras
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ import tensorflow as tf
 from PIL import Image
 
 import compare_gan
+from compare_gan import main
 from compare_gan.errors import DivergenceError
 from compare_gan.evaluation import protocols
 
@@ -382,6 +384,19 @@ def test_interruption_names_the_remaining_files(run, monkeypatch, tiny_run, deta
     monkeypatch.setattr("compare_gan.training.modes.run", interrupt)
     status, _, err = run("train", "--model_dir", "x", *_bindings(tiny_run))
     assert status == 130 and err.strip() == shown
+
+
+def test_an_interruption_is_explained_also_where_click_hides_its_cause(run, monkeypatch):
+    """As click 8.1 does."""
+
+    def abort(**options):
+        try:
+            raise KeyboardInterrupt("there are no scores")
+        except KeyboardInterrupt:
+            raise click.Abort from None
+
+    monkeypatch.setattr(main.cli, "main", abort)
+    assert run("metrics") == (130, "", "Interrupted: there are no scores.\n")
 
 
 def test_another_backend_is_refused(run, monkeypatch):
