@@ -1,0 +1,48 @@
+"""Studies: many runs, one table.
+
+definition.StudyDefinition     axes, seeds, budget, and the runs that they amount to
+study_file.read_study          the same from a gin file
+study_dir.StudyDir             the directory of a study, and the records of its runs
+records.RunRecord              one run: its place among the variants, state, scores and costs
+
+Names are imported when they are first used: to read a study takes neither Keras nor TensorFlow.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compare_gan.studies.definition import StudyDefinition, StudyRun, Variant, define
+    from compare_gan.studies.records import RunRecord
+    from compare_gan.studies.study_dir import StudyDir
+    from compare_gan.studies.study_file import read_study
+
+__all__ = [
+    "RunRecord",
+    "StudyDefinition",
+    "StudyDir",
+    "StudyRun",
+    "Variant",
+    "define",
+    "read_study",
+]
+
+_MODULES = {
+    "definition": ("StudyDefinition", "StudyRun", "Variant", "define"),
+    "records": ("RunRecord",),
+    "study_dir": ("StudyDir",),
+    "study_file": ("read_study",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        module = importlib.import_module(f"{__name__}.{_MODULE_OF[name]}")
+        value = globals()[name] = getattr(module, name)
+        return value
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -35,6 +35,12 @@ class RunRecord:
       attempts: Number of times that the run was started.
       code_version: Version of the library in the last attempt.
       model_dir: The directory of the run.
+
+    Example:
+      >>> from compare_gan.studies import RunRecord
+      >>> record = RunRecord(name="sn-seed1", variant="sn", axes={"norm": "sn"}, seed=1, steps=10)
+      >>> record.state, record.final is None
+      ('waiting', True)
     """
 
     name: str
