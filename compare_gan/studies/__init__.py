@@ -4,6 +4,9 @@ definition.StudyDefinition     axes, seeds, budget, and the runs that they amoun
 study_file.read_study          the same from a gin file
 study_dir.StudyDir             the directory of a study, and the records of its runs
 records.RunRecord              one run: its place among the variants, state, scores and costs
+executor, local                where runs are made: processes of this machine
+scheduler                      what is left of the runs, several at a time
+study.Study                    all of it from Python
 
 Names are imported when they are first used: to read a study takes neither Keras nor TensorFlow.
 """
@@ -13,15 +16,23 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from compare_gan.studies.definition import StudyDefinition, StudyRun, Variant, define
+    from compare_gan.studies.executor import End, Executor, Task
+    from compare_gan.studies.local import LocalExecutor
     from compare_gan.studies.records import RunRecord
+    from compare_gan.studies.study import Study
     from compare_gan.studies.study_dir import StudyDir
     from compare_gan.studies.study_file import read_study
 
 __all__ = [
+    "End",
+    "Executor",
+    "LocalExecutor",
     "RunRecord",
+    "Study",
     "StudyDefinition",
     "StudyDir",
     "StudyRun",
+    "Task",
     "Variant",
     "define",
     "read_study",
@@ -29,7 +40,10 @@ __all__ = [
 
 _MODULES = {
     "definition": ("StudyDefinition", "StudyRun", "Variant", "define"),
+    "executor": ("End", "Executor", "Task"),
+    "local": ("LocalExecutor",),
     "records": ("RunRecord",),
+    "study": ("Study",),
     "study_dir": ("StudyDir",),
     "study_file": ("read_study",),
 }

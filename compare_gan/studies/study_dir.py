@@ -103,8 +103,8 @@ class StudyDir:
             ) from error
         return _with_added(study, added)
 
-    def update(self, study: StudyDefinition) -> StudyDefinition:
-        """Begins the study here, or takes up the changes of its file; returns what it is now.
+    def merged(self, study: StudyDefinition) -> StudyDefinition:
+        """The study as it would be here after a change of its file; writes nothing.
 
         Values, seeds, variants and metrics may have been added, and seeds that `add_seeds` has
         added stay. Runs that are no longer part of the study keep their directories.
@@ -115,17 +115,43 @@ class StudyDir:
         Raises:
           UserError: The change concerns runs that have begun.
         """
-        paths.check_place(self.path)
-        added: tuple[int, ...] = ()
-        if self.exists:
-            try:
-                before, added = _parsed(self.file(_JSON))
-            except DamagedFileError as error:
-                damaged.set_aside(self.file(_JSON), error.reason, "it is written anew")
-            else:
-                self._refuse_changes(before, study)
-        self._write(study, added)
+        before, added = self._before()
+        if before is not None:
+            self._refuse_changes(before, study)
         return _with_added(study, added)
+
+    def update(self, study: StudyDefinition) -> StudyDefinition:
+        """Begins the study here, or takes up the changes of its file; see `merged`.
+
+        Args:
+          study: The study as its file describes it now.
+
+        Returns:
+          The study as it is now.
+
+        Raises:
+          UserError: The change concerns runs that have begun.
+        """
+        paths.check_place(self.path)
+        merged = self.merged(study)
+        try:
+            _, added = self._before(tolerant=False)
+        except DamagedFileError as error:
+            damaged.set_aside(self.file(_JSON), error.reason, "it is written anew")
+            added = ()
+        self._write(study, added)
+        return merged
+
+    def _before(self, tolerant: bool = True) -> tuple[StudyDefinition | None, tuple[int, ...]]:
+        """The definition as it was written here, and the added seeds; None if there is none."""
+        if not self.exists:
+            return None, ()
+        try:
+            return _parsed(self.file(_JSON))
+        except DamagedFileError:
+            if not tolerant:
+                raise
+            return None, ()
 
     def add_seeds(self, count: int) -> StudyDefinition:
         """Adds seeds to all variants: those that follow the largest one; returns the study.
@@ -201,20 +227,23 @@ class StudyDir:
         return [self.record(run, attempts) for run in self.definition().runs]
 
     def record(
-        self, run: StudyRun, attempts: Mapping[str, list[Attempt]] | None = None
+        self,
+        run: StudyRun,
+        attempts: Mapping[str, list[Attempt]] | None = None,
+        is_held: bool | None = None,
     ) -> "RunRecord":
         """The record of a run.
 
         Args:
           run: The run.
           attempts: The attempts at all runs; None = they are read.
+          is_held: Whether a process works on the run; None = its lock shows it.
         """
         from compare_gan.studies.run_state import read_record  # It needs Keras.
 
         attempts = self.journal.attempts() if attempts is None else attempts
-        return read_record(
-            run, self.run_dir(run.name), attempts.get(run.name, ()), self.is_held(run.name)
-        )
+        is_held = self.is_held(run.name) if is_held is None else is_held
+        return read_record(run, self.run_dir(run.name), attempts.get(run.name, ()), is_held)
 
     @contextlib.contextmanager
     def claim(self, task: str) -> Iterator[int | None]:
