@@ -12,7 +12,6 @@ from compare_gan.config.inclusion import whole_text
 from compare_gan.errors import (
     UserError,
     check_positive_integer,
-    check_version,
     unknown_name,
     with_known_names,
 )
@@ -26,7 +25,6 @@ from compare_gan.studies.values import (
     variant_name,
 )
 
-VERSION = 1  # Of the JSON form.
 _DATA_SEED = 547  # The default of `dataset.seed`, which the seed of a run is added to.
 _LARGEST_SEED = 2**31 - 1 - _DATA_SEED
 _SEEDS = ("run_config.tf_random_seed", "dataset.seed", "infer_labels.seed")
@@ -194,22 +192,19 @@ class StudyDefinition:
 
     def to_json(self) -> dict[str, Any]:
         """The inverse of `from_json`."""
-        return {"version": VERSION, **dataclasses.asdict(self)}
+        return dataclasses.asdict(self)
 
     @classmethod
-    def from_json(cls, content: Mapping[str, Any], name: str = "The study") -> "StudyDefinition":
+    def from_json(cls, content: Mapping[str, Any]) -> "StudyDefinition":
         """The definition that `to_json` has written.
 
         Args:
           content: A JSON object.
-          name: Its name in messages.
 
         Raises:
-          UserError: A newer version of this library wrote it.
           KeyError, TypeError, AttributeError: It is not a study.
         """
-        check_version(name, content, VERSION)
-        given = {key: value for key, value in content.items() if key != "version"}
+        given = dict(content)
         given["axes"] = {
             axis: {
                 label: AxisValue(label, tuple(value["bindings"]), value["base"])

@@ -34,7 +34,7 @@ class LocalExecutor:
     Args:
       workers: Number of processes at the same time; None = one per GPU, or one.
       environment: Environment variables of the processes; None = those of this process.
-      command: Command to which the arguments of a task are appended.
+      command: Command to which the arguments of a task are appended; None = `compare_gan`.
 
     Attributes:
       slots: Number of processes at the same time.
@@ -60,7 +60,7 @@ class LocalExecutor:
         self,
         workers: int | None = None,
         environment: Mapping[str, str] | None = None,
-        command: Sequence[str] = _COMMAND,
+        command: Sequence[str] | None = None,
     ):
         self._environment = dict(os.environ if environment is None else environment)
         gpus = usable_gpus(self._environment)
@@ -71,7 +71,7 @@ class LocalExecutor:
         self.shares = divide(workers, usable_cores(), gpus)
         self._free = list(self.shares)
         self._running: list[_Running] = []
-        self._command = tuple(command)
+        self._command = _COMMAND if command is None else tuple(command)
 
     def start(self, task: Task) -> None:
         """Starts a task; fewer than `slots` tasks run."""

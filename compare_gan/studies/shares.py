@@ -62,8 +62,9 @@ def divide(workers: int, cores: Sequence[int] | None, gpus: Sequence[str] = ()) 
         own: tuple[int, ...] | None = None
         threads = max(1, available_cores() // workers)
         if cores is not None and workers > 1:
-            bounds = (len(cores) * each // workers for each in (index, index + 1))
-            own = tuple(cores[slice(*bounds)]) or (cores[index % len(cores)],)
+            first, end = (len(cores) * each // workers for each in (index, index + 1))
+            enough = len(cores) >= workers
+            own = tuple(cores[first:end]) if enough else (cores[index % len(cores)],)
             threads = len(own)
         gpu = gpus[index % len(gpus)] if gpus else None
         shares.append(Share(own, threads, gpu, bool(gpus) and workers > len(gpus)))

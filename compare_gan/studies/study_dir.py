@@ -304,7 +304,7 @@ def _parsed(path: str) -> tuple[StudyDefinition, tuple[int, ...]]:
     content: dict[str, Any] = damaged.read_object(path)
     check_version(f"'{path}'", content, _VERSION)
     try:
-        study = StudyDefinition.from_json(content["definition"], f"The study in '{path}'")
+        study = StudyDefinition.from_json(content["definition"])
         return study, tuple(int(seed) for seed in content["added_seeds"])
     except UserError:
         raise

@@ -3,7 +3,7 @@
 import dataclasses
 import hashlib
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 from compare_gan.config.bound_values import bound_values
@@ -15,7 +15,7 @@ _INCLUDE = re.compile(r"\s*include\b")
 _UNSAFE = re.compile(r"[^\w.+-]+")
 _WORD = re.compile(r"[A-Za-z]")
 _NO_WORDS = ("True", "False", "None")
-_LONGEST = 120  # Characters of a name: file systems allow 255 bytes.
+_LONGEST = 120  # Bytes of a name: file systems allow 255.
 
 
 @dataclasses.dataclass(frozen=True)
@@ -181,13 +181,9 @@ def _slug(text: str) -> str:
 
 
 def safe_name(name: str) -> str:
-    """A name of at most 120 characters; a hash stands for the end of a longer one."""
-    if len(name) <= _LONGEST:
+    """A name of at most 120 bytes; a hash stands for the end of a longer one."""
+    encoded = name.encode()
+    if len(encoded) <= _LONGEST:
         return name
-    digest = hashlib.sha256(name.encode()).hexdigest()[:8]
-    return f"{name[: _LONGEST - 9]}-{digest}"
-
-
-def bindings_of(values: Iterable[AxisValue]) -> Sequence[str]:
-    """All bindings of some values, in their order."""
-    return [binding for value in values for binding in value.bindings]
+    digest = hashlib.sha256(encoded).hexdigest()[:8]
+    return f"{encoded[: _LONGEST - 9].decode(errors='ignore')}-{digest}"
