@@ -16,7 +16,11 @@ def read(name: str) -> str:
 version = re.search(r'__version__ = "(.+)"', read("compare_gan/__init__.py"))[1]
 
 # The example configs are at the root of the repository and inside of a wheel's package.
-config_folders = ["example_configs", "example_configs.few_labels"]
+config_folders = [
+    "example_configs",
+    "example_configs.few_labels",
+    "example_configs.studies",
+]
 
 # requirements-jax.txt has these and the extra `jax`, for an installation without TensorFlow.
 common = [
@@ -89,6 +93,7 @@ setup(
         "compare_gan.datasets": ["data/*"],
         "compare_gan.example_configs": ["*.gin", "README.md"],
         "compare_gan.example_configs.few_labels": ["*.gin"],
+        "compare_gan.example_configs.studies": ["*.gin"],
         "compare_gan.metrics.extractors": ["data/*"],
     },
     install_requires=[*common, *tensorflow],

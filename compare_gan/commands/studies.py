@@ -154,10 +154,10 @@ def prune(directory: str, pictures: bool, yes: bool) -> None:
     from compare_gan.studies.pruning import find_prunable
 
     found = find_prunable(place.records(), pictures)
-    folders = f" and {len(found.folders)} folders of pictures" if found.folders else ""
+    pictures_too = f", folders with pictures: {len(found.folders)}" if found.folders else ""
     click.echo(
-        f"{len(found.checkpoints)} checkpoints{folders}, {found.size / 2**20:,.1f} MiB, are no "
-        "longer needed."
+        f"No longer needed: {found.size / 2**20:,.1f} MiB (checkpoints: {len(found.checkpoints)}"
+        f"{pictures_too})."
     )
     if not found.checkpoints and not found.folders:
         return
