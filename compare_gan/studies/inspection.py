@@ -19,6 +19,8 @@ from compare_gan.studies.definition import StudyDefinition, StudyRun
 
 _PLACE = "--gin_bindings: "
 _MISTAKES, _LABELS = "mistakes", "labels"
+# The working directory comes last: modules of Python would be taken from there.
+_CODE = f"import sys; sys.path.append(sys.path.pop(0)); from {__name__} import answer; answer()"
 # Hides GPUs from TensorFlow and JAX.
 _WITHOUT_GPU = {"CUDA_VISIBLE_DEVICES": "-1", "JAX_PLATFORMS": "cpu"}
 
@@ -68,9 +70,7 @@ def inspect(study: StudyDefinition, runs: Sequence[StudyRun]) -> dict[str, str]:
                 continue
             if run.variant.infers_labels:
                 labels[run.name] = _labels_key(experiment)
-    if mistakes:
-        errors = [UserError(_described(each, names)) for each, names in mistakes.items()]
-        raise errors[0] if len(errors) == 1 else MistakesError(errors)
+    _raise_any([_described(sentence, names) for sentence, names in mistakes.items()])
     return labels
 
 
@@ -123,7 +123,7 @@ def inspect_apart(
     request = {"study": study.to_json(), "runs": [run.name for run in runs]}
     environment = dict(os.environ if environment is None else environment)
     done = subprocess.run(
-        [sys.executable, "-m", __name__],
+        [sys.executable, "-c", _CODE],
         input=json.dumps(request),
         env=environment | _WITHOUT_GPU,
         stdout=subprocess.PIPE,
@@ -134,30 +134,30 @@ def inspect_apart(
             "The configs of the study could not be checked: see the error above (exit status "
             f"{done.returncode})."
         )
-    answer = json.loads(done.stdout.splitlines()[-1])
-    errors = [UserError(each) for each in answer[_MISTAKES]]
+    found = json.loads(done.stdout.splitlines()[-1])
+    _raise_any(found[_MISTAKES])
+    return found[_LABELS]
+
+
+def _raise_any(sentences: Sequence[str]) -> None:
+    errors = [UserError(each) for each in sentences]
     if errors:
         raise errors[0] if len(errors) == 1 else MistakesError(errors)
-    return answer[_LABELS]
 
 
-def _main() -> None:
-    """Answers a request on standard input with a line of JSON."""
+def answer() -> None:
+    """Answers a request of `inspect_apart` on standard input with a line of JSON."""
     from compare_gan.startup import prepare_engine
 
     request = json.load(sys.stdin)
     study = StudyDefinition.from_json(request["study"])
     runs = [run for run in study.runs if run.name in request["runs"]]
-    answer: dict[str, Any] = {_MISTAKES: [], _LABELS: {}}
+    found: dict[str, Any] = {_MISTAKES: [], _LABELS: {}}
     try:
         with contextlib.redirect_stdout(sys.stderr):
             prepare_engine()
-            answer[_LABELS] = inspect(study, runs)
+            found[_LABELS] = inspect(study, runs)
     except UserError as error:
         errors = error.errors if isinstance(error, MistakesError) else [error]
-        answer[_MISTAKES] = [str(each) for each in errors]
-    print(json.dumps(answer))
-
-
-if __name__ == "__main__":
-    _main()
+        found[_MISTAKES] = [str(each) for each in errors]
+    print(json.dumps(found))

@@ -78,7 +78,7 @@ class LocalExecutor:
         share = self._free.pop(0)
         os.makedirs(os.path.dirname(os.path.abspath(task.log)), exist_ok=True)
         cores = ",".join(map(str, share.cores or ()))
-        launcher = (sys.executable, launch.__file__, str(os.getpid()), cores)
+        launcher = (sys.executable, "-I", "-S", launch.__file__, str(os.getpid()), cores)
         with open(task.log, "ab") as log:
             process = subprocess.Popen(
                 [*launcher, *self._command, *task.arguments],

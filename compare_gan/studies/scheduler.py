@@ -178,9 +178,11 @@ class Scheduler:
     def _wait(self, seconds: float, stopping: bool = False) -> None:
         """Waits for ends; shows the progress."""
         for task, end in self._executor.ended(seconds):
-            self._note(self._active.pop(task.name), end, stopping)
+            active = self._active.pop(task.name, None)
+            if active is not None:  # Otherwise the interruption came while it was started.
+                self._note(active, end, stopping)
         if self._display.is_live:
-            self._refresh([name for name in self._active if name in self._records])
+            self._refresh([run.name for run in self._list() if run.state not in _DONE])
         self._display.show(self._list(), self._executor.slots)
 
     def _refresh(self, names: "Sequence[str] | Mapping[str, RunRecord]") -> None:
