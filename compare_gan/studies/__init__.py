@@ -7,6 +7,9 @@ records.RunRecord              one run: its place among the variants, state, sco
 executor, local                where runs are made: processes of this machine
 scheduler                      what is left of the runs, several at a time
 study.Study                    all of it from Python
+table.StudyTable               all runs as tidy rows, a summary of the variants, comparisons
+selection.select               the runs with certain labels
+statistics, differences        the statistics of scores over seeds behind them
 
 Names are imported when they are first used: to read a study takes neither Keras nor TensorFlow.
 """
@@ -20,22 +23,30 @@ if TYPE_CHECKING:
     from compare_gan.studies.local import LocalExecutor
     from compare_gan.studies.records import RunRecord
     from compare_gan.studies.study import Study
+    from compare_gan.studies.pairwise import Comparison
+    from compare_gan.studies.selection import select
     from compare_gan.studies.study_dir import StudyDir
     from compare_gan.studies.study_file import read_study
+    from compare_gan.studies.summary import VariantSummary
+    from compare_gan.studies.table import StudyTable
 
 __all__ = [
     "End",
     "Executor",
     "LocalExecutor",
+    "Comparison",
     "RunRecord",
     "Study",
     "StudyDefinition",
     "StudyDir",
     "StudyRun",
     "Task",
+    "StudyTable",
     "Variant",
+    "VariantSummary",
     "define",
     "read_study",
+    "select",
 ]
 
 _MODULES = {
@@ -44,8 +55,12 @@ _MODULES = {
     "local": ("LocalExecutor",),
     "records": ("RunRecord",),
     "study": ("Study",),
+    "pairwise": ("Comparison",),
+    "selection": ("select",),
     "study_dir": ("StudyDir",),
     "study_file": ("read_study",),
+    "summary": ("VariantSummary",),
+    "table": ("StudyTable",),
 }
 _MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
 

@@ -93,13 +93,9 @@ def markdown(table: TextTable) -> str:
     right = len(table.header) - table.texts
     lines = [_markdown_line(table.header), f"|{':---|' * table.texts}{'---:|' * right}"]
     lines += [_markdown_line(row) for row in table.rows]
-    notes = "\n".join(f"- {_markdown_text(note)}" for note in table.notes)
-    parts = [
-        _markdown_text(table.caption),
-        "\n".join(lines),
-        *(["\n".join(notes)] if notes else []),
-    ]
-    return "\n\n".join(parts) + "\n"
+    notes = [f"- {_markdown_text(note)}" for note in table.notes]
+    parts = [[_markdown_text(table.caption)], lines, notes]
+    return "\n\n".join("\n".join(part) for part in parts if part) + "\n"
 
 
 def latex(table: TextTable) -> str:
