@@ -123,9 +123,14 @@ def _markdown_line(cells: Sequence[str]) -> str:
     return f"| {' | '.join(map(_markdown_text, cells))} |"
 
 
+# Brackets alone are harmless, unless they form a link; underscores within a word, too.
+_MARKDOWN = re.compile(r"([\\`*|#~$]|\](?=[(\[:])|(?<!\w)_|_(?!\w))")
+
+
 def _markdown_text(text: str) -> str:
-    escaped = re.sub(r"([\\`*|<>\[\]#~]|(?<!\w)_|_(?!\w))", r"\\\1", " ".join(text.split()))
-    return re.sub(r"&(?=#?\w+;)", r"\&", escaped)  # It would be a character reference.
+    escaped = _MARKDOWN.sub(r"\\\1", " ".join(text.split()))
+    escaped = re.sub(r"&(?=#?\w+;)", "&amp;", escaped)  # It would be a character reference.
+    return escaped.replace("<", "&lt;").replace(">", "&gt;")
 
 
 def _latex_line(cells: Sequence[str]) -> str:
