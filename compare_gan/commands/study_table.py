@@ -1,6 +1,6 @@
 """`compare_gan study table`: the runs of a study as a table."""
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import click
 
@@ -28,6 +28,9 @@ _OF_SUMMARY = ("markdown", "latex")
 )
 @click.option("--against", metavar="VARIANT", help="Compare all other variants with this one.")
 @click.option(
+    "--axis", metavar="AXIS", help="Compare the labels of this axis, over all else that is equal."
+)
+@click.option(
     "--steps", is_flag=True, help="With csv or parquet: a row for each evaluated step of each run."
 )
 @click.option(
@@ -53,6 +56,7 @@ def table(
     format_: str,
     score: str | None,
     against: str | None,
+    axis: str | None,
     steps: bool,
     where: tuple[str, ...],
     may_differ: tuple[str, ...],
@@ -66,7 +70,8 @@ def table(
 
     DIR is the directory of a study, as for `study run --study_dir`.
     """
-    _check(format_, score, against, steps, better, output)
+    of_summary = {"score": score, "against": against, "axis": axis, "better": better}
+    _check(format_, of_summary, steps, output)
     start_engine()
     from compare_gan import files
     from compare_gan.studies import StudyDir, StudyTable, select
@@ -81,9 +86,9 @@ def table(
     if format_ == "csv":
         text = made.csv(steps)
     elif format_ == "latex":
-        text = made.latex(score, against)
+        text = made.latex(score, against, axis)
     else:
-        text = made.markdown(score, against)
+        text = made.markdown(score, against, axis)
     if output:
         files.write_text(output, text)
     else:
@@ -91,25 +96,19 @@ def table(
 
 
 def _check(
-    format_: str,
-    score: str | None,
-    against: str | None,
-    steps: bool,
-    better: Direction,
-    output: str | None,
+    format_: str, of_summary: Mapping[str, str | None], steps: bool, output: str | None
 ) -> None:
     """Refuses options that the others make meaningless."""
     if format_ == "parquet" and not output:
         raise UserError("--format parquet needs --output FILE: it is not text.")
-    if steps and format_ in _OF_SUMMARY:
+    if format_ in _OF_SUMMARY and steps:
         raise UserError(f"--steps needs --format csv or parquet, received {format_}.")
-    if format_ not in _OF_SUMMARY:
-        for name, value in (("score", score), ("against", against), ("better", better)):
-            if value is not None:
-                raise UserError(
-                    f"--{name} needs --format markdown or latex: {format_} has all runs and scores."
-                )
-    if better and score is None:
+    for name, value in of_summary.items():
+        if value is not None and format_ not in _OF_SUMMARY:
+            raise UserError(
+                f"--{name} needs --format markdown or latex: {format_} has all runs and scores."
+            )
+    if of_summary["better"] and of_summary["score"] is None:
         raise UserError("--better needs --score NAME, the score that it describes.")
 
 

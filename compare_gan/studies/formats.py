@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -55,7 +55,9 @@ def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
     return out.getvalue()
 
 
-def frame(rows: Sequence[Mapping[str, Any]], pandas: Any) -> "pandas.DataFrame":
+def frame(
+    rows: Sequence[Mapping[str, Any]], pandas: Any, numbers: Collection[str] = ()
+) -> "pandas.DataFrame":
     """Rows with the same columns as a pandas DataFrame.
 
     Columns of integers stay integers where a value is missing (`Int64`). A column of mixed types,
@@ -70,20 +72,22 @@ def frame(rows: Sequence[Mapping[str, Any]], pandas: Any) -> "pandas.DataFrame":
     Args:
       rows: The rows.
       pandas: The module, which is an optional dependency.
+      numbers: Columns that hold numbers, even if no value is known.
     """
-    columns = list(rows[0]) if rows else []
-    return pandas.DataFrame(
-        {name: _column([row[name] for row in rows], pandas) for name in columns}
-    )
+    columns = {}
+    for name in rows[0] if rows else ():
+        default = float if name in numbers else str
+        columns[name] = _column([row[name] for row in rows], pandas, default)
+    return pandas.DataFrame(columns)
 
 
-def _column(values: Sequence[Any], pandas: Any) -> Any:
-    kinds = {type(value) for value in values if value is not None}
+def _column(values: Sequence[Any], pandas: Any, default: type) -> Any:
+    kinds = {type(value) for value in values if value is not None} or {default}
     if kinds == {int}:
         return pandas.array(values, dtype="Int64" if None in values else "int64")
     if kinds == {bool}:
         return pandas.array(values, dtype="boolean" if None in values else "bool")
-    if kinds and kinds <= {int, float}:
+    if kinds <= {int, float}:
         return pandas.array([float("nan") if v is None else v for v in values], dtype="float64")
     return pandas.array([None if v is None else str(v) for v in values], dtype="string")
 

@@ -19,8 +19,8 @@ So tables lead with Student's t and show the bootstrap beside it.
 """
 
 import math
-from collections.abc import Callable
-from typing import NamedTuple
+from collections.abc import Callable, Sequence
+from typing import NamedTuple, TypeAlias
 
 import numpy as np
 import scipy.stats
@@ -30,6 +30,8 @@ from compare_gan.errors import UserError, unknown_name
 from compare_gan.types import Direction
 
 RESAMPLES = 10_000
+# For each task, or other condition, the scores of X [runs] and those of Y [runs].
+Strata: TypeAlias = Sequence[tuple[ArrayLike, ArrayLike]]
 
 
 class Interval(NamedTuple):
@@ -160,7 +162,7 @@ def probability_of_improvement(x: ArrayLike, y: ArrayLike, better: Direction) ->
     Raises:
       UserError: A score is NaN, there is none, or the numbers of tasks differ.
     """
-    return float(np.mean(_wins(x, y, better)))
+    return stratified_improvement(_tasks(x, y), better)
 
 
 def improvement_interval(
@@ -194,29 +196,75 @@ def improvement_interval(
     Returns:
       The interval; None if X or Y has a single run.
     """
-    wins = _wins(x, y, better)
-    tasks, *runs = wins.shape
-    if min(runs) < 2:
+    return stratified_improvement_interval(_tasks(x, y), better, confidence, resamples, seed)
+
+
+def stratified_improvement(strata: Strata, better: Direction) -> float:
+    """`probability_of_improvement` where each task has numbers of runs of its own.
+
+    Example:
+      >>> from compare_gan.studies.statistics import stratified_improvement
+      >>> stratified_improvement([([1.0], [2.0, 3.0]), ([1.0, 2.0], [1.0])], better="lower")
+      0.625
+
+    Args:
+      strata: For each task, or other condition, the scores of X [runs] and those of Y [runs].
+      better: `lower` or `higher`.
+    """
+    return float(np.mean([_wins(x, y, better).mean() for x, y in strata]))
+
+
+def stratified_improvement_interval(
+    strata: Strata,
+    better: Direction,
+    confidence: float = 0.95,
+    resamples: int = RESAMPLES,
+    seed: int = 0,
+) -> Interval | None:
+    """`improvement_interval` where each task has numbers of runs of its own.
+
+    Example:
+      >>> from compare_gan.studies.statistics import stratified_improvement_interval
+      >>> stratified_improvement_interval([([1.0, 2.0], [3.0, 4.0])], better="lower")
+      Interval(low=1.0, high=1.0)
+
+    Args:
+      strata: As for `stratified_improvement`.
+      better: `lower` or `higher`.
+      confidence: Nominal coverage.
+      resamples: Number of resamples.
+      seed: Seed of the resamples.
+
+    Returns:
+      The interval; None if X or Y has a single run in a task.
+    """
+    wins = [_wins(x, y, better) for x, y in strata]
+    if min(min(each.shape) for each in wins) < 2:
         return None
     rng = np.random.default_rng(seed)
     total = np.zeros(resamples)
-    for of_task in wins:
+    for each in wins:
         # How often each run is drawn; the mean over pairs is then a bilinear form of the counts.
-        x_counts, y_counts = (rng.multinomial(n, [1 / n] * n, resamples) for n in runs)
-        total += ((x_counts @ of_task) * y_counts).sum(axis=1) / math.prod(runs)
-    return _percentiles(total / tasks, confidence)
+        x_counts, y_counts = (rng.multinomial(n, [1 / n] * n, resamples) for n in each.shape)
+        total += ((x_counts @ each) * y_counts).sum(axis=1) / each.size
+    return _percentiles(total / len(wins), confidence)
 
 
-def _wins(x: ArrayLike, y: ArrayLike, better: Direction) -> np.ndarray:
-    """For each task and pair of runs, 1 if X is better, 0.5 for a tie, else 0: [tasks, x, y]."""
-    if better not in ("lower", "higher"):
-        raise unknown_name("direction", str(better), ("lower", "higher"))
+def _tasks(x: ArrayLike, y: ArrayLike) -> Strata:
+    """The scores of each task."""
     x, y = checked(x, finite=False), checked(y, finite=False)
     if x.shape[1] != y.shape[1]:
         raise UserError(
             f"Scores must have equally many tasks, received {x.shape[1]} and {y.shape[1]}."
         )
-    first, second = x.T[:, :, None], y.T[:, None, :]
+    return list(zip(x.T, y.T, strict=True))
+
+
+def _wins(x: ArrayLike, y: ArrayLike, better: Direction) -> np.ndarray:
+    """For each pair of runs of a task, 1 if X is better, 0.5 for a tie, else 0: [x, y]."""
+    if better not in ("lower", "higher"):
+        raise unknown_name("direction", str(better), ("lower", "higher"))
+    first, second = checked(x, finite=False), checked(y, finite=False).T
     is_better = first < second if better == "lower" else first > second
     return is_better + 0.5 * (first == second)
 

@@ -11,9 +11,10 @@ from compare_gan.studies.summary import VariantSummary
 from compare_gan.types import Direction
 
 _NO_VALUE = "–"
+_IQM_SEEDS = 4  # With fewer the interquartile mean is the mean.
 _ENOUGH_SEEDS = 20  # From here on the bootstrap's interval has nearly its nominal coverage.
 _COMPARISON_HEADER = (
-    "variant", "pairs", "difference", "95 % interval", "p", "p (Holm)", "p (Benjamini-Hochberg)",
+    "pairs", "difference", "95 % interval", "p", "p (Holm)", "p (Benjamini-Hochberg)",
     "P(better)", "95 % bootstrap",
 )  # fmt: skip
 
@@ -55,16 +56,21 @@ def summary_table(
         (axis, lambda row, axis=axis: row.axes.get(axis, _NO_VALUE))  # type: ignore[misc]
         for axis in axes
     ] or [("variant", lambda row: row.variant)]
+    iqm: list[_Column] = [
+        ("IQM", lambda row: number(row.iqm)),
+        ("95 % bootstrap of IQM", lambda row: interval(row.iqm_interval)),
+    ]
+    if all(row.seeds < _IQM_SEEDS for row in rows):
+        iqm = []
     columns: list[_Column] = [
         ("seeds", lambda row: str(row.seeds)),
         *_counts(rows),
         ("mean", lambda row: number(row.mean)),
         ("std", lambda row: number(row.std)),
         ("95 % interval", lambda row: interval(row.interval)),
+        ("95 % bootstrap", lambda row: interval(row.bootstrap_interval)),
         ("median", lambda row: number(row.median)),
-        ("IQM", lambda row: number(row.iqm)),
-        ("95 % bootstrap: mean", lambda row: interval(row.bootstrap_interval)),
-        ("95 % bootstrap: IQM", lambda row: interval(row.iqm_interval)),
+        *iqm,
         ("best seed", lambda row: of_seed(row, row.best_seed)),
         ("worst seed", lambda row: of_seed(row, row.worst_seed)),
         *_costs(rows),
@@ -78,14 +84,14 @@ def summary_table(
     )
 
 
-def comparison_table(
+def variants_table(
     comparisons: Sequence[Comparison], score: str, better: Direction, against: str
 ) -> TextTable:
     """Comparisons of variants with one of them as text.
 
     Example:
-      >>> from compare_gan.studies.summary_text import comparison_table
-      >>> comparison_table([], "fid", "lower", against="hinge").caption
+      >>> from compare_gan.studies.summary_text import variants_table
+      >>> variants_table([], "fid", "lower", against="hinge").caption
       "fid minus that of 'hinge' over common seeds, lower is better."
 
     Args:
@@ -94,33 +100,68 @@ def comparison_table(
       better: Whether lower or higher scores are better.
       against: The second variant of all comparisons.
     """
+    caption = f"{score} minus that of '{against}' over common seeds{_direction(better)}."
+    names = [[each.first] for each in comparisons]
+    return _comparison_table(comparisons, caption, ["variant"], names)
+
+
+def labels_table(
+    comparisons: Sequence[Comparison], score: str, better: Direction, axis: str
+) -> TextTable:
+    """Comparisons of labels of an axis as text.
+
+    Example:
+      >>> from compare_gan.studies.summary_text import labels_table
+      >>> labels_table([], "fid", "lower", axis="norm").header[:4]
+      ['first', 'second', 'pairs', 'difference']
+
+    Args:
+      comparisons: The comparisons.
+      score: Name of the score.
+      better: Whether lower or higher scores are better.
+      axis: The axis.
+    """
+    caption = (
+        f"{score} of runs that differ in {axis} alone, over all combinations of the other axes: "
+        f"first minus second{_direction(better)}."
+    )
+    names = [[each.first, each.second] for each in comparisons]
+    return _comparison_table(comparisons, caption, ["first", "second"], names)
+
+
+def _comparison_table(
+    comparisons: Sequence[Comparison],
+    caption: str,
+    header: Sequence[str],
+    names: Sequence[Sequence[str]],
+) -> TextTable:
     found = [each.difference for each in comparisons if each.difference]
     digits = _digits([each.std for each in found], [each.mean for each in found])
-    rows = []
-    for each in comparisons:
-        d, wins = each.difference, each.improvement_interval
-        rows.append(
-            [
-                each.first,
-                str(d.pairs) if d else "0",
-                f"{d.mean:+.{digits}f}" if d else _NO_VALUE,
-                f"[{d.interval.low:+.{digits}f}, {d.interval.high:+.{digits}f}]"
-                if d and d.interval
-                else _NO_VALUE,
-                _p_value(d.p_value if d else None),
-                _p_value(each.p_holm),
-                _p_value(each.p_benjamini_hochberg),
-                _NO_VALUE if each.improvement is None else f"{each.improvement:.2f}",
-                f"[{wins.low:.2f}, {wins.high:.2f}]" if wins else _NO_VALUE,
-            ]
-        )
     return TextTable(
-        caption=f"{score} minus that of '{against}' over common seeds{_direction(better)}.",
-        header=_COMPARISON_HEADER,
-        rows=rows,
-        texts=1,
+        caption=caption,
+        header=[*header, *_COMPARISON_HEADER],
+        rows=[
+            [*name, *_comparison_cells(each, digits)]
+            for name, each in zip(names, comparisons, strict=True)
+        ],
+        texts=len(header),
         notes=_comparison_notes(comparisons),
     )
+
+
+def _comparison_cells(comparison: Comparison, digits: int) -> list[str]:
+    d, wins = comparison.difference, comparison.improvement_interval
+    low_high = d.interval if d else None
+    return [
+        str(d.pairs) if d else "0",
+        f"{d.mean:+.{digits}f}" if d else _NO_VALUE,
+        f"[{low_high.low:+.{digits}f}, {low_high.high:+.{digits}f}]" if low_high else _NO_VALUE,
+        _p_value(d.p_value if d else None),
+        _p_value(comparison.p_holm),
+        _p_value(comparison.p_benjamini_hochberg),
+        _NO_VALUE if comparison.improvement is None else f"{comparison.improvement:.2f}",
+        f"[{wins.low:.2f}, {wins.high:.2f}]" if wins else _NO_VALUE,
+    ]
 
 
 def _caption(rows: Sequence[VariantSummary], steps: Sequence[int]) -> str:
@@ -173,6 +214,8 @@ def _interval_notes(rows: Sequence[VariantSummary]) -> list[str]:
         notes.append(
             f"With {min(counts)} seeds the bootstrap's intervals are too narrow: trust Student's t."
         )
+    if counts and max(counts) < _IQM_SEEDS:
+        notes.append(f"With fewer than {_IQM_SEEDS} seeds the interquartile mean is the mean.")
     if any(row.seeds == 1 for row in rows):
         notes.append("A single seed has no spread: nothing is known about other seeds.")
     return notes
@@ -180,11 +223,11 @@ def _interval_notes(rows: Sequence[VariantSummary]) -> list[str]:
 
 def _comparison_notes(comparisons: Sequence[Comparison]) -> list[str]:
     pairs = [each.difference for each in comparisons if each.difference]
+    corrected = f"; corrected for {len(pairs)} comparisons" if len(pairs) > 1 else ""
     notes = [
-        "P values: permutation test of the differences, two-sided; corrected for "
-        f"{len(pairs)} comparisons.",
-        "P(better): share of pairs of runs, over all seeds, in which the variant wins; a diverged "
-        "run loses.",
+        f"P values: permutation test of the differences, two-sided{corrected}.",
+        "P(better): share of pairs of runs, over all seeds, that the first wins; a diverged run "
+        "loses. Its interval describes these runs: if one side always wins, it has no width.",
     ]
     few = [each for each in pairs if each.smallest_p_value > 0.05]
     if few:

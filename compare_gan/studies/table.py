@@ -13,7 +13,7 @@ from compare_gan.evaluation.results import ResultRow
 from compare_gan.metrics.directions import better_direction
 from compare_gan.studies import formats, summary_text, tidy
 from compare_gan.studies.measurements import final_measurement, measurements, score_names
-from compare_gan.studies.pairwise import Comparison, compare_variants
+from compare_gan.studies.pairwise import Comparison, compare_labels, compare_variants
 from compare_gan.studies.records import DIVERGED, RunRecord
 from compare_gan.studies.summary import VariantSummary, summarize
 from compare_gan.studies.tidy import PROVENANCE
@@ -137,6 +137,16 @@ class StudyTable:
         name = self.headline_score(score)
         return compare_variants(self.records, name, self.better(name), against)
 
+    def axis_comparisons(self, axis: str, score: str | None = None) -> list[Comparison]:
+        """Comparisons of all pairs of labels of an axis; see `compare_labels`.
+
+        Args:
+          axis: Name of the axis.
+          score: Name of the score; None = the first one that was measured.
+        """
+        name = self.headline_score(score)
+        return compare_labels(self.records, name, self.better(name), axis)
+
     def notes(self, score: str | None = None) -> list[str]:
         """Sentences that belong under the table: divergence, caveats, what differs."""
         name = self.headline_score(score)
@@ -169,7 +179,7 @@ class StudyTable:
         Raises:
           UserError: pandas is not installed.
         """
-        return formats.frame(self._tidy(steps), _extra("pandas"))
+        return formats.frame(self._tidy(steps), _extra("pandas"), tidy.numbers(self.records))
 
     def csv(self, steps: bool = False) -> str:
         """The rows as CSV; cells of values that are not known are empty."""
@@ -190,22 +200,38 @@ class StudyTable:
         with files.atomic(path) as temporary:
             frame.to_parquet(temporary, engine="pyarrow", index=False)
 
-    def markdown(self, score: str | None = None, against: str | None = None) -> str:
-        """The summary as Markdown, with comparisons with the variant `against` if it is given."""
-        return "\n".join(map(formats.markdown, self._texts(score, against)))
+    def markdown(
+        self, score: str | None = None, against: str | None = None, axis: str | None = None
+    ) -> str:
+        """The summary as Markdown, and comparisons that are asked for.
 
-    def latex(self, score: str | None = None, against: str | None = None) -> str:
-        """The summary as LaTeX tables for the package booktabs, else as `markdown`."""
-        return "\n".join(map(formats.latex, self._texts(score, against)))
+        Args:
+          score: Name of the score; None = the first one that was measured.
+          against: Name of a variant that all others are compared with.
+          axis: Name of an axis whose labels are compared.
+        """
+        return "\n".join(map(formats.markdown, self._texts(score, against, axis)))
 
-    def _texts(self, score: str | None, against: str | None) -> list[formats.TextTable]:
+    def latex(
+        self, score: str | None = None, against: str | None = None, axis: str | None = None
+    ) -> str:
+        """The summary as LaTeX tables for the package booktabs; arguments as of `markdown`."""
+        return "\n".join(map(formats.latex, self._texts(score, against, axis)))
+
+    def _texts(
+        self, score: str | None, against: str | None, axis: str | None
+    ) -> list[formats.TextTable]:
         name = self.headline_score(score)
-        notes = self.notes(name)
-        tables = [summary_text.summary_table(self.summary(name), self._final_steps(), notes)]
+        better = self.better(name)
+        tables = [
+            summary_text.summary_table(self.summary(name), self._final_steps(), self.notes(name))
+        ]
         if against is not None:
-            better = self.better(name)
             compared = self.comparisons(name, against)
-            tables.append(summary_text.comparison_table(compared, name, better, against))
+            tables.append(summary_text.variants_table(compared, name, better, against))
+        if axis is not None:
+            compared = self.axis_comparisons(axis, name)
+            tables.append(summary_text.labels_table(compared, name, better, axis))
         return tables
 
     def _final_steps(self) -> list[int]:

@@ -18,6 +18,7 @@ _COSTS = (
 )  # fmt: skip
 _OF_ROW = ("protocol", "rollbacks", "training_labels", "notes")
 _OF_STEP = ("is_final", "training_seconds")
+_NUMBERS = {"seed", "step", "steps", "rollbacks", "training_seconds", *_COSTS[:6]}
 _FIXED = {"run", "variant", *_AFTER_AXES, *_COSTS, *_OF_ROW, *_OF_STEP}
 
 
@@ -53,6 +54,18 @@ def step_rows(records: Sequence[RunRecord]) -> list[dict[str, Any]]:
         for run in records
         for step, rows in measurements(run).items()
     ]
+
+
+def numbers(records: Sequence[RunRecord]) -> set[str]:
+    """Names of the columns that hold numbers, if they hold anything.
+
+    Example:
+      >>> from compare_gan.studies.tidy import numbers
+      >>> "wall_seconds" in numbers([])
+      True
+    """
+    scores = {column for name in score_names(records) for column in (name, f"{name}_std_over_sets")}
+    return {*_NUMBERS, *scores}
 
 
 class _Columns:

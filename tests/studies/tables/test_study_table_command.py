@@ -27,6 +27,7 @@ def test_formats(show, study, tmp_path):
     made = studies.StudyTable(study)
     assert show() == made.markdown()
     assert show("--format", "latex", "--against", "hinge") == made.latex(against="hinge")
+    assert show("--axis", "loss.fn") == made.markdown(axis="loss.fn")
     assert show("--format", "csv", "--steps") == made.csv(steps=True)
     path = tmp_path / "new" / "table.md"
     assert show("--score", "fid", "--output", path) == ""
@@ -53,6 +54,8 @@ def test_the_direction_of_an_own_score_can_be_given(show):
         (["--steps"], "--steps needs --format csv or parquet, received markdown."),
         (["--format", "csv", "--score", "fid"], "--score needs --format markdown or latex"),
         (["--format", "csv", "--against", "hinge"], "--against needs --format markdown or latex"),
+        (["--format", "csv", "--axis", "loss.fn"], "--axis needs --format markdown or latex"),
+        (["--axis", "loss"], "Did you mean 'loss.fn'?"),
         (["--better", "lower"], "--better needs --score NAME"),
         (["--where", "hinge"], "--where must be AXIS=LABEL, received 'hinge'."),
         (["--where", "los=hinge"], "Did you mean 'loss.fn'?"),

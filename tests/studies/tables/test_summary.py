@@ -5,7 +5,7 @@ import math
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.studies.pairwise import compare_variants
+from compare_gan.studies.pairwise import compare_labels, compare_variants
 from compare_gan.studies.summary import summarize
 
 _AXES = {"loss.fn": "hinge"}
@@ -120,3 +120,43 @@ def test_p_values_are_corrected_for_the_comparisons_that_are_made(run_record):
     assert with_base[0].difference.mean == pytest.approx(1.25)
     with pytest.raises(UserError, match=r"Unknown variant 'bas'. Did you mean 'base'"):
         compare_variants(study, "fid", "lower", against="bas")
+
+
+@pytest.fixture(name="grid")
+def _grid(run_record):
+    """2 losses x 3 normalizations x 2 seeds: wasserstein is worse by 1, 2, 3; one run diverged."""
+    runs = []
+    for loss in ("hinge", "wasserstein"):
+        for worse, norm in enumerate(("none", "layer", "sn"), start=1):
+            for seed in (1, 2):
+                fid = 10.0 * worse + seed / 10 + (worse if loss == "wasserstein" else 0)
+                state = "finished" if (loss, norm, seed) != ("hinge", "sn", 2) else "diverged"
+                runs.append(run_record({"loss.fn": loss, "norm": norm}, seed, fid, state=state))
+    return runs
+
+
+def test_labels_are_compared_where_all_else_is_equal(grid):
+    [result] = compare_labels(grid, "fid", "lower", "loss.fn")
+    assert (result.first, result.second) == ("hinge", "wasserstein")
+    assert result.difference.pairs == 5
+    assert result.difference.mean == pytest.approx(-(1 + 1 + 2 + 2 + 3) / 5)
+    assert result.difference.p_value == 2 / 2**5
+    # Of 2 x 2 pairs of runs in each combination hinge wins all, but with the diverged run none.
+    assert result.improvement == pytest.approx((1 + 1 + 0.5) / 3)
+    assert result.improvement_interval.high == 1.0
+    by_norm = compare_labels(grid, "fid", "lower", "norm")
+    assert [(each.first, each.second, each.difference.pairs) for each in by_norm] == [
+        ("none", "layer", 4), ("none", "sn", 3), ("layer", "sn", 3),
+    ]  # fmt: skip
+    assert by_norm[0].p_holm == 3 * by_norm[0].difference.p_value == 3 / 8
+
+
+def test_combinations_that_were_left_out_are_in_no_pair(grid):
+    kept = [run for run in grid if run.axes != {"loss.fn": "hinge", "norm": "none"}]
+    [result] = compare_labels(kept, "fid", "lower", "loss.fn")
+    assert result.difference.pairs == 3
+    alone = [run for run in kept if run.axes["norm"] == "none" or run.axes["loss.fn"] == "hinge"]
+    [result] = compare_labels(alone, "fid", "lower", "loss.fn")
+    assert (result.difference, result.p_holm, result.improvement) == (None, None, None)
+    with pytest.raises(UserError, match=r"Unknown axis 'loss'. Did you mean 'loss.fn'"):
+        compare_labels(grid, "fid", "lower", "loss")
