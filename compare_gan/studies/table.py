@@ -1,9 +1,7 @@
 """All runs of a study in one table, if they were measured alike; its summary in several formats."""
 
-import importlib
 import json
 from collections.abc import Collection, Iterable, Mapping
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from compare_gan import files
@@ -179,7 +177,11 @@ class StudyTable:
         Raises:
           UserError: pandas is not installed.
         """
-        return formats.frame(self._tidy(steps), _extra("pandas"), tidy.numbers(self.records))
+        try:
+            import pandas
+        except ImportError:
+            raise _missing("pandas") from None
+        return formats.frame(self._tidy(steps), pandas, tidy.numbers(self.records))
 
     def csv(self, steps: bool = False) -> str:
         """The rows as CSV; cells of values that are not known are empty."""
@@ -195,7 +197,10 @@ class StudyTable:
         Raises:
           UserError: pandas or pyarrow is not installed.
         """
-        _extra("pyarrow")
+        try:
+            import pyarrow  # noqa: F401, pandas imports it.
+        except ImportError:
+            raise _missing("pyarrow") from None
         frame = self.frame(steps)
         with files.atomic(path) as temporary:
             frame.to_parquet(temporary, engine="pyarrow", index=False)
@@ -269,10 +274,5 @@ class StudyTable:
                 )
 
 
-def _extra(name: str) -> ModuleType:
-    try:
-        return importlib.import_module(name)
-    except ImportError:
-        raise UserError(
-            f'{name} is not installed: `pip install "compare_gan[study]"` brings it.'
-        ) from None
+def _missing(package: str) -> UserError:
+    return UserError(f'{package} is not installed: `pip install "compare_gan[study]"` brings it.')
