@@ -1,4 +1,4 @@
-"""`compare_gan study run | status | add | prune`: many runs from one file."""
+"""`compare_gan study run | status | table | add | prune`: many runs from one file."""
 
 import os
 import sys
@@ -6,6 +6,7 @@ import sys
 import click
 
 from compare_gan.commands.start import start_engine
+from compare_gan.commands.study_table import table
 from compare_gan.errors import UserError
 from compare_gan.terminal import for_stdout, printable
 
@@ -18,6 +19,9 @@ def study() -> None:
     Start with
       compare_gan study run studies/losses_fashion_mnist --study_dir runs/losses
     """  # noqa: D301
+
+
+study.add_command(table)
 
 
 @study.command()

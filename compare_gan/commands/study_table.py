@@ -72,13 +72,17 @@ def table(
     """
     of_summary = {"score": score, "against": against, "axis": axis, "better": better}
     _check(format_, of_summary, steps, output)
-    start_engine()
     from compare_gan import files
-    from compare_gan.studies import StudyDir, StudyTable, select
+    from compare_gan.studies import StudyDir
 
     if output:
         files.check_can_write(output)
-    records = select(StudyDir(study_dir).records(), _labels(where))
+    place = StudyDir(study_dir)
+    place.definition()  # Before the seconds that the next lines take.
+    start_engine()
+    from compare_gan.studies import StudyTable, select
+
+    records = select(place.records(), _labels(where))
     made = StudyTable(records, {score: better} if score and better else None, may_differ)
     if format_ == "parquet":
         made.write_parquet(str(output), steps)

@@ -21,27 +21,27 @@ if TYPE_CHECKING:
     from compare_gan.studies.definition import StudyDefinition, StudyRun, Variant, define
     from compare_gan.studies.executor import End, Executor, Task
     from compare_gan.studies.local import LocalExecutor
-    from compare_gan.studies.records import RunRecord
-    from compare_gan.studies.study import Study
     from compare_gan.studies.pairwise import Comparison
+    from compare_gan.studies.records import RunRecord
     from compare_gan.studies.selection import select
+    from compare_gan.studies.study import Study
     from compare_gan.studies.study_dir import StudyDir
     from compare_gan.studies.study_file import read_study
     from compare_gan.studies.summary import VariantSummary
     from compare_gan.studies.table import StudyTable
 
 __all__ = [
+    "Comparison",
     "End",
     "Executor",
     "LocalExecutor",
-    "Comparison",
     "RunRecord",
     "Study",
     "StudyDefinition",
     "StudyDir",
     "StudyRun",
-    "Task",
     "StudyTable",
+    "Task",
     "Variant",
     "VariantSummary",
     "define",
@@ -53,10 +53,10 @@ _MODULES = {
     "definition": ("StudyDefinition", "StudyRun", "Variant", "define"),
     "executor": ("End", "Executor", "Task"),
     "local": ("LocalExecutor",),
-    "records": ("RunRecord",),
-    "study": ("Study",),
     "pairwise": ("Comparison",),
+    "records": ("RunRecord",),
     "selection": ("select",),
+    "study": ("Study",),
     "study_dir": ("StudyDir",),
     "study_file": ("read_study",),
     "summary": ("VariantSummary",),

@@ -1,6 +1,6 @@
 """Wrote rliable.json: statistics of synthetic scores by rliable 1.2.0, arch 7.2.0, pandas 2.
 
-    python tests/studies/record_rliable.py
+    python tests/studies/tables/record_rliable.py
 
 It takes two minutes. Tests only read the file.
 """

@@ -14,6 +14,7 @@ from compare_gan.errors import UserError
 def _show(study, monkeypatch, capsys):
     """`show(*options)` runs the command on the records of `study`; returns its output."""
     monkeypatch.setattr("compare_gan.commands.study_table.start_engine", lambda: None)
+    monkeypatch.setattr(studies.StudyDir, "definition", lambda self: None)
     monkeypatch.setattr(studies.StudyDir, "records", lambda self: study)
 
     def run(*options):
