@@ -1,7 +1,7 @@
 """A study in Python: a definition in a directory."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
 from compare_gan.studies.definition import StudyDefinition, define
@@ -12,6 +12,8 @@ from compare_gan.studies.study_file import read_study
 
 if TYPE_CHECKING:
     from compare_gan.studies.records import RunRecord
+    from compare_gan.studies.table import StudyTable
+    from compare_gan.types import Direction
 
 _DONE = ("finished", "diverged")
 
@@ -127,3 +129,19 @@ class Study:
         """The records of all runs."""
         attempts = self.place.journal.attempts()
         return [self.place.record(run, attempts) for run in self.definition.runs]
+
+    def table(
+        self, better: "Mapping[str, Direction] | None" = None, may_differ: Collection[str] = ()
+    ) -> "StudyTable":
+        """All runs as a table; its `frame()` is a pandas DataFrame.
+
+        Args:
+          better: See `StudyTable`.
+          may_differ: See `StudyTable`.
+
+        Raises:
+          UserError: The final scores were measured differently.
+        """
+        from compare_gan.studies.table import StudyTable  # It needs Keras.
+
+        return StudyTable(self.records(), better, may_differ)

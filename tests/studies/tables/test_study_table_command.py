@@ -83,6 +83,8 @@ def test_a_directory_of_a_study(show, monkeypatch, tmp_path, capsys):
         base="supervised_fashion_mnist", axes={"loss.fn": ["hinge", "wasserstein"]}, steps=10
     )
     studies.StudyDir(tmp_path).update(study)
+    rows = studies.Study(study_dir=tmp_path).table().rows()
+    assert [row["state"] for row in rows] == ["waiting"] * 2
     table.main([str(tmp_path), "--format", "csv"], standalone_mode=False)
     lines = capsys.readouterr().out.splitlines()
     assert len(lines) == 1 + len(json.loads((tmp_path / "study.json").read_text())["runs"])
