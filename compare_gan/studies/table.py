@@ -265,12 +265,14 @@ class StudyTable:
         ignored = ("code_version", *self._may_differ)
         for score in self.scores:
             measured = [(name, rows[score]) for name, rows in named if score in rows]
-            rows = [row for _, row in measured]
-            warning = rows and comparison.warning(rows, [name for name, _ in measured], ignored)
-            if warning:
+            if not measured:
+                continue
+            names, rows = zip(*measured, strict=True)
+            if found := comparison.differences(rows, names, ignored):
                 raise UserError(
-                    f"'{score}' has no place in one table: {warning[0].lower()}{warning[1:-1]}: "
-                    "choose comparable runs, or name a field that may differ."
+                    f"Scores of one table must be measured alike, but for '{score}' "
+                    f"{'; '.join(found)}: choose comparable runs (--where), or allow a field to "
+                    "differ (--may_differ)."
                 )
 
 

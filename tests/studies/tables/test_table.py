@@ -66,7 +66,7 @@ def test_scores_that_were_measured_differently_are_refused(study, run_record, re
     with pytest.raises(UserError) as error:
         StudyTable([*study, other])
     message = str(error.value)
-    assert message.startswith("'fid' has no place in one table: these scores were measured diff")
+    assert message.startswith("Scores of one table must be measured alike, but for 'fid' num_fake")
     assert (
         "num_fake is 100 (hinge-seed1, hinge-seed2, hinge-seed3 and 2 more), 5 (hinge-seed4)"
         in (message)
