@@ -250,9 +250,15 @@ def _minutes(seconds: float | None) -> str:
 
 
 def _digits(spreads: Sequence[float | None], values: Sequence[float | None]) -> int:
-    """Decimals with which the smallest spread has two digits; four digits of a value without."""
+    """Decimals with which the smallest spread has two digits, and the largest value at most five.
+
+    Without a spread the largest value has four.
+    """
     known = [spread for spread in spreads if spread]
-    if known:
-        return min(max(1 - math.floor(math.log10(min(known))), 0), 8)
     sizes = [abs(value) for value in values if value]
-    return min(max(3 - math.floor(math.log10(max(sizes))), 0), 8) if sizes else 4
+    decimals = 4
+    if sizes:
+        decimals = 3 - math.floor(math.log10(max(sizes)))
+        if known:
+            decimals = min(1 - math.floor(math.log10(min(known))), decimals + 1)
+    return min(max(decimals, 0), 8)

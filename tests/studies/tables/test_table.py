@@ -249,3 +249,7 @@ def test_digits_follow_the_spread(run_record, result_row):
     ]
     assert "| 0.001270 | 0.000040 |" in StudyTable(runs).markdown()
     assert "| 0.001230 | – |" in StudyTable(runs[:1]).markdown()
+    tiny = [run_record(_AXES, seed, fid) for seed, fid in enumerate([87.1, 87.1 + 1e-9])]
+    assert "| 87.100 | 0.000 |" in StudyTable(tiny).markdown()
+    none = [run_record(_AXES, seed, 0.0) for seed in range(2)]
+    assert "| 0.0000 | 0.0000 |" in StudyTable(none).markdown()
