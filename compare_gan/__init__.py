@@ -22,6 +22,7 @@ From a config to a trained model and its scores
   evaluation      scores of generators and of any two sets of images; protocols
   hub             models out and in: export, models of the 2019 library
   plots           grids of images, curves of losses
+  studies         many runs: every combination of some values, several seeds of each
 
 Under them
   backend         the operations that keras.ops lacks
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
         registry,
         sampling,
         schedules,
+        studies,
         training,
     )
     from compare_gan.evaluation.score_sets import SetScores
@@ -97,6 +99,7 @@ __all__ = [
     "sampling",
     "schedules",
     "score",
+    "studies",
     "training",
 ]
 

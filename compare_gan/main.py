@@ -23,7 +23,7 @@ from typing import NoReturn
 import click
 
 from compare_gan import __version__, interruption, peers
-from compare_gan.commands import listing, looking, models, scoring, training
+from compare_gan.commands import listing, looking, models, scoring, studies, training
 from compare_gan.errors import DivergenceError, LostProcessError, MistakesError, UserError
 from compare_gan.locks import host
 from compare_gan.output import safe_output
@@ -54,6 +54,7 @@ for _command in (
     training.train,
     training.label,
     training.evaluate,
+    studies.study,
     models.sample,
     models.export,
     models.import_weights,

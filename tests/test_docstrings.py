@@ -32,6 +32,7 @@ _ROOMS = (
     "penalties",
     "plots",
     "sampling",
+    "studies",
     "training",
 )
 # Public modules without an `__all__`: their public classes and functions count.

@@ -51,6 +51,11 @@ def _model_dir(tmp_path_factory, tiny_run):
         ["train"],
         ["label"],
         ["eval"],
+        ["study"],
+        ["study", "run"],
+        ["study", "status"],
+        ["study", "add"],
+        ["study", "prune"],
         ["sample"],
         ["export"],
         ["import-weights"],
@@ -219,6 +224,7 @@ def test_configs_prints_names_and_headlines(run):
     [line] = [line for line in out.splitlines() if line.startswith("dcgan_celeba64 ")]
     assert line.endswith("  DCGAN on CelebA, 64 x 64.")
     assert "few_labels/s2gan_fashion_mnist" in out and "_common" not in out
+    assert "studies/losses_fashion_mnist  A first study" in " ".join(out.split(" " * 2))
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ _FLOORS = (
     ("main",),
     ("commands",),
     ("__init__",),
+    ("studies",),
     ("hub",),
     ("training",),
     ("evaluation",),
@@ -55,6 +56,7 @@ _IMPORTERS = {
     "compare_gan.registry",
     "compare_gan.architectures",
     "compare_gan.datasets",
+    "compare_gan.studies",
 }
 
 

@@ -26,13 +26,15 @@ def list_parts(kind: str | None) -> None:
 
 @click.command()
 def configs() -> None:
-    """List the example configs, with their headlines.
+    """List the example configs and studies, with their headlines.
 
     --gin_config takes these names; `compare_gan train --dry-run` prints what a config amounts to.
+    `compare_gan study run` takes the names that begin with studies/.
     """
-    from compare_gan.config import example_configs
+    from compare_gan.config import example_configs, example_studies
 
-    for line in _columns((config.name, config.headline) for config in example_configs()):
+    found = (*example_configs(), *example_studies())
+    for line in _columns((config.name, config.headline) for config in found):
         click.echo(line)
 
 

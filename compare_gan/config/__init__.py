@@ -2,7 +2,7 @@
 
 from compare_gan.config.messages import ConfigError
 from compare_gan.config.mistakes import Mistakes
-from compare_gan.config.names import example_configs, find_config
+from compare_gan.config.names import example_configs, example_studies, find_config
 from compare_gan.config.parsing import (
     Bindings,
     bindings_kept,
@@ -20,6 +20,7 @@ __all__ = [
     "bindings_kept",
     "config_text",
     "example_configs",
+    "example_studies",
     "find_config",
     "is_bound",
     "located",

@@ -5,9 +5,8 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
-from gin import config_parser
-
 from compare_gan.config import gin_internals
+from compare_gan.config.bound_values import bound_values
 from compare_gan.config.checks import find_parameter, kinds_of
 
 # Everything may not change that the state of a run depends on, except what is listed here.
@@ -81,7 +80,7 @@ def changes(before: str, now: str, options_of_others: type | None = None) -> lis
       >>> changes("", "options.z_dim = 128")  # The default.
       []
     """
-    first, second = _values(before), _values(now)
+    first, second = bound_values(before), bound_values(now)
     found = []
     for key in sorted(first.keys() | second.keys()):
         values = first.get(key, _UNSET), second.get(key, _UNSET)
@@ -101,40 +100,9 @@ def is_config(text: str) -> bool:
       (True, False, False)
     """
     try:
-        return bool(_values(text))
+        return bool(bound_values(text))
     except ValueError:
         return False
-
-
-def _values(text: str) -> dict[str, Any]:
-    """The bound values by parameter, references as strings, and `imported` for each module."""
-    values: dict[str, Any] = {}
-    macros: dict[str, Any] = {}
-    try:
-        parser = config_parser.ConfigParser(text, gin_internals.ReferencesAsStrings())
-        for statement in parser:
-            if isinstance(statement, config_parser.ImportStatement):
-                values[f"import {statement.module}"] = "@imported"
-            elif isinstance(statement, config_parser.BindingStatement):
-                scope = f"{statement.scope}/" if statement.scope else ""
-                if statement.arg_name:
-                    key = f"{scope}{statement.selector}.{statement.arg_name}"
-                    values[key] = statement.value
-                else:
-                    macros[f"%{scope}{statement.selector}"] = statement.value
-    except (SyntaxError, LookupError, TypeError, RecursionError) as error:
-        raise ValueError(f"This is not a gin config: {error}.") from error
-    return {key: _without_macros(value, macros) for key, value in values.items()}
-
-
-def _without_macros(value: Any, macros: dict[str, Any], depth: int = 0) -> Any:
-    if isinstance(value, (list, tuple)):
-        return [_without_macros(each, macros, depth) for each in value]
-    if isinstance(value, dict):
-        return {key: _without_macros(each, macros, depth) for key, each in value.items()}
-    if isinstance(value, str) and value in macros and depth < len(macros):
-        return _without_macros(macros[value], macros, depth + 1)
-    return value
 
 
 def _comparable(value: Any) -> Any:

@@ -246,3 +246,33 @@ class ReferencesAsStrings(config_parser.ParserDelegate):
 
     def macro(self, macro_name: str) -> str:
         return f"%{macro_name}"
+
+
+class StrictParser(config_parser.ConfigParser):
+    """Gin's parser, with references as strings, which refuses a dict with two equal keys.
+
+    Gin takes the last of them and drops the others.
+
+    Args:
+      text: Text of a config.
+
+    Raises:
+      UserError: A dict has a key twice.
+    """
+
+    def __init__(self, text: str):
+        self._keys: list[Any] = []
+        super().__init__(text, ReferencesAsStrings())
+
+    def _maybe_parse_container(self) -> Any:
+        outer, self._keys = self._keys, []
+        parsed = super()._maybe_parse_container()
+        self._keys = outer
+        return parsed
+
+    def _parse_dict_item(self) -> Any:
+        key, value = super()._parse_dict_item()
+        if key in self._keys:
+            raise UserError(f"The key {key!r} is there twice.")
+        self._keys.append(key)
+        return key, value

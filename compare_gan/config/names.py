@@ -11,6 +11,7 @@ from compare_gan.errors import UserError, nearest
 from compare_gan.natural_order import natural_key
 
 _FOLDER = "example_configs"
+_STUDIES = "studies/"
 _HINT = "`compare_gan configs` lists those that have a name."
 _PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 
@@ -38,13 +39,28 @@ def example_folder() -> str:
 def example_configs() -> list[ExampleConfig]:
     """All example configs that can be trained, sorted by name, those in folders last.
 
-    Files that others include (`*_common.gin`) are left out.
+    Files that others include (`*_common.gin`) and studies are left out.
 
     Example:
       >>> from compare_gan.config import example_configs
       >>> {config.name: config.headline for config in example_configs()}["dcgan_celeba64"]
       'DCGAN on CelebA, 64 x 64.'
     """
+    return [each for each in _examples() if not each.name.startswith(_STUDIES)]
+
+
+def example_studies() -> list[ExampleConfig]:
+    """All example studies, which `compare_gan study run` takes by name.
+
+    Example:
+      >>> from compare_gan.config import example_studies
+      >>> next(study.name for study in example_studies())
+      'studies/losses_fashion_mnist'
+    """
+    return [each for each in _examples() if each.name.startswith(_STUDIES)]
+
+
+def _examples() -> list[ExampleConfig]:
     found = [
         ExampleConfig(name, path, _headline(path))
         for name, path in _named_files().items()

@@ -48,6 +48,22 @@ def warning(
       names: Name of each row.
       ignore: Fields of the provenance that may differ.
     """
+    found = differences(rows, names, ignore)
+    if not found:
+        return None
+    return f"These scores were measured differently and cannot be compared: {'; '.join(found)}."
+
+
+def differences(
+    rows: Sequence[ResultRow], names: Sequence[str], ignore: Collection[str] = ()
+) -> list[str]:
+    """How the provenance of rows differs: for each such field a clause with values and rows.
+
+    Args:
+      rows: The rows, at least one.
+      names: Name of each row.
+      ignore: Fields of the provenance that may differ.
+    """
     fields = {name for row in rows for name in provenance_differences(rows[0], row)}
     # The first row may be the one for which a field does not matter, or lack a metric whose options
     # differ between others.
@@ -58,16 +74,11 @@ def warning(
         fields.add("metric_options")
     if "dataset_hash" not in fields and rows[0].provenance.dataset_hash not in _NO_HASH:
         fields -= {"dataset", "split"}  # The same images under other names.
-    differences = [
+    return [
         f"{name} is {_values(name, rows, names)}"
         for name in _provenance(rows[0])
         if name in fields - set(ignore)
     ]
-    if not differences:
-        return None
-    return (
-        f"These scores were measured differently and cannot be compared: {'; '.join(differences)}."
-    )
 
 
 def format_rows(rows: Sequence[ResultRow], names: Sequence[str]) -> str:

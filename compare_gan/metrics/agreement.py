@@ -85,6 +85,7 @@ class ClassAgreement(Metric):
 
     name = "class_agreement"
     needs = frozenset({"logits", "labels"})
+    better = "higher"
 
     def statistics(self, num_images: int) -> AgreementStatistics:
         return AgreementStatistics()

@@ -8,12 +8,13 @@ statistics have the same name share them.
 import abc
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any, Protocol, TypeAlias
+from typing import Any, ClassVar, Protocol, TypeAlias
 
 import numpy as np
 import PIL.Image
 
 from compare_gan.errors import UserError, unknown_name
+from compare_gan.types import Direction
 
 # The inputs that a metric may ask for. The first four arrive in batches, the others once.
 NEEDS = ("images", "labels", "features", "logits", "generator", "discriminator")
@@ -196,6 +197,8 @@ class Metric(abc.ABC):
       needs: Required inputs, a subset of `NEEDS`.
       uses_real: Whether generated images are compared with real ones.
       uses_labels: Whether labels, which are not required, change the value if they are available.
+      better: Whether `lower` or `higher` scores are better; None if neither is as such.
+      better_by_suffix: The same for the suffixes of `value` that differ from `better`.
 
     Example:
       >>> import numpy as np
@@ -217,12 +220,20 @@ class Metric(abc.ABC):
     needs: frozenset[str]
     uses_real: bool = False
     uses_labels: bool = False
+    better: Direction = None
+    better_by_suffix: ClassVar[Mapping[str, Direction]] = {}
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
         for need in cls.needs:
             if need not in NEEDS:
                 raise unknown_name(f"need of {cls.__name__}", need, NEEDS)
+        for direction in (cls.better, *cls.better_by_suffix.values()):
+            if direction not in (None, "lower", "higher"):
+                raise UserError(
+                    f"`better` of {cls.__name__} must be 'lower', 'higher' or None, received "
+                    f"{direction!r}."
+                )
 
     @abc.abstractmethod
     def statistics(self, num_images: int) -> Statistics | None:

@@ -145,6 +145,7 @@ class _ClassifierMetric(Metric):
 
     needs = frozenset({"images", "labels"})
     uses_real = True
+    better = "higher"
 
     def __init__(
         self,

@@ -4,6 +4,9 @@ Error budget: within 1e-6 (relative) of a float64 reference for any division int
 one split, for any order of the images.
 """
 
+from collections.abc import Mapping
+from typing import ClassVar
+
 import numpy as np
 import numpy.typing as npt
 from scipy.special import log_softmax
@@ -12,6 +15,7 @@ from compare_gan import registry
 from compare_gan.errors import UserError
 from compare_gan.metrics.arrays import as_matrix
 from compare_gan.metrics.base import Arrays, ImageBatch, Metric, Statistics
+from compare_gan.types import Direction
 
 
 class EntropyStatistics(Statistics):
@@ -162,6 +166,8 @@ class InceptionScore(Metric):
     name = "is"
     canonical_name = "inception_score"
     needs = frozenset({"logits"})
+    better = "higher"
+    better_by_suffix: ClassVar[Mapping[str, Direction]] = {"std_over_splits": None}
 
     def __init__(self, splits: int = 1, shuffle_seed: int | None = None):
         self.splits = splits

@@ -225,6 +225,7 @@ class FrechetInceptionDistance(Metric):
     canonical_name = "fid"
     needs = frozenset({"features"})
     uses_real = True
+    better = "lower"
 
     def statistics(self, num_images: int) -> GaussianStatistics:
         return GaussianStatistics()

@@ -104,6 +104,7 @@ class IntraFrechetInceptionDistance(Metric):
     canonical_name = "intra_fid"
     needs = frozenset({"features", "labels"})
     uses_real = True
+    better = "lower"
 
     def statistics(self, num_images: int) -> CollectedFields:
         return CollectedFields("features", "labels")

@@ -5,7 +5,8 @@ Error budget: within 1e-6 (relative) of a float64 reference; the whole-set value
 
 import dataclasses
 import math
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import ClassVar, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ from compare_gan.metrics.arrays import as_feature_pair
 from compare_gan.metrics.base import Arrays, Metric
 from compare_gan.metrics.collected import CollectedFields
 from compare_gan.metrics.kernels import Kernel, PolynomialKernel
+from compare_gan.types import Direction
 
 _KERNEL = PolynomialKernel()
 _BLOCK = 512  # Rows and columns of the kernel matrix at once, which fit into the processor's cache.
@@ -271,6 +273,8 @@ class KernelInceptionDistance(Metric):
     canonical_name = "kid"
     needs = frozenset({"features"})
     uses_real = True
+    better = "lower"
+    better_by_suffix: ClassVar[Mapping[str, Direction]] = {"standard_error": None}
 
     def __init__(
         self,

@@ -1,6 +1,8 @@
 """Memorization: nearest training images of samples, and the share of samples that are copies."""
 
 import math
+from collections.abc import Mapping
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -10,6 +12,7 @@ from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer, check_range
 from compare_gan.metrics.base import Arrays, Metric
 from compare_gan.metrics.collected import CollectedFields
+from compare_gan.types import Direction
 
 _QUERIES, _REFERENCES = 1024, 4096  # Largest numbers of rows in a block: 32 MiB of distances.
 _BLOCK_BYTES = 64 << 20  # Size of a block of vectors in float64.
@@ -169,6 +172,8 @@ class _MemorizationMetric(Metric):
 
     needs = frozenset({"images"})
     uses_real = True
+    better = "lower"
+    better_by_suffix: ClassVar[Mapping[str, Direction]] = {"authenticity": "higher"}
     _field = "images"
 
     def __init__(self, threshold: float = 0.5, num_pictured: int = 16, k: int = 5):

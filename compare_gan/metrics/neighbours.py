@@ -172,6 +172,7 @@ def _block(
 class _NeighbourMetric(Metric):
     needs = frozenset({"features"})
     uses_real = True
+    better = "higher"
 
     def __init__(self, k: int):
         check_positive_integer(f"{self.name}.k", k)

@@ -194,6 +194,7 @@ class PerceptualPathLength(Metric):
 
     name = "ppl"
     needs = frozenset({"generator", "features"})
+    better = "lower"
 
     def __init__(
         self,

@@ -215,6 +215,7 @@ class PrecisionRecallOfDistributions(Metric):
     name = "prd"
     needs = frozenset({"features"})
     uses_real = True
+    better = "higher"
 
     def __init__(self, num_clusters: int = 20, num_runs: int = 10, seed: int = 0):
         check_positive_integer("prd.num_clusters", num_clusters)

@@ -3,7 +3,8 @@
 import contextlib
 import logging
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
@@ -12,6 +13,7 @@ from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.metrics.base import Arrays, ExtractorInfo, Metric, check_levels
 from compare_gan.metrics.collected import CollectedFields
+from compare_gan.types import Direction
 
 _PATCH = 7
 _COARSEST = 16
@@ -165,6 +167,8 @@ class SlicedWasserstein(Metric):
     name = "sliced_wasserstein"
     needs = frozenset({"images"})
     uses_real = True
+    better = "lower"
+    better_by_suffix: ClassVar[Mapping[str, Direction]] = {"real": None}
 
     def __init__(
         self,

@@ -129,6 +129,7 @@ class Vendi(Metric):
 
     name = "vendi"
     needs = frozenset({"features"})
+    better = "higher"
 
     def __init__(self, order: float = 1.0):
         check_range("vendi.order", order)

@@ -8,7 +8,7 @@ import gin
 import pytest
 
 from compare_gan import config
-from compare_gan.config import example_configs, find_config
+from compare_gan.config import example_configs, example_studies, find_config
 from compare_gan.config.names import example_folder
 from compare_gan.errors import UserError
 
@@ -16,12 +16,14 @@ _FOLDER = pathlib.Path(__file__).parents[2] / "example_configs"
 
 
 def test_all_configs_have_a_name_and_a_headline():
-    found = {each.name: each for each in example_configs()}
+    found = {each.name: each for each in (*example_configs(), *example_studies())}
     files = {str(path.relative_to(_FOLDER).with_suffix("")) for path in _FOLDER.rglob("*.gin")}
     assert found.keys() == {name for name in files if not name.endswith("_common")}
     for name, each in found.items():
         assert pathlib.Path(each.path) == _FOLDER / f"{name}.gin"
         assert re.fullmatch(r"\S.{15,100}\.", each.headline), each.headline
+    assert all(each.name.startswith("studies/") for each in example_studies())
+    assert not any(each.name.startswith("studies/") for each in example_configs())
 
 
 @pytest.mark.parametrize(

@@ -7,6 +7,7 @@ import re
 import shlex
 import sys
 
+import click
 import gin
 import pytest
 
@@ -14,6 +15,8 @@ from compare_gan import config, main, parts_index, registry
 from compare_gan.evaluation.provenance import Provenance
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.penalties import AVAILABLE
+from compare_gan.studies import read_study
+from compare_gan.studies.inspection import inspect
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.run_options import RunConfig
 
@@ -74,6 +77,10 @@ def test_configs_are_valid(page, blocks, folder):
     (folder / "required.gin").write_text("\n".join(_REQUIRED))
     for block in blocks(page, "gin"):
         (folder / "page.gin").write_text(block.text)
+        if "study." in block.text:
+            study = read_study("page.gin")
+            inspect(study, study.runs)
+            continue
         config.parse(["required.gin", "page.gin"])
         Experiment.from_gin()
         gin.clear_config()
@@ -97,6 +104,8 @@ def _check(words: list[str]) -> None:
     if words[:1] != ["compare_gan"]:
         return
     command = main.cli.commands[words[1]]
+    if isinstance(command, click.Group):
+        command = command.commands[words[2]]
     options = [option for parameter in command.params for option in parameter.opts]
     for i, word in enumerate(words[2:], start=3):
         assert not word.startswith("--") or word in options, words

@@ -22,7 +22,7 @@ _FOLDER = _ROOT / "example_configs"
 EXAMPLES = {
     str(path.relative_to(_FOLDER)): path
     for path in sorted(_FOLDER.rglob("*.gin"))
-    if not path.stem.endswith("_common")
+    if not path.stem.endswith("_common") and path.parent.name != "studies"
 }
 # These repeat what other configs cover, so they are only checked, as before a run. The numbers in
 # names are the percentages of labels, which a step on noise does not see.

@@ -1,0 +1,172 @@
+"""`compare_gan study run | status | table | add | prune`: many runs from one file."""
+
+import os
+import sys
+
+import click
+
+from compare_gan.commands.start import start_engine
+from compare_gan.commands.study_table import table
+from compare_gan.errors import UserError
+from compare_gan.terminal import for_stdout, printable
+
+
+@click.group()
+def study() -> None:
+    """Make many runs from one file: every combination of some values, several seeds of each.
+
+    \b
+    Start with
+      compare_gan study run studies/losses_fashion_mnist --study_dir runs/losses
+    """  # noqa: D301
+
+
+study.add_command(table)
+
+
+@study.command()
+@click.argument("file", required=False)
+@click.option("--study_dir", required=True, metavar="DIR", help="Directory of the study.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="NUMBER",
+    help="Runs at the same time; they divide the cores and GPUs.  [default: one per GPU, or one]",
+)
+@click.option(
+    "--retries",
+    default=2,
+    show_default=True,
+    type=click.IntRange(min=0),
+    help="Further attempts at a run that fails; one that diverges has ended.",
+)
+@click.option(
+    "--dry-run",
+    is_flag=True,
+    help="Only check everything, list the runs, and estimate time and disk space.",
+)
+def run(file: str | None, study_dir: str, workers: int | None, retries: int, dry_run: bool) -> None:
+    """Make the runs of a study that have not ended.
+
+    FILE is a study file, or the name of an example; it may be left out where the study has begun.
+    Started again, it repeats no run that has ended, and interrupted ones resume from their last
+    checkpoint. Several processes with the same --study_dir share the runs. With a changed FILE,
+    values, variants, seeds and metrics that were added are taken up.
+
+    The exit status is 0 if all runs have finished or diverged, and 1 if some have failed.
+    """
+    environment = dict(os.environ)  # Without what the engine of this process adds.
+    from compare_gan.studies import LocalExecutor, Study
+
+    chosen = Study(file, study_dir=study_dir)
+    executor = LocalExecutor(workers, environment)
+    start_engine()
+    from compare_gan.studies import records
+    from compare_gan.studies.results import format_results
+
+    if dry_run:
+        chosen.check(environment)
+        click.echo(printable(_plan(chosen.title, chosen.records(), study_dir, executor.slots)))
+        return
+    runs = chosen.run(retries=retries, executor=executor, environment=environment)
+    click.echo(printable(format_results(runs)))
+    unfinished = [each for each in runs if each.state not in (records.FINISHED, records.DIVERGED)]
+    if unfinished:
+        click.echo(
+            f"{len(unfinished)} of {len(runs)} runs have not ended; their output is in "
+            f"{chosen.place.file('logs')}.",
+            err=True,
+        )
+        sys.exit(1)
+
+
+def _plan(title: str, runs: list, folder: str, slots: int) -> str:
+    """The text of a dry run."""
+    from compare_gan.engine.progress import duration
+    from compare_gan.studies import records
+    from compare_gan.studies.display import status_lines
+    from compare_gan.studies.estimates import bytes_per_run, seconds_left
+    from compare_gan.training.estimates import free_bytes
+
+    left = sum(run.state not in (records.FINISHED, records.DIVERGED) for run in runs)
+    seconds, size = seconds_left(runs, slots), bytes_per_run(runs)
+    at_once = "one after the other" if slots == 1 else f"{slots} at the same time"
+    unknown = "not known before a run has finished"
+    time = unknown if seconds is None else f"about {duration(seconds)}"
+    disk = (
+        f"{unknown}; `compare_gan train --dry-run` estimates that of one"
+        if size is None
+        else f"about {left * size / 2**20:,.0f} MiB"
+    )
+    return "\n".join(
+        [
+            *status_lines(title, runs),
+            f"Time: {time}, for {left} runs, {at_once}",
+            f"Disk: {disk}; {free_bytes(folder) / 2**20:,.0f} MiB are free",
+        ]
+    )
+
+
+@study.command()
+@click.argument("directory", metavar="DIR")
+def status(directory: str) -> None:
+    """Show the state of every run of a study."""
+    from compare_gan.studies import StudyDir
+
+    place = StudyDir(directory)
+    title = place.definition().title
+    start_engine()
+    from compare_gan.studies.display import status_lines
+
+    click.echo(printable("\n".join(status_lines(title or directory, place.records()))))
+
+
+@study.command()
+@click.argument("directory", metavar="DIR")
+@click.option("--seeds", required=True, type=click.IntRange(min=1), help="Number of seeds to add.")
+def add(directory: str, seeds: int) -> None:
+    """Add seeds to a study, to all its variants.
+
+    `compare_gan study run --study_dir DIR` makes their runs.
+    """
+    from compare_gan.studies import StudyDir
+
+    extended = StudyDir(directory).add_seeds(seeds)
+    click.echo(
+        f"The study has {len(extended.seeds)} seeds now, {extended.seeds[-seeds]} to "
+        f"{extended.seeds[-1]} are new: {len(extended.runs)} runs."
+    )
+    click.echo(f"compare_gan study run --study_dir {for_stdout(directory)}")
+
+
+@study.command()
+@click.argument("directory", metavar="DIR")
+@click.option(
+    "--pictures", is_flag=True, help="Also remove sample grids of single steps, and TensorBoard's."
+)
+@click.option("--yes", is_flag=True, help="Remove without asking.")
+def prune(directory: str, pictures: bool, yes: bool) -> None:
+    """Remove checkpoints of ended runs, except the last of each.
+
+    Results, logs, configs and inferred labels always stay.
+    """
+    from compare_gan.studies import StudyDir
+
+    place = StudyDir(directory)
+    place.definition()
+    start_engine()
+    from compare_gan.studies.pruning import find_prunable
+
+    found = find_prunable(place.records(), pictures)
+    pictures_too = f", folders with pictures: {len(found.folders)}" if found.folders else ""
+    click.echo(
+        f"No longer needed: {found.size / 2**20:,.1f} MiB (checkpoints: {len(found.checkpoints)}"
+        f"{pictures_too})."
+    )
+    if not found.checkpoints and not found.folders:
+        return
+    if not yes and not sys.stdin.isatty():
+        raise UserError("--yes is needed to remove them where nobody can be asked.")
+    if yes or click.confirm("Remove them?", err=True):
+        found.remove()
+        click.echo("Removed.")

@@ -1,0 +1,77 @@
+"""Studies: many runs, one table.
+
+definition.StudyDefinition     axes, seeds, budget, and the runs that they amount to
+study_file.read_study          the same from a gin file
+study_dir.StudyDir             the directory of a study, and the records of its runs
+records.RunRecord              one run: its place among the variants, state, scores and costs
+executor, local                where runs are made: processes of this machine
+scheduler                      what is left of the runs, several at a time
+study.Study                    all of it from Python
+table.StudyTable               all runs as tidy rows, a summary of the variants, comparisons
+selection.select               the runs with certain labels
+statistics, differences        the statistics of scores over seeds behind them
+
+Names are imported when they are first used: to read a study takes neither Keras nor TensorFlow.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compare_gan.studies.definition import StudyDefinition, StudyRun, Variant, define
+    from compare_gan.studies.executor import End, Executor, Task
+    from compare_gan.studies.local import LocalExecutor
+    from compare_gan.studies.pairwise import Comparison
+    from compare_gan.studies.records import RunRecord
+    from compare_gan.studies.selection import select
+    from compare_gan.studies.study import Study
+    from compare_gan.studies.study_dir import StudyDir
+    from compare_gan.studies.study_file import read_study
+    from compare_gan.studies.summary import VariantSummary
+    from compare_gan.studies.table import StudyTable
+
+__all__ = [
+    "Comparison",
+    "End",
+    "Executor",
+    "LocalExecutor",
+    "RunRecord",
+    "Study",
+    "StudyDefinition",
+    "StudyDir",
+    "StudyRun",
+    "StudyTable",
+    "Task",
+    "Variant",
+    "VariantSummary",
+    "define",
+    "read_study",
+    "select",
+]
+
+_MODULES = {
+    "definition": ("StudyDefinition", "StudyRun", "Variant", "define"),
+    "executor": ("End", "Executor", "Task"),
+    "local": ("LocalExecutor",),
+    "pairwise": ("Comparison",),
+    "records": ("RunRecord",),
+    "selection": ("select",),
+    "study": ("Study",),
+    "study_dir": ("StudyDir",),
+    "study_file": ("read_study",),
+    "summary": ("VariantSummary",),
+    "table": ("StudyTable",),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        module = importlib.import_module(f"{__name__}.{_MODULE_OF[name]}")
+        value = globals()[name] = getattr(module, name)
+        return value
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

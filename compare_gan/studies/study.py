@@ -1,0 +1,147 @@
+"""A study in Python: a definition in a directory."""
+
+import os
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
+
+from compare_gan.studies.definition import StudyDefinition, define
+from compare_gan.studies.executor import Executor
+from compare_gan.studies.local import LocalExecutor
+from compare_gan.studies.study_dir import StudyDir
+from compare_gan.studies.study_file import read_study
+
+if TYPE_CHECKING:
+    from compare_gan.studies.records import RunRecord
+    from compare_gan.studies.table import StudyTable
+    from compare_gan.types import Direction
+
+_DONE = ("finished", "diverged")
+
+
+class Study:
+    """A study in its directory.
+
+    Args:
+      file: Path of a study file, or the name of an example; None if the options are given here, or
+        if the study is in the directory already.
+      study_dir: Directory of the study.
+      **options: Options of the study, see `define`.
+
+    Raises:
+      UserError: The definition has a mistake, or there is none.
+
+    Attributes:
+      place: The directory.
+      definition: The definition as it is in the directory, or will be.
+
+    Example:
+      >>> import tempfile
+      >>> from compare_gan.studies import Study
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     study = Study(
+      ...         study_dir=folder,
+      ...         base="supervised_fashion_mnist",
+      ...         axes={"loss.fn": ["@hinge", "@wasserstein"]},
+      ...         seeds=2,
+      ...         steps=100,
+      ...     )
+      ...     len(study.records())
+      4
+      >>> study.run(workers=2)  # doctest: +SKIP
+    """
+
+    def __init__(
+        self,
+        file: str | os.PathLike[str] | None = None,
+        *,
+        study_dir: str | os.PathLike[str],
+        **options: Any,
+    ):
+        self.place = StudyDir(study_dir)
+        self._given: StudyDefinition | None = None
+        if file is not None:
+            self._given = read_study(os.fspath(file))
+        elif options:
+            self._given = define(**options)
+        if self._given is None:
+            self.definition = self.place.definition()
+        else:
+            self.definition = self.place.merged(self._given)
+
+    def run(
+        self,
+        workers: int | None = None,
+        retries: int = 2,
+        executor: Executor | None = None,
+        environment: Mapping[str, str] | None = None,
+    ) -> "list[RunRecord]":
+        """Makes the runs that have neither finished nor diverged.
+
+        Args:
+          workers: Number of runs at the same time, each a process of this machine; None = one per
+            GPU, or one.
+          retries: Number of further attempts at a run that fails.
+          executor: The place where the runs are made; None = this machine.
+          environment: Environment variables of the processes; None = those of this process.
+
+        Returns:
+          The records of all runs, those that failed included.
+
+        Raises:
+          UserError: A config has a mistake, or the definition differs from that of runs that have
+            begun.
+          KeyboardInterrupt: It was interrupted; the running ones have saved their state.
+        """
+        from compare_gan.studies.display import Display
+        from compare_gan.studies.scheduler import Scheduler
+
+        executor = executor or LocalExecutor(workers, environment)
+        label_keys = self.check(environment)
+        if self._given is not None:
+            self.place.update(self._given)
+        display = Display(self.title)
+        return Scheduler(self.place, self.definition, executor, label_keys, retries, display).run()
+
+    def check(self, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Checks the configs of the runs that are still to be made, as `train` does.
+
+        Args:
+          environment: See `run`.
+
+        Returns:
+          See `inspection.inspect`.
+
+        Raises:
+          UserError: A config has a mistake.
+        """
+        from compare_gan.studies.inspection import inspect_apart
+
+        names = [record.name for record in self.records() if record.state not in _DONE]
+        todo = [run for run in self.definition.runs if run.name in names]
+        return inspect_apart(self.definition, todo, environment) if todo else {}
+
+    @property
+    def title(self) -> str:
+        """The title, or the name of the directory."""
+        return self.definition.title or os.path.basename(self.place.path)
+
+    def records(self) -> "list[RunRecord]":
+        """The records of all runs."""
+        attempts = self.place.journal.attempts()
+        return [self.place.record(run, attempts) for run in self.definition.runs]
+
+    def table(
+        self, better: "Mapping[str, Direction] | None" = None, may_differ: Collection[str] = ()
+    ) -> "StudyTable":
+        """All runs as a table; its `frame()` is a pandas DataFrame.
+
+        Args:
+          better: See `StudyTable`.
+          may_differ: See `StudyTable`.
+
+        Raises:
+          UserError: The final scores were measured differently.
+        """
+        from compare_gan.studies.table import StudyTable  # It needs Keras.
+
+        return StudyTable(self.records(), better, may_differ)

@@ -1,0 +1,316 @@
+"""The directory of a study: its files, and how they are written and read.
+
+study.gin              the study file, with the files that it includes
+study.json             version, definition, seeds that were added later, the runs by name
+configs/               <variant>.gin: the config of the runs of a variant, without their seeds
+runs/                  <run>/: ordinary run directories, such as runs/hinge-sn-seed1/
+journal.jsonl          a line for each start and end of an attempt at a run, see journal.py
+logs/                  <run>.txt: output of the processes of a run
+locks/                 <run>: locked while a process works on the run; empty, and remains
+shared/                labels/, backbones/: inferred labels and the networks behind them
+"""
+
+import contextlib
+import fcntl
+import os
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any
+
+from compare_gan import damaged, files, locks, paths
+from compare_gan.damaged import DamagedFileError
+from compare_gan.errors import UserError, check_positive_integer, check_version
+from compare_gan.studies.definition import StudyDefinition, StudyRun, Variant
+from compare_gan.studies.journal import Attempt, Journal
+
+if TYPE_CHECKING:
+    from compare_gan.studies.records import RunRecord
+
+_VERSION = 1
+_JSON, _SOURCE = "study.json", "study.gin"
+# Changes of a config that leave the results of finished runs as they are.
+_HARMLESS = ("evaluation.metrics", "dataset.data_dir")
+_HARMLESS_SCOPE = "run_config."
+
+
+class StudyDir:
+    """The directory of a study, which `--study_dir` names. It may not exist yet.
+
+    Args:
+      path: The directory.
+
+    Attributes:
+      path: The directory, absolute.
+      journal: The attempts at runs.
+      labels: Folder of the inferred labels that runs share.
+      backbones: Folder of the networks that inferred labels share.
+
+    Example:
+      >>> import tempfile
+      >>> from compare_gan.studies import StudyDir, define
+      >>> study = define(base="supervised_fashion_mnist", seeds=2, steps=10)
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     place = StudyDir(folder)
+      ...     _ = place.update(study)
+      ...     [(record.name, record.state) for record in place.records()]
+      [('run-seed1', 'waiting'), ('run-seed2', 'waiting')]
+    """
+
+    def __init__(self, path: str | os.PathLike[str]):
+        self.path = os.path.abspath(os.fspath(path))
+        self.journal = Journal(self.file("journal.jsonl"))
+        self.labels = self.file("shared", "labels")
+        self.backbones = self.file("shared", "backbones")
+
+    def __str__(self) -> str:
+        return self.path
+
+    def file(self, *names: str) -> str:
+        """The path of a file of this name, or of these folders and this name."""
+        return os.path.join(self.path, *names)
+
+    def run_dir(self, run: str) -> str:
+        """The directory of the run of this name."""
+        return self.file("runs", run)
+
+    def log(self, run: str) -> str:
+        """The file with the output of the processes of a run."""
+        return self.file("logs", f"{run}.txt")
+
+    def config(self, variant: str) -> str:
+        """The file with the config of a variant."""
+        return self.file("configs", f"{variant}.gin")
+
+    @property
+    def exists(self) -> bool:
+        """Whether there is a study here."""
+        return os.path.exists(self.file(_JSON))
+
+    def definition(self) -> StudyDefinition:
+        """The study, with the seeds that were added to it later.
+
+        Raises:
+          UserError: There is none, or its file is damaged or of a newer version.
+        """
+        if not self.exists:
+            paths.check_place(self.path)
+            raise UserError(f"'{self}' is not the directory of a study: it has no {_JSON}.")
+        try:
+            study, added = _parsed(self.file(_JSON))
+        except DamagedFileError as error:
+            raise UserError(
+                f"{error} `compare_gan study run FILE --study_dir …` writes it anew from the study "
+                "file."
+            ) from error
+        return _with_added(study, added)
+
+    def merged(self, study: StudyDefinition) -> StudyDefinition:
+        """The study as it would be here after a change of its file; writes nothing.
+
+        Values, seeds, variants and metrics may have been added, and seeds that `add_seeds` has
+        added stay. Runs that are no longer part of the study keep their directories.
+
+        Args:
+          study: The study as its file describes it now.
+
+        Raises:
+          UserError: The change concerns runs that have begun.
+        """
+        before, added = self._before()
+        if before is not None:
+            self._refuse_changes(before, study)
+        return _with_added(study, added)
+
+    def update(self, study: StudyDefinition) -> StudyDefinition:
+        """Begins the study here, or takes up the changes of its file; see `merged`.
+
+        Args:
+          study: The study as its file describes it now.
+
+        Returns:
+          The study as it is now.
+
+        Raises:
+          UserError: The change concerns runs that have begun.
+        """
+        paths.check_place(self.path)
+        merged = self.merged(study)
+        try:
+            _, added = self._before(tolerant=False)
+        except DamagedFileError as error:
+            damaged.set_aside(self.file(_JSON), error.reason, "it is written anew")
+            added = ()
+        self._write(study, added)
+        return merged
+
+    def _before(self, tolerant: bool = True) -> tuple[StudyDefinition | None, tuple[int, ...]]:
+        """The definition as it was written here, and the added seeds; None if there is none."""
+        if not self.exists:
+            return None, ()
+        try:
+            return _parsed(self.file(_JSON))
+        except DamagedFileError:
+            if not tolerant:
+                raise
+            return None, ()
+
+    def add_seeds(self, count: int) -> StudyDefinition:
+        """Adds seeds to all variants: those that follow the largest one; returns the study.
+
+        Args:
+          count: Number of seeds.
+
+        Raises:
+          UserError: There is no study here.
+        """
+        check_positive_integer("--seeds", count)
+        seeds = self.definition().seeds
+        study, added = _parsed(self.file(_JSON))
+        self._write(study, (*added, *range(max(seeds) + 1, max(seeds) + 1 + count)))
+        return self.definition()
+
+    def _write(self, study: StudyDefinition, added: tuple[int, ...]) -> None:
+        for variant in study.variants:
+            files.write_text(self.config(variant.name), variant.config)
+        files.write_text(self.file(_SOURCE), study.source)
+        content = {
+            "version": _VERSION,
+            "definition": study.to_json(),
+            "added_seeds": list(added),
+            "runs": {
+                run.name: {"variant": run.variant.name, "axes": run.variant.axes, "seed": run.seed}
+                for run in _with_added(study, added).runs
+            },
+        }
+        files.write_json(self.file(_JSON), content)
+
+    def _refuse_changes(self, before: StudyDefinition, study: StudyDefinition) -> None:
+        """Raises UserError if runs that have begun would have to be made again."""
+        begun = self._begun()
+        if begun and before.averaging_runs != study.averaging_runs:
+            raise UserError(
+                f"The runs in '{self}' were scored with study.averaging_runs = "
+                f"{before.averaging_runs}, which is now {study.averaging_runs}: {_REMEDY}."
+            )
+        for variant in study.variants:
+            if any(name.startswith(f"{variant.name}-seed") for name in begun):
+                self._refuse_other_config(variant)
+
+    def _begun(self) -> list[str]:
+        try:
+            return os.listdir(self.file("runs"))
+        except FileNotFoundError:
+            return []
+
+    def _refuse_other_config(self, variant: Variant) -> None:
+        text = files.read_text(self.config(variant.name))
+        if text in ("", variant.config):
+            return
+        from compare_gan.config.changes import changes  # It needs Keras.
+
+        for change in changes(text, variant.config):
+            if change.key in _HARMLESS or (
+                change.is_free and change.key.startswith(_HARMLESS_SCOPE)
+            ):
+                continue
+            raise UserError(
+                f"The runs of '{variant.name}' in '{self}' have begun with another config "
+                f"({change}): {_REMEDY}."
+            )
+
+    def records(self) -> "list[RunRecord]":
+        """A record of every run, in the order of execution.
+
+        Raises:
+          UserError: There is no study here, or a newer version of this library wrote a file.
+        """
+        attempts = self.journal.attempts()
+        return [self.record(run, attempts) for run in self.definition().runs]
+
+    def record(
+        self,
+        run: StudyRun,
+        attempts: Mapping[str, list[Attempt]] | None = None,
+        is_held: bool | None = None,
+    ) -> "RunRecord":
+        """The record of a run.
+
+        Args:
+          run: The run.
+          attempts: The attempts at all runs; None = they are read.
+          is_held: Whether a process works on the run; None = its lock shows it.
+        """
+        from compare_gan.studies.run_state import read_record  # It needs Keras.
+
+        attempts = self.journal.attempts() if attempts is None else attempts
+        is_held = self.is_held(run.name) if is_held is None else is_held
+        return read_record(run, self.run_dir(run.name), attempts.get(run.name, ()), is_held)
+
+    @contextlib.contextmanager
+    def claim(self, task: str) -> Iterator[int | None]:
+        """Locks a task, unless another process works on it.
+
+        The lock lasts as long as a process holds its descriptor, those that inherited it included.
+
+        Args:
+          task: Name of a run, or of something that runs share.
+
+        Yields:
+          The descriptor of the locked file; None if another process holds the lock.
+        """
+        path = self._lock(task)
+        os.makedirs(os.path.dirname(path), exist_ok=True)
+        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+        try:
+            locks.lock_at_once(descriptor)
+        except BlockingIOError:
+            os.close(descriptor)
+            yield None
+            return
+        try:
+            yield descriptor
+        finally:
+            os.close(descriptor)
+
+    def is_held(self, task: str) -> bool:
+        """Whether a process works on a task, see `claim`."""
+        try:
+            descriptor = os.open(self._lock(task), os.O_RDONLY)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        except OSError:  # The file system does not support locks.
+            return False
+        finally:
+            os.close(descriptor)
+        return False
+
+    def _lock(self, task: str) -> str:
+        return self.file("locks", task)
+
+
+_REMEDY = "choose another --study_dir, or undo the change"
+
+
+def _parsed(path: str) -> tuple[StudyDefinition, tuple[int, ...]]:
+    """The definition in `study.json`, and the seeds that were added to it.
+
+    Raises:
+      DamagedFileError: It does not have the form in which it was written.
+      UserError: A newer version of this library wrote it.
+    """
+    content: dict[str, Any] = damaged.read_object(path)
+    check_version(f"'{path}'", content, _VERSION)
+    try:
+        study = StudyDefinition.from_json(content["definition"])
+        return study, tuple(int(seed) for seed in content["added_seeds"])
+    except UserError:
+        raise
+    except damaged.FORM_ERRORS as error:
+        raise DamagedFileError(path, "it does not hold a study") from error
+
+
+def _with_added(study: StudyDefinition, added: tuple[int, ...]) -> StudyDefinition:
+    return study.with_seeds(list(dict.fromkeys((*study.seeds, *added))))

@@ -1,0 +1,248 @@
+"""`compare_gan study …`, and studies whose runs are trained."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import time
+
+import pytest
+
+from compare_gan.errors import UserError
+from compare_gan.studies import End, Study, define, inspection, local
+from compare_gan.studies.inspection import inspect, inspect_apart
+
+
+@pytest.fixture(name="untrained")
+def _untrained(monkeypatch, stub):
+    """Commands start processes that train nothing; configs are not checked."""
+    for name, value in stub.environment.items():
+        monkeypatch.setenv(name, value)
+    monkeypatch.setattr(local, "_COMMAND", stub.command)
+    monkeypatch.setattr(inspection, "inspect_apart", lambda *_: {})
+    return stub
+
+
+@pytest.fixture(name="file")
+def _file(tmp_path, base):
+    path = tmp_path / "losses.gin"
+    path.write_text(
+        "study.base = 'base.gin'\nstudy.axes = {'loss.fn': [@hinge, @wasserstein]}\n"
+        "study.metrics = ['fid']\n"
+    )
+    return path
+
+
+def test_a_study_from_its_file_to_its_end(run_command, untrained, file, tmp_path):
+    folder = tmp_path / "study"
+    status, out, _ = run_command("study", "run", file, "--study_dir", folder, "--dry-run")
+    assert status == 0
+    assert "losses: 2 runs: 2 waiting" in out
+    assert "Time: not known before a run has finished, for 2 runs, one after the other" in out
+    assert "MiB are free" in out
+    assert not folder.exists()
+
+    status, out, err = run_command("study", "run", file, "--study_dir", folder, "--workers", 2)
+    assert status == 0
+    assert "hinge        1.5  1 of 1" in out
+    assert "hinge-seed1: finished: fid 1.5" in err
+    assert len(untrained.names) == 2
+
+    status, out, _ = run_command("study", "status", folder)
+    assert status == 0
+    assert "losses: 2 runs: 2 finished" in out
+
+    status, out, _ = run_command("study", "add", folder, "--seeds", 2)
+    assert status == 0
+    assert "3 seeds now, 2 to 3 are new: 6 runs" in out
+    status, out, _ = run_command("study", "run", "--study_dir", folder, "--dry-run")
+    assert re.search(r"Time: about 0:\d\d, for 4 runs", out)
+    status, out, _ = run_command("study", "run", "--study_dir", folder)
+    assert status == 0
+    assert sorted(untrained.names) == [
+        "hinge-seed2", "hinge-seed3", "wasserstein-seed2", "wasserstein-seed3",
+    ]  # fmt: skip
+    assert "hinge        1.5 ± 0  3 of 3" in out
+
+
+def test_a_study_with_a_run_that_fails_ends_with_status_1(
+    run_command, untrained, file, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("STUB", json.dumps({"hinge-seed1": "crash", "wasserstein-seed1": "diverge"}))
+    arguments = ("study", "run", file, "--study_dir", tmp_path / "study", "--retries", 0)
+    status, out, err = run_command(*arguments)
+    assert status == 1
+    assert "wasserstein  0 of 1, 1 diverged" in out
+    assert "1 of 2 runs have not ended" in err
+
+
+@pytest.mark.parametrize(
+    "arguments, sentence",
+    [
+        (["run", "--study_dir", "nowhere"], "'{}/nowhere' is not the directory of a study"),
+        (["run", "losse.gin", "--study_dir", "x"], "Did you mean 'losses.gin'?"),
+        (["status", "nowhere"], "is not the directory of a study"),
+        (["add", "nowhere", "--seeds", "1"], "is not the directory of a study"),
+        (["prune", "nowhere"], "is not the directory of a study"),
+    ],
+)
+def test_a_mistake_is_one_sentence(run_command, file, arguments, sentence, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    status, out, err = run_command("study", *arguments)
+    assert (status, out) == (2, "")
+    assert sentence.format(tmp_path) in err
+    assert not (tmp_path / "x").exists()
+
+
+def _checkpoint(folder, step):
+    path = folder / "checkpoints" / f"step-{step}"
+    path.mkdir(parents=True)
+    (path / "index.json").write_text("{}")
+    (path / "arrays-0.npz").write_bytes(bytes(1000))
+
+
+def test_pruning_keeps_the_last_checkpoint_and_all_results(
+    run_command, untrained, file, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("STUB", json.dumps({"wasserstein-seed1": "crash"}))
+    folder = tmp_path / "study"
+    run_command("study", "run", file, "--study_dir", folder, "--retries", 0)
+    runs = [folder / "runs" / name for name in ("hinge-seed1", "wasserstein-seed1")]
+    for run in runs:
+        (run / "samples").mkdir()
+        for step in (0, 3, 6):
+            _checkpoint(run, step)
+    from compare_gan.engine import list_checkpoints
+
+    assert len(list_checkpoints(str(runs[0] / "checkpoints"))) == 3
+    status, out, err = run_command("study", "prune", folder)
+    assert status == 2
+    assert "0.0 MiB (checkpoints: 2)" in out
+    assert "--yes is needed" in err
+    status, out, _ = run_command("study", "prune", folder, "--yes", "--pictures")
+    assert status == 0
+    assert "(checkpoints: 2, folders with pictures: 1)" in out
+    assert os.listdir(runs[0] / "checkpoints") == ["step-6"]
+    assert len(os.listdir(runs[1] / "checkpoints")) == 3  # It failed, and may go on.
+    assert not (runs[0] / "samples").exists()
+    assert (runs[0] / "results.jsonl").exists()
+    assert "(checkpoints: 0)" in run_command("study", "prune", folder)[1]
+
+
+_TINY = """
+options.gan_class = @S3GAN
+options.architecture = 'dummy_arch'
+options.batch_size = 8
+options.z_dim = 4
+S3GAN.self_supervision = 'none'
+dataset.name = 'synthetic'
+dataset.image_size = 8
+dataset.labeled_fraction = 0.5
+dataset.inferred_labels = True
+infer_labels.features = 'raw'
+synthetic.num_examples = 40
+run_config.monitors = False
+evaluation.extractor = 'fashion_cnn'
+evaluation.num_fake = 40
+"""
+
+
+@pytest.fixture(name="tiny")
+def _tiny(tmp_path):
+    """Options of a study that is trained."""
+    path = tmp_path / "tiny.gin"
+    path.write_text(_TINY)
+    return {
+        "base": str(path),
+        "axes": {"loss.fn": ["@hinge", "@wasserstein"]},
+        "steps": 2,
+        "metrics": ["fid"],
+        "averaging_runs": 1,
+    }
+
+
+_EAGERLY = """
+import tensorflow as tf
+from compare_gan.main import main
+tf.config.run_functions_eagerly(True)
+main()
+"""
+
+
+class _ForkExecutor:
+    """An executor of another kind: forks of a process in which TensorFlow has been imported."""
+
+    slots = 2
+
+    def __init__(self, forks):
+        self._forks = forks
+        self._running = []
+
+    def start(self, task):
+        fork = self._forks.start(*task.arguments, code=_EAGERLY)
+        self._running.append((task, fork, time.monotonic()))
+
+    def ended(self, seconds):
+        time.sleep(0.05)
+        ended = [each for each in self._running if each[1].poll() is not None]
+        self._running = [each for each in self._running if each not in ended]
+        found = []
+        for task, fork, started in ended:
+            with open(task.log, "w") as log:
+                log.write(fork.stderr.read())
+            found.append((task, End(fork.returncode, time.monotonic() - started)))
+        return found
+
+    def interrupt(self):
+        raise NotImplementedError
+
+
+def test_a_study_that_is_trained(tiny, tmp_path, forks, monkeypatch):
+    """Two runs share the labels that are inferred for both; scores have their provenance."""
+    monkeypatch.setattr(inspection, "inspect_apart", lambda study, runs, _: inspect(study, runs))
+    os.makedirs(tmp_path / "study" / "logs")
+    study = Study(study_dir=tmp_path / "study", **tiny)
+    found = study.run(executor=_ForkExecutor(forks))
+    logs = [path.read_text() for path in (tmp_path / "study" / "logs").iterdir()]
+    assert [record.state for record in found] == ["finished", "finished"], logs
+    assert found == Study(study_dir=tmp_path / "study").records()
+    finals = [record.final for record in found]
+    assert all(final.provenance.num_fake == 40 for final in finals)
+    assert len({final.training_labels["hash"] for final in finals}) == 1
+    [labels] = os.listdir(study.place.labels)
+    assert len(study.place.journal.attempts()[f"labels-{labels}"]) == 1
+    assert [record.images_seen for record in found] == [16, 16]
+    assert found[0].cpu_seconds is None
+
+
+def test_configs_are_checked_as_by_train(tiny):
+    study = define(**tiny | {"seeds": 2})
+    keys = inspect(study, study.runs)
+    assert keys["hinge-seed1"] == keys["wasserstein-seed1"] != keys["hinge-seed2"]
+    wrong = define(**tiny | {"axes": {"loss.fn": ["@hing", "@hinge"]}, "protocol": "fid50"})
+    with pytest.raises(UserError) as error:
+        inspect(wrong, wrong.runs)
+    lines = str(error.value).splitlines()
+    assert lines[0] == (
+        "The variant 'hing': Nothing configurable is called 'hing'. Did you mean 'hinge'?"
+    )
+    assert lines[1].startswith("The variant 'hinge': Unknown protocol 'fid50'. Did you mean")
+
+
+def test_configs_are_checked_in_a_process_that_uses_no_gpu(tiny, monkeypatch, capsys):
+    study = define(**tiny)
+    wrong = define(**tiny | {"axes": {"loss.fn": ["@hing"]}})
+
+    def run(command, *, input, env, **options):
+        assert env["CUDA_VISIBLE_DEVICES"] == "-1"
+        assert env["OWN"] == "1"
+        monkeypatch.setattr("sys.stdin", io.StringIO(input))
+        capsys.readouterr()
+        exec(command[-1], {})
+        return subprocess.CompletedProcess(command, 0, stdout=capsys.readouterr().out)
+
+    monkeypatch.setattr(subprocess, "run", run)
+    assert inspect_apart(study, study.runs, {"OWN": "1"}) == inspect(study, study.runs)
+    with pytest.raises(UserError, match="Nothing configurable is called 'hing'"):
+        inspect_apart(wrong, wrong.runs, {"OWN": "1"})
