@@ -1,0 +1,74 @@
+"""The data sets and the probe of the gallery's studies."""
+
+import pathlib
+import sys
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+
+sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benchmarks" / "gallery"))
+
+import icons
+import probe
+import turned
+
+from compare_gan import folders
+from compare_gan.datasets.packaged import PATH
+
+
+def test_images_are_turned_counterclockwise():
+    image = np.arange(4).reshape(1, 2, 2)
+    images = turned.turn(np.repeat(image, 4, axis=0), np.arange(4))
+    assert images.tolist() == [
+        [[0, 1], [2, 3]],
+        [[1, 3], [0, 2]],
+        [[3, 2], [1, 0]],
+        [[2, 0], [3, 1]],
+    ]
+
+
+def test_every_image_is_turned_by_an_angle_of_its_own(tmp_path):
+    path = tmp_path / "new" / "turned.npz"
+    assert CliRunner().invoke(turned.main, [str(path)]).exit_code == 0
+    with np.load(path) as made, np.load(PATH) as original:
+        images, upright = made["images"][..., 0], original["images"]
+        assert (made["labels"] == original["labels"]).all()
+        assert list(made["class_names"]) == list(original["class_names"])
+    counts = [
+        (np.rot90(upright, k, axes=(1, 2)) == images).all(axis=(1, 2)).sum() for k in range(4)
+    ]
+    assert sum(counts) >= len(images)  # A symmetric image may count twice.
+    assert min(counts) > 2300  # A quarter of 10,000; the standard deviation is 43.
+
+
+def test_icons_are_taken_once_over_white_by_category(tmp_path, monkeypatch):
+    monkeypatch.setattr(icons, "_LEAST", 2)
+    theme = tmp_path / "theme"
+    for size, names in ((16, ("a",)), (32, ("a", "b")), (64, ("b", "c"))):
+        folder = theme / f"{size}x{size}" / "apps"
+        folder.mkdir(parents=True)
+        for name in names:
+            Image.new("RGBA", (size, size), (size, 0, 0, 128)).save(folder / f"{name}.png")
+    (folder / "link.png").symlink_to("c.png")
+    rare = theme / "32x32" / "rare"
+    rare.mkdir()
+    Image.new("RGBA", (32, 32)).save(rare / "x.png")
+    result = CliRunner().invoke(icons.main, [str(tmp_path / "out"), "--theme", str(theme)])
+    assert result.exit_code == 0 and result.output == "apps: 3\n"
+    found = folders.find_images(str(tmp_path / "out"))
+    assert found.num_classes == 1 and found.class_names == ("apps",)
+    for name, red in (("a", 32), ("b", 32), ("c", 64)):
+        image = np.asarray(Image.open(tmp_path / "out" / "apps" / f"{name}.png"))
+        assert image.shape == (32, 32, 3)
+        expected = np.array([red, 0, 0]) * 128 / 255 + 255 * (1 - 128 / 255)
+        assert np.abs(image - expected).max() <= 1  # Rounding of the composition.
+
+
+@pytest.mark.parametrize(("distance", "low", "high"), [(8.0, 0.99, 1.0), (0.0, 0.35, 0.65)])
+def test_a_probe_finds_what_is_linear_in_the_features(distance, low, high):
+    rng = np.random.default_rng(0)
+    labels = rng.integers(2, size=500)
+    features = rng.normal(size=(500, 3)) + distance * labels[:, None]
+    assert low <= probe.probe(features.astype(np.float32), labels, 2) <= high
