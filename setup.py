@@ -26,7 +26,10 @@ config_folders = [
 common = [
     "click>=8.1",
     "gin-config>=0.5",
+    # Pages of runs and studies; MarkupSafe is a dependency of Jinja2.
+    "jinja2>=3.1",
     "keras>=3.15",
+    "markupsafe>=2.1",
     "matplotlib>=3.8",
     "ml_dtypes>=0.5",
     "numpy>=1.26",
@@ -97,6 +100,7 @@ setup(
         "compare_gan.example_configs.few_labels": ["*.gin"],
         "compare_gan.example_configs.studies": ["*.gin"],
         "compare_gan.metrics.extractors": ["data/*"],
+        "compare_gan.report": ["assets/*"],
     },
     install_requires=[*common, *tensorflow],
     extras_require={

@@ -15,6 +15,7 @@ _FLOORS = (
     ("main",),
     ("commands",),
     ("__init__",),
+    ("report",),
     ("studies",),
     ("hub",),
     ("training",),
