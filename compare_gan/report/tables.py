@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from compare_gan.report.charts import csv_link, csv_text
+from compare_gan.report.csv_data import csv_link, csv_text
 from compare_gan.report.markup import element, number
 
 

@@ -21,7 +21,7 @@ class Scale:
       log: Whether the map is logarithmic; `low` is positive then.
 
     Example:
-      >>> from compare_gan.report.scales import Scale
+      >>> from compare_gan.report.charts.scales import Scale
       >>> scale = Scale(0, 10, 100, 200)
       >>> scale(2.5), scale.ticks(5)
       (125.0, [0, 2, 4, 6, 8, 10])
@@ -41,17 +41,22 @@ class Scale:
 
     def ticks(self, count: int) -> list[float]:
         """Round values in the range, about `count` of them, in rising order."""
-        if self.log:
-            first, last = math.ceil(math.log10(self.low)), math.floor(math.log10(self.high))
-            powers = range(first, last + 1)
-            if len(powers) >= 2:
-                return [10.0**power for power in powers[:: math.ceil(len(powers) / count)]]
+        if self.log and len(ticks := self._log_ticks(count)) >= 2:
+            return ticks
         rough = (self.high - self.low) / count
         size = 10.0 ** math.floor(math.log10(rough))
         step = size * next(each for each in _STEPS if each * size >= rough * 0.999)
         first, last = math.ceil(self.low / step - 1e-9), math.floor(self.high / step + 1e-9)
         ticks = [float(f"{index * step:.12g}") for index in range(first, last + 1)]
         return [int(tick) if tick == int(tick) else tick for tick in ticks]
+
+    def _log_ticks(self, count: int) -> list[float]:
+        """Powers of ten, and for a short range 2 and 5 times them."""
+        exponents = range(math.floor(math.log10(self.low)), math.ceil(math.log10(self.high)) + 1)
+        factors = (1, 2, 5) if len(exponents) <= 3 else (1,)
+        values = [float(f"{factor * 10.0**each:.3g}") for each in exponents for factor in factors]
+        shown = [int(v) if v == int(v) else v for v in values if self.low <= v <= self.high]
+        return shown[:: math.ceil(len(shown) / (2 * count))] if shown else []
 
 
 def scale_of(
@@ -88,7 +93,7 @@ def tick_text(value: float) -> str:
     """A tick's value, short: 20k, 1.5M.
 
     Example:
-      >>> from compare_gan.report.scales import tick_text
+      >>> from compare_gan.report.charts.scales import tick_text
       >>> [tick_text(value) for value in (0, 0.25, 1500, 20000, 1500000)]
       ['0', '0.25', '1,500', '20k', '1.5M']
     """

@@ -1,0 +1,68 @@
+"""A chart: a drawing with its caption, legend, description and data."""
+
+import dataclasses
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from compare_gan.report.charts.drawing import (
+    COLOURS,
+)
+from compare_gan.report.csv_data import csv_link, csv_text
+from compare_gan.report.markup import element
+
+
+@dataclasses.dataclass(frozen=True, kw_only=True)
+class Chart:
+    """A figure: an SVG with caption, legend, a description in words, and its data as CSV.
+
+    Attributes:
+      title: Caption.
+      alt: What the chart shows, for those who cannot see it.
+      svg: The drawing.
+      columns: Names of the columns of the data.
+      rows: The data.
+      legend: Names of the series, in the order of their colours; shown if there are several.
+      note: A sentence below the chart.
+    """
+
+    title: str
+    alt: str
+    svg: Markup
+    columns: Sequence[str]
+    rows: Sequence[Sequence[object]]
+    legend: Sequence[str] = ()
+    note: str = ""
+
+    def csv(self) -> str:
+        """The data as CSV (RFC 4180, but lines end in a line feed); a missing value is empty."""
+        return csv_text(self.columns, self.rows)
+
+    def __html__(self) -> str:
+        legend = [
+            element(
+                "li",
+                element(
+                    "button", _swatch(i), name, type="button", aria_pressed="true", data_for=str(i)
+                ),
+            )
+            for i, name in enumerate(self.legend)
+        ]
+        note = [self.note, " "] if self.note else []
+        return element(
+            "figure",
+            element("div", self.svg, class_="plot"),
+            element("ul", *legend, class_="legend") if len(legend) > 1 else "",
+            element(
+                "figcaption",
+                element("strong", self.title),
+                " ",
+                *note,
+                csv_link(self.title, self.csv()),
+            ),
+            class_="chart",
+        )
+
+
+def _swatch(series: int) -> Markup:
+    return element("i", class_=f"swatch s{series % COLOURS}", aria_hidden="true")

@@ -1,0 +1,88 @@
+"""A matrix as a chart."""
+
+import math
+from collections.abc import Sequence
+
+from markupsafe import Markup
+
+from compare_gan.report.charts.chart import Chart
+from compare_gan.report.charts.drawing import CHARACTER, WIDTH, column_name, row_name, svg, text_at
+from compare_gan.report.markup import element, join, number
+
+
+def heatmap(
+    title: str,
+    matrix: Sequence[Sequence[float | None]],
+    row_names: Sequence[str],
+    column_names: Sequence[str],
+    *,
+    xlabel: str = "",
+    ylabel: str = "",
+    centre: float | None = None,
+    texts: Sequence[Sequence[str]] | None = None,
+    alt: str = "",
+    note: str = "",
+) -> Chart:
+    """A matrix of cells, darker for larger values, such as a confusion of classes.
+
+    Args:
+      title: Caption.
+      matrix: Values by row and column; None leaves a cell empty.
+      row_names: Names of the rows.
+      column_names: Names of the columns.
+      xlabel: Meaning of the columns.
+      ylabel: Meaning of the rows.
+      centre: Value without a colour; those below and above it have one colour each. By default 0,
+        or the smallest value, has none.
+      texts: Texts of the cells; by default their values, where there is room.
+      alt: Description.
+      note: A sentence below the chart.
+    """
+    room = min(130.0, 14 + CHARACTER * max(map(len, row_names), default=0))
+    side = max(15.0, min(34.0, (WIDTH - room - 6) / max(1, len(column_names))))
+    width = max(float(WIDTH), room + side * len(column_names) + 6)
+    head = min(110.0, 10 + CHARACTER * max(map(len, column_names), default=0)) + 14
+    finite = [v for row in matrix for v in row if v is not None and math.isfinite(v)]
+    zero = centre if centre is not None else min([0.0, *finite])
+    largest = max((abs(value - zero) for value in finite), default=0.0) or 1.0
+    drawn = [text_at(room, 11, xlabel, "label"), text_at(4, head - 6, ylabel, "label")]
+    for j, name in enumerate(column_names):
+        drawn.append(column_name(room + side * (j + 0.5) + 3, head - 5, name, head - 14))
+    for i, row in enumerate(matrix):
+        top = head + side * i
+        drawn.append(row_name(room, top + side / 2 + 3.5, row_names[i], room))
+        for j, value in enumerate(row):
+            if value is None or not math.isfinite(value):
+                continue
+            text = texts[i][j] if texts else number(value, 3)
+            drawn.append(
+                _cell(
+                    room + side * j, top, side, (value - zero) / largest, text,
+                    f"{row_names[i]}, {column_names[j]}: {number(value)}",
+                )
+            )  # fmt: skip
+    alt = alt or f"{title}: a matrix of {len(row_names)} rows and {len(column_names)} columns."
+    return Chart(
+        title=title,
+        alt=alt,
+        svg=svg(width, head + side * len(row_names) + 6, alt, *drawn),
+        columns=(ylabel or "row", xlabel or "column", "value"),
+        rows=[
+            (row_names[i], column_names[j], value)
+            for i, row in enumerate(matrix)
+            for j, value in enumerate(row)
+        ],
+        note=note,
+    )
+
+
+def _cell(x: float, y: float, side: float, part: float, text: str, tip: str) -> Markup:
+    sign = "below" if part < 0 else "above"
+    # Half of the colour at most, so that text in the page's ink is readable on it.
+    shade = element(
+        "rect", element("title", tip), x=x + 0.5, y=y + 0.5, width=side - 1, height=side - 1,
+        class_=sign, fill_opacity=0.04 + 0.5 * min(1.0, abs(part)),
+    )  # fmt: skip
+    if CHARACTER * len(text) > side - 2:
+        return shade
+    return join([shade, text_at(x + side / 2, y + side / 2 + 3.5, text, "value", anchor="middle")])
