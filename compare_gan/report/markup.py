@@ -50,18 +50,19 @@ def number(value: float | None, digits: int = 4) -> str:
     Example:
       >>> from compare_gan.report.markup import number
       >>> [number(value) for value in (1234567, 12.34567, 0.000012345, None, float("inf"))]
-      ['1,234,567', '12.35', '1.234e-05', '–', '∞']
+      ['1,234,567', '12.35', '1.234e−05', '–', '∞']
     """
     if value is None or math.isnan(value):
         return MISSING
     if math.isinf(value):
         return "∞" if value > 0 else "−∞"
     if isinstance(value, int) or (value == round(value) and abs(value) < 1e15):
-        return f"{int(value):,}".replace("-", "−")
-    size = math.floor(math.log10(abs(value)))
-    if size < -4 or size > 9:
-        return f"{value:.{digits - 1}e}"
-    return f"{value:,.{max(0, digits - 1 - size)}f}".replace("-", "−")
+        text = f"{int(value):,}"
+    elif not -4 <= (size := math.floor(math.log10(abs(value)))) <= 9:
+        text = f"{value:.{digits - 1}e}"
+    else:
+        text = f"{value:,.{max(0, digits - 1 - size)}f}"
+    return text.replace("-", "−")
 
 
 def _value(value: object) -> Markup:

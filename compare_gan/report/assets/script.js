@@ -63,7 +63,7 @@ for (const svg of document.querySelectorAll("svg[data-axis]")) {
   const readout = document.createElement("p");
   readout.className = "readout";
   readout.setAttribute("aria-live", "polite");
-  svg.parentElement.after(readout);
+  figure.append(readout);
   svg.parentElement.tabIndex = 0;
   svg.parentElement.setAttribute("role", "group");
   svg.parentElement.setAttribute("aria-label", "Arrow keys read values");

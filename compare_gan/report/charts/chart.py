@@ -51,15 +51,10 @@ class Chart:
         note = [self.note, " "] if self.note else []
         return element(
             "figure",
+            element("figcaption", self.title),
             element("div", self.svg, class_="plot"),
             element("ul", *legend, class_="legend") if len(legend) > 1 else "",
-            element(
-                "figcaption",
-                element("strong", self.title),
-                " ",
-                *note,
-                csv_link(self.title, self.csv()),
-            ),
+            element("p", *note, csv_link(self.title, self.csv()), class_="below"),
             class_="chart",
         )
 

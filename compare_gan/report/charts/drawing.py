@@ -9,7 +9,7 @@ from compare_gan.report.charts.scales import Scale, scale_of, tick_text
 from compare_gan.report.markup import element
 
 WIDTH = 360  # Of a chart, in CSS pixels on a phone; larger screens enlarge it a little.
-CHARACTER = 6.1  # Mean width of a character of a label in a wide font.
+CHARACTER = 6.3  # Mean width of a character of a label in a wide font.
 # Of the style sheet: further series repeat the colours with dashes.
 COLOURS, _DASHES = 8, 4
 

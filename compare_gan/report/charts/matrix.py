@@ -54,7 +54,7 @@ def heatmap(
         for j, value in enumerate(row):
             if value is None or not math.isfinite(value):
                 continue
-            text = texts[i][j] if texts else number(value, 3)
+            text = texts[i][j] if texts else number(value, 2)
             drawn.append(
                 _cell(
                     room + side * j, top, side, (value - zero) / largest, text,
@@ -83,6 +83,6 @@ def _cell(x: float, y: float, side: float, part: float, text: str, tip: str) -> 
         "rect", element("title", tip), x=x + 0.5, y=y + 0.5, width=side - 1, height=side - 1,
         class_=sign, fill_opacity=0.04 + 0.5 * min(1.0, abs(part)),
     )  # fmt: skip
-    if CHARACTER * len(text) > side - 2:
+    if 0.9 * CHARACTER * len(text) > side:
         return shade
     return join([shade, text_at(x + side / 2, y + side / 2 + 3.5, text, "value", anchor="middle")])
