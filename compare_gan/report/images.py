@@ -44,6 +44,35 @@ class Picture:
         return element("figure", image, caption, class_="picture")
 
 
+@dataclasses.dataclass(frozen=True)
+class PictureFile:
+    """A PNG file with a caption.
+
+    Attributes:
+      path: The file.
+      alt: What it shows.
+      caption: Text below it.
+    """
+
+    path: str
+    alt: str
+    caption: str = ""
+
+    def __html__(self) -> str:
+        with open(self.path, "rb") as file:
+            content = file.read()
+        opened = Image.open(io.BytesIO(content))
+        width, height = opened.size
+        if len(content) <= _LARGEST_PNG:
+            source = _data_uri("png", content)
+        else:
+            pixels = np.asarray(opened.convert("RGB" if opened.mode == "P" else opened.mode))
+            source = data_uri(pixels if pixels.ndim == 3 else pixels[:, :, None])
+        image = element("img", src=source, alt=self.alt, width=width, height=height)
+        caption = element("figcaption", self.caption) if self.caption else ""
+        return element("figure", image, caption, class_="picture")
+
+
 def grid(images: np.ndarray, columns: int, alt: str, caption: str = "", gap: int = 1) -> Picture:
     """Images in rows, as one picture; small ones are enlarged on the page.
 
@@ -171,6 +200,10 @@ def data_uri(pixels: np.ndarray, bounded: bool = True) -> str:
     if len(content) > _LARGEST_PNG:
         colour = image.convert("RGBA" if image.mode in ("LA", "RGBA") else "RGB")
         kind, content = "webp", _encoded(colour, "WEBP", quality=85)
+    return _data_uri(kind, content)
+
+
+def _data_uri(kind: str, content: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 

@@ -1,6 +1,8 @@
 """Tables that sort by a click or a key, and save as CSV."""
 
 import dataclasses
+import math
+import statistics
 from collections.abc import Sequence
 
 from markupsafe import Markup
@@ -62,8 +64,9 @@ class Table:
     def __html__(self) -> str:
         numeric = [_is_numeric([row[i] for row in self.rows]) for i in range(len(self.columns))]
         heads = [self._head(i, name, numeric[i]) for i, name in enumerate(self.columns)]
+        decimals = [_decimals([row[i] for row in self.rows]) for i in range(len(self.columns))]
         body = [
-            element("tr", *(_cell(cell, i, numeric[i]) for i, cell in enumerate(row)))
+            element("tr", *(_cell(cell, i, numeric[i], decimals[i]) for i, cell in enumerate(row)))
             for row in self.rows
         ]
         table = element(
@@ -89,11 +92,9 @@ class Table:
         )  # fmt: skip
 
 
-def _cell(cell: object, column: int, numeric: bool) -> Markup:
+def _cell(cell: object, column: int, numeric: bool, decimals: int) -> Markup:
     value = _value(cell)
-    shown = cell.shown if isinstance(cell, Cell) else cell
-    if shown is None or (isinstance(shown, (int, float)) and not isinstance(shown, bool)):
-        shown = number(shown)
+    shown = cell.shown if isinstance(cell, Cell) else _shown(cell, decimals)
     if isinstance(cell, Cell) and cell.strong:
         shown = element("strong", shown)
     key = "" if value is None or value != value else value
@@ -102,6 +103,27 @@ def _cell(cell: object, column: int, numeric: bool) -> Markup:
         name, shown, scope=scope, class_="number" if numeric else None,
         data_key=repr(key) if isinstance(key, float) else str(key),
     )  # fmt: skip
+
+
+def _shown(cell: object, decimals: int) -> object:
+    if cell is None:
+        return number(None)
+    if isinstance(cell, float) and math.isfinite(cell):
+        # Decimals line up, unless a value would vanish.
+        if cell and abs(cell) < 0.5 * 10**-decimals:
+            return number(cell)
+        return f"{cell:,.{decimals}f}".replace("-", "−")
+    return number(cell) if isinstance(cell, (int, float)) and not isinstance(cell, bool) else cell
+
+
+def _decimals(cells: Sequence[object]) -> int:
+    """Decimals that give the typical number of a column four digits."""
+    sizes = [
+        abs(cell) for cell in cells if isinstance(cell, float) and math.isfinite(cell) and cell
+    ]
+    if not sizes:
+        return 0
+    return min(8, max(0, 3 - math.floor(math.log10(statistics.median_low(sizes)))))
 
 
 def _value(cell: object) -> object:

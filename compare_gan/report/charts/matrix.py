@@ -19,6 +19,7 @@ def heatmap(
     xlabel: str = "",
     ylabel: str = "",
     centre: float | None = None,
+    limits: tuple[float, float] | None = None,
     texts: Sequence[Sequence[str]] | None = None,
     alt: str = "",
     note: str = "",
@@ -34,6 +35,8 @@ def heatmap(
       ylabel: Meaning of the rows.
       centre: Value without a colour; those below and above it have one colour each. By default 0,
         or the smallest value, has none.
+      limits: Values with no and with the full colour, instead of `centre`, so that matrices side
+        by side have one scale.
       texts: Texts of the cells; by default their values, where there is room.
       alt: Description.
       note: A sentence below the chart.
@@ -43,8 +46,12 @@ def heatmap(
     width = max(float(WIDTH), room + side * len(column_names) + 6)
     head = min(110.0, 10 + CHARACTER * max(map(len, column_names), default=0)) + 14
     finite = [v for row in matrix for v in row if v is not None and math.isfinite(v)]
-    zero = centre if centre is not None else min([0.0, *finite])
-    largest = max((abs(value - zero) for value in finite), default=0.0) or 1.0
+    if limits is not None:
+        zero, largest = limits[0], limits[1] - limits[0]
+    else:
+        zero = centre if centre is not None else min([0.0, *finite])
+        largest = max((abs(value - zero) for value in finite), default=0.0)
+    largest = largest or 1.0
     drawn = [text_at(room, 11, xlabel, "label"), text_at(4, head - 6, ylabel, "label")]
     for j, name in enumerate(column_names):
         drawn.append(column_name(room + side * (j + 0.5) + 3, head - 5, name, head - 14))

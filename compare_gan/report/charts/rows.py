@@ -12,6 +12,7 @@ from compare_gan.report.charts.drawing import (
     WIDTH,
     dot,
     line,
+    places,
     row_name,
     svg,
     text_at,
@@ -56,6 +57,9 @@ def forest(
 ) -> Chart:
     """Estimates with intervals, one per row.
 
+    All estimates and points are visible, and intervals as far as half of their range beyond them:
+    with two or three seeds a single interval would flatten all the rest. Arrows mark the cut ends.
+
     Args:
       title: Caption.
       rows: The rows, from the top.
@@ -67,11 +71,7 @@ def forest(
     """
     room = min(150.0, 12 + CHARACTER * max((len(row.name) for row in rows), default=0))
     height, pitch = 14.0 + 22.0 * len(rows), 22.0
-    x = scale_of(
-        [v for row in rows for v in (row.value, row.low, row.high, *row.points)]
-        + ([] if reference is None else [reference]),
-        room, WIDTH - 12.0, log_x,
-    )  # fmt: skip
+    x = scale_of(_visible(rows, reference), room, WIDTH - 12.0, log_x)
     drawn: list[Markup] = [*vertical_ticks(x, 4.0, height, 5)]
     if reference is not None:
         drawn.append(line(x(reference), 4.0, x(reference), height, "reference"))
@@ -141,11 +141,31 @@ def bars(
     )
 
 
+def _visible(rows: Sequence[Interval], reference: float | None) -> list[float | None]:
+    """Values that the axis spans."""
+    certain = [value for row in rows for value in (row.value, *row.points) if value is not None]
+    certain += [] if reference is None else [reference]
+    ends = [end for row in rows for end in (row.low, row.high) if end is not None]
+    if not certain or not ends:
+        return [*certain, *ends]
+    reach = 0.5 * (max(certain) - min(certain))
+    if not reach:
+        return [*certain, *ends]
+    low, high = min(certain) - reach, max(certain) + reach
+    return [*certain, *(min(max(end, low), high) for end in ends)]
+
+
 def _forest_row(row: Interval, x: Scale, y: float, room: float) -> Markup:
     marks = [row_name(room, y + 3.5, row.name, room)]
     marks += [element("circle", cx=x(point), cy=y, r=2.0, class_="point") for point in row.points]
     if row.low is not None and row.high is not None:
-        marks.append(line(x(row.low), y, x(row.high), y, "interval"))
+        ends = max(row.low, x.low), min(row.high, x.high)
+        marks.append(line(x(ends[0]), y, x(ends[1]), y, "interval"))
+        for end, cut, way in zip(ends, (row.low < x.low, row.high > x.high), (-1, 1), strict=True):
+            if cut:
+                tip = x(end) + 4 * way
+                corners = [(tip, y), (x(end) - 2 * way, y - 4), (x(end) - 2 * way, y + 4)]
+                marks.append(element("polygon", points=places(corners), class_="arrow"))
     if row.value is not None:
         marks.append(dot(x(row.value), y, f"{row.name}: {number(row.value)}{_interval_text(row)}"))
     if row.note:

@@ -1,0 +1,150 @@
+"""The courses and costs of a study on its page."""
+
+import math
+import statistics
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from compare_gan.errors import UserError
+from compare_gan.report.charts import Chart, Line, Points, lines, scatter
+from compare_gan.report.markup import Block
+from compare_gan.report.page import Note, Section, Side
+from compare_gan.report.study_scores import ranked
+from compare_gan.report.tables import Table
+from compare_gan.studies.records import FINISHED
+from compare_gan.studies.summary import VariantSummary
+from compare_gan.studies.table import StudyTable
+
+_HOUR = 3600.0
+
+
+def course_section(table: StudyTable, score: str) -> Section | None:
+    """The score over steps, images and time; None if every run was scored once."""
+    try:
+        rows = [row for row in table.step_rows() if _is_number(row[score])]
+    except UserError as error:
+        return Section("Courses", [Note(str(error))])
+    finished = [row for row in rows if row["state"] == FINISHED]
+    if len({row["step"] for row in finished}) < 2:
+        return None
+    variants = [each.variant for each in ranked(table.summary(score))]
+    charts = [
+        _courses(finished, variants, score, "step", "step", 1.0),
+        _courses(finished, variants, score, "images_seen", "real images seen", 1.0),
+        _courses(finished, variants, score, "training_seconds", "hours of training", _HOUR),
+    ]
+    return Section(
+        "Courses",
+        [Side([chart for chart in charts if chart is not None])],
+        intro="Means over the seeds that finished; bands reach from the lowest to the highest one. "
+        "Time is that of the training steps alone, at the median speed of each run.",
+    )
+
+
+def _courses(
+    rows: Sequence[Mapping[str, Any]],
+    variants: Sequence[str],
+    score: str,
+    column: str,
+    label: str,
+    unit: float,
+) -> Chart | None:
+    """A curve for each variant; None if no row knows the column."""
+    drawn = []
+    for variant in variants:
+        by_step: dict[int, list[Mapping[str, Any]]] = {}
+        for row in rows:
+            if row["variant"] == variant and _is_number(row[column]):
+                by_step.setdefault(row["step"], []).append(row)
+        # Other seeds at every step would look like progress.
+        most = max((len(each) for each in by_step.values()), default=0)
+        complete = [by_step[step] for step in sorted(by_step) if len(by_step[step]) == most]
+        drawn.append(
+            Line(
+                variant,
+                [statistics.fmean(row[column] for row in each) / unit for each in complete],
+                [statistics.fmean(row[score] for row in each) for each in complete],
+                [min(row[score] for row in each) for each in complete],
+                [max(row[score] for row in each) for each in complete],
+            )
+        )
+    values = [y for each in drawn for y in each.y if y is not None]
+    if not values:
+        return None
+    # Scores that fall by an order of magnitude would hide all later differences.
+    wide = min(values) > 0 and max(values) > 8 * min(values)
+    return lines(f"{score} against {label}", drawn, xlabel=label, ylabel=score, log_y=wide)
+
+
+def cost_section(table: StudyTable, score: str | None) -> Section | None:
+    """Time and speed; None if nothing is known about them."""
+    rows = table.summary(score) if score else []
+    known = [row for row in rows if row.total_wall_seconds or row.images_per_second]
+    if not known:
+        return None
+    blocks: list[Block | str] = [_cost_table(known)]
+    chart = _score_against_time(table, score, rows) if score else None
+    if chart is not None:
+        blocks.insert(0, Side([chart]))
+    return Section("Costs", blocks)
+
+
+def _score_against_time(
+    table: StudyTable, score: str, rows: Sequence[VariantSummary]
+) -> Chart | None:
+    groups = []
+    for row in ranked(rows):
+        runs = [
+            run
+            for run in table.records
+            if run.variant == row.variant and run.seed in row.scores and run.wall_seconds
+        ]
+        groups.append(
+            Points(
+                row.variant,
+                [(run.wall_seconds or 0.0) / _HOUR for run in runs],
+                [row.scores[run.seed] for run in runs],
+                [run.name for run in runs],
+            )
+        )
+    if not any(group.x for group in groups):
+        return None
+    return scatter(
+        f"{score} against wall time",
+        groups,
+        xlabel="hours of all attempts",
+        ylabel=score,
+        note="Each finished run, at its final step.",
+    )
+
+
+def _cost_table(rows: Sequence[VariantSummary]) -> Table:
+    columns = {
+        "minutes per run": [_in_minutes(row.wall_seconds) for row in rows],
+        "CPU minutes per run": [_in_minutes(row.cpu_seconds) for row in rows],
+        "GPU minutes per run": [_in_minutes(row.gpu_seconds or None) for row in rows],
+        "images/s": [row.images_per_second for row in rows],
+        "hours, all runs": [_in_hours(row.total_wall_seconds) for row in rows],
+        "CPU hours, all runs": [_in_hours(row.total_cpu_seconds) for row in rows],
+        "GPU hours, all runs": [_in_hours(row.total_gpu_seconds or None) for row in rows],
+    }
+    columns = {name: values for name, values in columns.items() if any(v for v in values)}
+    names = [row.variant for row in rows]
+    return Table(
+        title="Costs of the variants",
+        columns=["variant", *columns],
+        rows=[list(row) for row in zip(names, *columns.values(), strict=True)],
+        note="Per run: means of finished runs. All runs: whatever became of them.",
+    )
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and math.isfinite(value)
+
+
+def _in_minutes(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds / 60
+
+
+def _in_hours(seconds: float | None) -> float | None:
+    return None if seconds is None else seconds / _HOUR
