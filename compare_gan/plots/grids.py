@@ -66,6 +66,39 @@ def class_grid(rows: Sequence[np.ndarray], names: Sequence[str]) -> np.ndarray:
     return np.concatenate([labels, grid], axis=1)
 
 
+def cut_grid(picture: np.ndarray, image_shape: Sequence[int], columns: int) -> np.ndarray:
+    """The images in a picture of `image_grid` or `class_grid`, in their own size.
+
+    Args:
+      picture: uint8 [height, width, C].
+      image_shape: Shape of an image, [H, W, C].
+      columns: Number of images in a row.
+
+    Returns:
+      uint8 [rows, columns, H, W, C]; the place of an image that is missing in its row is white.
+
+    Raises:
+      ValueError: The picture is no such grid.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.plots import class_grid, cut_grid
+      >>> rows = np.arange(2 * 3 * 8 * 8, dtype=np.uint8).reshape(2, 3, 8, 8, 1)
+      >>> bool((cut_grid(class_grid(rows, ["cat", "dog"]), (8, 8, 1), columns=3) == rows).all())
+      True
+    """
+    height, width, channels = image_shape
+    scale = math.ceil(_SMALLEST_SIDE / min(height, width))
+    step_down, step_right = scale * height + _GAP, scale * width + _GAP
+    rows, rest = divmod(picture.shape[0] - _GAP, step_down)
+    margin = picture.shape[1] - _GAP - columns * step_right  # The names of classes.
+    if rows < 1 or rest or margin < 0 or picture.shape[2] != channels:
+        raise ValueError(f"A picture of shape {picture.shape} is no grid of images {image_shape}.")
+    cells = picture[_GAP:, margin + _GAP :].reshape(rows, step_down, columns, step_right, channels)
+    cells = cells[:, : scale * height : scale, :, : scale * width : scale]
+    return cells.transpose(0, 2, 1, 3, 4)
+
+
 def encode_png(picture: np.ndarray, compress_level: int = 6) -> bytes:
     """A picture as the content of a PNG file.
 
