@@ -107,7 +107,7 @@ def rows(
     drawn = []
     for row, name in zip(images, names, strict=True):
         picture = Picture(lay_out(row, max(1, len(row)), gap), f"{alt}: {name}", "", _scale(row))
-        drawn += [element("dt", name), element("dd", _image_of(picture))]
+        drawn += [element("dt", name), element("dd", image_of(picture))]
     caption_of = element("figcaption", caption) if caption else ""
     return element("figure", element("dl", *drawn), caption_of, class_="rows")
 
@@ -207,7 +207,8 @@ def _data_uri(kind: str, content: bytes) -> str:
     return f"data:image/{kind};base64,{base64.b64encode(content).decode()}"
 
 
-def _image_of(picture: Picture) -> Markup:
+def image_of(picture: Picture) -> Markup:
+    """The image alone, without a figure around it."""
     height, width = picture.pixels.shape[:2]
     return element(
         "img", src=data_uri(picture.pixels), alt=picture.alt, width=round(picture.scale * width),

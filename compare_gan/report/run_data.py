@@ -86,7 +86,6 @@ def collect_run(path: str, allow_imports: Sequence[str] = ()) -> RunData:
         config.parse()  # Defaults are those of the library; the user's bindings have no effect.
         summary = run_records.summarize(run)
         parts, model = Parts(), _Model(run, allow_imports)
-        get = parts.collect
         with_sampler = model.with_sampler
         makers: dict[str, Callable[[], object]] = {
             "scores": lambda: run_records.read_scores(run, summary.steps),

@@ -106,9 +106,8 @@ def read_labels(run: RunDir, folder: str, dataset: Dataset | None, why: str) -> 
     manifest = read_manifest(folder)
     if manifest is None:
         raise AbsentError("The folder of the inferred labels is not here.")
-    with read_arrays(os.path.join(folder, ARRAYS)) as arrays:
-        hard, given = arrays["hard"], arrays["given"]
-        soft = arrays.get("soft")
+    arrays = read_arrays(os.path.join(folder, ARRAYS))
+    hard, given, soft = arrays["hard"], arrays["given"], arrays.get("soft")
     confidence = None if soft is None else soft.max(axis=1)
     true: np.ndarray | None = None
     if dataset is not None:

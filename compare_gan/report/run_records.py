@@ -24,7 +24,7 @@ class Summary:
     """A run in short.
 
     Attributes:
-      name: Name of the directory.
+      name: Name of the directory and of the one around it.
       state: `not started`, `training`, `interrupted`, `finished` or `diverged`.
       step: Number of finished steps; None if no step is recorded.
       steps: Number of steps of the whole training; None if the config does not show it.
@@ -161,7 +161,7 @@ def summarize(run: RunDir) -> Summary:
     shown = {} if description is None else dataclasses.asdict(description)
     speeds = sorted(row["images_per_second"] for row in log if row.get("images_per_second"))
     return Summary(
-        name=os.path.basename(os.path.abspath(run.path)),
+        name=_name(run.path),
         state=_state(run, step, steps),
         step=step,
         steps=steps,
@@ -174,6 +174,12 @@ def summarize(run: RunDir) -> Summary:
         images_seen=None if step is None or batch is None else step * batch,
         images_per_second=speeds[len(speeds) // 2] if speeds else None,
     )
+
+
+def _name(path: str) -> str:
+    """The name of a run with that of the folder around it: `seeds/3` says more than `3`."""
+    path = os.path.abspath(path)
+    return "/".join(filter(None, (os.path.basename(os.path.dirname(path)), os.path.basename(path))))
 
 
 def _state(run: RunDir, step: int | None, steps: int | None) -> str:

@@ -139,7 +139,7 @@ def write_interpolation(
     if labels is None:
         picture = grids.image_grid(images.reshape(-1, *images.shape[2:]), columns)
     else:
-        picture = grids.class_grid(images, row_names(sampler.class_names, labels))
+        picture = grids.class_grid(list(images), row_names(sampler.class_names, labels))
     grids.save_png(picture, path)
     return path
 

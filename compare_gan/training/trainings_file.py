@@ -61,11 +61,16 @@ class Training:
         Raises:
           KeyError, TypeError, ValueError: An entry is missing or has another type.
         """
-        texts = ("began", "host", "engine", "cpu", "code_version")
         total, cores = entry.get("total_seconds"), entry.get("cores")
         return cls(
-            **{name: str(entry.get(name, "")) for name in texts},
-            **{name: int(entry[name]) for name in ("pid", "first_step", "last_step")},
+            began=str(entry["began"]),
+            host=str(entry["host"]),
+            pid=int(entry["pid"]),
+            first_step=int(entry["first_step"]),
+            last_step=int(entry["last_step"]),
+            engine=str(entry.get("engine", "")),
+            cpu=str(entry.get("cpu", "")),
+            code_version=str(entry.get("code_version", "")),
             cores=None if cores is None else int(cores),
             accelerators=tuple(map(str, entry.get("accelerators", ()))),
             seconds={str(k): float(v) for k, v in dict(entry.get("seconds", {})).items()},
