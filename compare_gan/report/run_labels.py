@@ -82,7 +82,7 @@ class InferredLabels:
     num_images: int
     seconds: float | None
     edges: Sequence[float]
-    confidences: dict[str, Sequence[int]]
+    confidences: dict[str, Sequence[float]]
     truth: Truth | None
     why_no_truth: str = ""
 
@@ -151,7 +151,7 @@ def _histogram(
     hard: np.ndarray,
     given: np.ndarray,
     true: np.ndarray | None,
-) -> tuple[Sequence[float], dict[str, Sequence[int]]]:
+) -> tuple[Sequence[float], dict[str, Sequence[float]]]:
     if confidence is None:
         stored = manifest.get("confidence_of_inferred_labels")
         return (stored["edges"], {"all": stored["images"]}) if stored else ((), {})
