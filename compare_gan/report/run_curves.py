@@ -64,7 +64,7 @@ def monitor_charts(courses: Courses) -> Iterable[Block | str]:
         elif values:
             charts.append(_chart(_in_words(prefix), courses, names))
     if charts or constant:
-        yield Group("Monitors", [*([Side(charts)] if charts else []), *constant])
+        yield Group("Monitors", [*([Side(charts)] if charts else []), " ".join(constant)])
 
 
 def score_charts(rows: Sequence[ResultRow]) -> Iterable[Block | str]:

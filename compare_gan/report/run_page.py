@@ -248,6 +248,8 @@ def _config(config: run_records.Config) -> Iterable[Block | str]:
     recorded = bool(config.origins)
     if recorded:
         yield f"The bindings come from {_in_words(config.origins)}."
+    if config.imports:
+        yield f"It imports {_in_words(config.imports)}."
     replaced = [each for each in config.parameters if each.replaced is not None]
     columns = ["parameter", "value", "default", *(["stated in"] if recorded else [])]
     yield Table(
@@ -307,18 +309,21 @@ def _counted(names: Sequence[str]) -> str:
 
 
 def _stages(training: Training, steps: str) -> Table:
-    total = training.total_seconds or sum(training.seconds.values())
+    total = training.total_seconds or sum(training.seconds.values()) or 1.0
     rest = total - sum(training.seconds.values())
     stages = dict(training.seconds) | ({"other": rest} if rest > 0.05 else {})
     return Table(
         title=f"Time of each stage, {steps.lower()}",
         columns=["stage", "seconds", "share"],
         rows=[
-            [name, round(seconds, 1), Cell(seconds / total if total else None,
-                                           f"{seconds / total:.1%}" if total else None)]
+            [
+                name,
+                Cell(seconds, f"{seconds:,.1f}"),
+                Cell(seconds / total, f"{seconds / total:.1%}"),
+            ]
             for name, seconds in stages.items()
         ],
-    )  # fmt: skip
+    )
 
 
 def _absent(absent: Mapping[str, str]) -> _Blocks:

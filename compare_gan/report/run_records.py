@@ -16,6 +16,7 @@ from compare_gan.training.summaries import read_log
 from compare_gan.training.trainings_file import Training
 
 MOST_POINTS = 500  # Of a course.
+_IMPORT = "import "
 _COMMAND_LINE = "--gin_bindings"
 
 
@@ -96,6 +97,7 @@ class Config:
       parameters: The bindings of the config, by name.
       unset: Parameters that the run has used with their defaults: names and values.
       text: The config as a gin file.
+      imports: Modules that it imports.
       origins: Files and options of the command line that the bindings stood in; empty if not
         recorded.
     """
@@ -104,6 +106,7 @@ class Config:
     unset: Mapping[str, str]
     text: str
     origins: Sequence[str] = ()
+    imports: Sequence[str] = ()
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -219,8 +222,9 @@ def read_config(run: RunDir) -> Config:
     """
     text = damaged.read_text(run.config)
     values, stated = _config_values(run), _stated(run)
+    imports = [name for name in values if name.startswith(_IMPORT)]
     parameters = []
-    for name in sorted(values, key=str.lower):
+    for name in sorted(values.keys() - imports, key=str.lower):
         default = changes.default_as_written(name, OptimizationOptions)
         bindings = [each for each in stated if _is(each["parameter"], name)]
         before = [each["value"] for each in bindings[:-1]]
@@ -238,7 +242,11 @@ def read_config(run: RunDir) -> Config:
     unset = {name: value for name, value in used.items() if name not in values}
     places = (_short_place(each["place"]).partition(",")[0] for each in stated)
     return Config(
-        parameters=parameters, unset=unset, text=text, origins=tuple(dict.fromkeys(places))
+        parameters=parameters,
+        unset=unset,
+        text=text,
+        origins=tuple(dict.fromkeys(places)),
+        imports=[name.removeprefix(_IMPORT) for name in imports],
     )
 
 

@@ -42,7 +42,7 @@ class TrainingRecord:
       ...     record.write(step=100)
       ...     [entry] = file.read()
       >>> entry.last_step, entry.seconds, dict(entry.bindings[-1])["value"]
-      (100, {'steps': 2.5}, '8')
+      (100, {'steps': 2.5, 'pictures': 0.0}, '8')
     """
 
     def __init__(
@@ -53,7 +53,7 @@ class TrainingRecord:
     ):
         self._file = file
         self._stages = stages
-        self._seconds: dict[str, float] = {}
+        self._seconds = {"steps": 0.0, "pictures": 0.0}
         before = 0.0 if stages is None else stages.total
         self._started = time.monotonic() - before
         self._training = Training(
@@ -94,8 +94,7 @@ class TrainingRecord:
         """
         seconds = {} if self._stages is None else dict(self._stages.seconds)
         own = dict(self._seconds)
-        if "steps" in own:
-            own["steps"] = max(0.0, own["steps"] - sum(seconds.get(s, 0.0) for s in _IN_STEPS))
+        own["steps"] = max(0.0, own["steps"] - sum(seconds.get(name, 0.0) for name in _IN_STEPS))
         self._training = dataclasses.replace(
             self._training,
             last_step=step,
