@@ -60,7 +60,7 @@ def monitor_charts(courses: Courses) -> Iterable[Block | str]:
     for prefix, names in groups.items():
         values = {value for name in names for value in courses.values[name] if value is not None}
         if len(values) == 1:
-            constant.append(f"{_in_words(prefix)} is {number(values.pop())} at every sample grid.")
+            constant.append(f"{_in_words(prefix)}: {number(values.pop())} at every sample grid.")
         elif values:
             charts.append(_chart(_in_words(prefix), courses, names))
     if charts or constant:

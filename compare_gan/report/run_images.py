@@ -221,14 +221,15 @@ def read_evolution(run: RunDir) -> Evolution:
     places = np.unique(np.linspace(0, len(grids) - 1, MOST_FRAMES).round().astype(int))
     chosen = [grids[i] for i in places]
     rows = [_stored(run, path, step, "") for step, path in chosen]
-    first = shrunk(rows[0].images, _LARGEST_SIDE // 2)
-    columns = int(_BYTES_OF_FRAMES // (len(rows) * first[:, :1].size))
-    columns = min(max(1, columns), COLUMNS)
-    frames = [shrunk(each.images[:, :columns], _LARGEST_SIDE // 2) for each in rows]
+    image = shrunk(rows[0].images[0, 0], _LARGEST_SIDE // 2)
+    most = _BYTES_OF_FRAMES // (len(rows) * image.size)
+    columns = min(max(1, most // len(rows[0].images)), COLUMNS)
+    lines = max(1, most // columns)
+    frames = [shrunk(each.images[:lines, :columns], _LARGEST_SIDE // 2) for each in rows]
     return Evolution(
         steps=[step for step, _ in chosen],
         frames=np.stack(frames),
-        names=rows[0].names,
+        names=rows[0].names[:lines],
         available=len(grids),
     )
 

@@ -318,10 +318,10 @@ def _stages(training: Training, steps: str) -> Table:
         rows=[
             [
                 name,
-                Cell(seconds, f"{seconds:,.1f}"),
-                Cell(seconds / total, f"{seconds / total:.1%}"),
+                Cell(value, f"{value:,.1f}"),
+                Cell(value / total, f"{value / total:.1%}"),
             ]
-            for name, seconds in stages.items()
+            for name, value in stages.items()
         ],
     )
 
