@@ -174,15 +174,15 @@ def _compare(
 ) -> Truth:
     classes = row_names(dataset.source.class_names, range(dataset.source.num_classes or 0))
     hidden = ~given & (true >= 0)
-    clusters = dataset.num_classes != dataset.source.num_classes or dataset.class_names is None
     size = max(int(hard.max()) + 1, len(classes))
     matrix = np.zeros([len(classes), size], int)
     np.add.at(matrix, (true[hidden], hard[hidden]), 1)
-    names = [f"cluster {i}" for i in range(size)] if clusters and confidence is None else classes
-    if names is not classes:  # Next to each other where the same class is the most frequent one.
+    is_classes = confidence is not None  # Clusters have no probabilities.
+    names = classes
+    if not is_classes:
+        # Next to each other where the same class is the most frequent one.
         order = np.lexsort((-matrix.max(axis=0), matrix.argmax(axis=0)))
-        matrix, names = matrix[:, order], [names[i] for i in order]
-    is_classes = names is classes
+        matrix, names = matrix[:, order], [f"cluster {i}" for i in order]
     return Truth(
         matrix=matrix[:MOST_CLASSES, :MOST_CLASSES],
         rows=classes[:MOST_CLASSES],
