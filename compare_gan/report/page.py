@@ -96,12 +96,19 @@ class Facts:
 
 @dataclasses.dataclass(frozen=True)
 class Side:
-    """Blocks side by side where the page is wide enough."""
+    """Blocks side by side where the page is wide enough.
+
+    Attributes:
+      blocks: The blocks.
+      narrow: Whether three fit beside each other on most screens, instead of two.
+    """
 
     blocks: Sequence[Block | str]
+    narrow: bool = False
 
     def __html__(self) -> str:
-        return element("div", *map(paragraph, self.blocks), class_="side")
+        kind = "side narrow" if self.narrow else "side"
+        return element("div", *map(paragraph, self.blocks), class_=kind)
 
 
 @dataclasses.dataclass(frozen=True)

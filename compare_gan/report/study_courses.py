@@ -71,8 +71,8 @@ def _courses(
     values = [y for each in drawn for y in each.y if y is not None]
     if not values:
         return None
-    # Scores that fall by an order of magnitude would hide all later differences.
-    wide = min(values) > 0 and max(values) > 8 * min(values)
+    # A fall to a small part of the first scores would hide all later differences.
+    wide = min(values) > 0 and max(values) > 4 * min(values)
     return lines(f"{score} against {label}", drawn, xlabel=label, ylabel=score, log_y=wide)
 
 

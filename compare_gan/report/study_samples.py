@@ -29,12 +29,16 @@ def sample_section(table: StudyTable, score: str) -> Section | None:
     ]
     if not scored:
         return None
-    blocks: list[Block | str] = [Side(_three(scored, score, better, "of all runs", with_name=True))]
+    blocks: list[Block | str] = [
+        Side(_three(scored, score, better, "of all runs", with_name=True), narrow=True)
+    ]
     for row in rows:
         of_variant = [(value, run) for value, run in scored if run.variant == row.variant]
         if of_variant:
             pictures = _three(of_variant, score, better, "of this variant", with_name=False)
-            blocks.append(Details(f"{row.variant}: mean {number(row.mean)}", [Side(pictures)]))
+            blocks.append(
+                Details(f"{row.variant}: mean {number(row.mean)}", [Side(pictures, narrow=True)])
+            )
     return Section(
         "Samples",
         blocks,

@@ -12,6 +12,7 @@ from compare_gan.studies.pairwise import Comparison
 from compare_gan.studies.summary import VariantSummary
 from compare_gan.studies.summary_text import comparison_table, summary_table
 from compare_gan.studies.table import StudyTable
+from compare_gan.types import Direction
 
 _MOST_MATRICES = 9
 _MOST_VARIANTS = 60  # Of a matrix: more cells than that cannot be seen apart.
@@ -29,8 +30,7 @@ def score_section(table: StudyTable, score: str, others: Sequence[str]) -> Secti
     rows = table.summary(score)
     text = summary_table(rows, steps, table.notes(score))
     blocks: list[Block | str] = [
-        summary_block(rows, text.caption),
-        " ".join(text.notes),
+        summary_block(rows, text.caption, " ".join(text.notes)),
         variants_chart(rows, text.caption),
     ]
     for other in others:
@@ -50,7 +50,7 @@ def score_section(table: StudyTable, score: str, others: Sequence[str]) -> Secti
     )
 
 
-def summary_block(rows: Sequence[VariantSummary], title: str) -> Table:
+def summary_block(rows: Sequence[VariantSummary], title: str, note: str = "") -> Table:
     """The summary of each variant as a sortable table."""
     axes = list(dict.fromkeys(axis for row in rows for axis in row.axes))
     fates = [name for name in _FATES if name == "diverged" or any(getattr(r, name) for r in rows)]
@@ -77,6 +77,7 @@ def summary_block(rows: Sequence[VariantSummary], title: str) -> Table:
             "best seed": "The best final score of a seed: no headline",
             "worst seed": "The worst final score of a seed",
         },
+        note=note,
     )
 
 
@@ -156,7 +157,9 @@ def _matrices(
     """The means by two axes, a matrix for each combination of further ones."""
     (first, down), (second, across), *rest = axes.items()
     drawn: list[Block | str] = []
-    means = [row.mean for row in rows if row.mean is not None]
+    means = sorted(
+        (row.mean for row in rows if row.mean is not None), reverse=rows[0].better != "higher"
+    )
     for labels in itertools.product(*(values for _, values in rest)):
         chosen = dict(zip((name for name, _ in rest), labels, strict=True))
         found = {
@@ -171,8 +174,9 @@ def _matrices(
                 heatmap(
                     f"{rows[0].score}, {where}" if where else f"{rows[0].score} by two axes",
                     matrix, down, across, xlabel=second, ylabel=first,
-                    limits=(min(means), max(means)),
+                    limits=(means[0], means[-1]),
                     texts=[[number(value, 3) for value in line] for line in matrix],
+                    note="" if rows[0].better is None else "The stronger the colour, the better.",
                 )
             )  # fmt: skip
     return drawn[:_MOST_MATRICES]
@@ -185,10 +189,14 @@ def comparison_section(table: StudyTable, score: str) -> Section | None:
     if len(names) < 2:
         return None
     compared = table.comparisons(score)
-    text = comparison_table(compared, score, table.better(score), "")
+    better = table.better(score)
+    text = comparison_table(compared, score, better, "")
     blocks: list[Block | str] = []
     if len(names) <= _MOST_VARIANTS:
-        matrices = [_improvements(compared, names), _differences(compared, names, score)]
+        matrices: list[Chart | None] = [
+            _improvements(compared, names),
+            _differences(compared, names, score, better),
+        ]
         blocks.append(Side([each for each in matrices if each is not None]))
     blocks += [" ".join(text.notes), Details("All pairs", [_pairs_block(compared, score)])]
     return Section(
@@ -207,16 +215,19 @@ def _improvements(compared: Sequence[Comparison], names: Sequence[str]) -> Chart
     if not wins:
         return None
     return heatmap(
-        "Probability that a run of the row is better",
+        "Probability that a run of the row is better, in %",
         [[wins.get((a, b)) for b in names] for a in names],
         names,
         names,
         centre=0.5,
-        note="Over all pairs of runs of the two; 0.5 is a tie, and a diverged run loses.",
+        texts=[[f"{100 * wins.get((a, b), 0):.0f}" for b in names] for a in names],
+        note="Share of all pairs of runs of the two: 50 % is a tie, and a diverged run loses.",
     )
 
 
-def _differences(compared: Sequence[Comparison], names: Sequence[str], score: str) -> Chart | None:
+def _differences(
+    compared: Sequence[Comparison], names: Sequence[str], score: str, better: Direction
+) -> Chart | None:
     found: dict[tuple[str, str], float] = {}
     for each in compared:
         if each.difference is not None:
@@ -230,6 +241,7 @@ def _differences(compared: Sequence[Comparison], names: Sequence[str], score: st
         names,
         names,
         centre=0.0,
+        above_is_better=better != "lower",
         note="Mean over common seeds.",
     )
 

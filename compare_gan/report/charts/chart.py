@@ -5,9 +5,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
-from compare_gan.report.charts.drawing import (
-    COLOURS,
-)
+from compare_gan.report.charts.drawing import colour_class
 from compare_gan.report.csv_data import csv_link, csv_text
 from compare_gan.report.markup import element
 
@@ -60,4 +58,4 @@ class Chart:
 
 
 def _swatch(series: int) -> Markup:
-    return element("i", class_=f"swatch s{series % COLOURS}", aria_hidden="true")
+    return element("i", class_=f"swatch {colour_class(series)}", aria_hidden="true")

@@ -10,9 +10,9 @@ from compare_gan.report.charts.chart import Chart
 from compare_gan.report.charts.drawing import (
     COLOURS,
     Plot,
+    colour_class,
     dot,
     places,
-    series_class,
 )
 from compare_gan.report.markup import element, number
 
@@ -72,7 +72,7 @@ def lines(
     drawn = []
     for i, each in enumerate(series):
         marks = [_band(plot, each), *_polylines(plot, each)]
-        drawn.append(element("g", *marks, class_=series_class(i), data_series=str(i)))
+        drawn.append(element("g", *marks, class_=f"series {colour_class(i)}", data_series=str(i)))
     rows = [
         (each.name, x, _finite(y), *_band_at(each, j))
         for each in series
@@ -133,7 +133,7 @@ def scatter(
             if math.isfinite(x) and math.isfinite(y):
                 shown = f"{label}: {number(x)}, {number(y)}"
                 dots.append(dot(plot.x(x), plot.y(y), shown, hollow=i >= COLOURS))
-        drawn.append(element("g", *dots, class_=series_class(i), data_series=str(i)))
+        drawn.append(element("g", *dots, class_=f"series {colour_class(i)}", data_series=str(i)))
     alt = alt or f"{title}: {len(rows)} points in {len(groups)} groups."
     return Chart(
         title=title,
@@ -177,7 +177,7 @@ def histogram(
             corners += [(plot.x(edge), plot.y(value)) for edge in (edges[j], edges[j + 1])]
         corners.append((plot.x(edges[-1]), plot.y(0.0)))
         shape = element("polygon", points=places(corners), class_="outline")
-        drawn.append(element("g", shape, class_=series_class(i), data_series=str(i)))
+        drawn.append(element("g", shape, class_=f"series {colour_class(i)}", data_series=str(i)))
     rows = [
         (name, edges[j], edges[j + 1], value)
         for name, each in series.items()

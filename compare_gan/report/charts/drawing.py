@@ -108,8 +108,8 @@ def _shortened(name: str, room: float) -> tuple[list[Markup], str]:
     return ([], name) if len(name) <= fits else ([element("title", name)], name[: fits - 1] + "…")
 
 
-def series_class(index: int) -> str:
-    return f"series s{index % COLOURS} d{index // COLOURS % _DASHES}"
+def colour_class(index: int) -> str:
+    return f"s{index % COLOURS} d{index // COLOURS % _DASHES}"
 
 
 def places(corners: Sequence[tuple[float, float]]) -> str:

@@ -69,7 +69,7 @@ def forest(
       alt: Description; by default the estimates.
       note: A sentence below the chart.
     """
-    room = min(150.0, 12 + CHARACTER * max((len(row.name) for row in rows), default=0))
+    room = min(180.0, 12 + CHARACTER * max((len(row.name) for row in rows), default=0))
     height, pitch = 14.0 + 22.0 * len(rows), 22.0
     x = scale_of(_visible(rows, reference), room, WIDTH - 12.0, log_x)
     drawn: list[Markup] = [*vertical_ticks(x, 4.0, height, 5)]
@@ -115,7 +115,7 @@ def bars(
       alt: Description; by default the values.
       note: A sentence below the chart.
     """
-    room = min(150.0, 12 + CHARACTER * max(map(len, names), default=0))
+    room = min(180.0, 12 + CHARACTER * max(map(len, names), default=0))
     height = 8.0 + 20.0 * len(names)
     x = scale_of([0.0, *values], room, WIDTH - 44.0, margin=0.0)
     drawn = [*vertical_ticks(x, 4.0, height, 4)]
@@ -169,10 +169,12 @@ def _forest_row(row: Interval, x: Scale, y: float, room: float) -> Markup:
     if row.value is not None:
         marks.append(dot(x(row.value), y, f"{row.name}: {number(row.value)}{_interval_text(row)}"))
     if row.note:
-        place = x.end if row.value is not None else (x.start + x.end) / 2
-        anchor = "end" if row.value is not None else "middle"
-        marks.append(text_at(place, y - 5 if row.value is not None else y + 3.5, row.note, "note",
-                           anchor=anchor))  # fmt: skip
+        # On the side of the row that its mark leaves free.
+        place, anchor = (x.start + x.end) / 2, "middle"
+        if row.value is not None:
+            is_left = x(row.value) < place
+            place, anchor = (x.end, "end") if is_left else (x.start + 3, "start")
+        marks.append(text_at(place, y + 3.5, row.note, "note", anchor=anchor))
     return element("g", *marks, class_=f"s{row.series % COLOURS}")
 
 
