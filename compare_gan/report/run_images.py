@@ -1,5 +1,6 @@
 """The images on the page of a run: samples, their evolution, interpolations, neighbours, PRD."""
 
+import contextlib
 import dataclasses
 import os
 import re
@@ -16,6 +17,7 @@ from compare_gan.report.absent import AbsentError
 from compare_gan.sampling import Sampler
 from compare_gan.sampling.classes import row_names
 from compare_gan.sampling.drawing import interpolated_images
+from compare_gan.training.restored import Description
 from compare_gan.training.run_dir import RunDir
 
 ROWS, COLUMNS = 10, 10
@@ -255,17 +257,28 @@ def _stored(run: RunDir, path: str, step: int | None, origin: str) -> Rows:
     try:
         with Image.open(path) as picture:
             pixels = np.asarray(picture.convert("L" if channels == 1 else "RGB"))
-        images = cut_grid(
-            pixels.reshape(*pixels.shape[:2], channels), description.image_shape, COLUMNS
-        )
+        pixels = pixels.reshape(*pixels.shape[:2], channels)
+        images, names = _cut(pixels, description)
     except (OSError, ValueError) as error:
         raise AbsentError(f"'{os.path.basename(path)}' is not a grid of samples.") from error
-    names: list[str] = []
-    if description.num_classes is not None and len(images) <= description.num_classes:
-        unnamed = image_grid(images[0], COLUMNS)
-        if pixels.shape[1] > unnamed.shape[1]:  # There is a margin for names.
-            names = row_names(description.class_names, range(len(images)))
     return Rows(images=shrunk(images), names=names, step=step, origin=origin)
+
+
+def _cut(picture: np.ndarray, description: Description) -> tuple[np.ndarray, list[str]]:
+    """The images in a stored grid, and the names of its rows if it has any.
+
+    Raises:
+      ValueError: It is no grid.
+    """
+    shape, count = description.image_shape, description.num_classes or 0
+    names = row_names(description.class_names, range(min(ROWS, count)))
+    if names:
+        with contextlib.suppress(ValueError):  # Of few real images, a row may be short.
+            return cut_grid(picture, shape, names=names), names
+    images = cut_grid(picture, shape, COLUMNS)
+    # The margin for names is another one where another version of Pillow has drawn them.
+    is_named = picture.shape[1] > image_grid(images[0], COLUMNS).shape[1]
+    return images, names if is_named and len(names) == len(images) else []
 
 
 def interpolate(sampler: Sampler, step: int) -> Rows:

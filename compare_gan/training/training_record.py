@@ -54,7 +54,7 @@ class TrainingRecord:
         self._file = file
         self._stages = stages
         self._seconds = {"steps": 0.0, "pictures": 0.0}
-        before = 0.0 if stages is None else stages.total
+        before = 0.0 if stages is None else stages.elapsed
         self._started = time.monotonic() - before
         self._training = Training(
             began=time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - before)),

@@ -45,6 +45,16 @@ def test_evolution_cuts_the_stored_grids_apart(run):
     np.testing.assert_array_equal(evolution.frames, frames[[1, 2, 0, 3]])
 
 
+def test_real_rows_may_be_short(run):
+    rows = [_pictures(4), _pictures(2), _pictures(0)]
+    save_png(class_grid(rows, ["cat", "dog", "<eel>"]), f"{run.samples}/real.png")
+    real = run_images.real_images(run)
+    assert real.images.shape == (3, 4, *_SHAPE) and real.names == ["cat", "dog", "<eel>"]
+    np.testing.assert_array_equal(real.images[0], rows[0])
+    np.testing.assert_array_equal(real.images[1, :2], rows[1])
+    assert (real.images[1, 2:] == 255).all() and (real.images[2] == 255).all()
+
+
 def test_evolution_is_thinned_and_keeps_both_ends(run):
     pictures = _pictures(10)
     for step in range(1, 61):
