@@ -15,9 +15,6 @@ from compare_gan.training.experiment import Experiment
 from compare_gan.training.trainings_file import Training, TrainingsFile
 from compare_gan.version import code_version
 
-# Stages of the start that are part of the first steps.
-_IN_STEPS = ("trace", "compile")
-
 
 class TrainingRecord:
     """Measures one training and records it.
@@ -53,6 +50,7 @@ class TrainingRecord:
     ):
         self._file = file
         self._stages = stages
+        self._before_steps = sum(self._stage_seconds().values())
         self._seconds = {"steps": 0.0, "pictures": 0.0}
         before = 0.0 if stages is None else stages.elapsed
         self._started = time.monotonic() - before
@@ -86,15 +84,20 @@ class TrainingRecord:
         """Adds seconds to a stage."""
         self._seconds[stage] = self._seconds.get(stage, 0.0) + seconds
 
+    def _stage_seconds(self) -> dict[str, float]:
+        return {} if self._stages is None else dict(self._stages.seconds)
+
     def write(self, step: int) -> None:
         """Writes the entry.
 
         Args:
           step: Number of finished steps.
         """
-        seconds = {} if self._stages is None else dict(self._stages.seconds)
+        seconds = self._stage_seconds()
         own = dict(self._seconds)
-        own["steps"] = max(0.0, own["steps"] - sum(seconds.get(name, 0.0) for name in _IN_STEPS))
+        # Stages that began since, such as that of compiling, are part of the steps' time.
+        in_steps = sum(seconds.values()) - self._before_steps
+        own["steps"] = max(0.0, own["steps"] - in_steps)
         self._training = dataclasses.replace(
             self._training,
             last_step=step,
