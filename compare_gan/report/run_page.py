@@ -1,6 +1,5 @@
 """The page of a run: sections made of the parts that `run_data` has collected."""
 
-import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from compare_gan.evaluation.results import ResultRow, spread_note
@@ -8,6 +7,7 @@ from compare_gan.report import run_images, run_records
 from compare_gan.report.charts import Line, lines
 from compare_gan.report.markup import Block, number
 from compare_gan.report.page import Code, Details, Facts, Group, Note, Page, Section
+from compare_gan.report.provenance_text import provenance_facts
 from compare_gan.report.run_curves import curve_groups, monitor_charts, score_charts
 from compare_gan.report.run_data import RunData, collect_run
 from compare_gan.report.run_pictures import (
@@ -159,33 +159,10 @@ def _scores(scores: run_records.Scores) -> Iterable[Block | str]:
     )
     for note in row.notes:
         yield Note(note)
-    yield Details("How they were measured", [Facts(_provenance(row))])
+    yield Details("How they were measured", [Facts(provenance_facts(row))])
     yield from score_charts(scores.rows)
     if len(scores.rows) > 1:
         yield Details("All scored checkpoints", [_all_scores(scores.rows)])
-
-
-def _provenance(row: ResultRow) -> dict[str, object]:
-    facts: dict[str, object] = {}
-    if row.protocol_name:
-        facts["protocol"] = row.protocol_name
-    for name, value in dataclasses.asdict(row.provenance).items():
-        facts[name.replace("_", " ")] = _listed(value)
-    if row.training_labels:
-        facts["training labels"] = _listed(row.training_labels)
-    if row.config:
-        facts["config"] = row.config
-    if row.rollbacks:
-        facts["rollbacks"] = row.rollbacks
-    return facts
-
-
-def _listed(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} = {each}" for name, each in value.items()) or "none"
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
 
 
 def _all_scores(rows: Sequence[ResultRow]) -> Table:

@@ -3,13 +3,12 @@
 import os
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 from compare_gan.errors import UserError
-from compare_gan.evaluation.provenance import Provenance
 from compare_gan.report.csv_data import csv_link
 from compare_gan.report.markup import Block, element
 from compare_gan.report.page import Code, Details, Facts, Group, Note, Page, Section
+from compare_gan.report.provenance_text import provenance_facts
 from compare_gan.report.study_courses import cost_section, course_section
 from compare_gan.report.study_samples import sample_section
 from compare_gan.report.study_scores import axes_section, comparison_section, score_section
@@ -22,7 +21,10 @@ from compare_gan.training.diverged_file import DivergedFile
 
 
 def study_page(
-    records: Sequence[RunRecord], definition: StudyDefinition, score: str | None = None
+    records: Sequence[RunRecord],
+    definition: StudyDefinition,
+    score: str | None = None,
+    reasons: Mapping[str, str] | None = None,
 ) -> Page:
     """The page of a study: scores with intervals, courses, comparisons, samples, costs.
 
@@ -30,6 +32,7 @@ def study_page(
       records: The runs.
       definition: The study.
       score: Name of the score that the page is about; None = the first one that was measured.
+      reasons: For failed runs, by name, the reason.
 
     Raises:
       UserError: No run has a score of this name.
@@ -56,7 +59,7 @@ def study_page(
             raise
         found.append(Section("Scores", [Note(str(error))]))
         table = None
-    found += [_runs_section(records, table), _provenance_section(records)]
+    found += [_runs_section(records, table, reasons or {}), _provenance_section(records)]
     found.append(_definition_section(definition))
     return Page(
         definition.title or "Study",
@@ -94,7 +97,9 @@ def _facts(records: Sequence[RunRecord]) -> dict[str, object]:
     return facts
 
 
-def _runs_section(records: Sequence[RunRecord], table: StudyTable | None) -> Section:
+def _runs_section(
+    records: Sequence[RunRecord], table: StudyTable | None, reasons: Mapping[str, str]
+) -> Section:
     blocks: list[Block | str] = []
     lost = [run for run in records if run.state in (DIVERGED, FAILED)]
     if lost:
@@ -102,7 +107,10 @@ def _runs_section(records: Sequence[RunRecord], table: StudyTable | None) -> Sec
             Table(
                 title="Runs that diverged or failed",
                 columns=["run", "state", "step", "of", "reason"],
-                rows=[[run.name, run.state, run.step, run.steps, _reason(run)] for run in lost],
+                rows=[
+                    [run.name, run.state, run.step, run.steps, _reason(run, reasons)]
+                    for run in lost
+                ],
                 note="They are in no mean. A diverged run is a result: it counts in the table of "
                 "scores, and loses every comparison.",
             )
@@ -120,10 +128,11 @@ def _runs_section(records: Sequence[RunRecord], table: StudyTable | None) -> Sec
     return Section("Runs", blocks, intro=f"{len(records)} runs: {', '.join(counts)}.")
 
 
-def _reason(run: RunRecord) -> str:
+def _reason(run: RunRecord, reasons: Mapping[str, str]) -> str:
     if run.state == DIVERGED and run.model_dir:
         return DivergedFile(os.path.join(run.model_dir, "DIVERGED")).describe()
-    return f"{run.attempts} attempts" if run.attempts else ""
+    times = "once" if run.attempts == 1 else f"{run.attempts} times"
+    return reasons.get(run.name) or (f"tried {times}" if run.attempts else "")
 
 
 def _all_runs(records: Sequence[RunRecord]) -> Table:
@@ -154,7 +163,7 @@ def _provenance_section(records: Sequence[RunRecord]) -> Section | None:
     stated: dict[str, dict[str, list[str]]] = {}
     for run in records:
         for score, row in final_measurement(run).items():
-            for name, value in _provenance(row.provenance).items():
+            for name, value in provenance_facts(row).items():
                 stated.setdefault(name, {}).setdefault(value, []).append(score)
     if not stated:
         return None
@@ -167,19 +176,6 @@ def _provenance_section(records: Sequence[RunRecord]) -> Section | None:
         for name, values in stated.items()
     }
     return Section("Provenance", [Facts(facts)], intro="How the final scores were measured.")
-
-
-def _provenance(provenance: Provenance) -> dict[str, str]:
-    shown: dict[str, Any] = vars(provenance)
-    return {name.replace("_", " "): _as_text(value) for name, value in shown.items()}
-
-
-def _as_text(value: object) -> str:
-    if isinstance(value, Mapping):
-        return ", ".join(f"{name} = {each}" for name, each in value.items())
-    if isinstance(value, (list, tuple)):
-        return ", ".join(map(str, value))
-    return str(value)
 
 
 def _definition_section(definition: StudyDefinition) -> Section:
