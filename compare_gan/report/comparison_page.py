@@ -13,6 +13,7 @@ from compare_gan.report.images import PictureFile
 from compare_gan.report.markup import Block
 from compare_gan.report.page import Details, Note, Page, Section, Side
 from compare_gan.report.provenance_text import provenance_facts
+from compare_gan.report.run_curves import TOTALS
 from compare_gan.report.run_records import (
     Config,
     Courses,
@@ -155,7 +156,8 @@ def _curves(scores: Mapping[str, Scores], courses: Mapping[str, Courses]) -> Ite
         series = [_score_line(name, each.rows, score) for name, each in scores.items()]
         if any(len(line.x) > 1 for line in series):
             charts.append(lines(score, series, xlabel=_XLABEL))
-    for value in _of_all(each.values for each in courses.values()):
+    values = _of_all(each.values for each in courses.values())
+    for value in sorted(values, key=lambda name: (name not in TOTALS, name.partition("/")[0])):
         series = [
             Line(name, each.steps, each.values[value])
             for name, each in courses.items()

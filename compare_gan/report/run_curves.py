@@ -9,7 +9,7 @@ from compare_gan.report.page import Group, Side
 from compare_gan.report.run_records import Courses
 
 _XLABEL = "generator step"
-_TOTALS = ("loss/discriminator", "loss/generator")
+TOTALS = ("loss/discriminator", "loss/generator")
 _ADVERSARIAL = ("loss/d_loss", "loss/d_loss_real", "loss/d_loss_fake", "loss/g_loss")
 _RATES = "learning_rate/"
 # Monitors that repeat values of the log.
@@ -20,9 +20,9 @@ def curve_groups(courses: Courses) -> Iterable[Block | str]:
     """The charts of what a training logs: one for each kind of value."""
     names = [name for name in courses.values if _varies_or_matters(courses, name)]
     losses = [name for name in names if name.startswith("loss/")]
-    other = [name for name in losses if name not in (*_TOTALS, *_ADVERSARIAL)]
+    other = [name for name in losses if name not in (*TOTALS, *_ADVERSARIAL)]
     groups: list[tuple[str, Callable[[str], bool]]] = [
-        ("Total losses", lambda name: name in _TOTALS),
+        ("Total losses", lambda name: name in TOTALS),
         ("Adversarial losses", lambda name: name in _ADVERSARIAL),
         ("Penalties and tasks", lambda name: name in other),
         ("Accuracies of tasks", lambda name: name.startswith("accuracy/")),

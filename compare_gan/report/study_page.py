@@ -125,7 +125,11 @@ def _runs_section(
         )  # fmt: skip
     states = Counter(run.state for run in records)
     counts = [f"{states[state]} {state}" for state in STATES if states[state]]
-    return Section("Runs", blocks, intro=f"{len(records)} runs: {', '.join(counts)}.")
+    return Section("Runs", blocks, intro=f"{_count(len(records), 'run')}: {', '.join(counts)}.")
+
+
+def _count(number: int, noun: str) -> str:
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
 
 
 def _reason(run: RunRecord, reasons: Mapping[str, str]) -> str:

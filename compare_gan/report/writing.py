@@ -94,17 +94,18 @@ def watch(
     """
     seen: dict[str, tuple[int, int]] | None = None
     while True:
-        ended = has_ended(path) if os.path.isdir(path) else False
-        found = _fingerprint(path)
-        began = time.monotonic()
-        if found != seen:
-            try:
+        found, began, ended = _fingerprint(path), time.monotonic(), False
+        try:
+            # Looked at first: what a training writes at its end must be on the last page.
+            ended = has_ended(path)
+            if found != seen:
                 yield write_page(path, output, allow_imports)
-            except UserError as error:
-                if seen is None:
-                    raise
+        except UserError as error:
+            if seen is None:
+                raise
+            if found != seen:
                 _log.warning("The page is not written anew: %s", sentence_of(error))
-            seen = found
+        seen = found
         if ended:
             return
         sleep(max(seconds, _IDLE_SHARE * (time.monotonic() - began)))

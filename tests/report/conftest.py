@@ -2,7 +2,9 @@
 
 import numpy as np
 import pytest
+import synthetic_study
 
+from compare_gan import registry
 from compare_gan.report import images
 from compare_gan.report.charts import (
     Interval,
@@ -15,7 +17,18 @@ from compare_gan.report.charts import (
     lines,
     scatter,
 )
-from compare_gan.report.page import Code, Details, Facts, Group, Note, Page, Section, Side
+from compare_gan.report.page import (
+    Code,
+    Details,
+    Facts,
+    Group,
+    Note,
+    Page,
+    Section,
+    Side,
+    render,
+)
+from compare_gan.report.study_page import study_page
 from compare_gan.report.tables import Cell, Table
 
 HOSTILE = "<script>alert(1)</script> \"quoted\" & 'single', comma\nline"
@@ -93,3 +106,17 @@ def _everything():
     return Page(
         f"Title {HOSTILE}", sections, kind=HOSTILE, lead=HOSTILE, facts={"runs": 36, "x": HOSTILE}
     )
+
+
+@pytest.fixture(name="study_records", scope="session")
+def _study_records(tmp_path_factory):
+    """The records of 60 runs, with sample grids."""
+    return synthetic_study.records(str(tmp_path_factory.mktemp("study")))
+
+
+@pytest.fixture(name="study_html", scope="session")
+def _study_html(study_records):
+    """The page of those runs."""
+    registry.load_all()  # Metrics know which scores are better.
+    reasons = {"non_saturating-spectral_norm-seed2": "Error: The disk is full."}
+    return render(study_page(study_records, synthetic_study.define_study(), reasons=reasons))

@@ -29,10 +29,13 @@ def _path(everything, tmp_path_factory):
 
 @pytest.fixture(name="open_page")
 def _open_page(browser, path):
-    """`open_page(width=1280, **options)`: the page in a window of its own, without complaints."""
+    """`open_page(width=1280, path=path, **options)`: a page in a window of its own.
+
+    The console must remain empty, and nothing may be requested but the page.
+    """
     complaints, contexts = [], []
 
-    def open_page(width=1280, **options):
+    def open_page(width=1280, path=path, **options):
         context = browser.new_context(viewport={"width": width, "height": 800}, **options)
         contexts.append(context)
         page = context.new_page()
@@ -40,12 +43,13 @@ def _open_page(browser, path):
         page.on("console", lambda message: complaints.append(message.text))
         page.on("pageerror", lambda error: complaints.append(str(error)))
         page.on("dialog", lambda dialog: complaints.append(dialog.message))
-        page.on("request", lambda r: None if _is_own(r.url) else complaints.append(r.url))
+        page.on("request", lambda request: note_foreign(request.url, path))
         page.goto(path.as_uri())
         return page
 
-    def _is_own(url):
-        return url.startswith("data:") or url == path.as_uri()
+    def note_foreign(url, path):
+        if not url.startswith("data:") and url != path.as_uri():
+            complaints.append(url)
 
     yield open_page
     for context in contexts:
@@ -178,3 +182,15 @@ def test_data_is_saved_as_csv(open_page):
     assert download.value.suggested_filename == "fid.csv"
     with open(download.value.path(), encoding="utf-8") as file:
         assert file.read().startswith("series,step,value,low,high\nhinge,0,200,,\n")
+
+
+def test_a_study_of_60_runs_opens_at_once(open_page, study_html, tmp_path, slowness):
+    path = tmp_path / "study.html"
+    path.write_text(study_html, encoding="utf-8")
+    page = open_page(360, path)
+    times = "performance.getEntriesByType('navigation')[0]"
+    assert page.evaluate(f"{times}.loadEventEnd") < 1000 * slowness()
+    page.locator("details").evaluate_all("all => all.forEach(each => { each.open = true; })")
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
+    page.get_by_role("button", name="mean").first.click()
+    assert page.locator("table").first.locator("tbody th").first.inner_text() == "hinge"
