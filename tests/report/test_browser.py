@@ -75,9 +75,9 @@ def test_tables_sort_by_clicks_and_keys(open_page, hostile):
     fid = page.get_by_role("button", name="fid", exact=True)
     fid.focus()
     page.keyboard.press("Enter")
-    assert _column(page, 3) == ["9.250", "12.5 [11, 14]", "101", "–"]
+    assert _column(page, 3) == ["9.250", "12.5 [11, 14]", "101.000", "–"]
     page.keyboard.press("Space")
-    assert _column(page, 3) == ["101", "12.5 [11, 14]", "9.250", "–"]  # No value comes last.
+    assert _column(page, 3) == ["101.000", "12.5 [11, 14]", "9.250", "–"]  # No value comes last.
     states = page.locator("thead th").evaluate_all("heads => heads.map(h => h.ariaSort)")
     assert states == ["none", "none", "descending", "none"]
     page.get_by_role("button", name="variant", exact=True).click()
