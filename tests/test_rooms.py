@@ -57,6 +57,7 @@ _IMPORTERS = {
     "compare_gan.architectures",
     "compare_gan.datasets",
     "compare_gan.studies",
+    "compare_gan.report",
 }
 
 

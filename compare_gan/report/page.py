@@ -26,6 +26,11 @@ class Section:
       blocks: Texts, which become paragraphs, and anything with `__html__`: charts, tables,
         pictures, `Facts`, `Side`, `Group`, `Details`, `Code`.
       intro: A paragraph below the heading.
+
+    Example:
+      >>> from compare_gan.report import Section
+      >>> Section("Scores", ["No scores yet."]).title
+      'Scores'
     """
 
     title: str
@@ -43,6 +48,10 @@ class Page:
       kind: A word or two above the heading: "Run", "Study".
       lead: A paragraph below it.
       facts: Few short facts at the top, by name.
+
+    Example:
+      >>> from compare_gan.report import Page, Section
+      >>> page = Page("Losses", [Section("Scores", ["No scores yet."])], kind="Study")
     """
 
     title: str
@@ -56,7 +65,7 @@ def render(page: Page) -> str:
     """The page as HTML that needs nothing from elsewhere.
 
     Example:
-      >>> from compare_gan.report.page import Page, Section, render
+      >>> from compare_gan.report import Page, Section, render
       >>> html = render(Page("A & B", [Section("Scores", ["No scores yet."])]))
       >>> "<title>A &amp; B</title>" in html, "No scores yet." in html
       (True, True)

@@ -37,7 +37,7 @@ def make_page(path: str, allow_imports: Sequence[str] = ()) -> Page:
       UserError: It is neither.
 
     Example:
-      >>> from compare_gan.report.writing import make_page
+      >>> from compare_gan.report import make_page
       >>> make_page("runs/missing")
       Traceback (most recent call last):
       compare_gan.errors.UserError: There is no directory 'runs/missing'.
@@ -63,6 +63,15 @@ def write_page(path: str, output: str | None = None, allow_imports: Sequence[str
 
     Raises:
       UserError: It is neither, or the file cannot be written.
+
+    Example:
+      >>> import os, tempfile
+      >>> from compare_gan.report import write_page
+      >>> from compare_gan.studies import StudyDir, define
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     _ = StudyDir(folder).update(define(base="supervised_fashion_mnist", steps=10))
+      ...     os.path.basename(write_page(folder))
+      'report.html'
     """
     output = output or os.path.join(path, NAME)
     if os.path.isdir(path):  # Before a minute of work.
@@ -91,6 +100,15 @@ def watch(
 
     Yields:
       The path of the page, each time that it was written.
+
+    Raises:
+      UserError: There is no such directory, or the first page cannot be made.
+
+    Example:
+      >>> from compare_gan.report import watch
+      >>> next(watch("runs/missing"))
+      Traceback (most recent call last):
+      compare_gan.errors.UserError: There is no directory 'runs/missing'.
     """
     seen: dict[str, tuple[int, int]] | None = None
     while True:

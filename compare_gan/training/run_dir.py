@@ -14,6 +14,7 @@ monitors.jsonl         a line for each sample grid: values of monitors, and earl
 log.jsonl              a line per run_config.iterations_per_loop steps: step, values by name
 tensorboard/, losses.png       tensorboard/evaluation/ has the scores
 results.jsonl          scores with their provenance (see evaluation/results.py); scores.csv
+report.html            the page that `compare_gan report` writes
 DIVERGED               present if training ended in a value that was not finite
 rollbacks.json         present if training went back to a checkpoint after such a value
 trainings.json         the processes that trained: machine, stages, places of bindings

@@ -22,6 +22,12 @@ class Chart:
       rows: The data.
       legend: Names of the series, in the order of their colours; shown if there are several.
       note: A sentence below the chart.
+
+    Example:
+      >>> from compare_gan.report.charts import bars
+      >>> chart = bars("Speed", ["a"], [900])
+      >>> chart.title, chart.rows
+      ('Speed', [('a', 900)])
     """
 
     title: str

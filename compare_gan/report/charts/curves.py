@@ -27,6 +27,10 @@ class Line:
       y: Values; None and NaN leave a gap.
       low: Lower ends of a band around the line.
       high: Upper ends of it.
+
+    Example:
+      >>> from compare_gan.report.charts import Line
+      >>> line = Line("hinge", [0, 500, 1000], [90.0, None, 40.0])
     """
 
     name: str
@@ -100,6 +104,10 @@ class Points:
       x: Values along the horizontal axis.
       y: Values along the vertical axis.
       labels: Name of each point; by default that of the group.
+
+    Example:
+      >>> from compare_gan.report.charts import Points
+      >>> points = Points("hinge", [1.5, 1.6], [30.0, 28.0], ["seed 1", "seed 2"])
     """
 
     name: str
@@ -119,7 +127,24 @@ def scatter(
     alt: str = "",
     note: str = "",
 ) -> Chart:
-    """Points in a plane; arguments are those of `lines`."""
+    """Points in a plane.
+
+    Args:
+      title: Caption.
+      groups: The points.
+      xlabel: Label of the horizontal axis.
+      ylabel: Label of the vertical axis.
+      log_x: Whether the horizontal axis is logarithmic; not if a value is 0 or less.
+      log_y: As `log_x`, for the vertical axis.
+      alt: Description; by default the number of points.
+      note: A sentence below the chart.
+
+    Example:
+      >>> from compare_gan.report.charts import Points, scatter
+      >>> chart = scatter("FID against time", [Points("hinge", [1.5], [30.0])], xlabel="hours")
+      >>> chart.alt
+      'FID against time: 1 points in 1 groups.'
+    """
     plot = Plot.of(
         [x for each in groups for x in each.x], [y for each in groups for y in each.y],
         xlabel, ylabel, log_x, log_y,
@@ -157,6 +182,14 @@ def histogram(
     note: str = "",
 ) -> Chart:
     """Counts between edges; several series are drawn as outlines over each other.
+
+    Example:
+      >>> from compare_gan.report.charts import histogram
+      >>> print(histogram("Confidence", [0, 0.5, 1], [3, 9]).csv())
+      series,from,to,count
+      ,0,0.5,3
+      ,0.5,1,9
+      <BLANKLINE>
 
     Args:
       title: Caption.

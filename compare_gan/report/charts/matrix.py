@@ -27,7 +27,12 @@ def heatmap(
     alt: str = "",
     note: str = "",
 ) -> Chart:
-    """A matrix of cells, darker for larger values, such as a confusion of classes.
+    """A matrix of cells, stronger in colour for larger values, such as a confusion of classes.
+
+    Example:
+      >>> from compare_gan.report.charts import heatmap
+      >>> heatmap("Confusion", [[9, 1], [2, 8]], ["cat", "dog"], ["cat", "dog"]).alt
+      'Confusion: a matrix of 2 rows and 2 columns.'
 
     Args:
       title: Caption.

@@ -34,6 +34,10 @@ class Interval:
       points: Single values behind the estimate, such as those of seeds.
       note: Text in place of a mark, such as "3 of 3 diverged".
       series: Number of the colour.
+
+    Example:
+      >>> from compare_gan.report.charts import Interval
+      >>> row = Interval("hinge", 30.0, low=27.5, high=32.5, points=[28.9, 31.1])
     """
 
     name: str
@@ -59,6 +63,11 @@ def forest(
 
     All estimates and points are visible, and intervals as far as half of their range beyond them:
     with two or three seeds a single interval would flatten all the rest. Arrows mark the cut ends.
+
+    Example:
+      >>> from compare_gan.report.charts import Interval, forest
+      >>> forest("FID", [Interval("hinge", 30.0, 27.5, 32.5)]).alt
+      'FID. hinge 30 [27.50, 32.50].'
 
     Args:
       title: Caption.
@@ -106,6 +115,11 @@ def bars(
     note: str = "",
 ) -> Chart:
     """Horizontal bars from 0, one per name.
+
+    Example:
+      >>> from compare_gan.report.charts import bars
+      >>> bars("Speed", ["a", "b"], [900, 1200], xlabel="images/s").alt
+      'Speed. a 900; b 1,200.'
 
     Args:
       title: Caption.
