@@ -73,7 +73,7 @@ def study_page(
 def _measured(table: StudyTable, score: str) -> list[Section | None]:
     return [
         score_section(table, score, [name for name in table.scores if name != score]),
-        axes_section(table.summary(score)),
+        axes_section(table, score),
         course_section(table, score),
         comparison_section(table, score),
         sample_section(table, score),

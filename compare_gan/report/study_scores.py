@@ -10,7 +10,7 @@ from compare_gan.report.page import Details, Section, Side
 from compare_gan.report.tables import Table
 from compare_gan.studies.pairwise import Comparison
 from compare_gan.studies.summary import VariantSummary
-from compare_gan.studies.summary_text import comparison_table, summary_table
+from compare_gan.studies.summary_text import labels_table, summary_table, variants_table
 from compare_gan.studies.table import StudyTable
 from compare_gan.types import Direction
 
@@ -109,20 +109,35 @@ def ranked(rows: Sequence[VariantSummary]) -> list[VariantSummary]:
     return sorted(rows, key=lambda row: (row.mean is None, sign * (row.mean or 0.0)))
 
 
-def axes_section(rows: Sequence[VariantSummary]) -> Section | None:
+def axes_section(table: StudyTable, score: str) -> Section | None:
     """The effect of each axis; None with fewer than two axes of several values."""
+    rows = table.summary(score)
     axes = {axis: list(dict.fromkeys(row.axes[axis] for row in rows)) for axis in rows[0].axes}
     axes = {axis: labels for axis, labels in axes.items() if len(labels) > 1}
     if len(axes) < 2:
         return None
+    tables: list[Block | str] = [
+        Details(f"Differences between the values of {axis}", [_axis_table(table, score, axis)])
+        for axis in axes
+    ]
     return Section(
         "Axes",
-        [Side([axis_chart(rows, axis, axes[axis]) for axis in axes]), Side(_matrices(rows, axes))],
+        [
+            Side([axis_chart(rows, axis, axes[axis]) for axis in axes]),
+            *tables,
+            Side(_matrices(rows, axes)),
+        ],
         intro="Values of an axis are compared over the combinations of the other axes that have a "
         "score under each of them, so that a value is not favoured because its hard combinations "
         "diverged or were left out. Scores of one combination may still differ from this average: "
         "the matrices show them.",
     )
+
+
+def _axis_table(table: StudyTable, score: str, axis: str) -> Table:
+    compared = table.axis_comparisons(axis, score)
+    text = labels_table(compared, score, table.better(score), axis)
+    return _pairs_table(compared, text.caption, " ".join(text.notes))
 
 
 def axis_chart(rows: Sequence[VariantSummary], axis: str, labels: Sequence[str]) -> Chart:
@@ -190,7 +205,7 @@ def comparison_section(table: StudyTable, score: str) -> Section | None:
         return None
     compared = table.comparisons(score)
     better = table.better(score)
-    text = comparison_table(compared, score, better, "")
+    text = variants_table(compared, score, better, "")
     blocks: list[Block | str] = []
     if len(names) <= _MOST_VARIANTS:
         matrices: list[Chart | None] = [
@@ -198,7 +213,8 @@ def comparison_section(table: StudyTable, score: str) -> Section | None:
             _differences(compared, names, score, better),
         ]
         blocks.append(Side([each for each in matrices if each is not None]))
-    blocks += [" ".join(text.notes), Details("All pairs", [_pairs_block(compared, score)])]
+    title = f"Differences of {score} between all pairs of variants"
+    blocks += [" ".join(text.notes), Details("All pairs", [_pairs_table(compared, title)])]
     return Section(
         "Comparisons",
         blocks,
@@ -246,7 +262,7 @@ def _differences(
     )
 
 
-def _pairs_block(compared: Sequence[Comparison], score: str) -> Table:
+def _pairs_table(compared: Sequence[Comparison], title: str, note: str = "") -> Table:
     rows = []
     for each in compared:
         d = each.difference
@@ -258,12 +274,13 @@ def _pairs_block(compared: Sequence[Comparison], score: str) -> Table:
             ]
         )  # fmt: skip
     return Table(
-        title=f"Differences of {score} between all pairs of variants",
+        title=title,
         columns=[
             "first", "second", "pairs", "difference", "95 % from", "95 % to", "p", "p (Holm)",
             "p (Benjamini-Hochberg)", "P(first is better)",
         ],
         rows=rows,
+        note=note,
     )  # fmt: skip
 
 
