@@ -119,3 +119,24 @@ def test_cells_of_tables():
 )  # fmt: skip
 def test_numbers(value, text):
     assert number(value) == text
+
+
+def _luminance(colour):
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in parts]
+    return sum(weight * c for weight, c in zip((0.2126, 0.7152, 0.0722), linear, strict=True))
+
+
+def test_contrasts_meet_wcag_in_both_themes(text):
+    """Level AA: 4.5 for text, 3 for the marks of charts."""
+    colours = dict(re.findall(r"--([\w-]+): light-dark\((#\w{6}, #\w{6})\);", text))
+    assert {"paper", "raised", "ink", "soft", "accent", "warm", "series-7"} <= colours.keys()
+    for theme in (0, 1):
+        shown = {name: _luminance(both.split(", ")[theme]) for name, both in colours.items()}
+        for name, luminance in shown.items():
+            if name in ("paper", "raised", "rule"):
+                continue
+            for ground in ("paper", "raised"):
+                low, high = sorted((luminance, shown[ground]))
+                least = 3 if name.startswith("series") else 4.5
+                assert (high + 0.05) / (low + 0.05) >= least, (name, ground, theme)

@@ -159,7 +159,7 @@ def test_hostile_labels_of_scored_runs(hostile, records):
     renamed = [
         RunRecord(**vars(run) | {"variant": hostile + run.variant, "axes": {
             hostile: hostile + run.axes["loss.fn"], "norm": run.axes["norm"]}, "model_dir": ""})
-        for run in records
+        for run in records[:20]
     ]  # fmt: skip
     text = render(study_page(renamed, synthetic_study.define_study()))
     html5lib.HTMLParser(strict=True).parse(text)
