@@ -24,7 +24,7 @@ def csv_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
 def csv_link(title: str, text: str) -> Markup:
     """A link that saves CSV; it needs no script."""
     name = re.sub(r"[^a-z0-9]+", "-", title.lower()).strip("-")[:60] or "data"
-    data = urllib.parse.quote(text, safe=",.:;/@$!*()+-")
+    data = urllib.parse.quote(text, safe=",.:;/@$!*()+-", errors="replace")
     return element(
         "a", "CSV", class_="csv", download=f"{name}.csv",
         href=f"data:text/csv;charset=utf-8,{data}", aria_label=f"Data of “{title}” as CSV",

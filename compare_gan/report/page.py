@@ -85,8 +85,8 @@ def render(page: Page) -> str:
 
 
 def write(page: Page, path: str) -> None:
-    """Writes the page, whole or not at all."""
-    files.write_text(path, render(page))
+    """Writes the page, whole or not at all; halves of surrogate pairs in names become `?`."""
+    files.write_text(path, render(page).encode("utf-8", "replace").decode())
 
 
 @dataclasses.dataclass(frozen=True)
