@@ -190,6 +190,7 @@ def _prd(prd: run_images.Prd) -> Iterable[Block | str]:
         [Line("PRD", prd.recall.tolist(), prd.precision.tolist())],
         xlabel="recall",
         ylabel="precision",
+        shown=(0, 1),
         alt="A curve of precision over recall: the larger the area below it, the better. "
         f"F8 is {number(prd.f8)}, F1/8 is {number(prd.f1_8)}.",
         note=f"F8 (favours recall) {number(prd.f8)}, F1/8 (favours precision) "
@@ -229,7 +230,7 @@ def _config(config: run_records.Config) -> Iterable[Block | str]:
         yield f"It imports {_in_words(config.imports)}."
     replaced = [each for each in config.parameters if each.replaced is not None]
     columns = ["parameter", "value", "default", *(["stated in"] if recorded else [])]
-    yield Table(
+    table = Table(
         title="Parameters that differ from their defaults",
         columns=columns,
         rows=[
@@ -238,13 +239,15 @@ def _config(config: run_records.Config) -> Iterable[Block | str]:
         ],
         note="A dash stands for a parameter without a default, or of a module that is not known.",
     )
+    yield Group("Differences from the defaults", [table])
     if replaced:
-        yield Table(
+        table = Table(
             title="Values that replace others of the same config",
             columns=["parameter", "before", "value", "stated in"],
             rows=[[each.name, each.replaced, each.value, each.place] for each in replaced],
             note="The values before are those of included files and earlier lines.",
         )
+        yield Group("Differences from the base", [table])
     defaults = {each.name: each.value for each in config.parameters if each.is_default}
     if defaults:
         yield Details("Parameters that are set to their defaults", [Facts(defaults)])

@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 
+import html5lib
 import numpy as np
 import pytest
 
@@ -76,6 +77,7 @@ def test_a_trained_run_shows_everything_that_it_has(trained):
 
 def test_the_page_needs_nothing_from_elsewhere(trained):
     html = pages.render(run_page(trained))
+    html5lib.HTMLParser(strict=True).parse(html)
     assert not re.search(r"(src|href)=\"(?!data:|#)", html)
     images = re.findall(r"<img [^>]*>", html)
     assert len(images) > 20 and all(re.search(r'alt="[^"]+"', image) for image in images)

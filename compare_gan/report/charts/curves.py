@@ -48,6 +48,7 @@ def lines(
     ylabel: str = "",
     log_x: bool = False,
     log_y: bool = False,
+    shown: Sequence[float] = (),
     alt: str = "",
     note: str = "",
 ) -> Chart:
@@ -60,6 +61,7 @@ def lines(
       ylabel: Label of the vertical axis.
       log_x: Whether the horizontal axis is logarithmic; not if a value is 0 or less.
       log_y: As `log_x`, for the vertical axis.
+      shown: Values that both axes reach, such as 0 and 1 of shares.
       alt: Description; by default, the first and last values of each curve.
       note: A sentence below the chart.
 
@@ -72,7 +74,8 @@ def lines(
       <BLANKLINE>
     """
     values = [v for each in series for v in (*each.y, *(each.low or ()), *(each.high or ()))]
-    plot = Plot.of([x for each in series for x in each.x], values, xlabel, ylabel, log_x, log_y)
+    xs = [*shown, *(x for each in series for x in each.x)]
+    plot = Plot.of(xs, [*shown, *values], xlabel, ylabel, log_x, log_y)
     drawn = []
     for i, each in enumerate(series):
         marks = [_band(plot, each), *_polylines(plot, each)]
