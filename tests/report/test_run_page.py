@@ -24,14 +24,16 @@ def _trained(make_trainer, tmp_path_factory):
 
     path = tmp_path_factory.mktemp("runs") / "tiny"
     tf.config.run_functions_eagerly(True)
-    make_trainer(
-        path,
-        "options.training_steps = 2",
-        "run_config.iterations_per_loop = 1",
-        "run_config.sample_steps = 1",
-        "evaluation.extractor = 'inception'",  # Its weights are not on this machine.
-    ).train()
-    tf.config.run_functions_eagerly(False)
+    try:
+        make_trainer(
+            path,
+            "options.training_steps = 2",
+            "run_config.iterations_per_loop = 1",
+            "run_config.sample_steps = 1",
+            "evaluation.extractor = 'inception'",  # Its weights are not on this machine.
+        ).train()
+    finally:
+        tf.config.run_functions_eagerly(False)
     return str(path)
 
 
