@@ -2,7 +2,7 @@
 
 import math
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from compare_gan.errors import UserError
@@ -15,7 +15,7 @@ from compare_gan.studies.records import FINISHED
 from compare_gan.studies.summary import VariantSummary
 from compare_gan.studies.table import StudyTable
 
-_HOUR = 3600.0
+_HOUR, _MINUTE = 3600.0, 60.0
 
 
 def course_section(table: StudyTable, score: str) -> Section | None:
@@ -28,10 +28,11 @@ def course_section(table: StudyTable, score: str) -> Section | None:
     if len({row["step"] for row in finished}) < 2:
         return None
     variants = [each.variant for each in ranked(table.summary(score))]
+    unit, seconds = _unit(row["training_seconds"] for row in finished)
     charts = [
         _courses(finished, variants, score, "step", "step", 1.0),
         _courses(finished, variants, score, "images_seen", "real images seen", 1.0),
-        _courses(finished, variants, score, "training_seconds", "hours of training", _HOUR),
+        _courses(finished, variants, score, "training_seconds", f"{unit} of training", seconds),
     ]
     return Section(
         "Courses",
@@ -92,6 +93,7 @@ def cost_section(table: StudyTable, score: str | None) -> Section | None:
 def _score_against_time(
     table: StudyTable, score: str, rows: Sequence[VariantSummary]
 ) -> Chart | None:
+    unit, seconds = _unit(run.wall_seconds for run in table.records)
     groups = []
     for row in ranked(rows):
         runs = [
@@ -102,7 +104,7 @@ def _score_against_time(
         groups.append(
             Points(
                 row.variant,
-                [(run.wall_seconds or 0.0) / _HOUR for run in runs],
+                [(run.wall_seconds or 0.0) / seconds for run in runs],
                 [row.scores[run.seed] for run in runs],
                 [run.name for run in runs],
             )
@@ -112,39 +114,39 @@ def _score_against_time(
     return scatter(
         f"{score} against wall time",
         groups,
-        xlabel="hours of all attempts",
+        xlabel=f"{unit} of all attempts",
         ylabel=score,
         note="Each finished run, at its final step.",
     )
 
 
 def _cost_table(rows: Sequence[VariantSummary]) -> Table:
-    columns = {
-        "minutes per run": [_in_minutes(row.wall_seconds) for row in rows],
-        "CPU minutes per run": [_in_minutes(row.cpu_seconds) for row in rows],
-        "GPU minutes per run": [_in_minutes(row.gpu_seconds or None) for row in rows],
-        "images/s": [row.images_per_second for row in rows],
-        "hours, all runs": [_in_hours(row.total_wall_seconds) for row in rows],
-        "CPU hours, all runs": [_in_hours(row.total_cpu_seconds) for row in rows],
-        "GPU hours, all runs": [_in_hours(row.total_gpu_seconds or None) for row in rows],
-    }
-    columns = {name: values for name, values in columns.items() if any(v for v in values)}
+    columns: dict[str, list[float | None]] = {}
+    for of, prefix in (("per run", ""), ("of all runs", "total_")):
+        for kind, name in (("", "wall"), ("CPU ", "cpu"), ("GPU ", "gpu")):
+            values = [getattr(row, f"{prefix}{name}_seconds") for row in rows]
+            unit, seconds = _unit(values)
+            if any(values):
+                columns[f"{kind}{unit} {of}"] = [
+                    None if value is None else value / seconds for value in values
+                ]
+    speeds = [row.images_per_second for row in rows]
+    if any(speeds):
+        columns["images/s"] = speeds
     names = [row.variant for row in rows]
     return Table(
         title="Costs of the variants",
         columns=["variant", *columns],
         rows=[list(row) for row in zip(names, *columns.values(), strict=True)],
-        note="Per run: means of finished runs. All runs: whatever became of them.",
+        note="Per run: means of finished runs. Of all runs: whatever became of them.",
     )
+
+
+def _unit(seconds: Iterable[float | None]) -> tuple[str, float]:
+    """The unit in which the largest duration is a number that people read: its name and length."""
+    largest = max((each for each in seconds if each is not None), default=0.0)
+    return ("hours", _HOUR) if largest >= 2 * _HOUR else ("minutes", _MINUTE)
 
 
 def _is_number(value: object) -> bool:
     return isinstance(value, (int, float)) and math.isfinite(value)
-
-
-def _in_minutes(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds / 60
-
-
-def _in_hours(seconds: float | None) -> float | None:
-    return None if seconds is None else seconds / _HOUR

@@ -11,6 +11,8 @@ from compare_gan.studies.records import RunRecord
 from compare_gan.studies.table import StudyTable
 from compare_gan.types import Direction
 
+_MOST_PICTURES = 60  # With more runs, each variant shows its median alone: pages remain small.
+
 
 def sample_section(table: StudyTable, score: str) -> Section | None:
     """Samples side by side; None if no scored run has any, or no direction of the score is better.
@@ -32,10 +34,11 @@ def sample_section(table: StudyTable, score: str) -> Section | None:
     blocks: list[Block | str] = [
         Side(_three(scored, score, better, "of all runs", with_name=True), narrow=True)
     ]
+    few = len(scored) <= _MOST_PICTURES
     for row in rows:
         of_variant = [(value, run) for value, run in scored if run.variant == row.variant]
         if of_variant:
-            pictures = _three(of_variant, score, better, "of this variant", with_name=False)
+            pictures = _three(of_variant, score, better, "of this variant", False, not few)
             blocks.append(
                 Details(f"{row.variant}: mean {number(row.mean)}", [Side(pictures, narrow=True)])
             )
@@ -62,22 +65,22 @@ def _three(
     better: Direction,
     among: str,
     with_name: bool,
+    only_median: bool = False,
 ) -> list[Block | str]:
     """Grids of the best, the median and the worst run; fewer if there are fewer runs."""
     order = sorted(scored, key=lambda each: each[0], reverse=better == "higher")
     places = {"Best": 0, "Median": (len(order) - 1) // 2, "Worst": len(order) - 1}
     names: dict[int, list[str]] = {}
     for name, place in places.items():
-        names.setdefault(place, []).append(name)
+        if name == "Median" or not only_median:
+            names.setdefault(place, []).append(name)
     pictures: list[Block | str] = []
     for place, words in names.items():
         value, run = order[place]
         which = " and ".join([words[0], *(word.lower() for word in words[1:])])
-        which = (
-            f"{which} {among}" if len(order) > 1 else f"The only {among.removeprefix('of all ')}"
-        )
+        which = which if len(order) > 1 else "The only one"
         who = run.name if with_name else f"seed {run.seed}"
-        caption = f"{which}: {who}, {score} {number(value)}"
+        caption = f"{which} {among}: {who}, {score} {number(value)}"
         path = sample_file(run)
         assert path is not None  # `scored` has runs with one alone.
         pictures.append(PictureFile(path, f"Samples. {caption}", caption))

@@ -1,6 +1,7 @@
 """The scores of a study on its page: table, intervals, effects of the axes, comparisons."""
 
 import itertools
+import math
 import statistics
 from collections.abc import Mapping, Sequence
 
@@ -15,6 +16,8 @@ from compare_gan.studies.table import StudyTable
 from compare_gan.types import Direction
 
 _MOST_MATRICES = 9
+_IQM_SEEDS = 4  # With fewer the interquartile mean is the mean.
+_MOST_OPEN = 6  # Rows of a table that is shown without a click.
 _MOST_VARIANTS = 60  # Of a matrix: more cells than that cannot be seen apart.
 _FATES = {
     "diverged": "diverged",
@@ -54,16 +57,18 @@ def summary_block(rows: Sequence[VariantSummary], title: str, note: str = "") ->
     """The summary of each variant as a sortable table."""
     axes = list(dict.fromkeys(axis for row in rows for axis in row.axes))
     fates = [name for name in _FATES if name == "diverged" or any(getattr(r, name) for r in rows)]
+    has_iqm = any(row.seeds >= _IQM_SEEDS for row in rows)
     cells = []
     for row in rows:
         names = [row.axes.get(axis, "") for axis in axes] or [row.variant]
         low, high = row.interval or (None, None)
         worst, best = (_of_seed(row, seed) for seed in (row.worst_seed, row.best_seed))
         counts = [row.seeds, *(getattr(row, fate) for fate in fates)]
-        values = [row.mean, low, high, row.std, row.median, row.iqm, best, worst]
+        iqm = [row.iqm] if has_iqm else []
+        values = [row.mean, low, high, row.std, row.median, *iqm, best, worst]
         cells.append([*names, *counts, *values])
     columns = ["seeds", *(_FATES[fate] for fate in fates), "mean", "95 % from", "95 % to", "std"]
-    columns += ["median", "IQM", "best seed", "worst seed"]
+    columns += ["median", *(["IQM"] if has_iqm else []), "best seed", "worst seed"]
     return Table(
         title=title,
         columns=[*(axes or ["variant"]), *columns],
@@ -116,10 +121,12 @@ def axes_section(table: StudyTable, score: str) -> Section | None:
     axes = {axis: labels for axis, labels in axes.items() if len(labels) > 1}
     if len(axes) < 2:
         return None
-    tables: list[Block | str] = [
-        Details(f"Differences between the values of {axis}", [_axis_table(table, score, axis)])
-        for axis in axes
-    ]
+    tables: list[Block | str] = []
+    for axis in axes:
+        differences = _axis_table(table, score, axis)
+        is_short = len(differences.rows) <= _MOST_OPEN
+        title = f"Differences between the values of {axis}"
+        tables.append(Details(title, [differences], open=is_short))
     return Section(
         "Axes",
         [
@@ -175,6 +182,7 @@ def _matrices(
     means = sorted(
         (row.mean for row in rows if row.mean is not None), reverse=rows[0].better != "higher"
     )
+    digits = _digits(means)
     for labels in itertools.product(*(values for _, values in rest)):
         chosen = dict(zip((name for name, _ in rest), labels, strict=True))
         found = {
@@ -190,11 +198,20 @@ def _matrices(
                     f"{rows[0].score}, {where}" if where else f"{rows[0].score} by two axes",
                     matrix, down, across, xlabel=second, ylabel=first,
                     limits=(means[0], means[-1]),
-                    texts=[[number(value, 3) for value in line] for line in matrix],
+                    texts=[[number(value, digits) for value in line] for line in matrix],
                     note="" if rows[0].better is None else "The stronger the colour, the better.",
                 )
             )  # fmt: skip
     return drawn[:_MOST_MATRICES]
+
+
+def _digits(values: Sequence[float]) -> int:
+    """Significant digits that show how sorted values differ: 3 to 6."""
+    spread = abs(values[-1] - values[0]) if values else 0.0
+    largest = max(map(abs, values), default=0.0)
+    if not spread or not largest:
+        return 3
+    return min(6, max(3, 2 + math.ceil(math.log10(largest / spread))))
 
 
 def comparison_section(table: StudyTable, score: str) -> Section | None:
