@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from compare_gan.report.charts import Chart, Interval, forest, heatmap
 from compare_gan.report.markup import Block, number
 from compare_gan.report.page import Details, Section, Side
-from compare_gan.report.tables import Table
+from compare_gan.report.tables import Cell, Table
 from compare_gan.studies.pairwise import Comparison
 from compare_gan.studies.summary import VariantSummary
 from compare_gan.studies.summary_text import labels_table, summary_table, variants_table
@@ -287,7 +287,8 @@ def _pairs_table(compared: Sequence[Comparison], title: str, note: str = "") -> 
         rows.append(
             [
                 each.first, each.second, d.pairs if d else 0, d.mean if d else None, low, high,
-                d.p_value if d else None, each.p_holm, each.p_benjamini_hochberg, each.improvement,
+                *map(_p_cell, (d.p_value if d else None, each.p_holm, each.p_benjamini_hochberg)),
+                each.improvement,
             ]
         )  # fmt: skip
     return Table(
@@ -299,6 +300,12 @@ def _pairs_table(compared: Sequence[Comparison], title: str, note: str = "") -> 
         rows=rows,
         note=note,
     )  # fmt: skip
+
+
+def _p_cell(value: float | None) -> Cell | None:
+    if value is None:
+        return None
+    return Cell(value, f"{value:.3f}" if value >= 0.001 else f"{value:.0e}".replace("-", "−"))
 
 
 def _of_seed(row: VariantSummary, seed: int | None) -> float | None:
