@@ -4,6 +4,7 @@ import base64
 import dataclasses
 import io
 import math
+import os
 from collections.abc import Sequence
 
 import numpy as np
@@ -59,18 +60,25 @@ class PictureFile:
     caption: str = ""
 
     def __html__(self) -> str:
+        try:
+            source, (width, height) = self._read()
+        except OSError:  # Pillow's too: the file is no picture, or gone.
+            image = element("p", f"{os.path.basename(self.path)} cannot be read.", class_="note")
+        else:
+            image = element("img", src=source, alt=self.alt, width=width, height=height)
+        caption = element("figcaption", self.caption) if self.caption else ""
+        return element("figure", image, caption, class_="picture")
+
+    def _read(self) -> tuple[str, tuple[int, int]]:
+        """The picture as a data URI, and its size."""
         with open(self.path, "rb") as file:
             content = file.read()
         opened = Image.open(io.BytesIO(content))
-        width, height = opened.size
         if len(content) <= _LARGEST_PNG:
-            source = _data_uri("png", content)
-        else:
-            pixels = np.asarray(opened.convert("RGB" if opened.mode == "P" else opened.mode))
-            source = data_uri(pixels if pixels.ndim == 3 else pixels[:, :, None])
-        image = element("img", src=source, alt=self.alt, width=width, height=height)
-        caption = element("figcaption", self.caption) if self.caption else ""
-        return element("figure", image, caption, class_="picture")
+            opened.verify()
+            return _data_uri("png", content), opened.size
+        pixels = np.asarray(opened.convert("RGB" if opened.mode == "P" else opened.mode))
+        return data_uri(pixels if pixels.ndim == 3 else pixels[:, :, None]), opened.size
 
 
 def grid(images: np.ndarray, columns: int, alt: str, caption: str = "", gap: int = 1) -> Picture:

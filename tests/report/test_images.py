@@ -87,3 +87,22 @@ def test_many_frames_fit_into_a_picture_that_browsers_open():
     html = images.Evolution(frames, [str(i) for i in range(100)], "Frames").__html__()
     _, image = _opened(_source(html))
     assert max(image.size) <= 8192
+
+
+def test_files_are_taken_as_they_are_unless_they_are_large(tmp_path, rng):
+    for name, size in (("small", 20), ("large", 400)):
+        pixels = rng.integers(0, 256, (size, size, 3), dtype=np.uint8)
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    small = images.PictureFile(str(tmp_path / "small.png"), "Small").__html__()
+    content = base64.b64decode(_source(small).partition(",")[2])
+    assert content == (tmp_path / "small.png").read_bytes()
+    head, image = _opened(_source(images.PictureFile(str(tmp_path / "large.png"), "L").__html__()))
+    assert head == "data:image/webp;base64" and image.size == (400, 400)
+
+
+@pytest.mark.parametrize("content", [None, b"", b"no picture", b"\x89PNG\r\n\x1a\n damaged"])
+def test_a_damaged_file_costs_its_picture_alone(tmp_path, content):
+    if content is not None:
+        (tmp_path / "samples.png").write_bytes(content)
+    html = images.PictureFile(str(tmp_path / "samples.png"), "Samples", "Best").__html__()
+    assert "samples.png cannot be read." in html and "Best" in html and "<img" not in html
