@@ -13,12 +13,11 @@ from compare_gan.report.images import PictureFile
 from compare_gan.report.markup import Block
 from compare_gan.report.page import Details, Note, Page, Section, Side
 from compare_gan.report.provenance_text import provenance_facts
+from compare_gan.report.run_config import Config, read_config
 from compare_gan.report.run_curves import TOTALS
 from compare_gan.report.run_records import (
-    Config,
     Courses,
     Scores,
-    read_config,
     read_courses,
     read_scores,
     summarize,

@@ -12,7 +12,7 @@ from compare_gan.evaluation import protocols
 from compare_gan.evaluation.auto_extractor import AUTO, chosen_extractor
 from compare_gan.labels import LabelOptions
 from compare_gan.metrics.extractors import Extractor
-from compare_gan.report import run_images, run_labels, run_records
+from compare_gan.report import run_config, run_images, run_labels, run_neighbours, run_records
 from compare_gan.report.absent import AbsentError, Parts
 from compare_gan.terminal import sentence_of
 from compare_gan.training.restored import RestoredModel
@@ -47,15 +47,15 @@ class RunData:
 
     summary: run_records.Summary
     scores: run_records.Scores | None = None
-    config: run_records.Config | None = None
+    config: run_config.Config | None = None
     courses: run_records.Courses | None = None
     monitoring: run_records.Monitoring | None = None
     samples: run_images.Rows | None = None
     real: run_images.Rows | None = None
     evolution: run_images.Evolution | None = None
     interpolations: run_images.Rows | None = None
-    neighbours: run_images.Neighbours | None = None
-    prd: run_images.Prd | None = None
+    neighbours: run_neighbours.Neighbours | None = None
+    prd: run_neighbours.Prd | None = None
     labels: run_labels.InferredLabels | None = None
     trainings: Sequence[Training] | None = None
     absent: Mapping[str, str] = dataclasses.field(default_factory=dict)
@@ -89,15 +89,15 @@ def collect_run(path: str, allow_imports: Sequence[str] = ()) -> RunData:
         with_sampler = model.with_sampler
         makers: dict[str, Callable[[], object]] = {
             "scores": lambda: run_records.read_scores(run, summary.steps),
-            "config": lambda: run_records.read_config(run),
+            "config": lambda: run_config.read_config(run),
             "courses": lambda: run_records.read_courses(run),
             "monitoring": lambda: run_records.read_monitoring(run),
             "samples": lambda: _samples(run, model),
             "real": lambda: run_images.real_images(run),
             "evolution": lambda: run_images.read_evolution(run),
             "interpolations": lambda: with_sampler(run_images.interpolate),
-            "neighbours": lambda: run_images.find_neighbours(model.compared),
-            "prd": lambda: run_images.measure_prd(model.compared),
+            "neighbours": lambda: run_neighbours.find_neighbours(model.compared),
+            "prd": lambda: run_neighbours.measure_prd(model.compared),
             "labels": lambda: _labels(run, model),
             "trainings": lambda: run_records.read_trainings(run),
         }
@@ -151,7 +151,7 @@ class _Model:
         return self._once("dataset", lambda: self._dataset)
 
     @property
-    def compared(self) -> run_images.Compared:
+    def compared(self) -> run_neighbours.Compared:
         """Samples and training images to compare."""
         return self._once("compared", lambda: self._compared)
 
@@ -187,10 +187,10 @@ class _Model:
         return get_dataset(self.options.data)
 
     @functools.cached_property
-    def _compared(self) -> run_images.Compared:
+    def _compared(self) -> run_neighbours.Compared:
         model = self._once("model", lambda: self._model)
         extractor, why = self._extractor()
-        return run_images.compared(model.sampler, self.dataset, extractor, why)
+        return run_neighbours.compared(model.sampler, self.dataset, extractor, why)
 
     def _extractor(self) -> tuple[Extractor | None, str]:
         """The extractor of the run's evaluation if it is at hand; else None, and why."""

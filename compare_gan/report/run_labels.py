@@ -14,6 +14,7 @@ from compare_gan.labels import read_manifest
 from compare_gan.labels.files import ARRAYS, read_arrays
 from compare_gan.report.absent import AbsentError
 from compare_gan.report.run_images import shrunk
+from compare_gan.report.run_neighbours import as_uint8
 from compare_gan.sampling.classes import row_names
 from compare_gan.training.run_dir import RunDir
 
@@ -211,7 +212,7 @@ def _wrong(
     indices = np.flatnonzero(chosen).astype(np.int32)
     batches = select(dataset.source, chosen).evaluation("train", 64, len(places), indices)
     images = {
-        int(i): shrunk(_as_uint8(image))
+        int(i): shrunk(as_uint8(image))
         for batch, found in batches
         for image, i in zip(batch, found, strict=True)
     }
@@ -224,9 +225,3 @@ def _wrong(
         )
         for i in places
     ]
-
-
-def _as_uint8(images: np.ndarray) -> np.ndarray:
-    if images.dtype == np.uint8:
-        return images
-    return np.round(np.clip(images, 0.0, 1.0) * 255.0).astype(np.uint8)

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from compare_gan.evaluation.results import ResultRow, spread_note
-from compare_gan.report import run_images, run_records
+from compare_gan.report import run_config, run_neighbours, run_records
 from compare_gan.report.charts import Line, lines
 from compare_gan.report.markup import Block, number
 from compare_gan.report.page import Code, Details, Facts, Group, Note, Page, Section
@@ -184,7 +184,7 @@ def _all_scores(rows: Sequence[ResultRow]) -> Table:
     )
 
 
-def _prd(prd: run_images.Prd) -> Iterable[Block | str]:
+def _prd(prd: run_neighbours.Prd) -> Iterable[Block | str]:
     yield lines(
         "Precision and recall of distributions",
         [Line("PRD", prd.recall.tolist(), prd.precision.tolist())],
@@ -221,7 +221,7 @@ def _warnings(monitoring: run_records.Monitoring | None) -> Iterable[Block | str
     )
 
 
-def _config(config: run_records.Config) -> Iterable[Block | str]:
+def _config(config: run_config.Config) -> Iterable[Block | str]:
     changed = [each for each in config.parameters if not each.is_default]
     recorded = bool(config.origins)
     if recorded:

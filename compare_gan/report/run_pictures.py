@@ -8,8 +8,9 @@ from compare_gan.report import images
 from compare_gan.report.charts import heatmap, histogram
 from compare_gan.report.markup import Block, element, number
 from compare_gan.report.page import Facts, Group, Side
-from compare_gan.report.run_images import Evolution, Neighbours, Rows
+from compare_gan.report.run_images import Evolution, Rows
 from compare_gan.report.run_labels import InferredLabels, Truth
+from compare_gan.report.run_neighbours import Neighbours
 
 _STRIP = 10  # Steps in a strip.
 _BESIDE = 6  # Columns of two grids side by side.

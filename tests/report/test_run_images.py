@@ -7,7 +7,7 @@ from compare_gan import files
 from compare_gan.datasets import ArraySource, Dataset
 from compare_gan.labels.files import write_inferred_labels
 from compare_gan.plots import class_grid, image_grid, save_png
-from compare_gan.report import run_images, run_labels
+from compare_gan.report import run_images, run_labels, run_neighbours
 from compare_gan.report.absent import AbsentError
 from compare_gan.sampling import Sampler
 from compare_gan.training.run_dir import RunDir
@@ -132,8 +132,8 @@ def _dataset():
 
 
 def test_neighbours_are_the_nearest_by_features(dataset):
-    sets = run_images.compared(_sampler(), dataset, _Mean(), "")
-    found = run_images.find_neighbours(sets)
+    sets = run_neighbours.compared(_sampler(), dataset, _Mean(), "")
+    found = run_neighbours.find_neighbours(sets)
     assert (found.num_compared, found.num_references) == (1000, 600)
     assert found.by == "features of mean" and found.why_pixels == ""
     # Every gray is in the data set: the nearest image is equal.
@@ -144,12 +144,12 @@ def test_neighbours_are_the_nearest_by_features(dataset):
 
 
 def test_pixels_are_compared_without_an_extractor(dataset):
-    sets = run_images.compared(_sampler(), dataset, None, "No weights.")
-    found = run_images.find_neighbours(sets)
+    sets = run_neighbours.compared(_sampler(), dataset, None, "No weights.")
+    found = run_neighbours.find_neighbours(sets)
     assert (found.by, found.why_pixels) == ("pixels", "No weights.")
     np.testing.assert_array_equal(found.distances[:, 0], 0)
     with pytest.raises(AbsentError, match="No weights"):
-        run_images.measure_prd(sets)
+        run_neighbours.measure_prd(sets)
 
 
 def test_prd_of_too_few_images_is_absent_and_of_equal_sets_is_perfect():
@@ -157,14 +157,14 @@ def test_prd_of_too_few_images_is_absent_and_of_equal_sets_is_perfect():
     images = np.zeros((600, *_SHAPE), np.uint8)
 
     def sets(count):
-        return run_images.Compared(
+        return run_neighbours.Compared(
             fake=images[:count], real=images, fake_vectors=features[:count],
             real_vectors=features, by="features of x", extractor="x",
         )  # fmt: skip
 
     with pytest.raises(AbsentError, match="400 are compared"):
-        run_images.measure_prd(sets(400))
-    prd = run_images.measure_prd(sets(600))
+        run_neighbours.measure_prd(sets(400))
+    prd = run_neighbours.measure_prd(sets(600))
     assert prd.f8 > 0.999 and prd.f1_8 > 0.999 and len(prd.precision) == 201
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from compare_gan import files
 from compare_gan.report import page as pages
-from compare_gan.report import run_images, run_records
+from compare_gan.report import run_config, run_images, run_records
 from compare_gan.report.run_data import RunData, collect_run
 from compare_gan.report.run_page import page_of, run_page
 
@@ -140,9 +140,9 @@ def test_names_from_data_are_escaped(tmp_path):
     hostile = "<script>alert(1)</script>\ud800"
     images = np.zeros((1, 2, 8, 8, 1), np.uint8)
     rows = run_images.Rows(images=images, names=[hostile], step=1, origin=hostile)
-    config = run_records.Config(
+    config = run_config.Config(
         parameters=[
-            run_records.Parameter(name=hostile, value=hostile, default=None, is_default=False)
+            run_config.Parameter(name=hostile, value=hostile, default=None, is_default=False)
         ],
         unset={hostile: hostile},
         text=hostile,

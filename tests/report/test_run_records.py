@@ -10,7 +10,7 @@ import pytest
 from compare_gan import files, locks, registry
 from compare_gan.evaluation.provenance import NOT_RECORDED, Provenance
 from compare_gan.evaluation.results import ResultRow, Score
-from compare_gan.report import run_records
+from compare_gan.report import run_config, run_records
 from compare_gan.report.absent import AbsentError
 from compare_gan.training.run_dir import RunDir
 from compare_gan.training.trainings_file import Training
@@ -100,7 +100,7 @@ def test_the_config_is_compared_with_defaults(run):
     files.write_text(
         run.file("operative_config.gin"), "options.z_dim = 128\noptions.disc_iters = 1\n"
     )
-    config = run_records.read_config(run)
+    config = run_config.read_config(run)
     by_name = {each.name: each for each in config.parameters}
     assert (by_name["options.z_dim"].default, by_name["options.z_dim"].is_default) == ("128", True)
     assert (by_name["loss.fn"].value, by_name["loss.fn"].default) == ("@hinge", "@non_saturating")
@@ -130,7 +130,7 @@ def test_the_config_is_compared_with_the_files_that_it_includes(run):
             bindings=[dict(zip(("parameter", "value", "place"), e, strict=True)) for e in stated],
         )
     )
-    config = run_records.read_config(run)
+    config = run_config.read_config(run)
     by_name = {each.name: each for each in config.parameters}
     assert config.origins == ("base.gin", "mine.gin", "--gin_bindings")  # Without my folders.
     rate = by_name["ModularGAN.g_lr"]
