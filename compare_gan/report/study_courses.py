@@ -16,6 +16,7 @@ from compare_gan.studies.summary import VariantSummary
 from compare_gan.studies.table import StudyTable
 
 _HOUR, _MINUTE = 3600.0, 60.0
+_MOST_CURVES, _FEW_CURVES = 16, 8  # More curves than that hide each other: a few are shown.
 
 
 def course_section(table: StudyTable, score: str) -> Section | None:
@@ -52,7 +53,8 @@ def _courses(
 ) -> Chart | None:
     """A curve for each variant; None if no row knows the column."""
     drawn = []
-    for variant in variants:
+    shown = _spread(len(variants))
+    for rank, variant in enumerate(variants):
         by_step: dict[int, list[Mapping[str, Any]]] = {}
         for row in rows:
             if row["variant"] == variant and _is_number(row[column]):
@@ -67,6 +69,7 @@ def _courses(
                 [statistics.fmean(row[score] for row in each) for each in complete],
                 [min(row[score] for row in each) for each in complete],
                 [max(row[score] for row in each) for each in complete],
+                is_shown=rank in shown,
             )
         )
     values = [y for each in drawn for y in each.y if y is not None]
@@ -74,7 +77,20 @@ def _courses(
         return None
     # A fall to a small part of the first scores would hide all later differences.
     wide = min(values) > 0 and max(values) > 4 * min(values)
-    return lines(f"{score} against {label}", drawn, xlabel=label, ylabel=score, log_y=wide)
+    note = ""
+    if len(shown) < len(variants):
+        note = f"{len(shown)} of {len(variants)} variants are drawn, from the best to the worst by "
+        note += "equal steps of rank; the legend shows the others."
+    return lines(
+        f"{score} against {label}", drawn, xlabel=label, ylabel=score, log_y=wide, note=note
+    )
+
+
+def _spread(count: int) -> set[int]:
+    """Ranks of the variants that are drawn at first: all of them, or some evenly from all."""
+    if count <= _MOST_CURVES:
+        return set(range(count))
+    return {round(i * (count - 1) / (_FEW_CURVES - 1)) for i in range(_FEW_CURVES)}
 
 
 def cost_section(table: StudyTable, score: str | None) -> Section | None:

@@ -86,6 +86,16 @@ def test_a_band_surrounds_its_curve():
     assert low > _corners(curve)[0][1] > high  # SVG counts downward.
 
 
+def test_a_hidden_curve_is_one_click_away():
+    chart = lines("FID", [Line("a", [0, 1], [1, 2]), Line("b", [0, 1], [3, 4], is_shown=False)])
+    assert [each.get("class") for each in _elements(chart, "g")] == [
+        "series s0 d0",
+        "series s1 d0 off",
+    ]
+    assert re.findall(r'aria-pressed="(\w+)"', chart.__html__()) == ["true", "false"]
+    assert {row[0] for row in _rows(chart)[1:]} == {"a", "b"}
+
+
 def test_the_script_finds_values_by_the_axis():
     chart = lines("Loss", [Line("G", [10, 1000], [1, 2])], log_x=True)
     axis = re.search(r'data-axis="([^"]+)"', str(chart.svg))[1]

@@ -11,6 +11,7 @@ import pytest
 import synthetic_study
 
 from compare_gan.errors import UserError
+from compare_gan.report import study_courses
 from compare_gan.report.page import render
 from compare_gan.report.study_page import study_page
 from compare_gan.studies import RunRecord, define
@@ -172,3 +173,10 @@ def test_a_score_by_name(records):
     assert "higher is better" in page.sections[0].intro
     with pytest.raises(UserError, match="Did you mean 'fid_fashion_cnn'"):
         study_page(records[:10], study, score="fid")
+
+
+@pytest.mark.parametrize(
+    "count, shown", [(1, [0]), (16, list(range(16))), (50, [0, 7, 14, 21, 28, 35, 42, 49])]
+)
+def test_a_few_of_many_variants_are_drawn(count, shown):
+    assert sorted(study_courses._spread(count)) == shown

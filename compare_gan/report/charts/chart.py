@@ -1,7 +1,7 @@
 """A chart: a drawing with its caption, legend, description and data."""
 
 import dataclasses
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from markupsafe import Markup
 
@@ -21,6 +21,7 @@ class Chart:
       columns: Names of the columns of the data.
       rows: The data.
       legend: Names of the series, in the order of their colours; shown if there are several.
+      hidden: Numbers of the series that a click in the legend shows first.
       note: A sentence below the chart.
 
     Example:
@@ -36,6 +37,7 @@ class Chart:
     columns: Sequence[str]
     rows: Sequence[Sequence[object]]
     legend: Sequence[str] = ()
+    hidden: Collection[int] = ()
     note: str = ""
 
     def csv(self) -> str:
@@ -47,11 +49,12 @@ class Chart:
             element(
                 "li",
                 element(
-                    "button", _swatch(i), name, type="button", aria_pressed="true", data_for=str(i)
+                    "button", _swatch(i), name, type="button", data_for=str(i),
+                    aria_pressed="false" if i in self.hidden else "true",
                 ),
             )
             for i, name in enumerate(self.legend)
-        ]
+        ]  # fmt: skip
         note = [self.note, " "] if self.note else []
         return element(
             "figure",

@@ -27,6 +27,7 @@ class Line:
       y: Values; None and NaN leave a gap.
       low: Lower ends of a band around the line.
       high: Upper ends of it.
+      is_shown: Whether it is drawn at first; a click in the legend draws it otherwise.
 
     Example:
       >>> from compare_gan.report.charts import Line
@@ -38,6 +39,7 @@ class Line:
     y: Sequence[float | None]
     low: Sequence[float | None] | None = None
     high: Sequence[float | None] | None = None
+    is_shown: bool = True
 
 
 def lines(
@@ -79,7 +81,8 @@ def lines(
     drawn = []
     for i, each in enumerate(series):
         marks = [_band(plot, each), *_polylines(plot, each)]
-        drawn.append(element("g", *marks, class_=f"series {colour_class(i)}", data_series=str(i)))
+        kind = f"series {colour_class(i)}{'' if each.is_shown else ' off'}"
+        drawn.append(element("g", *marks, class_=kind, data_series=str(i)))
     rows = [
         (each.name, x, _finite(y), *_band_at(each, j))
         for each in series
@@ -94,6 +97,7 @@ def lines(
         columns=("series", xlabel or "x", "value", "low", "high"),
         rows=rows,
         legend=[each.name for each in series],
+        hidden=[i for i, each in enumerate(series) if not each.is_shown],
         note=note,
     )
 
