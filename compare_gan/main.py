@@ -23,7 +23,7 @@ from typing import NoReturn
 import click
 
 from compare_gan import __version__, interruption, peers
-from compare_gan.commands import listing, looking, models, scoring, studies, training
+from compare_gan.commands import listing, looking, models, reporting, scoring, studies, training
 from compare_gan.errors import DivergenceError, LostProcessError, MistakesError, UserError
 from compare_gan.locks import host
 from compare_gan.output import safe_output
@@ -60,6 +60,7 @@ for _command in (
     models.import_weights,
     scoring.metrics,
     scoring.compare,
+    reporting.report,
     looking.dataset,
     listing.list_parts,
     listing.configs,

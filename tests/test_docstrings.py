@@ -31,6 +31,8 @@ _ROOMS = (
     "metrics.extractors",
     "penalties",
     "plots",
+    "report",
+    "report.charts",
     "sampling",
     "studies",
     "training",

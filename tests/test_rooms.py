@@ -15,6 +15,7 @@ _FLOORS = (
     ("main",),
     ("commands",),
     ("__init__",),
+    ("report",),
     ("studies",),
     ("hub",),
     ("training",),
@@ -57,6 +58,7 @@ _IMPORTERS = {
     "compare_gan.architectures",
     "compare_gan.datasets",
     "compare_gan.studies",
+    "compare_gan.report",
 }
 
 

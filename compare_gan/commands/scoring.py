@@ -139,7 +139,12 @@ def metrics(
 @click.command()
 @click.argument("results", nargs=-1, required=True)
 @click.option("--all", "every", is_flag=True, help="All rows, not only the last of each.")
-def compare(results: tuple[str, ...], every: bool) -> None:
+@click.option(
+    "--page",
+    metavar="FILE",
+    help="Also write a page with configs, scores, curves and samples of run directories.",
+)
+def compare(results: tuple[str, ...], every: bool, page: str | None) -> None:
     """List scores side by side.
 
     Warns if they were measured differently.
@@ -147,7 +152,16 @@ def compare(results: tuple[str, ...], every: bool) -> None:
     RESULTS are run directories, results.jsonl files, and files that `compare_gan metrics` wrote.
     """
     start_engine()
+    from compare_gan import files
     from compare_gan.evaluation import comparison
+
+    if page:
+        from compare_gan.report import page as pages
+        from compare_gan.report.comparison_page import comparison_page
+
+        content = comparison_page(results)
+        files.check_can_write(page)
+        pages.write(content, page)
 
     rows: list[Any] = []
     names: list[str] = []

@@ -5,6 +5,8 @@ import inspect
 from collections.abc import Iterator
 from typing import Any
 
+import gin
+
 from compare_gan.config import gin_internals
 from compare_gan.config.bound_values import bound_values
 from compare_gan.config.checks import find_parameter, kinds_of
@@ -87,8 +89,45 @@ def changes(before: str, now: str, options_of_others: type | None = None) -> lis
         default = _default(key, options_of_others) if _UNSET in values else _UNSET
         same = [_comparable(default if value is _UNSET else value) for value in values]
         if same[0] != same[1]:
-            found.append(Change(key, _shown(values[0]), _shown(values[1]), _is_free(key)))
+            found.append(Change(key, as_written(values[0]), as_written(values[1]), _is_free(key)))
     return found
+
+
+def values_as_written(text: str) -> dict[str, str]:
+    r"""The values that a config binds, as gin writes them, by parameter with its scope.
+
+    Macros are replaced by their values.
+
+    Args:
+      text: Text of a config.
+
+    Raises:
+      ValueError: It is not a config.
+
+    Example:
+      >>> from compare_gan.config.changes import values_as_written
+      >>> values_as_written("RATE = 0.1\nS3GAN.g_lr = %RATE\nloss.fn = @hinge")
+      {'S3GAN.g_lr': '0.1', 'loss.fn': '@hinge'}
+    """
+    return {key: as_written(value) for key, value in bound_values(text).items()}
+
+
+def default_as_written(key: str, options_of_others: type | None = None) -> str | None:
+    """The default of a parameter, as gin writes it; None if it has none or is not known.
+
+    Args:
+      key: The parameter, such as `options.z_dim`.
+      options_of_others: See `checks.check_bindings`.
+
+    Example:
+      >>> from compare_gan import registry
+      >>> from compare_gan.config.changes import default_as_written
+      >>> registry.load_all()
+      >>> default_as_written("options.z_dim"), default_as_written("options.batch_size")
+      ('128', None)
+    """
+    default = _default(key, options_of_others)
+    return None if default is _UNSET or default is gin.REQUIRED else as_written(default)
 
 
 def is_config(text: str) -> bool:
@@ -116,13 +155,25 @@ def _comparable(value: Any) -> Any:
     return value
 
 
-def _shown(value: Any) -> str:
+def as_written(value: Any) -> str:
+    """A value as gin writes it; a part by its name, as `@hinge`.
+
+    Args:
+      value: The value, with references and macros as strings.
+
+    Example:
+      >>> from compare_gan.config.changes import as_written
+      >>> as_written(["@hinge", 0.5, "text"])
+      "[@hinge, 0.5, 'text']"
+    """
     if value is _UNSET:
         return "not set"
     if isinstance(value, str) and value.startswith(("@", "%")):
         return value
     if isinstance(value, list):
-        return f"[{', '.join(map(_shown, value))}]"
+        return f"[{', '.join(map(as_written, value))}]"
+    if callable(value) and hasattr(value, "__name__"):
+        return f"@{value.__name__}"
     return repr(value)
 
 

@@ -19,7 +19,7 @@ from compare_gan.config.messages import (
 )
 from compare_gan.config.mistakes import Mistakes
 from compare_gan.config.names import example_folder, find_config
-from compare_gan.config.places import Places
+from compare_gan.config.places import Binding, Places
 from compare_gan.errors import MistakesError, UserError
 from compare_gan.terminal import in_utf_8, sentence_of
 
@@ -170,6 +170,18 @@ class Bindings:
     def __init__(self) -> None:
         self._snapshot = gin_internals.Snapshot()
         self._places = _places
+
+    @property
+    def stated(self) -> Sequence[Binding]:
+        """The bindings as files and the command line state them, replaced ones included.
+
+        Example:
+          >>> from compare_gan import config
+          >>> config.parse([], ["options.z_dim = 8", "options.z_dim = 4"])
+          >>> [(each.key, each.value, each.place) for each in config.Bindings().stated]
+          [('options.z_dim', 8, '--gin_bindings'), ('options.z_dim', 4, '--gin_bindings')]
+        """
+        return self._places.bindings
 
     @contextlib.contextmanager
     def active(self) -> Iterator[None]:

@@ -20,11 +20,13 @@ class Binding(NamedTuple):
       key: The parameter as written, without gin scope: `S3GAN.g_lr`.
       value: Bound value; references and macros as strings (`@hinge`, `%LR`).
       place: `path/to/config.gin, line 3` or `--gin_bindings`.
+      scope: Gin scope of the binding; empty without one.
     """
 
     key: str
     value: Any
     place: str
+    scope: str = ""
 
 
 class Places:
@@ -45,6 +47,11 @@ class Places:
         ):
             self._bindings += _of_statement(statement, "--gin_bindings")
         self._whole = shown(paths[-1]) if paths else "--gin_bindings" if bindings else None
+
+    @property
+    def bindings(self) -> Sequence[Binding]:
+        """All bindings in the order in which gin took them; a later one replaces an earlier one."""
+        return self._bindings
 
     def of_parameter(self, key: str) -> str | None:
         """The place of the last binding of a parameter; None if it is not bound."""
@@ -117,7 +124,8 @@ def _parsed(config: str | TextIO) -> config_parser.ConfigParser:
 
 def _of_statement(statement: Any, place: str) -> Iterator[Binding]:
     if isinstance(statement, config_parser.BindingStatement) and statement.arg_name:
-        yield Binding(f"{statement.selector}.{statement.arg_name}", statement.value, place)
+        key = f"{statement.selector}.{statement.arg_name}"
+        yield Binding(key, statement.value, place, statement.scope or "")
 
 
 def _same_parameter(a: str, b: str) -> bool:

@@ -25,6 +25,7 @@ from compare_gan.errors import UserError
 if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
     from compare_gan.engine.tensorflow import (
         Loop,
+        accelerators,
         agree_on,
         count_operations,
         is_chief,
@@ -39,6 +40,7 @@ if typing.TYPE_CHECKING or keras.backend.backend() == "tensorflow":
 elif keras.backend.backend() == "jax":
     from compare_gan.engine.jax import (
         Loop,
+        accelerators,
         agree_on,
         count_operations,
         is_chief,
@@ -72,6 +74,7 @@ __all__ = [
     "Step",
     "Strategy",
     "Update",
+    "accelerators",
     "agree_on",
     "announced",
     "as_float",

@@ -52,6 +52,11 @@ class Stages:
         """Seconds from the creation of this object to the end of the last stage."""
         return self._ended - self._started
 
+    @property
+    def elapsed(self) -> float:
+        """Seconds from the creation of this object to now."""
+        return time.monotonic() - self._started
+
     def __str__(self) -> str:
         """The total and its parts: `12.3 s: import 3.2 s, data 0.5 s, …`."""
         parts = dict(self.seconds)

@@ -3,6 +3,7 @@
 from compare_gan.plots.curves import plot_curves
 from compare_gan.plots.grids import (
     class_grid,
+    cut_grid,
     encode_png,
     image_grid,
     save_gif,
@@ -12,6 +13,7 @@ from compare_gan.plots.grids import (
 
 __all__ = [
     "class_grid",
+    "cut_grid",
     "encode_png",
     "image_grid",
     "plot_curves",

@@ -3,6 +3,7 @@
 import io
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
@@ -55,8 +56,7 @@ def class_grid(rows: Sequence[np.ndarray], names: Sequence[str]) -> np.ndarray:
     """
     grid = _lay_out(rows, max(len(row) for row in rows))
     row_height = (grid.shape[0] - _GAP) / len(rows)
-    font = ImageFont.load_default(size=min(16, max(10, int(row_height / 3))))
-    margin = 2 * _GAP + math.ceil(max(font.getlength(name) for name in names))
+    margin, font = _margin(names, row_height)
     label_image = Image.new("L", (margin, grid.shape[0]), _BACKGROUND)
     draw = ImageDraw.Draw(label_image)
     for i, name in enumerate(names):
@@ -64,6 +64,56 @@ def class_grid(rows: Sequence[np.ndarray], names: Sequence[str]) -> np.ndarray:
         draw.text((margin - _GAP, middle), name, fill=_INK, font=font, anchor="rm")
     labels = np.repeat(np.asarray(label_image)[:, :, None], grid.shape[-1], axis=-1)
     return np.concatenate([labels, grid], axis=1)
+
+
+def cut_grid(
+    picture: np.ndarray,
+    image_shape: Sequence[int],
+    columns: int | None = None,
+    names: Sequence[str] = (),
+) -> np.ndarray:
+    """The images in a picture of `image_grid` or `class_grid`, in their own size.
+
+    Args:
+      picture: uint8 [height, width, C].
+      image_shape: Shape of an image, [H, W, C].
+      columns: Number of images in a row; None = as many as there is room for beside the names.
+      names: Names of the rows; not needed with `columns`.
+
+    Returns:
+      uint8 [rows, columns, H, W, C]; the place of an image that is missing in its row is white.
+
+    Raises:
+      ValueError: The picture is no such grid.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.plots import class_grid, cut_grid
+      >>> rows = np.arange(2 * 3 * 8 * 8, dtype=np.uint8).reshape(2, 3, 8, 8, 1)
+      >>> picture = class_grid(rows, ["cat", "dog"])
+      >>> bool((cut_grid(picture, (8, 8, 1), names=["cat", "dog"]) == rows).all())
+      True
+    """
+    height, width, channels = image_shape
+    scale = math.ceil(_SMALLEST_SIDE / min(height, width))
+    step_down, step_right = scale * height + _GAP, scale * width + _GAP
+    rows, rest = divmod(picture.shape[0] - _GAP, step_down)
+    if columns is None:
+        margin = _margin(names, step_down)[0] if names else 0
+        columns, wrong = divmod(picture.shape[1] - _GAP - margin, step_right)
+        rest = rest or wrong or (names and rows != len(names))
+    margin = picture.shape[1] - _GAP - columns * step_right
+    if rows < 1 or columns < 1 or rest or margin < 0 or picture.shape[2] != channels:
+        raise ValueError(f"A picture of shape {picture.shape} is no grid of images {image_shape}.")
+    cells = picture[_GAP:, margin + _GAP :].reshape(rows, step_down, columns, step_right, channels)
+    cells = cells[:, : scale * height : scale, :, : scale * width : scale]
+    return cells.transpose(0, 2, 1, 3, 4)
+
+
+def _margin(names: Sequence[str], row_height: float) -> tuple[int, Any]:
+    """The width of the margin for names of rows, and their font."""
+    font = ImageFont.load_default(size=min(16, max(10, int(row_height / 3))))
+    return 2 * _GAP + math.ceil(max(font.getlength(name) for name in names)), font
 
 
 def encode_png(picture: np.ndarray, compress_level: int = 6) -> bytes:

@@ -144,6 +144,39 @@ def write_interpolation(
       ...     os.path.basename(write_interpolation(sampler, path, rows=2, columns=5))
       'interpolation.png'
     """
+    images, labels = interpolated_images(sampler, rows, columns, seed=seed, classes=classes)
+    if labels is None:
+        picture = grids.image_grid(images.reshape(-1, *images.shape[2:]), columns)
+    else:
+        picture = grids.class_grid(list(images), row_names(sampler.class_names, labels))
+    grids.save_png(picture, path)
+    return path
+
+
+def interpolated_images(
+    sampler: Sampler,
+    rows: int,
+    columns: int,
+    *,
+    seed: int = 0,
+    classes: Iterable[int] | None = None,
+) -> tuple[np.ndarray, np.ndarray | None]:
+    """The images of `write_interpolation`.
+
+    Returns:
+      uint8 [rows, columns, H, W, C], and the class of each row, int32 [rows]; None for an
+      unconditional generator.
+
+    Example:
+      >>> from compare_gan.sampling import Sampler
+      >>> from compare_gan.sampling.drawing import interpolated_images
+      >>> def network(inputs, training):
+      ...     return inputs[0][:, :, None, None] ** 2
+      >>> sampler = Sampler(network, z_dim=4, image_shape=(4, 1, 1))
+      >>> images, labels = interpolated_images(sampler, rows=2, columns=5)
+      >>> images.shape, labels
+      ((2, 5, 4, 1, 1), None)
+    """
     ends = sampler.draw_z(2 * rows, seed).reshape(rows, 2, sampler.z_dim)
     first, last = (np.repeat(each, columns, axis=0) for each in (ends[:, 0], ends[:, 1]))
     between = slerp if sampler.distribution.is_normal else lerp
@@ -152,10 +185,4 @@ def write_interpolation(
     labels = None if row_labels is None else np.repeat(row_labels, columns)
     sampler.prepare()
     images = sampler.generate(z, labels)
-    if labels is None:
-        picture = grids.image_grid(images, columns)
-    else:
-        names = row_names(sampler.class_names, labels[::columns])
-        picture = grids.class_grid(np.split(images, rows), names)
-    grids.save_png(picture, path)
-    return path
+    return images.reshape(rows, columns, *images.shape[1:]), row_labels

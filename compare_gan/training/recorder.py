@@ -1,18 +1,22 @@
 """Records of a run: scalars, pictures, its config, a line of progress."""
 
+import contextlib
 import logging
-from collections.abc import Sequence
+import time
+from collections.abc import Iterator, Sequence
 
 import keras
 import numpy as np
 
 from compare_gan import config, engine
+from compare_gan.errors import UserError
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.monitors import Monitors
 from compare_gan.training.pictures import PictureTaker
 from compare_gan.training.run_dir import RunDir
 from compare_gan.training.state import TrainState
 from compare_gan.training.summaries import Progress, Summaries
+from compare_gan.training.training_record import TrainingRecord
 
 _log = logging.getLogger(__name__)
 
@@ -41,9 +45,13 @@ class Recorder(engine.Callback):
         self._run = run
         self._stages = stages
         self._config_written = False
+        self._step = 0
+        self._training = TrainingRecord(run.trainings, experiment, stages)
 
     def on_begin(self, step: int) -> None:
         """Opens the files; draws real images at the beginning of a run."""
+        self._step = step
+        self._training.begin(step)
         self._summaries = Summaries(self._run.log, self._run.tensorboard, step)
         self._pictures = PictureTaker(self._experiment, self._state, self._run, self._summaries)
         self._progress = Progress(step, self._experiment.options.training_steps)
@@ -57,11 +65,13 @@ class Recorder(engine.Callback):
                 step,
             )
         if step == 0:
-            with engine.announced("Drawing real images"):
+            with engine.announced("Drawing real images"), self._timed("pictures"):
                 self._pictures.real()
 
     def on_call(self, step: int, history: dict[str, np.ndarray], seconds: float) -> None:
         """Shows the progress; after the first call also how long the start took."""
+        self._step = step
+        self._training.add("steps", seconds)
         if self._stages is not None:
             _log.info("Start to first step: %s.", self._stages)
             self._stages = None
@@ -92,10 +102,13 @@ class Recorder(engine.Callback):
 
     def on_due(self, step: int) -> None:
         """Records a grid of samples. A run killed before the next checkpoint records it again."""
-        with engine.announced("Drawing samples"):
-            images = self._pictures.fakes(step)
-        if self._monitors:
-            self._monitors.observe(step, images, step == self._experiment.options.training_steps)
+        with self._timed("pictures"):
+            with engine.announced("Drawing samples"):
+                images = self._pictures.fakes(step)
+            if self._monitors:
+                last = step == self._experiment.options.training_steps
+                self._monitors.observe(step, images, last)
+        self._training.write(step)
 
     def on_divergence(self, step: int, terms: Sequence[str]) -> None:
         """Marks the run as diverged."""
@@ -110,6 +123,15 @@ class Recorder(engine.Callback):
         self._summaries.close()
         if self._config_written:
             self._run.write_operative_config()  # With the bindings that pictures used.
+            with contextlib.suppress(UserError):  # Another process may train here now.
+                self._run.lock.check()
+                self._training.write(self._step)
+
+    @contextlib.contextmanager
+    def _timed(self, stage: str) -> Iterator[None]:
+        started = time.monotonic()
+        yield
+        self._training.add(stage, time.monotonic() - started)
 
 
 def _means(history: dict[str, np.ndarray]) -> dict[str, float]:

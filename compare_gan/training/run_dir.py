@@ -14,8 +14,10 @@ monitors.jsonl         a line for each sample grid: values of monitors, and earl
 log.jsonl              a line per run_config.iterations_per_loop steps: step, values by name
 tensorboard/, losses.png       tensorboard/evaluation/ has the scores
 results.jsonl          scores with their provenance (see evaluation/results.py); scores.csv
+report.html            the page that `compare_gan report` writes
 DIVERGED               present if training ended in a value that was not finite
 rollbacks.json         present if training went back to a checkpoint after such a value
+trainings.json         the processes that trained: machine, stages, places of bindings
 training.lock          present, and locked, while a process trains here (see run_lock.py)
 .results.lock          locked while a process adds scores; empty, and remains
 """
@@ -38,6 +40,7 @@ from compare_gan.training.model_file import DataProperties, ModelFile, as_list, 
 from compare_gan.training.module_history import ModuleHistory
 from compare_gan.training.rollbacks import RollbacksFile
 from compare_gan.training.run_lock import RunLock
+from compare_gan.training.trainings_file import TrainingsFile
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +66,7 @@ class RunDir:
       tensorboard_scores: Folder of the events with scores, in that of all events.
       log: The file `log.jsonl`.
       rollbacks: The rollbacks of the run.
+      trainings: The processes that trained the run.
 
     Example:
       >>> from compare_gan.training import RunDir
@@ -90,6 +94,7 @@ class RunDir:
         self._model = ModelFile(self.file("model.json"))
         self._note = DivergedFile(self.file(_DIVERGED))
         self.rollbacks = RollbacksFile(self.file("rollbacks.json"))
+        self.trainings = TrainingsFile(self.file("trainings.json"))
 
     def __str__(self) -> str:
         return self.path
@@ -178,6 +183,20 @@ class RunDir:
     def diverged(self) -> bool:
         """Whether training ended in a value that was not finite."""
         return self._note.exists
+
+    @property
+    def divergence(self) -> str | None:
+        """The step at which training diverged and the values, in words; None if it has not."""
+        return self._note.describe() if self._note.exists else None
+
+    @property
+    def description(self) -> restored.Description | None:
+        """Image shape, classes and data set; None if `model.json` is missing or damaged.
+
+        Raises:
+          UserError: A newer version of this library wrote the file.
+        """
+        return self._model.written()
 
     def mark_diverged(self, step: int, terms: Sequence[str]) -> None:
         """Notes that training ended at a step in these values, which were not finite."""

@@ -71,6 +71,20 @@ class RunLock:
         if not self._depth:
             self._release()
 
+    @property
+    def seems_held(self) -> bool:
+        """Whether some process seems to train here; looks at the file without locking it."""
+        try:
+            with open(self._path, encoding="utf-8", errors="replace") as file:
+                other = _parsed(file.read(10_000))
+            age = time.time() - os.path.getmtime(self._path)
+        except OSError:
+            return False
+        pid = other.get("pid")
+        if other.get("host") != locks.host() or type(pid) is not int:
+            return age < _STALE_SECONDS
+        return locks.is_alive(pid) and other.get("process_started") == locks.process_start(pid)
+
     def check(self) -> None:
         """Raises UserError if this process has lost the lock."""
         with contextlib.suppress(OSError):  # It cannot be known.

@@ -2,6 +2,7 @@
 
 from compare_gan.engine.jax.distribution import (
     Devices,
+    accelerators,
     agree_on,
     is_chief,
     make_strategy,
@@ -18,6 +19,7 @@ from compare_gan.engine.jax.update import update
 __all__ = [
     "Devices",
     "Loop",
+    "accelerators",
     "agree_on",
     "count_operations",
     "is_chief",

@@ -278,6 +278,17 @@ def _wanted(devices: list[jax.Device]) -> list[jax.Device]:
     return devices[:count]
 
 
+def accelerators() -> list[str]:
+    """Names of the GPUs and TPU cores of this process.
+
+    Example:
+      >>> from compare_gan import engine
+      >>> engine.accelerators()  # doctest: +SKIP
+      ['NVIDIA H200']
+    """
+    return [device.device_kind for device in jax.local_devices() if device.platform != "cpu"]
+
+
 def peers(strategy: Strategy) -> Peers:
     """The devices that share work outside of training, such as evaluation."""
     assert isinstance(strategy, Devices)

@@ -3,6 +3,7 @@
 import tensorflow as tf
 
 from compare_gan.engine.tensorflow.distribution import (
+    accelerators,
     agree_on,
     is_chief,
     make_strategy,
@@ -18,6 +19,7 @@ from compare_gan.engine.tensorflow.update import update
 
 __all__ = [
     "Loop",
+    "accelerators",
     "agree_on",
     "count_operations",
     "is_chief",

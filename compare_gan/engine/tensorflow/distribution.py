@@ -113,6 +113,20 @@ def use_devices(count: int) -> None:
         ) from error
 
 
+def accelerators() -> list[str]:
+    """Names of the GPUs and TPU cores of this process.
+
+    Example:
+      >>> from compare_gan import engine
+      >>> engine.accelerators()  # doctest: +SKIP
+      ['NVIDIA H200']
+    """
+    gpus = tf.config.get_visible_devices("GPU")
+    details = map(tf.config.experimental.get_device_details, gpus)
+    names = [str(each.get("device_name", "GPU")) for each in details]
+    return names + ["TPU core"] * len(tf.config.list_logical_devices("TPU"))
+
+
 def peers(strategy: tf.distribute.Strategy) -> Peers:
     """The devices that share work outside of training, such as evaluation.
 

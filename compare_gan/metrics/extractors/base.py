@@ -71,6 +71,11 @@ class Extractor(abc.ABC):
         """The `name` of an extractor with these options; a subclass may derive it from them."""
         return cls.name
 
+    @classmethod
+    def is_at_hand(cls) -> bool:
+        """Whether an instance without arguments needs nothing but this package and its cache."""
+        return False
+
     def prepare(self, images: np.ndarray) -> np.ndarray:
         """Preprocesses images outside of the network; called from several threads at once.
 

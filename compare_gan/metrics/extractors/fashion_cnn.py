@@ -71,6 +71,10 @@ class FashionCnn(Extractor):
     resizer = _RESIZER
     class_names = FASHION_MNIST_CLASSES
 
+    @classmethod
+    def is_at_hand(cls) -> bool:
+        return True
+
     def __init__(self) -> None:
         data = (importlib.resources.files(__package__) / "data" / _WEIGHTS).read_bytes()
         self.weights_hash = files.digest(data)[:16]

@@ -79,6 +79,10 @@ class Inception(resizing.ResizingExtractor):
             self._network, self.weights_hash = inception_2015.load_inception_2015(path, logit_bias)
 
     @classmethod
+    def is_at_hand(cls) -> bool:
+        return weights.cached_file((_FILE.name, *_OTHER_FILES)) is not None
+
+    @classmethod
     def name_with(cls, resizer: str = "tf1_bilinear", **options: Any) -> str:
         return "inception_clean" if resizer == "clean" else "inception"
 

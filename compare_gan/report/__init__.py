@@ -1,0 +1,37 @@
+"""Pages of runs and studies: self-contained HTML files that open from disk.
+
+writing           make_page, write_page, watch: from a directory to a file
+run_page, study_page, comparison_page     contents of each kind of page
+page              Page, Section and the blocks of text; assets/ has template, style and script
+charts/           charts as SVG, with their data as CSV
+tables, images    tables that sort; pictures, and frames with a slider
+
+Names are imported when they are first used: the shell needs neither Keras nor TensorFlow.
+"""
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from compare_gan.report.page import Page, Section, render
+    from compare_gan.report.writing import make_page, watch, write_page
+
+__all__ = ["Page", "Section", "make_page", "render", "watch", "write_page"]
+
+_MODULES = {
+    "page": ("Page", "Section", "render"),
+    "writing": ("make_page", "watch", "write_page"),
+}
+_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _MODULE_OF:
+        module = importlib.import_module(f"{__name__}.{_MODULE_OF[name]}")
+        value = globals()[name] = getattr(module, name)
+        return value
+    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
