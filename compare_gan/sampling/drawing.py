@@ -159,7 +159,7 @@ def interpolated_images(
     columns: int,
     *,
     seed: int = 0,
-    classes: Iterable[int] | None = None,
+    classes: Iterable[str | int] | None = None,
 ) -> tuple[np.ndarray, np.ndarray | None]:
     """The images of `write_interpolation`.
 
