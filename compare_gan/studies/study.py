@@ -13,8 +13,6 @@ from compare_gan.studies.study_file import read_study
 if TYPE_CHECKING:
     from compare_gan.studies.records import RunRecord
 
-_DONE = ("finished", "diverged")
-
 
 class Study:
     """A study in its directory.
@@ -113,8 +111,9 @@ class Study:
           UserError: A config has a mistake.
         """
         from compare_gan.studies.inspection import inspect_apart
+        from compare_gan.studies.records import DONE
 
-        names = [record.name for record in self.records() if record.state not in _DONE]
+        names = [record.name for record in self.records() if record.state not in DONE]
         todo = [run for run in self.definition.runs if run.name in names]
         return inspect_apart(self.definition, todo, environment) if todo else {}
 

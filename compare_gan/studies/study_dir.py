@@ -41,7 +41,6 @@ class StudyDir:
     Attributes:
       path: The directory, absolute.
       journal: The attempts at runs.
-      labels: Folder of the inferred labels that runs share.
       backbones: Folder of the networks that inferred labels share.
 
     Example:
@@ -58,7 +57,6 @@ class StudyDir:
     def __init__(self, path: str | os.PathLike[str]):
         self.path = os.path.abspath(os.fspath(path))
         self.journal = Journal(self.file("journal.jsonl"))
-        self.labels = self.file("shared", "labels")
         self.backbones = self.file("shared", "backbones")
 
     def __str__(self) -> str:
@@ -75,6 +73,10 @@ class StudyDir:
     def log(self, run: str) -> str:
         """The file with the output of the processes of a run."""
         return self.file("logs", f"{run}.txt")
+
+    def labels(self, key: str) -> str:
+        """The folder of the inferred labels that runs with this key share."""
+        return self.file("shared", "labels", key)
 
     def config(self, variant: str) -> str:
         """The file with the config of a variant."""

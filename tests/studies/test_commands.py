@@ -210,7 +210,7 @@ def test_a_study_that_is_trained(tiny, tmp_path, forks, monkeypatch):
     finals = [record.final for record in found]
     assert all(final.provenance.num_fake == 40 for final in finals)
     assert len({final.training_labels["hash"] for final in finals}) == 1
-    [labels] = os.listdir(study.place.labels)
+    [labels] = os.listdir(study.place.labels(""))
     assert len(study.place.journal.attempts()[f"labels-{labels}"]) == 1
     assert [record.images_seen for record in found] == [16, 16]
     assert found[0].cpu_seconds is None

@@ -170,14 +170,14 @@ def test_labels_that_runs_share_are_inferred_once_and_first(place, two_losses, s
         "labels", "hinge", "wasserstein", "labels", "hinge", "wasserstein",
     ]  # fmt: skip
     label, run = calls[0]["arguments"], calls[-1]["arguments"]
-    folder = os.path.join(place.labels, "key1")
+    folder = place.labels("key1")
     assert label[0] == "label"
     assert label[label.index("--label_dir") + 1] == folder
     assert "infer_labels.seed = 1" in label
     backbones = f"infer_labels.backbone_dir = {place.backbones!r}"
     assert backbones in label
     assert backbones in run
-    assert f"infer_labels.label_dir = {os.path.join(place.labels, 'key2')!r}" in run
+    assert f"infer_labels.label_dir = {place.labels('key2')!r}" in run
 
 
 def test_runs_without_their_labels_fail(place, two_losses, stub, capsys):
