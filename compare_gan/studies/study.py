@@ -4,7 +4,8 @@ import os
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from compare_gan.studies.definition import StudyDefinition, define
+from compare_gan.studies.defining import define
+from compare_gan.studies.definition import StudyDefinition
 from compare_gan.studies.executor import Executor
 from compare_gan.studies.local import LocalExecutor
 from compare_gan.studies.study_dir import StudyDir

@@ -11,14 +11,14 @@ shared/                labels/, backbones/: inferred labels and the networks beh
 """
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from compare_gan import damaged, files, locks, paths
+from compare_gan import damaged, files, paths
 from compare_gan.damaged import DamagedFileError
 from compare_gan.errors import UserError, check_positive_integer, check_version
+from compare_gan.studies import task_locks
 from compare_gan.studies.definition import StudyDefinition, StudyRun, Variant
 from compare_gan.studies.journal import Attempt, Journal
 
@@ -247,50 +247,13 @@ class StudyDir:
         is_held = self.is_held(run.name) if is_held is None else is_held
         return read_record(run, self.run_dir(run.name), attempts.get(run.name, ()), is_held)
 
-    @contextlib.contextmanager
-    def claim(self, task: str) -> Iterator[int | None]:
-        """Locks a task, unless another process works on it.
-
-        The lock lasts as long as a process holds its descriptor, those that inherited it included.
-
-        Args:
-          task: Name of a run, or of something that runs share.
-
-        Yields:
-          The descriptor of the locked file; None if another process holds the lock.
-        """
-        path = self._lock(task)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            locks.lock_at_once(descriptor)
-        except BlockingIOError:
-            os.close(descriptor)
-            yield None
-            return
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
+    def claim(self, task: str) -> contextlib.AbstractContextManager[int | None]:
+        """Locks a task, the name of a run or of labels, see `task_locks.claim`."""
+        return task_locks.claim(self.file("locks", task))
 
     def is_held(self, task: str) -> bool:
-        """Whether a process works on a task, see `claim`."""
-        try:
-            descriptor = os.open(self._lock(task), os.O_RDONLY)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:  # The file system does not support locks.
-            return False
-        finally:
-            os.close(descriptor)
-        return False
-
-    def _lock(self, task: str) -> str:
-        return self.file("locks", task)
+        """Whether a process works on a task."""
+        return task_locks.is_held(self.file("locks", task))
 
 
 _REMEDY = "choose another --study_dir, or undo the change"
