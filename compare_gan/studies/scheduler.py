@@ -4,6 +4,7 @@ import contextlib
 import dataclasses
 import os
 import re
+import signal
 from collections.abc import Collection, Mapping
 
 from compare_gan import interruption
@@ -29,11 +30,13 @@ class _Active:
     Attributes:
       job: The job.
       attempt: Number of the attempt in the journal.
+      log_size: Size of the file of its output at the start.
       lock: Releases the lock of the job when it is closed.
     """
 
     job: Job
     attempt: int
+    log_size: int
     lock: contextlib.ExitStack
 
 
@@ -131,9 +134,10 @@ class Scheduler:
                 return
             job.tries += 1
             attempt = self._place.journal.start(job.name, code_version())
-            task = Task(job.name, job.arguments, self._place.log(job.name), (descriptor,))
-            self._executor.start(task)
-            self._active[job.name] = _Active(job, attempt, stack.pop_all())
+            log = self._place.log(job.name)
+            log_size = os.path.getsize(log) if os.path.exists(log) else 0
+            self._executor.start(Task(job.name, job.arguments, log, (descriptor,)))
+            self._active[job.name] = _Active(job, attempt, log_size, stack.pop_all())
         self._refresh([job.name])
         self._display.say(f"{job.name}: started{f' (attempt {attempt})' if attempt > 1 else ''}")
 
@@ -166,7 +170,8 @@ class Scheduler:
         if status in records.DONE:
             self._display.say(f"{job.name}: {status}{self._scores(job)}")
         elif not stopping:
-            self._try_again(job, end.exit_status)
+            error = _last_error(self._place.log(job.name), active.log_size)
+            self._try_again(job, end.exit_status, error or _ending(end.exit_status))
 
     def _status(self, job: Job, end: End, stopping: bool) -> str:
         if job.run is not None:
@@ -178,8 +183,7 @@ class Scheduler:
         interrupted = stopping or end.exit_status == interruption.EXIT_STATUS
         return records.INTERRUPTED if interrupted else records.FAILED
 
-    def _try_again(self, job: Job, exit_status: int) -> None:
-        reason = _last_words(self._place.log(job.name)) or f"exit status {exit_status}"
+    def _try_again(self, job: Job, exit_status: int, reason: str) -> None:
         left = self._retries - job.tries + 1
         if exit_status in _FINAL_STATUSES or left <= 0:
             self._give_up(job, reason)
@@ -201,13 +205,21 @@ class Scheduler:
         return ": " + ", ".join(f"{name} {each.mean:.4g}" for name, each in final.scores.items())
 
 
-def _last_words(log: str) -> str:
-    """The error that a command ended with, the last of its output."""
+def _last_error(log: str, begin: int) -> str:
+    """The last error in the output of a command, which begins at this byte; empty without any."""
     try:
         with open(log, "rb") as file:
-            file.seek(max(0, os.path.getsize(log) - _TAIL_BYTES))
-            lines = file.read().decode(errors="replace").strip().splitlines()
+            file.seek(max(begin, os.path.getsize(log) - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return ""
     errors = [line for line in lines if re.match(r"Error: |\w+Error\b", line)]
-    return (errors or lines or [""])[-1].removeprefix("Error: ").strip()
+    return errors[-1].removeprefix("Error: ").strip() if errors else ""
+
+
+def _ending(exit_status: int) -> str:
+    if exit_status >= 0:
+        return f"exit status {exit_status}"
+    with contextlib.suppress(ValueError):
+        return f"ended by {signal.Signals(-exit_status).name}"
+    return f"ended by signal {-exit_status}"

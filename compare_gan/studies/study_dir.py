@@ -12,6 +12,7 @@ shared/                labels/, backbones/: inferred labels and the networks beh
 
 import contextlib
 import os
+import re
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,8 @@ _JSON, _SOURCE = "study.json", "study.gin"
 # Changes of a config that leave the results of finished runs as they are.
 _HARMLESS = ("evaluation.metrics", "dataset.data_dir")
 _HARMLESS_SCOPE = "run_config."
+_REMEDY = "choose another --study_dir, or undo the change"
+_NO_STUDY = "it does not hold a study"
 
 
 class StudyDir:
@@ -118,8 +121,7 @@ class StudyDir:
           UserError: The change concerns runs that have begun.
         """
         before, added = self._before()
-        if before is not None:
-            self._refuse_changes(before, study)
+        self._refuse_changes(before, study)
         return _with_added(study, added)
 
     def update(self, study: StudyDefinition) -> StudyDefinition:
@@ -136,23 +138,19 @@ class StudyDir:
         """
         paths.check_place(self.path)
         merged = self.merged(study)
-        try:
-            _, added = self._before(tolerant=False)
-        except DamagedFileError as error:
-            damaged.set_aside(self.file(_JSON), error.reason, "it is written anew")
-            added = ()
+        before, added = self._before()
+        if before is None and self.exists:
+            damaged.set_aside(self.file(_JSON), _NO_STUDY, "it is written anew")
         self._write(study, added)
         return merged
 
-    def _before(self, tolerant: bool = True) -> tuple[StudyDefinition | None, tuple[int, ...]]:
-        """The definition as it was written here, and the added seeds; None if there is none."""
+    def _before(self) -> tuple[StudyDefinition | None, tuple[int, ...]]:
+        """The definition as it was written here, and the added seeds; None if none can be read."""
         if not self.exists:
             return None, ()
         try:
             return _parsed(self.file(_JSON))
         except DamagedFileError:
-            if not tolerant:
-                raise
             return None, ()
 
     def add_seeds(self, count: int) -> StudyDefinition:
@@ -185,23 +183,19 @@ class StudyDir:
         }
         files.write_json(self.file(_JSON), content)
 
-    def _refuse_changes(self, before: StudyDefinition, study: StudyDefinition) -> None:
+    def _refuse_changes(self, before: StudyDefinition | None, study: StudyDefinition) -> None:
         """Raises UserError if runs that have begun would have to be made again."""
-        begun = self._begun()
-        if begun and before.averaging_runs != study.averaging_runs:
+        runs = self.file("runs")
+        begun = os.listdir(runs) if os.path.isdir(runs) else []
+        if begun and before and before.averaging_runs != study.averaging_runs:
             raise UserError(
                 f"The runs in '{self}' were scored with study.averaging_runs = "
                 f"{before.averaging_runs}, which is now {study.averaging_runs}: {_REMEDY}."
             )
         for variant in study.variants:
-            if any(name.startswith(f"{variant.name}-seed") for name in begun):
+            own = re.compile(rf"{re.escape(variant.name)}-seed\d+")
+            if any(own.fullmatch(name) for name in begun):
                 self._refuse_other_config(variant)
-
-    def _begun(self) -> list[str]:
-        try:
-            return os.listdir(self.file("runs"))
-        except FileNotFoundError:
-            return []
 
     def _refuse_other_config(self, variant: Variant) -> None:
         text = files.read_text(self.config(variant.name))
@@ -256,9 +250,6 @@ class StudyDir:
         return task_locks.is_held(self.file("locks", task))
 
 
-_REMEDY = "choose another --study_dir, or undo the change"
-
-
 def _parsed(path: str) -> tuple[StudyDefinition, tuple[int, ...]]:
     """The definition in `study.json`, and the seeds that were added to it.
 
@@ -274,7 +265,7 @@ def _parsed(path: str) -> tuple[StudyDefinition, tuple[int, ...]]:
     except UserError:
         raise
     except damaged.FORM_ERRORS as error:
-        raise DamagedFileError(path, "it does not hold a study") from error
+        raise DamagedFileError(path, _NO_STUDY) from error
 
 
 def _with_added(study: StudyDefinition, added: tuple[int, ...]) -> StudyDefinition:

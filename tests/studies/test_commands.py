@@ -9,8 +9,9 @@ import time
 
 import pytest
 
+from compare_gan.config import example_studies
 from compare_gan.errors import UserError
-from compare_gan.studies import End, Study, define, inspection, local
+from compare_gan.studies import End, Study, define, inspection, local, read_study
 from compare_gan.studies.inspection import inspect, inspect_apart
 
 
@@ -228,6 +229,16 @@ def test_configs_are_checked_as_by_train(tiny):
         "The variant 'hing': Nothing configurable is called 'hing'. Did you mean 'hinge'?"
     )
     assert lines[1].startswith("The variant 'hinge': Unknown protocol 'fid50'. Did you mean")
+
+
+def test_example_studies_are_valid():
+    studies = {each.name: read_study(each.name) for each in example_studies()}
+    assert {name: len(study.runs) for name, study in studies.items()} == {
+        "studies/few_labels_fashion_mnist": 57,  # As benchmarks/few_labels.
+        "studies/losses_fashion_mnist": 4,
+    }
+    for study in studies.values():
+        inspect(study, study.with_seeds([1]).runs)
 
 
 def test_configs_are_checked_in_a_process_that_uses_no_gpu(tiny, monkeypatch, capsys):

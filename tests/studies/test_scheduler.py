@@ -77,6 +77,15 @@ def test_a_run_that_fails_once_goes_on_from_its_checkpoint(place, two_losses, st
     assert [call["again"] for call in stub.calls if call["name"] == "hinge-seed1"] == [False, True]
 
 
+def test_a_run_that_is_killed_is_tried_again(place, two_losses, stub, capsys):
+    study = place.update(two_losses(seeds=1))
+    stub.does = {"hinge-seed1": "kill"}
+    assert _states(stub.run(place, study, retries=1)) == ["failed", "finished"]
+    assert stub.names.count("hinge-seed1") == 2
+    err = capsys.readouterr().err
+    assert "hinge-seed1: failed, 1 more attempt: ended by SIGKILL" in err
+
+
 def test_a_mistake_is_not_tried_again(place, two_losses, stub, capsys):
     study = place.update(two_losses(seeds=1))
     stub.does = {"hinge-seed1": "mistake"}

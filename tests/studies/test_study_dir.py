@@ -156,6 +156,9 @@ def test_a_damaged_definition_is_set_aside(place, two_losses):
         file.write("{")
     with pytest.raises(UserError, match="writes it anew"):
         place.definition()
+    os.makedirs(place.run_dir("hinge-seed1"))
+    with pytest.raises(UserError, match="training_steps: 6 → 7"):
+        place.update(two_losses(steps=7))
     assert place.update(two_losses()) == place.definition()
     assert os.path.exists(place.file("study.json.damaged-1"))
 
