@@ -19,9 +19,7 @@ _LARGEST_SEED = 2**31 - 1 - DATA_SEED
 
 
 def define(*, folder: str = "", **given: Any) -> StudyDefinition:
-    """A study from the values of a study file, which Python writes alike.
-
-    References are strings (`"@hinge"`).
+    """A study from values such as a study file has them; references are strings (`"@hinge"`).
 
     Args:
       folder: Folder in which configs are searched for first.
@@ -29,7 +27,7 @@ def define(*, folder: str = "", **given: Any) -> StudyDefinition:
         `averaging_runs`, `eval_every_steps`, `title`, `description`.
 
     Returns:
-      The definition, whose structure has been checked; `check_configs` checks its configs.
+      The definition, whose structure has been checked; `inspection.inspect` checks its configs.
 
     Raises:
       UserError: A name is unknown or a value is not allowed.
@@ -49,13 +47,14 @@ def define(*, folder: str = "", **given: Any) -> StudyDefinition:
     for name in given:
         if name not in known:
             raise unknown_name("option", f"study.{name}", [f"study.{each}" for each in known])
+    given = {name: value for name, value in given.items() if value is not None}
     included, bindings = split_bindings("study.bindings", given.get("bindings", ()), folder)
     base = _base_text(given.get("base", ()), folder) + included
     for name in ("steps", "averaging_runs", "eval_every_steps"):
-        if given.get(name) is not None:
+        if name in given:
             check_positive_integer(f"study.{name}", given[name])
     for name in ("protocol", "title", "description"):
-        if not isinstance(given.get(name) or "", str):
+        if not isinstance(given.get(name, ""), str):
             raise UserError(f"study.{name} must be a string, received {given[name]!r}.")
     axes = _axes(given.get("axes"), folder)
     study = StudyDefinition(
@@ -104,7 +103,7 @@ def _exclude(
     given: Any, axes: Mapping[str, Mapping[str, AxisValue]]
 ) -> tuple[dict[str, tuple[str, ...]], ...]:
     rules = []
-    for rule in [given] if isinstance(given, Mapping) else given:
+    for rule in given if isinstance(given, (list, tuple)) else [given]:
         if not isinstance(rule, Mapping) or not rule:
             raise UserError(
                 f"study.exclude must list combinations such as {{'axis': 'label'}}, received "

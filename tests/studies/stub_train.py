@@ -1,9 +1,9 @@
 """Stands for `compare_gan train` and `label` in tests of studies: the files of a run, no training.
 
 The environment variable STUB is a JSON object: for a run or labels, by name, what happens.
-`finish`, `diverge`, `mistake`, `crash`, `kill`; `crash_once` and `wait_once` (for SIGTERM) finish at
-the second attempt; `after NAME` finishes after that run has begun. STUB_CALLS is a file that gets a
-line for each start.
+`finish`, `diverge`, `mistake`, `crash`, `kill`; `crash_once` and `wait_once` (for SIGTERM) finish
+at the second attempt; `after NAME` finishes after that run has begun. STUB_CALLS is a file that
+gets a line for each start.
 """
 
 import json
