@@ -70,7 +70,7 @@ def run(file: str | None, study_dir: str, workers: int | None, retries: int, dry
         return
     runs = chosen.run(retries=retries, executor=executor, environment=environment)
     click.echo(printable(format_results(runs)))
-    unfinished = [each for each in runs if each.state not in (records.FINISHED, records.DIVERGED)]
+    unfinished = [each for each in runs if each.state not in records.DONE]
     if unfinished:
         click.echo(
             f"{len(unfinished)} of {len(runs)} runs have not ended; their output is in "
@@ -88,7 +88,7 @@ def _plan(title: str, runs: list, folder: str, slots: int) -> str:
     from compare_gan.studies.estimates import bytes_per_run, seconds_left
     from compare_gan.training.estimates import free_bytes
 
-    left = sum(run.state not in (records.FINISHED, records.DIVERGED) for run in runs)
+    left = sum(run.state not in records.DONE for run in runs)
     seconds, size = seconds_left(runs, slots), bytes_per_run(runs)
     at_once = "one after the other" if slots == 1 else f"{slots} at the same time"
     unknown = "not known before a run has finished"

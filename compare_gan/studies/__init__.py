@@ -1,6 +1,7 @@
 """Studies: many runs, one table.
 
 definition.StudyDefinition     axes, seeds, budget, and the runs that they amount to
+defining.define                the same from Python, checked
 study_file.read_study          the same from a gin file
 study_dir.StudyDir             the directory of a study, and the records of its runs
 records.RunRecord              one run: its place among the variants, state, scores and costs
@@ -18,7 +19,8 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from compare_gan.studies.definition import StudyDefinition, StudyRun, Variant, define
+    from compare_gan.studies.defining import define
+    from compare_gan.studies.definition import StudyDefinition, StudyRun, Variant
     from compare_gan.studies.executor import End, Executor, Task
     from compare_gan.studies.local import LocalExecutor
     from compare_gan.studies.pairwise import Comparison
@@ -50,7 +52,8 @@ __all__ = [
 ]
 
 _MODULES = {
-    "definition": ("StudyDefinition", "StudyRun", "Variant", "define"),
+    "defining": ("define",),
+    "definition": ("StudyDefinition", "StudyRun", "Variant"),
     "executor": ("End", "Executor", "Task"),
     "local": ("LocalExecutor",),
     "pairwise": ("Comparison",),

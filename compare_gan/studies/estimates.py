@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from compare_gan.studies import records
 from compare_gan.studies.records import RunRecord
 
-_DONE = (records.FINISHED, records.DIVERGED)
-
 
 def seconds_left(runs: Sequence[RunRecord], slots: int) -> float | None:
     """The seconds that the runs which have not ended take; None before anything is known.
@@ -32,7 +30,7 @@ def seconds_left(runs: Sequence[RunRecord], slots: int) -> float | None:
     pace = _seconds_per_step(runs)
     if pace is None:
         return None
-    left = [pace * (run.steps - (run.step or 0)) for run in runs if run.state not in _DONE]
+    left = [pace * (run.steps - (run.step or 0)) for run in runs if run.state not in records.DONE]
     return max(sum(left) / slots, max(left, default=0.0))
 
 

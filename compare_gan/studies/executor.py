@@ -14,6 +14,11 @@ class Task:
       log: File that its output is appended to.
       descriptors: Open files that a process on this machine inherits: locks that last as long as
         it, even if the process that started it is killed.
+
+    Example:
+      >>> from compare_gan.studies import Task
+      >>> Task("hinge-seed1", ("train", "--model_dir", "runs/a"), log="logs/a.txt").descriptors
+      ()
     """
 
     name: str
@@ -32,6 +37,11 @@ class End:
       cpu_seconds: Processor seconds of the process and its children, over all cores; None if they
         are not known.
       gpu_seconds: Duration times the number of GPUs that it held.
+
+    Example:
+      >>> from compare_gan.studies import End
+      >>> End(exit_status=0, wall_seconds=12.5).cpu_seconds is None
+      True
     """
 
     exit_status: int
@@ -45,6 +55,12 @@ class Executor(Protocol):
 
     Attributes:
       slots: Number of tasks that run at the same time, at most.
+
+    Example:
+      >>> from compare_gan.studies import Executor, LocalExecutor
+      >>> executor: Executor = LocalExecutor(workers=2)
+      >>> executor.slots
+      2
     """
 
     slots: int

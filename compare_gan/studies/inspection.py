@@ -128,6 +128,7 @@ def inspect_apart(
         env=environment | _WITHOUT_GPU,
         stdout=subprocess.PIPE,
         encoding="utf-8",
+        start_new_session=True,  # Ctrl-C reaches this process alone, which ends that one.
     )
     if done.returncode:
         raise UserError(

@@ -1,4 +1,4 @@
-"""Becomes a command that keeps to some cores and ends with the process that started it.
+"""Becomes a command that uses some cores alone and ends with the process that started it.
 
     python launch.py PARENT CORES COMMAND …
 

@@ -51,7 +51,7 @@ def find_prunable(runs: Sequence[RunRecord], pictures: bool = False) -> Prunable
       >>> find_prunable([]).size
       0
     """
-    ended = [run for run in runs if run.state in (records.FINISHED, records.DIVERGED)]
+    ended = [run for run in runs if run.state in records.DONE]
     checkpoints: list[str] = []
     for run in ended:
         checkpoints += list_checkpoints(os.path.join(run.model_dir, "checkpoints"))[:-1]

@@ -10,6 +10,7 @@ WAITING, RUNNING, INTERRUPTED = "waiting", "running", "interrupted"
 FINISHED, DIVERGED, FAILED = "finished", "diverged", "failed"
 STATES = (WAITING, RUNNING, INTERRUPTED, FINISHED, DIVERGED, FAILED)
 ENDED = (FINISHED, DIVERGED, FAILED)
+DONE = (FINISHED, DIVERGED)  # Nothing is left to do; a run that failed may be tried again.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)

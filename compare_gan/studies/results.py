@@ -28,7 +28,9 @@ def format_results(runs: Sequence[RunRecord]) -> str:
         rows.append([variant, *cells, f"{len(finals)} of {len(own)}{note}"])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
-    return "\n".join([*lines, "± is the standard deviation over seeds."])
+    if any("±" in line for line in lines):
+        lines.append("± is the standard deviation over seeds.")
+    return "\n".join(lines)
 
 
 def _spread(values: Sequence[float]) -> str:

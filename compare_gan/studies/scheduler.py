@@ -1,53 +1,42 @@
-"""Runs the runs of a study: what is left of them, several at a time, each at most a few times."""
+"""Makes the runs of a study: what is left of them, several at a time, each a few times at most."""
 
 import contextlib
 import dataclasses
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+import signal
+from collections.abc import Collection, Mapping
 
 from compare_gan import interruption
 from compare_gan.studies import records
-from compare_gan.studies.definition import StudyDefinition, StudyRun
+from compare_gan.studies.definition import StudyDefinition
 from compare_gan.studies.display import Display
 from compare_gan.studies.executor import End, Executor, Task
+from compare_gan.studies.jobs import Job, make_jobs
 from compare_gan.studies.records import RunRecord
 from compare_gan.studies.study_dir import StudyDir
 from compare_gan.version import code_version
 
 _POLL_SECONDS = 1.0
-_MISTAKE, _DIVERGED = 2, 3  # Exit statuses of a command that would end alike once more.
-_DONE = (records.FINISHED, records.DIVERGED)
+# Exit statuses of a mistake and of divergence: the command would end alike once more.
+_FINAL_STATUSES = (2, 3)
 _TAIL_BYTES = 4000
-
-
-@dataclasses.dataclass(eq=False)
-class _Job:
-    """Something to do: a run, or labels that runs share.
-
-    Attributes:
-      name: Name of the run or of the labels.
-      arguments: Arguments of the command.
-      is_done: Returns whether it has been done, by whatever process.
-      run: The run; None for labels.
-      needs: The job that comes first; None without any.
-      tries: Number of attempts by this process.
-      failed: Whether no further attempt is made.
-    """
-
-    name: str
-    arguments: tuple[str, ...]
-    is_done: Callable[[], bool]
-    run: StudyRun | None = None
-    needs: "_Job | None" = None
-    tries: int = 0
-    failed: bool = False
 
 
 @dataclasses.dataclass
 class _Active:
-    job: _Job
+    """An attempt that goes on.
+
+    Attributes:
+      job: The job.
+      attempt: Number of the attempt in the journal.
+      log_size: Size of the file of its output at the start.
+      lock: Releases the lock of the job when it is closed.
+    """
+
+    job: Job
     attempt: int
+    log_size: int
     lock: contextlib.ExitStack
 
 
@@ -81,14 +70,11 @@ class Scheduler:
         self._executor = executor
         self._retries = retries
         self._display = display
+        self._records: dict[str, RunRecord] = {}
+        self._refresh([run.name for run in study.runs])
+        left = [run for run in study.runs if run.name in self._unfinished()]
+        self._todo = make_jobs(place, study, left, label_keys)
         self._active: dict[str, _Active] = {}
-        self._labels: dict[str, _Job] = {}
-        self._records = {run.name: place.record(run) for run in study.runs}
-        self._failed: set[str] = set()
-        self._todo: list[_Job] = []
-        for run in study.runs:
-            if self._records[run.name].state not in _DONE:
-                self._add(run, label_keys.get(run.name))
 
     def run(self) -> list[RunRecord]:
         """Makes the runs; returns the records of all of them.
@@ -104,51 +90,29 @@ class Scheduler:
             try:
                 while self._todo or self._active:
                     self._start_jobs()
-                    self._wait(_POLL_SECONDS)
+                    self._wait()
             except KeyboardInterrupt:
-                self._stop()
+                self._executor.interrupt()
+                while self._active:
+                    self._wait(stopping=True)
                 raise
             finally:
-                self._refresh(self._records)
+                self._refresh(self._unfinished())
                 self._display.close(self._list())
         return self._list()
 
     def _list(self) -> list[RunRecord]:
         return list(self._records.values())
 
-    def _add(self, run: StudyRun, label_key: str | None) -> None:
-        given = ["--gin_config", self._place.config(run.variant.name)]
-        bindings = list(run.bindings)
-        needs = None
-        if label_key is not None:
-            folder = os.path.join(self._place.labels, label_key)
-            bindings.append(f"infer_labels.backbone_dir = {self._place.backbones!r}")
-            needs = self._labels_job(label_key, folder, [*given, *_options(bindings)])
-            bindings.append(f"infer_labels.label_dir = {folder!r}")
-        arguments = (
-            "train",
-            "--model_dir", self._place.run_dir(run.name),
-            *given,
-            *_options(bindings),
-            "--num_eval_averaging_runs", str(self._study.averaging_runs),
-            "--eval_every_steps", str(self._study.eval_every_steps),
-        )  # fmt: skip
-        self._todo.append(_Job(run.name, arguments, lambda: self._has_ended(run), run, needs))
+    def _unfinished(self) -> set[str]:
+        return {record.name for record in self._list() if record.state not in records.DONE}
 
-    def _labels_job(self, key: str, folder: str, given: Sequence[str]) -> "_Job | None":
-        """The job that infers labels, added before the first run that needs them."""
-        manifest = os.path.join(folder, "manifest.json")
-        if key not in self._labels:
-            arguments = ("label", *given, "--label_dir", folder)
-            job = _Job(f"labels-{key}", arguments, lambda: os.path.exists(manifest))
-            self._labels[key] = job
-            if not job.is_done():
-                self._todo.append(job)
-        return self._labels[key]
-
-    def _has_ended(self, run: StudyRun) -> bool:
-        record = self._records[run.name] = self._place.record(run, is_held=False)
-        return record.state in _DONE
+    def _refresh(self, names: Collection[str]) -> None:
+        """Reads the records of these runs, on which other processes may work too."""
+        attempts = self._place.journal.attempts()
+        for run in self._study.runs:
+            if run.name in names:
+                self._records[run.name] = self._place.record(run, attempts)
 
     def _start_jobs(self) -> None:
         for job in list(self._todo):
@@ -159,48 +123,39 @@ class Scheduler:
             elif job.needs is None or job.needs.is_done():
                 self._start(job)
 
-    def _start(self, job: _Job) -> None:
+    def _start(self, job: Job) -> None:
+        """Starts a job, unless another process works on it or has done it."""
         with contextlib.ExitStack() as stack:
             descriptor = stack.enter_context(self._place.claim(job.name))
-            if descriptor is None:  # Another process works on it.
+            if descriptor is None:
                 return
             self._todo.remove(job)
-            if job.is_done():  # Another process has done it.
+            if job.is_done():
                 return
             job.tries += 1
             attempt = self._place.journal.start(job.name, code_version())
-            task = Task(job.name, job.arguments, self._place.log(job.name), (descriptor,))
-            self._executor.start(task)
-            self._active[job.name] = _Active(job, attempt, stack.pop_all())
+            log = self._place.log(job.name)
+            log_size = os.path.getsize(log) if os.path.exists(log) else 0
+            self._executor.start(Task(job.name, job.arguments, log, (descriptor,)))
+            self._active[job.name] = _Active(job, attempt, log_size, stack.pop_all())
         self._refresh([job.name])
         self._display.say(f"{job.name}: started{f' (attempt {attempt})' if attempt > 1 else ''}")
 
-    def _wait(self, seconds: float, stopping: bool = False) -> None:
-        """Waits for ends; shows the progress."""
-        for task, end in self._executor.ended(seconds):
+    def _wait(self, stopping: bool = False) -> None:
+        """Waits for ends, at most a second; shows the progress."""
+        ended = self._executor.ended(_POLL_SECONDS)
+        for task, end in ended:
             active = self._active.pop(task.name, None)
-            if active is not None:  # Otherwise the interruption came while it was started.
+            if active is not None:  # Otherwise an interruption came while it was started.
                 self._note(active, end, stopping)
-        if self._display.is_live:
-            self._refresh([run.name for run in self._list() if run.state not in _DONE])
+        if ended or self._display.is_live:
+            self._refresh(self._unfinished())
         self._display.show(self._list(), self._executor.slots)
-
-    def _refresh(self, names: "Sequence[str] | Mapping[str, RunRecord]") -> None:
-        attempts = self._place.journal.attempts()
-        for run in self._study.runs:
-            if run.name in names:
-                self._records[run.name] = self._place.record(run, attempts)
 
     def _note(self, active: _Active, end: End, stopping: bool) -> None:
         """Notes the end of an attempt, and decides whether there will be another one."""
         job = active.job
-        if job.is_done():
-            run_record = self._records.get(job.name)
-            status = run_record.state if run_record else records.FINISHED
-        elif stopping or end.exit_status == interruption.EXIT_STATUS:
-            status = records.INTERRUPTED
-        else:
-            status = records.FAILED
+        status = self._status(job, end, stopping)
         self._place.journal.end(
             job.name,
             active.attempt,
@@ -211,53 +166,60 @@ class Scheduler:
             gpu_seconds=end.gpu_seconds,
         )
         active.lock.close()
-        if job.run is not None:
-            self._records[job.name] = self._place.record(job.run)
-        if status in _DONE:
+        self._refresh([job.name])
+        if status in records.DONE:
             self._display.say(f"{job.name}: {status}{self._scores(job)}")
         elif not stopping:
-            self._try_again(job, end.exit_status)
+            error = _last_error(self._place.log(job.name), active.log_size)
+            self._try_again(job, end.exit_status, error or _ending(end.exit_status))
 
-    def _try_again(self, job: _Job, exit_status: int) -> None:
-        reason = _last_words(self._place.log(job.name)) or f"exit status {exit_status}"
-        if exit_status in (_MISTAKE, _DIVERGED) or job.tries > self._retries:
+    def _status(self, job: Job, end: End, stopping: bool) -> str:
+        if job.run is not None:
+            state = self._place.record(job.run, is_held=False).state
+            if state in records.DONE:
+                return state
+        elif job.is_done():
+            return records.FINISHED
+        interrupted = stopping or end.exit_status == interruption.EXIT_STATUS
+        return records.INTERRUPTED if interrupted else records.FAILED
+
+    def _try_again(self, job: Job, exit_status: int, reason: str) -> None:
+        left = self._retries - job.tries + 1
+        if exit_status in _FINAL_STATUSES or left <= 0:
             self._give_up(job, reason)
         else:
             self._todo.insert(0, job)
-            left = self._retries - job.tries + 1
             tries = "1 more attempt" if left == 1 else f"{left} more attempts"
             self._display.say(f"{job.name}: failed, {tries}: {reason}")
 
-    def _give_up(self, job: _Job, reason: str) -> None:
+    def _give_up(self, job: Job, reason: str) -> None:
         job.failed = True
         if job in self._todo:
             self._todo.remove(job)
         self._display.say(f"{job.name}: failed: {reason}")
 
-    def _scores(self, job: _Job) -> str:
+    def _scores(self, job: Job) -> str:
         final = self._records[job.name].final if job.name in self._records else None
         if final is None:
             return ""
         return ": " + ", ".join(f"{name} {each.mean:.4g}" for name, each in final.scores.items())
 
-    def _stop(self) -> None:
-        """Ends the running tasks, whose state is saved."""
-        self._executor.interrupt()
-        while self._active:
-            self._wait(_POLL_SECONDS, stopping=True)
 
-
-def _options(bindings: Sequence[str]) -> list[str]:
-    return [part for binding in bindings for part in ("--gin_bindings", binding)]
-
-
-def _last_words(log: str) -> str:
-    """The error that a command ended with, the last of its output."""
+def _last_error(log: str, begin: int) -> str:
+    """The last error in the output of a command, which begins at this byte; empty without any."""
     try:
         with open(log, "rb") as file:
-            file.seek(max(0, os.path.getsize(log) - _TAIL_BYTES))
-            lines = file.read().decode(errors="replace").strip().splitlines()
+            file.seek(max(begin, os.path.getsize(log) - _TAIL_BYTES))
+            lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return ""
     errors = [line for line in lines if re.match(r"Error: |\w+Error\b", line)]
-    return (errors or lines or [""])[-1].removeprefix("Error: ").strip()
+    return errors[-1].removeprefix("Error: ").strip() if errors else ""
+
+
+def _ending(exit_status: int) -> str:
+    if exit_status >= 0:
+        return f"exit status {exit_status}"
+    with contextlib.suppress(ValueError):
+        return f"ended by {signal.Signals(-exit_status).name}"
+    return f"ended by signal {-exit_status}"

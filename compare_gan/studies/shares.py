@@ -26,7 +26,7 @@ class Share:
     shares_gpu: bool = False
 
     def environment(self) -> dict[str, str]:
-        """The environment variables that keep a process to its share."""
+        """The environment variables that confine a process to its share."""
         found = {}
         if self.gpu is not None:
             found["CUDA_VISIBLE_DEVICES"] = self.gpu
@@ -47,7 +47,7 @@ def divide(workers: int, cores: Sequence[int] | None, gpus: Sequence[str] = ()) 
 
     Args:
       workers: Number of workers.
-      cores: Numbers of the cores; None where processes cannot be kept to cores.
+      cores: Numbers of the cores; None where processes cannot be bound to cores.
       gpus: The GPUs.
 
     Example:
@@ -72,7 +72,7 @@ def divide(workers: int, cores: Sequence[int] | None, gpus: Sequence[str] = ()) 
 
 
 def usable_cores() -> list[int] | None:
-    """The cores that this process may use; None where processes cannot be kept to cores."""
+    """The cores that this process may use; None where processes cannot be bound to cores."""
     if not hasattr(os, "sched_setaffinity"):
         return None
     return sorted(os.sched_getaffinity(0))

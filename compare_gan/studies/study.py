@@ -4,7 +4,8 @@ import os
 from collections.abc import Collection, Mapping
 from typing import TYPE_CHECKING, Any
 
-from compare_gan.studies.definition import StudyDefinition, define
+from compare_gan.studies.defining import define
+from compare_gan.studies.definition import StudyDefinition
 from compare_gan.studies.executor import Executor
 from compare_gan.studies.local import LocalExecutor
 from compare_gan.studies.study_dir import StudyDir
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from compare_gan.studies.records import RunRecord
     from compare_gan.studies.table import StudyTable
     from compare_gan.types import Direction
-
-_DONE = ("finished", "diverged")
 
 
 class Study:
@@ -115,8 +114,9 @@ class Study:
           UserError: A config has a mistake.
         """
         from compare_gan.studies.inspection import inspect_apart
+        from compare_gan.studies.records import DONE
 
-        names = [record.name for record in self.records() if record.state not in _DONE]
+        names = [record.name for record in self.records() if record.state not in DONE]
         todo = [run for run in self.definition.runs if run.name in names]
         return inspect_apart(self.definition, todo, environment) if todo else {}
 

@@ -11,14 +11,15 @@ shared/                labels/, backbones/: inferred labels and the networks beh
 """
 
 import contextlib
-import fcntl
 import os
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from compare_gan import damaged, files, locks, paths
+from compare_gan import damaged, files, paths
 from compare_gan.damaged import DamagedFileError
 from compare_gan.errors import UserError, check_positive_integer, check_version
+from compare_gan.studies import task_locks
 from compare_gan.studies.definition import StudyDefinition, StudyRun, Variant
 from compare_gan.studies.journal import Attempt, Journal
 
@@ -30,6 +31,8 @@ _JSON, _SOURCE = "study.json", "study.gin"
 # Changes of a config that leave the results of finished runs as they are.
 _HARMLESS = ("evaluation.metrics", "dataset.data_dir")
 _HARMLESS_SCOPE = "run_config."
+_REMEDY = "choose another --study_dir, or undo the change"
+_NO_STUDY = "it does not hold a study"
 
 
 class StudyDir:
@@ -41,7 +44,6 @@ class StudyDir:
     Attributes:
       path: The directory, absolute.
       journal: The attempts at runs.
-      labels: Folder of the inferred labels that runs share.
       backbones: Folder of the networks that inferred labels share.
 
     Example:
@@ -58,7 +60,6 @@ class StudyDir:
     def __init__(self, path: str | os.PathLike[str]):
         self.path = os.path.abspath(os.fspath(path))
         self.journal = Journal(self.file("journal.jsonl"))
-        self.labels = self.file("shared", "labels")
         self.backbones = self.file("shared", "backbones")
 
     def __str__(self) -> str:
@@ -75,6 +76,10 @@ class StudyDir:
     def log(self, run: str) -> str:
         """The file with the output of the processes of a run."""
         return self.file("logs", f"{run}.txt")
+
+    def labels(self, key: str) -> str:
+        """The folder of the inferred labels that runs with this key share."""
+        return self.file("shared", "labels", key)
 
     def config(self, variant: str) -> str:
         """The file with the config of a variant."""
@@ -116,8 +121,7 @@ class StudyDir:
           UserError: The change concerns runs that have begun.
         """
         before, added = self._before()
-        if before is not None:
-            self._refuse_changes(before, study)
+        self._refuse_changes(before, study)
         return _with_added(study, added)
 
     def update(self, study: StudyDefinition) -> StudyDefinition:
@@ -134,23 +138,19 @@ class StudyDir:
         """
         paths.check_place(self.path)
         merged = self.merged(study)
-        try:
-            _, added = self._before(tolerant=False)
-        except DamagedFileError as error:
-            damaged.set_aside(self.file(_JSON), error.reason, "it is written anew")
-            added = ()
+        before, added = self._before()
+        if before is None and self.exists:
+            damaged.set_aside(self.file(_JSON), _NO_STUDY, "it is written anew")
         self._write(study, added)
         return merged
 
-    def _before(self, tolerant: bool = True) -> tuple[StudyDefinition | None, tuple[int, ...]]:
-        """The definition as it was written here, and the added seeds; None if there is none."""
+    def _before(self) -> tuple[StudyDefinition | None, tuple[int, ...]]:
+        """The definition as it was written here, and the added seeds; None if none can be read."""
         if not self.exists:
             return None, ()
         try:
             return _parsed(self.file(_JSON))
         except DamagedFileError:
-            if not tolerant:
-                raise
             return None, ()
 
     def add_seeds(self, count: int) -> StudyDefinition:
@@ -183,23 +183,19 @@ class StudyDir:
         }
         files.write_json(self.file(_JSON), content)
 
-    def _refuse_changes(self, before: StudyDefinition, study: StudyDefinition) -> None:
+    def _refuse_changes(self, before: StudyDefinition | None, study: StudyDefinition) -> None:
         """Raises UserError if runs that have begun would have to be made again."""
-        begun = self._begun()
-        if begun and before.averaging_runs != study.averaging_runs:
+        runs = self.file("runs")
+        begun = os.listdir(runs) if os.path.isdir(runs) else []
+        if begun and before and before.averaging_runs != study.averaging_runs:
             raise UserError(
                 f"The runs in '{self}' were scored with study.averaging_runs = "
                 f"{before.averaging_runs}, which is now {study.averaging_runs}: {_REMEDY}."
             )
         for variant in study.variants:
-            if any(name.startswith(f"{variant.name}-seed") for name in begun):
+            own = re.compile(rf"{re.escape(variant.name)}-seed\d+")
+            if any(own.fullmatch(name) for name in begun):
                 self._refuse_other_config(variant)
-
-    def _begun(self) -> list[str]:
-        try:
-            return os.listdir(self.file("runs"))
-        except FileNotFoundError:
-            return []
 
     def _refuse_other_config(self, variant: Variant) -> None:
         text = files.read_text(self.config(variant.name))
@@ -245,53 +241,13 @@ class StudyDir:
         is_held = self.is_held(run.name) if is_held is None else is_held
         return read_record(run, self.run_dir(run.name), attempts.get(run.name, ()), is_held)
 
-    @contextlib.contextmanager
-    def claim(self, task: str) -> Iterator[int | None]:
-        """Locks a task, unless another process works on it.
-
-        The lock lasts as long as a process holds its descriptor, those that inherited it included.
-
-        Args:
-          task: Name of a run, or of something that runs share.
-
-        Yields:
-          The descriptor of the locked file; None if another process holds the lock.
-        """
-        path = self._lock(task)
-        os.makedirs(os.path.dirname(path), exist_ok=True)
-        descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
-        try:
-            locks.lock_at_once(descriptor)
-        except BlockingIOError:
-            os.close(descriptor)
-            yield None
-            return
-        try:
-            yield descriptor
-        finally:
-            os.close(descriptor)
+    def claim(self, task: str) -> contextlib.AbstractContextManager[int | None]:
+        """Locks a task, the name of a run or of labels, see `task_locks.claim`."""
+        return task_locks.claim(self.file("locks", task))
 
     def is_held(self, task: str) -> bool:
-        """Whether a process works on a task, see `claim`."""
-        try:
-            descriptor = os.open(self._lock(task), os.O_RDONLY)
-        except FileNotFoundError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_SH | fcntl.LOCK_NB)
-        except BlockingIOError:
-            return True
-        except OSError:  # The file system does not support locks.
-            return False
-        finally:
-            os.close(descriptor)
-        return False
-
-    def _lock(self, task: str) -> str:
-        return self.file("locks", task)
-
-
-_REMEDY = "choose another --study_dir, or undo the change"
+        """Whether a process works on a task."""
+        return task_locks.is_held(self.file("locks", task))
 
 
 def _parsed(path: str) -> tuple[StudyDefinition, tuple[int, ...]]:
@@ -309,7 +265,7 @@ def _parsed(path: str) -> tuple[StudyDefinition, tuple[int, ...]]:
     except UserError:
         raise
     except damaged.FORM_ERRORS as error:
-        raise DamagedFileError(path, "it does not hold a study") from error
+        raise DamagedFileError(path, _NO_STUDY) from error
 
 
 def _with_added(study: StudyDefinition, added: tuple[int, ...]) -> StudyDefinition:

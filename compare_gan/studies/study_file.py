@@ -9,7 +9,8 @@ from compare_gan.config.bound_values import bound_values
 from compare_gan.config.inclusion import whole_text
 from compare_gan.config.places import shown
 from compare_gan.errors import UserError
-from compare_gan.studies.definition import StudyDefinition, define
+from compare_gan.studies.defining import define
+from compare_gan.studies.definition import StudyDefinition
 
 _SCOPE = "study."
 

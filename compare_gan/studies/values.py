@@ -63,7 +63,7 @@ def make_axis(name: str, given: Any, folder: str) -> dict[str, AxisValue]:
                 f"{subject} lists values, so '{name}' must be a parameter, such as 'loss.fn'; an "
                 "axis with another name has named variants: {'label': [bindings]}."
             )
-        values = [AxisValue(label_of(each), (f"{name} = {gin_text(each)}",)) for each in given]
+        values = [_listed(subject, name, each) for each in given]
     else:
         raise UserError(
             f"{subject} must be a list of values, or a dict of bindings by label, received "
@@ -77,6 +77,15 @@ def make_axis(name: str, given: Any, folder: str) -> dict[str, AxisValue]:
             raise UserError(f"{subject} has the label '{value.label}' twice.")
         axis[value.label] = value
     return axis
+
+
+def _listed(subject: str, parameter: str, given: Any) -> AxisValue:
+    binding = f"{parameter} = {gin_text(given)}"
+    if not _is_binding(binding):
+        raise UserError(
+            f"{subject}: {given!r} is not a gin value; a reference is a string such as '@hinge'."
+        )
+    return AxisValue(label_of(given), (binding,))
 
 
 def _named(subject: str, label: Any, given: Any, folder: str) -> AxisValue:
@@ -102,22 +111,20 @@ def split_bindings(subject: str, given: Any, folder: str) -> tuple[str, tuple[st
     if not isinstance(bindings, (list, tuple)) or not all(isinstance(b, str) for b in bindings):
         raise UserError(f"{subject} must be a binding or a list of bindings, received {given!r}.")
     for binding in bindings:
-        if not _INCLUDE.match(binding):
-            _check_binding(subject, binding)
+        if not _INCLUDE.match(binding) and not _is_binding(binding):
+            raise UserError(
+                f"{subject}: '{binding}' is not a binding; one has the form name.parameter = value."
+            )
     includes = [binding for binding in bindings if _INCLUDE.match(binding)]
     text = with_includes("\n".join(includes), folder, subject) if includes else ""
     return text, tuple(binding for binding in bindings if binding not in includes)
 
 
-def _check_binding(subject: str, binding: str) -> None:
+def _is_binding(text: str) -> bool:
     try:
-        bound = bound_values(binding)
+        return bool(bound_values(text))
     except ValueError:
-        bound = {}
-    if not bound:
-        raise UserError(
-            f"{subject}: '{binding}' is not a binding; one has the form name.parameter = value."
-        )
+        return False
 
 
 def gin_text(value: Any) -> str:

@@ -1,9 +1,9 @@
 """Stands for `compare_gan train` and `label` in tests of studies: the files of a run, no training.
 
 The environment variable STUB is a JSON object: for a run or labels, by name, what happens.
-`finish`, `diverge`, `mistake`, `crash`; `crash_once` and `wait_once`, which waits for SIGTERM,
-finish at the second attempt; `after NAME` finishes after that run has begun. STUB_CALLS is a file
-that gets a line for each start.
+`finish`, `diverge`, `mistake`, `crash`, `kill`; `crash_once` and `wait_once` (for SIGTERM) finish
+at the second attempt; `after NAME` finishes after that run has begun. STUB_CALLS is a file that
+gets a line for each start.
 """
 
 import json
@@ -49,6 +49,8 @@ if does == "mistake":
 if does == "crash" or (does == "crash_once" and not again):
     print("MemoryError: too much")
     sys.exit(1)
+if does == "kill":
+    os.kill(os.getpid(), signal.SIGKILL)
 if does == "diverge":
     (folder / "DIVERGED").write_text('{"version": 1, "step": 3, "terms": ["loss"]}')
     sys.exit(3)

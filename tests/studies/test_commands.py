@@ -9,8 +9,9 @@ import time
 
 import pytest
 
+from compare_gan.config import example_studies
 from compare_gan.errors import UserError
-from compare_gan.studies import End, Study, define, inspection, local
+from compare_gan.studies import End, Study, define, inspection, local, read_study
 from compare_gan.studies.inspection import inspect, inspect_apart
 
 
@@ -210,7 +211,7 @@ def test_a_study_that_is_trained(tiny, tmp_path, forks, monkeypatch):
     finals = [record.final for record in found]
     assert all(final.provenance.num_fake == 40 for final in finals)
     assert len({final.training_labels["hash"] for final in finals}) == 1
-    [labels] = os.listdir(study.place.labels)
+    [labels] = os.listdir(study.place.labels(""))
     assert len(study.place.journal.attempts()[f"labels-{labels}"]) == 1
     assert [record.images_seen for record in found] == [16, 16]
     assert found[0].cpu_seconds is None
@@ -228,6 +229,16 @@ def test_configs_are_checked_as_by_train(tiny):
         "The variant 'hing': Nothing configurable is called 'hing'. Did you mean 'hinge'?"
     )
     assert lines[1].startswith("The variant 'hinge': Unknown protocol 'fid50'. Did you mean")
+
+
+def test_example_studies_are_valid():
+    studies = {each.name: read_study(each.name) for each in example_studies()}
+    assert {name: len(study.runs) for name, study in studies.items()} == {
+        "studies/few_labels_fashion_mnist": 57,  # As benchmarks/few_labels.
+        "studies/losses_fashion_mnist": 4,
+    }
+    for study in studies.values():
+        inspect(study, study.with_seeds([1]).runs)
 
 
 def test_configs_are_checked_in_a_process_that_uses_no_gpu(tiny, monkeypatch, capsys):

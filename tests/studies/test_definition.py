@@ -165,6 +165,8 @@ _LOSSES = {"loss.fn": ["@hinge", "@wasserstein"]}
             {"axes": _LOSSES, "exclude": [{"los.fn": "hinge"}]},
             "names an axis 'los.fn', which the study does not have. Did you mean 'loss.fn'?",
         ),
+        ({"axes": {"loss.fn": [len]}}, "<built-in function len> is not a gin value"),
+        ({"exclude": 3}, "study.exclude must list combinations"),
         ({"exclude": [{}]}, "study.exclude must list combinations"),
         (
             {"axes": _LOSSES, "exclude": {"loss.fn": ["hinge", "wasserstein"]}},

@@ -45,6 +45,13 @@ def test_workers_run_at_the_same_time_on_their_own_cores(place, two_losses, stub
 
 
 def test_divergence_is_a_result(place, two_losses, stub):
+    """Fault: A run of a study diverges.
+
+    Command: `compare_gan study run`
+    User sees: …-seed1: diverged; the table counts it
+    Exit code: 0
+    Lost: nothing
+    """
     study = place.update(two_losses(seeds=1))
     stub.does = {"hinge-seed1": "diverge"}
     assert _states(stub.run(place, study)) == ["diverged", "finished"]
@@ -77,7 +84,30 @@ def test_a_run_that_fails_once_goes_on_from_its_checkpoint(place, two_losses, st
     assert [call["again"] for call in stub.calls if call["name"] == "hinge-seed1"] == [False, True]
 
 
+def test_a_run_that_is_killed_is_tried_again(place, two_losses, stub, capsys):
+    """Fault: A run of a study is killed, for want of memory for example.
+
+    Command: `compare_gan study run`
+    User sees: …-seed1: failed, 1 more attempt: ended by SIGKILL
+    Exit code: 0, or 1 if it fails each time
+    Lost: the steps since its last checkpoint
+    """
+    study = place.update(two_losses(seeds=1))
+    stub.does = {"hinge-seed1": "kill"}
+    assert _states(stub.run(place, study, retries=1)) == ["failed", "finished"]
+    assert stub.names.count("hinge-seed1") == 2
+    err = capsys.readouterr().err
+    assert "hinge-seed1: failed, 1 more attempt: ended by SIGKILL" in err
+
+
 def test_a_mistake_is_not_tried_again(place, two_losses, stub, capsys):
+    """Fault: A run of a study ends with a mistake that the checks before could not find.
+
+    Command: `compare_gan study run`
+    User sees: …-seed1: failed: and the sentence of `train`
+    Exit code: 1
+    Lost: nothing; the other runs are made
+    """
     study = place.update(two_losses(seeds=1))
     stub.does = {"hinge-seed1": "mistake"}
     assert _states(stub.run(place, study)) == ["failed", "finished"]
@@ -86,6 +116,13 @@ def test_a_mistake_is_not_tried_again(place, two_losses, stub, capsys):
 
 
 def test_interrupted_runs_save_and_go_on(place, two_losses, stub):
+    """Fault: Ctrl-C while the runs of a study are made, and the same command again.
+
+    Command: `compare_gan study run`, twice
+    User sees: Received SIGINT: the running runs save their state and end …
+    Exit code: 130, then 0
+    Lost: nothing
+    """
     study = place.update(two_losses(seeds=1))
     stub.does = {"hinge-seed1": "wait_once", "wasserstein-seed1": "wait_once"}
     waits = [os.path.join(place.run_dir(run.name), "waits") for run in study.runs]
@@ -146,6 +183,13 @@ def _starts(place):
 
 
 def test_a_killed_study_goes_on(place, two_losses, stub, forks):
+    """Fault: A study is killed, and started again at once.
+
+    Command: `compare_gan study run`, twice
+    User sees: as elsewhere: the second one waits until the runs have saved their state
+    Exit code: 0
+    Lost: nothing; the costs of the killed attempts are not known
+    """
     study = place.update(two_losses(seeds=1))
     stub.does = {"hinge-seed1": "wait_once"}
     waits = os.path.join(place.run_dir("hinge-seed1"), "waits")
@@ -170,14 +214,14 @@ def test_labels_that_runs_share_are_inferred_once_and_first(place, two_losses, s
         "labels", "hinge", "wasserstein", "labels", "hinge", "wasserstein",
     ]  # fmt: skip
     label, run = calls[0]["arguments"], calls[-1]["arguments"]
-    folder = os.path.join(place.labels, "key1")
+    folder = place.labels("key1")
     assert label[0] == "label"
     assert label[label.index("--label_dir") + 1] == folder
     assert "infer_labels.seed = 1" in label
     backbones = f"infer_labels.backbone_dir = {place.backbones!r}"
     assert backbones in label
     assert backbones in run
-    assert f"infer_labels.label_dir = {os.path.join(place.labels, 'key2')!r}" in run
+    assert f"infer_labels.label_dir = {place.labels('key2')!r}" in run
 
 
 def test_runs_without_their_labels_fail(place, two_losses, stub, capsys):

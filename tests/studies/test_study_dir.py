@@ -28,6 +28,13 @@ def test_the_journal_counts_attempts(journal):
 
 
 def test_an_incomplete_line_is_dropped(journal, tmp_path):
+    """Fault: The journal of a study ends in half a line.
+
+    Command: `compare_gan study run`, `study status`
+    User sees: '…/journal.jsonl' is damaged: line 2 cannot be read; the rest of it is used.
+    Exit code: 0
+    Lost: the line, which was never complete
+    """
     journal.start("a")
     path = tmp_path / "journal.jsonl"
     whole = path.read_bytes()
@@ -133,6 +140,13 @@ def test_added_seeds_stay(place, two_losses):
     ],
 )
 def test_what_would_change_runs_is_refused(place, two_losses, stub, options, sentence):
+    """Fault: The study file changes, and with it runs that have begun.
+
+    Command: `compare_gan study run`
+    User sees: The runs of 'hinge' in '…' have begun with another config (…): choose another …
+    Exit code: 2
+    Lost: nothing
+    """
     place.update(two_losses())
     place.update(two_losses(**options))  # Nothing has begun.
     place.update(two_losses())
@@ -151,11 +165,21 @@ def test_variants_that_have_not_begun_may_change(place, two_losses):
 
 
 def test_a_damaged_definition_is_set_aside(place, two_losses):
+    """Fault: `study.json` is damaged.
+
+    Command: `compare_gan study status`; then `study run FILE`
+    User sees: '…/study.json' is damaged: it is not JSON. `compare_gan study run FILE …` writes …
+    Exit code: 2, then 0
+    Lost: seeds that `study add` has added; the file is `study.json.damaged-1`
+    """
     place.update(two_losses())
     with open(place.file("study.json"), "w") as file:
         file.write("{")
     with pytest.raises(UserError, match="writes it anew"):
         place.definition()
+    os.makedirs(place.run_dir("hinge-seed1"))
+    with pytest.raises(UserError, match="training_steps: 6 → 7"):
+        place.update(two_losses(steps=7))
     assert place.update(two_losses()) == place.definition()
     assert os.path.exists(place.file("study.json.damaged-1"))
 
