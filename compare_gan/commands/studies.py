@@ -61,7 +61,7 @@ def run(file: str | None, study_dir: str, workers: int | None, retries: int, dry
     chosen = Study(file, study_dir=study_dir)
     executor = LocalExecutor(workers, environment)
     start_engine()
-    from compare_gan.studies import records
+    from compare_gan.studies import StudyTable, records
     from compare_gan.studies.results import format_results
 
     if dry_run:
@@ -69,7 +69,12 @@ def run(file: str | None, study_dir: str, workers: int | None, retries: int, dry
         click.echo(printable(_plan(chosen.title, chosen.records(), study_dir, executor.slots)))
         return
     runs = chosen.run(retries=retries, executor=executor, environment=environment)
-    click.echo(printable(format_results(runs)))
+    try:
+        click.echo(printable(format_results(StudyTable(runs))))
+    except UserError as error:  # The runs have ended all the same.
+        click.echo(printable(str(error)), err=True)
+    place = for_stdout(study_dir)
+    click.echo(f"More: compare_gan study table {place}; compare_gan report {place}")
     unfinished = [each for each in runs if each.state not in records.DONE]
     if unfinished:
         click.echo(

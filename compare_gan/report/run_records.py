@@ -31,7 +31,7 @@ class Summary:
       class_names: Names of the classes, or None.
       divergence: Step and values of the divergence that ended the run, in words; or None.
       rollbacks: How often training went back to a checkpoint after a divergence.
-      images_seen: Real images that training has consumed; None if it is not known.
+      images_seen: See `studies.records`; None if it is not known.
       images_per_second: Median over the log; None without a log.
     """
 

@@ -32,7 +32,7 @@ def course_section(table: StudyTable, score: str) -> Section | None:
     unit, seconds = _unit(row["training_seconds"] for row in finished)
     charts = [
         _courses(finished, variants, score, "step", "step", 1.0),
-        _courses(finished, variants, score, "images_seen", "real images seen", 1.0),
+        _courses(finished, variants, score, "images_seen", "images seen", 1.0),
         _courses(finished, variants, score, "training_seconds", f"{unit} of training", seconds),
     ]
     return Section(

@@ -13,6 +13,7 @@ from compare_gan.report.run_page import run_page
 from compare_gan.report.run_records import summarize
 from compare_gan.report.study_page import study_page
 from compare_gan.studies import StudyDir
+from compare_gan.studies.logs import last_error
 from compare_gan.studies.records import ENDED, FAILED
 from compare_gan.terminal import sentence_of
 from compare_gan.training.run_dir import RunDir
@@ -49,7 +50,9 @@ def make_page(path: str, allow_imports: Sequence[str] = ()) -> Page:
         raise UserError(f"There is no directory '{path}'.")
     study = StudyDir(path)
     if study.exists:
-        return study_page(study.records(), study.definition(), reasons=_reasons(study))
+        runs = study.records()
+        reasons = {run.name: last_error(study.log(run.name)) for run in runs if run.state == FAILED}
+        return study_page(runs, study.definition(), reasons=reasons)
     return run_page(path, allow_imports)
 
 
@@ -154,14 +157,3 @@ def _fingerprint(path: str) -> dict[str, tuple[int, int]]:
                     continue
                 found[os.path.join(folder, name)] = status.st_mtime_ns, status.st_size
     return found
-
-
-def _reasons(study: StudyDir) -> dict[str, str]:
-    """For each failed run, by name, the last error in its log."""
-    reasons = {}
-    for run in study.records():
-        if run.state == FAILED:
-            lines = files.read_text(study.log(run.name)).splitlines()
-            errors = [line for line in lines if "Error: " in line]
-            reasons[run.name] = (errors or lines or [""])[-1].strip()
-    return reasons

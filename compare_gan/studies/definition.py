@@ -52,9 +52,8 @@ class Variant:
 
     @property
     def images_per_step(self) -> int:
-        """Number of real images in the discriminator steps of a generator step."""
-        batch_size = self.values.get("options.batch_size", 0)
-        return batch_size * self.values.get("options.disc_iters", 1)
+        """Number of images that a generator step counts for in logs: the batch size."""
+        return self.values.get("options.batch_size", 0)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -31,8 +31,9 @@ class RunRecord:
       wall_seconds: Seconds that all attempts took.
       cpu_seconds: Processor seconds of all attempts, over all cores.
       gpu_seconds: Seconds of all attempts times the number of GPUs that they held; 0 without any.
-      images_per_second: Real images that training consumed per second, as in `log.jsonl` (median).
-      images_seen: Real images that training has consumed.
+      images_per_second: Images that training consumed per second, as in `log.jsonl` (median).
+      images_seen: Images that training has consumed, counted likewise: the batch size for each
+        generator step, however many steps of the discriminator it has.
       attempts: Number of times that the run was started.
       code_version: Version of the library in the last attempt.
       model_dir: The directory of the run.
@@ -40,8 +41,8 @@ class RunRecord:
     Example:
       >>> from compare_gan.studies import RunRecord
       >>> record = RunRecord(name="sn-seed1", variant="sn", axes={"norm": "sn"}, seed=1, steps=10)
-      >>> record.state, record.final is None
-      ('waiting', True)
+      >>> record.state, record.rows
+      ('waiting', ())
     """
 
     name: str
@@ -60,9 +61,3 @@ class RunRecord:
     attempts: int = 0
     code_version: str | None = None
     model_dir: str = ""
-
-    @property
-    def final(self) -> ResultRow | None:
-        """The scores of the last step, which alone make headlines; None before they exist."""
-        last = [row for row in self.rows if row.step == self.steps]
-        return last[-1] if last else None

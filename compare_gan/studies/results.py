@@ -1,31 +1,27 @@
 """The final scores of a study as a few lines of text."""
 
-import statistics
-from collections.abc import Sequence
+from compare_gan.studies.records import DIVERGED, FAILED, FINISHED
+from compare_gan.studies.summary import VariantSummary, by_variant
+from compare_gan.studies.table import StudyTable
 
-from compare_gan.studies import records
-from compare_gan.studies.records import RunRecord
+_NO_VALUE = "–"
 
 
-def format_results(runs: Sequence[RunRecord]) -> str:
+def format_results(table: StudyTable) -> str:
     """A line for each variant: mean ± standard deviation (ddof 1) of its final scores over seeds.
 
     Args:
-      runs: Records of all runs.
+      table: The runs of the study.
     """
-    variants: dict[str, list[RunRecord]] = {}
-    for run in runs:
-        variants.setdefault(run.variant, []).append(run)
-    names = list(dict.fromkeys(name for run in runs if run.final for name in run.final.scores))
-    rows = [["variant", *names, "runs"]]
-    for variant, own in variants.items():
-        finals = [run.final for run in own if run.final and run.state == records.FINISHED]
-        cells = [
-            _spread([f.scores[name].mean for f in finals if name in f.scores]) for name in names
-        ]
-        diverged = sum(run.state == records.DIVERGED for run in own)
-        note = f", {diverged} diverged" if diverged else ""
-        rows.append([variant, *cells, f"{len(finals)} of {len(own)}{note}"])
+    columns = {name: {row.variant: row for row in table.summary(name)} for name in table.scores}
+    rows = [["variant", *table.scores, "finished"]]
+    for variant, runs in by_variant(table.records).items():
+        cells = [_mean(columns[name][variant]) for name in table.scores]
+        states = [run.state for run in runs]
+        others = "".join(
+            f", {states.count(state)} {state}" for state in (DIVERGED, FAILED) if state in states
+        )
+        rows.append([variant, *cells, f"{states.count(FINISHED)} of {len(runs)}{others}"])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     if any("±" in line for line in lines):
@@ -33,7 +29,8 @@ def format_results(runs: Sequence[RunRecord]) -> str:
     return "\n".join(lines)
 
 
-def _spread(values: Sequence[float]) -> str:
-    if len(values) < 2:
-        return f"{values[0]:.4g}" if values else "–"
-    return f"{statistics.mean(values):.4g} ± {statistics.stdev(values):.2g}"
+def _mean(summary: VariantSummary) -> str:
+    if summary.mean is None:
+        return _NO_VALUE
+    spread = "" if summary.std is None else f" ± {summary.std:.2g}"
+    return f"{summary.mean:.4g}{spread}"

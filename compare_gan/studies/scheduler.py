@@ -3,7 +3,6 @@
 import contextlib
 import dataclasses
 import os
-import re
 import signal
 from collections.abc import Collection, Mapping
 
@@ -13,6 +12,8 @@ from compare_gan.studies.definition import StudyDefinition
 from compare_gan.studies.display import Display
 from compare_gan.studies.executor import End, Executor, Task
 from compare_gan.studies.jobs import Job, make_jobs
+from compare_gan.studies.logs import last_error
+from compare_gan.studies.measurements import final_measurement
 from compare_gan.studies.records import RunRecord
 from compare_gan.studies.study_dir import StudyDir
 from compare_gan.version import code_version
@@ -20,7 +21,6 @@ from compare_gan.version import code_version
 _POLL_SECONDS = 1.0
 # Exit statuses of a mistake and of divergence: the command would end alike once more.
 _FINAL_STATUSES = (2, 3)
-_TAIL_BYTES = 4000
 
 
 @dataclasses.dataclass
@@ -170,7 +170,7 @@ class Scheduler:
         if status in records.DONE:
             self._display.say(f"{job.name}: {status}{self._scores(job)}")
         elif not stopping:
-            error = _last_error(self._place.log(job.name), active.log_size)
+            error = last_error(self._place.log(job.name), active.log_size)
             self._try_again(job, end.exit_status, error or _ending(end.exit_status))
 
     def _status(self, job: Job, end: End, stopping: bool) -> str:
@@ -199,22 +199,12 @@ class Scheduler:
         self._display.say(f"{job.name}: failed: {reason}")
 
     def _scores(self, job: Job) -> str:
-        final = self._records[job.name].final if job.name in self._records else None
-        if final is None:
+        record = self._records.get(job.name)
+        if record is None:
             return ""
-        return ": " + ", ".join(f"{name} {each.mean:.4g}" for name, each in final.scores.items())
-
-
-def _last_error(log: str, begin: int) -> str:
-    """The last error in the output of a command, which begins at this byte; empty without any."""
-    try:
-        with open(log, "rb") as file:
-            file.seek(max(begin, os.path.getsize(log) - _TAIL_BYTES))
-            lines = file.read().decode(errors="replace").splitlines()
-    except OSError:
-        return ""
-    errors = [line for line in lines if re.match(r"Error: |\w+Error\b", line)]
-    return errors[-1].removeprefix("Error: ").strip() if errors else ""
+        rows = final_measurement(record)
+        scores = ", ".join(f"{name} {row.scores[name].mean:.4g}" for name, row in rows.items())
+        return f": {scores}" if scores else ""
 
 
 def _ending(exit_status: int) -> str:

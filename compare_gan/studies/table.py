@@ -102,7 +102,7 @@ class StudyTable:
         """A row for each evaluated step of each run, for scores over steps, images or time.
 
         Columns: those of `rows` up to the scores, with `step` as the evaluated one; `is_final`,
-        whether the step is the last one of a finished run; `images_seen`, real images up to the
+        whether the step is the last one of a finished run; `images_seen`, images up to the
         step; `training_seconds`, the time to train on them at the run's median speed, without
         start, compilation and evaluation.
 

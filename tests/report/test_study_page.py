@@ -15,6 +15,7 @@ from compare_gan.report import study_courses
 from compare_gan.report.page import render
 from compare_gan.report.study_page import study_page
 from compare_gan.studies import RunRecord, define
+from compare_gan.studies.measurements import final_measurement
 from compare_gan.studies.table import StudyTable
 
 _SCORE = "fid_fashion_cnn"
@@ -52,7 +53,7 @@ def test_the_table_has_the_final_scores_of_finished_runs(records, text):
     assert len(rows) == 12
     for row in rows:
         scores = [
-            run.final.scores[_SCORE].mean
+            final_measurement(run)[_SCORE].scores[_SCORE].mean
             for run in records
             if run.axes == {axis: row[axis] for axis in run.axes} and run.state == "finished"
         ]
@@ -107,7 +108,9 @@ def test_comparisons_are_those_of_the_table(records, text):
 
 def test_samples_are_those_of_the_best_the_median_and_the_worst_run(records, text):
     scored = sorted(
-        (run.final.scores[_SCORE].mean, run.name) for run in records if run.state == "finished"
+        (final_measurement(run)[_SCORE].scores[_SCORE].mean, run.name)
+        for run in records
+        if run.state == "finished"
     )
     captions = re.findall(r"<figcaption>(\w+ of all runs: [^,]+),", text)
     assert captions == [

@@ -13,6 +13,7 @@ from compare_gan.config import example_studies
 from compare_gan.errors import UserError
 from compare_gan.studies import End, Study, define, inspection, local, read_study
 from compare_gan.studies.inspection import inspect, inspect_apart
+from compare_gan.studies.measurements import final_measurement
 
 
 @pytest.fixture(name="untrained")
@@ -208,7 +209,7 @@ def test_a_study_that_is_trained(tiny, tmp_path, forks, monkeypatch):
     logs = [path.read_text() for path in (tmp_path / "study" / "logs").iterdir()]
     assert [record.state for record in found] == ["finished", "finished"], logs
     assert found == Study(study_dir=tmp_path / "study").records()
-    finals = [record.final for record in found]
+    finals = [final_measurement(record)["fid_fashion_cnn"] for record in found]
     assert all(final.provenance.num_fake == 40 for final in finals)
     assert len({final.training_labels["hash"] for final in finals}) == 1
     [labels] = os.listdir(study.place.labels(""))

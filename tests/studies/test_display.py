@@ -3,19 +3,21 @@
 import io
 
 import pytest
+import synthetic_study
 
 from compare_gan.evaluation.results import ResultRow, Score
-from compare_gan.studies import RunRecord
+from compare_gan.studies import RunRecord, StudyTable
 from compare_gan.studies.display import Display, status_lines
 from compare_gan.studies.estimates import bytes_per_run, seconds_left
 from compare_gan.studies.results import format_results
 
 
 def _record(name, state="waiting", fid=None, **values):
-    about = dict(variant=name.split("-")[0], axes={}, seed=1, steps=100)
+    variant, _, seed = name.partition("-")
+    about = dict(variant=variant, axes={}, seed=int(seed or 1), steps=100)
     rows = ()
     if fid is not None:
-        rows = (ResultRow(100, {"fid": Score(fid, 0.0)}, provenance=None),)
+        rows = (ResultRow(100, {"fid": Score(fid, 0.0)}, synthetic_study.provenance()),)
     return RunRecord(name=name, state=state, rows=rows, **about | values)
 
 
@@ -100,8 +102,8 @@ def test_the_size_of_runs_is_that_of_finished_ones(tmp_path):
 
 
 def test_final_scores_are_means_over_seeds():
-    assert format_results(_RUNS).splitlines() == [
-        "variant  fid         runs",
+    assert format_results(StudyTable(_RUNS)).splitlines() == [
+        "variant  fid         finished",
         "a        1.5 ± 0.71  2 of 3",
         "b        –           0 of 3, 1 diverged",
         "± is the standard deviation over seeds.",
