@@ -1,7 +1,8 @@
-"""`compare_gan study run | status | table | add | prune`: many runs from one file."""
+"""`compare_gan study run | script | status | table | add | prune`: many runs from one file."""
 
 import os
 import sys
+from typing import TYPE_CHECKING
 
 import click
 
@@ -9,6 +10,9 @@ from compare_gan.commands.start import start_engine
 from compare_gan.commands.study_table import table
 from compare_gan.errors import UserError
 from compare_gan.terminal import for_stdout, printable
+
+if TYPE_CHECKING:
+    from compare_gan.studies import Executor
 
 
 @click.group()
@@ -31,7 +35,27 @@ study.add_command(table)
     "--workers",
     type=click.IntRange(min=1),
     metavar="NUMBER",
-    help="Runs at the same time; they divide the cores and GPUs.  [default: one per GPU, or one]",
+    help="Runs at the same time; they divide the cores and GPUs.  [default: one per GPU, or one; "
+    "on a Ray cluster without GPUs one per node]",
+)
+@click.option(
+    "--executor",
+    "place",
+    type=click.Choice(["local", "ray"]),
+    default="local",
+    show_default=True,
+    help="Where the runs are made: on this machine, or on a Ray cluster.",
+)
+@click.option(
+    "--address",
+    metavar="HOST:PORT",
+    help="Address of the Ray cluster.  [default: RAY_ADDRESS, or the one of this machine]",
+)
+@click.option(
+    "--only",
+    multiple=True,
+    metavar="RUN",
+    help="Name of a run; repeat the option for several. Others are not made.",
 )
 @click.option(
     "--retries",
@@ -45,7 +69,16 @@ study.add_command(table)
     is_flag=True,
     help="Only check everything, list the runs, and estimate time and disk space.",
 )
-def run(file: str | None, study_dir: str, workers: int | None, retries: int, dry_run: bool) -> None:
+def run(
+    file: str | None,
+    study_dir: str,
+    workers: int | None,
+    place: str,
+    address: str | None,
+    only: tuple[str, ...],
+    retries: int,
+    dry_run: bool,
+) -> None:
     """Make the runs of a study that have not ended.
 
     FILE is a study file, or the name of an example; it may be left out where the study has begun.
@@ -56,10 +89,10 @@ def run(file: str | None, study_dir: str, workers: int | None, retries: int, dry
     The exit status is 0 if all runs have finished or diverged, and 1 if some have failed.
     """
     environment = dict(os.environ)  # Without what the engine of this process adds.
-    from compare_gan.studies import LocalExecutor, Study
+    from compare_gan.studies import Study
 
-    chosen = Study(file, study_dir=study_dir)
-    executor = LocalExecutor(workers, environment)
+    chosen = Study(file, study_dir=study_dir, only=only or None)
+    executor = _executor(place, address, workers, environment)
     start_engine()
     from compare_gan.studies import StudyTable, records
     from compare_gan.studies.results import format_results
@@ -83,6 +116,18 @@ def run(file: str | None, study_dir: str, workers: int | None, retries: int, dry
             err=True,
         )
         sys.exit(1)
+
+
+def _executor(
+    place: str, address: str | None, workers: int | None, environment: dict[str, str]
+) -> "Executor":
+    from compare_gan.studies import LocalExecutor, RayExecutor
+
+    if place == "ray":
+        return RayExecutor(address or "auto", workers)
+    if address is not None:
+        raise UserError("--address is that of a Ray cluster: add --executor ray.")
+    return LocalExecutor(workers, environment)
 
 
 def _plan(title: str, runs: list, folder: str, slots: int) -> str:
@@ -110,6 +155,71 @@ def _plan(title: str, runs: list, folder: str, slots: int) -> str:
             f"Disk: {disk}; {free_bytes(folder) / 2**20:,.0f} MiB are free",
         ]
     )
+
+
+@study.command()
+@click.argument("file", required=False)
+@click.option("--study_dir", required=True, metavar="DIR", help="Directory of the study.")
+@click.option(
+    "--for",
+    "system",
+    required=True,
+    type=click.Choice(["slurm", "kubernetes"]),
+    help="A Slurm array, or a Kubernetes Job.",
+)
+@click.option("--output", metavar="FILE", help="File to write.  [default: standard output]")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="NUMBER",
+    help="Runs at the same time, at most.  [default: as many as there is room for]",
+)
+@click.option(
+    "--cpus", type=click.IntRange(min=1), default=4, show_default=True, help="Cores of each run."
+)
+@click.option(
+    "--gpus", type=click.IntRange(min=0), default=1, show_default=True, help="GPUs of each run."
+)
+def script(
+    file: str | None,
+    study_dir: str,
+    system: str,
+    output: str | None,
+    workers: int | None,
+    cpus: int,
+    gpus: int,
+) -> None:
+    """Write a script that makes the runs of a study on a cluster: one task for each run.
+
+    FILE is a study file as for `study run`. The configs are checked, and the definition is written
+    into the directory, which has to be on a disk that all hosts share. The tasks run
+    `compare_gan study run --only RUN` there, so that states, attempts and costs are recorded as on
+    one machine.
+    """
+    environment = dict(os.environ)
+    from compare_gan.studies import Study
+
+    chosen = Study(file, study_dir=study_dir)
+    start_engine()
+    from compare_gan import files
+    from compare_gan.studies import cluster_scripts, records
+
+    done = (records.FINISHED, records.DIVERGED)
+    runs = [each.name for each in chosen.records() if each.state not in done]
+    if not runs:
+        raise UserError(f"All runs of the study in '{study_dir}' have ended: no task is left.")
+    chosen.begin(environment)
+    write = cluster_scripts.slurm_script
+    if system == "kubernetes":
+        write = cluster_scripts.kubernetes_job
+    os.makedirs(chosen.place.file("logs"), exist_ok=True)  # Slurm does not make it.
+    text = write(chosen.title, chosen.place.path, runs, at_once=workers, cpus=cpus, gpus=gpus)
+    if output is None:
+        click.echo(text, nl=False)
+        return
+    files.write_text(output, text)
+    submit = "sbatch" if system == "slurm" else "kubectl apply -f"
+    click.echo(f"{len(runs)} runs: {submit} {for_stdout(output)}")
 
 
 @study.command()

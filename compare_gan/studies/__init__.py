@@ -5,7 +5,8 @@ defining.define                the same from Python, checked
 study_file.read_study          the same from a gin file
 study_dir.StudyDir             the directory of a study, and the records of its runs
 records.RunRecord              one run: its place among the variants, state, scores and costs
-executor, local                where runs are made: processes of this machine
+executor, local, ray_executor  where runs are made: processes of this machine or of a Ray cluster
+cluster_scripts                scripts for Slurm and Kubernetes
 scheduler                      what is left of the runs, several at a time
 study.Study                    all of it from Python
 table.StudyTable               all runs as tidy rows, a summary of the variants, comparisons
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from compare_gan.studies.executor import End, Executor, Task
     from compare_gan.studies.local import LocalExecutor
     from compare_gan.studies.pairwise import Comparison
+    from compare_gan.studies.ray_executor import RayExecutor
     from compare_gan.studies.records import RunRecord
     from compare_gan.studies.selection import select
     from compare_gan.studies.study import Study
@@ -37,6 +39,7 @@ __all__ = [
     "End",
     "Executor",
     "LocalExecutor",
+    "RayExecutor",
     "RunRecord",
     "Study",
     "StudyDefinition",
@@ -57,6 +60,7 @@ _MODULES = {
     "executor": ("End", "Executor", "Task"),
     "local": ("LocalExecutor",),
     "pairwise": ("Comparison",),
+    "ray_executor": ("RayExecutor",),
     "records": ("RunRecord",),
     "selection": ("select",),
     "study": ("Study",),

@@ -37,6 +37,7 @@ class End:
       cpu_seconds: Processor seconds of the process and its children, over all cores; None if they
         are not known.
       gpu_seconds: Duration times the number of GPUs that it held.
+      is_lost: Whether the place where it ran was lost, so that the exit status means nothing.
 
     Example:
       >>> from compare_gan.studies import End
@@ -48,13 +49,11 @@ class End:
     wall_seconds: float
     cpu_seconds: float | None = None
     gpu_seconds: float = 0.0
+    is_lost: bool = False
 
 
 class Executor(Protocol):
     """A place with a number of slots, each of which runs one task at a time.
-
-    Attributes:
-      slots: Number of tasks that run at the same time, at most.
 
     Example:
       >>> from compare_gan.studies import Executor, LocalExecutor
@@ -63,7 +62,9 @@ class Executor(Protocol):
       2
     """
 
-    slots: int
+    @property
+    def slots(self) -> int:
+        """Number of tasks that run at the same time, at most; positive, and may change."""
 
     def start(self, task: Task) -> None:
         """Starts a task; fewer than `slots` tasks run."""

@@ -19,7 +19,7 @@ class Job:
       is_done: Function that returns whether it has been done, by whatever process.
       run: The run; None for labels.
       needs: The job that comes first; None without any.
-      tries: Number of attempts that this process has made.
+      tries: Number of attempts that this process has made, without those that a lost node cost.
       failed: Whether this process makes no further attempt.
     """
 

@@ -4,11 +4,11 @@ import contextlib
 import dataclasses
 import os
 import signal
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from compare_gan import interruption
 from compare_gan.studies import records
-from compare_gan.studies.definition import StudyDefinition
+from compare_gan.studies.definition import StudyDefinition, StudyRun
 from compare_gan.studies.display import Display
 from compare_gan.studies.executor import End, Executor, Task
 from compare_gan.studies.jobs import Job, make_jobs
@@ -16,6 +16,7 @@ from compare_gan.studies.logs import last_error
 from compare_gan.studies.measurements import final_measurement
 from compare_gan.studies.records import RunRecord
 from compare_gan.studies.study_dir import StudyDir
+from compare_gan.training import run_lock
 from compare_gan.version import code_version
 
 _POLL_SECONDS = 1.0
@@ -31,12 +32,14 @@ class _Active:
       job: The job.
       attempt: Number of the attempt in the journal.
       log_size: Size of the file of its output at the start.
+      step: Number of finished steps of the run at the start.
       lock: Releases the lock of the job when it is closed.
     """
 
     job: Job
     attempt: int
     log_size: int
+    step: int
     lock: contextlib.ExitStack
 
 
@@ -54,6 +57,7 @@ class Scheduler:
         those that need the same, see `inspection.inspect`.
       retries: Number of further attempts at a run that failed.
       display: Shows the progress.
+      runs: Runs of the study that are to be made; None = all.
     """
 
     def __init__(
@@ -64,15 +68,16 @@ class Scheduler:
         label_keys: Mapping[str, str],
         retries: int,
         display: Display,
+        runs: Sequence[StudyRun] | None = None,
     ):
         self._place = place
-        self._study = study
+        self._runs = study.runs if runs is None else runs
         self._executor = executor
         self._retries = retries
         self._display = display
         self._records: dict[str, RunRecord] = {}
-        self._refresh([run.name for run in study.runs])
-        left = [run for run in study.runs if run.name in self._unfinished()]
+        self._refresh([run.name for run in self._runs])
+        left = [run for run in self._runs if run.name in self._unfinished()]
         self._todo = make_jobs(place, study, left, label_keys)
         self._active: dict[str, _Active] = {}
 
@@ -110,7 +115,7 @@ class Scheduler:
     def _refresh(self, names: Collection[str]) -> None:
         """Reads the records of these runs, on which other processes may work too."""
         attempts = self._place.journal.attempts()
-        for run in self._study.runs:
+        for run in self._runs:
             if run.name in names:
                 self._records[run.name] = self._place.record(run, attempts)
 
@@ -127,7 +132,7 @@ class Scheduler:
         """Starts a job, unless another process works on it or has done it."""
         with contextlib.ExitStack() as stack:
             descriptor = stack.enter_context(self._place.claim(job.name))
-            if descriptor is None:
+            if descriptor is None or self._is_trained(job):
                 return
             self._todo.remove(job)
             if job.is_done():
@@ -137,9 +142,21 @@ class Scheduler:
             log = self._place.log(job.name)
             log_size = os.path.getsize(log) if os.path.exists(log) else 0
             self._executor.start(Task(job.name, job.arguments, log, (descriptor,)))
-            self._active[job.name] = _Active(job, attempt, log_size, stack.pop_all())
+            lock = stack.pop_all()
+            self._active[job.name] = _Active(job, attempt, log_size, self._step(job), lock)
         self._refresh([job.name])
         self._display.say(f"{job.name}: started{f' (attempt {attempt})' if attempt > 1 else ''}")
+
+    def _is_trained(self, job: Job) -> bool:
+        """Whether a process trains the run without the study's lock, or its lock may be valid.
+
+        The node of the process may only have been taken for lost.
+        """
+        folder = self._place.run_dir(job.name)
+        return job.run is not None and run_lock.is_held(os.path.join(folder, "training.lock"))
+
+    def _step(self, job: Job) -> int:
+        return (self._records[job.name].step or 0) if job.run is not None else 0
 
     def _wait(self, stopping: bool = False) -> None:
         """Waits for ends, at most a second; shows the progress."""
@@ -169,6 +186,10 @@ class Scheduler:
         self._refresh([job.name])
         if status in records.DONE:
             self._display.say(f"{job.name}: {status}{self._scores(job)}")
+        elif end.is_lost and not stopping and self._step(job) > active.step:
+            job.tries -= 1  # Nothing is wrong with a run that has made progress.
+            self._todo.insert(0, job)
+            self._display.say(f"{job.name}: its node was lost; it goes on from its last checkpoint")
         elif not stopping:
             error = last_error(self._place.log(job.name), active.log_size)
             self._try_again(job, end.exit_status, error or _ending(end.exit_status))
@@ -180,7 +201,7 @@ class Scheduler:
                 return state
         elif job.is_done():
             return records.FINISHED
-        interrupted = stopping or end.exit_status == interruption.EXIT_STATUS
+        interrupted = stopping or end.is_lost or end.exit_status == interruption.EXIT_STATUS
         return records.INTERRUPTED if interrupted else records.FAILED
 
     def _try_again(self, job: Job, exit_status: int, reason: str) -> None:

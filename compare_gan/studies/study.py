@@ -1,11 +1,12 @@
 """A study in Python: a definition in a directory."""
 
 import os
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from compare_gan.errors import UserError, with_suggestion
 from compare_gan.studies.defining import define
-from compare_gan.studies.definition import StudyDefinition
+from compare_gan.studies.definition import StudyDefinition, StudyRun
 from compare_gan.studies.executor import Executor
 from compare_gan.studies.local import LocalExecutor
 from compare_gan.studies.study_dir import StudyDir
@@ -24,14 +25,16 @@ class Study:
       file: Path of a study file, or the name of an example; None if the options are given here, or
         if the study is in the directory already.
       study_dir: Directory of the study.
+      only: Names of the runs that all methods concern; None = all.
       **options: Options of the study, see `define`.
 
     Raises:
-      UserError: The definition has a mistake, or there is none.
+      UserError: The definition has a mistake, or there is none; or no run has one of the names.
 
     Attributes:
       place: The directory.
       definition: The definition as it is in the directory, or will be.
+      runs: The runs that all methods concern.
 
     Example:
       >>> import tempfile
@@ -54,6 +57,7 @@ class Study:
         file: str | os.PathLike[str] | None = None,
         *,
         study_dir: str | os.PathLike[str],
+        only: Iterable[str] | None = None,
         **options: Any,
     ):
         self.place = StudyDir(study_dir)
@@ -66,6 +70,7 @@ class Study:
             self.definition = self.place.definition()
         else:
             self.definition = self.place.merged(self._given)
+        self.runs = self.definition.runs if only is None else _chosen(self.definition, only)
 
     def run(
         self,
@@ -84,7 +89,7 @@ class Study:
           environment: Environment variables of the processes; None = those of this process.
 
         Returns:
-          The records of all runs, those that failed included.
+          The records of the runs, those that failed included.
 
         Raises:
           UserError: A config has a mistake, or the definition differs from that of runs that have
@@ -95,11 +100,29 @@ class Study:
         from compare_gan.studies.scheduler import Scheduler
 
         executor = executor or LocalExecutor(workers, environment)
+        label_keys = self.begin(environment)
+        display = Display(self.title)
+        scheduler = Scheduler(
+            self.place, self.definition, executor, label_keys, retries, display, self.runs
+        )
+        return scheduler.run()
+
+    def begin(self, environment: Mapping[str, str] | None = None) -> dict[str, str]:
+        """Checks the configs, see `check`, and writes the definition into the directory.
+
+        Args:
+          environment: See `run`.
+
+        Returns:
+          See `inspection.inspect`.
+
+        Raises:
+          UserError: See `run`.
+        """
         label_keys = self.check(environment)
         if self._given is not None:
             self.place.update(self._given)
-        display = Display(self.title)
-        return Scheduler(self.place, self.definition, executor, label_keys, retries, display).run()
+        return label_keys
 
     def check(self, environment: Mapping[str, str] | None = None) -> dict[str, str]:
         """Checks the configs of the runs that are still to be made, as `train` does.
@@ -117,7 +140,7 @@ class Study:
         from compare_gan.studies.records import DONE
 
         names = [record.name for record in self.records() if record.state not in DONE]
-        todo = [run for run in self.definition.runs if run.name in names]
+        todo = [run for run in self.runs if run.name in names]
         return inspect_apart(self.definition, todo, environment) if todo else {}
 
     @property
@@ -126,14 +149,14 @@ class Study:
         return self.definition.title or os.path.basename(self.place.path)
 
     def records(self) -> "list[RunRecord]":
-        """The records of all runs."""
+        """The records of the runs."""
         attempts = self.place.journal.attempts()
-        return [self.place.record(run, attempts) for run in self.definition.runs]
+        return [self.place.record(run, attempts) for run in self.runs]
 
     def table(
         self, better: "Mapping[str, Direction] | None" = None, may_differ: Collection[str] = ()
     ) -> "StudyTable":
-        """All runs as a table; its `frame()` is a pandas DataFrame.
+        """The runs as a table; its `frame()` is a pandas DataFrame.
 
         Args:
           better: See `StudyTable`.
@@ -145,3 +168,13 @@ class Study:
         from compare_gan.studies.table import StudyTable  # It needs Keras.
 
         return StudyTable(self.records(), better, may_differ)
+
+
+def _chosen(study: StudyDefinition, names: Iterable[str]) -> tuple[StudyRun, ...]:
+    """The runs with these names, in the order of the study."""
+    known = {run.name: run for run in study.runs}
+    wanted = set(names)
+    for name in sorted(wanted - known.keys()):
+        sentence = with_suggestion(f"The study has no run '{name}'.", name, known)
+        raise UserError(f"{sentence} `compare_gan study status` lists all.")
+    return tuple(run for name, run in known.items() if name in wanted)

@@ -19,6 +19,7 @@ _log = logging.getLogger(__name__)
 _VERSION = 1
 _BEAT_SECONDS = 20.0
 _STALE_SECONDS = 180.0
+_MOST_BYTES = 10_000  # Of a lock file; longer ones are damaged.
 
 
 class RunLock:
@@ -99,9 +100,9 @@ class RunLock:
         self._made = not os.path.isdir(folder)
         self._descriptor, supported = self._open()
         try:
-            text = os.pread(self._descriptor, 10_000, 0).decode(errors="replace")
+            text = os.pread(self._descriptor, _MOST_BYTES, 0).decode(errors="replace")
             other = _parsed(text)
-            if other and self._is_held(other, supported):
+            if other and _is_held(other, self._descriptor, folder, supported):
                 raise UserError(self._refusal(other, locked=False))
             if other:
                 _log.info(
@@ -150,7 +151,7 @@ class RunLock:
                     if os.path.samestat(os.fstat(descriptor), os.stat(self._path)):
                         return descriptor, supported
             except BlockingIOError:
-                text = os.pread(descriptor, 10_000, 0).decode(errors="replace")
+                text = os.pread(descriptor, _MOST_BYTES, 0).decode(errors="replace")
                 os.close(descriptor)
                 raise UserError(self._refusal(_parsed(text), locked=True)) from None
             os.close(descriptor)
@@ -164,21 +165,6 @@ class RunLock:
                 if self._made:  # If nothing was written there.
                     os.rmdir(os.path.dirname(self._path))
         os.close(self._descriptor)
-
-    def _is_held(self, other: dict[str, Any], supported: bool) -> bool:
-        """Whether the process that the file names still holds the lock, which is not locked."""
-        if other.get("host") != locks.host():
-            return self._age() < _STALE_SECONDS
-        pid = other.get("pid")
-        if supported or type(pid) is not int or not locks.is_alive(pid):
-            return False
-        # The process may have died, and the number may have been reused.
-        return other.get("process_started") == locks.process_start(pid)
-
-    def _age(self) -> float:
-        """Seconds since the file was touched, by the clock of the file system."""
-        with tempfile.TemporaryFile(dir=os.path.dirname(self._path)) as now:
-            return os.fstat(now.fileno()).st_mtime - os.fstat(self._descriptor).st_mtime
 
     def _refusal(self, other: dict[str, Any], locked: bool) -> str:
         """One sentence; `locked` means that the other process is known to be alive."""
@@ -221,6 +207,48 @@ class RunLock:
                 return file.read() == self._text
         except (FileNotFoundError, NotADirectoryError):
             return False
+
+
+def is_held(path: str) -> bool:
+    """Whether a process trains in the directory of a lock, see `RunLock`; changes nothing.
+
+    Args:
+      path: Path of the file.
+
+    Example:
+      >>> import os, tempfile
+      >>> from compare_gan.training.run_lock import RunLock, is_held
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     path = os.path.join(folder, "training.lock")
+      ...     with RunLock(path):
+      ...         inside = is_held(path)
+      ...     inside, is_held(path)
+      (True, False)
+    """
+    try:
+        with open(path, "rb") as file:
+            other = _parsed(file.read(_MOST_BYTES).decode(errors="replace"))
+            # It is not locked for that: a process that begins to train would be refused.
+            return bool(other) and _is_held(other, file.fileno(), os.path.dirname(path), False)
+    except OSError:
+        return False
+
+
+def _is_held(other: dict[str, Any], descriptor: int, folder: str, supported: bool) -> bool:
+    """Whether the process that a file names still holds its lock, if the file is not locked."""
+    if other.get("host") != locks.host():
+        return _age(descriptor, folder) < _STALE_SECONDS
+    pid = other.get("pid")
+    if supported or type(pid) is not int or not locks.is_alive(pid):
+        return False
+    # The process may have died, and the number may have been reused.
+    return other.get("process_started") == locks.process_start(pid)
+
+
+def _age(descriptor: int, folder: str) -> float:
+    """Seconds since a file was touched, by the clock of the file system of its folder."""
+    with tempfile.TemporaryFile(dir=folder) as now:
+        return os.fstat(now.fileno()).st_mtime - os.fstat(descriptor).st_mtime
 
 
 def _parsed(text: str) -> dict[str, Any]:

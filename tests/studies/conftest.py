@@ -56,11 +56,11 @@ class Stub:
     def executor(self, workers=2):
         return LocalExecutor(workers, self.environment, self.command)
 
-    def run(self, place, study, *, workers=2, retries=2, label_keys=None):
+    def run(self, place, study, *, workers=2, retries=2, label_keys=None, runs=None):
         """Runs what is left of a study; returns its records by name."""
         executor = self.executor(workers)
         display = Display("study")
-        scheduler = Scheduler(place, study, executor, label_keys or {}, retries, display)
+        scheduler = Scheduler(place, study, executor, label_keys or {}, retries, display, runs)
         return {record.name: record for record in scheduler.run()}
 
     @property

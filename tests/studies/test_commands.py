@@ -68,6 +68,36 @@ def test_a_study_from_its_file_to_its_end(run_command, untrained, file, tmp_path
     assert "hinge        1.5 ± 0  3 of 3" in out
 
 
+def test_a_script_for_a_cluster_has_the_runs_that_are_left(run_command, untrained, file, tmp_path):
+    folder = tmp_path / "study"
+    arguments = ("study", "script", file, "--study_dir", folder, "--for")
+    script = tmp_path / "job.sh"
+    status, out, _ = run_command(*arguments, "slurm", "--workers", 1, "--output", script)
+    assert (status, out) == (0, f"2 runs: sbatch {script}\n")
+    assert "#SBATCH --array=0-1%1" in script.read_text()
+    assert os.path.isdir(folder / "logs")
+
+    # The command of a task.
+    only = ("study", "run", "--study_dir", folder, "--workers", 1, "--only")
+    status, out, _ = run_command(*only, "hinge-seed1")
+    assert status == 0
+    assert untrained.names == ["hinge-seed1"]
+    assert "wasserstein" not in out
+    status, _, err = run_command(*only, "hing-seed1")
+    assert status == 2
+    assert "The study has no run 'hing-seed1'. Did you mean 'hinge-seed1'?" in err
+
+    status, out, _ = run_command(*arguments, "kubernetes")
+    assert status == 0
+    assert "  completions: 1\n" in out
+    assert "wasserstein-seed1\n" in out
+    assert "hinge-seed1" not in out
+    run_command(*only, "wasserstein-seed1")
+    status, _, err = run_command(*arguments, "slurm")
+    assert status == 2
+    assert "have ended: no task is left" in err
+
+
 def test_a_study_with_a_run_that_fails_ends_with_status_1(
     run_command, untrained, file, tmp_path, monkeypatch
 ):

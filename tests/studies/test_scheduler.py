@@ -9,6 +9,10 @@ import time
 import pytest
 
 from compare_gan import interruption
+from compare_gan.studies import End, define
+from compare_gan.studies.display import Display
+from compare_gan.studies.scheduler import Scheduler
+from compare_gan.training.run_lock import RunLock
 
 
 def _states(found):
@@ -231,3 +235,58 @@ def test_runs_without_their_labels_fail(place, two_losses, stub, capsys):
     assert _states(stub.run(place, study, label_keys=keys, retries=1)) == ["waiting"] * 2
     assert stub.names == ["labels"] * 2
     assert "its labels could not be inferred (labels-key)" in capsys.readouterr().err
+
+
+class _LossyExecutor:
+    """An executor of which every task is lost, at once, after so many steps."""
+
+    slots = 1
+
+    def __init__(self, place, steps):
+        self._place = place
+        self._steps = list(steps)
+        self.started = []
+
+    def start(self, task):
+        self.started.append(task)
+        folder = self._place.run_dir(task.name)
+        os.makedirs(folder, exist_ok=True)
+        with open(os.path.join(folder, "log.jsonl"), "w") as log:
+            log.write(json.dumps({"step": self._steps.pop(0)}) + "\n")
+
+    def ended(self, seconds):
+        return [(self.started[-1], End(1, 1.0, is_lost=True))]
+
+    def interrupt(self):
+        raise NotImplementedError
+
+
+def test_a_lost_node_costs_a_run_no_retry_if_the_run_made_progress(place, base, capsys):
+    """Otherwise it does: the run may be what takes nodes down."""
+    study = place.update(define(base=base))
+    executor = _LossyExecutor(place, [1, 2, 3, 3, 3, 3])
+    [found] = Scheduler(place, study, executor, {}, 1, Display("study")).run()
+    # Three losses with progress, then one attempt and its retry.
+    assert len(executor.started) == 5
+    assert found.state == "interrupted"
+    assert capsys.readouterr().err.count("its node was lost") == 3
+
+
+def test_a_run_that_another_process_trains_waits_for_it(place, base, stub):
+    """Its lock lasts longer than that of the study where its node was only taken for lost."""
+    study = place.update(define(base=base))
+    [run] = study.runs
+    lock = RunLock(os.path.join(place.run_dir(run.name), "training.lock"))
+    lock.__enter__()
+    threading.Timer(1.5, lock.__exit__).start()
+    before = time.monotonic()
+    [found] = stub.run(place, study).values()
+    assert found.state == "finished"
+    assert time.monotonic() - before > 1.5
+
+
+def test_only_some_runs_are_made(place, two_losses, stub):
+    study = place.update(two_losses())
+    found = stub.run(place, study, runs=study.runs[1:3])
+    assert list(found) == ["wasserstein-seed1", "hinge-seed2"]
+    assert sorted(stub.names) == ["hinge-seed2", "wasserstein-seed1"]
