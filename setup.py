@@ -136,6 +136,8 @@ setup(
             "torch-fidelity>=0.4",
             "torchvision>=0.28",
         ],
+        # `compare_gan study run --executor ray`.
+        "ray": ["ray>=2.40"],
         # The peer of benchmarks/train_step.py --peer torch.
         "bench": ["torch>=2.10"],
         # The site of documentation.
