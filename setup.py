@@ -58,6 +58,7 @@ tensorflow = [
 jax = ["jax>=0.10"]
 # What tables of studies need as DataFrames and Parquet files.
 study = ["pandas>=2.1", "pyarrow>=15"]
+optuna = ["optuna>=4.0"]
 
 setup(
     name="compare_gan",
@@ -115,6 +116,7 @@ setup(
             "html5lib>=1.1",
             "mypy>=1.11",
             "playwright>=1.50",
+            *optuna,
             "pytest>=8",
             "pytest-xdist>=3.7",
             "ruff>=0.6",
@@ -136,8 +138,9 @@ setup(
             "torch-fidelity>=0.4",
             "torchvision>=0.28",
         ],
-        # `compare_gan study run --executor ray`.
+        # `compare_gan study run --executor ray`, and `--search optuna`.
         "ray": ["ray>=2.40"],
+        "optuna": optuna,
         # The peer of benchmarks/train_step.py --peer torch.
         "bench": ["torch>=2.10"],
         # The site of documentation.

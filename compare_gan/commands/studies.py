@@ -58,6 +58,11 @@ study.add_command(table)
     help="Name of a run; repeat the option for several. Others are not made.",
 )
 @click.option(
+    "--search",
+    type=click.Choice(["optuna"]),
+    help="Program that chooses the variants of a study with study.trials.",
+)
+@click.option(
     "--retries",
     default=2,
     show_default=True,
@@ -76,6 +81,7 @@ def run(
     place: str,
     address: str | None,
     only: tuple[str, ...],
+    search: str | None,
     retries: int,
     dry_run: bool,
 ) -> None:
@@ -92,6 +98,7 @@ def run(
     from compare_gan.studies import Study
 
     chosen = Study(file, study_dir=study_dir, only=only or None)
+    _check_search(chosen.definition.trials, search, only)
     executor = _executor(place, address, workers, environment)
     start_engine()
     from compare_gan.studies import StudyTable, records
@@ -100,6 +107,10 @@ def run(
     if dry_run:
         chosen.check(environment)
         click.echo(printable(_plan(chosen.title, chosen.records(), study_dir, executor.slots)))
+        if trials := chosen.definition.trials:
+            left = trials - len(chosen.definition.trials_made)
+            seeds = len(chosen.definition.seeds)
+            click.echo(f"Search: {left} trials are still to be chosen, each of {seeds} runs")
         return
     runs = chosen.run(retries=retries, executor=executor, environment=environment)
     try:
@@ -116,6 +127,13 @@ def run(
             err=True,
         )
         sys.exit(1)
+
+
+def _check_search(trials: int | None, search: str | None, only: tuple[str, ...]) -> None:
+    if search and trials is None:
+        raise UserError("--search needs a study with study.trials, the number of trials.")
+    if trials is not None and not search and not only:
+        raise UserError("The study is a search (study.trials): add --search optuna.")
 
 
 def _executor(
@@ -200,6 +218,11 @@ def script(
     from compare_gan.studies import Study
 
     chosen = Study(file, study_dir=study_dir)
+    if chosen.definition.trials is not None:
+        raise UserError(
+            "The study is a search, whose trials depend on those before: `compare_gan study run` "
+            "makes it, on a cluster with --executor ray."
+        )
     start_engine()
     from compare_gan import files
     from compare_gan.studies import cluster_scripts, records

@@ -13,8 +13,11 @@ from compare_gan.errors import (
     with_known_names,
 )
 from compare_gan.studies.definition import DATA_SEED, SEED_PARAMETERS, StudyDefinition, Variant
+from compare_gan.studies.ranges import make_ranges
 from compare_gan.studies.values import AxisValue, gin_text, label_of, make_axis, split_bindings
 
+# How a search chooses, the default first.
+SAMPLERS = ("tpe", "random")
 _LARGEST_SEED = 2**31 - 1 - DATA_SEED
 
 
@@ -24,7 +27,8 @@ def define(*, folder: str = "", **given: Any) -> StudyDefinition:
     Args:
       folder: Folder in which configs are searched for first.
       **given: `base`, `bindings`, `axes`, `exclude`, `seeds`, `steps`, `metrics`, `protocol`,
-        `averaging_runs`, `eval_every_steps`, `title`, `description`.
+        `averaging_runs`, `eval_every_steps`, `title`, `description`; for a search `trials`,
+        `search`, `objective`, `sampler`, `search_seed`.
 
     Returns:
       The definition, whose structure has been checked; `inspection.inspect` checks its configs.
@@ -50,13 +54,14 @@ def define(*, folder: str = "", **given: Any) -> StudyDefinition:
     given = {name: value for name, value in given.items() if value is not None}
     included, bindings = split_bindings("study.bindings", given.get("bindings", ()), folder)
     base = _base_text(given.get("base", ()), folder) + included
-    for name in ("steps", "averaging_runs", "eval_every_steps"):
+    for name in ("steps", "averaging_runs", "eval_every_steps", "trials", "search_seed"):
         if name in given:
             check_positive_integer(f"study.{name}", given[name])
     for name in ("protocol", "title", "description"):
         if not isinstance(given.get(name, ""), str):
             raise UserError(f"study.{name} must be a string, received {given[name]!r}.")
     axes = _axes(given.get("axes"), folder)
+    _check_search(given)
     study = StudyDefinition(
         **given
         | {
@@ -65,6 +70,7 @@ def define(*, folder: str = "", **given: Any) -> StudyDefinition:
             "bindings": bindings,
             "exclude": _exclude(given.get("exclude", ()), axes),
             "seeds": _seeds(given.get("seeds", 1)),
+            "search": make_ranges(given.get("search")),
             "metrics": _names("metrics", given.get("metrics")),
             "source": "".join(f"study.{name} = {gin_text(each)}\n" for name, each in given.items()),
         }
@@ -97,6 +103,29 @@ def _axes(given: Any, folder: str) -> dict[str, dict[str, AxisValue]]:
     if not given:
         raise UserError("study.axes is empty: give it an axis, or leave it out to vary the seed.")
     return {name: make_axis(name, values, folder) for name, values in given.items()}
+
+
+def _check_search(given: Mapping[str, Any]) -> None:
+    """Raises UserError if options of a search are there without one, or do not fit."""
+    if given.get("trials") is None:
+        for name in ("search", "objective", "sampler", "search_seed"):
+            if name in given:
+                raise UserError(
+                    f"study.{name} is for a search: it needs study.trials, their number."
+                )
+        return
+    if not given.get("axes") and not given.get("search"):
+        raise UserError("study.trials is for a search: it needs study.axes or study.search.")
+    if given.get("exclude"):
+        raise UserError("study.exclude is not possible in a search (study.trials).")
+    if not isinstance(given.get("objective"), str):
+        raise UserError(
+            "study.trials is for a search: it needs study.objective, the name of a score such as "
+            "'fid_fashion_cnn'."
+        )
+    sampler = given.get("sampler", SAMPLERS[0])
+    if sampler not in SAMPLERS:
+        raise unknown_name("study.sampler", str(sampler), SAMPLERS)
 
 
 def _exclude(
@@ -171,6 +200,8 @@ def _check_conflicts(study: StudyDefinition) -> None:
         parameters = set().union(*(value.parameters for value in values.values()))
         _refuse_both(parameters & bound_by.keys(), subject, bound_by)
         bound_by |= dict.fromkeys(parameters, subject)
+    for name in study.search:
+        _refuse_both({name} & bound_by.keys(), f"study.search['{name}']", bound_by)
 
 
 def _refuse_both(parameters: set[str], subject: str, bound_by: Mapping[str, str]) -> None:
@@ -180,10 +211,11 @@ def _refuse_both(parameters: set[str], subject: str, bound_by: Mapping[str, str]
 
 
 def _check_variants(study: StudyDefinition) -> None:
-    if not study.variants:
+    variants = study.variants if study.trials is None else study.samples
+    if not variants:
         raise UserError("study.exclude leaves no combination of study.axes to run.")
     named: dict[str, Variant] = {}
-    for variant in study.variants:
+    for variant in variants:
         other = named.setdefault(variant.name, variant)
         if other is not variant:
             labels = [" × ".join(each.axes.values()) for each in (other, variant)]

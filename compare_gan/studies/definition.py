@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from compare_gan.config.bound_values import bound_values
+from compare_gan.studies.ranges import Range
 from compare_gan.studies.values import AxisValue, gin_text, safe_name, variant_name
 
 # The default of `dataset.seed`, which the seed of a run is added to.
@@ -23,6 +24,7 @@ class Variant:
       name: Name that is safe for file systems.
       axes: For each axis, by name, the label of the value.
       config: Text of the gin config of its runs, without their seeds.
+      chosen_by: What chose it, if its study is a search; None in a grid.
 
     Example:
       >>> from compare_gan.studies import Variant
@@ -34,6 +36,7 @@ class Variant:
     name: str
     axes: Mapping[str, str]
     config: str
+    chosen_by: str | None = None
 
     @functools.cached_property
     def values(self) -> dict[str, Any]:
@@ -106,9 +109,16 @@ class StudyDefinition:
       averaging_runs: Sets of samples over which every score is averaged.
       eval_every_steps: Interval of the checkpoints that are scored, in steps; the last one is
         scored in any case.
+      trials: Number of combinations that a search chooses; None = all are run, without a search.
+      search: For a search, ranges of further parameters, by name.
+      objective: Score that a search improves.
+      sampler: How a search chooses: `tpe` or `random`.
+      search_seed: Seed of a search.
       title: Title of tables and pages.
       description: A few sentences about the study.
       source: Text of the study file.
+      trials_made: The combinations that a search has chosen: for each axis and range, by name, a
+        label.
 
     Example:
       >>> from compare_gan.studies import define
@@ -129,13 +139,25 @@ class StudyDefinition:
     protocol: str | None = None
     averaging_runs: int = 3
     eval_every_steps: int = 5000
+    trials: int | None = None
+    search: Mapping[str, Range] = dataclasses.field(default_factory=dict)
+    objective: str | None = None
+    sampler: str = "tpe"
+    search_seed: int = 1
     title: str = ""
     description: str = ""
     source: str = dataclasses.field(default="", repr=False, compare=False)
+    trials_made: tuple[Mapping[str, str], ...] = dataclasses.field(default=(), repr=False)
 
     @functools.cached_property
     def variants(self) -> tuple[Variant, ...]:
-        """The combinations of values that are run, the last axis varying fastest."""
+        """The combinations of values that are run, the last axis varying fastest.
+
+        In a search those that have been chosen, in this order.
+        """
+        if self.trials is not None:
+            made = (tuple(trial[name] for name in self.searched) for trial in self.trials_made)
+            return tuple(map(self._searched_variant, dict.fromkeys(made)))
         combinations = itertools.product(*(axis.values() for axis in self.axes.values()))
         found = (dict(zip(self.axes, values, strict=True)) for values in combinations)
         return tuple(self._variant(values) for values in found if not self._is_excluded(values))
@@ -144,6 +166,43 @@ class StudyDefinition:
     def runs(self) -> tuple[StudyRun, ...]:
         """All runs in the order of execution: the first seed of every variant, then the next."""
         return tuple(StudyRun(variant, seed) for seed in self.seeds for variant in self.variants)
+
+    @property
+    def searched(self) -> tuple[str, ...]:
+        """Names of all that a search chooses values of."""
+        return (*self.axes, *self.search)
+
+    @property
+    def samples(self) -> tuple[Variant, ...]:
+        """Variants of a search with every label, and with both ends of every range."""
+        labels = {axis: list(values) for axis, values in self.axes.items()}
+        for name, each in self.search.items():
+            labels[name] = [each.label(each.low), each.label(each.high)]
+        count = max(map(len, labels.values()), default=0)
+        return tuple(
+            self._searched_variant([own[index % len(own)] for own in labels.values()])
+            for index in range(count)
+        )
+
+    def with_trials(self, trials: Sequence[Mapping[str, str]]) -> "StudyDefinition":
+        """The study with the trials that have been chosen; those that it excludes are left out."""
+        made = tuple(dict(trial) for trial in trials if self._has(trial))
+        return dataclasses.replace(self, trials_made=made)
+
+    def _has(self, trial: Mapping[str, str]) -> bool:
+        return (
+            trial.keys() == set(self.searched)
+            and all(trial[axis] in values for axis, values in self.axes.items())
+            and all(each.has(trial[name]) for name, each in self.search.items())
+        )
+
+    def _searched_variant(self, labels: Sequence[str]) -> Variant:
+        values = {
+            name: self.axes[name][label] if name in self.axes else self.search[name].value(label)
+            for name, label in zip(self.searched, labels, strict=True)
+        }
+        chosen_by = f"a search ({self.sampler}) for the best {self.objective}"
+        return dataclasses.replace(self._variant(values), chosen_by=chosen_by)
 
     def with_seeds(self, seeds: Sequence[int]) -> "StudyDefinition":
         """The study with other seeds."""
@@ -199,6 +258,8 @@ class StudyDefinition:
         given["exclude"] = tuple(
             {axis: tuple(labels) for axis, labels in rule.items()} for rule in content["exclude"]
         )
+        given["search"] = {name: Range(**each) for name, each in content.get("search", {}).items()}
+        given["trials_made"] = tuple(content.get("trials_made", ()))
         for field in ("bindings", "seeds", "metrics"):
             given[field] = None if content[field] is None else tuple(content[field])
         return cls(**given)

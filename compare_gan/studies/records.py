@@ -37,6 +37,7 @@ class RunRecord:
       attempts: Number of times that the run was started.
       code_version: Version of the library in the last attempt.
       model_dir: The directory of the run.
+      chosen_by: What chose its variant, if the study is a search; None in a grid.
 
     Example:
       >>> from compare_gan.studies import RunRecord
@@ -61,3 +62,4 @@ class RunRecord:
     attempts: int = 0
     code_version: str | None = None
     model_dir: str = ""
+    chosen_by: str | None = None

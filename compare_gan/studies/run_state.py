@@ -59,6 +59,7 @@ def read_record(
         attempts=len(attempts),
         code_version=attempts[-1].code_version if attempts else None,
         model_dir=model_dir,
+        chosen_by=variant.chosen_by,
     )
 
 

@@ -70,6 +70,7 @@ class Study:
             self.definition = self.place.definition()
         else:
             self.definition = self.place.merged(self._given)
+        self._chooses = self.definition.trials is not None and only is None
         self.runs = self.definition.runs if only is None else _chosen(self.definition, only)
 
     def run(
@@ -79,7 +80,7 @@ class Study:
         executor: Executor | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> "list[RunRecord]":
-        """Makes the runs that have neither finished nor diverged.
+        """Makes the runs that have neither finished nor diverged; in a search, chooses them too.
 
         Args:
           workers: Number of runs at the same time, each a process of this machine; None = one per
@@ -93,14 +94,42 @@ class Study:
 
         Raises:
           UserError: A config has a mistake, or the definition differs from that of runs that have
-            begun.
+            begun; for a search, Optuna is not installed, or another process makes it.
           KeyboardInterrupt: It was interrupted; the running ones have saved their state.
         """
+        executor = executor or LocalExecutor(workers, environment)
+        if self._chooses:
+            return self._search(executor, retries, environment)
+        return self._make(executor, retries, environment)
+
+    def _search(
+        self, executor: Executor, retries: int, environment: Mapping[str, str] | None
+    ) -> "list[RunRecord]":
+        """Makes the trials, as many at a time as there are slots."""
+        from compare_gan.studies.searching import import_optuna, propose
+
+        import_optuna()
+        with self.place.claim("search") as lock:
+            if lock is None:
+                raise UserError(f"Another process makes the search in '{self.place}'.")
+            runs = self._make(executor, retries, environment)
+            while (left := (self.definition.trials or 0) - len(self.definition.trials_made)) > 0:
+                at_once = max(1, executor.slots // len(self.definition.seeds))
+                trials = propose(self.definition, runs, min(left, at_once))
+                self.definition = self.place.add_trials(trials)
+                self.runs = self.definition.runs
+                runs = self._make(executor, retries, environment)
+        return runs
+
+    def _make(
+        self, executor: Executor, retries: int, environment: Mapping[str, str] | None
+    ) -> "list[RunRecord]":
         from compare_gan.studies.display import Display
         from compare_gan.studies.scheduler import Scheduler
 
-        executor = executor or LocalExecutor(workers, environment)
         label_keys = self.begin(environment)
+        if not self.runs:  # A search that begins.
+            return []
         display = Display(self.title)
         scheduler = Scheduler(
             self.place, self.definition, executor, label_keys, retries, display, self.runs
@@ -141,6 +170,8 @@ class Study:
 
         names = [record.name for record in self.records() if record.state not in DONE]
         todo = [run for run in self.runs if run.name in names]
+        if self._chooses and not self.runs:
+            todo = [StudyRun(each, self.definition.seeds[0]) for each in self.definition.samples]
         return inspect_apart(self.definition, todo, environment) if todo else {}
 
     @property

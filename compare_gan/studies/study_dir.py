@@ -13,7 +13,7 @@ shared/                labels/, backbones/: inferred labels and the networks beh
 import contextlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from compare_gan import damaged, files, paths
@@ -121,6 +121,7 @@ class StudyDir:
           UserError: The change concerns runs that have begun.
         """
         before, added = self._before()
+        study = _with_trials(study, before)
         self._refuse_changes(before, study)
         return _with_added(study, added)
 
@@ -141,7 +142,7 @@ class StudyDir:
         before, added = self._before()
         if before is None and self.exists:
             damaged.set_aside(self.file(_JSON), _NO_STUDY, "it is written anew")
-        self._write(study, added)
+        self._write(_with_trials(study, before), added)
         return merged
 
     def _before(self) -> tuple[StudyDefinition | None, tuple[int, ...]]:
@@ -152,6 +153,20 @@ class StudyDir:
             return _parsed(self.file(_JSON))
         except DamagedFileError:
             return None, ()
+
+    def add_trials(self, trials: Sequence[Mapping[str, str]]) -> StudyDefinition:
+        """Adds combinations that a search has chosen; returns the study.
+
+        Args:
+          trials: See `StudyDefinition.trials_made`.
+
+        Raises:
+          UserError: There is no study here.
+        """
+        made = self.definition().trials_made
+        study, added = _parsed(self.file(_JSON))
+        self._write(study.with_trials([*made, *trials]), added)
+        return self.definition()
 
     def add_seeds(self, count: int) -> StudyDefinition:
         """Adds seeds to all variants: those that follow the largest one; returns the study.
@@ -266,6 +281,12 @@ def _parsed(path: str) -> tuple[StudyDefinition, tuple[int, ...]]:
         raise
     except damaged.FORM_ERRORS as error:
         raise DamagedFileError(path, _NO_STUDY) from error
+
+
+def _with_trials(study: StudyDefinition, before: StudyDefinition | None) -> StudyDefinition:
+    if before is None or study.trials is None:
+        return study
+    return study.with_trials(before.trials_made)
 
 
 def _with_added(study: StudyDefinition, added: tuple[int, ...]) -> StudyDefinition:

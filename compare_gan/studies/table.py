@@ -151,6 +151,12 @@ class StudyTable:
         rows = [(run.name, final_measurement(run).get(name)) for run in self.records]
         measured = [(run, row) for run, row in rows if row is not None]
         notes: list[str] = []
+        for chosen_by in dict.fromkeys(run.chosen_by for run in self.records if run.chosen_by):
+            notes.append(
+                f"The variants were chosen by {chosen_by}: the best ones look better than they "
+                "are, and neither intervals nor tests account for the choice. Compare them anew, "
+                "with other seeds."
+            )
         if diverged := [run.name for run in self.records if run.state == DIVERGED]:
             notes.append(f"Diverged, and in no mean: {', '.join(diverged)}.")
         versions = dict.fromkeys(row.provenance.code_version for _, row in measured)

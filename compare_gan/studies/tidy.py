@@ -19,7 +19,7 @@ _COSTS = (
 _OF_ROW = ("protocol", "rollbacks", "training_labels", "notes")
 _OF_STEP = ("is_final", "training_seconds")
 _NUMBERS = {"seed", "step", "steps", "rollbacks", "training_seconds", *_COSTS[:6]}
-_FIXED = {"run", "variant", *_AFTER_AXES, *_COSTS, *_OF_ROW, *_OF_STEP}
+_FIXED = {"run", "variant", "chosen_by", *_AFTER_AXES, *_COSTS, *_OF_ROW, *_OF_STEP}
 
 
 def run_rows(records: Sequence[RunRecord]) -> list[dict[str, Any]]:
@@ -78,13 +78,15 @@ class _Columns:
             name for row in rows if len(row.provenance.seeds) > 1 for name in row.scores
         }
         axes = dict.fromkeys(axis for run in records for axis in run.axes)
+        self._is_searched = any(run.chosen_by for run in records)
         taken = {*_FIXED, *self._scores}
         self._axes = {axis: f"axis.{axis}" if axis in taken else axis for axis in axes}
 
     def identity(self, run: RunRecord) -> dict[str, Any]:
+        searched = {"chosen_by": run.chosen_by} if self._is_searched else {}
         labels = {column: run.axes.get(axis) for axis, column in self._axes.items()}
         after = {name: getattr(run, name) for name in _AFTER_AXES}
-        return {"run": run.name, "variant": run.variant} | labels | after
+        return {"run": run.name, "variant": run.variant} | searched | labels | after
 
     def scores(self, rows: Mapping[str, ResultRow]) -> dict[str, float | None]:
         cells: dict[str, float | None] = {}

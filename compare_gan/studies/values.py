@@ -10,7 +10,7 @@ from compare_gan.config.bound_values import bound_values
 from compare_gan.config.inclusion import with_includes
 from compare_gan.errors import UserError
 
-_PARAMETER = re.compile(r"(?:[\w.]+/)*[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
+PARAMETER = re.compile(r"(?:[\w.]+/)*[A-Za-z_]\w*(?:\.[A-Za-z_]\w*)+")
 _INCLUDE = re.compile(r"\s*include\b")
 _UNSAFE = re.compile(r"[^\w.+-]+")
 _WORD = re.compile(r"[A-Za-z]")
@@ -58,7 +58,7 @@ def make_axis(name: str, given: Any, folder: str) -> dict[str, AxisValue]:
     if isinstance(given, Mapping):
         values = [_named(subject, label, each, folder) for label, each in given.items()]
     elif isinstance(given, (list, tuple)):
-        if not _PARAMETER.fullmatch(name):
+        if not PARAMETER.fullmatch(name):
             raise UserError(
                 f"{subject} lists values, so '{name}' must be a parameter, such as 'loss.fn'; an "
                 "axis with another name has named variants: {'label': [bindings]}."

@@ -116,7 +116,8 @@ def test_the_runs_of_a_lost_node_go_on_at_another_one(cluster, place, two_losses
     assert (first.status, second.status) == ("interrupted", "finished")
     assert first.cpu_seconds is None
     assert second.cpu_seconds > 0
-    assert on_ray.executor().slots == 1
+    executor = on_ray.executor()
+    _wait(lambda: executor.slots == 1)
     cluster.add_node(num_cpus=1)
 
 
