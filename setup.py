@@ -139,7 +139,7 @@ setup(
             "torchvision>=0.28",
         ],
         # `compare_gan study run --executor ray`, and `--search optuna`.
-        "ray": ["ray>=2.40"],
+        "ray": ["ray>=2.50"],
         "optuna": optuna,
         # The peer of benchmarks/train_step.py --peer torch.
         "bench": ["torch>=2.10"],

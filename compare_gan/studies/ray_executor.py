@@ -1,5 +1,6 @@
 """The executor on a Ray cluster: a process on one of its nodes for each task."""
 
+import contextlib
 import dataclasses
 import logging
 import os
@@ -79,8 +80,9 @@ class RayExecutor:
     """Runs each task as a process on a node of a Ray cluster, which divides its cores and GPUs.
 
     The folder of the task's log and all that its arguments name have to be on a disk that all nodes
-    share, under the same path; nodes need the version of the library that runs here. A process ends
-    with its actor: it gets SIGTERM, so that a run saves its state, unless Ray kills it before.
+    share, under the same path; nodes need the version of the library that runs here. A process
+    works in the directory of this one, if its node has it, and ends with its actor: it gets
+    SIGTERM, so that a run saves its state, unless Ray kills it before.
 
     Args:
       address: Address of the cluster: `host:port`, or `auto` for that which RAY_ADDRESS or this
@@ -118,7 +120,7 @@ class RayExecutor:
         self._room = divide_nodes(nodes, workers)
         if environment is None:
             environment = {name: os.environ[name] for name in _FORWARDED if name in os.environ}
-        self._setting = (dict(environment), command, self._room, code_version())
+        self._setting = (os.getcwd(), dict(environment), command, self._room, code_version())
         self._actor = self._ray.remote(_NodeProcess).options(
             num_cpus=self._room.cpus,
             num_gpus=self._room.gpus,
@@ -196,11 +198,14 @@ class _NodeProcess:
 
     def __init__(
         self,
+        folder: str,
         environment: Mapping[str, str],
         command: Sequence[str] | None,
         room: Room,
         version: str,
     ):
+        with contextlib.suppress(OSError):  # It matters for relative paths alone.
+            os.chdir(folder)
         share = Share(None, room.cpus, shares_gpu=0 < room.gpus < 1)
         own = {**os.environ, **share.environment(), **environment}
         self._version = version

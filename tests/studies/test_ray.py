@@ -145,6 +145,19 @@ def test_interrupted_runs_save_and_go_on(place, two_losses, on_ray):
 
 
 @pytest.mark.slow
+def test_processes_work_in_this_directory_with_their_share(cluster, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    code = "import os; print(os.getcwd(), os.environ['OWN'], os.environ.get('OMP_NUM_THREADS'))"
+    executor = RayExecutor(cluster.address, 2, {"OWN": "1"}, [sys.executable, "-c", code])
+    executor.start(Task("a", (), str(tmp_path / "log")))
+    executor.start(Task("b", (), str(tmp_path / "other")))
+    ended = executor.ended(60) + executor.ended(60)
+    assert sorted(task.name for task, _ in ended) == ["a", "b"]
+    assert all(end.exit_status == 0 and end.gpu_seconds == 0 for _, end in ended)
+    assert (tmp_path / "log").read_text() == f"{tmp_path} 1 1\n"
+
+
+@pytest.mark.slow
 def test_obstacles_are_one_sentence_in_the_log(cluster, on_ray, tmp_path, monkeypatch):
     from compare_gan.studies import ray_executor
 

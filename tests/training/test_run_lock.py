@@ -109,6 +109,23 @@ def test_another_host_holds_it_while_it_touches_the_file(path, monkeypatch):
         assert _wait_for(lambda: os.stat(path).st_mtime > past + 60)
 
 
+def test_others_see_whether_it_is_held(path, other):
+    assert run_lock.is_held(path)
+    os.kill(other.pid, signal.SIGKILL)
+    other.wait()
+    assert os.path.exists(path)
+    assert not run_lock.is_held(path)
+    _write(path, host="elsewhere", pid=1)
+    assert run_lock.is_held(path)
+    past = os.stat(path).st_mtime - 600
+    os.utime(path, (past, past))
+    assert not run_lock.is_held(path)
+    files.write_text(path, '{"host')
+    assert not run_lock.is_held(path)
+    os.remove(path)
+    assert not run_lock.is_held(path)
+
+
 def test_a_damaged_file_does_not_count(path):
     for text in ("", "[]", '{"host'):
         files.write_text(path, text)
