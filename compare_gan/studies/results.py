@@ -26,7 +26,7 @@ def format_results(table: StudyTable) -> str:
     lines = ["  ".join(map(str.ljust, row, widths)).rstrip() for row in rows]
     if any("±" in line for line in lines):
         lines.append("± is the standard deviation over seeds.")
-    return "\n".join(lines)
+    return "\n".join([*lines, *table.search_notes()])
 
 
 def _mean(summary: VariantSummary) -> str:

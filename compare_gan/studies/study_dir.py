@@ -185,7 +185,9 @@ class StudyDir:
 
     def _write(self, study: StudyDefinition, added: tuple[int, ...]) -> None:
         for variant in study.variants:
-            files.write_text(self.config(variant.name), variant.config)
+            path = self.config(variant.name)
+            if files.read_text(path) != variant.config:  # A search writes often.
+                files.write_text(path, variant.config)
         files.write_text(self.file(_SOURCE), study.source)
         content = {
             "version": _VERSION,

@@ -150,13 +150,7 @@ class StudyTable:
         name = self.headline_score(score)
         rows = [(run.name, final_measurement(run).get(name)) for run in self.records]
         measured = [(run, row) for run, row in rows if row is not None]
-        notes: list[str] = []
-        for chosen_by in dict.fromkeys(run.chosen_by for run in self.records if run.chosen_by):
-            notes.append(
-                f"The variants were chosen by {chosen_by}: the best ones look better than they "
-                "are, and neither intervals nor tests account for the choice. Compare them anew, "
-                "with other seeds."
-            )
+        notes = self.search_notes()
         if diverged := [run.name for run in self.records if run.state == DIVERGED]:
             notes.append(f"Diverged, and in no mean: {', '.join(diverged)}.")
         versions = dict.fromkeys(row.provenance.code_version for _, row in measured)
@@ -173,6 +167,16 @@ class StudyTable:
         for caveat, names in caveats.items():
             notes.append(caveat if len(names) == every else f"{', '.join(names)}: {caveat}")
         return notes
+
+    def search_notes(self) -> list[str]:
+        """A sentence for each way in which a search has chosen variants."""
+        ways = dict.fromkeys(run.chosen_by for run in self.records if run.chosen_by)
+        return [
+            f"The variants were chosen by {way}: the best ones look better than they are, and "
+            "neither intervals nor tests account for the choice. Compare them anew, with other "
+            "seeds."
+            for way in ways
+        ]
 
     def frame(self, steps: bool = False) -> "pandas.DataFrame":
         """The rows as a pandas DataFrame.

@@ -10,7 +10,9 @@ import pytest
 
 from compare_gan.errors import UserError
 from compare_gan.studies import End, Study, StudyDir, define, inspection
+from compare_gan.studies.measurements import final_measurement
 from compare_gan.studies.ranges import make_ranges
+from compare_gan.studies.results import format_results
 from compare_gan.studies.table import StudyTable
 
 _AXES = {"loss.fn": ["@hinge", "@wasserstein"]}
@@ -84,8 +86,12 @@ def _search(base, tmp_path, monkeypatch):
     return make
 
 
+def _fid(record):
+    return final_measurement(record)["fid"].scores["fid"].mean
+
+
 def _best(records):
-    return min(record.final.scores["fid"].mean for record in records)
+    return min(_fid(record) for record in records)
 
 
 def test_tpe_finds_better_variants_than_the_first_ten_random_ones(search):
@@ -111,9 +117,9 @@ def test_a_search_that_goes_on_makes_the_same_choices(search, sampler):
     executor = _Executor()
     assert part.run(executor=executor) == part.records()
     assert executor.names == []
-    other = search("other", sampler=sampler, trials=12, search_seed=4)
+    other = search("other", sampler=sampler, trials=1, search_seed=4)
     other.run(executor=_Executor())
-    assert other.definition.trials_made != whole.definition.trials_made
+    assert other.definition.trials_made != whole.definition.trials_made[:1]
 
 
 def test_as_many_trials_are_made_at_a_time_as_there_are_slots(search):
@@ -129,7 +135,7 @@ def test_as_many_trials_are_made_at_a_time_as_there_are_slots(search):
 def test_divergence_counts_as_worse_than_all_scores(search):
     study = search(trials=12)
     records = study.run(executor=_Executor())
-    best = min(records[:10], key=lambda record: record.final.scores["fid"].mean)
+    best = min(records[:10], key=_fid)
     executor = _Executor()
     executor.diverge = (best.name,)
     other = search("diverging", trials=12)
@@ -148,6 +154,7 @@ def test_tables_say_that_the_variants_were_searched(search):
     )
     assert {row["chosen_by"] for row in table.rows()} == {"a search (tpe) for the best fid"}
     assert "were chosen by a search" in table.markdown()
+    assert "were chosen by a search" in format_results(table)
     with open(study.place.file("study.json")) as file:
         written = json.load(file)["definition"]
     assert (written["objective"], written["sampler"], written["trials"]) == ("fid", "tpe", 2)
