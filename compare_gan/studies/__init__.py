@@ -7,6 +7,7 @@ study_dir.StudyDir             the directory of a study, and the records of its 
 records.RunRecord              one run: its place among the variants, state, scores and costs
 executor, local                where runs are made: processes of this machine
 scheduler                      what is left of the runs, several at a time
+hparams                        the runs in TensorBoard
 study.Study                    all of it from Python
 
 Names are imported when they are first used: to read a study takes neither Keras nor TensorFlow.

@@ -12,6 +12,7 @@ from compare_gan.studies import records
 from compare_gan.studies.definition import StudyDefinition
 from compare_gan.studies.display import Display
 from compare_gan.studies.executor import End, Executor, Task
+from compare_gan.studies.hparams import write_hparams
 from compare_gan.studies.jobs import Job, make_jobs
 from compare_gan.studies.records import RunRecord
 from compare_gan.studies.study_dir import StudyDir
@@ -98,6 +99,7 @@ class Scheduler:
                 raise
             finally:
                 self._refresh(self._unfinished())
+                self._show_in_tensorboard()
                 self._display.close(self._list())
         return self._list()
 
@@ -169,6 +171,7 @@ class Scheduler:
         self._refresh([job.name])
         if status in records.DONE:
             self._display.say(f"{job.name}: {status}{self._scores(job)}")
+            self._show_in_tensorboard()
         elif not stopping:
             error = _last_error(self._place.log(job.name), active.log_size)
             self._try_again(job, end.exit_status, error or _ending(end.exit_status))
@@ -203,6 +206,9 @@ class Scheduler:
         if final is None:
             return ""
         return ": " + ", ".join(f"{name} {each.mean:.4g}" for name, each in final.scores.items())
+
+    def _show_in_tensorboard(self) -> None:
+        write_hparams(self._place.tensorboard, self._study, self._list())
 
 
 def _last_error(log: str, begin: int) -> str:

@@ -8,6 +8,7 @@ journal.jsonl          a line for each start and end of an attempt at a run, see
 logs/                  <run>.txt: output of the processes of a run
 locks/                 <run>: locked while a process works on the run; empty, and remains
 shared/                labels/, backbones/: inferred labels and the networks behind them
+tensorboard/           axes, seed and final scores of ended runs, see hparams.py
 """
 
 import contextlib
@@ -45,6 +46,7 @@ class StudyDir:
       path: The directory, absolute.
       journal: The attempts at runs.
       backbones: Folder of the networks that inferred labels share.
+      tensorboard: Folder of the events for TensorBoard's tab HParams.
 
     Example:
       >>> import tempfile
@@ -61,6 +63,7 @@ class StudyDir:
         self.path = os.path.abspath(os.fspath(path))
         self.journal = Journal(self.file("journal.jsonl"))
         self.backbones = self.file("shared", "backbones")
+        self.tensorboard = self.file("tensorboard")
 
     def __str__(self) -> str:
         return self.path
