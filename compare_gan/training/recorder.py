@@ -18,7 +18,7 @@ _log = logging.getLogger(__name__)
 
 
 class Recorder(engine.Callback):
-    """Records a run in its directory, in TensorBoard and on standard error.
+    """Records a run in its directory, in TensorBoard and trackers, and on standard error.
 
     Args:
       experiment: The experiment that is trained.
@@ -44,7 +44,8 @@ class Recorder(engine.Callback):
 
     def on_begin(self, step: int) -> None:
         """Opens the files; draws real images at the beginning of a run."""
-        self._summaries = Summaries(self._run.log, self._run.tensorboard, step)
+        self._run.trackers.start()
+        self._summaries = Summaries(self._run.log, self._run.tensorboard, step, self._run.trackers)
         self._pictures = PictureTaker(self._experiment, self._state, self._run, self._summaries)
         self._progress = Progress(step, self._experiment.options.training_steps)
         self._monitors = None
@@ -84,6 +85,7 @@ class Recorder(engine.Callback):
             # The operative config has only bindings that were used: it is complete after a step.
             self._run.write_operative_config()
             self._summaries.text("gin", config.operative_text())
+            self._run.trackers.text("operative_config.gin", config.operative_text())
             self._config_written = True
 
     def _speed(self, history: dict[str, np.ndarray], seconds: float) -> float:

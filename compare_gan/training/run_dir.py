@@ -15,6 +15,7 @@ log.jsonl              a line per run_config.iterations_per_loop steps: step, va
 tensorboard/, losses.png       tensorboard/evaluation/ has the scores
 results.jsonl          scores with their provenance (see evaluation/results.py); scores.csv
 DIVERGED               present if training ended in a value that was not finite
+trackers.json          the run in trackers, if run_config.trackers names some (see trackers/)
 rollbacks.json         present if training went back to a checkpoint after such a value
 training.lock          present, and locked, while a process trains here (see run_lock.py)
 .results.lock          locked while a process adds scores; empty, and remains
@@ -38,6 +39,7 @@ from compare_gan.training.model_file import DataProperties, ModelFile, as_list, 
 from compare_gan.training.module_history import ModuleHistory
 from compare_gan.training.rollbacks import RollbacksFile
 from compare_gan.training.run_lock import RunLock
+from compare_gan.training.trackers.feeding import RunTrackers
 
 _log = logging.getLogger(__name__)
 
@@ -63,6 +65,7 @@ class RunDir:
       tensorboard_scores: Folder of the events with scores, in that of all events.
       log: The file `log.jsonl`.
       rollbacks: The rollbacks of the run.
+      trackers: The trackers of the run, to be opened by the process that trains or evaluates it.
 
     Example:
       >>> from compare_gan.training import RunDir
@@ -90,6 +93,7 @@ class RunDir:
         self._model = ModelFile(self.file("model.json"))
         self._note = DivergedFile(self.file(_DIVERGED))
         self.rollbacks = RollbacksFile(self.file("rollbacks.json"))
+        self.trackers = RunTrackers(self.path, self.results())
 
     def __str__(self) -> str:
         return self.path
