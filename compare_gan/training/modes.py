@@ -305,7 +305,7 @@ def _tracked(
     """The context in which the trackers of the run get its records."""
     if not is_chief:
         return contextlib.nullcontext()
-    return run_dir.trackers.open(experiment.make_trackers(), experiment.config_text)
+    return run_dir.trackers.open(experiment.make_trackers, experiment.config_text)
 
 
 @contextlib.contextmanager

@@ -44,8 +44,8 @@ class Recorder(engine.Callback):
 
     def on_begin(self, step: int) -> None:
         """Opens the files; draws real images at the beginning of a run."""
-        self._run.trackers.start()
         self._summaries = Summaries(self._run.log, self._run.tensorboard, step, self._run.trackers)
+        self._run.trackers.start(self._summaries.read())
         self._pictures = PictureTaker(self._experiment, self._state, self._run, self._summaries)
         self._progress = Progress(step, self._experiment.options.training_steps)
         self._monitors = None

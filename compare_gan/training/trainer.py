@@ -239,7 +239,7 @@ class Trainer:
     def _tracked(self) -> contextlib.AbstractContextManager[None]:
         if not self.is_chief:
             return contextlib.nullcontext()
-        return self.run.trackers.open(self.experiment.make_trackers(), self.experiment.config_text)
+        return self.run.trackers.open(self.experiment.make_trackers, self.experiment.config_text)
 
     def _rollback(self, run_config: RunConfig) -> engine.Rollback | None:
         if run_config.on_divergence == "stop":

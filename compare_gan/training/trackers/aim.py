@@ -2,6 +2,7 @@
 
 import io
 from collections.abc import Mapping
+from typing import Any
 
 from PIL import Image
 
@@ -36,17 +37,26 @@ class AimTracker(Tracker):
         import aim
 
         self._aim = aim
-        self._run = aim.Run(
-            run.id,
-            repo=self._repo,
-            experiment=self._experiment,
-            force_resume=run.id is not None,  # A killed training has left its lock.
-            system_tracking_interval=None,
-            capture_terminal_logs=False,
-        )
+        try:
+            self._run = self._open(run.id)
+        except Exception:
+            if run.id is None:
+                raise
+            # A training that was killed on another machine has left its lock.
+            self._run = self._open(run.id, force_resume=True)
         self._run.name = run.name
         self._run["config"] = dict(run.config)
         return self._run.hash
+
+    def _open(self, run_id: str | None, force_resume: bool = False) -> Any:
+        return self._aim.Run(
+            run_id,
+            repo=self._repo,
+            experiment=self._experiment,
+            force_resume=force_resume,
+            system_tracking_interval=None,
+            capture_terminal_logs=False,
+        )
 
     def values(self, step: int, values: Mapping[str, float]) -> None:
         """Adds a point to the sequence of each name."""

@@ -38,13 +38,15 @@ class Tracker:
 
     A subclass that is registered (`@registry.register("tracker", "mine")`) can be chosen by
     `run_config.trackers = ["mine"]`; the arguments of its constructor are options in gin. `start`
-    comes first. All methods are called in a thread of their own, one after the other, so that a
-    slow network does not slow the training. An exception does not end the training: it is shown as
-    a warning.
+    comes first, and the training waits for it. All methods are called in a thread of the tracker's
+    own, one after the other, so that a slow network does not slow the training. An exception does
+    not end the training: a warning shows the first one.
 
     Attributes:
       package: The package that it needs; empty if it needs none.
       requirement: What pip has to install for it; empty if that is the package.
+      is_durable: Whether it keeps what it has taken if the process is killed. One that does not
+        gets the log and the scores again when a run is resumed after a kill.
 
     Example:
       >>> from compare_gan.training.trackers import TrackedRun, Tracker
@@ -62,6 +64,7 @@ class Tracker:
 
     package: str = ""
     requirement: str = ""
+    is_durable: bool = True
 
     def check(self) -> None:
         """Raises UserError if the package is not installed; imports nothing."""
@@ -71,7 +74,7 @@ class Tracker:
             requirement = self.requirement or self.package
             raise UserError(
                 f"The tracker needs the package '{self.package}', which is not installed: install "
-                f"it with `pip install \"{requirement}\"`."
+                f'it with `pip install "{requirement}"`.'
             )
 
     def start(self, run: TrackedRun) -> str:

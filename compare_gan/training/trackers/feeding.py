@@ -8,7 +8,8 @@ import os
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import Any
 
 from compare_gan.config.bound_values import bound_values
 from compare_gan.errors import DivergenceError
@@ -22,7 +23,8 @@ from compare_gan.version import code_version
 _log = logging.getLogger(__name__)
 
 _LONGEST_QUEUE = 10_000  # Records.
-_WAIT_SECONDS, _QUIET_SECONDS = 60.0, 2.0
+# Longest waits for the start of a tracker and for its end; shorter ones are not announced.
+_START_SECONDS, _END_SECONDS, _QUIET_SECONDS = 60.0, 60.0, 2.0
 
 _Call = Callable[[Tracker], None]
 
@@ -50,7 +52,7 @@ class RunTrackers:
       ...         print(step, values)
       >>> with tempfile.TemporaryDirectory() as folder:
       ...     trackers = RunTrackers(folder, ResultsFile(os.path.join(folder, "results.jsonl")))
-      ...     with trackers.open({"printer": Printer()}, "options.z_dim = 4"):
+      ...     with trackers.open(lambda: {"printer": Printer()}, "options.z_dim = 4"):
       ...         trackers.values(10, {"loss": 0.5})
       ...         trackers.values(10, {"loss": 0.5})
       10 {'loss': 0.5}
@@ -63,14 +65,17 @@ class RunTrackers:
         self._feeds: list[_Feed] = []
 
     @contextlib.contextmanager
-    def open(self, trackers: Mapping[str, Tracker], config_text: str) -> Iterator[None]:
+    def open(
+        self, make_trackers: Callable[[], Mapping[str, Tracker]], config_text: str
+    ) -> Iterator[None]:
         """Context in which records go to the trackers; one within another changes nothing.
 
         Args:
-          trackers: The trackers by name.
+          make_trackers: Returns the trackers by name.
           config_text: All bindings of the config.
         """
-        if self._feeds or not trackers:
+        trackers = {} if self._feeds else make_trackers()
+        if not trackers:
             yield
             return
         memory = _Memory(self._file)
@@ -93,23 +98,33 @@ class RunTrackers:
             raise
         finally:
             feeds, self._feeds = self._feeds, []
-            deadline = time.monotonic() + _WAIT_SECONDS
+            deadline = time.monotonic() + _END_SECONDS
             for feed in feeds:
                 feed.end(status)
             for feed in feeds:
                 feed.wait(deadline)
 
-    def start(self) -> None:
-        """Shows the run, with its config and the scores that it has already."""
-        if not all(feed.is_started for feed in self._feeds):
-            self.text("config.gin", self._config_text)
-            self.scores()
+    def start(self, log: Iterable[Mapping[str, Any]] = ()) -> None:
+        """Shows the run: its config, and what the trackers lack of its log and scores.
+
+        Args:
+          log: The rows of `log.jsonl`.
+        """
+        if all(feed.is_started for feed in self._feeds):
+            return
+        self.text("config.gin", self._config_text)
+        for row in log:
+            values = {name: value for name, value in row.items() if value is not None}
+            self.values(values.pop("step"), values)
+        self.scores()
 
     def values(self, step: int, values: Mapping[str, float], prefix: str = "") -> None:
         """Hands over values of one step, those that are finite."""
         finite = {f"{prefix}{name}": v for name, v in values.items() if math.isfinite(v)}
         for feed in self._feeds:
-            feed.put_step(prefix.rstrip("/") or "values", step, lambda tracker: tracker.values(step, finite))
+            feed.put_step(
+                prefix.rstrip("/") or "values", step, lambda tracker: tracker.values(step, finite)
+            )
 
     def picture(self, step: int, name: str, png: bytes) -> None:
         """Hands over a picture, encoded as PNG."""
@@ -165,6 +180,7 @@ class _Feed:
         self._memory = memory
         self._queue: queue.Queue[_Call | None] = queue.Queue(_LONGEST_QUEUE)
         self._thread = threading.Thread(target=self._work, name=f"tracker {name}", daemon=True)
+        self._started = threading.Event()
         self._tracked = Tracked("")
         self._has_warned = self._given_up = False
 
@@ -173,14 +189,28 @@ class _Feed:
         return self._thread.ident is not None
 
     def put(self, call: _Call | None) -> None:
+        if not self.is_started:
+            self._begin()
         if self._given_up:
             return
-        if not self.is_started:
-            self._thread.start()
         try:
             self._queue.put_nowait(call)
         except queue.Full:
             self._warn("it is slower than the run, and records are left out")
+
+    def _begin(self) -> None:
+        """Starts the thread, and waits until the tracker has started.
+
+        Meanwhile the networks are not traced: `ast.parse`, which some trackers call when they are
+        imported and TensorFlow when it traces, fails in two threads at once (CPython 3.11).
+        """
+        self._thread.start()
+        if not self._started.wait(_QUIET_SECONDS):
+            _log.info("Waiting for the tracker '%s' to start.", self._name)
+            self._started.wait(_START_SECONDS)
+        if not self._started.is_set():
+            self._given_up = True
+            self._warn("it has not started in time; it gets nothing of this run")
 
     def put_step(self, series: str, step: int, call: _Call) -> None:
         """Hands over a record of a step, unless the tracker has that step of the series."""
@@ -210,12 +240,17 @@ class _Feed:
     def end(self, status: str) -> None:
         """Asks the thread to end after the records that are still to be handed over."""
         if self.is_started and not self._given_up:
-            self.put(lambda tracker: tracker.close(status))
+
+            def close(tracker: Tracker) -> None:
+                tracker.close(status)
+                self._tracked = dataclasses.replace(self._tracked, is_open=False)
+
+            self.put(close)
             self.put(None)
 
     def wait(self, deadline: float) -> None:
         """Waits for the thread to end, at most until a time of `time.monotonic`."""
-        if not self.is_started:
+        if not self.is_started or self._given_up:
             return
         self._thread.join(_QUIET_SECONDS)
         if self._thread.is_alive():
@@ -231,6 +266,8 @@ class _Feed:
             self._given_up = True
             self._warn(f"{_words(error)}; it gets nothing of this run")
             return
+        finally:
+            self._started.set()
         while (call := self._queue.get()) is not None:
             try:
                 call(self._tracker)
@@ -245,7 +282,10 @@ class _Feed:
         self._tracker.check()
         run_id = self._tracker.start(dataclasses.replace(self._about, id=known and known.id))
         # Another id: the tracker has lost the run and has begun a new one.
-        self._tracked = known if known is not None and known.id == run_id else Tracked(run_id)
+        is_known = known is not None and known.id == run_id
+        if known is None or not is_known or (known.is_open and not self._tracker.is_durable):
+            known = Tracked(run_id)
+        self._tracked = dataclasses.replace(known, is_open=True)
         self._remember()
 
     def _remember(self) -> None:

@@ -19,11 +19,13 @@ class Tracked:
       id: The id of the run there.
       steps: For each series, by name, the last step that it has.
       rows: The number of result rows that it has.
+      is_open: Whether records are being handed over; also after a kill, until the next start.
     """
 
     id: str
     steps: Mapping[str, int] = dataclasses.field(default_factory=dict)
     rows: int = 0
+    is_open: bool = False
 
 
 class TrackedFile:
@@ -68,6 +70,7 @@ class TrackedFile:
                     str(each["id"]),
                     {str(series): int(step) for series, step in each["steps"].items()},
                     int(each["rows"]),
+                    bool(each["is_open"]),
                 )
                 for name, each in content["trackers"].items()
             }

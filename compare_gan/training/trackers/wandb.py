@@ -68,7 +68,8 @@ class WandbTracker(Tracker):
         # Scores may be of earlier steps than the last values, which wandb's own steps forbid.
         self._run.define_metric("step", hidden=True)
         self._run.define_metric("*", step_metric="step")
-        if self._run.url:
+        self.is_durable = not self._run.offline  # Its file is written in large blocks.
+        if self.is_durable and self._run.url:
             _log.info("Weights & Biases shows the run at %s.", self._run.url)
         return self._run.id
 
