@@ -123,6 +123,10 @@ setup(
             "torch-fidelity>=0.4",
             "torchvision>=0.28",
         ],
+        # Trackers that `run_config.trackers` names.
+        "wandb": ["wandb>=0.19"],
+        "mlflow": ["mlflow>=2.14"],
+        "aim": ["aim>=3.20"],
         # The peer of benchmarks/train_step.py --peer torch.
         "bench": ["torch>=2.10"],
         # The site of documentation.

@@ -31,7 +31,7 @@ _VERSION = 1
 _JSON, _SOURCE = "study.json", "study.gin"
 # Changes of a config that leave the results of finished runs as they are.
 _HARMLESS = ("evaluation.metrics", "dataset.data_dir")
-_HARMLESS_SCOPE = "run_config."
+_HARMLESS_SCOPES = ("run_config.", "aim.", "mlflow.", "wandb.")
 _REMEDY = "choose another --study_dir, or undo the change"
 _NO_STUDY = "it does not hold a study"
 
@@ -208,7 +208,7 @@ class StudyDir:
 
         for change in changes(text, variant.config):
             if change.key in _HARMLESS or (
-                change.is_free and change.key.startswith(_HARMLESS_SCOPE)
+                change.is_free and change.key.startswith(_HARMLESS_SCOPES)
             ):
                 continue
             raise UserError(

@@ -96,6 +96,7 @@ class Recorder(engine.Callback):
         """Records a grid of samples. A run killed before the next checkpoint records it again."""
         with engine.announced("Drawing samples"):
             images = self._pictures.fakes(step)
+        self._run.trackers.scores()  # Those that another process has measured meanwhile.
         if self._monitors:
             self._monitors.observe(step, images, step == self._experiment.options.training_steps)
 
