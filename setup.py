@@ -124,9 +124,9 @@ setup(
             "torchvision>=0.28",
         ],
         # Trackers that `run_config.trackers` names.
-        "wandb": ["wandb>=0.19"],
-        "mlflow": ["mlflow>=2.14"],
-        "aim": ["aim>=3.20"],
+        "wandb": ["wandb>=0.31"],
+        "mlflow": ["mlflow>=3"],
+        "aim": ["aim>=3.29"],
         # The peer of benchmarks/train_step.py --peer torch.
         "bench": ["torch>=2.10"],
         # The site of documentation.

@@ -39,7 +39,7 @@ from compare_gan.training.model_file import DataProperties, ModelFile, as_list, 
 from compare_gan.training.module_history import ModuleHistory
 from compare_gan.training.rollbacks import RollbacksFile
 from compare_gan.training.run_lock import RunLock
-from compare_gan.training.trackers.feeding import RunTrackers
+from compare_gan.training.trackers.run_trackers import RunTrackers
 
 _log = logging.getLogger(__name__)
 

@@ -12,7 +12,7 @@ from compare_gan.engine.progress import ProgressLine
 
 if TYPE_CHECKING:
     from compare_gan.training.tensorboard_events import EventWriter
-    from compare_gan.training.trackers.feeding import RunTrackers
+    from compare_gan.training.trackers.run_trackers import RunTrackers
 
 _log = logging.getLogger(__name__)
 

@@ -6,8 +6,8 @@ import pytest
 
 from compare_gan.errors import UserError
 from compare_gan.evaluation.results_file import ResultsFile
-from compare_gan.training.trackers import MLflowTracker, Tracker, feeding
-from compare_gan.training.trackers.feeding import RunTrackers
+from compare_gan.training.trackers import MLflowTracker, Tracker, feed
+from compare_gan.training.trackers.run_trackers import RunTrackers
 
 
 class Counting(Tracker):
@@ -59,7 +59,7 @@ def test_an_error_of_a_tracker_is_one_warning(tmp_path, caplog, method, conseque
         for step in range(3):
             run_trackers.values(step, {"loss": 1.0})
     assert fine.calls == ["start", "text", "values", "values", "values", "close"]
-    [record] = [each for each in caplog.records if each.name == feeding.__name__]
+    [record] = [each for each in caplog.records if each.name == feed.__name__]
     assert record.levelno == logging.WARNING
     assert record.getMessage() == (
         f"The tracker 'broken' has failed: ConnectionError (no route to host); {consequence}."

@@ -10,10 +10,11 @@ import struct
 import pytest
 from PIL import Image
 
+from compare_gan.errors import UserError
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.evaluation.results_file import ResultsFile
 from compare_gan.training.trackers import AimTracker, MLflowTracker, WandbTracker
-from compare_gan.training.trackers.feeding import RunTrackers
+from compare_gan.training.trackers.run_trackers import RunTrackers
 
 _CONFIG = "options.z_dim = 4\nD.spectral_norm = True\nloss.fn = @hinge"
 _ROW = '{"step": 2, "scores": {"fid": 1.5}, "protocol": {"seeds": [0]}}'
@@ -114,6 +115,16 @@ def test_wandb(hand_over, monkeypatch):
     assert len(list((folder / "wandb").glob("offline-run-*/files/media/**/*.png"))) == 3
     texts = {os.path.basename(path) for path in (folder / "wandb").glob("offline-run-*/files/*")}
     assert texts >= {"config.gin", "results.jsonl"}
+
+
+def test_wandb_without_a_key_is_refused_before_the_training(monkeypatch, tmp_path):
+    pytest.importorskip("wandb.proto.wandb_internal_pb2")
+    for name in ("WANDB_MODE", "WANDB_API_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("NETRC", str(tmp_path / "netrc"))
+    with pytest.raises(UserError, match=r"run `wandb login`, or set wandb\.mode = 'offline'"):
+        WandbTracker(mode="online").check()
+    WandbTracker(mode="offline").check()
 
 
 def test_aim(hand_over, tmp_path):

@@ -14,8 +14,8 @@ from compare_gan.evaluation.results_file import ResultsFile
 from compare_gan.training import RunDir
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.modes import EvaluationPlan, evaluate, run
-from compare_gan.training.trackers import Tracker, feeding
-from compare_gan.training.trackers.feeding import RunTrackers
+from compare_gan.training.trackers import Tracker, feed
+from compare_gan.training.trackers.run_trackers import RunTrackers
 
 _CONFIG = "options.z_dim = 4\nModularGAN.penalties = [@r1()]\nimport json"
 
@@ -186,9 +186,10 @@ def test_a_damaged_file_begins_a_new_run_and_is_kept(trackers, tmp_path, caplog)
 
 @pytest.mark.parametrize("slow", ["start", "values"])
 def test_a_tracker_that_hangs_is_given_up(trackers, caplog, monkeypatch, slow):
-    for name in ("_START_SECONDS", "_END_SECONDS", "_QUIET_SECONDS"):
-        monkeypatch.setattr(feeding, name, 0.05)
-    monkeypatch.setattr(feeding, "_LONGEST_QUEUE", 2)
+    for name in ("_START_SECONDS", "_QUIET_SECONDS"):
+        monkeypatch.setattr(feed, name, 0.05)
+    monkeypatch.setattr("compare_gan.training.trackers.run_trackers._END_SECONDS", 0.1)
+    monkeypatch.setattr(feed, "_LONGEST_QUEUE", 2)
     hangs = threading.Event()
 
     class Hanging(Fake):

@@ -2,7 +2,8 @@
 
 base.Tracker                   what a tracker takes of a run; a subclass adds another one
 wandb, mlflow, aim             Weights & Biases, MLflow, Aim
-feeding.RunTrackers            hands the records of a run to its trackers
+run_trackers.RunTrackers       hands the records of a run to its trackers
+feed.Feed                      a queue and a thread for each tracker
 tracked_file                   how a run is known to its trackers, and what they have of it
 
 The packages of the trackers are imported when a run starts.

@@ -67,7 +67,7 @@ class Tracker:
     is_durable: bool = True
 
     def check(self) -> None:
-        """Raises UserError if the package is not installed; imports nothing."""
+        """Raises UserError if the package is not installed; called before anything is done."""
         # A folder of that name in the working directory, which some trackers write, has no origin.
         spec = importlib.util.find_spec(self.package) if self.package else None
         if self.package and (spec is None or spec.origin is None):

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from PIL import Image
 
 from compare_gan import registry
+from compare_gan.errors import UserError
 from compare_gan.training.trackers.base import FINISHED, TrackedRun, Tracker
 
 _log = logging.getLogger(__name__)
@@ -41,6 +42,7 @@ class WandbTracker(Tracker):
         tags: Sequence[str] = (),
         mode: str | None = None,
     ):
+        self._mode = mode
         self._options = {
             "project": project,
             "entity": entity,
@@ -48,6 +50,18 @@ class WandbTracker(Tracker):
             "tags": list(tags),
             "mode": mode,
         }
+
+    def check(self) -> None:
+        """Raises UserError if the package is not installed or, online, has no API key."""
+        super().check()
+        import wandb
+
+        mode = self._mode or wandb.setup().settings.mode
+        # Otherwise `wandb.init` would ask for the key in the middle of the training's output.
+        if mode == "online" and not wandb.login(prompt=False, verify=False):
+            raise UserError(
+                "Weights & Biases has no API key: run `wandb login`, or set wandb.mode = 'offline'."
+            )
 
     def start(self, run: TrackedRun) -> str:
         """Begins a run in the project, or goes on with the one that has its id."""
