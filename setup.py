@@ -141,6 +141,10 @@ setup(
         # `compare_gan study run --executor ray`, and `--search optuna`.
         "ray": ["ray>=2.50"],
         "optuna": optuna,
+        # Trackers that `run_config.trackers` names.
+        "wandb": ["wandb>=0.31"],
+        "mlflow": ["mlflow>=3"],
+        "aim": ["aim>=3.29"],
         # The peer of benchmarks/train_step.py --peer torch.
         "bench": ["torch>=2.10"],
         # The site of documentation.

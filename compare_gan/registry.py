@@ -36,6 +36,7 @@ _ROOMS = {
     "protocol": "compare_gan.evaluation.protocols",
     "schedule": "compare_gan.schedules",
     "task": "compare_gan.gans.tasks",
+    "tracker": "compare_gan.training.trackers",
 }
 
 # Modules with options that configs may name and that no kind of part imports.

@@ -1,4 +1,4 @@
-"""Shared by the two benchmarks of this folder: jobs that are done once, and their results."""
+"""Jobs of a benchmark that are done once, and their results."""
 
 import contextlib
 import ctypes
@@ -127,11 +127,6 @@ def infer_labels(runs: str, folder: str, config: str, bindings: Sequence[str]) -
     manifest = read_manifest(folder)
     assert manifest is not None
     return manifest
-
-
-def minutes_since(started: float) -> float:
-    """Minutes since `time.monotonic()` was `started`."""
-    return round((time.monotonic() - started) / 60, 2)
 
 
 def mean_and_std(values: Sequence[float], digits: int = 2) -> str:

@@ -20,6 +20,7 @@ _PARTS = {
     "penalty.fn": "penalty",
     "evaluation.metrics": "metric",
     "evaluation.extractor": "extractor",
+    "run_config.trackers": "tracker",
 }
 # The same in any scope.
 _PARTS_BY_NAME = {
@@ -36,7 +37,7 @@ PARTS_OF_GANS = {
     "tasks": "task",
 }
 # Kinds of which a config may list several, and kinds of parts that are objects: gin calls a class.
-_LISTS = ("metric", "penalty", "augmentation", "task")
+_LISTS = ("metric", "penalty", "augmentation", "task", "tracker")
 _CALLED = ("penalty", "augmentation", "schedule", "task")
 # Options that a GAN gets from `options`, so that a binding in its own scope has no effect.
 _OPTIONS = ("architecture", "disc_iters", "z_dim")

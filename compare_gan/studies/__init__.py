@@ -8,6 +8,7 @@ records.RunRecord              one run: its place among the variants, state, sco
 executor, local, ray_executor  where runs are made: processes of this machine or of a Ray cluster
 cluster_scripts                scripts for Slurm and Kubernetes
 scheduler                      what is left of the runs, several at a time
+hparams                        the runs in TensorBoard
 study.Study                    all of it from Python
 table.StudyTable               all runs as tidy rows, a summary of the variants, comparisons
 selection.select               the runs with certain labels

@@ -11,6 +11,7 @@ from compare_gan.studies import records
 from compare_gan.studies.definition import StudyDefinition, StudyRun
 from compare_gan.studies.display import Display
 from compare_gan.studies.executor import End, Executor, Task
+from compare_gan.studies.hparams import write_hparams
 from compare_gan.studies.jobs import Job, make_jobs
 from compare_gan.studies.logs import last_error
 from compare_gan.studies.measurements import final_measurement
@@ -103,6 +104,7 @@ class Scheduler:
                 raise
             finally:
                 self._refresh(self._unfinished())
+                self._show_in_tensorboard()
                 self._display.close(self._list())
         return self._list()
 
@@ -186,6 +188,7 @@ class Scheduler:
         self._refresh([job.name])
         if status in records.DONE:
             self._display.say(f"{job.name}: {status}{self._scores(job)}")
+            self._show_in_tensorboard()
         elif end.is_lost and not stopping and self._step(job) > active.step:
             job.tries -= 1  # Nothing is wrong with a run that has made progress.
             self._todo.insert(0, job)
@@ -226,6 +229,9 @@ class Scheduler:
         rows = final_measurement(record)
         scores = ", ".join(f"{name} {row.scores[name].mean:.4g}" for name, row in rows.items())
         return f": {scores}" if scores else ""
+
+    def _show_in_tensorboard(self) -> None:
+        write_hparams(self._place.tensorboard, self._study, self._list())
 
 
 def _ending(exit_status: int) -> str:

@@ -8,6 +8,7 @@ journal.jsonl          a line for each start and end of an attempt at a run, see
 logs/                  <run>.txt: output of the processes of a run
 locks/                 <run>: locked while a process works on the run; empty, and remains
 shared/                labels/, backbones/: inferred labels and the networks behind them
+tensorboard/           axes, seed and final scores of ended runs, see hparams.py
 """
 
 import contextlib
@@ -30,7 +31,7 @@ _VERSION = 1
 _JSON, _SOURCE = "study.json", "study.gin"
 # Changes of a config that leave the results of finished runs as they are.
 _HARMLESS = ("evaluation.metrics", "dataset.data_dir")
-_HARMLESS_SCOPE = "run_config."
+_HARMLESS_SCOPES = ("run_config.", "aim.", "mlflow.", "wandb.")
 _REMEDY = "choose another --study_dir, or undo the change"
 _NO_STUDY = "it does not hold a study"
 
@@ -45,6 +46,7 @@ class StudyDir:
       path: The directory, absolute.
       journal: The attempts at runs.
       backbones: Folder of the networks that inferred labels share.
+      tensorboard: Folder of the events for TensorBoard's tab HParams.
 
     Example:
       >>> import tempfile
@@ -61,6 +63,7 @@ class StudyDir:
         self.path = os.path.abspath(os.fspath(path))
         self.journal = Journal(self.file("journal.jsonl"))
         self.backbones = self.file("shared", "backbones")
+        self.tensorboard = self.file("tensorboard")
 
     def __str__(self) -> str:
         return self.path
@@ -222,7 +225,7 @@ class StudyDir:
 
         for change in changes(text, variant.config):
             if change.key in _HARMLESS or (
-                change.is_free and change.key.startswith(_HARMLESS_SCOPE)
+                change.is_free and change.key.startswith(_HARMLESS_SCOPES)
             ):
                 continue
             raise UserError(

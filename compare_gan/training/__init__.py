@@ -10,6 +10,7 @@ checks, dry_run                what is checked and printed before a run starts
 state, step                    the variables of a training; one generator step
 recorder, summaries, pictures  the log of a run, its scalars and pictures
 monitors                       early warnings
+trackers                       Weights & Biases, MLflow, Aim: programs that collect runs
 rollbacks                      divergences after which a run went on from its last checkpoint
 """
 

@@ -5,7 +5,7 @@ import functools
 import logging
 from typing import Any
 
-from compare_gan import labels
+from compare_gan import labels, registry
 from compare_gan.config import Bindings, Mistakes, config_text, is_bound, located
 from compare_gan.config.checks import check_bindings, check_macros
 from compare_gan.config.module_sources import ModuleSources, find_sources
@@ -32,6 +32,7 @@ from compare_gan.training.checks import (
 from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.restored import ModelOptions
 from compare_gan.training.run_options import Options, RunConfig
+from compare_gan.training.trackers import Tracker
 
 _log = logging.getLogger(__name__)
 
@@ -214,6 +215,9 @@ class Experiment:
         mistakes = Mistakes()
         with mistakes.noted(), self.bindings.active(), located("evaluation.metrics"):
             self.evaluation.make_metrics()
+        for tracker in self.make_trackers().values():
+            with mistakes.noted(), located("run_config.trackers"):
+                tracker.check()
         for latents in (self.latents, self.eval_latents):
             with mistakes.noted(), located(f"{latents.scope}.distribution_fn"):
                 latents.draw([1, self.options.z_dim], seed=[0, 0])
@@ -227,6 +231,14 @@ class Experiment:
                 self.run_config.microbatches,
             )
         mistakes.raise_any()
+
+    def make_trackers(self) -> dict[str, Tracker]:
+        """The trackers of the run by name, not started; UserError for an unknown name."""
+        with self.bindings.active():
+            return {
+                each if isinstance(each, str) else each.__name__: registry.get("tracker", each)()
+                for each in self.run_config.trackers
+            }
 
     def check_evaluation(self) -> None:
         """Raises UserError if trained networks could not be scored; opens the data set."""

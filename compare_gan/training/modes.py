@@ -103,9 +103,10 @@ def evaluate(
     experiment = experiment.with_class_order(run_dir.class_order)
     peers = engine.peers(evaluation_strategy(experiment.run_config))
     _say_role(peers.index == 0)
-    evaluate_checkpoints(
-        experiment, run_dir, [path], plan, peers=peers, allow_imports=allow_imports
-    )
+    with _tracked(experiment, run_dir, peers.index == 0):
+        evaluate_checkpoints(
+            experiment, run_dir, [path], plan, peers=peers, allow_imports=allow_imports
+        )
 
 
 def evaluate_checkpoints(
@@ -169,6 +170,7 @@ def evaluate_checkpoints(
             if row.step is not None:
                 means = {name: score.mean for name, score in row.scores.items()}
                 record_scores(run_dir.tensorboard_scores, row.step, means)
+            run_dir.trackers.scores()
             scored.append(path)
     if note := spread_note(measured):
         print(printable(note))
@@ -280,20 +282,33 @@ def _train(
     strategy = make_strategy(experiment.run_config)
     is_chief = engine.is_chief(strategy)
     _say_role(is_chief)
-    with _lock(run_dir, strategy):
-        # Mistakes in the evaluation are reported before the training, not after it.
-        check_before_training(experiment, run_dir, strategy, evaluate, stages)
-        Trainer(experiment, run_dir, strategy, allow_config_change, stages, checked=True).train()
-    if not evaluate:
-        return
-    peers = engine.peers(strategy)
-    unscored: Iterable[str] = ()
-    if is_chief:
-        paths = _selected(run_dir, experiment, plan)
-        unscored = _unscored(paths, experiment, run_dir, plan)
-    evaluate_checkpoints(experiment, run_dir, unscored, plan, skip_damaged=True, peers=peers)
-    if is_chief:
-        run_dir.results(plan.score_filename).add([])  # Complete again after a kill.
+    with _tracked(experiment, run_dir, is_chief):
+        with _lock(run_dir, strategy):
+            # Mistakes in the evaluation are reported before the training, not after it.
+            check_before_training(experiment, run_dir, strategy, evaluate, stages)
+            trainer = Trainer(
+                experiment, run_dir, strategy, allow_config_change, stages, checked=True
+            )
+            trainer.train()
+        if not evaluate:
+            return
+        peers = engine.peers(strategy)
+        unscored: Iterable[str] = ()
+        if is_chief:
+            paths = _selected(run_dir, experiment, plan)
+            unscored = _unscored(paths, experiment, run_dir, plan)
+        evaluate_checkpoints(experiment, run_dir, unscored, plan, skip_damaged=True, peers=peers)
+        if is_chief:
+            run_dir.results(plan.score_filename).add([])  # Complete again after a kill.
+
+
+def _tracked(
+    experiment: Experiment, run_dir: RunDir, is_chief: bool = True
+) -> contextlib.AbstractContextManager[None]:
+    """The context in which the trackers of the run get its records."""
+    if not is_chief:
+        return contextlib.nullcontext()
+    return run_dir.trackers.open(experiment.make_trackers, experiment.config_text)
 
 
 def _say_role(is_first: bool) -> None:
@@ -344,6 +359,9 @@ def _evaluate_continuously(experiment: Experiment, run_dir: RunDir, plan: Evalua
         done.update(set(found) - set(tried), scored)
         # The last one may be beyond `training_steps`, if the run was continued meanwhile.
         if ended and done >= set(selected[-1:]):
+            # Not before: a training that goes on has the run of the trackers open.
+            with _tracked(experiment, run_dir, peers.index == 0):
+                run_dir.trackers.scores()
             return
         if diverged:
             raise UserError(f"The run in '{run_dir}' has diverged; nothing more will come.")

@@ -22,7 +22,7 @@ _log = logging.getLogger(__name__)
 
 
 class Recorder(engine.Callback):
-    """Records a run in its directory, in TensorBoard and on standard error.
+    """Records a run in its directory, in TensorBoard and trackers, and on standard error.
 
     Args:
       experiment: The experiment that is trained.
@@ -52,7 +52,8 @@ class Recorder(engine.Callback):
         """Opens the files; draws real images at the beginning of a run."""
         self._step = step
         self._training.begin(step)
-        self._summaries = Summaries(self._run.log, self._run.tensorboard, step)
+        self._summaries = Summaries(self._run.log, self._run.tensorboard, step, self._run.trackers)
+        self._run.trackers.start(self._summaries.read())
         self._pictures = PictureTaker(self._experiment, self._state, self._run, self._summaries)
         self._progress = Progress(step, self._experiment.options.training_steps)
         self._monitors = None
@@ -94,6 +95,7 @@ class Recorder(engine.Callback):
             # The operative config has only bindings that were used: it is complete after a step.
             self._run.write_operative_config()
             self._summaries.text("gin", config.operative_text())
+            self._run.trackers.text("operative_config.gin", config.operative_text())
             self._config_written = True
 
     def _speed(self, history: dict[str, np.ndarray], seconds: float) -> float:
@@ -105,6 +107,7 @@ class Recorder(engine.Callback):
         with self._timed("pictures"):
             with engine.announced("Drawing samples"):
                 images = self._pictures.fakes(step)
+            self._run.trackers.scores()  # Those that another process has measured meanwhile.
             if self._monitors:
                 last = step == self._experiment.options.training_steps
                 self._monitors.observe(step, images, last)

@@ -16,6 +16,7 @@ tensorboard/, losses.png       tensorboard/evaluation/ has the scores
 results.jsonl          scores with their provenance (see evaluation/results.py); scores.csv
 report.html            the page that `compare_gan report` writes
 DIVERGED               present if training ended in a value that was not finite
+trackers.json          the run in trackers, if run_config.trackers names some (see trackers/)
 rollbacks.json         present if training went back to a checkpoint after such a value
 trainings.json         the processes that trained: machine, stages, places of bindings
 training.lock          present, and locked, while a process trains here (see run_lock.py)
@@ -40,6 +41,7 @@ from compare_gan.training.model_file import DataProperties, ModelFile, as_list, 
 from compare_gan.training.module_history import ModuleHistory
 from compare_gan.training.rollbacks import RollbacksFile
 from compare_gan.training.run_lock import RunLock
+from compare_gan.training.trackers.run_trackers import RunTrackers
 from compare_gan.training.trainings_file import TrainingsFile
 
 _log = logging.getLogger(__name__)
@@ -67,6 +69,7 @@ class RunDir:
       log: The file `log.jsonl`.
       rollbacks: The rollbacks of the run.
       trainings: The processes that trained the run.
+      trackers: The trackers of the run, to be opened by the process that trains or evaluates it.
 
     Example:
       >>> from compare_gan.training import RunDir
@@ -95,6 +98,7 @@ class RunDir:
         self._note = DivergedFile(self.file(_DIVERGED))
         self.rollbacks = RollbacksFile(self.file("rollbacks.json"))
         self.trainings = TrainingsFile(self.file("trainings.json"))
+        self.trackers = RunTrackers(self.path, self.results())
 
     def __str__(self) -> str:
         return self.path

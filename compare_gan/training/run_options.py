@@ -2,6 +2,7 @@
 
 import dataclasses
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import gin
@@ -153,6 +154,8 @@ class RunConfig:
         `max_rollbacks` times in a run.
       max_rollbacks: Maximum number of rollbacks in a run, its resumptions included.
       monitors: Whether to watch the training for trouble, at each sample grid, and warn of it.
+      trackers: Trackers that get the records of the run: names (`["mlflow"]`) or references; see
+        `training.trackers`.
       compilation_cache: Whether compiled programs are kept on disk under JAX, or the folder for
         them; see `engine.use_compilation_cache`.
 
@@ -182,6 +185,7 @@ class RunConfig:
     on_divergence: str = "stop"
     max_rollbacks: int = 3
     monitors: bool = True
+    trackers: Sequence[Any] = ()
     compilation_cache: bool | str = True
 
     def __post_init__(self) -> None:
@@ -214,6 +218,10 @@ class RunConfig:
             )
 
     def _check_names(self) -> None:
+        if not isinstance(self.trackers, (list, tuple)):
+            raise UserError(
+                f"run_config.trackers must be a list of trackers, received {self.trackers!r}."
+            )
         if self.on_divergence not in ON_DIVERGENCE:
             raise unknown_name("run_config.on_divergence", self.on_divergence, ON_DIVERGENCE)
         if self.mixed_precision not in (None, *PRECISIONS):

@@ -1,4 +1,4 @@
-"""Scalars and pictures of a run: TensorBoard, log.jsonl, a line of progress."""
+"""Scalars and pictures of a run: TensorBoard, log.jsonl, trackers, a line of progress."""
 
 import contextlib
 import json
@@ -12,12 +12,13 @@ from compare_gan.engine.progress import ProgressLine
 
 if TYPE_CHECKING:
     from compare_gan.training.tensorboard_events import EventWriter
+    from compare_gan.training.trackers.run_trackers import RunTrackers
 
 _log = logging.getLogger(__name__)
 
 
 class Summaries:
-    """Writes scalars, texts and pictures of a run to TensorBoard, scalars also to a log.
+    """Writes scalars and pictures of a run to TensorBoard and trackers, scalars also to a log.
 
     The log has one line of JSON for each call of the compiled loop: step, images per second, and
     the mean of each value over the steps of the call. Where the package `tensorboard` is not
@@ -29,9 +30,17 @@ class Summaries:
       first_step: Step at which the run begins or resumes. Lines of later steps, which a killed
         process wrote after its last checkpoint, are removed from the log. A damaged log is set
         aside and continued with the lines that can be read.
+      trackers: The trackers of the run; None = none.
     """
 
-    def __init__(self, log: str, tensorboard: str, first_step: int = 0):
+    def __init__(
+        self,
+        log: str,
+        tensorboard: str,
+        first_step: int = 0,
+        trackers: "RunTrackers | None" = None,
+    ):
+        self._trackers = trackers
         self._log = log
         self._events = _event_writer(tensorboard)
         lines = damaged.read_lines(log, _parse)
@@ -51,6 +60,8 @@ class Summaries:
         }
         with open(self._log, "a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
+        if self._trackers:
+            self._trackers.values(step, values)
 
     def text(self, name: str, content: str) -> None:
         """Shows a text (the config) in TensorBoard."""
@@ -58,17 +69,21 @@ class Summaries:
             self._events.text(0, name, f"```\n{content}\n```")
 
     def monitors(self, step: int, values: dict[str, float], warnings: list[str]) -> None:
-        """Shows values of monitors, and warnings in words, in TensorBoard."""
+        """Shows values of monitors in TensorBoard and trackers; there also warnings in words."""
         if self._events:
             self._events.scalars(step, {f"monitors/{name}": v for name, v in values.items()})
             if warnings:
                 self._events.text(step, "warnings", "\n".join(f"- {each}" for each in warnings))
             self._events.flush()
+        if self._trackers:
+            self._trackers.values(step, values, prefix="monitors/")
 
     def picture(self, step: int, name: str, png: bytes) -> None:
-        """Shows a picture, encoded as PNG, in TensorBoard."""
+        """Shows a picture, encoded as PNG, in TensorBoard and trackers."""
         if self._events:
             self._events.picture(step, name, png)
+        if self._trackers:
+            self._trackers.picture(step, name, png)
 
     def read(self) -> list[dict[str, Any]]:
         """The rows of the log, oldest first."""

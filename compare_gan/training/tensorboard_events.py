@@ -26,6 +26,7 @@ class EventWriter:
     Args:
       folder: Folder of the file, created if it does not exist. TensorBoard reads the files of a
         folder one after another: a resumed run continues the curves.
+      suffix: End of the name of the file.
 
     Example:
       >>> import os, tempfile
@@ -38,13 +39,13 @@ class EventWriter:
       ['tfevents']
     """
 
-    def __init__(self, folder: str):
+    def __init__(self, folder: str, suffix: str = "v2"):
         os.makedirs(folder, exist_ok=True)
         # TensorBoard reads the files in the order of their names: to the nanosecond, because a run
         # can stop and resume within a second.
         seconds, nanoseconds = divmod(time.time_ns(), 10**9)
         name = f"{seconds:010}.{nanoseconds:09}.{locks.host()}.{os.getpid()}"
-        path = os.path.join(folder, f"events.out.tfevents.{name}.v2")
+        path = os.path.join(folder, f"events.out.tfevents.{name}.{suffix}")
         self._records = RecordWriter(open(path, "xb"))  # noqa: SIM115
         source = event_pb2.SourceMetadata(writer=__name__)
         self._write(event_pb2.Event(file_version="brain.Event:2", source_metadata=source))
@@ -88,6 +89,10 @@ class EventWriter:
         )
         self._summarize(step, "text", {name: tensor})
 
+    def summary(self, step: int, summary: summary_pb2.Summary) -> None:
+        """Adds a summary that a plugin of TensorBoard has made."""
+        self._write(event_pb2.Event(step=step, summary=summary))
+
     def flush(self) -> None:
         """Hands everything to the file system, where TensorBoard finds it."""
         self._records.flush()
@@ -107,7 +112,7 @@ class EventWriter:
             summary_pb2.Summary.Value(tag=name, tensor=tensor, metadata=metadata)
             for name, tensor in tensors.items()
         ]
-        self._write(event_pb2.Event(step=step, summary=summary_pb2.Summary(value=values)))
+        self.summary(step, summary_pb2.Summary(value=values))
 
     def _write(self, event: event_pb2.Event) -> None:
         event.wall_time = time.time()

@@ -196,7 +196,7 @@ class Trainer:
         options, run_config = self.experiment.options, self.experiment.run_config
         # `training.modes` has acquired the lock already, to refuse a second training earlier.
         lock = self.run.lock if self.is_chief else contextlib.nullcontext()
-        with lock, self.experiment.bindings.active():
+        with lock, self._tracked(), self.experiment.bindings.active():
             # Another process may have trained here since this one looked.
             self.run.refuse_unsuitable(self.experiment.config_text, self._allow_config_change)
             if self.is_chief:
@@ -235,6 +235,11 @@ class Trainer:
                     save_first=True,
                     rollback=self._rollback(run_config),
                 )
+
+    def _tracked(self) -> contextlib.AbstractContextManager[None]:
+        if not self.is_chief:
+            return contextlib.nullcontext()
+        return self.run.trackers.open(self.experiment.make_trackers, self.experiment.config_text)
 
     def _rollback(self, run_config: RunConfig) -> engine.Rollback | None:
         if run_config.on_divergence == "stop":

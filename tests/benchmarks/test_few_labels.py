@@ -1,10 +1,12 @@
-"""The few-labels benchmark: finished jobs are not repeated, and results appear in the table."""
+"""The few-labels benchmark: jobs are done once, and results become those of a study."""
 
+import collections
 import contextlib
 import glob
 import json
 import logging
 import pathlib
+import statistics
 import sys
 
 import pytest
@@ -13,12 +15,17 @@ from click.testing import CliRunner
 from compare_gan import main as command_line
 
 _FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks" / "few_labels"
+# The rows of the table, in the order of `as_study.ROWS`.
+_ROW_NAMES = (
+    "supervised", "S²GAN", "S³GAN", "S²GAN-CO", "S³GAN-CO", "clustering",
+    "clustering + self-supervision", "single label", "single label + self-supervision",
+    "random label", "SSGAN, unconditional",
+)  # fmt: skip
 _TINY = (
     "dataset.fake = True",
     "options.architecture = 'dummy_arch'",
     "options.batch_size = 16",
     "options.z_dim = 4",
-    "evaluation.num_real = 20",
     "backbone.width = 4",
     "backbone.units = [1]",
     "infer_labels.layer = 'block1'",
@@ -30,21 +37,21 @@ _TINY = (
 
 @pytest.fixture(name="modules")
 def _modules(monkeypatch):
-    """The two programs, with their commands run in this process."""
+    """The programs, with their commands run in this process."""
     monkeypatch.syspath_prepend(str(_FOLDER))
     import accuracy
+    import as_study
     import jobs
-    import run
 
-    for name in ("accuracy", "jobs", "run"):
+    for name in ("accuracy", "as_study", "jobs"):
         monkeypatch.delitem(sys.modules, name)
-    return accuracy, jobs, run
+    return accuracy, as_study, jobs
 
 
 @pytest.fixture(name="started")
 def _started(modules, monkeypatch, tmp_path):
     """The commands that were run, as `(command, row)`, and the manifest that `label` found."""
-    _, jobs, _ = modules
+    *_, jobs = modules
     monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
     monkeypatch.setattr("compare_gan.training.pictures._COLUMNS", 2)
     monkeypatch.setattr("compare_gan.labels.classifier._ITERATIONS", 2)
@@ -83,42 +90,8 @@ def _cells(table: str, *start: str) -> list[str]:
     return row[len(start) :]
 
 
-def test_runs_share_labels_and_are_done_once(modules, started, tmp_path):
-    *_, run = modules
-    chosen = ("--rows", "s2gan", "--rows", "s3gan", "--fractions", "0.1", "--num_fake", "20")
-    tiny = (*chosen, "--steps", "2", "--seeds", "1")
-    table = _call(run, tmp_path, *tiny)
-    [labels] = (tmp_path / "runs" / "labels").iterdir()
-    assert started == [
-        ("label", "s2gan"),
-        ("train", "s2gan"),
-        ("label", "s3gan", str(labels / "manifest.json")),
-        ("train", "s3gan"),
-    ]
-    first, second = _lines(tmp_path)
-    assert first["key"].items() >= {"row": "s2gan", "fraction": 0.1, "seed": 1, "steps": 2}.items()
-    assert first["labels"] == second["labels"] and 0 <= first["labels"]["accuracy"] <= 1
-    assert first["minutes"] is not None and first["protocol"]["num_fake"] == 20
-    cells = _cells(table, "S²GAN", "10 %")
-    assert cells[0] == f"{first['scores']['fid_fashion_cnn']:.2f}" and cells[-1] == "1 of 1"
-    assert "2 of 2 runs" in table
-    # Only grids, labels and their networks remain.
-    names = {path.name for path in (tmp_path / "runs").iterdir()}
-    assert names == {"labels", "grids", "backbones", "locks"}
-    assert len(list((tmp_path / "runs" / "grids").iterdir())) == 2
-
-    # Nothing is left to do; another seed is run alone, with its own network.
-    started.clear()
-    assert _call(run, tmp_path, *tiny) == table and not started
-    assert "2 of 4 runs" in _call(run, tmp_path, *chosen, "--steps", "2", "--seeds", "2", "--table")
-    assert not started
-    # Other settings mean other runs, whose lines do not appear in this table.
-    other = _call(run, tmp_path, *chosen, "--steps", "3", "--seeds", "1", "--table")
-    assert "0 of 2 runs" in other and "2 more lines are of other settings" in other
-
-
 def test_processes_share_the_work(modules, tmp_path, monkeypatch):
-    _, jobs, _ = modules
+    *_, jobs = modules
     named = [(name, {"name": name}) for name in "abc"]
     results = jobs.Results(str(tmp_path / "results.jsonl"))
     one, other = (jobs.pending(named, str(tmp_path), results) for _ in range(2))
@@ -133,69 +106,6 @@ def test_processes_share_the_work(modules, tmp_path, monkeypatch):
     assert next(other) == 2
     results.add({"name": "c"}, {})
     assert list(other) == []
-
-
-def test_a_killed_run_resumes(modules, started, tmp_path, monkeypatch):
-    _, jobs, run = modules
-    tiny = ("--rows", "single_label", "--steps", "2", "--seeds", "1", "--num_fake", "20")
-    save = jobs.Results.add
-
-    def killed(self, key, values):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(jobs.Results, "add", killed)
-    _call(run, tmp_path, *tiny, status=1)
-    monkeypatch.setattr(jobs.Results, "add", save)
-    [model_dir] = (tmp_path / "runs").glob("single_label_seed1_*")
-    before = (model_dir / "results.jsonl").read_text()
-    # The beginning of a line, as left by a kill during writing.
-    (tmp_path / "results.jsonl").write_text('{"key": {"row": "sing')
-    table = _call(run, tmp_path, *tiny, "--keep")
-    assert (
-        model_dir / "results.jsonl"
-    ).read_text() == before  # It is neither trained nor scored again.
-    [line] = _lines(tmp_path)
-    assert line["minutes"] is None
-    # One class: no class agreement.
-    assert _cells(table, "single label", "")[2:] == ["–", "–", "–", "1 of 1"]
-
-
-def test_a_run_that_diverged_has_a_line(modules, started, tmp_path):
-    *_, run = modules
-    tiny = ("--rows", "single_label", "--steps", "2", "--seeds", "1", "--num_fake", "20")
-    settings = run.Settings(str(tmp_path / "runs"), 2, 20, 1, _TINY)
-    [job] = run.make_jobs(settings, ["single_label"], [], 1)
-    # As left by a kill between the end of training and the writing of the line.
-    (tmp_path / "runs" / job.name).mkdir(parents=True)
-    (tmp_path / "runs" / job.name / "DIVERGED").write_text('{"step": 1, "terms": ["loss"]}')
-    table = _call(run, tmp_path, *tiny)
-    assert not started and _cells(table, "single label")[-1] == "1 of 1, 1 diverged"
-
-
-def test_the_table_shows_means_over_seeds(modules, tmp_path):
-    _, jobs, run = modules
-    settings = run.Settings(str(tmp_path), 5, 20, 1, ())
-    all_jobs = run.make_jobs(settings, ["supervised", "s2gan_co"], [0.05, 0.2], 3)
-    names = [(job.row, job.fraction, job.seed) for job in all_jobs]
-    assert names[:4] == [
-        ("supervised", None, 1),
-        ("s2gan_co", 0.05, 1),
-        ("s2gan_co", 0.2, 1),
-        ("supervised", None, 2),
-    ]
-    assert len({json.dumps(job.key) for job in all_jobs}) == len(all_jobs) == 9
-    results = jobs.Results(str(tmp_path / "results.jsonl"))
-    for job, fid in zip(all_jobs[:4], (1.0, 5.0, 6.0, 2.0), strict=True):
-        about = {"minutes": 3.0, "code_version": "1"}
-        results.add(job.key, {"scores": {"fid_fashion_cnn": fid}, **about})
-    results.add(all_jobs[4].key, {"diverged": True, **about})
-    table = run.table(all_jobs, results)
-    # The deviation of 1 and 2, ddof 1, is √½.
-    assert _cells(table, "supervised", "")[0] == "1.50 ± 0.71"
-    assert _cells(table, "supervised", "")[-1] == "2 of 3"
-    assert _cells(table, "S²GAN-CO", "5 %")[0] == "5.00"
-    assert _cells(table, "S²GAN-CO", "5 %")[-1] == "2 of 3, 1 diverged"
-    assert "5 of 9 runs" in table
 
 
 def test_the_accuracy_of_inferred_labels(modules, started, tmp_path, monkeypatch):
@@ -217,6 +127,38 @@ def test_the_accuracy_of_inferred_labels(modules, started, tmp_path, monkeypatch
 
 @pytest.mark.parametrize("data", ["fashion_mnist", "imagenet128"])
 def test_every_row_has_a_config(modules, data):
-    *_, jobs, run = modules
+    _, as_study, jobs = modules
     names = {path.stem.removesuffix(f"_{data}") for path in jobs.CONFIGS.glob(f"*_{data}.gin")}
-    assert names == set(run.ROWS)
+    assert names == set(as_study.ROWS)
+
+
+def test_the_results_become_a_study_with_the_scores_of_the_table(modules, tmp_path):
+    _, as_study, _ = modules
+    records = as_study.convert(str(tmp_path / "study")).records()
+    assert len(records) == 57 and {record.state for record in records} == {"finished"}
+    table = (_FOLDER / "README.md").read_text()
+    by_variant = collections.defaultdict(list)
+    for record in records:
+        by_variant[tuple(record.axes.values())].append(record)
+    rows = dict(zip(as_study.ROWS.values(), _ROW_NAMES, strict=True))
+    for (row, labels), runs in by_variant.items():
+        assert sorted(run.seed for run in runs) == [1, 2, 3]
+        fraction = labels.replace("%", " %") if labels.endswith("%") else ""
+        fids = [run.final.scores["fid_fashion_cnn"].mean for run in runs]
+        spread = f"{statistics.mean(fids):.2f} ± {statistics.stdev(fids):.2f}"
+        [fid, _, _, right, minutes, _] = _cells(table, rows[row], fraction)
+        assert fid == spread
+        known = [run.wall_seconds / 60 for run in runs if run.wall_seconds is not None]
+        assert float(minutes.split(" ± ")[0]) == pytest.approx(statistics.mean(known), abs=0.05)
+        if right != "–":
+            accuracies = [100 * run.final.training_labels["hidden_accuracy"] for run in runs]
+            assert float(right.split(" ± ")[0]) == pytest.approx(
+                statistics.mean(accuracies), abs=0.05
+            )
+    [version] = {record.code_version for record in records if record.name == "S2GAN-labels=5-seed1"}
+    assert version == "4.0.0.dev0+86f9cf66d0"
+    provenance = records[0].final.provenance
+    assert (provenance.num_fake, provenance.weights) == (10_000, "ema")
+    assert records[0].images_seen and records[0].step == 1500
+    result = CliRunner().invoke(as_study.main, [str(tmp_path / "study")])
+    assert result.exit_code == 1 and "exists already" in result.output

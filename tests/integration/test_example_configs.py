@@ -11,6 +11,7 @@ from PIL import Image
 
 from compare_gan import config
 from compare_gan.datasets import write_label_file
+from compare_gan.studies import read_study
 from compare_gan.training.experiment import Experiment
 
 _ROOT = pathlib.Path(__file__).parents[2]
@@ -24,6 +25,7 @@ EXAMPLES = {
     for path in sorted(_FOLDER.rglob("*.gin"))
     if not path.stem.endswith("_common") and path.parent.name != "studies"
 }
+STUDIES = {path.stem: path for path in sorted((_FOLDER / "studies").glob("*.gin"))}
 # These repeat what other configs cover, so they are only checked, as before a run. The numbers in
 # names are the percentages of labels, which a step on noise does not see.
 NOT_TRAINED = [
@@ -157,6 +159,17 @@ def test_header_and_index(name):
         assert "Paper: https://arxiv.org/" in header and "Hardware and time: " in header
     index = (_FOLDER / "README.md").read_text()
     assert f"| [{EXAMPLES[name].name}]({name}) |" in index
+
+
+@pytest.mark.parametrize("name", STUDIES)
+def test_header_and_index_of_a_study(name):
+    header = re.match("(#.*\n)+", STUDIES[name].read_text())[0]
+    assert "Expected: " in header and "Hardware and time: " in header
+    assert "Paper: https://arxiv.org/" in header
+    index = (_FOLDER / "README.md").read_text()
+    [row] = re.findall(rf"^\| \[{name}\.gin\]\(studies/{name}\.gin\) \|.*", index, re.MULTILINE)
+    runs = read_study(f"studies/{name}").runs
+    assert f" {len(runs)} runs" in row
 
 
 @pytest.mark.parametrize("name", _trained(OLD))

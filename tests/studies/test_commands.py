@@ -7,6 +7,7 @@ import re
 import subprocess
 import time
 
+import numpy as np
 import pytest
 
 from compare_gan.config import example_studies
@@ -262,11 +263,19 @@ def test_configs_are_checked_as_by_train(tiny):
     assert lines[1].startswith("The variant 'hinge': Unknown protocol 'fid50'. Did you mean")
 
 
-def test_example_studies_are_valid():
+def test_example_studies_are_valid(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "runs" / "gallery").mkdir(parents=True)
+    images, labels = np.zeros((10_000, 28, 28), np.uint8), np.arange(10_000) % 10
+    np.savez("runs/gallery/turned_fashion_mnist.npz", images=images, labels=labels)
     studies = {each.name: read_study(each.name) for each in example_studies()}
     assert {name: len(study.runs) for name, study in studies.items()} == {
         "studies/few_labels_fashion_mnist": 57,  # As benchmarks/few_labels.
+        "studies/landscape_fashion_mnist": 96,
         "studies/losses_fashion_mnist": 4,
+        "studies/rotation_turned": 6,
+        "studies/rotation_upright": 6,
+        "studies/seeds_fashion_mnist": 12,
     }
     for study in studies.values():
         inspect(study, study.with_seeds([1]).runs)
