@@ -72,6 +72,7 @@ class Scheduler:
         runs: Sequence[StudyRun] | None = None,
     ):
         self._place = place
+        self._study = study
         self._runs = study.runs if runs is None else runs
         self._executor = executor
         self._retries = retries
@@ -231,7 +232,10 @@ class Scheduler:
         return f": {scores}" if scores else ""
 
     def _show_in_tensorboard(self) -> None:
-        write_hparams(self._place.tensorboard, self._study, self._list())
+        attempts = self._place.journal.attempts()
+        others = [run for run in self._study.runs if run.name not in self._records]
+        records_of_others = [self._place.record(run, attempts) for run in others]
+        write_hparams(self._place.tensorboard, self._study, [*self._list(), *records_of_others])
 
 
 def _ending(exit_status: int) -> str:
