@@ -13,6 +13,7 @@ import pytest
 from click.testing import CliRunner
 
 from compare_gan import main as command_line
+from compare_gan.studies.summary import scores_by_seed
 
 _FOLDER = pathlib.Path(__file__).parents[2] / "benchmarks" / "few_labels"
 # The rows of the table, in the order of `as_study.ROWS`.
@@ -144,7 +145,7 @@ def test_the_results_become_a_study_with_the_scores_of_the_table(modules, tmp_pa
     for (row, labels), runs in by_variant.items():
         assert sorted(run.seed for run in runs) == [1, 2, 3]
         fraction = labels.replace("%", " %") if labels.endswith("%") else ""
-        fids = [run.final.scores["fid_fashion_cnn"].mean for run in runs]
+        fids = list(scores_by_seed(runs, "fid_fashion_cnn").values())
         spread = f"{statistics.mean(fids):.2f} ± {statistics.stdev(fids):.2f}"
         [fid, _, _, right, minutes, _] = _cells(table, rows[row], fraction)
         assert fid == spread
