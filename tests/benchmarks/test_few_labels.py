@@ -152,13 +152,13 @@ def test_the_results_become_a_study_with_the_scores_of_the_table(modules, tmp_pa
         known = [run.wall_seconds / 60 for run in runs if run.wall_seconds is not None]
         assert float(minutes.split(" ± ")[0]) == pytest.approx(statistics.mean(known), abs=0.05)
         if right != "–":
-            accuracies = [100 * run.final.training_labels["hidden_accuracy"] for run in runs]
+            accuracies = [100 * run.rows[-1].training_labels["hidden_accuracy"] for run in runs]
             assert float(right.split(" ± ")[0]) == pytest.approx(
                 statistics.mean(accuracies), abs=0.05
             )
     [version] = {record.code_version for record in records if record.name == "S2GAN-labels=5-seed1"}
     assert version == "4.0.0.dev0+86f9cf66d0"
-    provenance = records[0].final.provenance
+    provenance = records[0].rows[-1].provenance
     assert (provenance.num_fake, provenance.weights) == (10_000, "ema")
     assert records[0].images_seen and records[0].step == 1500
     result = CliRunner().invoke(as_study.main, [str(tmp_path / "study")])
