@@ -6,7 +6,6 @@ from typing import TypeVar
 
 from compare_gan.errors import UserError
 from compare_gan.evaluation import comparison
-from compare_gan.evaluation.results import ResultRow
 from compare_gan.report.absent import AbsentError
 from compare_gan.report.charts import Line, lines
 from compare_gan.report.images import PictureFile
@@ -14,7 +13,7 @@ from compare_gan.report.markup import Block
 from compare_gan.report.page import Details, Note, Page, Section, Side
 from compare_gan.report.provenance_text import provenance_facts
 from compare_gan.report.run_config import Config, read_config
-from compare_gan.report.run_curves import TOTALS
+from compare_gan.report.run_curves import TOTALS, score_line
 from compare_gan.report.run_records import (
     Courses,
     Scores,
@@ -152,7 +151,7 @@ def _samples(runs: Mapping[str, RunDir]) -> list[Block | str]:
 def _curves(scores: Mapping[str, Scores], courses: Mapping[str, Courses]) -> Iterable[Block | str]:
     charts = []
     for score in _of_all(each.headline.scores for each in scores.values()):
-        series = [_score_line(name, each.rows, score) for name, each in scores.items()]
+        series = [score_line(name, each.rows, score) for name, each in scores.items()]
         if any(len(line.x) > 1 for line in series):
             charts.append(lines(score, series, xlabel=_XLABEL))
     values = _of_all(each.values for each in courses.values())
@@ -168,12 +167,6 @@ def _curves(scores: Mapping[str, Scores], courses: Mapping[str, Courses]) -> Ite
         yield Side(charts[:_SHOWN_AT_ONCE])
     if charts[_SHOWN_AT_ONCE:]:
         yield Details("More curves", [Side(charts[_SHOWN_AT_ONCE:])])
-
-
-def _score_line(name: str, rows: Sequence[ResultRow], score: str) -> Line:
-    by_step = {row.step: row.scores[score].mean for row in rows if score in row.scores}
-    steps = sorted(step for step in by_step if step is not None)
-    return Line(name, steps, [by_step[step] for step in steps])
 
 
 def _of_all(names: Iterable[Iterable[str]]) -> list[str]:

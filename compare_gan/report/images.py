@@ -17,6 +17,8 @@ _LARGEST_PNG = 150_000  # Bytes; a larger picture becomes a WebP with losses.
 _LARGEST_SIDE = 2048  # Pixels of a picture.
 _LARGEST_SPRITE = 8192  # Pixels of a side of all frames together; WebP allows 16,383.
 _SMALL = 56  # Images with a smaller side are enlarged on the page.
+# Errors of Pillow for files that are damaged, of another kind, or larger than any sample grid.
+_UNREADABLE = (OSError, SyntaxError, ValueError, TypeError, Image.DecompressionBombError)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -62,7 +64,7 @@ class PictureFile:
     def __html__(self) -> str:
         try:
             source, (width, height) = self._read()
-        except OSError:  # Pillow's too: the file is no picture, or gone.
+        except _UNREADABLE:
             image = element("p", f"{os.path.basename(self.path)} cannot be read.", class_="note")
         else:
             image = element("img", src=source, alt=self.alt, width=width, height=height)

@@ -72,14 +72,15 @@ def score_charts(rows: Sequence[ResultRow]) -> Iterable[Block | str]:
     scored = [row for row in rows if row.step is not None]
     if len({row.step for row in scored}) < 2:
         return
-    newest = {row.step: row for row in scored}  # Of several rows of a step.
-    charts = []
-    for name in dict.fromkeys(name for row in scored for name in row.scores):
-        found = [(step, row.scores[name].mean) for step, row in newest.items()
-                 if step is not None and name in row.scores]  # fmt: skip
-        line = Line(name, [step for step, _ in found], [mean for _, mean in found])
-        charts.append(lines(name, [line], xlabel=_XLABEL))
-    yield Side(charts)
+    names = dict.fromkeys(name for row in scored for name in row.scores)
+    yield Side([lines(name, [score_line(name, scored, name)], xlabel=_XLABEL) for name in names])
+
+
+def score_line(name: str, rows: Iterable[ResultRow], score: str) -> Line:
+    """The curve of a score over the steps; of several rows of a step with it, the last counts."""
+    by_step = {row.step: row.scores[score].mean for row in rows if score in row.scores}
+    steps = sorted(step for step in by_step if step is not None)
+    return Line(name, steps, [by_step[step] for step in steps])
 
 
 def _chart(title: str, courses: Courses, names: Sequence[str]) -> Chart:

@@ -47,6 +47,8 @@ class Truth:
     Attributes:
       matrix: Number of images by true class and inferred class or cluster, int [classes, k]; of the
         first `MOST_CLASSES` each.
+      totals: Number of images of each of these true classes, whatever was inferred.
+      num_classes: Number of all true classes.
       rows: Names of the true classes.
       columns: Names of the inferred classes or clusters.
       accuracy: Share of hidden labels that were inferred rightly; None for clusters.
@@ -54,6 +56,8 @@ class Truth:
     """
 
     matrix: np.ndarray
+    totals: Sequence[int]
+    num_classes: int
     rows: Sequence[str]
     columns: Sequence[str]
     accuracy: float | None
@@ -186,6 +190,8 @@ def _compare(
         matrix, names = matrix[:, order], [f"cluster {i}" for i in order]
     return Truth(
         matrix=matrix[:MOST_CLASSES, :MOST_CLASSES],
+        totals=matrix.sum(axis=1)[:MOST_CLASSES].tolist(),
+        num_classes=len(classes),
         rows=classes[:MOST_CLASSES],
         columns=names[:MOST_CLASSES],
         accuracy=float(np.mean(true[hidden] == hard[hidden])) if is_classes else None,

@@ -126,10 +126,12 @@ def label_blocks(labels: InferredLabels) -> Iterable[Block | str]:
 
 
 def _confusion(truth: Truth) -> Block:
-    totals = np.maximum(truth.matrix.sum(axis=1, keepdims=True), 1)
+    totals = np.maximum(truth.totals, 1)[:, None]
     note = "Share of each true class, of images whose label was hidden; nothing is trained on it."
     if truth.accuracy is not None:
         note += f" {truth.accuracy:.2%} of the hidden labels are inferred rightly."
+    if len(truth.rows) < truth.num_classes:
+        note += f" Only the first {len(truth.rows)} of {truth.num_classes} classes are shown."
     shares = truth.matrix / totals
     return heatmap(
         "Confusion of hidden labels",

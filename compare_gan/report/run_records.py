@@ -2,6 +2,7 @@
 
 import dataclasses
 import os
+import statistics
 from collections.abc import Mapping, Sequence
 
 from compare_gan.engine import step_of
@@ -117,7 +118,7 @@ def summarize(run: RunDir) -> Summary:
     step = max(reached, default=None)
     description = run.description
     shown = {} if description is None else dataclasses.asdict(description)
-    speeds = sorted(row["images_per_second"] for row in log if row.get("images_per_second"))
+    speeds = [row["images_per_second"] for row in log if row.get("images_per_second")]
     return Summary(
         name=_name(run.path),
         state=_state(run, step, steps),
@@ -130,7 +131,7 @@ def summarize(run: RunDir) -> Summary:
         divergence=run.divergence,
         rollbacks=len(run.rollbacks.read()),
         images_seen=None if step is None or batch is None else step * batch,
-        images_per_second=speeds[len(speeds) // 2] if speeds else None,
+        images_per_second=statistics.median(speeds) if speeds else None,
     )
 
 

@@ -202,7 +202,10 @@ def _matrices(
                     note="" if rows[0].better is None else "The stronger the colour, the better.",
                 )
             )  # fmt: skip
-    return drawn[:_MOST_MATRICES]
+    if len(drawn) > _MOST_MATRICES:
+        left_out = f"The first {_MOST_MATRICES} of {len(drawn)} matrices; the table above has all."
+        return [*drawn[:_MOST_MATRICES], left_out]
+    return drawn
 
 
 def _digits(values: Sequence[float]) -> int:

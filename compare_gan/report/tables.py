@@ -101,7 +101,7 @@ def _cell(cell: object, column: int, numeric: bool, decimals: int) -> Markup:
     name, scope = ("th", "row") if column == 0 else ("td", None)
     return element(
         name, shown, scope=scope, class_="number" if numeric else None,
-        data_key=repr(key) if isinstance(key, float) else str(key),
+        data_key=repr(float(key)) if isinstance(key, float) else str(key),
     )  # fmt: skip
 
 

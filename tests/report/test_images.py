@@ -100,7 +100,27 @@ def test_files_are_taken_as_they_are_unless_they_are_large(tmp_path, rng):
     assert head == "data:image/webp;base64" and image.size == (400, 400)
 
 
-@pytest.mark.parametrize("content", [None, b"", b"no picture", b"\x89PNG\r\n\x1a\n damaged"])
+def _png_with_another_bit(size):
+    written = io.BytesIO()
+    pixels = np.random.default_rng(0).integers(0, 256, (size, size, 3), dtype=np.uint8)
+    Image.fromarray(pixels).save(written, "PNG")
+    content = bytearray(written.getvalue())
+    content[100] ^= 1
+    return bytes(content)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        None,
+        b"",
+        b"no picture",
+        b"\x89PNG\r\n\x1a\n damaged",
+        _png_with_another_bit(20),
+        _png_with_another_bit(400),
+    ],
+    ids=["missing", "empty", "text", "beginning", "bit", "bit of a large one"],
+)
 def test_a_damaged_file_costs_its_picture_alone(tmp_path, content):
     if content is not None:
         (tmp_path / "samples.png").write_bytes(content)

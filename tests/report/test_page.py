@@ -5,6 +5,7 @@ import hashlib
 import re
 
 import html5lib
+import numpy as np
 import pytest
 
 from compare_gan.report import page as pages
@@ -99,7 +100,7 @@ def test_cells_of_tables():
     table = Table(
         title="T",
         columns=["name", "value"],
-        rows=[["a", 1234.5], ["b", None], ["c", Cell(2, "two", strong=True)]],
+        rows=[["a", np.float64(1234.5)], ["b", None], ["c", Cell(2, "two", strong=True)]],
     )
     html = table.__html__()
     assert '<td class="number" data-key="1234.5">1,234</td>' in html  # Rounds half to even.

@@ -9,6 +9,7 @@ from compare_gan.labels.files import write_inferred_labels
 from compare_gan.plots import class_grid, image_grid, save_png
 from compare_gan.report import run_images, run_labels, run_neighbours
 from compare_gan.report.absent import AbsentError
+from compare_gan.report.run_pictures import label_blocks
 from compare_gan.sampling import Sampler
 from compare_gan.training.run_dir import RunDir
 
@@ -206,6 +207,27 @@ def test_inferred_labels_are_compared_with_the_hidden_ones(labelled):
         "wrong": 1,
     }
     assert (found.num_given, found.num_images, found.seconds) == (2, 6, 2.5)
+
+
+def test_shares_of_many_classes_are_those_of_all_images(tmp_path):
+    """Of 50 classes the matrix shows 40, but a share is one of all images of the class."""
+    classes = run_labels.MOST_CLASSES + 10
+    true = np.repeat(np.arange(classes), 2)
+    hard = true.copy()
+    hard[1::2] = classes - 1  # The second image of each class: a column that is not shown.
+    source = ArraySource.from_arrays({"train": (_pictures(len(true)), true)}, num_classes=classes)
+    run = RunDir(tmp_path)
+    given = np.zeros(len(true), bool)
+    soft = np.eye(classes, dtype=np.float32)[hard]
+    names = list(map(str, range(len(true))))
+    write_inferred_labels(run.labels, names, {}, hard, soft, given, {"seconds": 2.5})
+    run.write_training_labels({"version": 2, "method": "classifier", "features": "raw"})
+    found = run_labels.read_labels(run, run.labels, Dataset("mine", source), "")
+    assert found.truth.matrix.shape == (40, 40) and set(found.truth.totals) == {2}
+    html = "".join(
+        str(block.__html__()) for block in label_blocks(found) if not isinstance(block, str)
+    )
+    assert "0, 0: 0.5000" in html and "first 40 of 50 classes" in html
 
 
 def test_clusters_stand_beside_the_class_that_is_most_frequent_in_them(labelled):

@@ -10,7 +10,7 @@ import pytest
 from compare_gan import files, locks, registry
 from compare_gan.evaluation.provenance import NOT_RECORDED, Provenance
 from compare_gan.evaluation.results import ResultRow, Score
-from compare_gan.report import run_config, run_records
+from compare_gan.report import run_config, run_curves, run_records
 from compare_gan.report.absent import AbsentError
 from compare_gan.training.run_dir import RunDir
 from compare_gan.training.trainings_file import Training
@@ -63,7 +63,7 @@ def test_the_state_follows_from_note_lock_and_steps(run):
 
 
 def test_the_summary_of_a_run_without_data_description(run):
-    _log(run, *({"step": i, "images_per_second": float(i)} for i in (10, 20, 30)))
+    _log(run, *({"step": i, "images_per_second": float(i)} for i in (10, 18, 22, 30)))
     summary = run_records.summarize(run)
     assert (summary.step, summary.steps, summary.images_seen) == (30, 100, 240)
     assert (summary.images_per_second, summary.dataset) == (20.0, None)
@@ -94,6 +94,15 @@ def test_the_final_step_is_the_headline_though_another_is_better(run):
     assert [row.step for row in scores.rows] == [50, 100]
     scores = run_records.read_scores(run, 200)
     assert (scores.headline.step, scores.is_final) == (100, False)
+
+
+def test_a_score_that_was_measured_by_itself_hides_no_other_one(run):
+    later = ResultRow(100, {"kid": Score(0.5, 0.0)}, _row(100, 9.0).provenance)
+    [side] = run_curves.score_charts([_row(50, 8.0), _row(100, 9.0), later, _row(100, 7.0)])
+    assert [chart.csv().split("\n", 1)[1] for chart in side.blocks] == [
+        "fid,50,8.0,,\nfid,100,7.0,,\n",
+        "kid,100,0.5,,\n",
+    ]
 
 
 def test_the_config_is_compared_with_defaults(run):

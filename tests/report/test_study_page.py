@@ -170,6 +170,17 @@ def test_hostile_labels_of_scored_runs(hostile, records):
     assert "<script>alert" not in text
 
 
+def test_matrices_that_are_left_out_are_counted(records):
+    renamed = [
+        RunRecord(**vars(run) | {"variant": f"{run.variant}-{size}", "name": f"{run.name}-{size}",
+                                 "axes": {**run.axes, "size": str(size)}, "model_dir": ""})
+        for size in range(10) for run in (records[0], records[5], records[15], records[20])
+    ]  # fmt: skip
+    text = render(study_page(renamed, synthetic_study.define_study()))
+    assert text.count("a matrix of 2 rows and 2 columns") == 9
+    assert "The first 9 of 10 matrices" in text
+
+
 def test_a_score_by_name(records):
     study = synthetic_study.define_study()
     page = study_page(records[:10], study, score="inception_score_fashion_cnn")
