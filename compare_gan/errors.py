@@ -89,7 +89,7 @@ def with_known_names(sentence: str, name: str, known: Iterable[str]) -> str:
       "r1 has no parameter 'gama'. Did you mean 'gamma'? Known: gamma, weight."
     """
     known = in_natural_order(set(known))
-    return f"{with_suggestion(sentence, name, known)} Known: {', '.join(known)}."
+    return f"{with_suggestion(sentence, name, known)} Known: {', '.join(known) or 'none'}."
 
 
 def with_suggestion(sentence: str, name: str, known: Iterable[str], what: str = "") -> str:

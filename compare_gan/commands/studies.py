@@ -85,10 +85,10 @@ def run(
     retries: int,
     dry_run: bool,
 ) -> None:
-    """Make the runs of a study that have not ended.
+    """Make the runs of a study that have neither finished nor diverged.
 
     FILE is a study file, or the name of an example; it may be left out where the study has begun.
-    Started again, it repeats no run that has ended, and interrupted ones resume from their last
+    Started again, it repeats none of those, and interrupted and failed ones resume from their last
     checkpoint. Several processes with the same --study_dir share the runs. With a changed FILE,
     values, variants, seeds and metrics that were added are taken up.
 
@@ -122,8 +122,8 @@ def run(
     unfinished = [each for each in runs if each.state not in records.DONE]
     if unfinished:
         click.echo(
-            f"{len(unfinished)} of {len(runs)} runs have not ended; their output is in "
-            f"{chosen.place.file('logs')}.",
+            f"{len(unfinished)} of {len(runs)} runs have neither finished nor diverged; their "
+            f"output is in {chosen.place.file('logs')}.",
             err=True,
         )
         sys.exit(1)
@@ -151,6 +151,7 @@ def _executor(
 def _plan(title: str, runs: list, folder: str, slots: int) -> str:
     """The text of a dry run."""
     from compare_gan.engine.progress import duration
+    from compare_gan.folders.arrangement import counted
     from compare_gan.studies import records
     from compare_gan.studies.display import status_lines
     from compare_gan.studies.estimates import bytes_per_run, seconds_left
@@ -169,7 +170,7 @@ def _plan(title: str, runs: list, folder: str, slots: int) -> str:
     return "\n".join(
         [
             *status_lines(title, runs),
-            f"Time: {time}, for {left} runs, {at_once}",
+            f"Time: {time}, for {counted(left, 'run')}, {at_once}",
             f"Disk: {disk}; {free_bytes(folder) / 2**20:,.0f} MiB are free",
         ]
     )
@@ -270,9 +271,10 @@ def add(directory: str, seeds: int) -> None:
     from compare_gan.studies import StudyDir
 
     extended = StudyDir(directory).add_seeds(seeds)
+    added = ", ".join(map(str, extended.seeds[-seeds:]))
     click.echo(
-        f"The study has {len(extended.seeds)} seeds now, {extended.seeds[-seeds]} to "
-        f"{extended.seeds[-1]} are new: {len(extended.runs)} runs."
+        f"The study now has {len(extended.seeds)} seeds (new: {added}) and "
+        f"{len(extended.runs)} runs."
     )
     click.echo(f"compare_gan study run --study_dir {for_stdout(directory)}")
 

@@ -3,13 +3,20 @@
 import dataclasses
 import functools
 import itertools
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeVar
 
 from compare_gan.config.bound_values import bound_values
 from compare_gan.studies.ranges import Range
 from compare_gan.studies.values import AxisValue, gin_text, safe_name, variant_name
 
+_KINDS: dict[str, type] = {
+    **dict.fromkeys(("base", "title", "description", "source", "protocol"), str),
+    **dict.fromkeys(("steps", "averaging_runs", "eval_every_steps"), int),
+}
+_OPTIONAL = ("steps", "protocol")
+
+_Kind = TypeVar("_Kind")
 # The default of `dataset.seed`, which the seed of a run is added to.
 DATA_SEED = 547
 # Parameters that the seed of a run binds, the last one where labels are inferred.
@@ -250,20 +257,39 @@ class StudyDefinition:
         given = dict(content)
         given["axes"] = {
             axis: {
-                label: AxisValue(label, tuple(value["bindings"]), value["base"])
+                label: AxisValue(label, _all_of(str, value["bindings"]), _of(str, value["base"]))
                 for label, value in values.items()
             }
             for axis, values in content["axes"].items()
         }
         given["exclude"] = tuple(
-            {axis: tuple(labels) for axis, labels in rule.items()} for rule in content["exclude"]
+            {axis: _all_of(str, labels) for axis, labels in rule.items()}
+            for rule in content["exclude"]
         )
         given["search"] = {name: Range(**each) for name, each in content.get("search", {}).items()}
         given["trials_made"] = tuple(content.get("trials_made", ()))
-        for field in ("bindings", "seeds", "metrics"):
-            given[field] = None if content[field] is None else tuple(content[field])
-        return cls(**given)
+        given["bindings"] = _all_of(str, content["bindings"])
+        given["seeds"] = _all_of(int, content["seeds"])
+        if content["metrics"] is not None:
+            given["metrics"] = _all_of(str, content["metrics"])
+        for name, kind in _KINDS.items():
+            if name not in _OPTIONAL or content[name] is not None:
+                _of(kind, content[name])
+        study = cls(**given)
+        _ = study.variants  # Raises an error for an excluded axis that does not exist.
+        return study
+
+
+def _of(kind: type[_Kind], value: Any) -> _Kind:
+    if type(value) is not kind:
+        raise TypeError(f"{value!r} is no {kind.__name__}")
+    return value
+
+
+def _all_of(kind: type[_Kind], values: Iterable[Any]) -> tuple[_Kind, ...]:
+    return tuple(_of(kind, value) for value in values)
 
 
 def _section(title: str, bindings: Sequence[str]) -> str:
-    return "\n".join([f"# {title}", *bindings, ""]) if bindings else ""
+    # On one line: the rest of a label would be taken for a binding.
+    return "\n".join([f"# {' '.join(title.split())}", *bindings, ""]) if bindings else ""

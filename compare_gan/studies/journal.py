@@ -14,6 +14,7 @@ from compare_gan.errors import check_version
 
 _VERSION = 1
 START, END = "start", "end"
+_COSTS = ("wall_seconds", "cpu_seconds", "gpu_seconds")
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -75,7 +76,7 @@ class Journal:
           run: Name of the run.
           code_version: Version of the library.
         """
-        number = len(self.attempts().get(run, ())) + 1
+        number = max((each.number for each in self.attempts().get(run, ())), default=0) + 1
         self._append(
             {
                 "event": START,
@@ -134,8 +135,11 @@ def _parse(line: str, name: str) -> dict[str, Any]:
     check_version(name, entry, _VERSION)
     if entry["event"] not in (START, END):
         raise ValueError(f"{name} is no start or end")
-    str(entry["run"]), int(entry["attempt"]), float(entry["time"])
-    return entry
+    numbers = {each: float(entry[each]) for each in _COSTS if entry.get(each) is not None}
+    numbers |= {"attempt": int(entry["attempt"]), "time": float(entry["time"])}
+    if not isinstance(entry["run"], str):
+        raise ValueError(f"{name} names no run")
+    return entry | numbers
 
 
 def _attempts(entries: Iterable[Mapping[str, Any]]) -> dict[str, list[Attempt]]:
@@ -154,9 +158,7 @@ def _attempts(entries: Iterable[Mapping[str, Any]]) -> dict[str, list[Attempt]]:
             found[key] = dataclasses.replace(
                 found[key],
                 status=entry.get("status"),
-                wall_seconds=entry.get("wall_seconds"),
-                cpu_seconds=entry.get("cpu_seconds"),
-                gpu_seconds=entry.get("gpu_seconds"),
+                **{each: entry.get(each) for each in _COSTS},
             )
     by_run: dict[str, list[Attempt]] = {}
     for attempt in found.values():

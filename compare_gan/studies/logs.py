@@ -29,5 +29,5 @@ def last_error(log: str, begin: int = 0) -> str:
             lines = file.read().decode(errors="replace").splitlines()
     except OSError:
         return ""
-    errors = [line for line in lines if re.match(r"Error: |\w+Error\b", line)]
+    errors = [line for line in lines if re.match(r"Error: |[\w.]+Error\b", line)]
     return errors[-1].removeprefix("Error: ").strip() if errors else ""

@@ -110,7 +110,7 @@ def compare_labels(
       >>> compare_labels([], "fid", "lower", "loss.fn")
       Traceback (most recent call last):
       ...
-      compare_gan.errors.UserError: Unknown axis 'loss.fn'. Known: .
+      compare_gan.errors.UserError: Unknown axis 'loss.fn'. Known: none.
 
     Args:
       records: Runs; `table.StudyTable` has checked that they were measured alike.

@@ -62,6 +62,11 @@ class Study:
     ):
         self.place = StudyDir(study_dir)
         self._given: StudyDefinition | None = None
+        if file is not None and options:
+            raise UserError(
+                "A study is defined by a file or by options, received both: "
+                f"{', '.join(options)} and '{os.fspath(file)}'."
+            )
         if file is not None:
             self._given = read_study(os.fspath(file))
         elif options:

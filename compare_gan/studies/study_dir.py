@@ -6,7 +6,8 @@ configs/               <variant>.gin: the config of the runs of a variant, witho
 runs/                  <run>/: ordinary run directories, such as runs/hinge-sn-seed1/
 journal.jsonl          a line for each start and end of an attempt at a run, see journal.py
 logs/                  <run>.txt: output of the processes of a run
-locks/                 <run>: locked while a process works on the run; empty, and remains
+locks/                 <run>: locked while a process works on the run; empty, and remains;
+                       definition: locked while `study.json` changes
 shared/                labels/, backbones/: inferred labels and the networks behind them
 tensorboard/           axes, seed and final scores of ended runs, see hparams.py
 """
@@ -17,7 +18,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
-from compare_gan import damaged, files, paths
+from compare_gan import damaged, files, locks, paths
 from compare_gan.damaged import DamagedFileError
 from compare_gan.errors import UserError, check_positive_integer, check_version
 from compare_gan.studies import task_locks
@@ -141,11 +142,12 @@ class StudyDir:
           UserError: The change concerns runs that have begun.
         """
         paths.check_place(self.path)
-        merged = self.merged(study)
-        before, added = self._before()
-        if before is None and self.exists:
-            damaged.set_aside(self.file(_JSON), _NO_STUDY, "it is written anew")
-        self._write(_with_trials(study, before), added)
+        with self._changing():
+            merged = self.merged(study)
+            before, added = self._before()
+            if before is None and self.exists:
+                damaged.set_aside(self.file(_JSON), _NO_STUDY, "it is written anew")
+            self._write(_with_trials(study, before), added)
         return merged
 
     def _before(self) -> tuple[StudyDefinition | None, tuple[int, ...]]:
@@ -166,10 +168,12 @@ class StudyDir:
         Raises:
           UserError: There is no study here.
         """
-        made = self.definition().trials_made
-        study, added = _parsed(self.file(_JSON))
-        self._write(study.with_trials([*made, *trials]), added)
-        return self.definition()
+        self.definition()  # Raises an error if there is none.
+        with self._changing():
+            made = self.definition().trials_made
+            study, added = _parsed(self.file(_JSON))
+            self._write(study.with_trials([*made, *trials]), added)
+            return self.definition()
 
     def add_seeds(self, count: int) -> StudyDefinition:
         """Adds seeds to all variants: those that follow the largest one; returns the study.
@@ -181,10 +185,16 @@ class StudyDir:
           UserError: There is no study here.
         """
         check_positive_integer("--seeds", count)
-        seeds = self.definition().seeds
-        study, added = _parsed(self.file(_JSON))
-        self._write(study, (*added, *range(max(seeds) + 1, max(seeds) + 1 + count)))
-        return self.definition()
+        self.definition()  # Raises an error if there is none.
+        with self._changing():
+            last = max(self.definition().seeds)
+            study, added = _parsed(self.file(_JSON))
+            self._write(study, (*added, *range(last + 1, last + 1 + count)))
+            return self.definition()
+
+    def _changing(self) -> contextlib.AbstractContextManager[None]:
+        """Lets one process at a time change the definition."""
+        return locks.locked(self.file("locks", "definition"))
 
     def _write(self, study: StudyDefinition, added: tuple[int, ...]) -> None:
         for variant in study.variants:

@@ -58,7 +58,7 @@ def test_a_study_from_its_file_to_its_end(run_command, untrained, file, tmp_path
 
     status, out, _ = run_command("study", "add", folder, "--seeds", 2)
     assert status == 0
-    assert "3 seeds now, 2 to 3 are new: 6 runs" in out
+    assert "The study now has 3 seeds (new: 2, 3) and 6 runs." in out
     status, out, _ = run_command("study", "run", "--study_dir", folder, "--dry-run")
     assert re.search(r"Time: about 0:\d\d, for 4 runs", out)
     status, out, _ = run_command("study", "run", "--study_dir", folder)
@@ -297,3 +297,8 @@ def test_configs_are_checked_in_a_process_that_uses_no_gpu(tiny, monkeypatch, ca
     assert inspect_apart(study, study.runs, {"OWN": "1"}) == inspect(study, study.runs)
     with pytest.raises(UserError, match="Nothing configurable is called 'hing'"):
         inspect_apart(wrong, wrong.runs, {"OWN": "1"})
+
+
+def test_a_study_has_a_file_or_options(file, tmp_path):
+    with pytest.raises(UserError, match="received both: seeds"):
+        Study(file, study_dir=tmp_path / "study", seeds=3)

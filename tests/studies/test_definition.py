@@ -106,6 +106,13 @@ def test_long_names_are_cut_and_stay_different(base):
     assert max(len(name.encode()) for name in names) < 140
 
 
+def test_a_label_of_several_lines_binds_nothing(base):
+    axes = {"a\noptions.batch_size = 8": {"b\noptions.z_dim = 3": "options.disc_iters = 1"}}
+    [variant] = define(base=base, axes=axes).variants
+    assert "options.z_dim" not in variant.values and variant.images_per_step == 4
+    assert variant.values["options.disc_iters"] == 1
+
+
 def test_variants_may_include_configs(base, tmp_path):
     (tmp_path / "other.gin").write_text("include 'base.gin'\noptions.batch_size = 16\n")
     axes = {"method": {"a": [], "b": ["include 'other.gin'", "options.z_dim = 8"]}}

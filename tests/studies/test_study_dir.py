@@ -1,10 +1,12 @@
 """The directory of a study: journal, locks, states of runs, changes of the definition."""
 
+import concurrent.futures
 import json
 import os
 
 import pytest
 
+from compare_gan import files
 from compare_gan.errors import UserError
 from compare_gan.studies import StudyDir
 from compare_gan.studies.journal import Journal
@@ -50,8 +52,24 @@ def test_other_lines_survive_a_damaged_one(journal, tmp_path):
     journal.start("a")
     with open(tmp_path / "journal.jsonl", "ab") as file:
         file.write(b"\x00\xff garbage\n[1]\n{}\n")
+        for change in (
+            {"run": ["a"]},
+            {"time": "noon"},
+            {"attempt": None},
+            {"wall_seconds": "1 h"},
+        ):
+            line = {"event": "end", "run": "a", "attempt": 1, "time": 1.0, "status": "failed"}
+            file.write(json.dumps(line | change).encode() + b"\n")
     assert journal.start("a") == 2
-    assert len(journal.attempts()["a"]) == 2
+    assert [attempt.status for attempt in journal.attempts()["a"]] == [None, None]
+
+
+def test_an_attempt_whose_lines_are_damaged_keeps_its_number(journal, tmp_path):
+    for _ in range(2):
+        journal.start("a")
+    path = tmp_path / "journal.jsonl"
+    path.write_bytes(b"garbage\n" + path.read_bytes().splitlines(keepends=True)[1])
+    assert journal.start("a") == 3
 
 
 def test_a_journal_of_a_newer_version_is_refused(tmp_path, journal):
@@ -129,6 +147,40 @@ def test_added_seeds_stay(place, two_losses):
     assert place.add_seeds(2).seeds == (1, 2, 3, 4)
     assert place.update(two_losses(axes={"loss.fn": ["@hinge"]})).seeds == (1, 2, 3, 4)
     assert place.definition().seeds == (1, 2, 3, 4)
+
+
+def test_seeds_that_processes_add_at_once_all_stay(place, two_losses):
+    study = two_losses()
+    place.update(study)
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        added = [pool.submit(StudyDir(place.path).add_seeds, 1) for _ in range(8)]
+        read = [pool.submit(StudyDir(place.path).update, study) for _ in range(8)]
+        for each in (*added, *read):
+            each.result()
+    assert place.definition().seeds == tuple(range(1, 11))
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seeds": ["../../elsewhere"]},
+        {"steps": "many"},
+        {"averaging_runs": None},
+        {"bindings": [3]},
+        {"base": 3},
+        {"title": ["T"]},
+        {"exclude": [{"norm": ["sn"]}]},
+        {"axes": {"loss.fn": {"hinge": {"bindings": [None], "base": ""}}}},
+    ],
+    ids=lambda change: next(iter(change)),
+)
+def test_a_definition_of_another_form_is_damaged(place, two_losses, change):
+    place.update(two_losses())
+    content = files.read_json(place.file("study.json"))
+    content["definition"].update(change)
+    files.write_json(place.file("study.json"), content)
+    with pytest.raises(UserError, match="writes it anew"):
+        place.records()
 
 
 @pytest.mark.parametrize(
