@@ -43,7 +43,7 @@ _FLOORS = (
     ("peers",),
     ("digests", "interruption", "locks", "output", "paths"),
     ("terminal", "errors", "types"),
-    ("natural_order",),
+    ("natural_order", "lazy_names"),
 )
 _FLOOR_OF = {room: number for number, rooms in enumerate(_FLOORS) for room in rooms}
 _FREE_OF_TENSORFLOW = (
@@ -51,14 +51,12 @@ _FREE_OF_TENSORFLOW = (
 )  # fmt: skip
 # Modules that import by a computed name: the shortcuts of the whole package, the rooms by kind of
 # part (`registry._ROOMS`, the one exception to the order), the families of one room, and the names
-# of the room that commands without TensorFlow look into.
+# of rooms that are of use without TensorFlow.
 _IMPORTERS = {
     "compare_gan",
     "compare_gan.registry",
     "compare_gan.architectures",
-    "compare_gan.datasets",
-    "compare_gan.studies",
-    "compare_gan.report",
+    "compare_gan.lazy_names",
 }
 
 

@@ -4,8 +4,9 @@ Names are imported when they are first used: what looks at images alone needs ne
 TensorFlow.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from compare_gan.lazy_names import importer
 
 if TYPE_CHECKING:
     from compare_gan.datasets.batches import (
@@ -58,15 +59,7 @@ _MODULES = {
     "relabelling": ("ReplaceLabelsOptions",),
     "sources": ("ArraySource",),
 }
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        module = importlib.import_module(f"{__name__}.{_MODULE_OF[name]}")
-        value = globals()[name] = getattr(module, name)
-        return value
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+__getattr__ = importer(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

@@ -9,8 +9,9 @@ tables, images    tables that sort; pictures, and frames with a slider
 Names are imported when they are first used: the shell needs neither Keras nor TensorFlow.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from compare_gan.lazy_names import importer
 
 if TYPE_CHECKING:
     from compare_gan.report.page import Page, Section, render
@@ -22,15 +23,7 @@ _MODULES = {
     "page": ("Page", "Section", "render"),
     "writing": ("make_page", "watch", "write_page"),
 }
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        module = importlib.import_module(f"{__name__}.{_MODULE_OF[name]}")
-        value = globals()[name] = getattr(module, name)
-        return value
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+__getattr__ = importer(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 
 from compare_gan.errors import UserError
+from compare_gan.folders.arrangement import counted
 from compare_gan.report.csv_data import csv_link
 from compare_gan.report.markup import Block, element
 from compare_gan.report.page import Code, Details, Facts, Group, Note, Page, Section
@@ -120,16 +121,12 @@ def _runs_section(
         blocks.append(
             element(
                 "p", "Everything that is known: ", csv_link("all runs", table.csv()),
-                " one row for each run, with its provenance.",
+                ", one row for each run, with its provenance.",
             )
         )  # fmt: skip
     states = Counter(run.state for run in records)
     counts = [f"{states[state]} {state}" for state in STATES if states[state]]
-    return Section("Runs", blocks, intro=f"{_count(len(records), 'run')}: {', '.join(counts)}.")
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+    return Section("Runs", blocks, intro=f"{counted(len(records), 'run')}: {', '.join(counts)}.")
 
 
 def _reason(run: RunRecord, reasons: Mapping[str, str]) -> str:

@@ -11,12 +11,17 @@ from compare_gan.report.page import Details, Section, Side
 from compare_gan.report.tables import Cell, Table
 from compare_gan.studies.pairwise import Comparison
 from compare_gan.studies.summary import VariantSummary
-from compare_gan.studies.summary_text import labels_table, summary_table, variants_table
+from compare_gan.studies.summary_text import (
+    IQM_SEEDS,
+    labels_table,
+    p_value_text,
+    summary_table,
+    variants_table,
+)
 from compare_gan.studies.table import StudyTable
 from compare_gan.types import Direction
 
 _MOST_MATRICES = 9
-_IQM_SEEDS = 4  # With fewer the interquartile mean is the mean.
 _MOST_OPEN = 6  # Rows of a table that is shown without a click.
 _MOST_VARIANTS = 60  # Of a matrix: more cells than that cannot be seen apart.
 _FATES = {
@@ -57,7 +62,7 @@ def summary_block(rows: Sequence[VariantSummary], title: str, note: str = "") ->
     """The summary of each variant as a sortable table."""
     axes = list(dict.fromkeys(axis for row in rows for axis in row.axes))
     fates = [name for name in _FATES if name == "diverged" or any(getattr(r, name) for r in rows)]
-    has_iqm = any(row.seeds >= _IQM_SEEDS for row in rows)
+    has_iqm = any(row.seeds >= IQM_SEEDS for row in rows)
     cells = []
     for row in rows:
         names = [row.axes.get(axis, "") for axis in axes] or [row.variant]
@@ -305,10 +310,8 @@ def _pairs_table(compared: Sequence[Comparison], title: str, note: str = "") -> 
     )  # fmt: skip
 
 
-def _p_cell(value: float | None) -> Cell | None:
-    if value is None:
-        return None
-    return Cell(value, f"{value:.3f}" if value >= 0.001 else f"{value:.0e}".replace("-", "−"))
+def _p_cell(value: float | None) -> Cell:
+    return Cell(value, p_value_text(value).replace("-", "−"))
 
 
 def _of_seed(row: VariantSummary, seed: int | None) -> float | None:

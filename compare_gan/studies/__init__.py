@@ -17,8 +17,9 @@ statistics, differences        the statistics of scores over seeds behind them
 Names are imported when they are first used: to read a study takes neither Keras nor TensorFlow.
 """
 
-import importlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
+
+from compare_gan.lazy_names import importer
 
 if TYPE_CHECKING:
     from compare_gan.studies.defining import define
@@ -70,15 +71,7 @@ _MODULES = {
     "summary": ("VariantSummary",),
     "table": ("StudyTable",),
 }
-_MODULE_OF = {name: module for module, names in _MODULES.items() for name in names}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _MODULE_OF:
-        module = importlib.import_module(f"{__name__}.{_MODULE_OF[name]}")
-        value = globals()[name] = getattr(module, name)
-        return value
-    raise AttributeError(f"module '{__name__}' has no attribute '{name}'")
+__getattr__ = importer(__name__, _MODULES)
 
 
 def __dir__() -> list[str]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TextIO
 
 from compare_gan.engine.progress import duration
+from compare_gan.folders.arrangement import counted
 from compare_gan.studies import records
 from compare_gan.studies.estimates import seconds_left, seconds_left_of
 from compare_gan.studies.records import RunRecord
@@ -93,7 +94,7 @@ def headline(title: str, runs: Sequence[RunRecord], slots: int | None = None) ->
     parts = [f"{counts[state]} {state}" for state in records.STATES[::-1] if counts[state]]
     left = None if slots is None else seconds_left(runs, slots)
     time = f", about {duration(left)} left" if left else ""
-    return f"{title}: {len(runs)} run{'s' * (len(runs) != 1)}: {', '.join(parts)}{time}"
+    return f"{title}: {counted(len(runs), 'run')}: {', '.join(parts)}{time}"
 
 
 def status_lines(

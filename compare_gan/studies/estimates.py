@@ -9,10 +9,10 @@ from compare_gan.studies.records import RunRecord
 
 
 def seconds_left(runs: Sequence[RunRecord], slots: int) -> float | None:
-    """The seconds that the runs which have not ended take; None before anything is known.
+    """Seconds to make the runs that have neither finished nor diverged; None if it is not known.
 
-    Their time per step is the median over the finished runs, before there are any over the running
-    ones.
+    The time per step is the median over the finished runs, or over the running ones before there
+    are any.
 
     Args:
       runs: Records of all runs.
@@ -35,7 +35,7 @@ def seconds_left(runs: Sequence[RunRecord], slots: int) -> float | None:
 
 
 def seconds_left_of(run: RunRecord, runs: Sequence[RunRecord]) -> float | None:
-    """The seconds that a running run takes, see `seconds_left`."""
+    """The time that a run still takes, in seconds; see `seconds_left`."""
     pace = _seconds_per_step(runs)
     return None if pace is None else pace * (run.steps - (run.step or 0))
 

@@ -155,11 +155,8 @@ def _attempts(entries: Iterable[Mapping[str, Any]]) -> dict[str, list[Attempt]]:
                 code_version=entry.get("code_version"),
             )
         if entry["event"] == END:
-            found[key] = dataclasses.replace(
-                found[key],
-                status=entry.get("status"),
-                **{each: entry.get(each) for each in _COSTS},
-            )
+            costs: dict[str, Any] = {each: entry.get(each) for each in _COSTS}
+            found[key] = dataclasses.replace(found[key], status=entry.get("status"), **costs)
     by_run: dict[str, list[Attempt]] = {}
     for attempt in found.values():
         by_run.setdefault(attempt.run, []).append(attempt)

@@ -1,6 +1,7 @@
 """The summary of a study and its comparisons as tables of text."""
 
 import math
+import statistics
 from collections.abc import Callable, Sequence
 from typing import TypeAlias
 
@@ -11,8 +12,9 @@ from compare_gan.studies.summary import VariantSummary
 from compare_gan.types import Direction
 
 _NO_VALUE = "–"
-_IQM_SEEDS = 4  # With fewer the interquartile mean is the mean.
+IQM_SEEDS = 4  # With fewer the interquartile mean is the mean.
 _ENOUGH_SEEDS = 20  # From here on the bootstrap's interval has nearly its nominal coverage.
+_HUGE = 1e9  # From here on numbers have an exponent.
 _COMPARISON_HEADER = (
     "pairs", "difference", "95 % interval", "p", "p (Holm)", "p (Benjamini-Hochberg)",
     "P(better)", "95 % bootstrap",
@@ -43,7 +45,9 @@ def summary_table(
     digits = _digits([row.std for row in rows], [row.mean for row in rows])
 
     def number(value: float | None) -> str:
-        return _NO_VALUE if value is None else f"{value:.{digits}f}"
+        if value is None:
+            return _NO_VALUE
+        return f"{value:.{digits}f}" if abs(value) < _HUGE else f"{value:.3g}"
 
     def interval(value: Interval | None) -> str:
         return _NO_VALUE if value is None else f"[{number(value.low)}, {number(value.high)}]"
@@ -60,7 +64,7 @@ def summary_table(
         ("IQM", lambda row: number(row.iqm)),
         ("95 % bootstrap of IQM", lambda row: interval(row.iqm_interval)),
     ]
-    if all(row.seeds < _IQM_SEEDS for row in rows):
+    if all(row.seeds < IQM_SEEDS for row in rows):
         iqm = []
     columns: list[_Column] = [
         ("seeds", lambda row: str(row.seeds)),
@@ -156,9 +160,9 @@ def _comparison_cells(comparison: Comparison, digits: int) -> list[str]:
         str(d.pairs) if d else "0",
         f"{d.mean:+.{digits}f}" if d else _NO_VALUE,
         f"[{low_high.low:+.{digits}f}, {low_high.high:+.{digits}f}]" if low_high else _NO_VALUE,
-        _p_value(d.p_value if d else None),
-        _p_value(comparison.p_holm),
-        _p_value(comparison.p_benjamini_hochberg),
+        p_value_text(d.p_value if d else None),
+        p_value_text(comparison.p_holm),
+        p_value_text(comparison.p_benjamini_hochberg),
         _NO_VALUE if comparison.improvement is None else f"{comparison.improvement:.2f}",
         f"[{wins.low:.2f}, {wins.high:.2f}]" if wins else _NO_VALUE,
     ]
@@ -214,8 +218,8 @@ def _interval_notes(rows: Sequence[VariantSummary]) -> list[str]:
         notes.append(
             f"With {min(counts)} seeds the bootstrap's intervals are too narrow: trust Student's t."
         )
-    if counts and max(counts) < _IQM_SEEDS:
-        notes.append(f"With fewer than {_IQM_SEEDS} seeds the interquartile mean is the mean.")
+    if counts and max(counts) < IQM_SEEDS:
+        notes.append(f"With fewer than {IQM_SEEDS} seeds the interquartile mean is the mean.")
     if any(row.seeds == 1 for row in rows):
         notes.append("A single seed has no spread: nothing is known about other seeds.")
     return notes
@@ -239,7 +243,14 @@ def _comparison_notes(comparisons: Sequence[Comparison]) -> list[str]:
     return notes
 
 
-def _p_value(value: float | None) -> str:
+def p_value_text(value: float | None) -> str:
+    """A p value with the digits that matter; a dash for None.
+
+    Example:
+      >>> from compare_gan.studies.summary_text import p_value_text
+      >>> p_value_text(0.03125), p_value_text(0.00004)
+      ('0.031', '4e-05')
+    """
     if value is None:
         return _NO_VALUE
     return f"{value:.3f}" if value >= 0.001 else f"{value:.0e}"
@@ -250,15 +261,16 @@ def _minutes(seconds: float | None) -> str:
 
 
 def _digits(spreads: Sequence[float | None], values: Sequence[float | None]) -> int:
-    """Decimals with which the smallest spread has two digits, and the largest value at most five.
+    """Decimals with which the smallest spread has two digits, and a typical value at most five.
 
-    Without a spread the largest value has four.
+    Without a spread a typical value has four. It is the median, so that a variant whose scores are
+    beyond all others does not cost them their digits.
     """
-    known = [spread for spread in spreads if spread]
+    known = [spread for spread in spreads if spread and math.isfinite(spread)]
     sizes = [abs(value) for value in values if value]
     decimals = 4
     if sizes:
-        decimals = 3 - math.floor(math.log10(max(sizes)))
+        decimals = 3 - math.floor(math.log10(statistics.median_low(sizes)))
         if known:
             decimals = min(1 - math.floor(math.log10(min(known))), decimals + 1)
     return min(max(decimals, 0), 8)

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from compare_gan.folders.arrangement import counted
 from compare_gan.report.charts.chart import Chart
 from compare_gan.report.charts.drawing import (
     COLOURS,
@@ -150,7 +151,7 @@ def scatter(
       >>> from compare_gan.report.charts import Points, scatter
       >>> chart = scatter("FID against time", [Points("hinge", [1.5], [30.0])], xlabel="hours")
       >>> chart.alt
-      'FID against time: 1 points in 1 groups.'
+      'FID against time: 1 point in 1 group.'
     """
     plot = Plot.of(
         [x for each in groups for x in each.x], [y for each in groups for y in each.y],
@@ -166,7 +167,7 @@ def scatter(
                 shown = f"{label}: {number(x)}, {number(y)}"
                 dots.append(dot(plot.x(x), plot.y(y), shown, hollow=i >= COLOURS))
         drawn.append(element("g", *dots, class_=f"series {colour_class(i)}", data_series=str(i)))
-    alt = alt or f"{title}: {len(rows)} points in {len(groups)} groups."
+    alt = alt or f"{title}: {counted(len(rows), 'point')} in {counted(len(groups), 'group')}."
     return Chart(
         title=title,
         alt=alt,

@@ -4,6 +4,7 @@ import csv
 import io
 import sys
 
+import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
@@ -251,5 +252,11 @@ def test_digits_follow_the_spread(run_record, result_row):
     assert "| 0.001230 | – |" in StudyTable(runs[:1]).markdown()
     tiny = [run_record(_AXES, seed, fid) for seed, fid in enumerate([87.1, 87.1 + 1e-9])]
     assert "| 87.100 | 0.000 |" in StudyTable(tiny).markdown()
+    for huge in (1e9, 3e200):  # Others keep their digits.
+        others = [run_record({"loss.fn": str(i)}, seed, 20.5 + i + seed)
+                  for i in range(3) for seed in range(2)]  # fmt: skip
+        lost = [run_record({"loss.fn": "lost"}, seed, huge * (1 + seed)) for seed in range(2)]
+        with np.errstate(over="ignore"):
+            assert "| 21.00 | 0.71 |" in StudyTable([*others, *lost]).markdown()
     none = [run_record(_AXES, seed, 0.0) for seed in range(2)]
     assert "| 0.0000 | 0.0000 |" in StudyTable(none).markdown()
