@@ -1,7 +1,5 @@
 """Data of a page as CSV, behind links that need no script."""
 
-import csv
-import io
 import math
 import re
 import urllib.parse
@@ -10,15 +8,12 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from compare_gan.report.markup import element
+from compare_gan.studies import formats
 
 
 def csv_text(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     """Rows as CSV; None and NaN are empty, numbers are written in full."""
-    written = io.StringIO()
-    writer = csv.writer(written, lineterminator="\n")
-    writer.writerow(columns)
-    writer.writerows([_csv_value(value) for value in row] for row in rows)
-    return written.getvalue()
+    return formats.csv_text(columns, [[_csv_value(value) for value in row] for row in rows])
 
 
 def csv_link(title: str, text: str) -> Markup:

@@ -216,6 +216,7 @@ def _check_variants(study: StudyDefinition) -> None:
         raise UserError("study.exclude leaves no combination of study.axes to run.")
     named: dict[str, Variant] = {}
     for variant in variants:
+        _check_text(variant.config)
         other = named.setdefault(variant.name, variant)
         if other is not variant:
             labels = [" × ".join(each.axes.values()) for each in (other, variant)]
@@ -229,3 +230,14 @@ def _check_variants(study: StudyDefinition) -> None:
                 "study.steps is needed, because study.base does not bind options.training_steps."
             )
         check_positive_integer("options.training_steps (study.steps)", steps)
+
+
+def _check_text(text: str) -> None:
+    """Raises UserError if a file cannot hold the text: it has half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError as error:
+        raise UserError(
+            f"A label or value of the study contains {text[error.start]!a}, which is not a "
+            "character: choose another one."
+        ) from error

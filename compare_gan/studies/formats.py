@@ -4,7 +4,7 @@ import csv
 import dataclasses
 import io
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -40,19 +40,34 @@ class TextTable:
     notes: Sequence[str] = ()
 
 
-def csv_text(rows: Sequence[Mapping[str, Any]]) -> str:
-    r"""Rows with the same columns as CSV; the cell of None is empty.
+def csv_text(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
+    r"""Rows as CSV; the cell of None is empty.
+
+    A text that a spreadsheet would run as a formula, such as the name of a class in a data set of
+    somebody else's, has an apostrophe in front.
 
     Example:
       >>> from compare_gan.studies.formats import csv_text
-      >>> csv_text([{"run": "a", "fid": 12.5}, {"run": "b", "fid": None}])
-      'run,fid\na,12.5\nb,\n'
+      >>> csv_text(["run", "fid"], [["a", 12.5], ["=1+1", None]])
+      "run,fid\na,12.5\n'=1+1,\n"
+
+    Args:
+      columns: Names of the columns.
+      rows: The cells of each row.
     """
     out = io.StringIO()
-    writer = csv.DictWriter(out, list(rows[0]) if rows else [], lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(rows)
-    return out.getvalue()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(map(_csv_cell, columns))
+    writer.writerows(map(_csv_cell, row) for row in rows)
+    return _text(out.getvalue())
+
+
+# Signs begin labels such as "+gp", too, which call nothing.
+_FORMULA = re.compile(r"[=@\t\r]|[+-].*[(!|]", re.DOTALL)
+
+
+def _csv_cell(value: Any) -> Any:
+    return f"'{value}" if isinstance(value, str) and _FORMULA.match(value) else value
 
 
 def frame(
@@ -89,7 +104,12 @@ def _column(values: Sequence[Any], pandas: Any, default: type) -> Any:
         return pandas.array(values, dtype="boolean" if None in values else "bool")
     if kinds <= {int, float}:
         return pandas.array([float("nan") if v is None else v for v in values], dtype="float64")
-    return pandas.array([None if v is None else str(v) for v in values], dtype="string")
+    return pandas.array([None if v is None else _text(v) for v in values], dtype="string")
+
+
+def _text(value: Any) -> str:
+    """A value as text; bytes of a path that are no text become `?`."""
+    return str(value).encode("utf-8", "replace").decode()
 
 
 def markdown(table: TextTable) -> str:

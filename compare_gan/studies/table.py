@@ -195,7 +195,8 @@ class StudyTable:
 
     def csv(self, steps: bool = False) -> str:
         """The rows as CSV; cells of values that are not known are empty."""
-        return formats.csv_text(self._tidy(steps))
+        rows = self._tidy(steps)
+        return formats.csv_text(list(rows[0]) if rows else [], [row.values() for row in rows])
 
     def write_parquet(self, path: str, steps: bool = False) -> None:
         """Writes the rows as a Parquet file.

@@ -151,6 +151,8 @@ _LOSSES = {"loss.fn": ["@hinge", "@wasserstein"]}
         ({"axes": {"loss.fn": ["@hinge", "hinge"]}}, "has the label 'hinge' twice"),
         ({"axes": {"norm": [1, 2]}}, "'norm' must be a parameter"),
         ({"axes": {"norm": {"": []}}}, "a label must be a string that is not empty"),
+        ({"axes": {"norm": {"\udc80": "D.sn = True"}}}, r"contains '\udc80', which is not a char"),
+        ({"axes": {"D.name": ["\udc80"]}}, r"contains '\udc80', which is not a char"),
         ({"axes": {"norm": {"sn": "True"}}}, "'True' is not a binding"),
         ({"axes": {"norm": {"sn": [3]}}}, "must be a binding or a list of bindings"),
         ({"axes": {"norm": {"a b": [], "a_b": []}}}, "would have the same name, 'a_b'"),

@@ -243,6 +243,12 @@ def test_everything_from_data_is_escaped(run_record):
     )
 
 
+def test_a_folder_whose_name_is_no_text(run_record, tmp_path):
+    table = StudyTable([run_record(_AXES, 1, 2.0, model_dir="runs/\udc80")])
+    assert table.frame()["model_dir"].tolist() == ["runs/?"]
+    table.write_parquet(str(tmp_path / "runs.parquet"))
+
+
 def test_digits_follow_the_spread(run_record, result_row):
     runs = [
         run_record(_AXES, seed, rows=[result_row(10, {"kid": kid})])
