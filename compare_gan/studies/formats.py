@@ -62,8 +62,8 @@ def csv_text(columns: Sequence[str], rows: Iterable[Iterable[Any]]) -> str:
     return _text(out.getvalue())
 
 
-# Signs begin labels such as "+gp", too, which call nothing.
-_FORMULA = re.compile(r"[=@\t\r]|[+-].*[(!|]", re.DOTALL)
+# Labels such as "+gp" and values such as "@hinge" call nothing.
+_FORMULA = re.compile(r"[=\t\r]|[@+-].*[(!|]", re.DOTALL)
 
 
 def _csv_cell(value: Any) -> Any:

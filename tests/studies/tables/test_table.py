@@ -243,6 +243,22 @@ def test_everything_from_data_is_escaped(run_record):
     )
 
 
+@pytest.mark.parametrize(
+    "label, cell",
+    [
+        ("=HYPERLINK(1)", "'=HYPERLINK(1)"),
+        ("+cmd|' /C calc'!A0", "'+cmd|' /C calc'!A0"),
+        ("@SUM(1)", "'@SUM(1)"),
+        ("-0.5", "-0.5"),
+        ("+gp", "+gp"),
+        ("@hinge", "@hinge"),
+    ],
+)
+def test_a_spreadsheet_runs_no_label(run_record, label, cell):
+    [row] = csv.DictReader(io.StringIO(StudyTable([run_record({"norm": label}, 1, 2.5)]).csv()))
+    assert (row["norm"], row["fid"]) == (cell, "2.5")
+
+
 def test_a_folder_whose_name_is_no_text(run_record, tmp_path):
     table = StudyTable([run_record(_AXES, 1, 2.0, model_dir="runs/\udc80")])
     assert table.frame()["model_dir"].tolist() == ["runs/?"]
