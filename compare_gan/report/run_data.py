@@ -65,7 +65,7 @@ def collect_run(path: str, allow_imports: Sequence[str] = ()) -> RunData:
     """Collects everything that the page of a run shows.
 
     No more code is executed than by `compare_gan sample`: modules of the run need to be allowed,
-    and features are extracted by networks of this library alone.
+    and features are extracted only by networks of this library.
 
     Args:
       path: The directory of the run.

@@ -51,7 +51,7 @@ class Truth:
       num_classes: Number of all true classes.
       rows: Names of the true classes.
       columns: Names of the inferred classes or clusters.
-      accuracy: Share of hidden labels that were inferred rightly; None for clusters.
+      accuracy: Share of hidden labels that were inferred correctly; None for clusters.
       wrong: Wrong examples, the most confident ones first.
     """
 

@@ -37,7 +37,7 @@ _TITLES = {
     "labels": "Inferred labels",
     "trainings": "Machine and time",
 }
-# Parts that a run lacks by its nature rather than by a misfortune.
+# Parts that many runs do not have, so that their absence needs no mention.
 _NATURAL = {"labels"}
 
 

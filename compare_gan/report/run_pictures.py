@@ -129,7 +129,7 @@ def _confusion(truth: Truth) -> Block:
     totals = np.maximum(truth.totals, 1)[:, None]
     note = "Share of each true class, of images whose label was hidden; nothing is trained on it."
     if truth.accuracy is not None:
-        note += f" {truth.accuracy:.2%} of the hidden labels are inferred rightly."
+        note += f" {truth.accuracy:.2%} of the hidden labels are inferred correctly."
     if len(truth.rows) < truth.num_classes:
         note += f" Only the first {len(truth.rows)} of {truth.num_classes} classes are shown."
     shares = truth.matrix / totals

@@ -39,7 +39,7 @@ def course_section(table: StudyTable, score: str) -> Section | None:
         "Courses",
         [Side([chart for chart in charts if chart is not None])],
         intro="Means over the seeds that finished; bands reach from the lowest to the highest one. "
-        "Time is that of the training steps alone, at the median speed of each run.",
+        "Time counts only the training steps, at the median speed of each run.",
     )
 
 

@@ -11,7 +11,9 @@ from compare_gan.studies.records import RunRecord
 from compare_gan.studies.table import StudyTable
 from compare_gan.types import Direction
 
-_MOST_PICTURES = 60  # With more runs, each variant shows its median alone: pages remain small.
+_MOST_PICTURES = (
+    60  # With more runs, each variant shows only its median, so that pages remain small.
+)
 
 
 def sample_section(table: StudyTable, score: str) -> Section | None:
@@ -82,6 +84,6 @@ def _three(
         who = run.name if with_name else f"seed {run.seed}"
         caption = f"{which} {among}: {who}, {score} {number(value)}"
         path = sample_file(run)
-        assert path is not None  # `scored` has runs with one alone.
+        assert path is not None  # `scored` has only runs with one.
         pictures.append(PictureFile(path, f"Samples. {caption}", caption))
     return pictures

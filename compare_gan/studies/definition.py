@@ -25,7 +25,7 @@ SEED_PARAMETERS = ("run_config.tf_random_seed", "dataset.seed", "infer_labels.se
 
 @dataclasses.dataclass(frozen=True)
 class Variant:
-    """A combination of values of the axes; its runs differ in the seed alone.
+    """A combination of values of the axes; its runs differ only in the seed.
 
     Attributes:
       name: Name that is safe for file systems.
@@ -282,7 +282,7 @@ class StudyDefinition:
 
 def _of(kind: type[_Kind], value: Any) -> _Kind:
     if type(value) is not kind:
-        raise TypeError(f"{value!r} is no {kind.__name__}")
+        raise TypeError(f"{value!r} is not of type {kind.__name__}")
     return value
 
 

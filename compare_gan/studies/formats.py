@@ -108,7 +108,7 @@ def _column(values: Sequence[Any], pandas: Any, default: type) -> Any:
 
 
 def _text(value: Any) -> str:
-    """A value as text; bytes of a path that are no text become `?`."""
+    """A value as text; bytes of a path that are not UTF-8 become `?`."""
     return str(value).encode("utf-8", "replace").decode()
 
 

@@ -98,7 +98,7 @@ def compare_variants(
 def compare_labels(
     records: Sequence[RunRecord], score: str, better: Direction, axis: str
 ) -> list[Comparison]:
-    """Compares all pairs of labels of an axis, over runs that differ in this label alone.
+    """Compares all pairs of labels of an axis, over runs that differ only in this label.
 
     A pair has the same seed and the same labels of all other axes. So a study of 3 seeds has many
     pairs, and says more about a value of an axis than about a single variant. The difference is the

@@ -21,7 +21,7 @@ class RunRecord:
 
     Attributes:
       name: Name of the run, also of its directory.
-      variant: Name of the variant: that of all its runs, which differ in the seed alone.
+      variant: Name of the variant: that of all its runs, which differ only in the seed.
       axes: For each axis of the study, by name, the label of the run's value.
       seed: Seed of the run.
       state: One of `STATES`.

@@ -21,7 +21,7 @@ from compare_gan.training import run_lock
 from compare_gan.version import code_version
 
 _POLL_SECONDS = 1.0
-# Exit statuses of a mistake and of divergence: the command would end alike once more.
+# Exit statuses of a mistake and of divergence: the command would end in the same way again.
 _FINAL_STATUSES = (2, 3)
 
 

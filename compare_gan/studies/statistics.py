@@ -178,7 +178,7 @@ def improvement_interval(
 
     Runs of X and of Y are drawn independently, for each task by itself. If every run of X is better
     than every run of Y, so it is in every resample, and the interval is [1, 1] even with 2 seeds:
-    the interval describes these runs, and is no proof.
+    the interval describes these runs and proves nothing about others.
 
     Example:
       >>> from compare_gan.studies.statistics import improvement_interval

@@ -46,8 +46,8 @@ def read_study(path_or_name: str) -> StudyDefinition:
     for name, value in values.items():
         if not name.startswith(_SCOPE) or name.count(".") > 1:
             raise UserError(
-                f"{_place(path, text, name)}: A study file binds options of study alone: '{name}' "
-                "belongs into study.bindings or into the base config."
+                f"{_place(path, text, name)}: A study file binds only options of `study`: '{name}' "
+                "belongs in study.bindings or in the base config."
             )
         given[name.removeprefix(_SCOPE)] = value
     given.setdefault("title", os.path.basename(path).removesuffix(".gin"))

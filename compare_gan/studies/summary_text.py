@@ -126,7 +126,7 @@ def labels_table(
       axis: The axis.
     """
     caption = (
-        f"{score} of runs that differ in {axis} alone, over all combinations of the other axes: "
+        f"{score} of runs that differ only in {axis}, over all combinations of the other axes: "
         f"first minus second{_direction(better)}."
     )
     names = [[each.first, each.second] for each in comparisons]

@@ -107,7 +107,7 @@ class StudyTable:
         start, compilation and evaluation.
 
         Raises:
-          UserError: The scores were not measured alike at all steps.
+          UserError: The scores were not measured in the same way at all steps.
         """
         self._check_provenance(
             (f"{run.name} at step {step}", rows)

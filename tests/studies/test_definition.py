@@ -208,7 +208,7 @@ def test_a_mistake_is_one_sentence(base, options, sentence):
     [
         ("study.base = 'base.gin'\nstudy.sead = 3\n", "losses.gin, line 2: Unknown option"),
         ("study.base = 'base.gin'\nstudy.seeds = 0\n", "losses.gin, line 2: study.seeds must"),
-        ("options.z_dim = 3\n", "line 1: A study file binds options of study alone"),
+        ("options.z_dim = 3\n", "line 1: A study file binds only options of `study`"),
         ("study.axes = {'a': {'x': [], 'x': []}}\n", "The key 'x' is there twice."),
         ("study.axes = {'loss.fn':\n[hinge]}\n", "line 2: hinge is not a gin value"),
         ("study.axes = {'loss.fn': [\n", "losses.gin: The config cannot be read"),

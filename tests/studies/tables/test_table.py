@@ -206,7 +206,7 @@ def test_markdown_with_comparisons(study):
 
 def test_markdown_with_comparisons_of_labels(study):
     text = StudyTable(study).markdown(axis="loss.fn")
-    assert "fid of runs that differ in loss.fn alone, over all combinations of the other" in text
+    assert "fid of runs that differ only in loss.fn, over all combinations of the other" in text
     assert "| hinge | wasserstein | 2 | -3.50 | [-9.85, +2.85] | 0.500 | 0.500 |" in text
 
 
