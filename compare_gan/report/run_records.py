@@ -56,7 +56,8 @@ class Scores:
 
     Attributes:
       rows: All result rows, in the order of their steps.
-      headline: The row of the last training step, or the newest one if that is not scored yet.
+      headline: The row of the last training step, or of the newest scored one if that is not scored
+        yet; of several, the one with the most scores.
       is_final: Whether the headline is of the last training step.
     """
 
@@ -165,7 +166,10 @@ def read_scores(run: RunDir, steps: int | None) -> Scores:
     if not rows:
         raise AbsentError("No checkpoint has been scored: `compare_gan eval` does that.")
     final = [row for row in rows if steps is not None and row.step == steps]
-    return Scores(rows=rows, headline=(final or rows)[-1], is_final=bool(final))
+    newest = final or [row for row in rows if row.step == rows[-1].step]
+    # Of several rows, the last with the most scores: a metric may have been added by itself.
+    headline = max(reversed(newest), key=lambda row: len(row.scores))
+    return Scores(rows=rows, headline=headline, is_final=bool(final))
 
 
 def _number(text: str | None) -> int | None:

@@ -11,9 +11,7 @@ from compare_gan.studies.records import RunRecord
 from compare_gan.studies.table import StudyTable
 from compare_gan.types import Direction
 
-_MOST_PICTURES = (
-    60  # With more runs, each variant shows only its median, so that pages remain small.
-)
+_MOST_PICTURES = 60  # With more runs, each variant shows only its median: pages remain small.
 
 
 def sample_section(table: StudyTable, score: str) -> Section | None:

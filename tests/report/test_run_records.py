@@ -105,6 +105,15 @@ def test_a_score_that_was_measured_by_itself_hides_no_other_one(run):
     ]
 
 
+def test_a_metric_that_was_added_by_itself_is_not_the_headline(run):
+    scores = {"fid": Score(9.0, 0.0), "is": Score(3.0, 0.0)}
+    both = dataclasses.replace(_row(100, 9.0), scores=scores)
+    added = dataclasses.replace(both, scores={"kid": Score(0.5, 0.0)})
+    run.results().add([both, added])
+    for steps in (100, 200):
+        assert run_records.read_scores(run, steps).headline.scores.keys() == {"fid", "is"}
+
+
 def test_the_config_is_compared_with_defaults(run):
     files.write_text(
         run.file("operative_config.gin"), "options.z_dim = 128\noptions.disc_iters = 1\n"

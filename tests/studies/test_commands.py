@@ -107,7 +107,7 @@ def test_a_study_with_a_run_that_fails_ends_with_status_1(
     status, out, err = run_command(*arguments)
     assert status == 1
     assert "wasserstein  0 of 1, 1 diverged" in out
-    assert "1 of 2 runs have not ended" in err
+    assert "1 of 2 runs have neither finished nor diverged" in err
 
 
 @pytest.mark.parametrize(
