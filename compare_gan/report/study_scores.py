@@ -103,8 +103,8 @@ def variants_chart(rows: Sequence[VariantSummary], title: str) -> Chart:
         title.removesuffix("."),
         drawn,
         xlabel=rows[0].score if rows else "",
-        note="Mean over seeds with Student's 95 % interval; small points are seeds. Arrows end "
-        "intervals that reach beyond the chart.",
+        note="Mean over seeds with Student's 95 % interval; the small points below are the seeds. "
+        "Arrows end intervals that reach beyond the chart.",
     )
 
 
