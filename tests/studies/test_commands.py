@@ -263,6 +263,15 @@ def test_configs_are_checked_as_by_train(tiny):
     assert lines[1].startswith("The variant 'hinge': Unknown protocol 'fid50'. Did you mean")
 
 
+def test_an_interval_of_scores_without_a_checkpoint_is_a_mistake(tiny):
+    options = tiny | {"axes": None, "steps": 40, "eval_every_steps": 15}
+    possible = define(**options, bindings=["run_config.save_checkpoints_steps = 5"])
+    inspect(possible, possible.runs)
+    in_vain = define(**options, bindings=["run_config.save_checkpoints_steps = 20"])
+    with pytest.raises(UserError, match=r"multiple of study.eval_every_steps, 15: .* is 20."):
+        inspect(in_vain, in_vain.runs)
+
+
 def test_example_studies_are_valid(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "runs" / "gallery").mkdir(parents=True)
