@@ -270,10 +270,9 @@ def add(directory: str, seeds: int) -> None:
     from compare_gan.studies import StudyDir
 
     extended = StudyDir(directory).add_seeds(seeds)
-    click.echo(
-        f"The study has {len(extended.seeds)} seeds now, {extended.seeds[-seeds]} to "
-        f"{extended.seeds[-1]} are new: {len(extended.runs)} runs."
-    )
+    first, last = extended.seeds[-seeds], extended.seeds[-1]
+    new = f"{first} is new" if seeds == 1 else f"{first} to {last} are new"
+    click.echo(f"The study has {len(extended.seeds)} seeds now, {new}: {len(extended.runs)} runs.")
     click.echo(f"compare_gan study run --study_dir {for_stdout(directory)}")
 
 
