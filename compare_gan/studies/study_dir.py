@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 
 _VERSION = 1
 _JSON, _SOURCE = "study.json", "study.gin"
+_CONFIG = "config.gin"  # Of a run directory.
 # Changes of a config that leave the results of finished runs as they are.
 _HARMLESS = ("evaluation.metrics", "dataset.data_dir")
 _HARMLESS_SCOPES = ("run_config.", "aim.", "mlflow.", "wandb.")
@@ -121,8 +122,12 @@ class StudyDir:
           study: The study as its file describes it now.
 
         Raises:
-          UserError: The change concerns runs that have begun.
+          UserError: The change concerns runs that have begun, or this is no place for a study.
         """
+        if os.path.isfile(self.path):
+            raise UserError(f"'{self}' is a file: a study needs a directory.")
+        if not self.exists and os.path.exists(self.file(_CONFIG)):
+            raise UserError(f"'{self}' is the directory of a run: choose another --study_dir.")
         before, added = self._before()
         study = _with_trials(study, before)
         self._refuse_changes(before, study)

@@ -118,10 +118,14 @@ def test_a_study_with_a_run_that_fails_ends_with_status_1(
         (["status", "nowhere"], "is not the directory of a study"),
         (["add", "nowhere", "--seeds", "1"], "is not the directory of a study"),
         (["prune", "nowhere"], "is not the directory of a study"),
+        (["run", "losses.gin", "--study_dir", "losses.gin"], "losses.gin' is a file"),
+        (["run", "losses.gin", "--study_dir", "run"], "{}/run' is the directory of a run"),
     ],
 )
 def test_a_mistake_is_one_sentence(run_command, file, arguments, sentence, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.gin").touch()
     status, out, err = run_command("study", *arguments)
     assert (status, out) == (2, "")
     assert sentence.format(tmp_path) in err
