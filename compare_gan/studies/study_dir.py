@@ -217,10 +217,17 @@ class StudyDir:
                 f"The runs in '{self}' were scored with study.averaging_runs = "
                 f"{before.averaging_runs}, which is now {study.averaging_runs}: {_REMEDY}."
             )
+        goes_on = False
         for variant in study.variants:
             own = re.compile(rf"{re.escape(variant.name)}-seed\d+")
             if any(own.fullmatch(name) for name in begun):
+                goes_on = True
                 self._refuse_other_config(variant)
+        if begun and not goes_on:
+            raise UserError(
+                f"'{self}' holds runs of another study, such as {min(begun)}: choose another "
+                "--study_dir."
+            )
 
     def _refuse_other_config(self, variant: Variant) -> None:
         text = files.read_text(self.config(variant.name))
