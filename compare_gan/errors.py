@@ -46,7 +46,7 @@ class MistakesError(UserError):
 
 
 def nearest(name: str, known: Iterable[str]) -> str | None:
-    """The known name most similar to `name`, or one that starts with it or contains it.
+    """The known name most similar to `name`, or one that starts with it, contains it or begins it.
 
     Names that start with `name` come first, the shortest of them; None if no name is near.
 
@@ -62,6 +62,9 @@ def nearest(name: str, known: Iterable[str]) -> str | None:
     matches = matches or difflib.get_close_matches(name, by_lower, n=1, cutoff=0.6)
     if not matches and len(name) > 2:
         matches = sorted((longer for longer in by_lower if name in longer), key=_brief)
+    if not matches:  # A score is named after its metric: `fid_fashion_cnn`.
+        begins = (shorter for shorter in by_lower if name.startswith(f"{shorter}_"))
+        matches = sorted(begins, key=_brief, reverse=True)
     return by_lower[matches[0]] if matches else None
 
 

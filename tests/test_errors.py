@@ -6,7 +6,7 @@ from compare_gan.errors import DivergenceError, UserError, check_decay, nearest,
 @pytest.mark.parametrize(
     ("name", "expected"),
     (("hing", "hinge"), ("HINGE", "hinge"), ("wgan", "WGAN"), ("zzz", None), (3, None),
-     ("Adam", "AdamOptimizer"), ("Op", None)),
+     ("Adam", "AdamOptimizer"), ("Op", None), ("wgan_fashion_cnn", "WGAN")),
 )  # fmt: skip
 def test_nearest(name, expected):
     assert nearest(name, ["hinge", "WGAN", "AdamOptimizer"]) == expected

@@ -24,7 +24,7 @@ def course_section(table: StudyTable, score: str) -> Section | None:
     try:
         rows = [row for row in table.step_rows() if _is_number(row[score])]
     except UserError as error:
-        return Section("Courses", [Note(str(error))])
+        return Section("Curves", [Note(str(error))])
     finished = [row for row in rows if row["state"] == FINISHED]
     if len({row["step"] for row in finished}) < 2:
         return None
@@ -36,7 +36,7 @@ def course_section(table: StudyTable, score: str) -> Section | None:
         _courses(finished, variants, score, "training_seconds", f"{unit} of training", seconds),
     ]
     return Section(
-        "Courses",
+        "Curves",
         [Side([chart for chart in charts if chart is not None])],
         intro="Means over the seeds that finished; bands reach from the lowest to the highest one. "
         "Time counts only the training steps, at the median speed of each run.",

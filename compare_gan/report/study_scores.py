@@ -108,8 +108,8 @@ def variants_chart(rows: Sequence[VariantSummary], title: str) -> Chart:
         title.removesuffix("."),
         drawn,
         xlabel=rows[0].score if rows else "",
-        note="Mean over seeds with Student's 95 % interval; small points are seeds. Arrows end "
-        "intervals that reach beyond the chart.",
+        note="Mean over seeds with Student's 95 % interval; the small points below are the seeds. "
+        "Arrows end intervals that reach beyond the chart.",
     )
 
 
@@ -135,7 +135,7 @@ def axes_section(table: StudyTable, score: str) -> Section | None:
     return Section(
         "Axes",
         [
-            Side([axis_chart(rows, axis, axes[axis]) for axis in axes]),
+            *_axis_charts(rows, axes),
             *tables,
             Side(_matrices(rows, axes)),
         ],
@@ -152,8 +152,27 @@ def _axis_table(table: StudyTable, score: str, axis: str) -> Table:
     return _pairs_table(compared, text.caption, " ".join(text.notes))
 
 
-def axis_chart(rows: Sequence[VariantSummary], axis: str, labels: Sequence[str]) -> Chart:
-    """The means of variants by their value of an axis, over complete combinations of the others."""
+def _axis_charts(
+    rows: Sequence[VariantSummary], axes: Mapping[str, Sequence[str]]
+) -> list[Block | str]:
+    """A chart for each axis, or the axes that have none because every combination is incomplete."""
+    charts = {axis: axis_chart(rows, axis, labels) for axis, labels in axes.items()}
+    blocks: list[Block | str] = []
+    if drawn := [chart for chart in charts.values() if chart is not None]:
+        blocks.append(Side(drawn))
+    if missing := [axis for axis, chart in charts.items() if chart is None]:
+        blocks.append(
+            f"No chart of {' and '.join(missing)}: no combination of the other axes has a score "
+            "under every value."
+        )
+    return blocks
+
+
+def axis_chart(rows: Sequence[VariantSummary], axis: str, labels: Sequence[str]) -> Chart | None:
+    """The means of variants by their value of an axis, over complete combinations of the others.
+
+    None if no combination is complete.
+    """
     combinations: dict[tuple[str, ...], dict[str, float]] = {}
     for row in rows:
         rest = tuple(label for name, label in row.axes.items() if name != axis)
@@ -161,14 +180,15 @@ def axis_chart(rows: Sequence[VariantSummary], axis: str, labels: Sequence[str])
         if row.mean is not None:
             of_rest[row.axes[axis]] = row.mean
     complete = [means for means in combinations.values() if len(means) == len(labels)]
+    if not complete:
+        return None
     return forest(
         axis,
         [
             Interval(
                 label,
-                statistics.fmean(means[label] for means in complete) if complete else None,
+                statistics.fmean(means[label] for means in complete),
                 points=[means[label] for means in complete],
-                note="" if complete else "no complete combination",
             )
             for label in labels
         ],

@@ -19,6 +19,7 @@ _ORDER = (
     records.RUNNING, records.FAILED, records.INTERRUPTED, records.DIVERGED, records.FINISHED,
     records.WAITING,
 )  # fmt: skip
+_SHORTEST = 12  # Characters of the name of a run on a narrow terminal.
 _HEADER = ("run", "state", "step", "images/s", "score", "left")
 
 
@@ -52,7 +53,7 @@ class Display:
         """
         if self.is_live:
             size = shutil.get_terminal_size()
-            lines = status_lines(self._title, runs, slots, size.lines - 1)
+            lines = status_lines(self._title, runs, slots, size.lines - 1, size.columns - 1)
             self._erase()
             self._write("\n".join(line[: size.columns - 1] for line in lines))
             self._lines = len(lines)
@@ -98,7 +99,11 @@ def headline(title: str, runs: Sequence[RunRecord], slots: int | None = None) ->
 
 
 def status_lines(
-    title: str, runs: Sequence[RunRecord], slots: int | None = None, most: int | None = None
+    title: str,
+    runs: Sequence[RunRecord],
+    slots: int | None = None,
+    most: int | None = None,
+    width: int | None = None,
 ) -> list[str]:
     """A table of the runs of a study: state, step, speed, last score, time left.
 
@@ -107,6 +112,8 @@ def status_lines(
       runs: Records of all runs.
       slots: See `headline`.
       most: Maximum number of lines, at least 4; None = a line for each run.
+      width: Number of characters that a line should have at most: long names of runs are
+        shortened; None = names are whole.
 
     Example:
       >>> from compare_gan.studies import RunRecord
@@ -129,6 +136,10 @@ def status_lines(
     cells: list[tuple[str, ...]] = [(*_HEADER[:4], score or _HEADER[4], _HEADER[5])]
     cells += [_cells(run, runs, score) for run in shown]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    if width is not None:
+        others = sum(widths[1:]) + 2 * len(widths[1:])
+        widths[0] = min(widths[0], max(width - others, _SHORTEST))
+        cells = [(_shortened(name, widths[0]), *row) for name, *row in cells]
     lines = [headline(title, runs, slots)]
     for row in cells:
         padded = (cell.ljust(width) for cell, width in zip(row, widths, strict=True))
@@ -137,6 +148,13 @@ def status_lines(
         counts = Counter(run.state for run in hidden)
         lines.append("… " + ", ".join(f"{n} more {state}" for state, n in counts.items()))
     return lines
+
+
+def _shortened(name: str, length: int) -> str:
+    """A name without its middle if it is too long: its end is the seed."""
+    if len(name) <= length:
+        return name
+    return f"{name[: length - length // 2 - 1]}…{name[-(length // 2) :]}"
 
 
 def _cells(run: RunRecord, runs: Sequence[RunRecord], score: str) -> tuple[str, ...]:

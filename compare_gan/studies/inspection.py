@@ -8,6 +8,7 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import math
 import os
 import subprocess
 import sys
@@ -63,6 +64,7 @@ def inspect(study: StudyDefinition, runs: Sequence[StudyRun]) -> dict[str, str]:
                 experiment = _experiment(run)
                 if first:
                     _check(experiment, seen)
+                    _check_interval(study, experiment)
             except UserError as error:
                 for each in error.errors if isinstance(error, MistakesError) else [error]:
                     sentence = str(each).split("\n")[0].removeprefix(_PLACE)
@@ -92,6 +94,18 @@ def _check(experiment: Any, seen: set[str]) -> None:
             seen.add(key)
             experiment.check_labels(None)
             experiment.check_evaluation()
+
+
+def _check_interval(study: StudyDefinition, experiment: Any) -> None:
+    """Raises UserError if an interval of scores was chosen that no checkpoint is at."""
+    chosen, steps = study.eval_every_steps, experiment.options.training_steps
+    saved = experiment.run_config.save_checkpoints_steps
+    is_chosen = chosen != StudyDefinition.eval_every_steps
+    if is_chosen and chosen < steps <= math.lcm(chosen, saved):
+        raise UserError(
+            f"No checkpoint before the last is at a multiple of study.eval_every_steps, {chosen}: "
+            f"run_config.save_checkpoints_steps is {saved}."
+        )
 
 
 def _labels_key(experiment: Any) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping
 
-from compare_gan.errors import unknown_name
+from compare_gan.errors import UserError, unknown_name, with_known_names
 from compare_gan.studies.records import RunRecord
 
 
@@ -31,7 +31,8 @@ def select(records: Iterable[RunRecord], where: Mapping[str, Collection[str]]) -
             raise unknown_name("axis", axis, {name for each in records for name in each.axes})
         for label in labels:
             if label not in known:
-                raise unknown_name(f"label of '{axis}'", label, known)
+                sentence = f"The axis '{axis}' has no label '{label}'."
+                raise UserError(with_known_names(sentence, label, known))
     return [
         each
         for each in records

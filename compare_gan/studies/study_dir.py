@@ -30,6 +30,7 @@ if TYPE_CHECKING:
 
 _VERSION = 1
 _JSON, _SOURCE = "study.json", "study.gin"
+_CONFIG = "config.gin"  # Of a run directory.
 # Changes of a config that leave the results of finished runs as they are.
 _HARMLESS = ("evaluation.metrics", "dataset.data_dir")
 _HARMLESS_SCOPES = ("run_config.", "aim.", "mlflow.", "wandb.")
@@ -122,8 +123,12 @@ class StudyDir:
           study: The study as its file describes it now.
 
         Raises:
-          UserError: The change concerns runs that have begun.
+          UserError: The change concerns runs that have begun, or this is no place for a study.
         """
+        if os.path.isfile(self.path):
+            raise UserError(f"'{self}' is a file: a study needs a directory.")
+        if not self.exists and os.path.exists(self.file(_CONFIG)):
+            raise UserError(f"'{self}' is the directory of a run: choose another --study_dir.")
         before, added = self._before()
         study = _with_trials(study, before)
         self._refuse_changes(before, study)
@@ -222,10 +227,17 @@ class StudyDir:
                 f"The runs in '{self}' were scored with study.averaging_runs = "
                 f"{before.averaging_runs}, which is now {study.averaging_runs}: {_REMEDY}."
             )
+        goes_on = False
         for variant in study.variants:
             own = re.compile(rf"{re.escape(variant.name)}-seed\d+")
             if any(own.fullmatch(name) for name in begun):
+                goes_on = True
                 self._refuse_other_config(variant)
+        if begun and not goes_on:
+            raise UserError(
+                f"'{self}' holds runs of another study, such as {min(begun)}: choose another "
+                "--study_dir."
+            )
 
     def _refuse_other_config(self, variant: Variant) -> None:
         text = files.read_text(self.config(variant.name))

@@ -194,3 +194,20 @@ def test_a_study_of_60_runs_opens_at_once(open_page, study_html, tmp_path, slown
     assert page.evaluate("document.documentElement.scrollWidth") <= 360
     page.get_by_role("button", name="mean").first.click()
     assert page.locator("table").first.locator("tbody th").first.inner_text() == "hinge"
+
+
+def test_tables_fit_on_a_printed_page(open_page, study_html, tmp_path):
+    path = tmp_path / "study.html"
+    path.write_text(study_html, encoding="utf-8")
+    width = 680  # A4 without its margins of 15 mm.
+    page = open_page(width, path)
+    assert _right_edge(page, "table") > width  # On a screen, it scrolls by itself.
+    page.emulate_media(media="print")
+    assert _right_edge(page, "table") <= width
+
+
+def _right_edge(page, selector):
+    return page.locator(selector).evaluate_all(
+        "all => Math.max(...all.filter(e => e.checkVisibility())"
+        ".map(e => e.getBoundingClientRect().right))"
+    )

@@ -43,7 +43,7 @@ def test_a_page_of_60_runs_is_small_and_valid(records, text):
     assert len(text.encode()) < 8e6
     html5lib.HTMLParser(strict=True).parse(text)
     assert re.findall(r'<h2 id="[^"]*">([^<]+)', text) == [
-        "Scores", "Axes", "Courses", "Comparisons", "Samples", "Costs", "Runs", "Provenance",
+        "Scores", "Axes", "Curves", "Comparisons", "Samples", "Costs", "Runs", "Provenance",
         "Definition",
     ]  # fmt: skip
 
@@ -81,6 +81,19 @@ def test_values_of_an_axis_are_compared_over_complete_combinations(records, text
     for norm, value in by_norm.items():
         assert value == pytest.approx(np.mean([means[loss, norm] for loss in losses]))
     assert "Mean over 3 of 4 combinations" in text
+
+
+def test_an_axis_without_complete_combinations_has_no_chart(records):
+    chosen = [
+        run
+        for run in records
+        if (run.axes["loss.fn"] == "hinge") == (run.axes["norm"] == "spectral_norm")
+    ]
+    text = render(study_page(chosen, synthetic_study.define_study()))
+    assert (
+        "No chart of loss.fn and norm: no combination of the other axes has a score under every "
+        "value." in text
+    )
 
 
 def test_courses_are_means_over_finished_seeds(records, text):

@@ -118,10 +118,14 @@ def test_a_study_with_a_run_that_fails_ends_with_status_1(
         (["status", "nowhere"], "is not the directory of a study"),
         (["add", "nowhere", "--seeds", "1"], "is not the directory of a study"),
         (["prune", "nowhere"], "is not the directory of a study"),
+        (["run", "losses.gin", "--study_dir", "losses.gin"], "losses.gin' is a file"),
+        (["run", "losses.gin", "--study_dir", "run"], "{}/run' is the directory of a run"),
     ],
 )
 def test_a_mistake_is_one_sentence(run_command, file, arguments, sentence, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "config.gin").touch()
     status, out, err = run_command("study", *arguments)
     assert (status, out) == (2, "")
     assert sentence.format(tmp_path) in err
@@ -261,6 +265,15 @@ def test_configs_are_checked_as_by_train(tiny):
         "The variant 'hing': Nothing configurable is called 'hing'. Did you mean 'hinge'?"
     )
     assert lines[1].startswith("The variant 'hinge': Unknown protocol 'fid50'. Did you mean")
+
+
+def test_an_interval_of_scores_without_a_checkpoint_is_a_mistake(tiny):
+    options = tiny | {"axes": None, "steps": 40, "eval_every_steps": 15}
+    possible = define(**options, bindings=["run_config.save_checkpoints_steps = 5"])
+    inspect(possible, possible.runs)
+    in_vain = define(**options, bindings=["run_config.save_checkpoints_steps = 20"])
+    with pytest.raises(UserError, match=r"multiple of study.eval_every_steps, 15: .* is 20."):
+        inspect(in_vain, in_vain.runs)
 
 
 def test_example_studies_are_valid(tmp_path, monkeypatch):

@@ -51,6 +51,14 @@ def test_a_small_terminal_shows_running_runs_first():
     assert len(status_lines("losses", _RUNS, most=8)) == 8
 
 
+def test_a_narrow_terminal_shortens_names_before_numbers():
+    runs = [_record("non_saturating_gp-12", "running", step=50, wall_seconds=30.0)]
+    assert status_lines("losses", runs, width=52)[1:] == [
+        "run           state    step    images/s  score  left",
+        "non_s…_gp-12  running  50/100                   0:30",
+    ]
+
+
 class _Terminal(io.StringIO):
     def isatty(self):
         return True

@@ -190,6 +190,7 @@ def test_a_definition_of_another_form_is_damaged(place, two_losses, change):
         ({"steps": 7}, "options.training_steps: 6 → 7"),
         ({"bindings": ["evaluation.num_fake = 9"]}, "evaluation.num_fake: not set → 9"),
         ({"averaging_runs": 1}, "study.averaging_runs = 3, which is now 1"),
+        ({"axes": {"options.z_dim": [8]}}, "holds runs of another study, such as hinge-seed1"),
     ],
 )
 def test_what_would_change_runs_is_refused(place, two_losses, stub, options, sentence):

@@ -171,7 +171,8 @@ def _visible(rows: Sequence[Interval], reference: float | None) -> list[float | 
 
 def _forest_row(row: Interval, x: Scale, y: float, room: float) -> Markup:
     marks = [row_name(room, y + 3.5, row.name, room)]
-    marks += [element("circle", cx=x(point), cy=y, r=2.0, class_="point") for point in row.points]
+    below = y + 6.0  # On the line of the interval they would not be seen.
+    marks += [element("circle", cx=x(p), cy=below, r=2.0, class_="point") for p in row.points]
     if row.low is not None and row.high is not None:
         ends = max(row.low, x.low), min(row.high, x.high)
         marks.append(line(x(ends[0]), y, x(ends[1]), y, "interval"))

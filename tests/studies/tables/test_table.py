@@ -124,7 +124,7 @@ def test_runs_are_selected_by_label(study):
     assert select(study, {}) == study
     with pytest.raises(UserError, match=r"Unknown axis 'loss'. Did you mean 'loss.fn'"):
         select(study, {"loss": ["hinge"]})
-    with pytest.raises(UserError, match=r"Unknown label of 'loss.fn' 'hing'. Did you mean 'hinge'"):
+    with pytest.raises(UserError, match=r"'loss.fn' has no label 'hing'. Did you mean 'hinge'"):
         select(study, {"loss.fn": ["hing"]})
 
 
