@@ -197,6 +197,16 @@ def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: ranks.get(item.path, len(ranks)))
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport():
+    """Reports that a worker can send as UTF-8: tests may log names of files that are not."""
+    report = yield
+    report.sections = [
+        (title, text.encode(errors="backslashreplace").decode()) for title, text in report.sections
+    ]
+    return report
+
+
 def pytest_collection_finish():
     """Spares the garbage collector the modules, and most of its passes.
 
