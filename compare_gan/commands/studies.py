@@ -226,18 +226,23 @@ def script(
         )
     start_engine()
     from compare_gan import files
-    from compare_gan.studies import cluster_scripts, records
+    from compare_gan.studies import records
+    from compare_gan.studies.cluster_scripts import TaskArray
 
-    done = (records.FINISHED, records.DIVERGED)
-    runs = [each.name for each in chosen.records() if each.state not in done]
+    runs = [each.name for each in chosen.records() if each.state not in records.DONE]
     if not runs:
         raise UserError(f"All runs of the study in '{study_dir}' have ended: no task is left.")
     chosen.begin(environment)
-    write = cluster_scripts.slurm_script
-    if system == "kubernetes":
-        write = cluster_scripts.kubernetes_job
     os.makedirs(chosen.place.file("logs"), exist_ok=True)  # Slurm does not make it.
-    text = write(chosen.title, chosen.place.path, runs, at_once=workers, cpus=cpus, gpus=gpus)
+    tasks = TaskArray(
+        title=chosen.title,
+        study_dir=chosen.place.path,
+        runs=runs,
+        at_once=workers,
+        cpus=cpus,
+        gpus=gpus,
+    )
+    text = tasks.slurm_script() if system == "slurm" else tasks.kubernetes_job()
     if output is None:
         click.echo(text, nl=False)
         return

@@ -109,7 +109,7 @@ class Side:
 
     Attributes:
       blocks: The blocks.
-      narrow: Whether three fit beside each other on most screens, instead of two.
+      narrow: Whether most screens show three side by side, instead of two.
     """
 
     blocks: Sequence[Block | str]

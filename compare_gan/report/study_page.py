@@ -10,9 +10,10 @@ from compare_gan.report.csv_data import csv_link
 from compare_gan.report.markup import Block, element
 from compare_gan.report.page import Code, Details, Facts, Group, Note, Page, Section
 from compare_gan.report.provenance_text import provenance_facts
+from compare_gan.report.study_comparisons import axes_section, comparison_section
 from compare_gan.report.study_courses import cost_section, course_section
 from compare_gan.report.study_samples import sample_section
-from compare_gan.report.study_scores import axes_section, comparison_section, score_section
+from compare_gan.report.study_scores import score_section
 from compare_gan.report.tables import Table
 from compare_gan.studies.definition import StudyDefinition
 from compare_gan.studies.measurements import final_measurement

@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import pytest
+from manifests import CONTAINER, check_schema, pod_of
 
 _ROOT = pathlib.Path(__file__).parents[2]
 _PAGE = "docs/scaling.md"
@@ -137,36 +138,18 @@ def test_the_slurm_script_queues_an_interrupted_run_again(tmp_path):
         log.unlink(missing_ok=True)
 
 
-# The part of the schema of jobset.x-k8s.io/v1alpha2, and of Kubernetes, that the manifest uses: for
-# each field its type, or the fields of an object; in a list, those of each entry.
-_CONTAINER = {
-    "name": str,
-    "image": str,
-    "env": [{"name": str, "value": str}],
-    "command": [str],
-    "args": [str],
+# The part of the schema of jobset.x-k8s.io/v1alpha2 that the manifest uses; see `manifests`.
+_CONTAINER = CONTAINER | {
     "ports": [{"containerPort": int}],
     "resources": {"limits": {"nvidia.com/gpu": int}},
     "volumeMounts": [{"name": str, "mountPath": str}],
-}
-_POD = {
-    "restartPolicy": str,
-    "terminationGracePeriodSeconds": int,
-    "containers": [_CONTAINER],
-    "volumes": [
-        {
-            "name": str,
-            "persistentVolumeClaim": {"claimName": str},
-            "emptyDir": {"medium": str},
-        }
-    ],
 }
 _JOB = {
     "parallelism": int,
     "completions": int,
     "completionMode": str,
     "backoffLimit": int,
-    "template": {"spec": _POD},
+    "template": {"spec": pod_of(_CONTAINER)},
 }
 _JOBSET = {
     "apiVersion": str,
@@ -179,24 +162,10 @@ _JOBSET = {
 }
 
 
-def _check_schema(value, schema, where="manifest"):
-    if isinstance(schema, list):
-        assert isinstance(value, list) and value, where
-        for i, entry in enumerate(value):
-            _check_schema(entry, schema[0], f"{where}[{i}]")
-    elif isinstance(schema, dict):
-        assert isinstance(value, dict), where
-        assert value.keys() <= schema.keys(), (where, value.keys() - schema.keys())
-        for name, entry in value.items():
-            _check_schema(entry, schema[name], f"{where}.{name}")
-    else:
-        assert type(value) is schema, where
-
-
 def test_the_job_set_fits_its_schema_and_itself():
     yaml = pytest.importorskip("yaml")
     manifest = yaml.safe_load((_CLUSTER / "jobset.yaml").read_text())
-    _check_schema(manifest, _JOBSET)
+    check_schema(manifest, _JOBSET)
     assert (manifest["apiVersion"], manifest["kind"]) == ("jobset.x-k8s.io/v1alpha2", "JobSet")
     [hosts] = manifest["spec"]["replicatedJobs"]
     job = hosts["template"]["spec"]

@@ -6,11 +6,16 @@ import shlex
 import subprocess
 
 import pytest
+from manifests import CONTAINER, check_schema, pod_of
 
-from compare_gan.studies.cluster_scripts import kubernetes_job, slurm_script
+from compare_gan.studies.cluster_scripts import TaskArray
 
 _RUNS = ["hinge-seed1", "g_lr=0.0001-seed1", "ünicode-seed1"]
 _STUDY_DIR = "/shared/my studies/100% $losses"
+
+
+def _tasks(title, **options):
+    return TaskArray(title=title, study_dir=_STUDY_DIR, runs=_RUNS, **options)
 
 
 def _programs(folder, **programs):
@@ -25,7 +30,7 @@ def _programs(folder, **programs):
     [({}, "0-2", "1"), ({"at_once": 2, "gpus": 0}, "0-2%2", None), ({"gpus": 2}, "0-2", "2")],
 )
 def test_a_slurm_script_has_an_array_of_the_runs(options, array, gpus):
-    script = slurm_script("My losses!", _STUDY_DIR, _RUNS, **options)
+    script = _tasks("My losses!", **options).slurm_script()
     found = dict(re.findall(r"^#SBATCH --([a-z-]+)(?:=(.+))?$", script, flags=re.MULTILINE))
     assert found["array"] == array
     assert found.get("gpus-per-task") == gpus
@@ -44,7 +49,7 @@ def test_a_slurm_task_makes_its_run_and_is_queued_again_if_interrupted(tmp_path,
         scontrol=f'echo "$@" >> {shlex.quote(str(tmp_path / "log"))}',
         srun=f'printf "%s\\n" "$SRUN_CPUS_PER_TASK" "$@"; exit {status}',
     )
-    script = slurm_script("losses", _STUDY_DIR, _RUNS)
+    script = _tasks("losses").slurm_script()
     slurm = {"SLURM_ARRAY_JOB_ID": "17", "SLURM_ARRAY_TASK_ID": "1", "SLURM_CPUS_PER_TASK": "4"}
     done = subprocess.run(
         ["bash", "-c", script], env=environment | slurm, capture_output=True, text=True
@@ -58,28 +63,10 @@ def test_a_slurm_task_makes_its_run_and_is_queued_again_if_interrupted(tmp_path,
     assert (log.read_text().splitlines() if log.exists() else []) == requeued
 
 
-# The part of the schema of batch/v1 that the manifest uses: for each field its type, or the fields
-# of an object; in a list, those of each entry.
-_CONTAINER = {
-    "name": str,
-    "image": str,
-    "env": [{"name": str, "value": str}],
-    "command": [str],
-    "args": [str],
+# The part of the schema of batch/v1 that the manifest uses; see `manifests`.
+_CONTAINER = CONTAINER | {
     "resources": {"limits": {"cpu": str, "nvidia.com/gpu": str}},
     "volumeMounts": [{"name": str, "mountPath": str, "subPath": str}],
-}
-_POD = {
-    "restartPolicy": str,
-    "terminationGracePeriodSeconds": int,
-    "containers": [_CONTAINER],
-    "volumes": [
-        {
-            "name": str,
-            "persistentVolumeClaim": {"claimName": str},
-            "emptyDir": {"medium": str},
-        }
-    ],
 }
 _RULE = {
     "action": str,
@@ -96,31 +83,17 @@ _JOB = {
         "completionMode": str,
         "backoffLimitPerIndex": int,
         "podFailurePolicy": {"rules": [_RULE]},
-        "template": {"spec": _POD},
+        "template": {"spec": pod_of(_CONTAINER)},
     },
 }
-
-
-def _check_schema(value, schema, where="manifest"):
-    if isinstance(schema, list):
-        assert isinstance(value, list) and value, where
-        for i, entry in enumerate(value):
-            _check_schema(entry, schema[0], f"{where}[{i}]")
-    elif isinstance(schema, dict):
-        assert isinstance(value, dict), where
-        assert value.keys() <= schema.keys(), (where, value.keys() - schema.keys())
-        for name, entry in value.items():
-            _check_schema(entry, schema[name], f"{where}.{name}")
-    else:
-        assert type(value) is schema, where
 
 
 @pytest.mark.parametrize("at_once, gpus", [(None, 1), (2, 0), (9, 2)])
 def test_a_kubernetes_job_has_a_pod_for_each_run(tmp_path, at_once, gpus):
     yaml = pytest.importorskip("yaml")
-    text = kubernetes_job("My losses!", _STUDY_DIR, _RUNS, at_once=at_once, cpus=8, gpus=gpus)
+    text = _tasks("My losses!", at_once=at_once, cpus=8, gpus=gpus).kubernetes_job()
     job = yaml.safe_load(text)
-    _check_schema(job, _JOB)
+    check_schema(job, _JOB)
     spec = job["spec"]
     assert (job["apiVersion"], job["kind"]) == ("batch/v1", "Job")
     assert (job["metadata"]["name"], spec["completionMode"]) == ("my-losses", "Indexed")
