@@ -84,6 +84,27 @@ def _temporary_cache() -> str:
 
 
 @contextlib.contextmanager
+def errors_named(path: str) -> Iterator[None]:
+    """Errors of writing inside name this file: the system does not say which one it was.
+
+    Example:
+      >>> from compare_gan import files
+      >>> try:
+      ...     with files.errors_named("a.bin"):
+      ...         raise OSError(28, "No space left on device")
+      ... except OSError as error:
+      ...     print(error)
+      [Errno 28] No space left on device: 'a.bin'
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno is not None and error.filename is None:
+            error.filename = path
+        raise
+
+
+@contextlib.contextmanager
 def atomic(path: str, *, durable: bool = True, keep_ending: bool = False) -> Iterator[str]:
     """Gives a file or folder its name once it is complete.
 
@@ -130,9 +151,10 @@ def atomic(path: str, *, durable: bool = True, keep_ending: bool = False) -> Ite
     temporary = os.path.join(folder, temporary)
     _in_use.add(os.path.abspath(temporary))
     try:
-        yield temporary
-        if durable:
-            _flush(temporary)
+        with errors_named(path):
+            yield temporary
+            if durable:
+                _flush(temporary)
         os.replace(temporary, path)
         if durable:
             for each in (path, *made):

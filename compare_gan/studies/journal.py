@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from compare_gan import damaged, locks
+from compare_gan import damaged, files, locks
 from compare_gan.errors import check_version
 
 _VERSION = 1
@@ -120,7 +120,7 @@ class Journal:
     def _append(self, entry: Mapping[str, Any]) -> None:
         os.makedirs(os.path.dirname(os.path.abspath(self._path)), exist_ok=True)
         line = json.dumps({"version": _VERSION, **entry}, ensure_ascii=False).encode() + b"\n"
-        with open(self._path, "a+b") as file:
+        with files.errors_named(self._path), open(self._path, "a+b") as file:
             with contextlib.suppress(OSError):  # The file system may not support locks.
                 fcntl.flock(file, fcntl.LOCK_EX)
             file.seek(0)

@@ -58,7 +58,7 @@ class Summaries:
         row = {"step": step} | {
             name: float(value) if math.isfinite(value) else None for name, value in values.items()
         }
-        with open(self._log, "a", encoding="utf-8") as log:
+        with files.errors_named(self._log), open(self._log, "a", encoding="utf-8") as log:
             log.write(json.dumps(row) + "\n")
         if self._trackers:
             self._trackers.values(step, values)

@@ -30,6 +30,7 @@ from compare_gan.labels import (
 )
 from compare_gan.metrics.extractors.saved_model import SavedModel
 from compare_gan.training.run_dir import RunDir
+from compare_gan.training.summaries import Summaries
 
 _DEAD = 2**22 + 1  # Greater than the number of any process.
 # Contents that a file may have after a power cut, a full disk or an editor.
@@ -629,9 +630,27 @@ def test_a_disk_that_reports_only_at_the_end_that_it_is_full(tmp_path, monkeypat
         raise OSError(number, os.strerror(number))
 
     monkeypatch.setattr(files.os, "fsync", fail)
-    with pytest.raises(OSError, match=os.strerror(number)):
+    with pytest.raises(OSError, match=os.strerror(number)) as caught:
         files.write_text(str(path), "new")
+    assert caught.value.filename == str(path)
     assert path.read_text() == "old" and os.listdir(tmp_path) == ["results.jsonl"]
+
+
+def test_the_log_of_a_run_on_a_full_disk_is_named(tmp_path):
+    """
+    Fault: the disk is full when a line is added to the log of a run
+    Command: train
+    User sees: No space left on device: runs/a/log.jsonl.
+    Exit code: 1
+    Lost: the steps after the last checkpoint
+    """
+    log = tmp_path / "log.jsonl"
+    summaries = Summaries(str(log), str(tmp_path / "tensorboard"), 0)
+    log.unlink(missing_ok=True)
+    log.symlink_to("/dev/full")
+    with pytest.raises(OSError, match="No space left on device: ") as caught:
+        summaries.scalars(1, {"loss": 0.5})
+    assert caught.value.filename == str(log)
 
 
 def test_a_power_cut_between_writing_and_renaming(tmp_path, monkeypatch):
