@@ -3,6 +3,7 @@
 import glob
 import sys
 
+import synthetic_study
 from tensorboard.backend.event_processing import data_provider
 from tensorboard.backend.event_processing.plugin_event_multiplexer import EventMultiplexer
 from tensorboard.context import RequestContext
@@ -14,8 +15,10 @@ from tensorboard.plugins.hparams import (
     list_session_groups,
 )
 
-from compare_gan.studies import define
+from compare_gan.evaluation.results import ResultRow, Score
+from compare_gan.studies import RunRecord, define
 from compare_gan.studies.hparams import write_hparams
+from compare_gan.studies.records import FINISHED
 
 
 def _backend(logdir):
@@ -119,3 +122,25 @@ def test_tensorflow_is_not_needed(place, two_losses, stub, monkeypatch, tmp_path
     monkeypatch.setitem(sys.modules, "tensorflow", None)
     write_hparams(str(tmp_path / "other"), study, place.records())
     assert len(list((tmp_path / "other").rglob("*tfevents*"))) == 3
+
+
+def test_values_that_a_search_has_chosen_are_hyperparameters(base, tmp_path):
+    study = define(base=base, axes={"loss.fn": ["@hinge"]})
+    runs = [
+        RunRecord(
+            name=f"trial{number}-seed1",
+            variant=f"trial{number}",
+            axes={"loss.fn": "hinge", "ModularGAN.g_lr": rate},
+            seed=1,
+            steps=2,
+            state=FINISHED,
+            rows=(ResultRow(2, {"fid": Score(9.0, 0.0)}, synthetic_study.provenance()),),
+        )
+        for number, rate in enumerate(("0.001", "0.0002"))
+    ]
+    write_hparams(str(tmp_path), study, runs)
+    found = {name: hparams for name, (_, hparams) in _sessions(tmp_path).items()}
+    assert found["trial1-seed1"]["ModularGAN.g_lr"].number_value == 0.0002
+    assert {info.name for info in _experiment(tmp_path).hparam_infos} == {
+        "loss.fn", "ModularGAN.g_lr", "seed",
+    }  # fmt: skip
