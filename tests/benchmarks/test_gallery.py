@@ -1,5 +1,6 @@
-"""The data sets and the probe of the gallery's studies."""
+"""The data sets, the probe and the page on self-supervision of the gallery's studies."""
 
+import json
 import pathlib
 import sys
 
@@ -12,10 +13,13 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benchmarks" / "galle
 
 import icons
 import probe
+import self_supervision
+import synthetic_study
 import turned
 
 from compare_gan import folders
 from compare_gan.datasets.packaged import PATH
+from compare_gan.studies import StudyDir
 
 
 def test_images_are_turned_counterclockwise():
@@ -72,3 +76,30 @@ def test_a_probe_finds_what_is_linear_in_the_features(distance, low, high):
     labels = rng.integers(2, size=500)
     features = rng.normal(size=(500, 3)) + distance * labels[:, None]
     assert low <= probe.probe(features.astype(np.float32), labels, 2) <= high
+
+
+def test_the_page_on_self_supervision_compares_seeds_at_each_step(tmp_path, monkeypatch):
+    definition, records = synthetic_study.define_study(), synthetic_study.records(seeds=3)
+    monkeypatch.setattr(StudyDir, "definition", lambda self: definition)
+    monkeypatch.setattr(StudyDir, "records", lambda self: records)
+    with (tmp_path / "probe.jsonl").open("w") as file:
+        for run in records:
+            line = {"run": run.name, "step": 500, "accuracy": run.seed / 8}
+            file.write(json.dumps(line) + "\n")
+    output = tmp_path / "page.html"
+    arguments = [str(tmp_path), "--output", str(output)]
+    result = CliRunner().invoke(self_supervision.main, arguments, catch_exceptions=False)
+    assert result.output == f"{output}\n"
+    html = output.read_text()
+    assert definition.title in html and "accuracy of the probe: difference to" in html
+    fids = self_supervision.scores_of(records, "fid_fashion_cnn")
+    assert set(fids["hinge-none"]) == set(range(250, 1501, 250))
+    assert "wasserstein-none" not in fids  # All its runs diverged.
+    pair = {"hinge-none": fids["hinge-none"], "hinge-layer_norm": fids["hinge-layer_norm"]}
+    _, table = self_supervision.differences(pair, "fid")
+    last = table.rows[-1]
+    ours, theirs = (pair[name][1500] for name in ("hinge-layer_norm", "hinge-none"))
+    expected = np.mean([ours[seed] - theirs[seed] for seed in (1, 2, 3)])
+    assert last[:3] == ["hinge-layer_norm", 1500, 3] and last[5] == pytest.approx(expected)
+    probes = self_supervision.probes_of(records, tmp_path / "probe.jsonl")
+    assert probes["hinge-none"] == {500: {1: 0.125, 2: 0.25, 3: 0.375}}
