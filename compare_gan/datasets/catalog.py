@@ -3,6 +3,7 @@
 import dataclasses
 import functools
 import os
+import re
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -15,6 +16,7 @@ from compare_gan.datasets.tensorflow_datasets import TfdsData, load_any
 from compare_gan.errors import UserError
 
 _ANY_TFDS = "tfds:"
+_WITH_FRACTION = re.compile(r"(?P<name>.+)_(?P<fraction>0?\.\d+)")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +72,23 @@ def define(
     """
     definition = Definition(load, image_shape, num_classes, eval_split, labels, options)
     registry.add("dataset", name, definition, summary=summary, paper=paper, aliases=aliases)
+
+
+def split_fraction(name: str) -> tuple[str, float | None]:
+    """The data set and the fraction in a name such as `imagenet_128_0.25`; else the name and None.
+
+    The configs of DiffAugment for BigGAN on ImageNet write it so
+    (https://arxiv.org/abs/2006.10738).
+
+    Example:
+      >>> from compare_gan.datasets.catalog import split_fraction
+      >>> split_fraction("imagenet_128_0.25"), split_fraction("imagenet_128")
+      (('imagenet_128', 0.25), ('imagenet_128', None))
+    """
+    match = _WITH_FRACTION.fullmatch(name)
+    if match is None or name in registry.names("dataset"):
+        return name, None
+    return match["name"], float(match["fraction"])
 
 
 def find_definition(name: str) -> Definition:

@@ -6,7 +6,7 @@ from typing import Any
 
 import gin
 
-from compare_gan.datasets.catalog import Definition, find_definition
+from compare_gan.datasets.catalog import Definition, find_definition, split_fraction
 from compare_gan.datasets.colours import parse_colour
 from compare_gan.datasets.labels import check_fraction
 from compare_gan.datasets.relabelling import ReplaceLabelsOptions
@@ -28,7 +28,8 @@ class DatasetOptions:
 
     Attributes:
       name: A name that `compare_gan list dataset` prints, or `tfds:NAME` for any other data set
-        of TensorFlow Datasets that has an `image` and, if it has classes, a `label`.
+        of TensorFlow Datasets that has an `image` and, if it has classes, a `label`. A fraction at
+        the end (`imagenet_128_0.25`) stands for `fraction`.
       seed: Seed of the choice of hidden labels and, together with the run's seed, of the order of
         the examples.
       labels: Labels instead of the images' own: `single`, one class for all images, or `random`, a
@@ -73,6 +74,7 @@ class DatasetOptions:
     flip: bool = False
 
     def __post_init__(self) -> None:
+        self._take_fraction_from_name()
         if self.labels is not None and self.labels not in MADE_UP:
             raise unknown_name("dataset.labels", self.labels, MADE_UP)
         check_fraction(self.labeled_fraction)
@@ -82,6 +84,18 @@ class DatasetOptions:
         if self.image_size is not None:
             check_positive_integer("dataset.image_size", self.image_size)
         parse_colour("dataset.background", self.background)
+
+    def _take_fraction_from_name(self) -> None:
+        name, fraction = split_fraction(self.name)
+        if fraction is None:
+            return
+        if self.fraction != 1:
+            raise UserError(
+                f"dataset.name = '{self.name}' has a fraction already: dataset.fraction = "
+                f"{self.fraction} cannot be set, or the name must be '{name}'."
+            )
+        object.__setattr__(self, "name", name)
+        object.__setattr__(self, "fraction", fraction)
 
 
 @dataclasses.dataclass(frozen=True)

@@ -96,6 +96,17 @@ def test_a_data_set_can_be_defined():
     assert (images == 3).all()
 
 
+def test_a_name_may_end_with_a_fraction():
+    options = DataOptions.from_gin(name="synthetic_0.25", num_examples=80)
+    assert options == DataOptions.from_gin(name="synthetic", fraction=0.25, num_examples=80)
+    dataset = get_dataset(options)
+    assert dataset.name == "synthetic" and dataset.num_train == 20
+    with pytest.raises(UserError, match=r"'synthetic_0.25' has a fraction already: .*'synthetic'"):
+        DataOptions.from_gin(name="synthetic_0.25", fraction=0.5)
+    with pytest.raises(UserError, match=r"Unknown dataset 'imagenet_12'\. Did you mean"):
+        DataOptions.from_gin(name="imagenet_12_0.25")
+
+
 def test_a_path_is_no_name_of_a_data_set(tmp_path):
     with pytest.raises(UserError, match=f"dataset.name = 'image_folder'.*data_dir = '{tmp_path}'"):
         get_dataset(str(tmp_path))

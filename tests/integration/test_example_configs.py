@@ -38,6 +38,7 @@ NOT_TRAINED = [
 _SLOW = (
     "biggan_deep_imagenet128.gin",
     "biggan_imagenet128.gin",
+    "diffaugment_biggan_imagenet128.gin",
     "resnet_lsun-bedroom128.gin",
     "s3gan_10_imagenet128.gin",
     "s3gan_10_imagenet256.gin",
