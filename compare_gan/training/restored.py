@@ -109,7 +109,7 @@ def restore(
     """
     options = model.options
     gan = options.make_gan(description.image_shape, description.num_classes)
-    state = TrainState(gan, seed=0, optimization=options.optimization)
+    state = TrainState(gan, 0, options.optimization, options.batch_size)
     checkpoints = Checkpoints(state, folder)
     if checkpoint is not None:
         checkpoints.restore(checkpoint)
