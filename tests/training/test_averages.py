@@ -19,7 +19,8 @@ def _golden():
 
 
 def _shares(average, steps):
-    return np.asarray(average.share(np.asarray(steps)), np.float64)
+    shares = np.asarray(average.share(np.asarray(steps)), np.float64)
+    return np.broadcast_to(shares, np.shape(steps))
 
 
 def _tracked(average, start, values):
