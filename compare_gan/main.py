@@ -23,7 +23,16 @@ from typing import NoReturn
 import click
 
 from compare_gan import __version__, interruption, peers
-from compare_gan.commands import listing, looking, models, reporting, scoring, studies, training
+from compare_gan.commands import (
+    averages,
+    listing,
+    looking,
+    models,
+    reporting,
+    scoring,
+    studies,
+    training,
+)
 from compare_gan.errors import DivergenceError, LostProcessError, MistakesError, UserError
 from compare_gan.locks import host
 from compare_gan.output import safe_output
@@ -58,6 +67,7 @@ for _command in (
     models.sample,
     models.export,
     models.import_weights,
+    averages.ema,
     scoring.metrics,
     scoring.compare,
     reporting.report,

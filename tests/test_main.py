@@ -59,6 +59,7 @@ def _model_dir(tmp_path_factory, tiny_run):
         ["sample"],
         ["export"],
         ["import-weights"],
+        ["ema"],
         ["metrics"],
         ["compare"],
         ["list"],

@@ -24,7 +24,7 @@ def evaluate_generator(
     options: EvaluationOptions,
     *,
     averaging_runs: int = 3,
-    averaged_weights: bool = False,
+    weights: str = "raw",
     step: int = 0,
     discriminator: Any = None,
     pictures_dir: str | None = None,
@@ -58,7 +58,7 @@ def evaluate_generator(
       options: Metrics, extractor, reference split, numbers of images, …
       averaging_runs: Number of sets of samples, each from its own seed, that scores are averaged
         over.
-      averaged_weights: Whether the generator's weights are a moving average; for the provenance.
+      weights: Kind of the generator's weights, such as `raw` or `ema`; for the provenance.
       step: Generator step of the checkpoint; for the row.
       discriminator: Discriminator of the same GAN, for the metrics that look at it.
       pictures_dir: Folder for pictures of metrics, which are written if `options.pictures` is set.
@@ -85,7 +85,7 @@ def evaluate_generator(
             reference.count,
             averaging_runs,
             peers,
-            weights="ema" if averaged_weights else "raw",
+            weights=weights,
             discriminator=discriminator,
         )
         drawing = options.pictures and pictures_dir is not None

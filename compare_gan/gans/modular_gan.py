@@ -101,7 +101,11 @@ class ModularGAN:
         "d_optimizer_fn",
         "g_use_ema",
         "ema_decay",
+        "ema_half_life",
+        "ema_rampup",
         "ema_start_step",
+        "ema_other_half_lives",
+        "ema_lengths",
     )
 
     def __init__(

@@ -112,7 +112,7 @@ def _build_and_write(source: WeightsSource, run: RunDir, data: _Data) -> str:
         if name in source.shapes:
             variable.assign(source.read(name))
     # The averages are initialized with the weights.
-    state = TrainState(gan, seed=0, optimization=options.optimization)
+    state = TrainState(gan, 0, options.optimization, options.batch_size)
     for average, variable in zip(state.ema, gan.generator_variables, strict=False):
         if _name(variable) in source.averages:
             average.assign(source.read(_name(variable) + EMA))

@@ -7,6 +7,8 @@ modes                          the modes of `--schedule`: train, train and evalu
 run_options, optimization      the options of a run
 objective                      losses, penalties, augmentations and tasks from gin
 checks, dry_run                what is checked and printed before a run starts
+averages, post_hoc             averages of the generator's weights, in training and after it
+average_scan                   scores of several averages
 state, step                    the variables of a training; one generator step
 recorder, summaries, pictures  the log of a run, its scalars and pictures
 monitors                       early warnings

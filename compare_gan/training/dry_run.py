@@ -64,7 +64,8 @@ def describe(
         if run is None or not run.list_checkpoints():
             with experiment.bindings.active():
                 check_label_use(gan)
-        state = TrainState(gan, seed=0, optimization=experiment.options.optimization)
+        options = experiment.options
+        state = TrainState(gan, 0, options.optimization, options.batch_size)
     counts = {
         "generator": _count(gan.generator_variables),
         "discriminator": _count(gan.discriminator_variables),

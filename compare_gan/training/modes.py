@@ -239,7 +239,7 @@ def _measure(
     row = evaluate_generator(
         *arguments,
         averaging_runs=plan.averaging_runs,
-        averaged_weights=model.averaged,
+        weights=model.weights,
         step=model.step,
         discriminator=discriminator,
         pictures_dir=run_dir.pictures,

@@ -4,9 +4,12 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
+
 from compare_gan.datasets import EvaluationLatents, LatentDistribution
 from compare_gan.engine import Checkpoints
 from compare_gan.sampling import Sampler, StandingStatistics
+from compare_gan.training.averages import EMA
 from compare_gan.training.run_options import Options
 from compare_gan.training.state import TrainState
 
@@ -78,14 +81,34 @@ class RestoredModel:
     Attributes:
       sampler: Sampler of its generator.
       step: Generator step of the checkpoint.
-      averaged: Whether the sampler's weights are the moving average (EMA).
+      weights: Kind of the sampler's weights, for provenance: `raw`, `ema`, or the description of
+        another average.
       state: GAN with its discriminator, optimizers, seed.
     """
 
     sampler: Sampler
     step: int
-    averaged: bool
+    weights: str
     state: TrainState
+
+    @property
+    def averaged(self) -> bool:
+        """Whether the sampler's weights are an average."""
+        return self.weights != "raw"
+
+    def with_average(self, values: Mapping[str, np.ndarray], weights: str) -> "RestoredModel":
+        """The model with another average of the generator's weights; this one changes with it.
+
+        Args:
+          values: The average by the paths of the variables, as in checkpoints after the name of
+            the average.
+          weights: Its description.
+        """
+        variables = self.state.variables()
+        for path, value in values.items():
+            variables[f"{EMA}/{path}"].assign(value)
+        self.state.update_sampling_generator(self.sampler.network)
+        return dataclasses.replace(self, weights=weights)
 
 
 def restore(
@@ -109,7 +132,7 @@ def restore(
     """
     options = model.options
     gan = options.make_gan(description.image_shape, description.num_classes)
-    state = TrainState(gan, seed=0, optimization=options.optimization)
+    state = TrainState(gan, 0, options.optimization, options.batch_size)
     checkpoints = Checkpoints(state, folder)
     if checkpoint is not None:
         checkpoints.restore(checkpoint)
@@ -126,4 +149,4 @@ def restore(
         distribution=model.latents,
         standing_statistics=model.standing_statistics,
     )
-    return RestoredModel(sampler, checkpoints.step, bool(state.ema) and use_ema, state)
+    return RestoredModel(sampler, checkpoints.step, EMA if state.ema and use_ema else "raw", state)

@@ -15,6 +15,8 @@ log.jsonl              a line per run_config.iterations_per_loop steps: step, va
 tensorboard/, losses.png       tensorboard/evaluation/ has the scores
 results.jsonl          scores with their provenance (see evaluation/results.py); scores.csv
 report.html            the page that `compare_gan report` writes
+averages.jsonl         scores of a scan over averages (see average_scan.py); averages.csv
+average.json           present if `compare_gan ema` wrote the run: the average in its checkpoint
 DIVERGED               present if training ended in a value that was not finite
 trackers.json          the run in trackers, if run_config.trackers names some (see trackers/)
 rollbacks.json         present if training went back to a checkpoint after such a value
@@ -23,6 +25,7 @@ training.lock          present, and locked, while a process trains here (see run
 .results.lock          locked while a process adds scores; empty, and remains
 """
 
+import dataclasses
 import logging
 import os
 from collections.abc import Mapping, Sequence
@@ -33,6 +36,7 @@ from compare_gan.damaged import DamagedFileError
 from compare_gan.errors import UserError
 from compare_gan.evaluation.results_file import ResultsFile
 from compare_gan.training import restored
+from compare_gan.training.average_file import AverageFile
 from compare_gan.training.checkpoint_choice import find_checkpoint
 from compare_gan.training.config_history import NEWEST, ConfigHistory
 from compare_gan.training.diverged_file import DivergedFile
@@ -69,6 +73,7 @@ class RunDir:
       log: The file `log.jsonl`.
       rollbacks: The rollbacks of the run.
       trainings: The processes that trained the run.
+      average: The average in a checkpoint that `compare_gan ema` wrote.
       trackers: The trackers of the run, to be opened by the process that trains or evaluates it.
 
     Example:
@@ -98,6 +103,7 @@ class RunDir:
         self._note = DivergedFile(self.file(_DIVERGED))
         self.rollbacks = RollbacksFile(self.file("rollbacks.json"))
         self.trainings = TrainingsFile(self.file("trainings.json"))
+        self.average = AverageFile(self.file("average.json"))
         self.trackers = RunTrackers(self.path, self.results())
 
     def __str__(self) -> str:
@@ -257,8 +263,7 @@ class RunDir:
         self.modules.warn_of_changes(config.config_text(), self._step_of(checkpoint))
 
     def _step_of(self, checkpoint: str | int | None) -> int:
-        paths = self._any_checkpoints()
-        return engine.step_of(paths[-1] if checkpoint is None else self.find_checkpoint(checkpoint))
+        return engine.step_of(self.find_checkpoint(checkpoint))
 
     def write_description(
         self,
@@ -329,13 +334,14 @@ class RunDir:
         """Paths of the finished checkpoints, oldest first."""
         return engine.list_checkpoints(self.checkpoints)
 
-    def find_checkpoint(self, checkpoint: str | int) -> str:
-        """The path of a checkpoint that is given by its step or its path.
+    def find_checkpoint(self, checkpoint: str | int | None = None) -> str:
+        """The path of a checkpoint that is given by its step or its path; None is the newest.
 
         Raises:
           UserError: There is none; the message lists the steps that there are.
         """
-        return find_checkpoint(self._any_checkpoints(), checkpoint, self.path)
+        paths = self._any_checkpoints()
+        return paths[-1] if checkpoint is None else find_checkpoint(paths, checkpoint, self.path)
 
     def load(
         self,
@@ -375,7 +381,9 @@ class RunDir:
         description = self._model.read()
         self._any_checkpoints()
         path = None if checkpoint is None else self.find_checkpoint(checkpoint)
-        return restored.restore(model, description, self.checkpoints, path, use_ema)
+        found = restored.restore(model, description, self.checkpoints, path, use_ema)
+        weights = self.average.read(found.step) if found.averaged else None
+        return found if weights is None else dataclasses.replace(found, weights=weights)
 
     def _any_checkpoints(self) -> list[str]:
         paths = self.list_checkpoints()

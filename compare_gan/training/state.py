@@ -1,4 +1,4 @@
-"""The state of a training: networks, optimizers, averaged generator weights, step and seed."""
+"""The state of a training: networks, optimizers, averages of the generator, step and seed."""
 
 from collections.abc import Collection
 from typing import Any
@@ -9,7 +9,8 @@ from keras import ops
 
 from compare_gan.engine.precision import with_loss_scale
 from compare_gan.gans import ModularGAN
-from compare_gan.schedules import is_schedule, value_at
+from compare_gan.schedules import is_schedule
+from compare_gan.training.averages import EMA
 from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.optimizers import make_optimizers
 
@@ -51,8 +52,9 @@ class TrainState:
     Args:
       gan: The GAN.
       seed: Seed of batches and noise.
-      optimization: Learning rates, optimizers and the average of the generator; None = those that
+      optimization: Learning rates, optimizers and averages of the generator; None = those that
         gin bound for the GAN.
+      batch_size: Images in a batch, over all devices; only averages with a half-life need it.
 
     Attributes:
       gan: The GAN with its networks, heads, and variables of penalties and augmentations.
@@ -60,11 +62,17 @@ class TrainState:
       g_optimizer, d_optimizer: Keras optimizers, built; with a loss scale for float16 networks.
       step: Integer variable, the number of finished generator steps.
       seed: The seed of batches and noise, saved in checkpoints.
-      ema: One float32 variable per trainable variable of the generator, its moving average; empty
-        unless `optimization.g_use_ema`.
+      averages: For each average of the generator's weights, by its name in checkpoints, one float32
+        variable per trainable variable of the generator; empty unless `optimization.g_use_ema`.
     """
 
-    def __init__(self, gan: ModularGAN, seed: int, optimization: OptimizationOptions | None = None):
+    def __init__(
+        self,
+        gan: ModularGAN,
+        seed: int,
+        optimization: OptimizationOptions | None = None,
+        batch_size: int | None = None,
+    ):
         self.gan = gan
         if optimization is None:
             optimization = OptimizationOptions.of(gan)
@@ -82,12 +90,19 @@ class TrainState:
         self.d_optimizer = with_loss_scale(d_optimizer, gan.discriminator)
         self.g_optimizer.build(gan.generator_variables)
         self.d_optimizer.build(gan.discriminator_variables)
-        self.ema = []
-        if optimization.g_use_ema:
-            self.ema = [
+        self._rules = optimization.averages(batch_size)
+        self.averages = {
+            name: [
                 keras.Variable(ops.convert_to_numpy(v), name="ema", dtype="float32", **replicated)
                 for v in gan.generator_variables
             ]
+            for name in self._rules
+        }
+
+    @property
+    def ema(self) -> list[keras.Variable]:
+        """The average that sampling and evaluation use; empty without any."""
+        return self.averages.get(EMA, [])
 
     def start_missing(self, names: Collection[str]) -> None:
         """Prepares variables that a restored checkpoint lacks.
@@ -98,10 +113,11 @@ class TrainState:
         Args:
           names: Their names in checkpoints.
         """
-        if any(name.startswith("ema/") for name in names):
-            for average, variable in zip(self.ema, self.gan.generator_variables, strict=True):
-                # By way of the host: JAX overwrites the arrays of the weights.
-                average.assign(ops.convert_to_numpy(variable))
+        for prefix, averages in self.averages.items():
+            if any(name.startswith(f"{prefix}/") for name in names):
+                for average, variable in zip(averages, self.gan.generator_variables, strict=True):
+                    # By way of the host: JAX overwrites the arrays of the weights.
+                    average.assign(ops.convert_to_numpy(variable))
         for prefix, optimizer in (
             ("g_optimizer/", self.g_optimizer),
             ("d_optimizer/", self.d_optimizer),
@@ -120,18 +136,19 @@ class TrainState:
                 _inner(optimizer).learning_rate.assign(rate(self.step.value))
 
     def update_ema(self) -> None:
-        """Updates the averages; before `ema_start_step` they are copies of the weights."""
-        if not self.ema:
-            return
-        options = self.optimization
-        with keras.name_scope("ema"):
-            step = self.step.value
-            started = step >= options.ema_start_step
-            decay = value_at(options.ema_decay, step)
-            for average, variable in zip(self.ema, self.gan.generator_variables, strict=True):
-                value = ops.cast(variable.value, "float32")
-                moved = average.value + (1.0 - decay) * (value - average.value)
-                average.assign(ops.where(started, moved, value))
+        """Updates the averages; before their `start_step` they are copies of the weights."""
+        step = self.step.value
+        for name, rule in self._rules.items():
+            with keras.name_scope("ema"):
+                share = rule.share(step)
+                for average, variable in zip(
+                    self.averages[name], self.gan.generator_variables, strict=True
+                ):
+                    value = ops.cast(variable.value, "float32")
+                    moved = average.value + share * (value - average.value)
+                    if rule.start_step > 0:
+                        moved = ops.where(step >= rule.start_step, moved, value)
+                    average.assign(moved)
 
     def all_variables(self) -> list[keras.Variable]:
         """All variables that a training step reads or changes, learning rates too."""
@@ -166,9 +183,10 @@ class TrainState:
                 if variable is not inner._learning_rate:
                     path = variable.path.split("/", 1)[-1]
                     _add_unique(named, f"{prefix}/{path}", variable)
-        for average, variable in zip(self.ema, self.gan.generator_variables, strict=False):
-            path = _path_in(self.gan.generator, variable)
-            _add_unique(named, f"ema/{path}", average)
+        for name, averages in self.averages.items():
+            for average, variable in zip(averages, self.gan.generator_variables, strict=True):
+                path = _path_in(self.gan.generator, variable)
+                _add_unique(named, f"{name}/{path}", average)
         return named
 
     def make_sampling_generator(self) -> keras.Model:

@@ -127,7 +127,9 @@ class Trainer:
                 self.gan = experiment.make_gan()
                 if not run.list_checkpoints():  # A resumed run was checked at its start.
                     check_label_use(self.gan)
-                self.state = TrainState(self.gan, seed, experiment.options.optimization)
+                self.state = TrainState(
+                    self.gan, seed, experiment.options.optimization, experiment.options.batch_size
+                )
         self.checkpoints = engine.Checkpoints(
             self.state,
             run.checkpoints,

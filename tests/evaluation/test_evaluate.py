@@ -80,7 +80,7 @@ def _evaluate(sampler, dataset, **kwargs):
 def test_scores_are_those_of_the_metrics_over_the_runs(tiny_sampler, dataset, extractor):
     _bind(num_fake=30, batch_size=8, seed=4)
     sampler = tiny_sampler()
-    row = _evaluate(sampler, dataset, averaging_runs=2, averaged_weights=True)
+    row = _evaluate(sampler, dataset, averaging_runs=2, weights="ema")
     images, _ = next(iter(eval_batches(dataset, "train", 60)))
     real = extractor(images)[0]
     expected = {"fid_moments": [], "is_moments": [], "class_agreement_moments": []}

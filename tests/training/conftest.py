@@ -28,9 +28,8 @@ def make_state(seed=0, disc_iters=2, num_classes=NUM_CLASSES):
         disc_iters=disc_iters,
         z_dim=Z_DIM,
     )
-    return TrainState(
-        options.make_gan(IMAGE_SHAPE, num_classes), seed, optimization=options.optimization
-    )
+    gan = options.make_gan(IMAGE_SHAPE, num_classes)
+    return TrainState(gan, seed, options.optimization, options.batch_size)
 
 
 def make_batch(disc_iters=2, size=8, unlabelled=(), seed=0):

@@ -1,0 +1,111 @@
+"""`compare_gan ema`."""
+
+import click
+
+from compare_gan.commands.shared_options import dataset_overrides, devices_option, import_options
+from compare_gan.commands.start import start_engine
+from compare_gan.errors import UserError
+from compare_gan.terminal import for_stdout, printable
+
+
+@click.command()
+@click.option("--model_dir", required=True, metavar="DIR", help="A directory written by train.")
+@click.option(
+    "--length",
+    "lengths",
+    multiple=True,
+    type=float,
+    help="Length of the average, as a fraction of the training; with --scan several, or none for "
+    "eight from 0.02 to 0.25.",
+)
+@click.option(
+    "--half_life",
+    "half_lives",
+    multiple=True,
+    type=float,
+    metavar="IMAGES",
+    help="Instead: one of the averages that the training has stored for "
+    "ModularGAN.ema_other_half_lives.",
+)
+@click.option("--scan", is_flag=True, help="Score each of them; with --out write the best.")
+@click.option(
+    "--out", metavar="DIR", help="The run directory to write; in --model_dir if left out."
+)
+@click.option("--checkpoint", metavar="STEP", help="A step; the newest if left out.")
+@click.option("--gin_bindings", multiple=True, metavar="BINDING", help="As for eval, with --scan.")
+@click.option("--tfds_data_dir", metavar="DIR", help="As for train.")
+@click.option("--data_fake_dataset", is_flag=True, help="As for train.")
+@devices_option
+@click.option(
+    "--num_eval_averaging_runs",
+    default=3,
+    show_default=True,
+    type=click.IntRange(min=1),
+    help="Sets of samples over which every score of --scan is averaged.",
+)
+@import_options
+def ema(
+    model_dir: str,
+    lengths: tuple[float, ...],
+    half_lives: tuple[float, ...],
+    scan: bool,
+    out: str | None,
+    checkpoint: str | None,
+    gin_bindings: tuple[str, ...],
+    tfds_data_dir: str | None,
+    data_fake_dataset: bool,
+    devices: int | None,
+    num_eval_averaging_runs: int,
+    allow_imports: tuple[str, ...],
+) -> None:
+    """Average a generator's weights anew, after the training.
+
+    Writes a run directory that sample, eval and export take. The run needs
+    ModularGAN.ema_lengths = (0.05, 0.1), from whose averages those of any length are made.
+    """
+    if not scan:
+        _check_choice(lengths, half_lives, gin_bindings)
+    start_engine(devices)
+    from compare_gan import config, engine
+    from compare_gan.training import average_scan, post_hoc
+    from compare_gan.training.experiment import Experiment
+    from compare_gan.training.run_dir import RunDir
+
+    run = RunDir(model_dir)
+    if not lengths and not half_lives:
+        lengths = average_scan.LENGTHS
+    averages: list[post_hoc.OfLength | post_hoc.OfHalfLife] = [
+        *map(post_hoc.OfLength, lengths),
+        *map(post_hoc.OfHalfLife, half_lives),
+    ]
+    newest = run.config
+    path = run.find_checkpoint(checkpoint)
+    chosen = averages[0]
+    if scan:
+        mistakes = config.Mistakes()
+        config.parse([newest], gin_bindings, allow_imports, mistakes, run.copies_of(path))
+        overrides = dataset_overrides(tfds_data_dir, data_fake_dataset)
+        experiment = Experiment.from_gin(mistakes, **overrides).with_class_order(run.class_order)
+        rows = average_scan.scan(experiment, run, path, averages, num_eval_averaging_runs)
+        click.echo(printable(average_scan.summary(rows)))
+        chosen = averages[average_scan.best(rows)[0]]
+        if out is None:
+            return
+    folder = out or run.file(str(chosen).replace(" of ", "_").replace(" ", "_"))
+    with engine.announced("Averaging the weights"):
+        values = chosen.read(run, path)
+        model = run.load(path, allow_imports=allow_imports).with_average(values, str(chosen))
+        post_hoc.write_run(run, model, folder)
+    click.echo(for_stdout(folder))
+
+
+def _check_choice(
+    lengths: tuple[float, ...], half_lives: tuple[float, ...], gin_bindings: tuple[str, ...]
+) -> None:
+    """Raises UserError unless one average is to be written."""
+    if len(lengths) + len(half_lives) != 1:
+        raise UserError(
+            "Give one --length (or --half_life) to write its average, or --scan to score several."
+        )
+    if gin_bindings:
+        raise UserError("--gin_bindings needs --scan, whose evaluation they change.")
