@@ -34,6 +34,7 @@ _ROOMS = {
     "optimizer": "compare_gan.training.optimizers",
     "penalty": "compare_gan.penalties",
     "protocol": "compare_gan.evaluation.protocols",
+    "refinement": "compare_gan.sampling.refinements",
     "schedule": "compare_gan.schedules",
     "task": "compare_gan.gans.tasks",
     "tracker": "compare_gan.training.trackers",

@@ -8,7 +8,12 @@ from compare_gan.backend.building import first_call, initializer
 from compare_gan.backend.compiled import compiled
 from compare_gan.backend.convolution import add_bias, conv, conv_transpose, mean_by_channel
 from compare_gan.backend.draws import batch_normal, batch_uniform
-from compare_gan.backend.gradients import directional_derivative, gradient, value_and_gradients
+from compare_gan.backend.gradients import (
+    directional_derivative,
+    gradient,
+    value_and_gradients,
+    without_assignments,
+)
 from compare_gan.backend.parts import num_parts, num_shares, part_of_batch, rows_of_part
 from compare_gan.backend.placement import current_device, on_device
 from compare_gan.backend.pooling import max_pool
@@ -53,4 +58,5 @@ __all__ = [
     "rows_of_part",
     "tf1_bilinear",
     "value_and_gradients",
+    "without_assignments",
 ]

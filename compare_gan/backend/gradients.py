@@ -90,7 +90,7 @@ def directional_derivative(fn: Callable[[Tensor], Tensor], x: Tensor, direction:
     if name == "jax":
         import jax
 
-        return jax.jvp(_without_assignments(fn), (x,), (direction,))[1]
+        return jax.jvp(without_assignments(fn), (x,), (direction,))[1]
     if name == "torch":
         import torch
 
@@ -98,8 +98,24 @@ def directional_derivative(fn: Callable[[Tensor], Tensor], x: Tensor, direction:
     raise NotImplementedError(f"No derivative for the Keras backend '{name}'.")
 
 
-def _without_assignments(fn: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
-    """The same function, but what it assigns to variables stays inside: JAX allows nothing else."""
+def without_assignments(fn: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """Returns the same function, but what it assigns to Keras variables stays inside.
+
+    JAX allows nothing else in a function that is differentiated.
+
+    Args:
+      fn: Function from a tensor to a tensor.
+
+    Example:
+      >>> import keras
+      >>> from compare_gan import backend
+      >>> calls = keras.Variable(0.0)
+      >>> def double(x):
+      ...     calls.assign(calls.value + 1.0)
+      ...     return 2.0 * x
+      >>> float(backend.without_assignments(double)(keras.ops.array(3.0))), float(calls)
+      (6.0, 0.0)
+    """
 
     def isolated(x: Tensor) -> Any:
         with keras.StatelessScope() as scope:

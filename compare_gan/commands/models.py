@@ -60,6 +60,18 @@ from compare_gan.terminal import for_stdout
     type=click.FloatRange(min=0, min_open=True, max=1),
     help="Narrows the latents: less variety, cleaner images.",
 )
+@click.option(
+    "--refine",
+    "refinement",
+    metavar="NAME",
+    help="Let the discriminator choose the latents; `compare_gan list refinement`.",
+)
+@click.option(
+    "--gin_bindings",
+    multiple=True,
+    metavar="BINDING",
+    help="Options of --refine, e.g. 'ddls.steps = 100'; may be repeated.",
+)
 @click.option("--seed", default=0, show_default=True, help="Seed of the latents.")
 @click.option("--checkpoint", metavar="STEP", help="A step; the newest if left out.")
 @click.option("--raw", is_flag=True, help="Use the weights themselves, not their moving average.")
@@ -76,6 +88,8 @@ def sample(
     class_names: tuple[str, ...],
     columns: int,
     truncation: float,
+    refinement: str | None,
+    gin_bindings: tuple[str, ...],
     seed: int,
     checkpoint: str | None,
     raw: bool,
@@ -90,7 +104,7 @@ def sample(
     it, the same image whichever others are drawn.
     """
     start_engine()
-    from compare_gan import engine, sampling
+    from compare_gan import config, engine, registry, sampling
     from compare_gan.sampling.classes import find_classes
     from compare_gan.sampling.video import check_video
     from compare_gan.training.run_dir import RunDir
@@ -102,10 +116,16 @@ def sample(
         check_video(video, **walk)
     elif frames or duration:
         raise UserError("--frames and --duration need --video.")
+    if refinement is None and gin_bindings:
+        raise UserError("--gin_bindings needs --refine, whose options they change.")
+    if refinement is not None and (video is not None or interpolations is not None):
+        raise UserError("--refine chooses single latents: leave out --interpolate and --video.")
+    config.parse((), gin_bindings)
+    refine = None if refinement is None else registry.get("refinement", refinement)()
     run = RunDir(model_dir)
     with engine.announced("Restoring the model"):
         sampler = run.load(checkpoint, not raw, allow_imports).sampler
-    sampler = dataclasses.replace(sampler, truncation=truncation)
+    sampler = dataclasses.replace(sampler, truncation=truncation, refinement=refine)
     classes = find_classes(sampler, class_names or None)
     chosen: dict[str, Any] = dict(seed=seed, classes=classes)
     if video is not None:

@@ -15,7 +15,7 @@ from compare_gan.config.checks import find_parameter, kinds_of
 # Execution, evaluation, sampling:
 _FREE_SCOPES = ("run_config", "evaluation", "eval_z", "eval_imagenet_transform",
                 "standing_statistics")  # fmt: skip
-_FREE_KINDS = ("metric", "extractor", "protocol", "schedule", "tracker")
+_FREE_KINDS = ("metric", "extractor", "protocol", "refinement", "schedule", "tracker")
 # Labels are compared by their hash; see `RunDir.check_training_labels`.
 _LABELS = ("infer_labels", "backbone", "pretext")
 _FREE = (

@@ -20,6 +20,7 @@ _PARTS = {
     "penalty.fn": "penalty",
     "evaluation.metrics": "metric",
     "evaluation.extractor": "extractor",
+    "evaluation.refinement": "refinement",
     "run_config.trackers": "tracker",
 }
 # The same in any scope.
@@ -38,10 +39,10 @@ PARTS_OF_GANS = {
 }
 # Kinds of which a config may list several, and kinds of parts that are objects: gin calls a class.
 _LISTS = ("metric", "penalty", "augmentation", "task", "tracker")
-_CALLED = ("penalty", "augmentation", "schedule", "task")
+_CALLED = ("penalty", "augmentation", "refinement", "schedule", "task")
 # Options that a GAN gets from `options`, so that a binding in its own scope has no effect.
 _OPTIONS = ("architecture", "disc_iters", "z_dim")
-_MAY_BE_NONE = ("normalization", "optimizer")
+_MAY_BE_NONE = ("normalization", "optimizer", "refinement")
 _TYPES = {
     bool: "True or False",
     int: "an integer",

@@ -161,7 +161,12 @@ def _samples(
     if sampler.num_classes is not None and sampler.num_classes == dataset.num_classes:
         counts = options.class_counts(dataset)
     return GeneratedImages.of(
-        dataclasses.replace(sampler, truncation=options.truncation, class_counts=counts),
+        dataclasses.replace(
+            sampler,
+            truncation=options.truncation,
+            class_counts=counts,
+            refinement=options.make_refinement(),
+        ),
         options.num_fake or count,
         options.seeds(averaging_runs),
         devices=peers.devices,

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+import inspect
 from collections.abc import Sequence
 from typing import Any
 
@@ -23,6 +24,7 @@ from compare_gan.evaluation.results import ResultRow
 from compare_gan.metrics.base import Metric, SetSize
 from compare_gan.metrics.extractors import Extractor
 from compare_gan.sampling import Sampler
+from compare_gan.sampling.refinements import Refinement, describe_latents
 
 
 @gin.configurable("evaluation")
@@ -38,6 +40,7 @@ class EvaluationOptions:
       num_fake: Images in each set of samples; None = as many as reference images.
       batch_size: Images in one forward of generator and extractor.
       truncation: Truncation of the latents.
+      refinement: The choice of latents by the discriminator: a registered name, an object, or None.
       labels: Classes of the generated images: `as in the data`, with the frequencies that they have
         in the reference split (classes of equal size are drawn in turn), or `in turn`.
       seed: Seed of the first set of samples; those of the next sets count up.
@@ -62,6 +65,7 @@ class EvaluationOptions:
     num_fake: int | None = None
     batch_size: int = 100
     truncation: float = 1.0
+    refinement: Any = None
     labels: str = AS_IN_THE_DATA
     seed: int = 0
     protocol: str | None = None
@@ -126,6 +130,13 @@ class EvaluationOptions:
         if self._protocol:
             self._protocol.check_extractor(extractor)
         return extractor
+
+    def make_refinement(self) -> Refinement | None:
+        """Builds the refinement of latents; UserError for an unknown name."""
+        found: Any = registry.get("refinement", self.refinement)
+        if inspect.isclass(found):
+            found = found()
+        return found
 
     def reference(self, dataset: Dataset) -> SplitImages:
         """The reference images.
@@ -233,7 +244,7 @@ class EvaluationOptions:
             "split": reference.split,
             "num_real": reference.count,
             "num_fake": self.num_fake or reference.count,
-            "latents": latents.describe(),
+            "latents": describe_latents(latents, self.make_refinement()),
             "truncation": float(self.truncation),
             "seeds": self.seeds(averaging_runs),
         }

@@ -370,17 +370,27 @@ class ModularGAN:
             terms = terms.plus(call_with_requested(task.generator_terms, **seen, step=step))
         return terms
 
-    def discriminate(self, x: Tensor, y: Tensor | None) -> Scores:
-        """One forward of the discriminator and all heads, in training mode.
+    def logits(self, x: Tensor, y: Tensor | None) -> Tensor:
+        """The logits [n, 1] of images as they are, in inference mode.
+
+        Args:
+          x: Float [n, H, W, C] in [0, 1].
+          y: Float [n, num_classes], or None if unconditional.
+        """
+        return self.discriminate(x, y, training=False).logits
+
+    def discriminate(self, x: Tensor, y: Tensor | None, training: bool = True) -> Scores:
+        """One forward of the discriminator and all heads.
 
         Args:
           x: Float [n, H, W, C] in [0, 1], already augmented.
           y: Float [n, num_classes], or None if unconditional.
+          training: Whether in training mode.
         """
-        logits, features = self.discriminator((x, y), training=True)
+        logits, features = self.discriminator((x, y), training=training)
         # Losses are computed in full precision also where the networks are not.
         logits, features = ops.cast(logits, "float32"), ops.cast(features, "float32")
-        predictions = {t.name: self.heads[t.name](features, training=True) for t in self.tasks}
+        predictions = {t.name: self.heads[t.name](features, training=training) for t in self.tasks}
         return Scores(
             self.conditioned_logits(logits, features, y, predictions), features, predictions
         )

@@ -7,12 +7,14 @@ from compare_gan.sampling.classes import (
     labels_in_turn,
 )
 from compare_gan.sampling.drawing import sample_grid, write_grid, write_interpolation
+from compare_gan.sampling.draws import Draws
 from compare_gan.sampling.numbered import parse_numbers
 from compare_gan.sampling.sampler import Sampler, StandingStatistics
 from compare_gan.sampling.video import write_video
 from compare_gan.sampling.writing import write_images
 
 __all__ = [
+    "Draws",
     "Sampler",
     "StandingStatistics",
     "class_labels",

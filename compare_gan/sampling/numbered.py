@@ -42,15 +42,14 @@ def parse_numbers(text: str) -> list[int]:
     return list(found)
 
 
-def numbered_latents(sampler: Sampler, numbers: Sequence[int], seed: int = 0) -> np.ndarray:
-    """The latents of samples, float32 [n, z_dim].
+def check_numbers(sampler: Sampler, numbers: Sequence[int], seed: int = 0) -> int:
+    """The length of the sequence that contains samples of these numbers.
 
     Example:
       >>> from compare_gan.sampling import Sampler
-      >>> from compare_gan.sampling.numbered import numbered_latents
-      >>> sampler = Sampler(None, z_dim=2, image_shape=(8, 8, 1))
-      >>> bool((numbered_latents(sampler, [3, 1]) == sampler.draw_z(5, seed=0)[[3, 1]]).all())
-      True
+      >>> from compare_gan.sampling.numbered import check_numbers
+      >>> check_numbers(Sampler(None, z_dim=2, image_shape=(8, 8, 1)), [3, 1])
+      4
 
     Args:
       sampler: Sampler that draws them.
@@ -65,15 +64,39 @@ def numbered_latents(sampler: Sampler, numbers: Sequence[int], seed: int = 0) ->
     if given.dtype.kind not in "iu" or given.min(initial=0) < 0:
         raise UserError(f"The numbers of samples must be integers from 0, received {numbers}.")
     count = int(given.max()) + 1
-    z = sampler.draw_z(count, seed)
-    if np.array_equal(given, np.arange(count)):
-        return z
-    if not np.array_equal(sampler.draw_z(count + 1, seed)[:-1], z):
+    if not np.array_equal(given, np.arange(count)) and not np.array_equal(
+        sampler.draw_z(count + 1, seed)[:-1], sampler.draw_z(count, seed)
+    ):
         raise UserError(
             f"Single samples cannot be drawn: the latents of {sampler.distribution.describe()} "
             "depend on how many are drawn at once."
         )
-    return z[given]
+    return count
+
+
+def numbered_latents(
+    sampler: Sampler, numbers: Sequence[int], seed: int = 0, labels: np.ndarray | None = None
+) -> np.ndarray:
+    """The latents of samples, float32 [n, z_dim].
+
+    Example:
+      >>> from compare_gan.sampling import Sampler
+      >>> from compare_gan.sampling.numbered import numbered_latents
+      >>> sampler = Sampler(None, z_dim=2, image_shape=(8, 8, 1))
+      >>> bool((numbered_latents(sampler, [3, 1]) == sampler.draw_z(5, seed=0)[[3, 1]]).all())
+      True
+
+    Args:
+      sampler: Sampler that draws them.
+      numbers: Numbers of the samples, [n].
+      seed: Seed of the sequence.
+      labels: Classes of the samples, int [n], for a sampler that refines latents.
+
+    Raises:
+      UserError: See `check_numbers` and `Sampler.draw_latents`.
+    """
+    count = check_numbers(sampler, numbers, seed)
+    return sampler.draw_latents(count, seed, labels, np.asarray(numbers))
 
 
 def numbered_labels(

@@ -23,6 +23,8 @@ from compare_gan.layers.standing_statistics import (
     uses_standing_statistics,
 )
 from compare_gan.sampling.classes import class_labels, labels_as_counted, labels_in_turn
+from compare_gan.sampling.draws import Draws
+from compare_gan.sampling.refinements.base import Judge, Refinement
 from compare_gan.types import Tensor
 
 BATCH_SIZE = 64
@@ -93,6 +95,10 @@ class Sampler:
       features: Function from float images [n, H, W, C] in [0, 1] to an extractor's features float32
         [n, f], for metrics; None if there is no extractor that takes such images.
       seed: Seed of the set of images that is being scored; metrics that draw derive theirs from it.
+      logits: Function from images [n, H, W, C] in [0, 1] and one-hot labels (None for an
+        unconditional GAN) to logits of the discriminator [n, 1], in inference mode; None if there
+        is none.
+      refinement: The choice of latents by these logits; None = latents as they are drawn.
     """
 
     network: Any
@@ -107,6 +113,8 @@ class Sampler:
     standing_statistics: StandingStatistics = StandingStatistics()
     features: Callable[[Any], Any] | None = None
     seed: int = 0
+    logits: Callable[[Any, Any], Any] | None = None
+    refinement: Refinement | None = None
 
     # Whole sets of images.
 
@@ -131,7 +139,8 @@ class Sampler:
         """
         labels = class_labels(self, labels, num)
         self.prepare()
-        return self.generate(self.draw_z(num, seed), labels, batch_size=batch_size), labels
+        z = self.draw_latents(num, seed, labels)
+        return self.generate(z, labels, batch_size=batch_size), labels
 
     def generate(self, z: Any, labels: Any = None, *, batch_size: int = BATCH_SIZE) -> np.ndarray:
         """Generates images from latents and labels.
@@ -235,6 +244,32 @@ class Sampler:
         z = self.distribution.draw([num, self.z_dim], [seed, _EVALUATION], self.truncation)
         return np.asarray(z, np.float32)
 
+    def draw_latents(
+        self,
+        num: int,
+        seed: int,
+        labels: np.ndarray | None = None,
+        rows: np.ndarray | Sequence[int] | None = None,
+    ) -> np.ndarray:
+        """The latents of samples: those of `draw_z`, or others that `refinement` chooses.
+
+        Args:
+          num: Number of samples in the sequence.
+          seed: Seed of the sequence.
+          labels: Classes of the samples, int [n]; None for an unconditional generator.
+          rows: Numbers of the samples, [n]; None = all.
+
+        Returns:
+          float32 [n, z_dim].
+
+        Raises:
+          UserError: There is a refinement but no discriminator; or see `draw_z`.
+        """
+        chosen = np.arange(num) if rows is None else np.asarray(rows)
+        if self.refinement is None:
+            return self.draw_z(num, seed)[chosen]
+        return self.refinement.refine(self._judge, Draws(self, seed, num, chosen), labels)
+
     def latents(self, num: int, *stream: int) -> np.ndarray:
         """Draws latents for a metric, float32 [num, z_dim]; different streams are independent.
 
@@ -277,6 +312,10 @@ class Sampler:
             return ops.cast(images, "uint8"), finite
 
         return backend.compiled(generate, self._network_variables())
+
+    @functools.cached_property
+    def _judge(self) -> Judge:
+        return Judge(self)
 
     def _accumulate(self) -> None:
         options = self.standing_statistics

@@ -1,5 +1,6 @@
 """Videos: walks through the latents."""
 
+import dataclasses
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -107,7 +108,8 @@ def write_video(
     chosen = find_classes(sampler, classes)
     if len(set(numbers)) < 2:
         raise UserError(f"A video needs at least two samples to walk between, received {numbers}.")
-    points = numbered_latents(sampler, numbers, seed)
+    drawn = dataclasses.replace(sampler, refinement=None)  # Between refined ones no latent is.
+    points = numbered_latents(drawn, numbers, seed)
     z = closed_walk(points, frames, sampler.distribution.is_normal)
     sampler.prepare()
     if sampler.num_classes is None:

@@ -15,7 +15,7 @@ from compare_gan.engine.progress import tracked
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.folders import CLASSES_FILE, classes_text
 from compare_gan.plots import grids
-from compare_gan.sampling.numbered import numbered_labels, numbered_latents
+from compare_gan.sampling.numbered import check_numbers, numbered_labels, numbered_latents
 from compare_gan.sampling.sampler import BATCH_SIZE, Sampler
 
 _Write = Callable[[int, np.ndarray], None]
@@ -63,7 +63,7 @@ def write_images(
     Raises:
       UserError: The folder holds images that would remain among the new ones, such as those of a
         run with a larger `num`; `path` is a folder with the ending `.npz`; there is no such class;
-        or see `numbered_latents`.
+        or see `check_numbers`.
       OSError: Writing failed.
       DivergenceError: An image is not finite.
     """
@@ -71,7 +71,7 @@ def write_images(
     if not isinstance(wanted, list):
         check_positive_integer("num", wanted)
     numbers = wanted if isinstance(wanted, list) else range(wanted)
-    z = numbered_latents(sampler, numbers, seed)
+    check_numbers(sampler, numbers, seed)
     labels = numbered_labels(sampler, numbers, classes)
     if path.lower().endswith(".npz"):
         place, threads = _npz_file(path, len(numbers), labels, sampler.class_names), 1
@@ -81,6 +81,7 @@ def write_images(
         place = _png_folder(path, numbers, labels, sampler.class_names)
     with _naming(path), place as write:
         sampler.prepare()
+        z = numbered_latents(sampler, numbers, seed, labels)
         batches = sampler.generate_batches(z, labels, min(len(z), BATCH_SIZE))
         with contextlib.closing(write_behind(batches, write, threads)) as written:
             for _ in tracked(written, "images", len(z), size=int):

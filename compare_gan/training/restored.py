@@ -148,5 +148,6 @@ def restore(
         class_names=description.class_names,
         distribution=model.latents,
         standing_statistics=model.standing_statistics,
+        logits=gan.logits,
     )
     return RestoredModel(sampler, checkpoints.step, EMA if state.ema and use_ema else "raw", state)

@@ -293,3 +293,14 @@ def test_a_misspelled_binding_is_reported(dummy):
     gin.parse_config("S3GAN.use_predictr = True\nS3GAN.rotated_batch_fraction = 2")
     with pytest.raises(UserError, match="Did you mean 'use_predictor'"):
         dummy.make_gan(S3GAN)
+
+
+def test_logits_in_inference_have_the_projection_of_the_label(dummy):
+    gan = _make(dummy, "hard")
+    random = np.random.default_rng(0)
+    x = random.uniform(size=(3, *gan.image_shape)).astype(np.float32)
+    y = np.eye(gan.num_classes, dtype=np.float32)[[0, 2, 1]]
+    logits, features = gan.discriminator((x, y), training=False)
+    kernel = gan.heads["projection"].kernel.numpy()
+    expected = logits + np.sum((y @ kernel) * features, axis=1, keepdims=True)
+    np.testing.assert_allclose(gan.logits(x, y), expected, rtol=1e-5, atol=1e-6)

@@ -10,6 +10,7 @@ from compare_gan.evaluation.image_sets.sets import ImageSet
 from compare_gan.metrics.base import ImageBatch
 from compare_gan.metrics.extractors import Extractor
 from compare_gan.sampling import Sampler
+from compare_gan.sampling.refinements import describe_latents
 
 # Values of `Provenance.labels`.
 IN_TURN, AS_IN_THE_DATA = "in turn", "as in the data"
@@ -108,9 +109,9 @@ class GeneratedImages(ImageSet):
         return self._drawn(rows % self.count, batch_size)
 
     def _drawn(self, rows: np.ndarray, batch_size: int) -> Iterator[ImageBatch]:
-        z = self.sampler.draw_z(self.count, self.seed or 0)[rows]
         labels = self.sampler.draw_labels(self.count)
         labels = None if labels is None else labels[rows]
+        z = self.sampler.draw_latents(self.count, self.seed or 0, labels, rows)
         start = 0
         for images in self.sampler.generate_batches(z, labels, batch_size, self.devices):
             stop = start + len(images)
@@ -131,6 +132,6 @@ class GeneratedImages(ImageSet):
             "weights": self.weights,
             "batch_norm": self.batch_norm,
             "labels": "none" if sampler.num_classes is None else labels,
-            "latents": sampler.distribution.describe(),
+            "latents": describe_latents(sampler.distribution, sampler.refinement),
             "truncation": float(sampler.truncation),
         }
