@@ -6,6 +6,9 @@ from typing import Any
 from compare_gan.memory import Memory
 from compare_gan.types import Tensor
 
+# Images, float [b, H, W, C] in [0, 1], and their labels, float [b, num_classes]; None without any.
+Examples = tuple[Tensor, Tensor | None]
+
 
 class Augmentation(Memory):
     """A random, differentiable change of images before the discriminator sees them.
@@ -15,8 +18,8 @@ class Augmentation(Memory):
     the same each time that a half is shown within one step. A gradient penalty differentiates
     through it, with respect to the images before it.
 
-    A subclass sets `name` and defines `__call__`. It may own variables, which it creates in
-    `build`.
+    A subclass sets `name` and overrides `__call__` or `replace_real`. It may own variables, which
+    it creates in `build`.
 
     Attributes:
       name: Name in checkpoints.
@@ -43,7 +46,7 @@ class Augmentation(Memory):
         normal: Callable[..., Any],
         step: Any,
     ) -> Tensor:
-        """Changes images.
+        """Changes images: not at all unless overridden.
 
         Args:
           images: Float [b, H, W, C] in [0, 1].
@@ -54,7 +57,31 @@ class Augmentation(Memory):
         Returns:
           Float [b, H, W, C]. Values outside [0, 1] are allowed.
         """
-        raise NotImplementedError
+        return images
+
+    def replace_real(
+        self, real: Examples, fake: Examples, uniform: Callable[..., Any], step: Any
+    ) -> Examples:
+        """Replaces real examples of a discriminator step: none unless overridden.
+
+        The result is what all terms of the discriminator's loss take for the real half. It is
+        augmented afterwards.
+
+        Args:
+          real: Real images and their labels.
+          fake: Generated images and their labels, through which no gradient flows.
+          uniform: Function from a static shape, batch first, to float32 draws in [0, 1).
+          step: Number of finished generator steps.
+        """
+        return real
+
+    def measures(self, step: Any) -> dict[str, Any]:
+        """Numbers to log as `augmentation/<name>_<key>`, scalars: none unless overridden.
+
+        Args:
+          step: Number of finished generator steps.
+        """
+        return {}
 
     def update(self, real_logits: Tensor, fake_logits: Tensor, step: Any) -> None:
         """Adapts the variables: nothing unless overridden. Called once in a discriminator step.

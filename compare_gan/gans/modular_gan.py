@@ -23,7 +23,7 @@ from compare_gan.types import Tensor
 TrainingBatch = dict[str, Tensor]
 
 # The streams of a batch's draws.
-_PENALTIES, _REAL, _FAKE = range(3)
+_PENALTIES, _REAL, _FAKE, _REPLACED = range(4)
 
 
 @registry.register("gan", "ModularGAN", paper="https://arxiv.org/abs/1807.04720")
@@ -276,9 +276,10 @@ class ModularGAN:
           LossTerms. Parts: d_loss, d_loss_real, d_loss_fake, each penalty (before its weight) and
           those of the tasks.
         """
+        fake_images = ops.cast(fake_images, batch["images"].dtype)
+        batch = self._with_replaced(batch, fake_images, step)
         x, y = batch["images"], self.labels(batch)
         fake_y = self._fake_labels(batch)
-        fake_images = ops.cast(fake_images, x.dtype)
         # Added examples that no term reads are shown only where they are in the batch's statistics.
         fake_tasks = [t for t in self.tasks if t.learns_from_fakes]
         if mixes_examples(self.discriminator):
@@ -403,6 +404,14 @@ class ModularGAN:
         for augmentation in self.augmentations:
             images = augmentation(images, noise.uniform, noise.normal, step)
         return images
+
+    def _with_replaced(self, batch: TrainingBatch, fake_images: Tensor, step: Any) -> TrainingBatch:
+        """The batch with the real examples that augmentations put in place of its own."""
+        noise, fake = Noise(batch["seed"], _REPLACED), (fake_images, batch.get("fake_labels"))
+        images, labels = batch["images"], batch.get("labels")
+        for augmentation in self.augmentations:
+            images, labels = augmentation.replace_real((images, labels), fake, noise.uniform, step)
+        return {**batch, "images": images, **({} if labels is None else {"labels": labels})}
 
     def _scorer(
         self, batch: TrainingBatch, y: Tensor | None, stream: int, step: Any

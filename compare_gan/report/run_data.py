@@ -1,22 +1,33 @@
 """Collects everything that the page of a run shows, in arrays and texts."""
 
+import contextlib
 import dataclasses
 import functools
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 from compare_gan import config, damaged, registry
+from compare_gan.augmentations import Augmentation
 from compare_gan.config import changes
 from compare_gan.datasets import DataOptions, Dataset, get_dataset
 from compare_gan.evaluation import protocols
 from compare_gan.evaluation.auto_extractor import AUTO, chosen_extractor
 from compare_gan.labels import LabelOptions
 from compare_gan.metrics.extractors import Extractor
-from compare_gan.report import run_config, run_images, run_labels, run_neighbours, run_records
+from compare_gan.report import (
+    run_augmentations,
+    run_config,
+    run_images,
+    run_labels,
+    run_neighbours,
+    run_records,
+)
 from compare_gan.report.absent import AbsentError, Parts
 from compare_gan.terminal import sentence_of
+from compare_gan.training.checks import gan_without_variables
 from compare_gan.training.restored import RestoredModel
 from compare_gan.training.run_dir import RunDir
+from compare_gan.training.run_options import Options
 from compare_gan.training.trainings_file import Training
 
 _FAKE = " (fake)"  # End of the name of a data set that --data_fake_dataset has replaced by noise.
@@ -36,6 +47,7 @@ class RunData:
       monitoring: Values of monitors, and early warnings.
       samples: Samples, a row for each class.
       real: Training images in the same arrangement.
+      augmentations: Training images as the discriminator sees them, a row for each augmentation.
       evolution: Samples of fixed latents at several steps.
       interpolations: Rows of images between two latents.
       neighbours: Samples beside their nearest training images.
@@ -52,6 +64,7 @@ class RunData:
     monitoring: run_records.Monitoring | None = None
     samples: run_images.Rows | None = None
     real: run_images.Rows | None = None
+    augmentations: run_images.Rows | None = None
     evolution: run_images.Evolution | None = None
     interpolations: run_images.Rows | None = None
     neighbours: run_neighbours.Neighbours | None = None
@@ -102,6 +115,10 @@ def collect_run(path: str, allow_imports: Sequence[str] = ()) -> RunData:
             "trainings": lambda: run_records.read_trainings(run),
         }
         found: dict[str, Any] = {name: parts.collect(name, make) for name, make in makers.items()}
+        found["augmentations"] = parts.collect(
+            "augmentations",
+            lambda: _augmentations(model, found["real"], found["samples"], found["courses"]),
+        )
     return RunData(summary=summary, absent=parts.absent, **found)
 
 
@@ -110,6 +127,16 @@ def _samples(run: RunDir, model: "_Model") -> run_images.Rows:
         return model.with_sampler(run_images.draw_samples)
     except Exception as error:  # Whatever it is: there is something else to show.
         return run_images.stored_samples(run, f"None could be drawn: {sentence_of(error)}")
+
+
+def _augmentations(
+    model: "_Model",
+    real: run_images.Rows | None,
+    fake: run_images.Rows | None,
+    courses: run_records.Courses | None,
+) -> run_images.Rows:
+    step = courses.steps[-1] if courses is not None else 0
+    return run_augmentations.show_augmentations(model.augmentations, real, fake, courses, step)
 
 
 def _labels(run: RunDir, model: "_Model") -> run_labels.InferredLabels:
@@ -146,6 +173,11 @@ class _Model:
         return self._once("options", lambda: self._options)
 
     @property
+    def augmentations(self) -> Sequence[Augmentation]:
+        """The augmentations of the run's GAN."""
+        return self._once("augmentations", lambda: self._augmentations)
+
+    @property
     def dataset(self) -> Dataset:
         """The data set that the run was trained on."""
         return self._once("dataset", lambda: self._dataset)
@@ -168,12 +200,30 @@ class _Model:
     def _model(self) -> RestoredModel:
         return self._run.load(allow_imports=self._allow_imports)
 
-    @functools.cached_property
-    def _options(self) -> "_Options":
+    @contextlib.contextmanager
+    def _parsed(self) -> Iterator[None]:
+        """Context in which gin has the bindings of the run."""
         run = self._run
         copies = run.copies_of() if run.list_checkpoints() else None
         with config.bindings_kept():
             config.parse([run.config], allow_imports=self._allow_imports, copies=copies)
+            yield
+
+    @functools.cached_property
+    def _augmentations(self) -> Sequence[Augmentation]:
+        description = self._run.description
+        if description is None:
+            raise AbsentError("model.json is missing or damaged.")
+        with self._parsed():
+            gan = gan_without_variables(
+                Options.from_gin(), description.image_shape, description.num_classes
+            )
+        return gan.augmentations
+
+    @functools.cached_property
+    def _options(self) -> "_Options":
+        run = self._run
+        with self._parsed():
             description = run.description
             name = "" if description is None else description.dataset or ""
             fake = {"fake": True} if name.endswith(_FAKE) else {}

@@ -11,6 +11,7 @@ from compare_gan.report.provenance_text import provenance_facts
 from compare_gan.report.run_curves import curve_groups, monitor_charts, score_charts
 from compare_gan.report.run_data import RunData, collect_run
 from compare_gan.report.run_pictures import (
+    augmentation_blocks,
     evolution_blocks,
     interpolation_blocks,
     label_blocks,
@@ -30,6 +31,7 @@ _TITLES = {
     "monitoring": "Early warnings",
     "samples": "Samples",
     "real": "Real beside fake",
+    "augmentations": "What the discriminator sees",
     "evolution": "Evolution",
     "interpolations": "Interpolations",
     "neighbours": "Nearest training images",
@@ -37,8 +39,8 @@ _TITLES = {
     "labels": "Inferred labels",
     "trainings": "Machine and time",
 }
-# Parts that many runs do not have, so that their absence needs no mention.
-_NATURAL = {"labels"}
+# Parts that many runs do not have, and words of the reason, which then needs no mention.
+_NATURAL = {"labels": "given labels", "augmentations": "augments no images"}
 
 
 def run_page(path: str, allow_imports: Sequence[str] = ()) -> Page:
@@ -66,6 +68,7 @@ def page_of(run: RunData) -> Page:
         Section("Scores", _blocks(run.scores, _scores)),
         Section("Samples", _blocks(run.samples, sample_blocks)),
         Section("Real beside fake", real_and_fake_blocks(run.real, run.samples)),
+        Section("What the discriminator sees", _blocks(run.augmentations, augmentation_blocks)),
         Section("Evolution", _blocks(run.evolution, evolution_blocks)),
         Section("Interpolations", _blocks(run.interpolations, interpolation_blocks)),
         Section("Nearest training images", _blocks(run.neighbours, neighbour_blocks)),
@@ -310,6 +313,6 @@ def _absent(absent: Mapping[str, str]) -> _Blocks:
     """A sentence for each reason, with all the parts that it is the reason for."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in absent.items():
-        if name not in _NATURAL or "given labels" not in reason:
+        if name not in _NATURAL or _NATURAL[name] not in reason:
             by_reason.setdefault(reason, []).append(_TITLES[name])
     return [f"{', '.join(titles)}: {reason}" for reason, titles in by_reason.items()]

@@ -32,6 +32,11 @@ def real_and_fake_blocks(real: Rows | None, fake: Rows | None) -> list[Block | s
     return [Side(pair)]
 
 
+def augmentation_blocks(rows: Rows) -> Iterable[Block | str]:
+    """Training images before and after each augmentation."""
+    yield _rows(rows.images, rows.names, "Training images", rows.origin)
+
+
 def evolution_blocks(evolution: Evolution) -> Iterable[Block | str]:
     """The samples of equal latents: a slider that plays, and a strip for paper."""
     count, height, width = (evolution.frames.shape[i] for i in (0, 3, 4))

@@ -71,6 +71,9 @@ class TrainStep:
             if penalty.interval > 1 and penalty.term("discriminator"):
                 name = f"loss/{part_name(penalty, 'discriminator')}"
                 values[name] = sum(each[name] for each in updates) / gan.disc_iters
+        for augmentation in gan.augmentations:
+            for name, value in augmentation.measures(done).items():
+                values[f"augmentation/{augmentation.name}_{name}"] = value
         values |= self._update(
             lambda: (gan.generator_loss(self._part(g_batch), done), {}),
             gan.generator_variables,

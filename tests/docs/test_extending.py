@@ -131,6 +131,14 @@ def test_the_flip_mirrors_those_that_are_drawn(page):
     np.testing.assert_array_equal(mirrored[::2], images[::2, :, ::-1])
 
 
+def test_the_adaptive_flip_mirrors_all_at_probability_one(page):
+    page("augmentation")
+    flip = importlib.import_module("my_adaptive_augmentation").AdaptiveFlip(p=1.0)
+    images = np.random.RandomState(0).rand(2, 4, 4, 1).astype(np.float32)
+    mirrored = np.asarray(flip(images, lambda shape: np.full(shape, 0.99), None, step=0))
+    np.testing.assert_array_equal(mirrored, images[:, :, ::-1])
+
+
 def test_the_warm_up_reaches_its_value(page):
     page("schedule")
     warm_up = importlib.import_module("my_schedule").WarmUp(0.001, steps=500)

@@ -10,7 +10,7 @@ import tensorflow as tf
 from keras import ops
 
 from compare_gan import losses
-from compare_gan.augmentations import Augmentation, DiffAugment
+from compare_gan.augmentations import APA, Augmentation, DiffAugment
 from compare_gan.backend import gradient
 from compare_gan.errors import UserError
 from compare_gan.gans import S3GAN, SSGAN, ModularGAN
@@ -398,6 +398,25 @@ def test_every_image_is_augmented_in_both_steps(dummy, gan_class, options):
     assert not np.allclose(shares(np.array(seen[3][:8]), batch["images"]), real, rtol=1e-3)
     [updates] = gan.memories["augmentations/fade"]
     assert float(updates.numpy()) == 2.0  # One for each discriminator step.
+
+
+@pytest.mark.parametrize(("gan_class", "options"), CLASSES)
+def test_replaced_examples_are_those_of_the_whole_discriminator_step(dummy, gan_class, options):
+    """Loss, penalties and tasks take generated images with their labels for real ones."""
+    options = {"conditional": True, **options}
+    gan = dummy.make_gan(gan_class, augmentations=[APA(p=1.0)], penalties=[R1()], **options)
+    plain = dummy.make_gan(gan_class, penalties=[R1()], **options)
+    batch = dummy.make_batch()
+    fakes = plain.fakes(batch)
+    expected = plain.discriminator_loss(
+        batch | {"images": fakes, "labels": batch["fake_labels"]}, fakes
+    )
+    found = gan.discriminator_loss(batch, fakes)
+    assert found.parts.keys() == expected.parts.keys()
+    for name, value in expected.parts.items():
+        np.testing.assert_allclose(found.parts[name], value, err_msg=name, **CLOSE)
+    totals = [each.generator_loss(batch).total for each in (gan, plain)]
+    np.testing.assert_allclose(*totals, **CLOSE)  # Real images are not shown there.
 
 
 def test_r1_differentiates_through_the_augmentation(dummy):

@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 
 from compare_gan import files
+from compare_gan.augmentations import APA, DiffAugment, InstanceNoise, NoAugmentation
 from compare_gan.datasets import ArraySource, Dataset
 from compare_gan.labels.files import write_inferred_labels
 from compare_gan.plots import class_grid, image_grid, save_png
-from compare_gan.report import run_images, run_labels, run_neighbours
+from compare_gan.report import run_augmentations, run_images, run_labels, run_neighbours
 from compare_gan.report.absent import AbsentError
 from compare_gan.report.run_pictures import label_blocks
+from compare_gan.report.run_records import Courses
 from compare_gan.sampling import Sampler
 from compare_gan.training.run_dir import RunDir
 
@@ -112,6 +114,36 @@ def test_samples_have_a_row_for_each_class():
     assert rows.images.shape == (3, 10, *_SHAPE) and rows.names == ["a", "b", "c"]
     assert (rows.images[0] == 255).all() and (rows.images[1:] == 0).all()
     assert run_images.draw_samples(_sampler(), step=7).images.shape == (10, 10, *_SHAPE)
+
+
+def _rows(value, names=("a", "b", "c")):
+    images = np.full((3, 4, *_SHAPE), value, np.uint8)
+    return run_images.Rows(images=images, names=names, step=None, origin="")
+
+
+def test_training_images_are_shown_after_each_augmentation_as_it_was_at_the_end():
+    courses = Courses(steps=[1, 2, 3], values={"augmentation/apa_p": [0.0, 1.0, None]})
+    augmentations = [APA(), DiffAugment("cutout"), NoAugmentation()]
+    rows = run_augmentations.show_augmentations(augmentations, _rows(200), _rows(40), courses, 3)
+    assert rows.names == ["as they are", "apa, p = 1", "diff_augment", "none", "all of them"]
+    assert rows.images.shape == (5, 3, *_SHAPE)  # One of each class.
+    assert (rows.images[[0, 3]] == 200).all() and (rows.images[1] == 40).all()
+    assert set(np.unique(rows.images[2])) == {128, 200}
+    assert set(np.unique(rows.images[4])) == {40, 128}
+    assert augmentations[0].p is None
+    # Without samples, and before the first step.
+    rows = run_augmentations.show_augmentations(augmentations[:1], _rows(200), None, None, 0)
+    assert rows.names == ["as they are", "apa, p = 0"] and (rows.images == 200).all()
+    with pytest.raises(AbsentError, match="augments no images"):
+        run_augmentations.show_augmentations([], _rows(200), None, None, 0)
+
+
+def test_noise_of_a_schedule_is_that_of_the_step():
+    images = np.full((50, *_SHAPE), 128, np.uint8)
+    noise = InstanceNoise(lambda step: 0.1 * step)
+    # 3,200 pixels: a standard error of 1.3 %, and the rounding of pixels adds less than 1 %.
+    spread = run_augmentations.augmented([noise], images, step=1).std() / 255
+    assert abs(spread - 0.1) < 0.006
 
 
 class _Mean:

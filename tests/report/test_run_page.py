@@ -31,6 +31,9 @@ def _trained(make_trainer, tmp_path_factory):
             "run_config.iterations_per_loop = 1",
             "run_config.sample_steps = 1",
             "evaluation.extractor = 'inception'",  # Its weights are not on this machine.
+            "S3GAN.augmentations = [@diff_augment(), @ada()]",
+            "diff_augment.policy = 'cutout'",
+            "ada.policy = 'noise'",
         ).train()
     finally:
         tf.config.run_functions_eagerly(False)
@@ -52,6 +55,8 @@ def test_a_trained_run_shows_everything_that_it_has(trained):
     assert "extractor 'inception' are not on this machine" in run.absent["prd"]
     assert run.samples.images.shape == (4, 10, 8, 8, 3) and run.samples.step == 2
     assert run.real.images.shape == (4, 5, 8, 8, 3) and run.real.names == run.samples.names
+    assert run.augmentations.names == ["as they are", "diff_augment", "ada, p = 0", "all of them"]
+    assert run.augmentations.images.shape == (4, 4, 8, 8, 3)
     assert run.evolution.steps == [1, 2] and run.evolution.frames.shape[1:3] == (4, 10)
     assert run.interpolations.images.shape == (8, 10, 8, 8, 3)
     assert (run.neighbours.by, run.neighbours.num_references) == ("pixels", 40)
@@ -67,6 +72,7 @@ def test_a_trained_run_shows_everything_that_it_has(trained):
     assert _titles(page_of(run)) == [
         "Samples",
         "Real beside fake",
+        "What the discriminator sees",
         "Evolution",
         "Interpolations",
         "Nearest training images",
@@ -94,13 +100,16 @@ def test_a_module_that_is_not_allowed_is_not_imported(copied, tmp_path, monkeypa
     for name in ("config.gin", "configs/0.gin"):
         files.write_text(os.path.join(copied, name), f"import evil_parts\n{config}")
     run = collect_run(copied)
-    assert run.absent.keys() == {*_ALWAYS, "interpolations", "neighbours", "prd"}
+    assert run.absent.keys() == {
+        *_ALWAYS, "augmentations", "interpolations", "neighbours", "prd",
+    }  # fmt: skip
     assert "'evil_parts' is not installed" in run.absent["neighbours"]
     assert run.samples.step == 2  # The stored grid.
     assert "evil_parts" in run.samples.origin and run.config.imports == ["evil_parts"]
     html = pages.render(page_of(run))
     # One sentence for all that one reason costs.
-    assert "Interpolations, Nearest training images, Precision and recall: " in html
+    parts = "Interpolations, Nearest training images, Precision and recall, What the discriminator"
+    assert f"{parts} sees: " in html
 
 
 def test_data_that_are_not_here_cost_only_what_needs_them(copied):

@@ -25,8 +25,11 @@ MODERN = (
     "gamma/cosine_decay.steps = 4",
     "r1.interval = 3",
     "lecam.start_step = 2",
-    "S3GAN.augmentations = [@diff_augment()]",
+    "S3GAN.augmentations = [@diff_augment(), @apa()]",
     "diff_augment.policy = 'color,translation,cutout'",
+    "apa.interval = 1",
+    "apa.images = 100",
+    "apa.target = -1.0",
     "S3GAN.g_lr = @lr/cosine_decay()",
     "lr/cosine_decay.initial = 0.001",
     "lr/cosine_decay.final = 0.0001",
@@ -80,6 +83,9 @@ def test_a_run_is_saved_and_resumed_bit_for_bit(whole, make_trainer):
     # It is computed in updates 0, 3, 6 and 9; each step has two and records their mean.
     assert [value > 0 for value in whole.history["loss/r1"]] == [True, True, False] * 2
     assert [value > 0 for value in whole.history["loss/lecam"]][:3] == [False] * 3
+    # The probability rises from 0, by the share of 100 images in a batch, unless all signs are -1.
+    p = whole.history["augmentation/apa_p"]
+    assert expected["augmentations/apa/p"] == p[-1] > p[0]
 
     resumed = make_trainer(whole.folder, *MODERN)
     assert resumed.step == 4
