@@ -313,7 +313,7 @@ class Discriminator(base.Discriminator):
         }
 
 
-def check_image_size(family: str, image_shape: base.ImageShape, sizes: Sequence[int]) -> None:
+def check_image_size(family: str, image_shape: Sequence[int], sizes: Sequence[int]) -> None:
     """Raises UserError unless the images are square, with a side among `sizes`."""
     h, w = image_shape[:2]
     if h == w and h in sizes:
