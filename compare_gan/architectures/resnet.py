@@ -101,7 +101,7 @@ class Generator(base.Generator):
         self, x: Tensor, z: Tensor, y: Tensor | None, training: bool | None = None
     ) -> Tensor:
         """Computes the input of the last convolution from the output of the last block."""
-        return ops.relu(normalize(self.final_norm, x, z, y, training))
+        return normalize(self.final_norm, x, z, y, training, activation=ops.relu)
 
     def activation(self, x: Tensor) -> Tensor:
         """Computes the image in [0, 1] from the output of the last convolution."""
