@@ -316,6 +316,7 @@ def golden_value():
             "gamma": 1 + 0.1 * n,
             "sigma": np.full_like(n, 0.5),
             "u_var": n,
+            "basis": n,  # Of R3GAN, which has no name of 2019.
             "kernel": n / np.sqrt(np.prod(shape[:-1])),
         }.get(name.rsplit("/", 1)[-1])
 

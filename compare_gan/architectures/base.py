@@ -198,7 +198,7 @@ class Generator(_Network):
         name: str = "generator",
     ):
         super().__init__(image_shape, batch_norm_fn, spectral_norm, name)
-        self._warn_of_unused_options(spectral_norm=spectral_norm)
+        self._warn_of_unused_options(batch_norm_fn=batch_norm_fn, spectral_norm=spectral_norm)
 
 
 @registry.gin_configurable("D")

@@ -56,7 +56,7 @@ class Generator(base.Generator):
         z, y = inputs
         x = ops.reshape(self.fc(z, training=training), (-1, *self.seed_size, 8 * self.ch))
         for norm, deconv in zip(self.norms, self.deconvs, strict=True):
-            x = ops.relu(normalize(norm, x, z, y, training))
+            x = normalize(norm, x, z, y, training, activation=ops.relu)
             x = deconv(x, training=training)
         return 0.5 * ops.tanh(x) + 0.5
 
@@ -101,7 +101,7 @@ class Discriminator(base.Discriminator):
         x, y = inputs
         for conv, norm in zip(self.convs, self.norms, strict=True):
             x = conv(x, training=training)
-            x = leaky_relu(normalize(norm, x, y=y, training=training))
+            x = normalize(norm, x, y=y, training=training, activation=leaky_relu)
         features = base.flatten(x)
         return self.fc(features, training=training), features
 

@@ -67,5 +67,5 @@ class Discriminator(base.Discriminator):
         x, y = inputs
         x = base.flatten(x)
         x = self.hidden(x if y is None else ops.concatenate([x, y], axis=1), training=training)
-        features = ops.tanh(normalize(self.norm, x, y=y, training=training))
+        features = normalize(self.norm, x, y=y, training=training, activation=ops.tanh)
         return self.fc(features, training=training), features

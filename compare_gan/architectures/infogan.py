@@ -70,7 +70,7 @@ class Generator(base.Generator):
         z, y = inputs
 
         def activate(norm: keras.layers.Layer | None, x: Tensor) -> Tensor:
-            return leaky_relu(normalize(norm, x, z, y, training))
+            return normalize(norm, x, z, y, training, activation=leaky_relu)
 
         x = activate(self.bn1, self.fc1(z, training=training))
         x = activate(self.bn2, self.fc2(x, training=training))
@@ -118,7 +118,7 @@ class Discriminator(base.Discriminator):
         x, y = inputs
 
         def activate(norm: keras.layers.Layer | None, x: Tensor) -> Tensor:
-            return leaky_relu(normalize(norm, x, y=y, training=training))
+            return normalize(norm, x, y=y, training=training, activation=leaky_relu)
 
         x = leaky_relu(self.conv1(x, training=training))
         x = activate(self.bn2, self.conv2(x, training=training))

@@ -101,7 +101,7 @@ class Generator(base.Generator):
         self, x: Tensor, z: Tensor, y: Tensor | None, training: bool | None = None
     ) -> Tensor:
         """Computes the input of the last convolution from the output of the last block."""
-        return ops.relu(normalize(self.final_norm, x, z, y, training))
+        return normalize(self.final_norm, x, z, y, training, activation=ops.relu)
 
     def activation(self, x: Tensor) -> Tensor:
         """Computes the image in [0, 1] from the output of the last convolution."""
@@ -313,7 +313,7 @@ class Discriminator(base.Discriminator):
         }
 
 
-def check_image_size(family: str, image_shape: base.ImageShape, sizes: Sequence[int]) -> None:
+def check_image_size(family: str, image_shape: Sequence[int], sizes: Sequence[int]) -> None:
     """Raises UserError unless the images are square, with a side among `sizes`."""
     h, w = image_shape[:2]
     if h == w and h in sizes:

@@ -60,11 +60,12 @@ class Generator(base.Generator):
     def call(self, inputs: tuple[Tensor, Tensor | None], training: bool | None = None) -> Tensor:
         z, y = inputs
         # The first normalization has separate statistics for each pixel.
-        x = normalize(self.fc_norm, self.fc(z, training=training), z, y, training)
-        x = ops.reshape(ops.relu(x), (-1, *self.seed_size, 8 * self.ch))
+        x = self.fc(z, training=training)
+        x = normalize(self.fc_norm, x, z, y, training, activation=ops.relu)
+        x = ops.reshape(x, (-1, *self.seed_size, 8 * self.ch))
         for deconv, norm in zip(self.deconvs, self.norms, strict=True):
             x = deconv(x, training=training)
-            x = ops.relu(normalize(norm, x, z, y, training))
+            x = normalize(norm, x, z, y, training, activation=ops.relu)
         return 0.5 * ops.tanh(self.to_image(x, training=training)) + 0.5
 
     def get_config(self) -> dict[str, Any]:

@@ -9,9 +9,12 @@ from compare_gan.types import Tensor
 def conv(x: Tensor, kernel: Tensor, strides: int = 1) -> Tensor:
     """Convolves with SAME padding, by Winograd's algorithm where it is enabled and worthwhile.
 
+    A kernel for fewer channels than the input has makes a grouped convolution: the channels and the
+    filters form c / d groups of neighbours, and each group of filters sees its group of channels.
+
     Args:
       x: [batch, h, w, c].
-      kernel: [k, k, c, filters].
+      kernel: [k, k, d, filters], where c and filters are multiples of c / d.
       strides: Stride in both directions.
 
     Returns:
@@ -24,6 +27,11 @@ def conv(x: Tensor, kernel: Tensor, strides: int = 1) -> Tensor:
       (2, 4, 4, 4)
     """
     if keras.backend.backend() == "tensorflow":
+        if x.shape[-1] != kernel.shape[2]:
+            import tensorflow as tf
+
+            # Keras hands grouped convolutions to XLA, which on CPUs takes a hundred times as long.
+            return tf.nn.conv2d(x, kernel, strides, "SAME")
         from compare_gan.backend import winograd
 
         if scheme := winograd.scheme_for(x, kernel, strides):

@@ -7,6 +7,8 @@ the defaults are the same.
 
 from compare_gan.layers.activations import leaky_relu
 from compare_gan.layers.attention import NonLocalBlock
+from compare_gan.layers.binomial_resampling import downsample_binomial, upsample_binomial
+from compare_gan.layers.example_normalization import EvoNormS0, GroupNorm, RMSNorm
 from compare_gan.layers.initializers import WeightOptions, weight_initializer
 from compare_gan.layers.linear import Conv2D, Conv2DTranspose, Dense
 from compare_gan.layers.normalization import (
@@ -37,22 +39,27 @@ __all__ = [
     "Conv2D",
     "Conv2DTranspose",
     "Dense",
+    "EvoNormS0",
+    "GroupNorm",
     "LayerNorm",
     "NoBatchNorm",
     "NonLocalBlock",
     "Normalization",
+    "RMSNorm",
     "ResNetBlock",
     "SelfModulatedBatchNorm",
     "SpectralNorm",
     "StandardizeBatch",
     "WeightOptions",
     "accumulating_standing_statistics",
+    "downsample_binomial",
     "leaky_relu",
     "mean_pool",
     "normalize",
     "reset_standing_statistics",
     "spectral_norm",
     "unpool",
+    "upsample_binomial",
     "upsample_nearest",
     "uses_standing_statistics",
     "weight_initializer",

@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from compare_gan import backend
-from compare_gan.errors import UserError, unknown_name
+from compare_gan.errors import UserError, check_positive_integer, unknown_name
 from compare_gan.layers import resampling
 from compare_gan.layers.initializers import WeightOptions
 from compare_gan.layers.spectral_norm import SpectrallyNormalized, SpectralNormLike
@@ -127,7 +127,7 @@ class Conv2D(_Convolution):
 
     Args:
       filters: Number of output channels.
-      kernel_size: Height and width k of the kernel, which is [k, k, c, filters].
+      kernel_size: Height and width k of the kernel, which is [k, k, c / groups, filters].
       strides: Stride s in both directions.
       use_bias: Whether to add a bias.
       spectral_norm: Division of the kernel by its largest singular value; see `SpectralNorm.of`.
@@ -138,9 +138,12 @@ class Conv2D(_Convolution):
         `resampling`.
       folded: Whether to compute convolution and resampling as one smaller convolution, which gives
         the same result up to rounding.
+      groups: Number of groups of neighbouring channels that are convolved separately; it divides c
+        and `filters`.
 
     Raises:
-      UserError: `resample` is unknown, or combined with strides.
+      UserError: `resample` is unknown, or combined with strides or groups, or `groups` does not
+        divide both numbers of channels.
 
     Example:
       >>> from keras import ops
@@ -152,8 +155,16 @@ class Conv2D(_Convolution):
       (2, 16, 16, 4)
     """
 
-    def __init__(self, *args: Any, resample: str | None = None, folded: bool = True, **kwargs: Any):
+    def __init__(
+        self,
+        *args: Any,
+        resample: str | None = None,
+        folded: bool = True,
+        groups: int = 1,
+        **kwargs: Any,
+    ):
         super().__init__(*args, **kwargs)
+        check_positive_integer("groups", groups)
         if resample is not None and resample not in resampling.RESAMPLINGS:
             raise unknown_name("resample", resample, resampling.RESAMPLINGS)
         if resample is not None and self.strides != 1:
@@ -161,12 +172,22 @@ class Conv2D(_Convolution):
                 f"A convolution with resample='{resample}' must have strides 1, received "
                 f"{self.strides}."
             )
+        if resample is not None and groups != 1:
+            raise UserError(
+                f"A convolution with resample='{resample}' must have one group, received {groups}."
+            )
         self.resample = resample
         self.folded = folded
+        self.groups = groups
 
     def build(self, input_shape: TensorShape) -> None:
-        k = self.kernel_size
-        self._build((k, k, input_shape[-1], self.filters), self.filters)
+        k, channels = self.kernel_size, input_shape[-1]
+        if channels % self.groups or self.filters % self.groups:
+            raise UserError(
+                f"The groups of a convolution must divide its {channels} channels and "
+                f"{self.filters} filters, received {self.groups}."
+            )
+        self._build((k, k, channels // self.groups, self.filters), self.filters)
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         kernel = self.normalized_kernel(training)
@@ -177,7 +198,11 @@ class Conv2D(_Convolution):
         return self._add_bias(y)
 
     def get_config(self) -> dict[str, Any]:
-        return super().get_config() | {"resample": self.resample, "folded": self.folded}
+        return super().get_config() | {
+            "resample": self.resample,
+            "folded": self.folded,
+            "groups": self.groups,
+        }
 
 
 @keras.saving.register_keras_serializable("compare_gan")

@@ -19,7 +19,7 @@ from compare_gan.layers.standardization import StandardizeBatch
 from compare_gan.types import Tensor, TensorShape
 
 
-def _add_scale_and_offset(layer: keras.layers.Layer, channels: int) -> None:
+def add_scale_and_offset(layer: keras.layers.Layer, channels: int) -> None:
     """Adds `gamma` and `beta`, which are not rounded: the arithmetic they enter is float32."""
     layer.gamma, layer.beta = (
         layer.add_weight(shape=(channels,), initializer=start, autocast=False, name=name)
@@ -43,7 +43,7 @@ class BatchNorm(StandardizeBatch):
 
     def build(self, input_shape: TensorShape) -> None:
         super().build(input_shape)
-        _add_scale_and_offset(self, input_shape[-1])
+        add_scale_and_offset(self, input_shape[-1])
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         return self.scale_and_offset(inputs, self.gamma, self.beta, training)
@@ -281,7 +281,7 @@ class LayerNorm(SpectrallyNormalized):
     """
 
     def build(self, input_shape: TensorShape) -> None:
-        _add_scale_and_offset(self, input_shape[-1])
+        add_scale_and_offset(self, input_shape[-1])
 
     def call(self, inputs: Tensor) -> Tensor:
         x = ops.cast(inputs, "float32")

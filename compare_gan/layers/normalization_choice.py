@@ -94,8 +94,9 @@ def normalize(
     z: Tensor | None = None,
     y: Tensor | None = None,
     training: bool | None = None,
+    activation: Callable[[Tensor], Tensor] | None = None,
 ) -> Tensor:
-    """Applies a normalization to `x`; returns `x` if there is none.
+    """Applies a normalization to `x`, if there is one, and then an activation.
 
     Args:
       norm: Layer whose `call` has a parameter `inputs`, and parameters for those of the other
@@ -104,6 +105,8 @@ def normalize(
       z: Latent [batch, z_dim], or None.
       y: Label [batch, num_classes], or None.
       training: Whether the network is in training mode.
+      activation: Function of a tensor; None for none. It is left out after a normalization that
+        contains an activation, which says so by an attribute `activates = True`.
 
     Returns:
       Tensor with the shape of `x`.
@@ -118,9 +121,11 @@ def normalize(
       (2, 4, 4, 3)
       (2, 4, 4, 3)
     """
-    if norm is None:
+    if norm is not None:
+        x = call_with_requested(norm, inputs=x, z=z, y=y, training=training)
+    if activation is None or getattr(norm, "activates", False):
         return x
-    return call_with_requested(norm, inputs=x, z=z, y=y, training=training)
+    return activation(x)
 
 
 def build_norm(

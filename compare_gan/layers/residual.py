@@ -190,9 +190,9 @@ class _PlainBlock(ResidualBlock):
         y: Tensor | None = None,
         training: bool | None = None,
     ) -> Tensor:
-        h = ops.relu(normalize(self.norm1, x, z, y, training))
+        h = normalize(self.norm1, x, z, y, training, activation=ops.relu)
         h = self.conv1(h, training=training)
-        h = ops.relu(normalize(self.norm2, h, z, y, training))
+        h = normalize(self.norm2, h, z, y, training, activation=ops.relu)
         h = self.conv2(h, training=training)
         return h if self.shortcut is None else h + self.shortcut(x, training=training)
 

@@ -36,7 +36,8 @@ class _Stage(keras.layers.Layer):
         y: Tensor | None = None,
         training: bool | None = None,
     ) -> Tensor:
-        return self.conv(ops.relu(normalize(self.norm, x, z, y, training)), training=training)
+        x = normalize(self.norm, x, z, y, training, activation=ops.relu)
+        return self.conv(x, training=training)
 
 
 class _Shortcut(keras.layers.Layer):

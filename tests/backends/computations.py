@@ -28,6 +28,7 @@ NETWORKS = {
     "dcgan_arch": (8, {"ch": 4}),
     "dummy_arch": (8, {}),
     "infogan_arch": (8, {"ch": 4}),
+    "r3gan_arch": (8, {"ch": 8}),
     "resnet30_arch": (128, {"ch": 4, "blocks_per_size": 1}),
     "resnet5_arch": (8, {"ch": 4}),
     "resnet_biggan_arch": (32, {"ch": 2}),

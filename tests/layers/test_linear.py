@@ -84,3 +84,28 @@ def test_gin_chooses_the_initializer():
 )
 def test_every_layer_check(check_layer, make, shape):
     check_layer(make, {"inputs": _inputs(shape)}, "weights.stddev = 0.5")
+
+
+@pytest.mark.parametrize("strides", (1, 2))
+def test_groups_of_channels_are_convolved_separately(strides):
+    random = np.random.RandomState(0)
+    x = random.normal(size=(2, 6, 6, 6)).astype(np.float32)
+    grouped = Conv2D(9, 3, strides, groups=3)
+    grouped(x)
+    parts = []
+    for i in range(3):
+        part = Conv2D(3, 3, strides)
+        part.build((None, 6, 6, 2))
+        part.kernel.assign(grouped.kernel[..., 3 * i : 3 * i + 3])
+        parts.append(part(x[..., 2 * i : 2 * i + 2]))
+    # The same products, added up in another order.
+    np.testing.assert_allclose(grouped(x), np.concatenate(parts, axis=3), rtol=1e-4, atol=1e-6)
+
+
+def test_groups_that_do_not_fit_are_refused():
+    with pytest.raises(UserError, match="divide its 4 channels and 6 filters, received 3"):
+        Conv2D(6, 3, groups=3).build((None, 8, 8, 4))
+    with pytest.raises(UserError, match="groups must be a positive integer, received 0"):
+        Conv2D(6, 3, groups=0)
+    with pytest.raises(UserError, match="resample='nearest_then' must have one group, received 2"):
+        Conv2D(6, 3, resample="nearest_then", groups=2)
