@@ -158,7 +158,7 @@ class _Network(keras.Model):
         return cls(**(config | norms))
 
     def _warn_of_unused_options(self, **options: Any) -> None:
-        norm = self.batch_norm_fn
+        norm = None if "batch_norm_fn" in self.unused_options else self.batch_norm_fn
         modulated = norm is not None and (norm.needs("y") or norm.needs("z"))
         for option in self.unused_options:
             if not options[option]:

@@ -44,7 +44,7 @@ class Half(NamedTuple):
 
 
 def mixes_examples(network: keras.Model) -> bool:
-    """Whether the output for an example depends on the others in the batch.
+    """Whether the output for an example depends on all others in the batch, of all replicas.
 
     A layer that mixes examples says so by an attribute `mixes_examples = True`; for Keras's own
     batch norm, which has no such attribute, it is known.
@@ -53,6 +53,16 @@ def mixes_examples(network: keras.Model) -> bool:
         getattr(layer, "mixes_examples", isinstance(layer, keras.layers.BatchNormalization))
         for layer in network._flatten_layers()
     )
+
+
+def compares_examples(network: keras.Model) -> bool:
+    """Whether the network compares the images of a batch, so that it must see the halves apart.
+
+    A layer that does, such as `layers.MinibatchStddev`, says so by an attribute
+    `compares_examples = True`: the spread of generated images is informative only without real
+    ones among them.
+    """
+    return any(getattr(layer, "compares_examples", False) for layer in network._flatten_layers())
 
 
 def forward_halves(

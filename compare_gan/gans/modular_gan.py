@@ -11,19 +11,24 @@ from compare_gan.backend import num_replicas
 from compare_gan.config.keywords import check_remaining_keywords
 from compare_gan.errors import UserError
 from compare_gan.gans import networks, parts
-from compare_gan.gans.examples import Scores, forward_halves, mixes_examples
-from compare_gan.gans.noise import Noise
+from compare_gan.gans.examples import (
+    Scores,
+    compares_examples,
+    forward_halves,
+    mixes_examples,
+)
+from compare_gan.gans.noise import JoinedNoise, Noise
 from compare_gan.gans.tasks import AuxiliaryTask
 from compare_gan.gans.terms import LossTerms, add_penalties, check_names
 from compare_gan.losses import non_saturating, sees_real
 from compare_gan.penalties import Penalty
 from compare_gan.registry import call_with_requested
-from compare_gan.types import Tensor
+from compare_gan.types import Draws, Tensor
 
 TrainingBatch = dict[str, Tensor]
 
 # The streams of a batch's draws.
-_PENALTIES, _REAL, _FAKE, _REPLACED = range(4)
+_PENALTIES, _REAL, _FAKE, _REPLACED, _GENERATOR = range(5)
 
 
 @registry.register("gan", "ModularGAN", paper="https://arxiv.org/abs/1807.04720")
@@ -35,8 +40,8 @@ class ModularGAN:
     (`ModularGAN.g_lr`; see `training.optimization.OptimizationOptions`).
 
     A batch is a dict: `images` float [b, H, W, C] in [0, 1], `z` float [b, z_dim], `seed` int32 [2]
-    for the draws of penalties and augmentations, and, where the data has classes, `labels` and
-    `fake_labels` float [b, num_classes], one-hot or soft, a row of zeros for no label.
+    for the draws of penalties, augmentations and generators, and, where the data has classes,
+    `labels` and `fake_labels` float [b, num_classes], one-hot or soft, a row of zeros for no label.
 
     Loss, penalties, augmentations and tasks are given as objects, functions or registered names; in
     configs `ModularGAN.loss = @rp_gan`, `ModularGAN.penalties = [@r1(), @lecam()]`.
@@ -69,7 +74,8 @@ class ModularGAN:
         step in one forward of the generator.
       experimental_force_graph_unroll: Accepted for old configs: steps are always unrolled.
       deprecated_split_disc_calls: Show real and generated images to the discriminator in separate
-        forwards (different batch statistics under batch norm) instead of one.
+        forwards (different batch statistics under batch norm) instead of one. A discriminator that
+        compares the images of a batch, as StyleGAN2's does, always sees them so.
       **options_of_others: Values that gin binds under the name of this class for the trainer,
         which finds them in `trainer_options`. A caller cannot give them.
 
@@ -239,15 +245,15 @@ class ModularGAN:
         """Generated images for a discriminator step; no gradient flows into the generator.
 
         Args:
-          batch: Batch, of which `z` and `fake_labels` are used.
+          batch: Batch, of which `z`, `fake_labels` and `seed` are used.
           generator: Another generator than this GAN's, called the same way.
 
         Returns:
           Float [b, H, W, C] in [0, 1].
         """
         generator = self.generator if generator is None else generator
-        images = generator((batch["z"], self._fake_labels(batch)), training=True)
-        return ops.stop_gradient(images)
+        y, draws = self._fake_labels(batch), Noise(batch["seed"], _GENERATOR)
+        return ops.stop_gradient(networks.generate(generator, batch["z"], y, draws))
 
     def joint_fakes(self, batches: Sequence[TrainingBatch]) -> list[Tensor]:
         """`fakes` of several batches, from one forward of the generator.
@@ -257,9 +263,11 @@ class ModularGAN:
         Returns:
           As many tensors [b, H, W, C] as there are batches.
         """
-        names = ("z", "fake_labels") if self.conditional else ("z",)
-        images = self.fakes({k: ops.concatenate([batch[k] for batch in batches]) for k in names})
-        return ops.split(images, len(batches))
+        z = ops.concatenate([batch["z"] for batch in batches])
+        y = ops.concatenate([b["fake_labels"] for b in batches]) if self.conditional else None
+        draws = JoinedNoise([Noise(batch["seed"], _GENERATOR) for batch in batches])
+        images = networks.generate(self.generator, z, y, draws)
+        return ops.split(ops.stop_gradient(images), len(batches))
 
     def discriminator_loss(
         self, batch: TrainingBatch, fake_images: Tensor, step: Any = 0, iteration: int = 0
@@ -291,7 +299,7 @@ class ModularGAN:
         real, fake = forward_halves(
             self.discriminate,
             [(shown, y, self.tasks), (shown_fakes, fake_y, fake_tasks)],
-            self.deprecated_split_disc_calls,
+            self._splits_halves,
         )
         losses = self.loss(real.logits, fake.logits)
         terms = add_penalties(
@@ -337,17 +345,16 @@ class ModularGAN:
           LossTerms. Parts: g_loss, penalties and those of the tasks.
         """
         x, y, fake_y = batch["images"], self.labels(batch), self._fake_labels(batch)
-        images = self.generator((batch["z"], fake_y), training=True)
+        draws = Noise(batch["seed"], _GENERATOR)
+        images = networks.generate(self.generator, batch["z"], fake_y, draws)
         shown = self._augmented(images, batch, _FAKE, step)
         halves = [(shown, fake_y, self.tasks)]
-        mixes = mixes_examples(self.discriminator) and not self.deprecated_split_disc_calls
+        mixes = mixes_examples(self.discriminator) and not self._splits_halves
         if mixes or sees_real(self.loss):
             real_tasks = self.tasks if mixes else []
             shown_real = self._augmented(x, batch, _REAL, step)
             halves = [(shown_real, y, real_tasks), (ops.cast(shown, x.dtype), fake_y, self.tasks)]
-        *real, fake = forward_halves(
-            self.discriminate, halves, split=self.deprecated_split_disc_calls
-        )
+        *real, fake = forward_halves(self.discriminate, halves, self._splits_halves)
         # A loss that looks at the logits of real images without declaring it is revealed by a NaN.
         real_logits = ops.full_like(fake.logits, float("nan"))
         if sees_real(self.loss):
@@ -424,9 +431,15 @@ class ModularGAN:
     def _available(self, batch: TrainingBatch, step: Any) -> dict[str, Any]:
         """The values that penalties of both networks may request."""
         fake_y, noise = self._fake_labels(batch), Noise(batch["seed"], _PENALTIES)
+
+        def draws() -> Draws:  # As for the images of this step: each call gets the same.
+            return Noise(batch["seed"], _GENERATOR)
+
         return {
             "discriminator_of_fakes": self._scorer(batch, fake_y, _FAKE, step),
-            "generator": lambda z: self.generator((z, fake_y), training=True),
+            "generator": lambda z: networks.generate(self.generator, z, fake_y, draws()),
+            "styles": lambda z, y: networks.styles(self.generator, z, y),
+            "synthesize": lambda given, y: networks.synthesize(self.generator, given, y, draws()),
             "x": batch["images"],
             "y": self.labels(batch),
             "fake_y": fake_y,
@@ -442,11 +455,11 @@ class ModularGAN:
     def _check_interval(self, penalty: Penalty) -> None:
         """Raises UserError if a lazy penalty calls a network with batch norm, on replicas."""
         requested = set(penalty.requested()) if penalty.interval > 1 else set()
-        for network, model in (
-            ("discriminator", self.discriminator),
-            ("generator", self.generator),
+        for network, model, calls in (
+            ("discriminator", self.discriminator, {"discriminator", "discriminator_of_fakes"}),
+            ("generator", self.generator, {"generator", "synthesize"}),
         ):
-            if mixes_examples(model) and requested & {network, f"{network}_of_fakes"}:
+            if mixes_examples(model) and requested & calls:
                 raise UserError(
                     f"{penalty.name}.interval must be 1 on {num_replicas()} replicas: the "
                     f"{network} has batch norm, which averages over them in every step."
@@ -473,6 +486,7 @@ class ModularGAN:
             networks.refuse_options(discriminator, options)
             networks.check_given_discriminator(discriminator, self._y_shape(), self.image_shape)
         self.discriminator = discriminator
+        self._splits_halves = self.deprecated_split_disc_calls or compares_examples(discriminator)
         features = networks.num_features(discriminator, self.image_shape, self._y_shape())
         spectral_norm = getattr(discriminator, "spectral_norm", False)
         self.heads = self.make_heads(features, bool(spectral_norm))

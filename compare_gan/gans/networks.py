@@ -1,5 +1,6 @@
 """The networks of a GAN: built, cloned, with heads."""
 
+import inspect
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ from compare_gan.config.keywords import parameters
 from compare_gan.errors import UserError
 from compare_gan.gans.tasks import AuxiliaryTask
 from compare_gan.registry import call_with_requested
-from compare_gan.types import TensorShape
+from compare_gan.types import Draws, Tensor, TensorShape
 
 
 def built_generator(generator: keras.Model, z_dim: int, y_shape: TensorShape | None) -> keras.Model:
@@ -79,6 +80,36 @@ def _shape_of(result: Any) -> str:
     if isinstance(result, (list, tuple)):
         return f"({', '.join(_shape_of(each) for each in result)})"
     return str(list(result.shape)) if hasattr(result, "shape") else repr(result)
+
+
+def generate(generator: keras.Model, z: Tensor, y: Tensor | None, draws: Draws) -> Tensor:
+    """The images of a generator in training mode.
+
+    Args:
+      generator: Generator. If its `call` has a parameter `draws`, it receives them.
+      z: Float [b, z_dim].
+      y: Float [b, num_classes]; None if unconditional.
+      draws: Random numbers for what a generator draws in training, such as StyleGAN2's noise.
+    """
+    takes_draws = "draws" in inspect.signature(generator.call).parameters
+    return generator((z, y), training=True, **({"draws": draws} if takes_draws else {}))
+
+
+def has_styles(generator: keras.Model) -> bool:
+    """Whether the generator maps latents to styles before it makes images of them."""
+    return hasattr(generator, "styles") and hasattr(generator, "synthesize")
+
+
+def styles(generator: keras.Model, z: Tensor, y: Tensor | None) -> Tensor:
+    """The styles of latents, float [b, n, w_dim]; the latents if the generator has no styles."""
+    return generator.styles(z, y) if has_styles(generator) else z
+
+
+def synthesize(generator: keras.Model, given: Tensor, y: Tensor | None, draws: Draws) -> Tensor:
+    """The images of the result of `styles`, in training mode; see `generate`."""
+    if has_styles(generator):
+        return generator.synthesize(given, draws=draws)
+    return generate(generator, given, y, draws)
 
 
 def clone(network: keras.Model) -> keras.Model:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from keras import ops
 
 from compare_gan import backend
-from compare_gan.types import Tensor
+from compare_gan.types import Draws, Tensor
 
 
 class Noise:
@@ -34,3 +34,25 @@ class Noise:
 
     def _next_seed(self) -> Tensor:
         return ops.add(self._seed, [self._stream, next(self._calls)])
+
+
+class JoinedNoise:
+    """Draws for examples of several batches in one tensor: of each batch, those of its own source.
+
+    Args:
+      sources: One source for each batch, all of which have the same size.
+    """
+
+    def __init__(self, sources: Sequence[Draws]):
+        self._sources = sources
+
+    def uniform(self, shape: Sequence[int]) -> Tensor:
+        """Draws in [0, 1), float32 of a static shape, batches first, one after the other."""
+        return ops.concatenate([each.uniform(self._own(shape)) for each in self._sources])
+
+    def normal(self, shape: Sequence[int]) -> Tensor:
+        """Standard normal draws, float32 of a static shape, batches first."""
+        return ops.concatenate([each.normal(self._own(shape)) for each in self._sources])
+
+    def _own(self, shape: Sequence[int]) -> tuple[int, ...]:
+        return (shape[0] // len(self._sources), *shape[1:])

@@ -8,9 +8,12 @@ the defaults are the same.
 from compare_gan.layers.activations import leaky_relu
 from compare_gan.layers.attention import NonLocalBlock
 from compare_gan.layers.binomial_resampling import downsample_binomial, upsample_binomial
+from compare_gan.layers.equalized import EqualizedConv2D, EqualizedDense
 from compare_gan.layers.example_normalization import EvoNormS0, GroupNorm, RMSNorm
 from compare_gan.layers.initializers import WeightOptions, weight_initializer
 from compare_gan.layers.linear import Conv2D, Conv2DTranspose, Dense
+from compare_gan.layers.minibatch_stddev import MinibatchStddev
+from compare_gan.layers.modulation import AddedNoise, ModulatedConv2D
 from compare_gan.layers.normalization import (
     BatchNorm,
     ConditionalBatchNorm,
@@ -29,8 +32,10 @@ from compare_gan.layers.standing_statistics import (
     reset_standing_statistics,
     uses_standing_statistics,
 )
+from compare_gan.layers.style_mapping import StyleMapping
 
 __all__ = [
+    "AddedNoise",
     "BatchNorm",
     "BatchStatistics",
     "BigGanDeepResNetBlock",
@@ -39,9 +44,13 @@ __all__ = [
     "Conv2D",
     "Conv2DTranspose",
     "Dense",
+    "EqualizedConv2D",
+    "EqualizedDense",
     "EvoNormS0",
     "GroupNorm",
     "LayerNorm",
+    "MinibatchStddev",
+    "ModulatedConv2D",
     "NoBatchNorm",
     "NonLocalBlock",
     "Normalization",
@@ -50,6 +59,7 @@ __all__ = [
     "SelfModulatedBatchNorm",
     "SpectralNorm",
     "StandardizeBatch",
+    "StyleMapping",
     "WeightOptions",
     "accumulating_standing_statistics",
     "downsample_binomial",

@@ -2,6 +2,7 @@
 
 from compare_gan.penalties.base import AVAILABLE, FunctionPenalty, Penalty
 from compare_gan.penalties.lecam import LeCam
+from compare_gan.penalties.path_length import PathLength
 from compare_gan.penalties.r1 import R1
 from compare_gan.penalties.regularizers import (
     dragan_penalty,
@@ -15,6 +16,7 @@ __all__ = [
     "R1",
     "FunctionPenalty",
     "LeCam",
+    "PathLength",
     "Penalty",
     "dragan_penalty",
     "l2_penalty",

@@ -18,6 +18,9 @@ AVAILABLE = {
     "augmentations of the real images (in the generator's loss: of the generated ones)",
     "discriminator_of_fakes": "the same with the labels and augmentations of the generated images",
     "generator": "function from latents [b, z_dim] to images: in training mode, with `fake_y`",
+    "styles": "function from latents [n, z_dim] and their labels to the generator's styles "
+    "[n, layers, w_dim]; to the latents themselves if it has none",
+    "synthesize": "function from the result of `styles` and labels to images, in training mode",
     "x": "real images",
     "x_fake": "generated images; in the generator's loss with their gradient",
     "y": "labels of the real images [b, k]; None if the GAN is unconditional",

@@ -286,6 +286,7 @@ class _Tools:
     Reference = Reference
     IMAGE_SHAPE, NUM_CLASSES, Z_DIM = IMAGE_SHAPE, NUM_CLASSES, Z_DIM
     Architecture = Architecture
+    Generator, Discriminator = Generator, Discriminator
     BatchNorm = BatchNorm
     make_gan = staticmethod(make_gan)
     make_batch = staticmethod(make_batch)

@@ -3,6 +3,7 @@
 import functools
 
 import gin
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +11,7 @@ import tensorflow as tf
 from compare_gan import losses
 from compare_gan.errors import UserError
 from compare_gan.gans import SSGAN, ModularGAN
+from compare_gan.gans.noise import Noise
 from compare_gan.losses import Losses
 
 # Sums of a few dozen float32 products, against float64.
@@ -145,6 +147,55 @@ def test_real_images_join_the_generator_step_only_where_batch_norm_mixes_example
         )
         gan.generator_loss(dummy.make_batch())
         assert seen == [rows]
+
+
+@pytest.mark.parametrize("joint", (False, True))
+def test_a_generator_draws_what_follows_from_the_seed_of_each_batch(dummy, joint):
+    class Noisy(dummy.Generator):
+        def call(self, inputs, training=None, draws=None):
+            images = super().call(inputs, training)
+            return images if draws is None else images + draws.normal(images.shape)
+
+    generator = Noisy(dummy.IMAGE_SHAPE)
+    discriminator = dummy.Discriminator(dummy.IMAGE_SHAPE)
+    gan = ModularGAN(
+        dummy.IMAGE_SHAPE,
+        None,
+        z_dim=dummy.Z_DIM,
+        generator=generator,
+        discriminator=discriminator,
+    )
+    batches = [dummy.make_batch(seed=seed) for seed in range(2)]
+    fakes = gan.joint_fakes(batches) if joint else [gan.fakes(batch) for batch in batches]
+    for fake, batch in zip(fakes, batches, strict=True):
+        noise = Noise(batch["seed"], stream=3).normal(fake.shape)
+        np.testing.assert_allclose(fake, generator((batch["z"], None)) + noise, **CLOSE)
+    expected = losses.non_saturating(fakes[1], discriminator((fakes[1], None))[0]).g_loss
+    np.testing.assert_allclose(gan.generator_loss(batches[1]).total, expected, **CLOSE)
+    available = gan._available(batches[1], 0)
+    again = available["synthesize"](available["styles"](batches[1]["z"], None), None)
+    np.testing.assert_allclose(again, fakes[1], **CLOSE)
+
+
+class _Comparing(keras.layers.Layer):
+    """The identity, which says that it compares examples."""
+
+    compares_examples = True
+
+    def call(self, inputs, training=None):
+        return inputs
+
+
+def test_halves_are_apart_where_the_discriminator_compares_examples(dummy):
+    for norm, rows in ((None, [16, 8]), (_Comparing, [8, 8, 8])):
+        gan = dummy.make_gan(ModularGAN, discriminator={"batch_norm_fn": norm})
+        seen, call = [], gan.discriminator.call
+        gan.discriminator.call = lambda inputs, training, call=call, seen=seen: (
+            seen.append(inputs[0].shape[0]) or call(inputs, training)
+        )
+        gan.discriminator_loss(dummy.make_batch(), gan.fakes(dummy.make_batch()))
+        gan.generator_loss(dummy.make_batch())
+        assert seen == rows
 
 
 def test_rotated_fakes_join_the_discriminator_step_only_where_they_change_statistics(dummy):
