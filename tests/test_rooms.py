@@ -37,6 +37,7 @@ _FLOORS = (
     ("registry",),
     ("startup",),
     ("folders",),
+    ("array_cache",),
     ("npz",),
     ("damaged",),
     ("unpacking", "files", "version"),

@@ -37,6 +37,11 @@ class DatasetOptions:
       fraction: Fraction of each class's training examples that training uses, at least one each,
         the same in every run. Evaluation compares with all of them: where `train` is the reference
         split, with `all_train`.
+      densest_fraction: Fraction of each class's training examples, of those that `fraction`
+        chooses, that training uses: those in the densest regions; see
+        `datasets.instance_selection`. All images count as one class where not every label is given.
+      densest_extractor: Registered name, or class, of the extractor whose features show the
+        densities.
       labeled_fraction: Fraction of each class's training examples (of those that training uses)
         whose labels it sees, at least one each.
       inferred_labels: Whether training sees labels that are inferred from the given ones, or
@@ -64,6 +69,8 @@ class DatasetOptions:
     seed: int = 547
     labels: str | None = None
     fraction: float = 1.0
+    densest_fraction: float = 1.0
+    densest_extractor: Any = "inception"
     labeled_fraction: float = 1.0
     inferred_labels: bool = False
     data_dir: str | None = None
@@ -79,6 +86,7 @@ class DatasetOptions:
             raise unknown_name("dataset.labels", self.labels, MADE_UP)
         check_fraction(self.labeled_fraction)
         check_fraction(self.fraction, "dataset.fraction")
+        check_fraction(self.densest_fraction, "dataset.densest_fraction")
         if not isinstance(self.flip, bool):
             raise UserError(f"dataset.flip must be True or False, received {self.flip!r}.")
         if self.image_size is not None:

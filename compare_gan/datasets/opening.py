@@ -7,8 +7,9 @@ import numpy as np
 
 from compare_gan.datasets.catalog import Definition
 from compare_gan.datasets.colours import WHITE, parse_colour
-from compare_gan.datasets.data_options import MADE_UP, DataOptions
+from compare_gan.datasets.data_options import MADE_UP, DataOptions, DatasetOptions
 from compare_gan.datasets.dataset import Dataset, InferredLabels
+from compare_gan.datasets.instance_selection import choose_densest
 from compare_gan.datasets.labels import (
     choose_given,
     choose_images,
@@ -119,8 +120,8 @@ def _open(options: DataOptions) -> Dataset:
             class_order=options.class_order,
         )
     source = _relabel(name, definition.labels, source, options)
-    if choice.fraction != 1:
-        source = _part(source, choice.fraction, choice.seed)
+    if choice.fraction != 1 or (choice.densest_fraction != 1 and not choice.fake):
+        source = select(source, _chosen(name, source, choice), whole=ALL_TRAIN)
     given_mask = _make_given_mask(name, source, choice.labeled_fraction, choice.seed)
     if definition.labels == "labelled_only":
         source, given_mask = _only_labelled(name, source, given_mask), None
@@ -136,12 +137,20 @@ def _open(options: DataOptions) -> Dataset:
     )
 
 
-def _part(source: Source, fraction: float, seed: int) -> Source:
-    """The source with a fraction of the training examples of each class, all of `all_train`."""
+def _chosen(name: str, source: Source, choice: DatasetOptions) -> np.ndarray:
+    """The training examples that `fraction` and `densest_fraction` choose, bool [n]."""
     labels = no_labels(source.splits["train"])
     if source.num_classes:
         labels = to_hard_labels(source.labels("train"))
-    return select(source, choose_images(labels, fraction, seed), whole=ALL_TRAIN)
+    chosen = choose_images(labels, choice.fraction, choice.seed)
+    if choice.densest_fraction != 1 and not choice.fake:
+        if choice.labeled_fraction != 1 or choice.inferred_labels:
+            labels = no_labels(len(labels))
+        part = source if choice.fraction == 1 else select(source, chosen)
+        chosen[chosen] = choose_densest(
+            part, name, labels[chosen], choice.densest_fraction, choice.densest_extractor
+        )
+    return chosen
 
 
 def _fake_source(image_size: int | None, definition: Definition) -> Source:

@@ -9,13 +9,12 @@ from typing import Any
 
 import numpy as np
 
-from compare_gan import files
+from compare_gan import array_cache, files
 from compare_gan.engine import ALONE, Peers
 from compare_gan.engine.progress import announced, tracked
 from compare_gan.errors import UserError
 from compare_gan.evaluation.image_sets import GeneratedImages, GivenStatistics, ImageSet
 from compare_gan.evaluation.spread import EXTRACTED, gathered
-from compare_gan.metrics import cache
 from compare_gan.metrics.base import ImageBatch, Metric, Statistics
 from compare_gan.metrics.extractors import Extractor
 from compare_gan.metrics.extractors.base import stream
@@ -182,7 +181,7 @@ def reference_statistics(
     }
 
     def cached(name: str) -> _Arrays:
-        return cache.cached(keys[name], lambda: compute()[name])
+        return array_cache.cached(keys[name], lambda: compute()[name])
 
     results = {name: cached(name) for name in keys}
     return SetStatistics(results, count, content_hash)

@@ -279,7 +279,7 @@ class TestOptions:
             (
                 "mnist",
                 "num_examples",
-                "'num_examples'.* Known: background, data_dir, fake, flip, fraction",
+                "'num_examples'.* Known: background, data_dir, densest_extractor, densest_fra",
             ),
         ],
     )
@@ -390,6 +390,8 @@ def test_a_part_of_a_stream():
     ("options", "sentence"),
     [
         (dict(fraction=0), "dataset.fraction must be above 0 and at most 1, received 0"),
+        (dict(densest_fraction=2), "dataset.densest_fraction must be above 0 and at most 1"),
+        (dict(densest_fraction=0.5, densest_extractor="inceptio"), "Unknown extractor 'inceptio'"),
         (dict(flip="yes"), "dataset.flip must be True or False, received 'yes'"),
     ],
 )

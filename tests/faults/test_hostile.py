@@ -624,7 +624,7 @@ def test_cached_statistics_that_declare_more_than_they_hold(run, caplog):
     Exit code: 0
     Lost: nothing
     """
-    from compare_gan.metrics.cache import cached
+    from compare_gan.array_cache import cached
 
     arrays = {"mean": np.ones(2)}
     assert cached({"a": 1}, lambda: arrays) == arrays

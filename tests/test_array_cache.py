@@ -5,7 +5,7 @@ import os
 import numpy as np
 import pytest
 
-from compare_gan.metrics import cache
+from compare_gan import array_cache as cache
 
 _KEY = {"dataset": "fashion mnist/10k", "statistics": "gaussian-1", "count": 10}
 

@@ -1,4 +1,4 @@
-"""Cache of the statistics of real images, on disk, keyed by everything that they depend on."""
+"""Cache of arrays about real images, on disk, keyed by everything that they depend on."""
 
 import json
 import logging
