@@ -25,6 +25,7 @@ import click
 from compare_gan import __version__, interruption, peers
 from compare_gan.commands import (
     averages,
+    latents,
     listing,
     looking,
     models,
@@ -68,6 +69,8 @@ for _command in (
     models.export,
     models.import_weights,
     averages.ema,
+    latents.directions,
+    latents.project,
     scoring.metrics,
     scoring.compare,
     reporting.report,

@@ -61,6 +61,8 @@ def _model_dir(tmp_path_factory, tiny_run):
         ["export"],
         ["import-weights"],
         ["ema"],
+        ["directions"],
+        ["project"],
         ["metrics"],
         ["compare"],
         ["list"],
@@ -156,6 +158,31 @@ def test_sample_draws_one_class_truncated_raw_or_of_a_step(run, model_dir, tmp_p
     refine = ["--refine", "drs", "--gin_bindings", "drs.burn_in = 8"]
     for options in (["--truncation", "0.3"], ["--raw"], ["--checkpoint", "3"], refine):
         assert not np.array_equal(draw("--class", "2", *options), one)
+
+
+def test_a_sample_is_moved_along_directions(run, model_dir, tmp_path):
+    path = str(tmp_path / "directions.png")
+    common = ("directions", "--model_dir", model_dir, "--out", path, "--columns", "3")
+    status, out, err = run(*common, "--count", "2", "--class", "1")
+    assert status == 0 and out.strip() == path, err
+    assert np.asarray(Image.open(path)).shape[0] == 2 * 58 + 2
+
+
+def test_real_images_are_projected(run, model_dir, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (12, 8, 8, 3), np.uint8)
+    np.savez(tmp_path / "images.npz", images=images)
+    common = ("project", "--model_dir", model_dir, "--steps", "2", "--candidates", "8", "--out")
+    folder = str(tmp_path / "out")
+    status, out, err = run(*common, folder, "--images", tmp_path / "images.npz", "--num", "11")
+    assert status == 0 and out.strip() == folder, err
+    assert "root mean squared difference of pixels: 0." in err
+    with np.load(os.path.join(folder, "latents.npz")) as arrays:
+        assert arrays["z"].shape == (11, 4) and set(arrays["labels"]) <= {0, 1, 2, 3}
+    assert np.asarray(Image.open(os.path.join(folder, "projection.png"))).shape[0] == 4 * 58 + 2
+
+    np.savez(tmp_path / "small.npz", images=images[:, :4])
+    status, _, err = run(*common, folder, "--images", tmp_path / "small.npz")
+    assert status == 2 and "are 4x8x3, those of the model 8x8x3: they must" in err
 
 
 def test_a_run_is_loaded_to_draw_images_in_python(model_dir):

@@ -6,25 +6,45 @@ from compare_gan.sampling.classes import (
     labels_as_counted,
     labels_in_turn,
 )
+from compare_gan.sampling.directions import (
+    Directions,
+    direction_images,
+    find_directions,
+    write_directions,
+)
 from compare_gan.sampling.drawing import sample_grid, write_grid, write_interpolation
 from compare_gan.sampling.draws import Draws
 from compare_gan.sampling.numbered import parse_numbers
+from compare_gan.sampling.projection import (
+    Projection,
+    ProjectionOptions,
+    project,
+    write_projection,
+)
 from compare_gan.sampling.sampler import Sampler, StandingStatistics
 from compare_gan.sampling.video import write_video
 from compare_gan.sampling.writing import write_images
 
 __all__ = [
+    "Directions",
     "Draws",
+    "Projection",
+    "ProjectionOptions",
     "Sampler",
     "StandingStatistics",
     "class_labels",
+    "direction_images",
     "find_class",
+    "find_directions",
     "labels_as_counted",
     "labels_in_turn",
     "parse_numbers",
+    "project",
     "sample_grid",
+    "write_directions",
     "write_grid",
     "write_images",
     "write_interpolation",
+    "write_projection",
     "write_video",
 ]

@@ -12,6 +12,7 @@ import tensorflow as tf
 from compare_gan import config, datasets, registry
 from compare_gan.evaluation.score_sets import score_sets
 from compare_gan.gans import ModularGAN
+from compare_gan.sampling import Draws, Sampler
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.state import TrainState
@@ -214,6 +215,21 @@ def test_the_extractor_scores_sets_of_images(page):
     pixels = _REAL.astype(float)
     expected = np.concatenate([pixels.mean((1, 2)), pixels.std((1, 2))], axis=1)
     np.testing.assert_allclose(extractor(_REAL)[0], expected, rtol=1e-5)
+
+
+def test_the_refinement_chooses_the_best_of_several(page, tiny_run):
+    config.parse([], [*tiny_run, *page("refinement").configs[0]])
+    refinement = Experiment.from_gin().evaluation.make_refinement()
+    assert refinement.describe() == "best_of(count=8)"
+    sampler = Sampler(
+        lambda inputs, training: inputs[0][:, :, None, None],
+        z_dim=1,
+        image_shape=(1, 1, 1),
+        logits=lambda x, y: x[:, 0, 0],
+    )
+    z = dataclasses.replace(sampler, refinement=refinement).draw_latents(20, seed=0)
+    draws = Draws(sampler, 0, 20, np.arange(20))
+    np.testing.assert_array_equal(z, np.max([draws.latents(k) for k in range(8)], axis=0))
 
 
 def test_the_protocol_is_found_with_an_extractor(page, tiny_run):

@@ -1,0 +1,87 @@
+"""Directions of a generator's first layers, against singular vectors of their kernels."""
+
+import dataclasses
+
+import gin
+import keras
+import numpy as np
+import pytest
+from PIL import Image
+
+from compare_gan import registry
+from compare_gan.datasets.latents import LatentDistribution, normal
+from compare_gan.errors import UserError
+from compare_gan.sampling import Sampler, direction_images, find_directions, write_directions
+
+pytestmark = pytest.mark.usefixtures("eagerly")
+
+
+def test_directions_are_singular_vectors_of_the_kernel(sampler):
+    """At 1e-3: differences of outputs in float32."""
+    directions = find_directions(sampler, 3)
+    u, strengths, _ = np.linalg.svd(sampler.network.dense.kernel.numpy()[:4])  # Without labels.
+    np.testing.assert_allclose(directions.strengths, strengths[:3], rtol=1e-3)
+    np.testing.assert_allclose(np.abs(directions.vectors @ u[:, :3]), np.eye(3), atol=1e-3)
+    assert np.all(directions.vectors.max(axis=1) == np.abs(directions.vectors).max(axis=1))
+    assert directions.layers == [sampler.network.dense.path]
+
+
+def test_parts_of_the_latent_and_embeddings_are_found():
+    """BigGAN's blocks have parts of an embedded latent: A is embedding times all their kernels."""
+    registry.load("architecture")
+    gin.parse_config("""
+        G.batch_norm_fn = @conditional_batch_norm
+        resnet_biggan.Generator.ch = 1
+        resnet_biggan.Generator.embed_z = True
+        resnet_biggan.Generator.hierarchical_z = True
+        weights.initializer = "normal"
+        weights.stddev = 0.5
+    """)
+    network = registry.get("architecture", "resnet_biggan_arch").Generator(image_shape=(32, 32, 1))
+    sampler = Sampler(network, 8, (32, 32, 1), num_classes=2)
+    network((np.zeros([1, 8], np.float32), np.zeros([1, 2], np.float32)))
+    variables = {each.path.split("/", 1)[1]: each.numpy() for each in network.variables}
+    embedding = variables["embed_z/kernel"]
+    expected = embedding[:, :2] @ variables["fc_noise/kernel"]
+    product = expected @ expected.T
+    modulations = [
+        name for name in variables if name.endswith(("gamma/kernel", "beta/kernel")) and "B" in name
+    ]
+    for name in modulations:
+        part = int(name[1]) * 2
+        map_ = embedding[:, part : part + 2] @ variables[name][:2]
+        product += map_ @ map_.T
+    directions = find_directions(sampler)
+    assert len(directions.layers) == 1 + len(modulations)
+    np.testing.assert_allclose(
+        directions.vectors.T @ np.diag(directions.strengths**2) @ directions.vectors,
+        product,
+        rtol=1e-3,
+        atol=1e-3 * np.abs(product).max(),
+    )
+
+
+def test_a_sample_moves_to_both_sides(sampler, tmp_path):
+    sampler = dataclasses.replace(sampler, distribution=LatentDistribution(normal, stddev=2.0))
+    directions = find_directions(sampler, 2)
+    images = direction_images(
+        sampler, directions, number=4, seed=1, columns=3, extent=1.5, classes=["middle"]
+    )
+    z = sampler.draw_z(5, 1)[4] + 3.0 * np.array([-1, 0, 1])[:, None] * directions.vectors[1]
+    np.testing.assert_array_equal(images[1], sampler.generate(z, np.array([1, 1, 1])))
+    path, _ = write_directions(sampler, str(tmp_path / "directions.png"), count=2, columns=3)
+    assert Image.open(path).size[0] > 3 * 8
+
+
+def test_a_mapping_network_is_reported(sampler):
+    class Mapped(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(4)
+
+        def call(self, inputs, training=None):
+            z = inputs[0]
+            return self.dense(z / keras.ops.norm(1 + z, axis=1, keepdims=True))[:, :, None, None]
+
+    with pytest.raises(UserError, match="No dense layer of this generator is affine"):
+        find_directions(Sampler(Mapped(), 4, (4, 1, 1)))

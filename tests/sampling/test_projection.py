@@ -1,0 +1,63 @@
+"""Latents of given images: those that generated them are found again."""
+
+import numpy as np
+import pytest
+
+from compare_gan.datasets.latents import LatentDistribution, normal
+from compare_gan.errors import UserError
+from compare_gan.sampling import ProjectionOptions, Sampler, project
+
+
+def _linear(inputs, training):
+    return 0.5 + 0.1 * inputs[0][:, :, None, None]
+
+
+def test_generated_images_and_their_classes_are_found_again(sampler):
+    z, labels = sampler.draw_z(3, 0), np.array([2, 0, 1])
+    images = sampler.generate(z, labels)
+    found = project(sampler, images, None, ProjectionOptions(steps=50, candidates=96))
+    np.testing.assert_array_equal(found.labels, labels)
+    np.testing.assert_allclose(found.z, z, atol=0.1)
+    assert np.all(found.errors < 0.005)
+    np.testing.assert_array_equal(found.images, sampler.generate(found.z, found.labels))
+
+
+@pytest.mark.usefixtures("eagerly")
+def test_given_classes_are_kept(sampler):
+    images = sampler.generate(sampler.draw_z(2, 0), np.array([0, 1]))
+    options = ProjectionOptions(steps=2, candidates=8)
+    assert project(sampler, images, ["bright", 0], options).labels.tolist() == [2, 0]
+
+
+def test_the_likeliest_latent_is_found():
+    """Images 0.5 + z / 10 and pixels with noise s: z = 0.1 r / (0.01 + s^2) for residues r.
+
+    Features, twice the pixels, count four times their weight, as if there were less noise.
+    """
+    sampler = Sampler(
+        _linear,
+        4,
+        (4, 1, 1),
+        distribution=LatentDistribution(normal),
+        features=lambda images: 2 * images[:, :, 0, 0],
+    )
+    images = np.uint8([90, 120, 150, 128]).reshape(1, 4, 1, 1)
+    options = ProjectionOptions(steps=100, rate=0.2, noise=0.1, feature_weight=2.0)
+    residues = images.reshape(4) / 255.0 - 0.5
+    expected = 0.1 * residues / (0.01 + 0.1**2 / (1 + 4 * 2.0))
+    np.testing.assert_allclose(project(sampler, images, None, options).z[0], expected, atol=1e-2)
+
+
+def test_uniform_latents_stay_in_their_interval():
+    sampler = Sampler(_linear, 4, (4, 1, 1), truncation=0.5)
+    images = np.uint8([0, 255, 120, 128]).reshape(1, 4, 1, 1)
+    found = project(sampler, images, None, ProjectionOptions(steps=40))
+    expected = np.clip((images.reshape(4) / 255.0 - 0.5) / 0.1, -0.5, 0.5)
+    np.testing.assert_allclose(found.z[0], expected, atol=0.02)
+
+
+def test_images_of_another_shape_are_refused(sampler):
+    with pytest.raises(UserError, match=r"must be uint8 \[n, 8, 8, 1\] as those of the generator"):
+        project(sampler, np.zeros([2, 8, 8, 3], np.uint8))
+    with pytest.raises(UserError, match="received float64"):
+        project(sampler, np.zeros([2, 8, 8, 1]))
