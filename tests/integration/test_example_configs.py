@@ -43,6 +43,7 @@ _SLOW = (
     "s3gan_10_imagenet128.gin",
     "s3gan_10_imagenet256.gin",
     "s3gan_imagenet128.gin",
+    "sagan_imagenet128.gin",
     "ssgan_imagenet128.gin",
 )
 OLD = {path.name: path for path in sorted((_ROOT / "tests/data/configs_2019").glob("*.gin"))}
@@ -62,6 +63,7 @@ _SMALL = {
         dataset.inferred_labels = False  # They would be those of 100,000 images of noise.
         """,
     ),
+    "sagan": (4, "dataset.name = 'imagenet_64'"),
     "resnet_biggan_deep": (8, "dataset.name = 'imagenet_64'"),
 }
 
