@@ -241,7 +241,7 @@ _define_tfds(
     summary="Bedrooms: the middle 128x128 pixels; no classes.",
     paper="https://arxiv.org/abs/1506.03365",
 )
-for _size in (64, 128, 256, 512):
+for _size in (32, 64, 128, 256, 512):
     _define_imagenet(f"imagenet_{_size}", _size, "1000 classes")
     for _labels, _prefix, _what in (
         ("labelled_only", "labeled_only", "images without a label left out"),

@@ -28,6 +28,7 @@ FAMILIES = {
     "resnet_stl": {"ch": 2},
     "resnet_biggan": {"ch": 4},
     "resnet_biggan_deep": {"ch": 8},
+    "sagan": {"ch": 4},
     "r3gan": {"ch": 8, "blocks_per_size": 1},
     "dummy": {},
 }

@@ -35,6 +35,7 @@ NETWORKS = {
     "resnet_biggan_deep_arch": (32, {"ch": 4}),
     "resnet_cifar_arch": (32, {"ch": 4}),
     "resnet_stl_arch": (48, {"ch": 4}),
+    "sagan_arch": (32, {"ch": 2}),
     "sndcgan_arch": (8, {"ch": 4}),
 }
 _Z_DIM, _CLASSES, _BATCH = 40, 3, 2

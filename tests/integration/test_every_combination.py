@@ -34,10 +34,13 @@ ARCHITECTURES = {
     "resnet_stl_arch": ("resnet_stl", 2, (48, 48, 1)),
     "resnet_biggan_arch": ("resnet_biggan", 2, (32, 32, 1)),
     "resnet_biggan_deep_arch": ("resnet_biggan_deep", 8, (32, 32, 1)),
+    "sagan_arch": ("sagan", 2, (32, 32, 1)),
     "r3gan_arch": ("r3gan", 8, (8, 8, 1)),
 }
 # A step takes seconds, or the parts are the same as in others: each loss and penalty only once.
-ONCE = ("resnet30_arch", "resnet_biggan_deep_arch", "r3gan_arch")
+ONCE = ("resnet30_arch", "resnet_biggan_deep_arch", "sagan_arch", "r3gan_arch")
+# Of their combinations the quick tests have that of the paper.
+LOSS_OF_PAPER = {"sagan_arch": "hinge", "r3gan_arch": "rp_gan"}
 BATCH, NUM_CLASSES, Z_DIM = 4, 3, 8
 
 registry.load("architecture")  # So that gin knows its names.
@@ -115,7 +118,7 @@ def _combinations():
     """All for the smallest family; for those of `ONCE`, each part only once."""
     for architecture, loss, penalty in itertools.product(ARCHITECTURES, LOSSES, PENALTIES):
         if architecture == "dummy_arch":
-            yield architecture, loss, penalty
+            yield pytest.param(architecture, loss, penalty)
             continue
         if loss == "rp_gan" and penalty not in ("no_penalty", "r1"):
             continue  # The combination of R3GAN, and its loss alone.
@@ -124,7 +127,9 @@ def _combinations():
         if penalty == "lecam":  # It sees only logits, not the network.
             continue
         if architecture not in ONCE or LOSSES.index(loss) == PENALTIES.index(penalty):
-            yield architecture, loss, penalty
+            slow = loss != LOSS_OF_PAPER.get(architecture, loss)
+            marks = [pytest.mark.slow] if slow else []
+            yield pytest.param(architecture, loss, penalty, marks=marks)
 
 
 @pytest.mark.parametrize(("architecture", "loss", "penalty"), list(_combinations()))
