@@ -89,6 +89,24 @@ def test_cross_replica_mean(strategy):
     np.testing.assert_allclose(squares, [13, 13])
 
 
+def test_losses_of_gathered_rows_have_the_gradients_of_one_replica(strategy):
+    x = _inputs((BATCH, 3))
+
+    def step(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            rows = backend.gathered(x)
+            # A function of all pairs of rows.
+            loss = tf.reduce_mean(tf.tanh(tf.matmul(rows, rows[::-1], transpose_b=True)) ** 3)
+        return loss, tape.gradient(loss, x)
+
+    loss, gradient = step(tf.constant(x))
+    losses, gradients = _on_both(strategy, step, x)
+    np.testing.assert_allclose(losses, [loss, loss], rtol=1e-6)
+    # The update takes the mean over the replicas, where only one has gradients of the row.
+    np.testing.assert_allclose(gradients / 2, gradient, rtol=1e-5, atol=1e-7)
+
+
 def test_batch_uniform_is_that_of_one_replica(strategy):
     draws = _on_both(strategy, lambda x: backend.batch_uniform(x.shape, (1, 2)), _inputs())
     expected = backend.batch_uniform((BATCH, 4, 4, 6), (1, 2))

@@ -1,6 +1,6 @@
-"""InfoGAN's small convolutional networks, without its latent codes; images of any size.
+"""InfoGAN's small convolutional networks; images of any size.
 
-https://arxiv.org/abs/1606.03657, appendix C.1.
+https://arxiv.org/abs/1606.03657, appendix C.1. Its codes are the task `info`, for any architecture.
 """
 
 from typing import Any

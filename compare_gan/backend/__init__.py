@@ -21,6 +21,7 @@ from compare_gan.backend.rematerialization import rematerializable, rematerializ
 from compare_gan.backend.replicas import (
     computed_when,
     cross_replica_mean,
+    gathered,
     in_replicas,
     num_replicas,
     on_cpu,
@@ -41,6 +42,7 @@ __all__ = [
     "current_device",
     "directional_derivative",
     "first_call",
+    "gathered",
     "gradient",
     "in_replicas",
     "initializer",

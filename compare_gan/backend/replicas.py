@@ -33,13 +33,40 @@ def cross_replica_mean(values: Sequence[Tensor]) -> list[Tensor]:
 
     if not in_replicas():
         return list(values)
-    if part := _conditional_part.get():
-        raise UserError(
-            f"{part}.interval must be 1 on several replicas here: the term averages over replicas, "
-            "itself or by the discriminator's batch norm, which only works in every step."
-        )
+    _refuse_in_conditional()
     context = tf.distribute.get_replica_context()
     return list(context.all_reduce(tf.distribute.ReduceOp.MEAN, list(values)))
+
+
+def gathered(x: Tensor) -> Tensor:
+    """Returns the rows of all replicas, or the tensor if there is one replica.
+
+    For losses that compare the examples of a batch: each of the R replicas computes the loss of all
+    rows. Gradients flow back to the replica of a row, from the losses of all replicas, so that the
+    mean of the replicas' gradients is that of one replica with all rows.
+
+    Args:
+      x: Tensor [b, …] of this replica, b static and equal on all of them.
+
+    Returns:
+      Tensor [R * b, …], replica by replica.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan import backend
+      >>> tuple(backend.gathered(ops.ones((4, 3))).shape)
+      (4, 3)
+    """
+    if keras.backend.backend() != "tensorflow":
+        return x
+    import tensorflow as tf
+
+    if not in_replicas():
+        return x
+    _refuse_in_conditional()
+    context = tf.distribute.get_replica_context()
+    rows = context.all_gather(x, axis=0)
+    return tf.ensure_shape(rows, [context.num_replicas_in_sync * x.shape[0], *x.shape[1:]])
 
 
 def num_replicas() -> int:
@@ -139,3 +166,12 @@ def on_cpu() -> bool:
     import tensorflow as tf
 
     return all(device.device_type == "CPU" for device in tf.config.list_logical_devices())
+
+
+def _refuse_in_conditional() -> None:
+    """Raises UserError inside a conditional, where replicas must not communicate."""
+    if part := _conditional_part.get():
+        raise UserError(
+            f"{part}.interval must be 1 on several replicas here: the term averages over replicas, "
+            "itself or by the discriminator's batch norm, which only works in every step."
+        )

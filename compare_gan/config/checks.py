@@ -88,7 +88,7 @@ def _check_binding(key: str, selector: str, name: str, value: Any, allowed: set[
     if name in _OPTIONS and is_gan:
         raise UserError(f"{key} has no effect: set options.{name}.")
     if name == "distribution_fn":
-        _refuse_result(key, value)
+        (_require_call if _is_class(value) else _refuse_result)(key, value)
     if kind is not None:
         several = isinstance(value, (list, tuple)) and kind in _LISTS
         several = several and key != "penalty.fn"
@@ -181,9 +181,9 @@ def _check_part(key: str, kind: str, value: Any) -> None:
     if gin_internals.is_reference(value):
         kinds = kinds_of(gin_internals.referenced_part(value))
         if kind in kinds or _is_users_own(value):
-            is_class = inspect.isclass(gin_internals.referenced_part(value))
-            if kind == "schedule" and is_class and not gin_internals.is_call(value):
-                raise UserError(f"{key} = {value!r} is not a call: write {value!r}().")
+            is_class = _is_class(value)
+            if kind == "schedule" and is_class:
+                _require_call(key, value)
             if not (kind in _CALLED and is_class):
                 _refuse_result(key, value)
             return
@@ -194,6 +194,19 @@ def _check_part(key: str, kind: str, value: Any) -> None:
         f"{key} must name a part of the kind '{kind}', {wrong}. "
         f"Known: {', '.join(registry.names(kind))}."
     )
+
+
+def _is_class(value: Any) -> bool:
+    """Whether a value refers to a class, which gin calls to make an object."""
+    return gin_internals.is_reference(value) and inspect.isclass(
+        gin_internals.referenced_part(value)
+    )
+
+
+def _require_call(key: str, value: Any) -> None:
+    """Raises UserError for a class in place of an object of it."""
+    if not gin_internals.is_call(value):
+        raise UserError(f"{key} = {value!r} is not a call: write {value!r}().")
 
 
 def _refuse_result(key: str, value: Any) -> None:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
         train_batches,
     )
     from compare_gan.datasets.catalog import define
+    from compare_gan.datasets.codes import InfoCodes
     from compare_gan.datasets.data_options import DataOptions, DatasetOptions
     from compare_gan.datasets.dataset import Dataset
     from compare_gan.datasets.label_files import read_label_files, write_label_file
@@ -34,6 +35,7 @@ __all__ = [
     "Dataset",
     "DatasetOptions",
     "EvaluationLatents",
+    "InfoCodes",
     "LatentDistribution",
     "ReplaceLabelsOptions",
     "TrainingLatents",
@@ -51,6 +53,7 @@ __all__ = [
 _MODULES = {
     "batches": ("as_arrays", "eval_batches", "train_arrays", "train_batches"),
     "catalog": ("define",),
+    "codes": ("InfoCodes",),
     "data_options": ("DataOptions", "DatasetOptions"),
     "dataset": ("Dataset",),
     "label_files": ("read_label_files", "write_label_file"),

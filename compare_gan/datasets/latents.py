@@ -39,7 +39,7 @@ def uniform(
     truncation: float = 1.0,
 ) -> Tensor:
     """Uniform draws from `truncation` times the interval [minval, maxval)."""
-    draw = tf.random.stateless_uniform if _in_tensorflow(seed) else random.uniform
+    draw = tf.random.stateless_uniform if in_tensorflow(seed) else random.uniform
     return draw(shape, seed, truncation * minval, truncation * maxval)
 
 
@@ -50,21 +50,21 @@ def normal(shape: Sequence[int], seed: Any, stddev: float = 1.0, truncation: flo
     BigGAN's truncation trick (Brock et al., 2019, https://arxiv.org/abs/1809.11096), with the
     threshold 2·t. For t < 1 the draws of one seed move towards 0 together as t falls.
     """
-    in_tensorflow = _in_tensorflow(seed)
+    draws_tensor = in_tensorflow(seed)
     if truncation == 1:
-        draw = tf.random.stateless_normal if in_tensorflow else random.normal
+        draw = tf.random.stateless_normal if draws_tensor else random.normal
         return draw(shape, seed, stddev=stddev)
     # By the inverse of the cumulative distribution: no draw is thrown away and drawn again.
     limit = 2.0 * truncation
     upper = statistics.NormalDist().cdf(limit)
-    if in_tensorflow:
+    if draws_tensor:
         draws = tf.math.ndtri(tf.random.stateless_uniform(shape, seed, 1 - upper, upper))
         return stddev * tf.clip_by_value(draws, -limit, limit)
     quantiles = scipy.special.ndtri(random.uniform(shape, seed, 1 - upper, upper).astype(float))
     return stddev * np.clip(quantiles, -limit, limit).astype(np.float32)
 
 
-def _in_tensorflow(value: Any) -> bool:
+def in_tensorflow(value: Any) -> bool:
     """Whether to compute with TensorFlow: Keras does so, or the value is a tensor of it."""
     if keras.backend.backend() == "tensorflow":
         return True
@@ -139,7 +139,7 @@ class LatentDistribution:
             truncation=truncation,
             **self._parameters(),
         )
-        if _in_tensorflow(draws):
+        if in_tensorflow(draws):
             return tf.cast(draws, tf.float32)
         return np.asarray(draws, np.float32)
 

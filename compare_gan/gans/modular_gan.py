@@ -156,7 +156,12 @@ class ModularGAN:
             "task", [*self.make_tasks(), *parts.make_parts("task", tasks)]
         )
         for task in self.tasks:
-            task.check(self.image_shape, self.num_classes if conditional else None)
+            call_with_requested(
+                task.check,
+                image_shape=self.image_shape,
+                num_classes=self.num_classes if conditional else None,
+                z_dim=z_dim,
+            )
         self._build_networks(generator, discriminator)
         self.penalties = parts.prepared(self.penalties)
         self.augmentations = parts.prepared(self.augmentations)
@@ -324,7 +329,9 @@ class ModularGAN:
         )
         for task in self.tasks:
             seen = {"real": real.seen[task.name], "fake": fake.seen[task.name]}
-            terms = terms.plus(call_with_requested(task.discriminator_terms, **seen, step=step))
+            terms = terms.plus(
+                call_with_requested(task.discriminator_terms, **seen, z=batch["z"], step=step)
+            )
         # Last, so that all images of a step are augmented equally strongly.
         for augmentation in self.augmentations:
             augmentation.update(real.logits, fake.logits, step)
@@ -375,7 +382,9 @@ class ModularGAN:
         )
         for task in self.tasks:
             seen = {"fake": fake.seen[task.name]}
-            terms = terms.plus(call_with_requested(task.generator_terms, **seen, step=step))
+            terms = terms.plus(
+                call_with_requested(task.generator_terms, **seen, z=batch["z"], step=step)
+            )
         return terms
 
     def logits(self, x: Tensor, y: Tensor | None) -> Tensor:

@@ -19,7 +19,9 @@ from keras import ops
 
 from compare_gan import backend, layers, registry
 from compare_gan.architectures import resnet5
+from compare_gan.datasets import InfoCodes
 from compare_gan.gans import S3GAN, SSGAN, ModularGAN
+from compare_gan.gans.tasks import ContraGANTask, InfoTask, ReACGANTask
 from compare_gan.penalties import wgangp_penalty
 from compare_gan.registry import call_with_requested
 
@@ -322,7 +324,13 @@ def compute_mixed_precision():
 
 def compute_gan():
     """Losses on a batch of NumPy arrays; for S3GAN with a gradient penalty, and all gradients."""
-    modular = ModularGAN((8, 8, 3), _CLASSES, "dummy_arch", z_dim=6)
+    modular = ModularGAN(
+        (8, 8, 3), _CLASSES, "dummy_arch", z_dim=6, conditional=True,
+        tasks=[
+            *("ac_gan", "tac_gan", "adc_gan"), ContraGANTask(dimension=4),
+            ReACGANTask(dimension=4, relative_to_largest=True), InfoTask(InfoCodes((3,), 2)),
+        ],
+    )  # fmt: skip
     yield from _gan_losses("modular_gan", modular)
     ssgan = SSGAN((8, 8, 3), _CLASSES, "dummy_arch", z_dim=6, rotated_batch_size=4)
     yield from _gan_losses("ssgan", ssgan)

@@ -32,10 +32,12 @@ NOT_TRAINED = [
     name
     for name in EXAMPLES
     if (name.startswith("few_labels/") and name not in _TRAINED_ROWS)
-    or name.startswith(("s2gan", "s3gan_20", "r3gan_ffhq", "r3gan_imagenet"))
+    or name.startswith(("s2gan", "s3gan_20", "reacgan", "r3gan_ffhq", "r3gan_imagenet"))
 ]
-# Networks that take long to build. `test_vocabulary.py` takes a step with each architecture.
+# Networks that take long to build, and one config with parts that `test_info.py` covers.
+# `test_vocabulary.py` takes a step with each architecture.
 _SLOW = (
+    "infogan_fashion_mnist.gin",
     "biggan_deep_imagenet128.gin",
     "biggan_imagenet128.gin",
     "diffaugment_biggan_imagenet128.gin",
@@ -52,6 +54,7 @@ OLD = {path.name: path for path in sorted((_ROOT / "tests/data/configs_2019").gl
 # Bindings that make a step cheap, by family; images have the smallest size of the data set.
 _SMALL = {
     "dcgan": (4, ""),
+    "infogan": (4, ""),
     "sndcgan": (4, ""),
     "resnet_cifar": (8, ""),
     "resnet5": (4, ""),

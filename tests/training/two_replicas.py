@@ -63,6 +63,7 @@ CASES = {
         S3GAN.augmentations = [@diff_augment(), @ada(), @apa()]
         ada.policy = "noise,cutout"
         apa.p = 0.5
+        S3GAN.tasks = [@contra_gan()]
         D.spectral_norm = True
         r1.gamma = @cosine_decay()
         r1.interval = 2

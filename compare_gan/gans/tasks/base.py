@@ -36,8 +36,9 @@ class AuxiliaryTask:
 
     A subclass sets `name` and overrides what it needs. The GAN shows the added examples to the
     discriminator in the same forward as the others and calls the head on all features; it never
-    lets them into the adversarial loss or the penalties. Terms may have a further parameter `step`,
-    the number of finished generator steps, for weights that follow a schedule.
+    lets them into the adversarial loss or the penalties. Terms may have further parameters: `step`,
+    the number of finished generator steps, for weights that follow a schedule, and `z`, the latents
+    of the generated images, float [b, z_dim].
 
     Attributes:
       name: Key of the head in `ModularGAN.heads`.
@@ -63,6 +64,8 @@ class AuxiliaryTask:
 
     def check(self, image_shape: tuple[int, int, int], num_classes: int | None) -> None:
         """Raises UserError if the task cannot be learned from such images.
+
+        A task that reads latents has a further parameter, `z_dim`.
 
         Args:
           image_shape: Shape of images, (H, W, C).

@@ -3,33 +3,18 @@
 from typing import Any
 
 import keras
-from keras import ops
 
 from compare_gan import registry
-from compare_gan.backend import cross_replica_mean
 from compare_gan.errors import UserError
 from compare_gan.gans.tasks.base import AuxiliaryTask, Head, Seen
+from compare_gan.gans.tasks.labelled import (
+    agreements,
+    check_conditional,
+    cross_entropies,
+    labelled_means,
+)
 from compare_gan.gans.terms import LossTerms
 from compare_gan.schedules import Scheduled, check_range, value_at
-from compare_gan.types import Tensor
-
-
-def label_available(labels: Tensor) -> Tensor:
-    """Finds the rows that hold a label: those that sum to more than one half.
-
-    Args:
-      labels: Float [b, num_classes]; one-hot, soft, or a row of zeros for no label.
-
-    Returns:
-      [b, 1] of zeros and ones, in the dtype of `labels`.
-
-    Example:
-      >>> import numpy as np
-      >>> from compare_gan.gans.tasks import label_available
-      >>> np.array(label_available(np.float32([[0, 1], [0, 0]]))).tolist()
-      [[1.0], [0.0]]
-    """
-    return ops.cast(ops.sum(labels, axis=1, keepdims=True) > 0.5, labels.dtype)
 
 
 @registry.register("task", "class_prediction", paper="https://arxiv.org/abs/1903.02271")
@@ -63,8 +48,7 @@ class ClassPredictionTask(AuxiliaryTask):
         self.weight_d = weight_d
 
     def check(self, image_shape: tuple[int, int, int], num_classes: int | None) -> None:
-        if num_classes is None:
-            raise UserError("The task 'class_prediction' needs a conditional GAN.")
+        check_conditional(self.name, num_classes)
         if self.num_classes not in (None, num_classes):
             raise UserError(
                 f"class_prediction.num_classes is {self.num_classes}, but the data has "
@@ -79,16 +63,8 @@ class ClassPredictionTask(AuxiliaryTask):
     def discriminator_terms(self, real: Seen, fake: Seen, step: Any = 0) -> LossTerms:
         logits, labels = real.outputs, real.labels
         assert labels is not None  # See `check`.
-        available = label_available(labels)[:, 0]
-        cross_entropy = -ops.sum(labels * ops.log_softmax(logits), axis=1)
-        correct = ops.cast(
-            ops.equal(ops.argmax(logits, axis=1), ops.argmax(labels, axis=1)), labels.dtype
+        loss, accuracy = labelled_means(
+            labels, cross_entropies(logits, labels), agreements(logits, labels)
         )
-        # Replicas may have different numbers of labels. The mean of their losses is the mean over
-        # all labelled images if each divides by the average number. None gives 0 / epsilon.
-        [count] = cross_replica_mean([ops.sum(available)])
-        count = ops.maximum(count, 1e-6)
-        loss = ops.sum(available * cross_entropy) / count
-        accuracy = ops.sum(available * correct) / count
         weight = value_at(self.weight_d, step)
         return LossTerms(weight * loss, {"class_loss": loss}, {"class_accuracy": accuracy})
