@@ -66,7 +66,7 @@ def coefficients(
     Example:
       >>> from compare_gan.training.post_hoc import coefficients
       >>> factors, misfit = coefficients([50, 100], [0.1, 0.1], step=100, length=0.1)
-      >>> factors.round(6).tolist(), round(misfit, 6)
+      >>> abs(factors).round(6).tolist(), round(misfit, 6)
       ([0.0, 1.0], 0.0)
     """
     times, exponents = np.array(steps, float), np.array([Power(each).exponent for each in lengths])
