@@ -15,7 +15,7 @@ TensorShape: TypeAlias = tuple[Any, ...]
 Direction: TypeAlias = Literal["lower", "higher"] | None
 
 
-class Draws(Protocol):
+class NoiseSource(Protocol):
     """A source of random numbers: every call returns new ones, which follow from a batch's seed."""
 
     def uniform(self, shape: Sequence[int]) -> Tensor:

@@ -336,6 +336,7 @@ def test_sampling_mistakes_are_reported(run, model_dir):
     for options, sentence in (
         (["--seeds", "4-2"], "--seeds must be numbers from 0 to 999999 and ranges of them, such"),
         (["--seeds", "1", "--num", "3"], "--num and --seeds exclude each other"),
+        (["--mix", "1"], "Style mixtures need a generator with styles"),
         (["--video", "a.gif", "--out", "b.gif"], "--video and --out exclude each other"),
         (["--video", "a.mp4"], "its name must end in .gif, received 'a.mp4'"),
         (["--video", "a.gif", "--frames", "99", "--duration", "1"], "at most 50 frames per second"),

@@ -25,7 +25,7 @@ from compare_gan.layers import (
     StyleMapping,
     leaky_relu,
 )
-from compare_gan.types import Draws, Tensor
+from compare_gan.types import NoiseSource, Tensor
 
 base.register_family(__name__, paper="https://arxiv.org/abs/1912.04958")
 
@@ -143,7 +143,7 @@ class Generator(base.Generator):
         """
         return self._by_layer(self.mapping(z, y, training=training), truncation)
 
-    def synthesize(self, styles: Tensor, draws: Draws | None = None) -> Tensor:
+    def synthesize(self, styles: Tensor, draws: NoiseSource | None = None) -> Tensor:
         """The images of styles, float [batch, H, H, C] around [0, 1], not clipped.
 
         Args:
@@ -159,7 +159,7 @@ class Generator(base.Generator):
         self,
         inputs: tuple[Tensor, Tensor | None],
         training: bool | None = None,
-        draws: Draws | None = None,
+        draws: NoiseSource | None = None,
         truncation: float = 1.0,
     ) -> Tensor:
         z, y = inputs
@@ -179,7 +179,7 @@ class Generator(base.Generator):
         factors = [truncation if i < cutoff else 1.0 for i in range(num)]
         return average + (styles - average) * ops.reshape(ops.array(factors, w.dtype), (1, num, 1))
 
-    def _mixed(self, styles: Tensor, z: Tensor, y: Tensor | None, draws: Draws) -> Tensor:
+    def _mixed(self, styles: Tensor, z: Tensor, y: Tensor | None, draws: NoiseSource) -> Tensor:
         """Replaces the styles from a random layer on by those of other, normal latents."""
         batch, num = styles.shape[0], self.synthesis.num_styles
         others = self.styles(ops.cast(draws.normal(z.shape), z.dtype), y)
@@ -263,7 +263,7 @@ class Discriminator(base.Discriminator):
 
     def build(self, input_shape: tuple[Any, Any]) -> None:
         projects = self.project_y and input_shape[1] is not None
-        self.out = EqualizedDense(self.ch if projects else 1, name="out")
+        self.out = EqualizedDense(self.ch if projects else 1, name="out", dtype=self.dtype_policy)
         if projects:
             self.mapping = StyleMapping(
                 self.ch, self.mapping_layers, average_decay=None, name="mapping",

@@ -17,7 +17,7 @@ from compare_gan.layers import (
     leaky_relu,
     upsample_binomial,
 )
-from compare_gan.types import Draws, Tensor, TensorShape
+from compare_gan.types import NoiseSource, Tensor, TensorShape
 
 # How a network joins its blocks with the image: see `stylegan2.Generator`.
 CONNECTIONS = ("skip", "resnet", "plain")
@@ -128,7 +128,7 @@ class Synthesis(keras.layers.Layer):
             name="constant",
         )
 
-    def draw_noises(self, draws: Draws, batch_size: int) -> list[Tensor]:
+    def draw_noises(self, draws: NoiseSource, batch_size: int) -> list[Tensor]:
         """New noise for each convolution, float32 [batch, h, w, 1]."""
         sizes = [size for size, b in zip(self.sizes, self.blocks, strict=True) for _ in b.convs]
         return [draws.normal((batch_size, size, size, 1)) for size in sizes]

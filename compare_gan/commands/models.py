@@ -33,6 +33,12 @@ from compare_gan.terminal import for_stdout
     help="Write this many rows of images between two latents, left to right.",
 )
 @click.option(
+    "--mix",
+    "mixtures",
+    type=click.IntRange(min=1),
+    help="Write a table of style mixtures with this many rows (StyleGAN2).",
+)
+@click.option(
     "--video",
     metavar="GIF",
     help="Write this video instead: a walk from sample to sample (--seeds, else 0-5) and back.",
@@ -58,7 +64,7 @@ from compare_gan.terminal import for_stdout
     default=1.0,
     show_default=True,
     type=click.FloatRange(min=0, min_open=True, max=1),
-    help="Narrows the latents: less variety, cleaner images.",
+    help="Narrows the latents (StyleGAN2: the styles): less variety, cleaner images.",
 )
 @click.option(
     "--refine",
@@ -82,6 +88,7 @@ def sample(
     num: int | None,
     seeds: str | None,
     interpolations: int | None,
+    mixtures: int | None,
     video: str | None,
     frames: int | None,
     duration: float | None,
@@ -97,7 +104,7 @@ def sample(
 ) -> None:
     """Draw images from a trained model.
 
-    Reads no training data. Without --num, --seeds, --interpolate or --video: a grid with
+    Reads no training data. Without --num, --seeds, --interpolate, --mix or --video: a grid with
     one class per row.
 
     Images of --num are numbered from 0; --seed names the whole sequence. --seeds 40 is number 40 of
@@ -109,7 +116,7 @@ def sample(
     from compare_gan.sampling.video import check_video
     from compare_gan.training.run_dir import RunDir
 
-    _check_modes(num, seeds, interpolations, video, out)
+    _check_modes(num, seeds, interpolations, mixtures, video, out)
     numbers = None if seeds is None else sampling.parse_numbers(seeds)
     walk: dict[str, Any] = dict(frames=frames or 120, duration=duration or 6.0)
     if video is not None:
@@ -118,8 +125,10 @@ def sample(
         raise UserError("--frames and --duration need --video.")
     if refinement is None and gin_bindings:
         raise UserError("--gin_bindings needs --refine, whose options they change.")
-    if refinement is not None and (video is not None or interpolations is not None):
-        raise UserError("--refine chooses single latents: leave out --interpolate and --video.")
+    if refinement is not None and (video or interpolations or mixtures):
+        raise UserError(
+            "--refine chooses single latents: leave out --interpolate, --mix and --video."
+        )
     config.parse((), gin_bindings)
     refine = None if refinement is None else registry.get("refinement", refinement)()
     run = RunDir(model_dir)
@@ -137,6 +146,10 @@ def sample(
         out = out or run.file("interpolation.png")
         with engine.announced("Drawing images"):
             path = sampling.write_interpolation(sampler, out, interpolations, columns, **chosen)
+    elif mixtures:
+        out = out or run.file("style_mixtures.png")
+        with engine.announced("Drawing images"):
+            path = sampling.write_style_mixtures(sampler, out, mixtures, columns, **chosen)
     else:
         out = out or run.file("grid.png")
         with engine.announced("Drawing images"):
@@ -185,11 +198,18 @@ def _check_modes(
     num: int | None,
     seeds: str | None,
     interpolations: int | None,
+    mixtures: int | None,
     video: str | None,
     out: str | None,
 ) -> None:
     """Raises UserError if `sample` is to write two things at once."""
-    modes = {"--num": num, "--seeds": seeds, "--interpolate": interpolations, "--video": video}
+    modes = {
+        "--num": num,
+        "--seeds": seeds,
+        "--interpolate": interpolations,
+        "--mix": mixtures,
+        "--video": video,
+    }
     given = [name for name, value in modes.items() if value is not None]
     if len(given) > 1 and given != ["--seeds", "--video"]:
         raise UserError(f"{' and '.join(given)} exclude each other.")

@@ -23,7 +23,7 @@ from compare_gan.gans.terms import LossTerms, add_penalties, check_names
 from compare_gan.losses import non_saturating, sees_real
 from compare_gan.penalties import Penalty
 from compare_gan.registry import call_with_requested
-from compare_gan.types import Draws, Tensor
+from compare_gan.types import NoiseSource, Tensor
 
 TrainingBatch = dict[str, Tensor]
 
@@ -441,7 +441,7 @@ class ModularGAN:
         """The values that penalties of both networks may request."""
         fake_y, noise = self._fake_labels(batch), Noise(batch["seed"], _PENALTIES)
 
-        def draws() -> Draws:  # As for the images of this step: each call gets the same.
+        def draws() -> NoiseSource:  # As for the images of this step: each call gets the same.
             return Noise(batch["seed"], _GENERATOR)
 
         return {

@@ -11,7 +11,7 @@ from compare_gan.config.keywords import parameters
 from compare_gan.errors import UserError
 from compare_gan.gans.tasks import AuxiliaryTask
 from compare_gan.registry import call_with_requested
-from compare_gan.types import Draws, Tensor, TensorShape
+from compare_gan.types import NoiseSource, Tensor, TensorShape
 
 
 def built_generator(generator: keras.Model, z_dim: int, y_shape: TensorShape | None) -> keras.Model:
@@ -82,7 +82,7 @@ def _shape_of(result: Any) -> str:
     return str(list(result.shape)) if hasattr(result, "shape") else repr(result)
 
 
-def generate(generator: keras.Model, z: Tensor, y: Tensor | None, draws: Draws) -> Tensor:
+def generate(generator: keras.Model, z: Tensor, y: Tensor | None, draws: NoiseSource) -> Tensor:
     """The images of a generator in training mode.
 
     Args:
@@ -105,7 +105,9 @@ def styles(generator: keras.Model, z: Tensor, y: Tensor | None) -> Tensor:
     return generator.styles(z, y) if has_styles(generator) else z
 
 
-def synthesize(generator: keras.Model, given: Tensor, y: Tensor | None, draws: Draws) -> Tensor:
+def synthesize(
+    generator: keras.Model, given: Tensor, y: Tensor | None, draws: NoiseSource
+) -> Tensor:
     """The images of the result of `styles`, in training mode; see `generate`."""
     if has_styles(generator):
         return generator.synthesize(given, draws=draws)

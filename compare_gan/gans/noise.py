@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from keras import ops
 
 from compare_gan import backend
-from compare_gan.types import Draws, Tensor
+from compare_gan.types import NoiseSource, Tensor
 
 
 class Noise:
@@ -37,13 +37,13 @@ class Noise:
 
 
 class JoinedNoise:
-    """Draws for examples of several batches in one tensor: of each batch, those of its own source.
+    """Draws for examples of several batches in one tensor, for each batch from its own source.
 
     Args:
       sources: One source for each batch, all of which have the same size.
     """
 
-    def __init__(self, sources: Sequence[Draws]):
+    def __init__(self, sources: Sequence[NoiseSource]):
         self._sources = sources
 
     def uniform(self, shape: Sequence[int]) -> Tensor:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from keras import ops
 
 from compare_gan import registry
-from compare_gan.backend import gradient
+from compare_gan.backend import cross_replica_mean, gradient
 from compare_gan.errors import check_decay, check_positive_integer
 from compare_gan.penalties.base import Penalty
 from compare_gan.schedules import Scheduled
@@ -32,8 +32,9 @@ class PathLength(Penalty):
       weight: Weight of the term, a number or a schedule.
       decay: Decay of the average; 0.99 in the paper.
       batch_shrink: Fraction of the batch that is used: every second example for 2.
-      interval: Number of generator updates between two evaluations; 4 in the paper. Where it is
-        above 1, each replica adds the mean of its own lengths to the average before it uses it.
+      interval: Number of generator updates between two evaluations; 4 in the paper. If it is above
+        1, each replica of TensorFlow compares with an average that includes only its own lengths of
+        this step; the average that is stored includes all.
 
     Raises:
       UserError: A value is out of range.
@@ -91,7 +92,10 @@ class PathLength(Penalty):
         slopes = ops.cast(gradient(projected, ops.convert_to_tensor(styles(z, y))), "float32")
         squares = ops.sum(ops.square(slopes), axis=-1)
         lengths = ops.sqrt(ops.mean(ops.reshape(squares, (z.shape[0], -1)), axis=1))
+        mean = ops.mean(lengths)
+        if self.interval == 1:  # Otherwise replicas cannot communicate here.
+            [mean] = cross_replica_mean([mean])
         average = self.average.value
-        average = average + (1 - self.decay) * (ops.mean(lengths) - average)
+        average = average + (1 - self.decay) * (mean - average)
         self.average.assign(ops.stop_gradient(average))
         return ops.mean(ops.square(lengths - average))

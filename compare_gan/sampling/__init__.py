@@ -22,6 +22,7 @@ from compare_gan.sampling.projection import (
     write_projection,
 )
 from compare_gan.sampling.sampler import Sampler, StandingStatistics
+from compare_gan.sampling.style_mixing import write_style_mixtures
 from compare_gan.sampling.video import write_video
 from compare_gan.sampling.writing import write_images
 
@@ -46,5 +47,6 @@ __all__ = [
     "write_images",
     "write_interpolation",
     "write_projection",
+    "write_style_mixtures",
     "write_video",
 ]

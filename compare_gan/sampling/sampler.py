@@ -3,6 +3,7 @@
 import collections
 import dataclasses
 import functools
+import inspect
 import itertools
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -90,7 +91,9 @@ class Sampler:
       class_counts: Sizes of the classes whose frequencies labels have where none are given; None =
         all classes in turn.
       distribution: Distribution of the latents.
-      truncation: Truncation of the latents, in (0, 1]; see `LatentDistribution.draw`.
+      truncation: Truncation in (0, 1]: of the styles if `call` of the network has a parameter
+        `truncation`, as that of StyleGAN2 has, otherwise of the latents; see
+        `LatentDistribution.draw`.
       standing_statistics: Options of the batch-norm moments.
       features: Function from float images [n, H, W, C] in [0, 1] to an extractor's features float32
         [n, f], for metrics; None if there is no extractor that takes such images.
@@ -233,7 +236,8 @@ class Sampler:
         Returns:
           float32 [n, H, W, C] in [0, 1].
         """
-        return ops.cast(self.network((z, y), training=False), "float32")
+        options = {"truncation": self.truncation} if self.truncates_styles else {}
+        return ops.cast(self.network((z, y), training=False, **options), "float32")
 
     def draw_z(self, num: int, seed: int) -> np.ndarray:
         """Draws latents, float32 [num, z_dim]; equal seeds give equal latents.
@@ -241,7 +245,7 @@ class Sampler:
         Raises:
           UserError: The distribution cannot be truncated as `truncation` says.
         """
-        z = self.distribution.draw([num, self.z_dim], [seed, _EVALUATION], self.truncation)
+        z = self.distribution.draw([num, self.z_dim], [seed, _EVALUATION], self._z_truncation)
         return np.asarray(z, np.float32)
 
     def draw_latents(
@@ -296,7 +300,20 @@ class Sampler:
     @property
     def marginal(self) -> Any:
         """Distribution of each coordinate of a latent; see `LatentDistribution.marginal`."""
-        return self.distribution.marginal(self.truncation)
+        return self.distribution.marginal(self._z_truncation)
+
+    @property
+    def truncates_styles(self) -> bool:
+        """Whether truncation is that of the network's styles, not of latents."""
+        call = getattr(self.network, "call", self.network)
+        try:
+            return "truncation" in inspect.signature(call).parameters
+        except (TypeError, ValueError):  # It is no function, or one that does not say.
+            return False
+
+    @property
+    def _z_truncation(self) -> float:
+        return 1.0 if self.truncates_styles else self.truncation
 
     # Inside.
 

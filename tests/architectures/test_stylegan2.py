@@ -21,11 +21,11 @@ _TOLERANCE = 5e-6
 _Z_DIM = 8
 
 
-def _generator(connections="skip", **options):
+def _generator(connections="skip"):
     generator = stylegan2.Generator(
-        (16, 16, 3), w_dim=6, connections=connections, **(_SMALL | options)
+        (16, 16, 3), w_dim=6, connections=connections, style_mixing=0.0, **_SMALL
     )
-    generator(((np.zeros((2, _Z_DIM), np.float32)), None))
+    generator((np.zeros((2, _Z_DIM), np.float32), None))
     section = f"synthesis_{_NAMES[connections]}"
     stylegan2_numbers.load(generator, mapping="pl_mapping", synthesis=section)
     return generator
@@ -37,6 +37,12 @@ def _discriminator(connections="resnet", y=None, section=None):
     section = section or f"discriminator_{_NAMES[connections]}" + ("" if y is None else "_cond")
     stylegan2_numbers.load(discriminator, others=section)
     return discriminator
+
+
+@pytest.fixture(scope="module")
+def generator():
+    """With skips and constant weights; no test changes it."""
+    return _generator()
 
 
 def _trainable_size(layer):
@@ -102,10 +108,13 @@ def test_logits_are_those_of_the_authors(assert_golden, connections, conditional
     ("name", "mixing", "place"),
     (("no_mixing", 0.0, None), ("mixing_cutoff2", 0.9, 0.3), ("no_mixing", 0.9, None)),
 )
-def test_styles_are_those_of_the_authors(assert_golden, name, mixing, place):
+def test_styles_are_those_of_the_authors(
+    assert_golden, generator, monkeypatch, name, mixing, place
+):
     """Mixed from layer 1 + floor(0.3 · 5) = 2 on, or not at all as 0.95 is above 0.9."""
-    golden, generator = stylegan2_numbers.golden(), _generator(style_mixing=mixing)
-    seen, generator.synthesize = [], lambda styles, draws: seen.append(styles)
+    golden, seen = stylegan2_numbers.golden(), []
+    monkeypatch.setattr(generator, "synthesize", lambda styles, _: seen.append(styles))
+    monkeypatch.setattr(generator, "style_mixing", mixing)
     gate, place = (0.95, 0.5) if place is None else (0.85, place)
     draws = _Draws([golden["loss/in/z_mixing"]], [gate, place])
     generator.call((golden["loss/in/z"], None), training=True, draws=draws)
@@ -124,11 +133,8 @@ def test_truncated_styles_are_those_of_the_authors(assert_golden):
         z = golden[f"{section}/in/z"]
         generator.styles(z)
         for variable in generator.mapping.trainable_variables:
-            name_of_weight = stylegan2_numbers.recorded_name(f"generator/{variable.path}")
-            value = stylegan2_numbers.weight(
-                name_of_weight.replace("mapping/", f"{section}/"), variable.shape
-            )
-            variable.assign(value)
+            path = stylegan2_numbers.recorded_name(variable.path)
+            variable.assign(stylegan2_numbers.weight(f"{section}/{path}", variable.shape))
         generator.styles(z, training=True)
         generator.styles(0.5 * z[::-1] + 0.3, training=True)
         styles = generator.styles(z, truncation=truncation)
@@ -137,18 +143,16 @@ def test_truncated_styles_are_those_of_the_authors(assert_golden):
         np.testing.assert_array_equal(generator.styles(z)[:, 0], generator.mapping(z))
 
 
-class _Given:
-    """An architecture of two networks."""
-
-    def __init__(self, generator, discriminator):
-        self.Generator = lambda **_: generator
-        self.Discriminator = lambda **_: discriminator
-
-
 @pytest.fixture(scope="module")
-def gan():
-    networks = _generator(style_mixing=0.0), _discriminator(section="loss_discriminator")
-    return ModularGAN((16, 16, 3), None, _Given(*networks), z_dim=_Z_DIM, penalties=[R1(2.5)])
+def gan(generator):
+    return ModularGAN(
+        (16, 16, 3),
+        None,
+        z_dim=_Z_DIM,
+        generator=generator,
+        discriminator=_discriminator(section="loss_discriminator"),
+        penalties=[R1(2.5)],
+    )
 
 
 def _check_norms(assert_golden, value, tape, variables, section):
@@ -207,8 +211,17 @@ _PRESETS = {
 }
 
 
-@pytest.mark.parametrize("classes", (0, 10))
-@pytest.mark.parametrize("preset", _PRESETS)
+@pytest.mark.parametrize(
+    ("preset", "classes"),
+    [
+        # The others differ only in the number of sizes and of classes.
+        pytest.param(
+            preset, classes, marks=[] if (preset, classes) == ("cifar_32", 10) else pytest.mark.slow
+        )
+        for preset in _PRESETS
+        for classes in (0, 10)
+    ],
+)
 def test_sizes_are_those_of_the_published_networks(preset, classes):
     size, common, own_g, own_d = _PRESETS[preset]
     y_shape = (1, classes) if classes else None
@@ -222,15 +235,15 @@ def test_sizes_are_those_of_the_published_networks(preset, classes):
     assert [_trainable_size(generator), _trainable_size(discriminator)] == list(expected)
 
 
-def test_images_are_clipped_except_in_training():
-    generator, z = _generator(), 3 * np.ones((2, _Z_DIM), np.float32)
+def test_images_are_clipped_except_in_training(generator):
+    z = 3 * np.ones((2, _Z_DIM), np.float32)
     free = np.array(generator((z, None), training=True))
     assert free.min() < 0 and free.max() > 1
     np.testing.assert_array_equal(generator((z, None)), np.clip(free, 0, 1))
 
 
-def test_only_training_with_draws_has_new_noise():
-    generator, z = _generator(style_mixing=0.0), np.ones((2, _Z_DIM), np.float32)
+def test_only_training_with_draws_has_new_noise(generator):
+    z = np.ones((2, _Z_DIM), np.float32)
     images = np.array(generator((z, None), training=True))
     np.testing.assert_array_equal(images[0], images[1])
     drawn = np.array(generator((z, None), training=True, draws=Noise([0, 1])))
@@ -252,8 +265,8 @@ def test_half_precision_computes_styles_in_full():
     assert generator((z, None)).dtype == "bfloat16"
 
 
-def test_the_discriminator_compares_the_images_of_a_half():
-    discriminator = _discriminator()
+def test_the_discriminator_compares_the_images_of_a_half(gan):
+    discriminator = gan.discriminator
     assert compares_examples(discriminator) and not mixes_examples(discriminator)
 
 

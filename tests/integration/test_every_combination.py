@@ -15,13 +15,21 @@ import tensorflow as tf
 from compare_gan import registry
 from compare_gan.gans import ModularGAN
 from compare_gan.gans.parts import make_penalties
-from compare_gan.penalties import LeCam
+from compare_gan.penalties import LeCam, PathLength
 from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
 
 LOSSES = ("non_saturating", "wasserstein", "least_squares", "hinge", "rp_gan")
-PENALTIES = ("no_penalty", "wgangp_penalty", "dragan_penalty", "l2_penalty", "r1", "lecam")
+PENALTIES = (
+    "no_penalty",
+    "wgangp_penalty",
+    "dragan_penalty",
+    "l2_penalty",
+    "r1",
+    "lecam",
+    "path_length",
+)
 # The smallest width and image size that the family allows.
 ARCHITECTURES = {
     "dummy_arch": ("dummy", None, (8, 8, 1)),
@@ -36,11 +44,14 @@ ARCHITECTURES = {
     "resnet_biggan_deep_arch": ("resnet_biggan_deep", 8, (32, 32, 1)),
     "sagan_arch": ("sagan", 2, (32, 32, 1)),
     "r3gan_arch": ("r3gan", 8, (8, 8, 1)),
+    "stylegan2_arch": ("stylegan2", 4, (8, 8, 1)),
 }
 # A step takes seconds, or the parts are the same as in others: each loss and penalty only once.
-ONCE = ("resnet30_arch", "resnet_biggan_deep_arch", "sagan_arch", "r3gan_arch")
+ONCE = ("resnet30_arch", "resnet_biggan_deep_arch", "sagan_arch", "r3gan_arch", "stylegan2_arch")
 # Of their combinations the quick tests have that of the paper.
-LOSS_OF_PAPER = {"sagan_arch": "hinge", "r3gan_arch": "rp_gan"}
+LOSS_OF_PAPER = {"sagan_arch": "hinge", "r3gan_arch": "rp_gan", "stylegan2_arch": "non_saturating"}
+# Penalties that would not be computed in the step with their default options.
+ACTIVE = {"lecam": LeCam(start_step=0), "path_length": PathLength(interval=1)}
 BATCH, NUM_CLASSES, Z_DIM = 4, 3, 8
 
 registry.load("architecture")  # So that gin knows its names.
@@ -126,6 +137,10 @@ def _combinations():
             continue
         if penalty == "lecam":  # It sees only logits, not the network.
             continue
+        if penalty == "path_length":  # It is made for StyleGAN2 and its loss.
+            if (architecture, loss) == ("stylegan2_arch", "non_saturating"):
+                yield architecture, loss, penalty
+            continue
         if architecture not in ONCE or LOSSES.index(loss) == PENALTIES.index(penalty):
             slow = loss != LOSS_OF_PAPER.get(architecture, loss)
             marks = [pytest.mark.slow] if slow else []
@@ -136,9 +151,7 @@ def _combinations():
 def test_one_step(state_of, architecture, loss, penalty):
     state = state_of(architecture)
     state.gan.loss = registry.get("loss", loss)
-    [made] = state.gan.penalties = make_penalties(
-        LeCam(start_step=0) if penalty == "lecam" else penalty
-    )
+    [made] = state.gan.penalties = make_penalties(ACTIVE.get(penalty, penalty))
     made.prepare()
     state.step.assign(1)  # After LeCam's start.
     kernels = [

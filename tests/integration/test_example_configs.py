@@ -47,6 +47,8 @@ _SLOW = (
     "s3gan_10_imagenet256.gin",
     "s3gan_imagenet128.gin",
     "sagan_imagenet128.gin",
+    "stylegan2_cifar10.gin",
+    "stylegan2_ffhq1024.gin",
     "ssgan_imagenet128.gin",
 )
 OLD = {path.name: path for path in sorted((_ROOT / "tests/data/configs_2019").glob("*.gin"))}
@@ -69,6 +71,17 @@ _SMALL = {
     ),
     "r3gan": (8, "r3gan.Generator.blocks_per_size = 1\nr3gan.Discriminator.blocks_per_size = 1"),
     "sagan": (4, "dataset.name = 'imagenet_64'"),
+    "stylegan2": (
+        8,
+        """
+        dataset.name = 'cifar10'
+        dataset.image_size = None
+        stylegan2.Generator.mapping_layers = 2
+        stylegan2.Discriminator.mapping_layers = 2
+        r1.interval = 1
+        path_length.interval = 1
+        """,
+    ),
     "resnet_biggan_deep": (8, "dataset.name = 'imagenet_64'"),
 }
 

@@ -75,6 +75,12 @@ def test_minibatch_stddev_is_that_of_the_authors(assert_golden, group, channels)
     np.testing.assert_array_equal(y[..., : x.shape[-1]], x[order])
 
 
+def test_replicas_with_whole_groups_see_the_same_ones():
+    x = _numbers(8, 2, 2, 3)
+    halves = [MinibatchStddev(4)(x[start : start + 4]) for start in (0, 4)]
+    np.testing.assert_array_equal(MinibatchStddev(4)(x), np.concatenate(halves))
+
+
 def test_groups_of_a_batch_that_is_no_multiple_of_their_size():
     """Of 6 examples groups of 3 instead of 4; of a prime number each is a group of its own."""
     x = _numbers(6, 2, 2, 3)

@@ -59,7 +59,7 @@ CASES = {
         S3GAN.project_y = True
         S3GAN.use_predictor = True
         S3GAN.loss = @rp_gan
-        S3GAN.penalties = [@r1(), @lecam()]
+        S3GAN.penalties = [@r1(), @lecam(), @path_length()]
         S3GAN.augmentations = [@diff_augment(), @ada(), @apa()]
         ada.policy = "noise,cutout"
         apa.p = 0.5
@@ -68,6 +68,7 @@ CASES = {
         r1.gamma = @cosine_decay()
         r1.interval = 2
         lecam.start_step = 2
+        path_length.interval = 1
         S3GAN.g_lr = @cosine_decay()
     """,
     # This large epsilon makes Adam's step proportional to the gradient: otherwise rounding in zero
