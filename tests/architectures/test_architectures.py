@@ -29,13 +29,25 @@ FAMILIES = {
     "resnet_biggan": {"ch": 4},
     "resnet_biggan_deep": {"ch": 8},
     "sagan": {"ch": 4},
+    "unet_biggan": {"ch": 4},
     "r3gan": {"ch": 8, "blocks_per_size": 1},
     "dummy": {},
 }
 # Families whose networks ignore normalizations.
 WITHOUT_NORMS = {"Generator": ("r3gan",), "Discriminator": ("r3gan", "sndcgan")}
 SIZES = {"resnet30": 128, "resnet_stl": 48}  # 32 pixels for the others.
-EVERY_FAMILY = pytest.mark.parametrize("family", FAMILIES)
+# Made of BigGAN's blocks, which the quick tests have.
+LIKE_BIGGAN = ("sagan", "unet_biggan")
+
+
+def _parameters(families):
+    return [
+        pytest.param(family, marks=[pytest.mark.slow] if family in LIKE_BIGGAN else [])
+        for family in families
+    ]
+
+
+EVERY_FAMILY = pytest.mark.parametrize("family", _parameters(FAMILIES))
 
 
 @pytest.fixture(autouse=True)
@@ -113,7 +125,8 @@ def test_shapes_and_range(family, case):
     assert images.min() < images.max()
     if family != "r3gan":  # Its images may leave the range in training: see test_r3gan.py.
         assert images.min() >= 0 and images.max() <= 1
-    assert logits.shape == (3, 1)
+    pixels = 32 * 32 if family == "unet_biggan" else 0
+    assert logits.shape == (3, 1 + pixels)
     assert len(features.shape) == 2 and features.shape[0] == 3
 
 
@@ -133,7 +146,7 @@ def test_norms(family, case):
 
 
 @EVERY_CASE
-@pytest.mark.parametrize("family", [family for family in FAMILIES if family != "r3gan"])
+@pytest.mark.parametrize("family", _parameters(family for family in FAMILIES if family != "r3gan"))
 def test_kernels_start_as_in_2019(family, case):
     """From N(0, 0.02), also in norms and embeddings; for projections see test_resnets.py."""
     for network in _run(family, case)[:2]:
@@ -160,7 +173,10 @@ def test_any_size(family, shape):
 
 @pytest.mark.parametrize(
     ("family", "norm"),
-    [(family, ConditionalBatchNorm) for family in FAMILIES]
+    [
+        pytest.param(*case.values, ConditionalBatchNorm, marks=case.marks)
+        for case in _parameters(FAMILIES)
+    ]
     + [("dcgan", BatchNorm), ("dcgan", SelfModulatedBatchNorm)],
     ids=lambda value: getattr(value, "__name__", value),
 )

@@ -39,6 +39,7 @@ NETWORKS = {
     "resnet_stl_arch": (48, {"ch": 4}),
     "sagan_arch": (32, {"ch": 2}),
     "sndcgan_arch": (8, {"ch": 4}),
+    "unet_biggan_arch": (32, {"ch": 2}),
 }
 _Z_DIM, _CLASSES, _BATCH = 40, 3, 2
 
