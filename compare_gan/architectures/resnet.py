@@ -292,12 +292,26 @@ class Discriminator(base.Discriminator):
         self, inputs: tuple[Tensor, Tensor | None], training: bool | None = None
     ) -> tuple[Tensor, Tensor]:
         x, y = inputs
+        return self.score(self.feature_maps(x, y, training)[-1], y, training)
+
+    def feature_maps(
+        self, x: Tensor, y: Tensor | None, training: bool | None = None
+    ) -> list[Tensor]:
+        """Computes the outputs [b, h, w, c] of all blocks, after self-attention."""
+        maps = []
         if self.first_conv is not None:
             x = self.first_conv(x, training=training)
         for block in self.blocks:
             x = block(x, y=y, training=training)
             if block.name in self.attention:
                 x = self.attention[block.name](x, training=training)
+            maps.append(x)
+        return maps
+
+    def score(
+        self, x: Tensor, y: Tensor | None, training: bool | None = None
+    ) -> tuple[Tensor, Tensor]:
+        """Computes the logits [b, 1] and the features from the output of the last block."""
         features = self.pool(x)
         logits = self.fc(features, training=training)
         if self.embedding is not None and y is not None:

@@ -1,6 +1,7 @@
 """Penalties: terms that join the loss of the discriminator or of the generator."""
 
 from compare_gan.penalties.base import AVAILABLE, FunctionPenalty, Penalty
+from compare_gan.penalties.cutmix import CutMix
 from compare_gan.penalties.lecam import LeCam
 from compare_gan.penalties.path_length import PathLength
 from compare_gan.penalties.r1 import R1
@@ -14,6 +15,7 @@ from compare_gan.penalties.regularizers import (
 __all__ = [
     "AVAILABLE",
     "R1",
+    "CutMix",
     "FunctionPenalty",
     "LeCam",
     "PathLength",

@@ -29,6 +29,7 @@ FAMILIES = {
     "resnet_biggan": {"ch": 4},
     "resnet_biggan_deep": {"ch": 8},
     "sagan": {"ch": 4},
+    "unet_biggan": {"ch": 4},
     "r3gan": {"ch": 8, "blocks_per_size": 1},
     "stylegan2": {"ch": 8, "mapping_layers": 2},
     "dummy": {},
@@ -38,7 +39,18 @@ MODERN = ("r3gan", "stylegan2")
 # Families whose networks ignore normalizations.
 WITHOUT_NORMS = {"Generator": MODERN, "Discriminator": (*MODERN, "sndcgan")}
 SIZES = {"resnet30": 128, "resnet_stl": 48, "stylegan2": 16}  # 32 pixels for the others.
-EVERY_FAMILY = pytest.mark.parametrize("family", FAMILIES)
+# Made of BigGAN's blocks, which the quick tests have.
+LIKE_BIGGAN = ("sagan", "unet_biggan")
+
+
+def _parameters(families):
+    return [
+        pytest.param(family, marks=[pytest.mark.slow] if family in LIKE_BIGGAN else [])
+        for family in families
+    ]
+
+
+EVERY_FAMILY = pytest.mark.parametrize("family", _parameters(FAMILIES))
 
 
 @pytest.fixture(autouse=True)
@@ -116,7 +128,8 @@ def test_shapes_and_range(family, case):
     assert images.min() < images.max()
     if family not in MODERN:
         assert images.min() >= 0 and images.max() <= 1
-    assert logits.shape == (3, 1)
+    pixels = 32 * 32 if family == "unet_biggan" else 0
+    assert logits.shape == (3, 1 + pixels)
     assert len(features.shape) == 2 and features.shape[0] == 3
 
 
@@ -136,7 +149,7 @@ def test_norms(family, case):
 
 
 @EVERY_CASE
-@pytest.mark.parametrize("family", [family for family in FAMILIES if family not in MODERN])
+@pytest.mark.parametrize("family", _parameters(each for each in FAMILIES if each not in MODERN))
 def test_kernels_start_as_in_2019(family, case):
     """From N(0, 0.02), also in norms and embeddings; for projections see test_resnets.py."""
     for network in _run(family, case)[:2]:
@@ -163,7 +176,10 @@ def test_any_size(family, shape):
 
 @pytest.mark.parametrize(
     ("family", "norm"),
-    [(family, ConditionalBatchNorm) for family in FAMILIES]
+    [
+        pytest.param(*case.values, ConditionalBatchNorm, marks=case.marks)
+        for case in _parameters(FAMILIES)
+    ]
     + [("dcgan", BatchNorm), ("dcgan", SelfModulatedBatchNorm)],
     ids=lambda value: getattr(value, "__name__", value),
 )

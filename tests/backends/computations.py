@@ -40,6 +40,7 @@ NETWORKS = {
     "sagan_arch": (32, {"ch": 2}),
     "sndcgan_arch": (8, {"ch": 4}),
     "stylegan2_arch": (8, {"ch": 4, "mapping_layers": 2}),
+    "unet_biggan_arch": (32, {"ch": 2}),
 }
 _Z_DIM, _CLASSES, _BATCH = 40, 3, 2
 

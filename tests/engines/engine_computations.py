@@ -43,6 +43,7 @@ ARCHITECTURES = {
     "resnet_biggan_arch": ("resnet_biggan", 2, (32, 32, 1)),
     "resnet_biggan_deep_arch": ("resnet_biggan_deep", 8, (32, 32, 1)),
     "sagan_arch": ("sagan", 2, (32, 32, 1)),
+    "unet_biggan_arch": ("unet_biggan", 2, (32, 32, 1)),
     "r3gan_arch": ("r3gan", 8, (8, 8, 1)),
     "stylegan2_arch": ("stylegan2", 4, (8, 8, 1)),
 }

@@ -14,7 +14,7 @@ import tensorflow as tf
 
 from compare_gan import registry
 from compare_gan.gans import ModularGAN
-from compare_gan.gans.parts import make_penalties
+from compare_gan.gans.parts import make_loss, make_penalties
 from compare_gan.penalties import LeCam, PathLength
 from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.state import TrainState
@@ -43,13 +43,28 @@ ARCHITECTURES = {
     "resnet_biggan_arch": ("resnet_biggan", 2, (32, 32, 1)),
     "resnet_biggan_deep_arch": ("resnet_biggan_deep", 8, (32, 32, 1)),
     "sagan_arch": ("sagan", 2, (32, 32, 1)),
+    "unet_biggan_arch": ("unet_biggan", 2, (32, 32, 1)),
     "r3gan_arch": ("r3gan", 8, (8, 8, 1)),
     "stylegan2_arch": ("stylegan2", 4, (8, 8, 1)),
 }
 # A step takes seconds, or the parts are the same as in others: each loss and penalty only once.
-ONCE = ("resnet30_arch", "resnet_biggan_deep_arch", "sagan_arch", "r3gan_arch", "stylegan2_arch")
+ONCE = (
+    "resnet30_arch",
+    "resnet_biggan_deep_arch",
+    "sagan_arch",
+    "unet_biggan_arch",
+    "r3gan_arch",
+    "stylegan2_arch",
+)
 # Of their combinations the quick tests have that of the paper.
-LOSS_OF_PAPER = {"sagan_arch": "hinge", "r3gan_arch": "rp_gan", "stylegan2_arch": "non_saturating"}
+LOSS_OF_PAPER = {
+    "sagan_arch": "hinge",
+    "unet_biggan_arch": "unet",
+    "r3gan_arch": "rp_gan",
+    "stylegan2_arch": "non_saturating",
+}
+# Loss and penalty that are made for one architecture.
+UNET = ("unet_biggan_arch", "unet", "cutmix")
 # Penalties that would not be computed in the step with their default options.
 ACTIVE = {"lecam": LeCam(start_step=0), "path_length": PathLength(interval=1)}
 BATCH, NUM_CLASSES, Z_DIM = 4, 3, 8
@@ -121,8 +136,8 @@ def _batch(image_shape):
 
 def test_every_registered_part_is_here():
     assert set(ARCHITECTURES) == set(registry.names("architecture"))
-    assert set(LOSSES) == set(registry.names("loss"))
-    assert set(PENALTIES) == set(registry.names("penalty"))
+    assert {*LOSSES, UNET[1]} == set(registry.names("loss"))
+    assert {*PENALTIES, UNET[2]} == set(registry.names("penalty"))
 
 
 def _combinations():
@@ -145,12 +160,13 @@ def _combinations():
             slow = loss != LOSS_OF_PAPER.get(architecture, loss)
             marks = [pytest.mark.slow] if slow else []
             yield pytest.param(architecture, loss, penalty, marks=marks)
+    yield pytest.param(*UNET)
 
 
 @pytest.mark.parametrize(("architecture", "loss", "penalty"), list(_combinations()))
 def test_one_step(state_of, architecture, loss, penalty):
     state = state_of(architecture)
-    state.gan.loss = registry.get("loss", loss)
+    state.gan.loss = make_loss(loss)
     [made] = state.gan.penalties = make_penalties(ACTIVE.get(penalty, penalty))
     made.prepare()
     state.step.assign(1)  # After LeCam's start.

@@ -50,6 +50,7 @@ _SLOW = (
     "stylegan2_cifar10.gin",
     "stylegan2_ffhq1024.gin",
     "ssgan_imagenet128.gin",
+    "unet_biggan_celebahq128.gin",
 )
 OLD = {path.name: path for path in sorted((_ROOT / "tests/data/configs_2019").glob("*.gin"))}
 
@@ -69,6 +70,7 @@ _SMALL = {
         dataset.inferred_labels = False  # They would be those of 100,000 images of noise.
         """,
     ),
+    "unet_biggan": (4, "unet_biggan.Generator.blocks_with_attention = 'B1'"),
     "r3gan": (8, "r3gan.Generator.blocks_per_size = 1\nr3gan.Discriminator.blocks_per_size = 1"),
     "sagan": (4, "dataset.name = 'imagenet_64'"),
     "stylegan2": (

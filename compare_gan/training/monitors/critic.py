@@ -64,7 +64,7 @@ class Critic:
             y = ops.zeros((images.shape[0], gan.num_classes))
         # What the layers assign, such as vectors of spectral norm, goes into the scope and is lost.
         with keras.StatelessScope(zip(self._variables, weights, strict=True)):
-            return gan.discriminate(images, y).logits
+            return gan.discriminate(images, y).logits[:, :1]  # Those of whole images.
 
 
 def _as_float(images: np.ndarray) -> np.ndarray:

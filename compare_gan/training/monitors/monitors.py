@@ -232,7 +232,7 @@ class Monitors:
         if self._chance is None and not self._state.gan.adversarial_weight:
             self._chance = 0.0
         if self._chance is None:
-            zeros = ops.zeros((2, 1))
+            zeros = ops.zeros((2, 2))  # Logits of images and, for the loss `unet`, of pixels.
             self._chance = float(ops.convert_to_numpy(self._state.gan.loss(zeros, zeros).d_loss))
         return self._chance
 
