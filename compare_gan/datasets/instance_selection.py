@@ -96,6 +96,15 @@ def choose_densest(
 
     Raises:
       UserError: The extractor is unknown, or its weights are missing.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.datasets import get_dataset
+      >>> from compare_gan.datasets.instance_selection import choose_densest
+      >>> source = get_dataset("fashion_mnist_10k", fraction=0.01).source
+      >>> labels = source.labels("train")
+      >>> int(choose_densest(source, "a part", labels, 0.5, "fashion_cnn").sum())
+      50
     """
     extract = registry.get("extractor", extractor)()
     key = {
