@@ -6,7 +6,7 @@ from typing import Any
 from keras import ops
 
 from compare_gan import registry
-from compare_gan.backend import gradient, gathered
+from compare_gan.backend import gathered, gradient
 from compare_gan.penalties.base import Penalty
 from compare_gan.schedules import Scheduled
 from compare_gan.types import Tensor
