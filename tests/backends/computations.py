@@ -43,6 +43,10 @@ NETWORKS = {
     "sndcgan_arch": (8, {"ch": 4}),
 }
 _Z_DIM, _CLASSES, _BATCH = 40, 3, 2
+# Penalties with a gradient of their own; the others have one together, which JAX compiles faster.
+_BY_THEMSELVES = (
+    "no_penalty", "wgangp_penalty", "dragan_penalty", "l2_penalty", "r1", "lecam",
+)  # fmt: skip
 
 
 def numbers(name: str, shape=(), low=None) -> np.ndarray:
@@ -138,11 +142,14 @@ def compute_losses():
         def loss(real, fake, made=made):
             return call_with_requested(functools.partial(made, real, fake), **inputs)
 
-        for part, value in loss(real, fake)._asdict().items():
-            yield f"{name}/{part}", value
-        yield f"{name}/d_grad_real", backend.gradient(lambda x, f=loss: f(x, fake).d_loss, real)
-        yield f"{name}/d_grad_fake", backend.gradient(lambda x, f=loss: f(real, x).d_loss, fake)
-        yield f"{name}/g_grad", backend.gradient(lambda x, f=loss: f(real, x).g_loss, fake)
+        def values(loss=loss):
+            found = dict(loss(real, fake)._asdict())
+            found["d_grad_real"] = backend.gradient(lambda x: loss(x, fake).d_loss, real)
+            found["d_grad_fake"] = backend.gradient(lambda x: loss(real, x).d_loss, fake)
+            found["g_grad"] = backend.gradient(lambda x: loss(real, x).g_loss, fake)
+            return found
+
+        yield from ((f"{name}/{key}", value) for key, value in run(values).items())
 
 
 def compute_penalties():
@@ -188,19 +195,27 @@ def compute_penalties():
             kernels=[v for v in variables if v.name == "kernel"],
         )
 
+    groups = {}
     for penalty in make_penalties(registry.names("penalty")):
         penalty.prepare()
         for network in ("discriminator", "generator"):
-            term, key = penalty.term(network), part_name(penalty, network)
-            if term is None:
-                continue
+            if term := penalty.term(network):
+                group = penalty.name if penalty.name in _BY_THEMSELVES else "together"
+                name = f"{penalty.name}/{part_name(penalty, network)}"
+                groups.setdefault(group, {})[name] = term
 
-            def value_and_gradients(term=term):
-                grads = gradients(lambda: penalty_of(term), variables)
-                return {"value": penalty_of(term)} | grads
+    for group, terms in groups.items():
 
-            found = run(value_and_gradients)
-            yield from ((f"{penalty.name}/{key}/{name}", found[name]) for name in found)
+        def relative_sum(terms=terms):
+            values = [penalty_of(term) for term in terms.values()]
+            return sum(value / (1e-3 + ops.abs(ops.stop_gradient(value))) for value in values)
+
+        def values_and_gradients(group=group, terms=terms, total=relative_sum):
+            found = {name: penalty_of(term) for name, term in terms.items()}
+            grads = gradients(total, variables)
+            return found | {f"{group}/{key}": value for key, value in grads.items()}
+
+        yield from run(values_and_gradients).items()
 
 
 def _layers():
