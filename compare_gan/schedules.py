@@ -138,3 +138,55 @@ class CosineDecay:
         done = ops.minimum(ops.cast(step, "float32") / self.steps, 1.0)
         share = 0.5 * (1.0 + ops.cos(math.pi * done))
         return self.final + (self.initial - self.final) * share
+
+
+@registry.register("schedule", "exponential_decay")
+@dataclasses.dataclass(frozen=True)
+class ExponentialDecay:
+    """From a value down to another by the same factor in equal numbers of steps, then constant.
+
+    At step t the value is `max(initial * rate ** (t / steps), final)`; with `staircase`, t / steps
+    is rounded down. Two of them in one config need gin scopes, as for `cosine_decay`.
+
+    Attributes:
+      initial: Value at step 0.
+      final: Smallest value.
+      rate: Factor above 0 and at most 1.
+      steps: Number of generator steps in which the value shrinks by this factor.
+      staircase: Whether the value changes only every `steps` steps, such as once in an epoch.
+
+    Raises:
+      UserError: A value is out of range.
+
+    Example:
+      >>> from compare_gan.schedules import ExponentialDecay
+      >>> decay = ExponentialDecay(initial=1.0, final=0.3, rate=0.5, steps=100)
+      >>> [round(float(decay(step)), 2) for step in (0, 50, 100, 1000)]
+      [1.0, 0.71, 0.5, 0.3]
+    """
+
+    initial: float = 1.0
+    final: float = 0.0
+    rate: float = 0.99
+    steps: int = 1000
+    staircase: bool = False
+
+    def __post_init__(self) -> None:
+        check_number("exponential_decay.initial", self.initial)
+        errors.check_range("exponential_decay.rate", self.rate, 0, 1)
+        if self.rate == 0:
+            raise UserError("exponential_decay.rate must be above 0, received 0.")
+        check_positive_integer("exponential_decay.steps", self.steps)
+        errors.check_range("exponential_decay.final", self.final, 0, self.initial)
+
+    @property
+    def extremes(self) -> tuple[float, float]:
+        """The largest and the smallest value."""
+        return self.initial, self.final
+
+    def __call__(self, step: Any) -> Tensor:
+        """The value at `step`, a float32 scalar."""
+        count = ops.cast(step, "float32") / self.steps
+        if self.staircase:
+            count = ops.floor(count)
+        return ops.maximum(self.initial * ops.power(self.rate, count), self.final)

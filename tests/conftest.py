@@ -290,9 +290,11 @@ def assert_golden(record_property):
 @pytest.fixture(scope="session")
 def modern_golden():
     """Numbers of modern parts, recorded from their authors' programs, by key."""
-    path = os.path.join(os.path.dirname(__file__), "data", "modern_golden.npz")
-    with np.load(path, allow_pickle=False) as arrays:
-        return dict(arrays)
+    found = {}
+    for path in sorted(pathlib.Path(__file__).parent.glob("data/modern_golden*.npz")):
+        with np.load(path, allow_pickle=False) as arrays:
+            found |= dict(arrays)
+    return found
 
 
 @pytest.fixture(scope="session")

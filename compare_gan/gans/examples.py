@@ -6,7 +6,9 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
+from compare_gan.errors import UserError
 from compare_gan.gans.tasks import AuxiliaryTask, Seen
+from compare_gan.penalties import Penalty
 from compare_gan.types import Tensor
 
 
@@ -16,7 +18,7 @@ class Scores(NamedTuple):
     Attributes:
       logits: float32 [n, 1].
       features: float32 [n, f], of the discriminator's last layer but one.
-      predictions: Output of each task's head by task, float32 [n, units].
+      predictions: Output of each head on the features, by name, float32 [n, units].
     """
 
     logits: Tensor
@@ -35,12 +37,21 @@ class Half(NamedTuple):
     Attributes:
       logits: float32 [b, 1], without those of the examples that tasks added.
       features: float32 [b, f], likewise.
-      seen: Output of each task's head, by task.
+      labels: float [b, num_classes]; None if unconditional.
+      seen: Output of each head, by its name, that of the task.
     """
 
     logits: Tensor
     features: Tensor
+    labels: Tensor | None
     seen: dict[str, Seen]
+
+    def unseen(self) -> "Half":
+        """The half that stands for one that was not shown: NaN, which reveals who looks at it."""
+        logits, features = (
+            ops.full_like(each, float("nan")) for each in (self.logits, self.features)
+        )
+        return Half(logits, features, labels=None, seen={})
 
 
 def mixes_examples(network: keras.Model) -> bool:
@@ -63,6 +74,22 @@ def compares_examples(network: keras.Model) -> bool:
     ones among them.
     """
     return any(getattr(layer, "compares_examples", False) for layer in network._flatten_layers())
+
+
+def check_interval(
+    penalty: Penalty, discriminator: keras.Model, generator: keras.Model, replicas: int
+) -> None:
+    """Raises UserError if a lazy penalty would mix examples of several replicas."""
+    requested = set(penalty.requested()) if penalty.interval > 1 else set()
+    for name, network, calls in (
+        ("discriminator", discriminator, {"discriminator", "discriminator_of_fakes"}),
+        ("generator", generator, {"generator", "synthesize"}),
+    ):
+        if mixes_examples(network) and requested & calls:
+            raise UserError(
+                f"{penalty.name}.interval must be 1 on {replicas} replicas: the {name} has batch "
+                "norm, which averages over them in every step."
+            )
 
 
 def forward_halves(
@@ -95,7 +122,7 @@ def forward_halves(
         for name, output in score.predictions.items():
             extra = output[layout[name]] if name in layout else None
             seen[name] = Seen(output[:b], extra, y)
-        results.append(Half(score.logits[:b], score.features[:b], seen))
+        results.append(Half(score.logits[:b], score.features[:b], y, seen))
     return results
 
 

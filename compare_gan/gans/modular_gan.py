@@ -11,24 +11,31 @@ from compare_gan.backend import num_replicas
 from compare_gan.config.keywords import check_remaining_keywords
 from compare_gan.errors import UserError
 from compare_gan.gans import networks, parts
+from compare_gan.gans.adversarial import CLASS_LOGITS, adversarial_losses, generator_loss
 from compare_gan.gans.examples import (
     Scores,
+    check_interval,
     compares_examples,
     forward_halves,
     mixes_examples,
 )
+from compare_gan.gans.latent_optimization import (
+    LatentOptimization,
+    check_latent_optimization,
+    with_transport_cost,
+)
 from compare_gan.gans.noise import JoinedNoise, Noise
 from compare_gan.gans.tasks import AuxiliaryTask
 from compare_gan.gans.terms import LossTerms, add_penalties, check_names
-from compare_gan.losses import non_saturating, sees_real
-from compare_gan.penalties import Penalty
+from compare_gan.losses import needs_class_logits, non_saturating, sees_real
 from compare_gan.registry import call_with_requested
+from compare_gan.schedules import Scheduled, value_at
 from compare_gan.types import NoiseSource, Tensor
 
 TrainingBatch = dict[str, Tensor]
 
 # The streams of a batch's draws.
-_PENALTIES, _REAL, _FAKE, _REPLACED, _GENERATOR = range(5)
+_PENALTIES, _REAL, _FAKE, _REPLACED, _GENERATOR, _LATENTS = range(6)
 
 
 @registry.register("gan", "ModularGAN", paper="https://arxiv.org/abs/1807.04720")
@@ -62,6 +69,11 @@ class ModularGAN:
       augmentations: `Augmentation` objects, applied in this order to all images that the
         discriminator sees.
       tasks: `AuxiliaryTask` objects, in addition to those of the class.
+      top_k: Share in (0, 1] of the generated images, those with the highest logits, over which the
+        generator's adversarial loss is computed (https://arxiv.org/abs/2002.06224); a number or a
+        schedule. The paper multiplies it by 0.99 in each epoch, down to 0.5.
+      latent_optimization: `LatentOptimization`, which moves latents towards what the discriminator
+        finds real before they are used; None = none.
       generator: Keras model from (z, y) to images in [0, 1]; None = the architecture's. Layers of a
         functional model need names of their own, which checkpoints use; its input y needs
         `optional=True` in an unconditional GAN, where y is None.
@@ -126,6 +138,8 @@ class ModularGAN:
         penalties: Any = (),
         augmentations: Any = (),
         tasks: Any = (),
+        top_k: Scheduled = 1.0,
+        latent_optimization: LatentOptimization | None = None,
         generator: Any = None,
         discriminator: Any = None,
         conditional: bool = False,
@@ -147,8 +161,14 @@ class ModularGAN:
         self.fit_label_distribution = fit_label_distribution and conditional
         self.experimental_joint_gen_for_disc = experimental_joint_gen_for_disc
         self.deprecated_split_disc_calls = deprecated_split_disc_calls
+        self.top_k = top_k
+        self.latent_optimization = latent_optimization
         self.check_options()
         self.loss = parts.make_loss(loss)
+        parts.check_loss(self.loss, type(self).__name__, conditional, top_k)
+        check_latent_optimization(
+            latent_optimization, type(self).__name__, experimental_joint_gen_for_disc
+        )
         self.penalties = parts.make_penalties(penalties)
         check_names(self.penalties)
         self.augmentations = parts.make_augmentations(augmentations)
@@ -188,9 +208,9 @@ class ModularGAN:
 
     def check_batch_size(self, batch_size_per_replica: int) -> None:
         """Raises UserError if this GAN cannot train on batches of this size."""
-        if num_replicas() > 1:
+        if (replicas := num_replicas()) > 1:
             for penalty in self.penalties:
-                self._check_interval(penalty)
+                check_interval(penalty, self.discriminator, self.generator, replicas)
         for task in self.tasks:
             task.check_batch_size(batch_size_per_replica)
 
@@ -199,8 +219,13 @@ class ModularGAN:
         return []
 
     def make_heads(self, num_features: int, spectral_norm: bool) -> dict[str, keras.layers.Layer]:
-        """Layers that belong to the discriminator's side, by name, built: the tasks' heads."""
-        return networks.make_heads(self.tasks, num_features, spectral_norm, self.num_classes)
+        """Layers on the discriminator's features, by name, built: of the tasks and of the loss."""
+        heads = networks.make_heads(self.tasks, num_features, spectral_norm, self.num_classes)
+        if needs_class_logits(self.loss):
+            heads[CLASS_LOGITS] = networks.make_class_head(
+                self.num_classes or 0, num_features, spectral_norm
+            )
+        return heads
 
     def discriminator_options(self) -> dict[str, Any]:
         """Options of the discriminator, where it has them, that win over gin's."""
@@ -246,8 +271,28 @@ class ModularGAN:
 
     # Losses. From latents to the generator's loss: `generator_loss`.
 
+    def optimized(self, batch: TrainingBatch, step: Any = 0) -> TrainingBatch:
+        """The batch with optimized latents, for the other methods; as it is if they are not.
+
+        Args:
+          batch: Batch, of which `z`, `fake_labels` and `seed` are used.
+          step: Number of finished generator steps.
+
+        Returns:
+          A batch with new `z` and the entry `transport_cost`, of which both losses take account.
+        """
+        if self.latent_optimization is None:
+            return batch
+        available = self._available(batch, step)
+        judge, generate = available["discriminator_of_fakes"], available["generator"]
+        uniform = Noise(batch["seed"], _LATENTS).uniform
+        z, cost = self.latent_optimization(batch["z"], lambda z: judge(generate(z)), uniform, step)
+        return {**batch, "z": z, "transport_cost": cost}
+
     def fakes(self, batch: TrainingBatch, generator: keras.Model | None = None) -> Tensor:
         """Generated images for a discriminator step; no gradient flows into the generator.
+
+        A gradient flows through the images only into latents that the discriminator has optimized.
 
         Args:
           batch: Batch, of which `z`, `fake_labels` and `seed` are used.
@@ -258,7 +303,8 @@ class ModularGAN:
         """
         generator = self.generator if generator is None else generator
         y, draws = self._fake_labels(batch), Noise(batch["seed"], _GENERATOR)
-        return ops.stop_gradient(networks.generate(generator, batch["z"], y, draws))
+        images = networks.generate(generator, batch["z"], y, draws)
+        return images if "transport_cost" in batch else ops.stop_gradient(images)
 
     def joint_fakes(self, batches: Sequence[TrainingBatch]) -> list[Tensor]:
         """`fakes` of several batches, from one forward of the generator.
@@ -290,7 +336,8 @@ class ModularGAN:
           those of the tasks.
         """
         fake_images = ops.cast(fake_images, batch["images"].dtype)
-        batch = self._with_replaced(batch, fake_images, step)
+        constant_fakes = ops.stop_gradient(fake_images)
+        batch = self._with_replaced(batch, constant_fakes, step)
         x, y = batch["images"], self.labels(batch)
         fake_y = self._fake_labels(batch)
         # Added examples that no term reads are shown only where they are in the batch's statistics.
@@ -306,7 +353,7 @@ class ModularGAN:
             [(shown, y, self.tasks), (shown_fakes, fake_y, fake_tasks)],
             self._splits_halves,
         )
-        losses = self.loss(real.logits, fake.logits)
+        losses = adversarial_losses(self.loss, real, fake)
         terms = add_penalties(
             LossTerms(
                 self.adversarial_weight * losses.d_loss,
@@ -320,13 +367,14 @@ class ModularGAN:
             "discriminator",
             update=step * self.disc_iters + iteration,
             discriminator=self._scorer(batch, y, _REAL, step),
-            x_fake=fake_images,
+            x_fake=constant_fakes,
             real_logits=real.logits,
             fake_logits=fake.logits,
             features=real.features,
             kernels=_kernels(self.discriminator_variables),
             **self._available(batch, step),
         )
+        terms = with_transport_cost(terms, self.latent_optimization, batch, "discriminator", step)
         for task in self.tasks:
             seen = {"real": real.seen[task.name], "fake": fake.seen[task.name]}
             terms = terms.plus(
@@ -362,11 +410,8 @@ class ModularGAN:
             shown_real = self._augmented(x, batch, _REAL, step)
             halves = [(shown_real, y, real_tasks), (ops.cast(shown, x.dtype), fake_y, self.tasks)]
         *real, fake = forward_halves(self.discriminate, halves, self._splits_halves)
-        # A loss that looks at the logits of real images without declaring it is revealed by a NaN.
-        real_logits = ops.full_like(fake.logits, float("nan"))
-        if sees_real(self.loss):
-            real_logits = real[0].logits
-        g_loss = self.loss(real_logits, fake.logits).g_loss
+        seen_real = real[0] if sees_real(self.loss) else fake.unseen()
+        g_loss = generator_loss(self.loss, seen_real, fake, value_at(self.top_k, step))
         terms = add_penalties(
             LossTerms(self.adversarial_weight * g_loss, {"g_loss": g_loss}),
             self.penalties,
@@ -374,12 +419,13 @@ class ModularGAN:
             update=step,
             discriminator=self._scorer(batch, fake_y, _FAKE, step),
             x_fake=images,
-            real_logits=real_logits,
+            real_logits=seen_real.logits,
             fake_logits=fake.logits,
             features=fake.features,
             kernels=_kernels(self.generator_variables),
             **self._available(batch, step),
         )
+        terms = with_transport_cost(terms, self.latent_optimization, batch, "generator", step)
         for task in self.tasks:
             seen = {"fake": fake.seen[task.name]}
             terms = terms.plus(
@@ -407,7 +453,10 @@ class ModularGAN:
         logits, features = self.discriminator((x, y), training=training)
         # Losses are computed in full precision also where the networks are not.
         logits, features = ops.cast(logits, "float32"), ops.cast(features, "float32")
-        predictions = {t.name: self.heads[t.name](features, training=training) for t in self.tasks}
+        names = [task.name for task in self.tasks]
+        if CLASS_LOGITS in self.heads:
+            names.append(CLASS_LOGITS)
+        predictions = {name: self.heads[name](features, training=training) for name in names}
         return Scores(
             self.conditioned_logits(logits, features, y, predictions), features, predictions
         )
@@ -460,19 +509,6 @@ class ModularGAN:
 
     def _fake_labels(self, batch: TrainingBatch) -> Tensor | None:
         return batch["fake_labels"] if self.conditional else None
-
-    def _check_interval(self, penalty: Penalty) -> None:
-        """Raises UserError if a lazy penalty calls a network with batch norm, on replicas."""
-        requested = set(penalty.requested()) if penalty.interval > 1 else set()
-        for network, model, calls in (
-            ("discriminator", self.discriminator, {"discriminator", "discriminator_of_fakes"}),
-            ("generator", self.generator, {"generator", "synthesize"}),
-        ):
-            if mixes_examples(model) and requested & calls:
-                raise UserError(
-                    f"{penalty.name}.interval must be 1 on {num_replicas()} replicas: the "
-                    f"{network} has batch norm, which averages over them in every step."
-                )
 
     def _build_networks(self, generator: Any, discriminator: Any) -> None:
         if self.architecture is None and (generator is None or discriminator is None):

@@ -9,7 +9,7 @@ import keras
 from compare_gan import backend
 from compare_gan.config.keywords import parameters
 from compare_gan.errors import UserError
-from compare_gan.gans.tasks import AuxiliaryTask
+from compare_gan.gans.tasks import AuxiliaryTask, Head
 from compare_gan.registry import call_with_requested
 from compare_gan.types import NoiseSource, Tensor, TensorShape
 
@@ -136,6 +136,13 @@ def make_heads(
     for head in heads.values():
         head.build((None, num_features))
     return heads
+
+
+def make_class_head(num_classes: int, num_features: int, spectral_norm: bool) -> keras.layers.Layer:
+    """A head with a logit for each class, built, for losses that request it."""
+    head = Head(num_classes, "linear", spectral_norm, name="discriminator_class_logits")
+    head.build((None, num_features))
+    return head
 
 
 def make_discriminator(

@@ -9,9 +9,11 @@ import keras
 from compare_gan import registry
 from compare_gan.augmentations import Augmentation
 from compare_gan.errors import UserError
+from compare_gan.losses import is_mean_over_images, needs_class_logits
 from compare_gan.memory import Memory
 from compare_gan.penalties import FunctionPenalty, Penalty, no_penalty
 from compare_gan.penalties.base import function_name
+from compare_gan.schedules import Scheduled, check_range
 
 _Part = TypeVar("_Part", bound=Memory)
 
@@ -38,6 +40,25 @@ def make_loss(given: Any) -> Callable[..., Any]:
     if not callable(loss):
         raise UserError(f"The loss must be a function or a registered name, received {loss!r}.")
     return loss
+
+
+def check_loss(loss: Callable[..., Any], gan: str, conditional: bool, top_k: Scheduled) -> None:
+    """Raises UserError if a loss, or the share of images for it, contradicts other options.
+
+    Args:
+      loss: The loss.
+      gan: Name of the class of the GAN.
+      conditional: Its option `conditional`.
+      top_k: Its option `top_k`.
+    """
+    check_range(f"{gan}.top_k", top_k, 0, 1)
+    name = getattr(loss, "name", function_name(loss))
+    if needs_class_logits(loss) and not conditional:
+        raise UserError(f"The loss '{name}' classifies images: it needs {gan}.conditional = True.")
+    if top_k != 1 and not is_mean_over_images(loss):
+        raise UserError(
+            f"{gan}.top_k must be 1 with the loss '{name}', which is no mean over images."
+        )
 
 
 def make_penalties(given: Any) -> list[Penalty]:

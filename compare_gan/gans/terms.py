@@ -64,7 +64,10 @@ def add_penalties(
                 penalty.variables,
                 penalty.name,
             )
-        total = total + penalty.weight_at(available["step"], available["x"]) * value
+        weight = call_with_requested(
+            penalty.weight_at, step=available["step"], x=available["x"], network=network
+        )
+        total = total + weight * value
         parts[part_name(penalty, network)] = value
     return LossTerms(total, parts, terms.measures)
 

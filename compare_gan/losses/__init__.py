@@ -1,17 +1,39 @@
 """Adversarial losses: functions from real and fake logits to the losses of both networks."""
 
-from compare_gan.losses.adversarial import hinge, least_squares, non_saturating, wasserstein
-from compare_gan.losses.base import Losses, generator_sees_real, sees_real
-from compare_gan.losses.relativistic import rp_gan
+from compare_gan.losses.adversarial import (
+    hinge,
+    least_squares,
+    ls_gan,
+    non_saturating,
+    wasserstein,
+)
+from compare_gan.losses.base import (
+    AVAILABLE,
+    Losses,
+    compares_images,
+    generator_sees_real,
+    is_mean_over_images,
+    needs_class_logits,
+    sees_real,
+)
+from compare_gan.losses.multi_hinge import MultiHinge
+from compare_gan.losses.relativistic import ra_gan, rp_gan
 from compare_gan.losses.unet import UNetLoss
 
 __all__ = [
+    "AVAILABLE",
     "Losses",
+    "MultiHinge",
     "UNetLoss",
+    "compares_images",
     "generator_sees_real",
     "hinge",
+    "is_mean_over_images",
     "least_squares",
+    "ls_gan",
+    "needs_class_logits",
     "non_saturating",
+    "ra_gan",
     "rp_gan",
     "sees_real",
     "wasserstein",

@@ -7,9 +7,13 @@ from compare_gan.losses.base import Losses
 from compare_gan.types import Tensor
 
 
-@registry.register("loss", "non_saturating", paper="https://arxiv.org/abs/1406.2661")
+@registry.register(
+    "loss", "non_saturating", paper="https://arxiv.org/abs/1406.2661", aliases=("logistic",)
+)
 def non_saturating(d_real_logits: Tensor, d_fake_logits: Tensor) -> Losses:
     """Cross-entropy for D and its non-saturating form for G (Goodfellow et al., 2014).
+
+    StyleGAN's programs call it `logistic`, which is another name for it here.
 
     Args:
       d_real_logits: Float [batch, 1], logits of real examples.
@@ -59,7 +63,8 @@ def wasserstein(d_real_logits: Tensor, d_fake_logits: Tensor) -> Losses:
 def least_squares(d_real_logits: Tensor, d_fake_logits: Tensor) -> Losses:
     """Squared distance of D's probability from 1 (real) and 0 (fake) (Mao et al., 2016).
 
-    As in the 2019 library, it is the distance of sigmoid(logits), not of the logits.
+    As in the 2019 library, it is the distance of sigmoid(logits), not of the logits, as in
+    `ls_gan`.
 
     Args:
       d_real_logits: Float [batch, 1], logits of real examples.
@@ -81,6 +86,33 @@ def least_squares(d_real_logits: Tensor, d_fake_logits: Tensor) -> Losses:
     d_loss_fake = ops.mean(ops.square(d_fake))
     g_loss = 0.5 * ops.mean(ops.square(d_fake - 1.0))
     return Losses(0.5 * (d_loss_real + d_loss_fake), d_loss_real, d_loss_fake, g_loss)
+
+
+@registry.register("loss", "ls_gan", paper="https://arxiv.org/abs/1611.04076")
+def ls_gan(d_real_logits: Tensor, d_fake_logits: Tensor) -> Losses:
+    """Half the squared distance of D's logits from 1 (real) and 0 (fake) (Mao et al., 2016).
+
+    G minimises half the squared distance from 1. `least_squares` measures distances of
+    probabilities instead. Paper: https://arxiv.org/abs/1611.04076.
+
+    Args:
+      d_real_logits: Float [batch, 1], logits of real examples.
+      d_fake_logits: Float [batch, 1], logits of generated examples.
+
+    Returns:
+      Losses: d_loss = d_loss_real + d_loss_fake; all are in [0, inf).
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan.losses import ls_gan
+      >>> losses = ls_gan(ops.array([[2.0], [0.5]]), ops.array([[-1.0], [0.0]]))
+      >>> [round(float(loss), 4) for loss in losses]
+      [0.5625, 0.3125, 0.25, 1.25]
+    """
+    d_loss_real = 0.5 * ops.mean(ops.square(d_real_logits - 1.0))
+    d_loss_fake = 0.5 * ops.mean(ops.square(d_fake_logits))
+    g_loss = 0.5 * ops.mean(ops.square(d_fake_logits - 1.0))
+    return Losses(d_loss_real + d_loss_fake, d_loss_real, d_loss_fake, g_loss)
 
 
 @registry.register("loss", "hinge", paper="https://arxiv.org/abs/1705.02894")

@@ -1,12 +1,27 @@
-"""The result of a loss, and the mark of losses whose generator part needs real logits."""
+"""The result of a loss, what a loss may request, and the marks of losses that need more."""
 
 import functools
+import inspect
 from collections.abc import Callable
 from typing import Any, NamedTuple, TypeVar
 
 from compare_gan.types import Tensor
 
 _Loss = TypeVar("_Loss", bound=Callable[..., Any])
+
+_CLASS_LOGITS = ("real_class_logits", "fake_class_logits")
+# The values that a loss may request by the names of further parameters, with descriptions. Those of
+# real images are NaN in the generator's step unless the loss is marked with `generator_sees_real`.
+AVAILABLE = {
+    "real_labels": "labels of the real images, float [b, k], a row of zeros for no label; None if "
+    "the GAN is unconditional",
+    "fake_labels": "labels of the generated images, likewise",
+    "real_features": "the discriminator's features of the real images, float32 [b, f]",
+    "fake_features": "those of the generated images",
+    "real_class_logits": "logits of the k classes for the real images, float32 [b, k], from a head "
+    "on the features that the GAN adds; it must be conditional",
+    "fake_class_logits": "those for the generated images",
+}
 
 
 class Losses(NamedTuple):
@@ -63,6 +78,51 @@ def sees_real(loss: Callable[..., Any]) -> bool:
       >>> sees_real(hinge), sees_real(rp_gan)
       (False, True)
     """
+    return _is_marked(loss, "generator_sees_real")
+
+
+def compares_images(loss: _Loss) -> _Loss:
+    """Decorator that declares that the loss is no mean over images of one term for each.
+
+    For example, the term of an image depends on the mean logit of the batch. Such a loss cannot be
+    computed for a part of the images, as the option `top_k` of the GANs does. Setting the attribute
+    `compares_images = True` does the same. Apply it below `registry.register`.
+
+    Example:
+      >>> from compare_gan.losses import compares_images, is_mean_over_images
+      >>> @compares_images
+      ... def relative_to_the_mean(d_real_logits, d_fake_logits):
+      ...     raise NotImplementedError
+      >>> is_mean_over_images(relative_to_the_mean)
+      False
+    """
+    loss.compares_images = True  # type: ignore[attr-defined]
+    return loss
+
+
+def is_mean_over_images(loss: Callable[..., Any]) -> bool:
+    """Whether a loss is a mean over images (pairs of a real and a generated one included).
+
+    Example:
+      >>> from compare_gan.losses import is_mean_over_images, ra_gan, rp_gan
+      >>> is_mean_over_images(rp_gan), is_mean_over_images(ra_gan)
+      (True, False)
+    """
+    return not _is_marked(loss, "compares_images")
+
+
+def needs_class_logits(loss: Callable[..., Any]) -> bool:
+    """Whether a loss requests the logits of classes (see `AVAILABLE`).
+
+    Example:
+      >>> from compare_gan.losses import MultiHinge, hinge, needs_class_logits
+      >>> needs_class_logits(hinge), needs_class_logits(MultiHinge())
+      (False, True)
+    """
+    return any(name in inspect.signature(loss).parameters for name in _CLASS_LOGITS)
+
+
+def _is_marked(loss: Callable[..., Any], mark: str) -> bool:
     while isinstance(loss, functools.partial):
         loss = loss.func
-    return bool(getattr(loss, "generator_sees_real", False))
+    return bool(getattr(loss, mark, False))

@@ -88,12 +88,15 @@ class Penalty(Memory):
         """The term in the loss of `network` (`discriminator` or `generator`); None if none."""
         return getattr(self, f"{network}_term", None)
 
-    def weight_at(self, step: Any, x: Tensor) -> Any:
+    def weight_at(self, step: Any, x: Tensor, network: str = "discriminator") -> Any:
         """The weight at a generator step.
+
+        An override has those of these parameters that it needs.
 
         Args:
           step: Number of finished generator steps.
           x: Images of this replica's batch, float [b, H, W, C].
+          network: The network whose loss the term joins, `discriminator` or `generator`.
         """
         assert self.weight is not None
         return value_at(self.weight, step)

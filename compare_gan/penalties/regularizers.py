@@ -7,6 +7,7 @@ from keras import ops
 
 from compare_gan import registry
 from compare_gan.backend import cross_replica_mean, gradient
+from compare_gan.penalties.slopes import between
 from compare_gan.types import Tensor
 
 # Under the root of the gradient's squared norm: the root has no derivative at zero.
@@ -57,9 +58,7 @@ def wgangp_penalty(
       >>> round(float(value), 3)
       4.0
     """
-    x, x_fake = ops.convert_to_tensor(x), ops.convert_to_tensor(x_fake)
-    alpha = ops.cast(uniform((x.shape[0], 1, 1, 1)), x.dtype)
-    return _unit_slope_penalty(discriminator, x + alpha * (x_fake - x))
+    return _unit_slope_penalty(discriminator, between(x, x_fake, uniform))
 
 
 @registry.register("penalty", "dragan_penalty", paper="https://arxiv.org/abs/1705.07215")

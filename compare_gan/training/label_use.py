@@ -17,6 +17,7 @@ from compare_gan.architectures.base import Generator, option_name
 from compare_gan.config import located
 from compare_gan.errors import UserError
 from compare_gan.gans import ModularGAN
+from compare_gan.losses import needs_class_logits
 from compare_gan.types import Tensor
 
 _log = logging.getLogger(__name__)
@@ -45,6 +46,7 @@ def check_label_use(gan: ModularGAN) -> None:
     if not gan.conditional or (gan.num_classes or 0) < 2:
         return
     generator, discriminator = _respond(gan)
+    discriminator = discriminator or needs_class_logits(gan.loss)
     discriminator = discriminator or any(task.learns_from_labels for task in gan.tasks)
     if generator and discriminator:
         return

@@ -75,7 +75,7 @@ class TrainStep:
             for name, value in augmentation.measures(done).items():
                 values[f"augmentation/{augmentation.name}_{name}"] = value
         values |= self._update(
-            lambda: (gan.generator_loss(self._part(g_batch), done), {}),
+            lambda: (gan.generator_loss(gan.optimized(self._part(g_batch), done), done), {}),
             gan.generator_variables,
             self._state.g_optimizer,
             "generator",
@@ -96,7 +96,7 @@ class TrainStep:
     def _discriminator_loss(
         self, batch: dict[str, Tensor], fake: Tensor | None, done: Tensor, iteration: int
     ) -> tuple[LossTerms, dict[str, Tensor]]:
-        batch = self._part(batch)
+        batch = self._state.gan.optimized(self._part(batch), done)
         fake = self._state.gan.fakes(batch) if fake is None else rows_of_part(fake)
         # One non-finite pixel makes the mean non-finite: a cheap check for a diverged generator.
         mean = {"fake_image_mean": ops.mean(fake)}

@@ -4,7 +4,7 @@
 derived from the names of their uses, so that they are the same in every process.
 """
 
-import inspect
+import functools
 import os
 import sys
 import zlib
@@ -20,8 +20,10 @@ from keras import ops
 from compare_gan import backend, layers, registry
 from compare_gan.architectures import resnet5
 from compare_gan.datasets import InfoCodes
-from compare_gan.gans import S3GAN, SSGAN, ModularGAN
+from compare_gan.gans import S3GAN, SSGAN, LatentOptimization, ModularGAN
+from compare_gan.gans.parts import make_parts, make_penalties
 from compare_gan.gans.tasks import ContraGANTask, InfoTask, ReACGANTask
+from compare_gan.gans.terms import part_name
 from compare_gan.penalties import wgangp_penalty
 from compare_gan.registry import call_with_requested
 
@@ -43,6 +45,10 @@ NETWORKS = {
     "unet_biggan_arch": (32, {"ch": 2}),
 }
 _Z_DIM, _CLASSES, _BATCH = 40, 3, 2
+# Penalties with a gradient of their own; the others have one together, which JAX compiles faster.
+_BY_THEMSELVES = (
+    "no_penalty", "wgangp_penalty", "dragan_penalty", "l2_penalty", "r1", "lecam",
+)  # fmt: skip
 
 
 def numbers(name: str, shape=(), low=None) -> np.ndarray:
@@ -126,13 +132,26 @@ def _uniform(shape):
 
 def compute_losses():
     real, fake = (ops.convert_to_tensor(2 * numbers(name, (8, 1))) for name in ("real", "fake"))
+    inputs = {}
+    for side in ("real", "fake"):
+        inputs[f"{side}_labels"] = np.eye(_CLASSES, dtype=np.float32)[np.arange(8) % _CLASSES]
+        for kind in ("class_logits", "features"):
+            drawn = numbers(f"{side}_{kind}", (8, _CLASSES))
+            inputs[f"{side}_{kind}"] = ops.convert_to_tensor(drawn)
     for name in registry.names("loss"):
-        loss = registry.get("loss", name)
-        for part, value in loss(real, fake)._asdict().items():
-            yield f"{name}/{part}", value
-        yield f"{name}/d_grad_real", backend.gradient(lambda x, f=loss: f(x, fake).d_loss, real)
-        yield f"{name}/d_grad_fake", backend.gradient(lambda x, f=loss: f(real, x).d_loss, fake)
-        yield f"{name}/g_grad", backend.gradient(lambda x, f=loss: f(real, x).g_loss, fake)
+        [made] = make_parts("loss", name)
+
+        def loss(real, fake, made=made):
+            return call_with_requested(functools.partial(made, real, fake), **inputs)
+
+        def values(loss=loss):
+            found = dict(loss(real, fake)._asdict())
+            found["d_grad_real"] = backend.gradient(lambda x: loss(x, fake).d_loss, real)
+            found["d_grad_fake"] = backend.gradient(lambda x: loss(real, x).d_loss, fake)
+            found["g_grad"] = backend.gradient(lambda x: loss(real, x).g_loss, fake)
+            return found
+
+        yield from ((f"{name}/{key}", value) for key, value in run(values).items())
 
 
 def compute_penalties():
@@ -147,34 +166,58 @@ def compute_penalties():
         ],
         name="critic",
     )
-    fill(critic)
-    x, x_fake = (numbers(name, (4, 8, 8, 3), 0) for name in ("x", "x_fake"))
+    generator = keras.Sequential(
+        [
+            keras.Input((5,)),
+            layers.Dense(8 * 8 * 3, name="dense"),
+            keras.layers.Activation("sigmoid"),
+            keras.layers.Reshape((8, 8, 3)),
+        ],
+        name="generator",
+    )
+    fill(critic, generator)
+    variables = critic.trainable_variables + generator.trainable_variables
+    x, z = numbers("x", (4, 8, 8, 3), 0), ops.convert_to_tensor(numbers("z", (4, 5)))
 
     def penalty_of(term):
+        x_fake = generator(z)
         return call_with_requested(
             term,
             discriminator=lambda images: critic(images, training=True),
+            discriminator_of_fakes=lambda images: critic(images, training=True),
+            generator=generator,
             x=x,
             x_fake=x_fake,
+            z=z,
             real_logits=critic(x, training=True),
             fake_logits=critic(x_fake, training=True),
             step=2000,
             uniform=_uniform,
-            kernels=[v for v in critic.trainable_variables if v.name == "kernel"],
+            normal=lambda shape: ops.convert_to_tensor(numbers("normal", tuple(shape))),
+            kernels=[v for v in variables if v.name == "kernel"],
         )
 
-    for name in registry.names("penalty"):
-        term = registry.get("penalty", name)
-        if inspect.isclass(term):
-            penalty = term()
-            penalty.prepare()
-            term = penalty.discriminator_term
+    groups = {}
+    for penalty in make_penalties(registry.names("penalty")):
+        penalty.prepare()
+        for network in ("discriminator", "generator"):
+            if term := penalty.term(network):
+                group = penalty.name if penalty.name in _BY_THEMSELVES else "together"
+                name = f"{penalty.name}/{part_name(penalty, network)}"
+                groups.setdefault(group, {})[name] = term
 
-        def value_and_gradients(term=term):
-            grads = gradients(lambda: penalty_of(term), critic.trainable_variables)
-            return {"value": penalty_of(term)} | grads
+    for group, terms in groups.items():
 
-        yield from ((f"{name}/{key}", value) for key, value in run(value_and_gradients).items())
+        def relative_sum(terms=terms):
+            values = [penalty_of(term) for term in terms.values()]
+            return sum(value / (1e-3 + ops.abs(ops.stop_gradient(value))) for value in values)
+
+        def values_and_gradients(group=group, terms=terms, total=relative_sum):
+            found = {name: penalty_of(term) for name, term in terms.items()}
+            grads = gradients(total, variables)
+            return found | {f"{group}/{key}": value for key, value in grads.items()}
+
+        yield from run(values_and_gradients).items()
 
 
 def _layers():
@@ -341,6 +384,10 @@ def compute_gan():
         use_predictor=True, rotated_batch_fraction=1, penalties=[wgangp_penalty],
     )  # fmt: skip
     yield from _gan_losses("s3gan", s3gan, with_gradients=True)
+    logan = ModularGAN(
+        (8, 8, 3), None, "dummy_arch", z_dim=6, top_k=0.5, latent_optimization=LatentOptimization(),
+    )  # fmt: skip
+    yield from _gan_losses("logan", logan, with_gradients=True)
 
 
 def _gan_losses(name, gan, with_gradients=False):
@@ -353,9 +400,14 @@ def _gan_losses(name, gan, with_gradients=False):
         "fake_labels": labels[::-1].copy(),
         "seed": np.array([1, 2], np.int32),
     }
+
+    def discriminator_loss():
+        optimized = gan.optimized(batch)
+        return gan.discriminator_loss(optimized, gan.fakes(optimized))
+
     for side, loss, variables in (
-        ("d", lambda: gan.discriminator_loss(batch, gan.fakes(batch)), gan.discriminator_variables),
-        ("g", lambda: gan.generator_loss(batch), gan.generator_variables),
+        ("d", discriminator_loss, gan.discriminator_variables),
+        ("g", lambda: gan.generator_loss(gan.optimized(batch)), gan.generator_variables),
     ):
 
         def terms(loss=loss, variables=variables):

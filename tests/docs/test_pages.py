@@ -11,7 +11,7 @@ import click
 import gin
 import pytest
 
-from compare_gan import config, main, parts_index, registry
+from compare_gan import config, losses, main, parts_index, registry
 from compare_gan.evaluation.provenance import Provenance
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.penalties import AVAILABLE
@@ -139,6 +139,7 @@ def test_tables_of_parts_are_complete():
 def test_tables_of_names_are_complete():
     """A name that code has, and a page explains, is not forgotten when it is added."""
     tables = {
+        "docs/extending/loss.md": list(losses.AVAILABLE),
         "docs/extending/penalty.md": list(AVAILABLE),
         "docs/run_directory.md": [
             *(field.name for field in dataclasses.fields(Provenance)),

@@ -1,47 +1,42 @@
-"""R1 and LeCam against the authors' programs and closed forms."""
+"""R1, R2 and LeCam against the authors' programs and closed forms."""
 
 import numpy as np
 import pytest
 import tensorflow as tf
+from golden_networks import Discriminator
 
 from compare_gan.errors import UserError
-from compare_gan.penalties import R1, LeCam
+from compare_gan.penalties import R1, R1R2, R2, LeCam
 
 
-class _Discriminator:
-    """The golden section's network: convolution, leaky ReLU, dense; in float64."""
-
-    def __init__(self, golden):
-        names = ("conv_kernel", "conv_bias", "fc_kernel", "fc_bias")
-        arrays = (golden[f"penalty/in/{name}"].astype(np.float64) for name in names)
-        self.variables = [tf.Variable(array) for array in arrays]
-
-    def __call__(self, x):
-        conv_kernel, conv_bias, fc_kernel, fc_bias = self.variables
-        x = tf.nn.leaky_relu(tf.nn.conv2d(x, conv_kernel, 2, "SAME") + conv_bias, 0.2)
-        return tf.reshape(x, [x.shape[0], -1]) @ fc_kernel + fc_bias
+def _images(golden, name):
+    return tf.constant(golden[f"penalty/in/{name}"].astype(np.float64))
 
 
-def test_r1_equals_that_of_the_authors(assert_golden, modern_golden):
-    discriminator = _Discriminator(modern_golden)
-    x = tf.constant(modern_golden["penalty/in/x"].astype(np.float64))
+@pytest.mark.parametrize(("name", "penalty"), (("r1", R1()), ("r2", R2())))
+def test_r1_and_r2_equal_those_of_the_authors(assert_golden, modern_golden, name, penalty):
+    discriminator = Discriminator.of_penalties(modern_golden)
+    images = _images(modern_golden, "x" if name == "r1" else "x_fake")
     with tf.GradientTape() as tape:
-        value = R1().discriminator_term(discriminator, x)
-    key = "penalty/r1/value"
+        value = penalty.discriminator_term(discriminator, images)
+    key = f"penalty/{name}/value"
     assert_golden("modern penalties", key, value, modern_golden[key], rtol=1e-6)
-    gradients = tape.gradient(
-        value, discriminator.variables, unconnected_gradients=tf.UnconnectedGradients.ZERO
-    )
-    for path, found in zip(
-        ("c1/kernel", "c1/bias", "fc/kernel", "fc/bias"), gradients, strict=True
-    ):
-        key = f"penalty/r1/grad/{path}"
+    for path, found in discriminator.gradients(tape, value).items():
+        key = f"penalty/{name}/grad/{path}"
         assert_golden("modern penalties", key, found, modern_golden[key], rtol=1e-6)
 
 
+def test_r1_r2_is_their_sum_each_with_its_discriminator(modern_golden):
+    discriminator = Discriminator.of_penalties(modern_golden)
+    x, x_fake = (_images(modern_golden, name) for name in ("x", "x_fake"))
+    value = R1R2().discriminator_term(discriminator, lambda x: 2 * discriminator(x), x, x_fake)
+    expected = modern_golden["penalty/r1/value"] + 4 * modern_golden["penalty/r2/value"]
+    np.testing.assert_allclose(value, expected, rtol=1e-6)
+
+
 def test_r1_on_images_in_0_1_is_four_times_that_in_pm1(modern_golden):
-    discriminator = _Discriminator(modern_golden)
-    x = tf.constant(modern_golden["penalty/in/x"].astype(np.float64))
+    discriminator = Discriminator.of_penalties(modern_golden)
+    x = _images(modern_golden, "x")
     value = R1().discriminator_term(lambda x: discriminator((x + 1) / 2), 2 * x - 1)
     np.testing.assert_allclose(value, modern_golden["penalty/r1/value_wrt_pm1_images"], rtol=1e-6)
     np.testing.assert_allclose(4 * value, modern_golden["penalty/r1/value"], rtol=1e-6)
@@ -52,6 +47,7 @@ def test_the_default_of_gamma_is_stylegan2_adas_rule():
     x = np.zeros((32, 64, 64, 3))
     assert R1().weight_at(0, x) == pytest.approx(0.0002 * 64**2 / 32 / 4)
     assert R1().weight is None
+    assert R1R2().weight_at(0, x) == R2().weight_at(0, x) == R1().weight_at(0, x)
     assert R1(gamma=0.3).weight_at(0, x) == 0.3
     assert R1(gamma=lambda step: 2.0 * step).weight_at(3, x) == 6.0
 
@@ -112,6 +108,7 @@ def test_published_settings_are_the_defaults():
     ("make", "sentence"),
     (
         (lambda: R1(gamma=-1), r"r1\.gamma must be at least 0, received -1"),
+        (lambda: R1R2(gamma=-1), r"r1_r2\.gamma must be at least 0, received -1"),
         (lambda: R1(interval=0), r"r1\.interval must be a positive integer, received 0"),
         (lambda: LeCam(decay=1), r"lecam\.decay must be at least 0 and below 1, received 1"),
         (lambda: LeCam(start_step=-1), r"lecam\.start_step must be at least 0, received -1"),

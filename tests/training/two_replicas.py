@@ -48,8 +48,9 @@ CASES = {
         D.spectral_norm = True
         penalty.fn = @wgangp_penalty
     """,
-    "ssgan_l2": """
+    "ssgan_ra_gan_l2": """
         options.gan_class = @SSGAN
+        SSGAN.loss = @ra_gan
         SSGAN.rotated_batch_size = 16
         penalty.fn = @l2_penalty
     """,
@@ -71,10 +72,13 @@ CASES = {
         path_length.interval = 1
         S3GAN.g_lr = @cosine_decay()
     """,
-    # This large epsilon makes Adam's step proportional to the gradient: otherwise rounding in zero
-    # gradients would become whole steps.
-    "adam": """
+    # Terms that compare all images, and latents that move. This large epsilon makes Adam's step
+    # proportional to the gradient: otherwise rounding in zero gradients would become whole steps.
+    "adam_top_k_latent_optimization": """
         options.gan_class = @ModularGAN
+        ModularGAN.top_k = 0.4
+        ModularGAN.latent_optimization = @latent_optimization()
+        ModularGAN.penalties = [@max_gp(), @mode_seeking()]
         ModularGAN.g_optimizer_fn = @tf.train.AdamOptimizer
         tf.train.AdamOptimizer.epsilon = 1.0
     """,

@@ -1,0 +1,67 @@
+"""Orthogonal regularization: the filters of a layer should be perpendicular."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from keras import ops
+
+from compare_gan import registry
+from compare_gan.errors import unknown_name
+from compare_gan.penalties.base import Penalty
+from compare_gan.schedules import Scheduled
+from compare_gan.types import Tensor
+
+_NETWORKS = ("generator", "discriminator", "both")
+
+
+@registry.register("penalty", "orthogonal", paper="https://arxiv.org/abs/1809.11096")
+class Orthogonal(Penalty):
+    """Squared products of different columns of the kernels (Brock et al., BigGAN, 2018).
+
+    For each kernel W as a matrix [inputs, units] the sum of the squared entries off the diagonal of
+    WᵀW; lengths are free. In BigGAN it makes the generator amenable to truncated latents.
+
+    Paper: https://arxiv.org/abs/1809.11096.
+
+    Args:
+      weight: Weight of the term, a number or a schedule.
+      network: The network whose kernels count: `generator`, `discriminator` or `both`.
+      interval: Number of updates of the network between two evaluations.
+
+    Raises:
+      UserError: A value is out of range.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.penalties import Orthogonal
+      >>> kernel = np.float32([[1, 1], [0, 2]])  # Of the columns (1, 0) and (1, 2).
+      >>> float(Orthogonal().generator_term([kernel]))
+      2.0
+    """
+
+    name = "orthogonal"
+
+    def __init__(self, weight: Scheduled = 1e-4, network: str = "generator", interval: int = 1):
+        super().__init__(weight, interval)
+        if network not in _NETWORKS:
+            raise unknown_name("orthogonal.network", network, _NETWORKS)
+        self.network = network
+
+    def term(self, network: str) -> Callable[..., Any] | None:
+        return super().term(network) if self.network in (network, "both") else None
+
+    def generator_term(self, kernels: Sequence[Tensor]) -> Tensor:
+        """The sum over kernels, a scalar in [0, inf).
+
+        Args:
+          kernels: Kernels of a network, [..., units] each.
+        """
+        return sum((_correlation(ops.convert_to_tensor(each)) for each in kernels), ops.zeros(()))
+
+    discriminator_term = generator_term
+
+
+def _correlation(kernel: Tensor) -> Tensor:
+    matrix = ops.cast(ops.reshape(kernel, (-1, kernel.shape[-1])), "float32")
+    products = ops.matmul(ops.transpose(matrix), matrix)
+    return ops.sum(ops.square(products * (1.0 - ops.eye(matrix.shape[1]))))
