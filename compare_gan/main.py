@@ -25,6 +25,7 @@ import click
 from compare_gan import __version__, interruption, peers
 from compare_gan.commands import (
     averages,
+    converting,
     latents,
     listing,
     looking,
@@ -68,6 +69,7 @@ for _command in (
     models.sample,
     models.export,
     models.import_weights,
+    converting.convert,
     averages.ema,
     latents.directions,
     latents.project,

@@ -1,0 +1,180 @@
+"""The bindings for StudioGAN's loss, penalties, augmentations and optimization."""
+
+from collections.abc import Iterator
+
+from compare_gan.errors import UserError, with_known_names
+from compare_gan.hub.studiogan.settings import Binding, Settings
+
+_LOSSES = {
+    "vanilla": "non_saturating",
+    "logistic": "non_saturating",
+    "least_square": "ls_gan",
+    "hinge": "hinge",
+    "wasserstein": "wasserstein",
+    "MH": "multi_hinge",
+}
+_ADA_POLICIES = {
+    "b": "blit",
+    "bg": "blit,geometry",
+    "bgc": "blit,geometry,color",
+}
+
+
+def loss(settings: Settings, missing: list[str]) -> Iterator[Binding]:
+    """The adversarial loss, latent optimization, top-k."""
+    name = settings["LOSS.adv_loss"]
+    if settings["MODEL.d_cond_mtd"] == "MH":
+        name = "MH"
+    if name not in _LOSSES:
+        sentence = f"{settings.name}: the loss '{name}' has no counterpart."
+        raise UserError(with_known_names(sentence, str(name), _LOSSES))
+    if name == "MH":
+        yield "ModularGAN.loss", "@multi_hinge()"
+        yield "multi_hinge.g_weight", str(settings.number("LOSS.mh_lambda", 0.05))
+        matching = settings.number("LOSS.fm_lambda", 1.0) if settings["LOSS.apply_fm"] else 0.0
+        yield "multi_hinge.feature_matching", str(matching)
+    else:
+        yield "loss.fn", f"@{_LOSSES[name]}"
+    if settings["LOSS.apply_lo"]:
+        yield "ModularGAN.latent_optimization", "@latent_optimization()"
+        for option, key in (("alpha", "lo_alpha"), ("beta", "lo_beta"), ("rate", "lo_rate"),
+                            ("cost_weight", "lo_lambda")):  # fmt: skip
+            if settings[f"LOSS.{key}"] is not None:
+                yield f"latent_optimization.{option}", str(settings[f"LOSS.{key}"])
+        # StudioGAN takes one step whatever it is asked for, and limits latents, not steps.
+        settings["LOSS.lo_steps4train"]
+        yield "latent_optimization.max_step", "None"
+        yield "latent_optimization.max_latent", "1.0"
+    if settings["LOSS.apply_topk"]:
+        yield "ModularGAN.top_k", "@top_k/exponential_decay()"
+        yield "top_k/exponential_decay.rate", str(settings.number("LOSS.topk_gamma", 0.99))
+        yield "top_k/exponential_decay.final", str(settings.number("LOSS.topk_nu", 0.5))
+        yield "top_k/exponential_decay.steps", "1000"
+        yield "top_k/exponential_decay.staircase", "True"
+        missing.append("LOSS.topk_gamma: it acts every 1,000 steps here, not in each epoch")
+
+
+def penalties(settings: Settings, missing: list[str]) -> Iterator[Binding]:
+    """Penalties with their weights; those that see images in [-1, 1] there are rescaled."""
+    chosen: list[tuple[str, dict[str, str]]] = []
+
+    def add(name: str, **options: float | int | str) -> None:
+        chosen.append((name, {option: str(value) for option, value in options.items()}))
+
+    for short, name in (("gp", "wgangp_penalty"), ("dra", "dragan_penalty")):
+        if settings[f"LOSS.apply_{short}"]:
+            yield "penalty.fn", f"@{name}"
+            yield "options.lamba", str(settings.number(f"LOSS.{short}_lambda", 10.0))
+            missing.append(
+                f"LOSS.apply_{short}: slopes are those for images in [0, 1], twice as large as for "
+                "[-1, 1]"
+            )
+    if settings["LOSS.apply_maxgp"]:
+        # The gradient with respect to images in [0, 1] is twice as large.
+        add("max_gp", weight=settings.number("LOSS.maxgp_lambda", 1.0) / 4)
+    if settings["LOSS.apply_cr"]:
+        add("cr", weight=settings.number("LOSS.cr_lambda", 10.0))
+    if settings["LOSS.apply_bcr"]:
+        weights = [settings.number(f"LOSS.{each}_lambda", 10.0) for each in ("real", "fake")]
+        add("bcr", weight=weights[0])
+        if weights[0] != weights[1]:
+            missing.append(f"LOSS.fake_lambda = {weights[1]}: bcr has one weight")
+    if settings["LOSS.apply_zcr"]:
+        # Squared distances of images in [0, 1] are a quarter of those in [-1, 1].
+        add("zcr", weight_d=settings.number("LOSS.d_lambda", 20.0),
+            weight_g=4 * settings.number("LOSS.g_lambda", 0.5),
+            sigma=settings.number("LOSS.radius", 0.05))  # fmt: skip
+    if settings["LOSS.apply_lecam"]:
+        add("lecam", weight=settings.number("LOSS.lecam_lambda", 0.3),
+            start_step=int(settings.number("LOSS.lecam_start_iter", 1000)),
+            decay=settings.number("LOSS.lecam_ema_decay", 0.99))  # fmt: skip
+    if settings["LOSS.apply_r1_reg"]:
+        settings["LOSS.r1_place"]
+        add("r1", gamma=settings.number("LOSS.r1_lambda", 10.0) / 4,
+            interval=int(settings.number("STYLEGAN.d_reg_interval", 1)))  # fmt: skip
+    if settings["STYLEGAN.apply_pl_reg"]:
+        # Squared lengths are a quarter of those for images in [-1, 1].
+        add("path_length", weight=4 * settings.number("STYLEGAN.pl_weight", 2.0),
+            interval=int(settings.number("STYLEGAN.g_reg_interval", 4)))  # fmt: skip
+    if chosen:
+        yield "ModularGAN.penalties", "[" + ", ".join(f"@{name}()" for name, _ in chosen) + "]"
+    for name, options in chosen:
+        yield from ((f"{name}.{option}", value) for option, value in options.items())
+
+
+def augmentations(settings: Settings, missing: list[str]) -> Iterator[Binding]:
+    """DiffAugment, ADA, APA."""
+    chosen: list[tuple[str, dict[str, str]]] = []
+    if settings["AUG.apply_diffaug"]:
+        chosen.append(("diff_augment", {"policy": "'color,translation,cutout'"}))
+    for name in ("ada", "apa"):
+        if not settings[f"AUG.apply_{name}"]:
+            continue
+        options = {
+            "target": str(settings.number(f"AUG.{name}_target", 0.6)),
+            "images": str(int(1000 * settings.number(f"AUG.{name}_kimg", 500))),
+            "interval": str(int(settings.number(f"AUG.{name}_interval", 4))),
+        }
+        if name == "ada":
+            policy = settings["AUG.ada_aug_type"] or "bgc"
+            if policy in _ADA_POLICIES:
+                options["policy"] = repr(_ADA_POLICIES[policy])
+            else:
+                missing.append(f"AUG.ada_aug_type = {policy}")
+        chosen.append((name, options))
+    if chosen:
+        yield "ModularGAN.augmentations", "[" + ", ".join(f"@{name}()" for name, _ in chosen) + "]"
+    for name, options in chosen:
+        yield from ((f"{name}.{option}", value) for option, value in options.items())
+
+
+def optimization(settings: Settings, missing: list[str]) -> Iterator[Binding]:
+    """Steps, batches, learning rates, optimizer, average of the weights, precision."""
+    yield "options.training_steps", str(settings["OPTIMIZATION.total_steps"])
+    parts = int(settings.number("OPTIMIZATION.acml_steps", 1))
+    yield "options.batch_size", str(parts * int(settings.number("OPTIMIZATION.batch_size", 64)))
+    if parts > 1:
+        yield "run_config.microbatches", str(parts)
+    yield "options.disc_iters", str(settings["OPTIMIZATION.d_updates_per_step"])
+    yield "ModularGAN.g_lr", str(settings["OPTIMIZATION.g_lr"])
+    yield "ModularGAN.d_lr", str(settings["OPTIMIZATION.d_lr"])
+    yield from _optimizer(settings)
+    if settings["MODEL.apply_g_ema"]:
+        yield "ModularGAN.g_use_ema", "True"
+        if settings["STYLEGAN.g_ema_kimg"] is not None:
+            half_life = int(1000 * settings.number("STYLEGAN.g_ema_kimg", 500))
+            yield "ModularGAN.ema_half_life", str(half_life)
+            if settings["STYLEGAN.g_ema_rampup"] is not None:
+                yield "ModularGAN.ema_rampup", str(settings["STYLEGAN.g_ema_rampup"])
+            settings["MODEL.g_ema_decay"], settings["MODEL.g_ema_start"]
+        else:
+            yield "ModularGAN.ema_decay", str(settings.number("MODEL.g_ema_decay", 0.9999))
+            yield "ModularGAN.ema_start_step", str(int(settings.number("MODEL.g_ema_start", 1000)))
+    if settings["RUN.mixed_precision"]:
+        yield "run_config.mixed_precision", "'float16'"
+    if settings["RUN.standing_statistics"]:
+        yield "standardize_batch.use_moving_averages", "False"
+
+
+def _optimizer(settings: Settings) -> Iterator[Binding]:
+    kind = settings["OPTIMIZATION.type_"]
+    if kind == "Adam":
+        yield "ModularGAN.g_optimizer_fn", "@tf.train.AdamOptimizer"
+        yield "tf.train.AdamOptimizer.beta1", str(settings["OPTIMIZATION.beta1"])
+        yield "tf.train.AdamOptimizer.beta2", str(settings["OPTIMIZATION.beta2"])
+    elif kind == "SGD":
+        yield "ModularGAN.g_optimizer_fn", "@tf.train.MomentumOptimizer"
+        yield (
+            "tf.train.MomentumOptimizer.momentum",
+            str(settings.number("OPTIMIZATION.momentum", 0)),
+        )
+        yield (
+            "tf.train.MomentumOptimizer.use_nesterov",
+            str(bool(settings["OPTIMIZATION.nesterov"])),
+        )
+    elif kind == "RMSprop":
+        yield "ModularGAN.g_optimizer_fn", "@tf.train.RMSPropOptimizer"
+        yield "tf.train.RMSPropOptimizer.decay", str(settings.number("OPTIMIZATION.alpha", 0.99))
+    else:
+        sentence = f"{settings.name}: the optimizer '{kind}' has no counterpart."
+        raise UserError(with_known_names(sentence, str(kind), ("Adam", "SGD", "RMSprop")))

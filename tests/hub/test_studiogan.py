@@ -1,0 +1,107 @@
+"""Configs of StudioGAN become configs that pass the checks of `train`."""
+
+import pathlib
+
+import gin
+import pytest
+
+from compare_gan import config
+from compare_gan.errors import UserError
+from compare_gan.hub.studiogan import convert
+from compare_gan.training.experiment import Experiment
+
+_FOLDER = pathlib.Path(__file__).parent / "studiogan_configs"
+
+
+def _bindings(conversion):
+    lines = [line for line in conversion.gin.splitlines() if line and line[0] != "#"]
+    return dict(line.split(" = ", 1) for line in lines)
+
+
+def _converted(name):
+    return convert((_FOLDER / f"{name}.yaml").read_text(), f"{name}.yaml")
+
+
+@pytest.mark.parametrize("name", ("reacgan_cifar10", "stylegan2_ada", "everything"))
+def test_the_result_can_be_trained(tmp_path, name):
+    path = tmp_path / f"{name}.gin"
+    path.write_text(_converted(name).gin)
+    config.parse([str(path)])
+    Experiment.from_gin(fake=True).check()
+    assert gin.query_parameter("options.training_steps") in (100_000, 200_000)
+
+
+def test_a_contrastive_biggan():
+    conversion = _converted("reacgan_cifar10")
+    assert conversion.missing == ()
+    found = _bindings(conversion)
+    expected = {
+        "dataset.name": "'cifar10'",
+        "dataset.flip": "True",  # StudioGAN's default.
+        "options.architecture": "'resnet_biggan_arch'",
+        "options.z_dim": "80",
+        "options.batch_size": "64",
+        "options.disc_iters": "5",
+        "resnet_biggan.Generator.blocks_with_attention": "'B2'",
+        "resnet_biggan.Discriminator.blocks_with_attention": "'B1'",
+        "resnet_biggan.Discriminator.project_y": "False",
+        "ModularGAN.tasks": "[@reacgan()]",
+        "reacgan.weight_d": "0.5",
+        "reacgan.margin": "0.98",
+        "reacgan.temperature": "0.5",
+        "loss.fn": "@hinge",
+        "ModularGAN.penalties": "[@lecam()]",
+        "lecam.weight": "0.3",
+        "ModularGAN.augmentations": "[@diff_augment()]",
+        "ModularGAN.ema_decay": "0.9999",
+        "tf.train.AdamOptimizer.beta1": "0.5",
+    }
+    assert {name: found.get(name) for name in expected} == expected
+
+
+def test_penalties_on_gradients_are_rescaled_to_images_in_0_1():
+    found = _bindings(_converted("stylegan2_ada"))
+    assert found["r1.gamma"] == "0.0025" and found["r1.interval"] == "16"
+    assert found["options.batch_size"] == "64" and found["run_config.microbatches"] == "2"
+    assert found["ModularGAN.ema_half_life"] == "500000"
+    assert found["ada.images"] == "500000" and found["ada.policy"] == "'blit,geometry,color'"
+    assert found["stylegan2.Discriminator.connections"] == "'plain'"
+    found = _bindings(_converted("everything"))
+    assert found["zcr.weight_g"] == "2.0" and found["max_gp.weight"] == "0.25"
+
+
+def test_what_has_no_counterpart_is_listed():
+    conversion = _converted("everything")
+    assert "MODEL.g_act_fn = Leaky_ReLU" in conversion.missing
+    assert "LOSS.lo_steps4eval = 4" in conversion.missing
+    assert any("data/Flowers" in sentence for sentence in conversion.missing)
+    assert all(f"#   {sentence}" in conversion.gin for sentence in conversion.missing)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("MODEL: [", r"config.yaml is not YAML: .* line 1"),
+        ("a: 1", "config.yaml is not a config of StudioGAN: it has none of the sections DATA, "),
+        ("MODEL: {backbone: stylegan3}", "the backbone 'stylegan3' has no .* mean 'stylegan2'"),
+        ("LOSS: {adv_loss: hing}", "the loss 'hing' has no counterpart. Did you mean 'hinge'"),
+        ("OPTIMIZATION: {type_: Adm}", "the optimizer 'Adm' has no .* Did you mean 'Adam'"),
+        ("MODEL: 3", "the section MODEL must have settings by name"),
+        ("LOSS: {apply_cr: true, cr_lambda: much}", "LOSS.cr_lambda must be a number, .* 'much'"),
+    ],
+)
+def test_mistakes_are_reported(text, message):
+    with pytest.raises(UserError, match=message):
+        convert(text)
+
+
+def test_the_command_writes_a_file_and_lists_what_is_missing(run_command, tmp_path):
+    output = tmp_path / "flowers.gin"
+    status, out, err = run_command(
+        "convert", "studiogan", str(_FOLDER / "everything.yaml"), "--output", str(output)
+    )
+    assert (status, out) == (0, f"{output}\n")
+    assert "MODEL.g_act_fn = Leaky_ReLU" in err
+    assert output.read_text().startswith("# Converted from everything.yaml of StudioGAN")
+    status, _, err = run_command("convert", "studiogan", str(tmp_path / "none.yaml"))
+    assert status == 2 and "There is no file" in err
