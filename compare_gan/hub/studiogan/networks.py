@@ -148,6 +148,7 @@ def conditioning(settings: Settings, missing: list[str]) -> Iterator[Binding]:
         tasks.append(("contra_gan" if discriminator == "2C" else "reacgan", options))
     elif discriminator and not projects and discriminator != "MH":
         missing.append(f"MODEL.d_cond_mtd = {discriminator}")
+    yield "options.gan_class", "@ModularGAN"
     yield "ModularGAN.conditional", str(conditional)
     if conditional:
         yield from _projection(settings, projects)
