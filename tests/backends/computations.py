@@ -186,9 +186,12 @@ def compute_penalties():
             discriminator=lambda images: critic(images, training=True),
             discriminator_of_fakes=lambda images: critic(images, training=True),
             generator=generator,
+            styles=lambda z, y: z,
+            synthesize=lambda z, y: generator(z),
             x=x,
             x_fake=x_fake,
             z=z,
+            fake_y=None,
             real_logits=critic(x, training=True),
             fake_logits=critic(x_fake, training=True),
             step=2000,
@@ -200,6 +203,8 @@ def compute_penalties():
     groups = {}
     for penalty in make_penalties(registry.names("penalty")):
         penalty.prepare()
+        if hasattr(penalty, "sigma"):  # Small noise makes squared differences of few digits.
+            penalty.sigma = 1.0
         for network in ("discriminator", "generator"):
             if term := penalty.term(network):
                 group = penalty.name if penalty.name in _BY_THEMSELVES else "together"

@@ -121,7 +121,7 @@ def test_steps_are_limited():
 
 
 def _gan_with_latent_optimization(dummy, **options):
-    given = LatentOptimization(alpha=lambda step: 2.0 * step, cost_weight=0.3)
+    given = LatentOptimization(alpha=lambda step: 2.0 * step, rate=0.5, cost_weight=0.3)
     return dummy.make_gan(ModularGAN, latent_optimization=given, conditional=True, **options)
 
 
@@ -144,7 +144,7 @@ def test_latents_move_up_the_logits_and_nothing_else_changes(dummy):
     )
     change = optimized["z"] - batch["z"]
     moved = np.any(change != 0, axis=1)
-    assert 0 < moved.sum() < 8  # 80 % on average.
+    assert 0 < moved.sum() < 8  # Half of them on average.
     np.testing.assert_allclose(change[moved], np.clip(step, -1, 1)[moved], rtol=1e-3, atol=1e-5)
     for variable, value in zip(gan.variables, before, strict=True):
         np.testing.assert_array_equal(variable.value, value)

@@ -36,6 +36,7 @@ PENALTIES = (
 SINGLE_LOSSES = ("ls_gan", "ra_gan")
 SINGLE_PENALTIES = (
     "r2", "r1_r2", "wgan_lp", "max_gp", "cr", "bcr", "zcr", "icr", "mode_seeking", "orthogonal",
+    "path_length",
 )  # fmt: skip
 NEGATIVE = (("zcr", "generator"), ("icr", "generator"))
 # The smallest width and image size that the family allows.
@@ -179,6 +180,7 @@ def test_one_step(state_of, architecture, loss, penalty):
     state.gan.loss = make_loss(loss)
     [made] = state.gan.penalties = make_penalties(ACTIVE.get(penalty, penalty))
     made.prepare()
+    made.interval = 1  # That of `path_length` is 4.
     state.step.assign(1)  # After LeCam's start.
     kernels = [
         v

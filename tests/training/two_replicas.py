@@ -72,15 +72,23 @@ CASES = {
         path_length.interval = 1
         S3GAN.g_lr = @cosine_decay()
     """,
-    # Terms that compare all images, and latents that move. This large epsilon makes Adam's step
-    # proportional to the gradient: otherwise rounding in zero gradients would become whole steps.
-    "adam_top_k_latent_optimization": """
+    # Terms that compare all images. This large epsilon makes Adam's step proportional to the
+    # gradient: otherwise rounding in zero gradients would become whole steps.
+    "adam_top_k": """
         options.gan_class = @ModularGAN
         ModularGAN.top_k = 0.4
-        ModularGAN.latent_optimization = @latent_optimization()
         ModularGAN.penalties = [@max_gp(), @mode_seeking()]
         ModularGAN.g_optimizer_fn = @tf.train.AdamOptimizer
         tf.train.AdamOptimizer.epsilon = 1.0
+    """,
+}
+
+
+# Those that take long to trace.
+SLOW_CASES = {
+    "latent_optimization": """
+        options.gan_class = @ModularGAN
+        ModularGAN.latent_optimization = @latent_optimization()
     """,
 }
 
@@ -126,9 +134,11 @@ def _train(tiny, strategy, precision=None):
     return dict(zip(step.names, values, strict=True)), variables
 
 
-@pytest.mark.parametrize("case", CASES)
+@pytest.mark.parametrize(
+    "case", [*CASES, *(pytest.param(case, marks=pytest.mark.slow) for case in SLOW_CASES)]
+)
 def test_a_step_is_that_of_one_replica(tiny, strategy, case):
-    gin.parse_config(COMMON + CASES[case])
+    gin.parse_config(COMMON + (CASES | SLOW_CASES)[case])
     expected_values, expected = _train(tiny, tf.distribute.get_strategy())
     found_values, found = _train(tiny, strategy)
     for name, value in expected_values.items():
