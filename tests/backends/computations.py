@@ -225,6 +225,27 @@ def compute_penalties():
         yield from run(values_and_gradients).items()
 
 
+def compute_augmentations():
+    """Images after each augmentation, and the gradient of a weighted sum of them."""
+    x = ops.convert_to_tensor(numbers("pixels", (3, 8, 6, 3), 0))
+    weighting = ops.convert_to_tensor(numbers("weighting", x.shape))
+    policy = "xint,rotate,brightness,hue,filter,cutout"
+    options = {"ada": {"policy": policy, "p": 0.9}, "apa": {"p": 0.5}}
+    for name in registry.names("augmentation"):
+        augment = registry.get("augmentation", name)(**options.get(name, {}))
+
+        def shown(x, augment=augment):
+            normal = lambda shape: ops.convert_to_tensor(numbers("normal", shape))  # noqa: E731
+            images, _ = augment.replace_real((x, None), (1.0 - x, None), _uniform, 0)
+            return augment(images, _uniform, normal, 0)
+
+        def value_and_gradient(x, shown=shown):
+            slope = backend.gradient(lambda x: shown(x) * weighting, x)
+            return {"images": shown(x), "gradient": slope}
+
+        yield from ((f"{name}/{k}", value) for k, value in run(value_and_gradient, x).items())
+
+
 def _layers():
     yield "dense", layers.Dense(5, name="dense"), (7,)
     for side in ("left", "right", "auto"):
@@ -463,6 +484,7 @@ def compute_compiled():
 SECTIONS = {
     "losses": compute_losses,
     "penalties": compute_penalties,
+    "augmentations": compute_augmentations,
     "layers": compute_layers,
     "standing_statistics": compute_standing_statistics,
     "networks": compute_networks,

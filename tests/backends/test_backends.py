@@ -22,8 +22,8 @@ _TOLERANCE = 1e-4
 _TOLERANCES = {"mixed_precision": 0.02}
 _OTHERS = ("jax", "torch")
 _SECTIONS = (
-    "losses", "penalties", "layers", "standing_statistics", "networks", "mixed_precision", "gan",
-    "gradients", "compiled",
+    "losses", "penalties", "augmentations", "layers", "standing_statistics", "networks",
+    "mixed_precision", "gan", "gradients", "compiled",
 )  # fmt: skip
 
 

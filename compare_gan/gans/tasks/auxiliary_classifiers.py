@@ -194,7 +194,7 @@ class TwinHead(keras.layers.Layer):
     def __init__(self, units: int, spectral_norm: bool = False, name: str | None = None):
         super().__init__(name=name)
         self.units, self.spectral_norm = units, spectral_norm
-        self.heads = [Head(units, "classes", spectral_norm, name) for name in ("own", "twin")]
+        self.heads = [Head(units, "classes", spectral_norm, which) for which in ("own", "twin")]
 
     def build(self, input_shape: tuple[int | None, ...]) -> None:
         for head in self.heads:

@@ -93,7 +93,8 @@ class InfoTask(AuxiliaryTask):
 
     def _terms(self, fake: Seen, z: Tensor | None, step: Any, network: str) -> LossTerms:
         assert z is not None
-        categorical, continuous = self.codes.split(ops.convert_to_tensor(z))
+        # Constants: latents that the GAN optimizes must not move towards their prediction.
+        categorical, continuous = self.codes.split(ops.stop_gradient(ops.convert_to_tensor(z)))
         total, parts, measures = 0.0, {}, {}
         if categorical:
             loss, accuracy = _categorical(fake.outputs, categorical)
