@@ -45,9 +45,8 @@ class ADA(AdaptiveAugmentation):
 
     Images are mirrored at their borders, and grey beyond the mirror images. Values are not clipped.
     A factor after a name multiplies its probability: `"blit,geometry,color:0.5,cutout"`. In gray
-    images `hue` and `saturation` change nothing. All shapes are static, so images are mirrored as
-    far as possible; the paper's program mirrors only as far as a batch needs, which is the same
-    unless the map of some image leaves its mirror images.
+    images `hue` and `saturation` change nothing. All shapes are static: images are mirrored as far
+    as possible, where the paper's program mirrors as far as the images of a batch need.
 
     Paper: https://arxiv.org/abs/2006.06676.
 

@@ -2,7 +2,7 @@
 
 An image is mirrored at its borders, doubled in size by a wavelet's low-pass filter, sampled along
 the map, and halved again by the same filter. The filters are matrices, so that all shapes are
-static: mirroring is part of the first one.
+static: mirroring is part of the first one, and always as far as one mirror image reaches.
 """
 
 import math
@@ -60,7 +60,6 @@ def warp(images: Tensor, matrix: Tensor) -> Tensor:
       float32 [b, H, W, C].
     """
     height, width = images.shape[1:3]
-    doubled = _both_axes(images, _doubling(height), _doubling(width))
     x, y = (ops.convert_to_tensor(_positions(size)) for size in (width, height))
     columns, rows = (
         row[:, 0, None, None] * x[None, None, :]
@@ -68,18 +67,30 @@ def warp(images: Tensor, matrix: Tensor) -> Tensor:
         + row[:, 2, None, None]
         for row in (matrix[:, 0], matrix[:, 1])
     )
+    doubled = _along_rows(_doubling(height), _along_columns(_doubling(width), images))
     sampled = _bilinear(doubled, _index(rows, height), _index(columns, width))
-    return _both_axes(sampled, _halving(height), _halving(width))
+    return _along_columns(_halving(width), _along_rows(_halving(height), sampled))
 
 
-def _both_axes(images: Tensor, rows: np.ndarray, columns: np.ndarray) -> Tensor:
-    """Products of matrices [m, H] and [n, W] with images [b, H, W, C], [b, m, n, C]."""
-    images = ops.einsum("mh,bhwc->bmwc", ops.convert_to_tensor(rows), images)
-    return ops.einsum("nw,bmwc->bmnc", ops.convert_to_tensor(columns), images)
+def _along_rows(matrix: np.ndarray, images: Tensor) -> Tensor:
+    """The product of a matrix [m, H] and the columns of images [b, H, W, C]; [b, m, W, C]."""
+    b, height, width, channels = images.shape
+    flat = ops.reshape(images, (b, height, width * channels))
+    flat = ops.matmul(ops.convert_to_tensor(matrix), flat)
+    return ops.reshape(flat, (b, len(matrix), width, channels))
+
+
+def _along_columns(matrix: np.ndarray, images: Tensor) -> Tensor:
+    """The product of a matrix [n, W] and the rows of images [b, H, W, C]; [b, H, n, C]."""
+    planes = ops.transpose(images, (0, 1, 3, 2))
+    return ops.transpose(ops.matmul(planes, ops.convert_to_tensor(matrix.T)), (0, 1, 3, 2))
 
 
 def _doubling(size: int) -> np.ndarray:
-    """Matrix from pixels to the doubled image with its mirror images, float32 [k, size]."""
+    """Matrix from pixels to the doubled image with its mirror images, float32 [k, size].
+
+    The first row and the last two are zero, for positions outside.
+    """
     margin = size - 1
     matrix = np.zeros((2 * (size + 2 * margin), size))
     for pixel in range(size + 2 * margin):
@@ -88,7 +99,7 @@ def _doubling(size: int) -> np.ndarray:
             row = 2 * pixel + tap - _CENTRE
             if 0 <= row < len(matrix):
                 matrix[row, source] += 2.0 * weight
-    return matrix.astype(np.float32)
+    return np.pad(matrix, ((1, 2), (0, 0))).astype(np.float32)
 
 
 def _halving(size: int) -> np.ndarray:
@@ -107,27 +118,25 @@ def _positions(size: int) -> np.ndarray:
 
 def _index(positions: Tensor, size: int) -> Tensor:
     """Index in the doubled image of positions in pixels from the centre of the image."""
-    return 2.0 * (positions + 0.5 * (size - 1) + (size - 1))
+    end = 2.0 * (3 * size - 2)  # That after the mirror images.
+    index = 2.0 * (positions + 0.5 * (size - 1) + (size - 1))
+    return ops.clip(index, -1.0, end) + 1.0
 
 
 def _bilinear(images: Tensor, rows: Tensor, columns: Tensor) -> Tensor:
-    """Values of images [b, K, L, C] at fractional indices [b, m, n]; zero outside."""
+    """Values of images [b, K, L, C] at fractional indices [b, m, n] up to K - 2 and L - 2."""
     b, height, width, channels = images.shape
     flat = ops.reshape(images, (b * height * width, channels))
     starts = ops.reshape(ops.arange(b, dtype="int32") * (height * width), (b, 1, 1))
-    first_row, first_column = ops.floor(rows), ops.floor(columns)
-    total: Tensor = 0.0
-    for i in range(2):
-        for j in range(2):
-            row, column = first_row + i, first_column + j
-            inside = (row >= 0) & (row < height) & (column >= 0) & (column < width)
-            weight = (1.0 - ops.abs(rows - row)) * (1.0 - ops.abs(columns - column))
-            weight = ops.where(inside, weight, 0.0)
-            row = ops.cast(ops.clip(row, 0, height - 1), "int32")
-            column = ops.cast(ops.clip(column, 0, width - 1), "int32")
-            values = ops.take(flat, starts + row * width + column, axis=0)
-            total = total + weight[..., None] * values
-    return total
+    row, column = ops.floor(rows), ops.floor(columns)
+    below, right = (rows - row)[..., None], (columns - column)[..., None]
+    first = starts + ops.cast(row, "int32") * width + ops.cast(column, "int32")
+    upper, lower = (
+        (1.0 - right) * ops.take(flat, first + start, axis=0)
+        + right * ops.take(flat, first + (start + 1), axis=0)
+        for start in (0, width)
+    )
+    return (1.0 - below) * upper + below * lower
 
 
 def _matrix(*entries: Tensor | float) -> Tensor:
