@@ -132,7 +132,7 @@ def test_a_scan_scores_each_length_and_writes_the_best(run, run_command, tmp_pat
     status, said, err = run_command(
         "ema", "--model_dir", run.run, "--scan", "--length", 0.05, "--half_life", 40,
         "--num_eval_averaging_runs", 1, "--out", out,
-        "--gin_bindings", "evaluation.metrics = ['fid']",
+        "--gin_bindings", "evaluation.metrics = ['memorization_pixels']",
     )  # fmt: skip
     assert status == 0, err
     assert "Step 3: 1 x 40 samples (ema of length 0.05 weights)" in said
