@@ -108,8 +108,9 @@ class EvoNormS0(GroupNorm):
     Example:
       >>> import numpy as np
       >>> from compare_gan.layers import EvoNormS0
-      >>> np.round(EvoNormS0(num_groups=1)(np.float32([[0, 2]])), 3).tolist()
-      [[0.0, 1.762]]
+      >>> y = EvoNormS0(num_groups=1)(np.float32([[0, 2]]))
+      >>> [round(float(value), 2) for value in y[0]]
+      [0.0, 1.76]
     """
 
     _REGISTERED = "evo_norm_s0"
@@ -148,8 +149,9 @@ class RMSNorm(SpectrallyNormalized):
     Example:
       >>> import numpy as np
       >>> from compare_gan.layers import RMSNorm
-      >>> np.round(RMSNorm()(np.float32([[1, 7]])), 3).tolist()
-      [[0.2, 1.4]]
+      >>> y = RMSNorm()(np.float32([[1, 7]]))
+      >>> [round(float(value), 2) for value in y[0]]
+      [0.2, 1.4]
     """
 
     def __init__(

@@ -1,10 +1,11 @@
 """The loss of U-Net discriminators: that of the whole image plus that of its pixels."""
 
+import inspect
 from collections.abc import Callable
 
 from compare_gan import registry
-from compare_gan.errors import check_range
-from compare_gan.losses.base import Losses, sees_real
+from compare_gan.errors import UserError, check_range
+from compare_gan.losses.base import Losses, is_mean_over_images, sees_real
 from compare_gan.types import Tensor
 
 
@@ -22,7 +23,7 @@ class UNetLoss:
       pixel_weight: Weight of the pixels' part.
 
     Raises:
-      UserError: No loss has this name, or the weight is negative.
+      UserError: No loss has this name, it is no function (`multi_hinge`), or the weight is negative.
 
     Example:
       >>> import numpy as np
@@ -35,8 +36,13 @@ class UNetLoss:
     def __init__(self, loss: Callable[..., Losses] | str = "hinge", pixel_weight: float = 1.0):
         check_range("unet.pixel_weight", pixel_weight)
         self.loss: Callable[..., Losses] = registry.get("loss", loss)
+        if inspect.isclass(self.loss):
+            raise UserError(
+                f"unet.loss must be a function of logits alone, received {self.loss.__name__}."
+            )
         self.pixel_weight = pixel_weight
         self.generator_sees_real = sees_real(self.loss)
+        self.compares_images = not is_mean_over_images(self.loss)
 
     def __call__(self, d_real_logits: Tensor, d_fake_logits: Tensor) -> Losses:
         """The losses of both networks.

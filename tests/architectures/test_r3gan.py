@@ -1,13 +1,11 @@
 """R3GAN against the numbers of its authors' program: outputs, gradients, sizes, initial spread."""
 
 import math
-import pathlib
-import re
-import zlib
 
 import keras
 import numpy as np
 import pytest
+import r3gan_numbers
 import tensorflow as tf
 from keras import ops
 
@@ -16,9 +14,6 @@ from compare_gan.errors import UserError
 from compare_gan.losses import rp_gan
 from compare_gan.penalties import R1
 
-_GOLDEN = pathlib.Path(__file__).parents[1] / "data" / "r3gan_golden.npz"
-# The networks of the recorded outputs: widths 16, 16 and 8 with 4, 4 and 2 groups.
-TINY = {"ch": 16, "group_size": 8, "full_width_size": 8, "blocks_per_size": 1}
 _FFHQ = {}  # The default options.
 _IMAGENET = {"ch": 1536, "group_size": 32, "full_width_size": 64}
 PRESETS = {
@@ -33,47 +28,7 @@ PRESETS = {
 
 @pytest.fixture(scope="module")
 def golden():
-    with np.load(_GOLDEN, allow_pickle=False) as arrays:
-        return dict(arrays)
-
-
-def _name(variable, num_sizes):
-    """The name of a variable in the recorded numbers, without that of its network."""
-    network, name = variable.path.split("/", 1)
-    # The authors count the discriminator's stages in the order of computation.
-    last = num_sizes - 1 if network == "discriminator" else 0
-    for ours, theirs in {
-        "seed/": "stage0/transition/",
-        "fc_noise/": "stage0/transition/dense/",
-        "pool/": f"stage{last}/transition/",
-        "fc/": f"stage{last}/transition/dense/",
-        "embed_y/": "embed/",
-    }.items():
-        if name.startswith(ours):
-            return theirs + name.removeprefix(ours)
-
-    def stage(match):
-        part = "transition/" if match[2] in ("up", "down") else f"{match[2]}/"
-        return f"stage{abs(last - int(match[1]))}/{part}"
-
-    return re.sub(r"^stage(\d)_(\w+)/", stage, name)
-
-
-def _fill(network, golden, section):
-    """Assigns the recorded weights: a recipe of names, with an offset and a scale for each."""
-    letter = network.name[0]
-    scope = f"r3gan/{letter}_cond/" if section == "cond" else f"r3gan/{letter}/"
-    recorded = {
-        key: [golden[f"r3gan/{section}/weights/{column}"][i] for column in ("offsets", "scales")]
-        for i, key in enumerate(golden[f"r3gan/{section}/weights/names"])
-        if key.startswith(scope)
-    }
-    variables = {scope + _name(v, num_sizes=3): v for v in network.trainable_variables}
-    assert variables.keys() == recorded.keys()
-    for name, (offset, scale) in recorded.items():
-        draws = np.random.RandomState(zlib.crc32(name.encode()) & 0x7FFFFFFF)
-        variables[name].assign(offset + scale * draws.normal(size=variables[name].shape))
-    return variables
+    return r3gan_numbers.read_numbers()
 
 
 @pytest.fixture(scope="module", params=["uncond", "cond"])
@@ -81,11 +36,12 @@ def networks(request, golden):
     """Both networks with the recorded weights, their inputs, and their variables by name."""
     y = np.eye(5, dtype=np.float32)[golden["r3gan/in/labels"]]
     y = y if request.param == "cond" else None
-    generator = r3gan.Generator((16, 16, 3), embed_y_dim=8, **TINY)
-    discriminator = r3gan.Discriminator((16, 16, 3), **TINY)
+    generator = r3gan.Generator((16, 16, 3), embed_y_dim=8, **r3gan_numbers.TINY)
+    discriminator = r3gan.Discriminator((16, 16, 3), **r3gan_numbers.TINY)
     generator.build(((4, 8), y if y is None else y.shape))
     discriminator.build(((4, 16, 16, 3), y if y is None else y.shape))
-    named = [_fill(network, golden, request.param) for network in (generator, discriminator)]
+    networks = generator, discriminator
+    named = [r3gan_numbers.fill(network, golden, request.param) for network in networks]
     return request.param, generator, discriminator, y, named
 
 
@@ -167,7 +123,10 @@ def test_initial_spread_is_that_of_the_authors(golden, letter):
     network.build((first, (1, 10)))
     recorded = golden[f"r3gan/init/CIFAR10_cond/{letter}/names"]
     deviations = golden[f"r3gan/init/CIFAR10_cond/{letter}/std"]
-    found = {f"r3gan/{letter}/{_name(v, num_sizes=4)}": v for v in network.trainable_variables}
+    found = {
+        f"r3gan/{letter}/{r3gan_numbers.recorded_name(v, num_sizes=4)}": v
+        for v in network.trainable_variables
+    }
     assert found.keys() == set(recorded)
     assert network.count_params() == golden[f"r3gan/preset/CIFAR10_cond/params_{letter}"]
     for name, deviation in zip(recorded, deviations, strict=True):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.losses import UNetLoss, hinge, rp_gan, sees_real
+from compare_gan.losses import UNetLoss, hinge, is_mean_over_images, rp_gan, sees_real
 
 REAL, FAKE = (np.random.RandomState(i).normal(size=(3, 5)).astype(np.float32) for i in (0, 1))
 
@@ -27,12 +27,15 @@ def test_without_pixels_it_is_the_loss_itself():
         np.testing.assert_array_equal(found, expected)
 
 
-def test_it_sees_real_images_where_its_loss_does():
+def test_it_is_marked_like_its_loss():
     assert sees_real(UNetLoss(rp_gan)) and not sees_real(UNetLoss("hinge"))
+    assert is_mean_over_images(UNetLoss("hinge")) and not is_mean_over_images(UNetLoss("ra_gan"))
 
 
 def test_mistakes():
     with pytest.raises(UserError, match="Unknown loss 'hing'"):
         UNetLoss("hing")
+    with pytest.raises(UserError, match=r"a function of logits alone, received MultiHinge\."):
+        UNetLoss("multi_hinge")
     with pytest.raises(UserError, match=r"unet\.pixel_weight must be at least 0, received -1"):
         UNetLoss(pixel_weight=-1)
