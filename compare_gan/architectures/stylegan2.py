@@ -74,7 +74,7 @@ class Generator(base.Generator):
       mapping_layers: Number of its layers; 2 for CIFAR-10.
       connections: `skip`: each size adds to the image; `resnet`: residual blocks; `plain`: neither.
       style_mixing: Probability with which an image mixes the styles of two latents in training;
-        0.9 in the paper, 0 for CIFAR-10.
+        0.9 in the paper, 0 for CIFAR-10, and for latents with codes (the task `info`).
       truncation_cutoff: Number of layers whose styles truncation affects; None for all.
       **kwargs: See `base.Generator`; normalizations and spectral norm have no effect.
 

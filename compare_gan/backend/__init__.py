@@ -4,6 +4,7 @@ Below `gans`, this room alone imports a backend, and only when a function is cal
 """
 
 from compare_gan.backend.adam import apply_adam
+from compare_gan.backend.binomial import binomial_filter, binomial_filter_transpose
 from compare_gan.backend.building import first_call, initializer
 from compare_gan.backend.compiled import compiled
 from compare_gan.backend.convolution import add_bias, conv, conv_transpose, mean_by_channel
@@ -34,6 +35,8 @@ __all__ = [
     "apply_adam",
     "batch_normal",
     "batch_uniform",
+    "binomial_filter",
+    "binomial_filter_transpose",
     "compiled",
     "computed_when",
     "conv",

@@ -1,8 +1,7 @@
 """Convolutions next to a resampling with the binomial filter [1, 3, 3, 1], as in StyleGAN2.
 
 Between a 3 x 3 convolution and a resampling the filter has one place: behind the convolution of the
-image with zeros inserted (`up`), or before the convolution of stride 2 (`down`). It is computed as
-sums of shifted images: TensorFlow, JAX and PyTorch are slow at depthwise convolutions on CPUs.
+image with zeros inserted (`up`), or before the convolution of stride 2 (`down`).
 """
 
 from keras import ops
@@ -56,19 +55,7 @@ def convolve_binomial(x: Tensor, kernel: Tensor, resample: str | None) -> Tensor
     # The filter's factors, 4 · 8⁻² and 8⁻², are cheapest on the kernel.
     if resample == "up":
         turned = ops.transpose(kernel * (4 / 64), (0, 1, 3, 2))
-        return _filter(ops.conv_transpose(x, turned, strides=2, padding="valid"), padding=1)
-    return ops.conv(_filter(x, padding=2), kernel * (1 / 64), strides=2, padding="valid")
-
-
-def _filter(x: Tensor, padding: int) -> Tensor:
-    """Sums with the weights [1, 3, 3, 1] in both directions, after padding with zeros.
-
-    Sums of neighbours, three times: [1, 1] * [1, 1] * [1, 1] = [1, 3, 3, 1].
-    """
-    x = ops.pad(x, ((0, 0), (padding, padding), (0, 0), (0, 0)))
-    for _ in range(3):
-        x = x[:, :-1] + x[:, 1:]
-    x = ops.pad(x, ((0, 0), (0, 0), (padding, padding), (0, 0)))
-    for _ in range(3):
-        x = x[:, :, :-1] + x[:, :, 1:]
-    return x
+        y = ops.conv_transpose(x, turned, strides=2, padding="valid")
+        return backend.binomial_filter(y, padding=1)
+    y = backend.binomial_filter(x, padding=2)
+    return ops.conv(y, kernel * (1 / 64), strides=2, padding="valid")

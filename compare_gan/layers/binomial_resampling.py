@@ -2,11 +2,10 @@
 
 It passes lower frequencies only, so that feature maps do not alias: StyleGAN2 and R3GAN use it in
 place of nearest neighbours and means (https://arxiv.org/abs/1912.04958). Outside of the image there
-are zeros. Each direction is computed separately, as sums of shifted copies.
+are zeros.
 """
 
-from keras import ops
-
+from compare_gan import backend
 from compare_gan.types import Tensor
 
 
@@ -26,13 +25,7 @@ def upsample_binomial(x: Tensor) -> Tensor:
       >>> ops.convert_to_numpy(y)[0, 0, :, 0].tolist()
       [2.25, 3.75, 5.25, 4.5]
     """
-    _, h, w, c = x.shape
-    padded = ops.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0)))
-    near, before, after = 0.75 * x, 0.25 * padded[:, :-2], 0.25 * padded[:, 2:]
-    x = ops.reshape(ops.stack([before + near, near + after], axis=2), (-1, 2 * h, w, c))
-    padded = ops.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))
-    near, before, after = 0.75 * x, 0.25 * padded[:, :, :-2], 0.25 * padded[:, :, 2:]
-    return ops.reshape(ops.stack([before + near, near + after], axis=3), (-1, 2 * h, 2 * w, c))
+    return backend.binomial_filter_transpose(x, scale=4 / 64)
 
 
 def downsample_binomial(x: Tensor) -> Tensor:
@@ -51,11 +44,4 @@ def downsample_binomial(x: Tensor) -> Tensor:
       >>> ops.convert_to_numpy(y)[0, :, :, 0].tolist()
       [[0.765625, 0.765625], [0.765625, 0.765625]]
     """
-    _, h, w, c = x.shape
-    # A new row sums two neighbouring pairs of rows, with the weights 1, 3 and 3, 1.
-    x = ops.pad(x, ((0, 0), (1, 1), (0, 0), (0, 0)))
-    x = ops.reshape(x, (-1, h // 2 + 1, 2, w, c))
-    x = 0.125 * (x[:, :-1, 0] + x[:, 1:, 1]) + 0.375 * (x[:, :-1, 1] + x[:, 1:, 0])
-    x = ops.pad(x, ((0, 0), (0, 0), (1, 1), (0, 0)))
-    x = ops.reshape(x, (-1, h // 2, w // 2 + 1, 2, c))
-    return 0.125 * (x[:, :, :-1, 0] + x[:, :, 1:, 1]) + 0.375 * (x[:, :, :-1, 1] + x[:, :, 1:, 0])
+    return backend.binomial_filter(x, padding=1, strides=2, scale=1 / 64)

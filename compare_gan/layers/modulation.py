@@ -161,7 +161,7 @@ class AddedNoise(keras.layers.Layer):
       >>> from compare_gan.layers import AddedNoise
       >>> layer = AddedNoise()
       >>> _ = layer(ops.zeros((2, 4, 4, 3)))
-      >>> layer.strength.assign(0.1)
+      >>> _ = layer.strength.assign(0.1)
       >>> y = ops.convert_to_numpy(layer(ops.zeros((2, 4, 4, 3))))
       >>> bool((y[0] == y[1]).all())
       True

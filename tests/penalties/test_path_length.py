@@ -58,7 +58,7 @@ def test_three_evaluations_are_those_of_the_authors(assert_golden, generator):
     # Noise strengths have single gradients that are nearly zero: sums that cancel.
     scales = np.maximum(golden[key], 1e-2 * golden[key].max())
     found = np.array([norms[name] for name in names])
-    assert_golden("stylegan2", key, found / scales, golden[key] / scales, rtol=2e-5)
+    assert_golden("stylegan2", key, found / scales, golden[key] / scales, rtol=2e-4)
 
 
 def test_without_styles_it_is_the_length_at_the_latents(dummy_generator):
