@@ -184,7 +184,7 @@ class EvaluationOptions:
           conditional: Whether the generator has the classes of the data set.
           z_dim: Dimension of its latent.
         """
-        latents.draw([1, 1], [self.seed, 0], self.truncation)
+        latents.draw([1, z_dim], [self.seed, 0], self.truncation)
         extractor = self.make_extractor(dataset.name)
         reference = self.reference(dataset)
         sampler = Sampler(

@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from compare_gan import metrics
-from compare_gan.datasets import eval_batches
+from compare_gan.datasets import InfoCodes, eval_batches
 from compare_gan.datasets.dataset import Dataset, InferredLabels
 from compare_gan.datasets.latents import LatentDistribution
 from compare_gan.datasets.sources import ArraySource
@@ -468,6 +468,12 @@ def test_a_row_matches_only_with_the_background_of_the_data(tiny_sampler, datase
         provenance = dataclasses.replace(row.provenance, background=background)
         changed = dataclasses.replace(row, provenance=provenance)
         assert EvaluationOptions().matches(changed, data, _LATENTS, 1) is current, background
+
+
+def test_latents_are_checked_in_their_dimension(dataset, extractor):
+    latents = LatentDistribution(InfoCodes(categories=(3,), continuous=1))
+    with pytest.raises(UserError, match="z_dim must be at least 4, received 3"):
+        EvaluationOptions().check(dataset, latents, z_dim=3)
 
 
 def test_metrics_see_the_dimension_of_the_latent(dataset, extractor):
