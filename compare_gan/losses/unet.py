@@ -23,7 +23,8 @@ class UNetLoss:
       pixel_weight: Weight of the pixels' part.
 
     Raises:
-      UserError: No loss has this name, it is no function (`multi_hinge`), or the weight is negative.
+      UserError: No loss has this name, it is no function (as `multi_hinge`), or the weight is
+        negative.
 
     Example:
       >>> import numpy as np

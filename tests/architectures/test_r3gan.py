@@ -95,12 +95,9 @@ def test_gradients_of_a_step_are_those_of_the_authors(networks, golden, assert_g
         assert_golden("R3GAN", key, gradient, golden[key], rtol=2e-5)
 
 
-def _slow_unless(*quick):
-    return [pytest.param(p, marks=[] if p in quick else pytest.mark.slow) for p in PRESETS]
-
-
-# The others differ from these only in the number of sizes and of classes.
-@pytest.mark.parametrize("preset", _slow_unless("FFHQ-256", "ImageNet-64_cond"))
+# The quick tests count those of CIFAR-10 (below) and of the small networks (above).
+@pytest.mark.slow
+@pytest.mark.parametrize("preset", PRESETS)
 def test_parameters_of_the_presets(golden, preset):
     size, classes, options = PRESETS[preset]
     y_shape = (1, classes) if classes else None
