@@ -189,6 +189,6 @@ def _layers(layer: keras.layers.Layer, scope: str = "") -> Iterator[tuple[str, t
     for part in layer._flatten_layers(recursive=False, include_self=False):
         path = f"{scope}{part.name}"
         units = getattr(part, "filters", None) or getattr(part, "units", None)
-        if units and part.use_bias:
+        if units and getattr(part, "use_bias", False):
             yield path, (getattr(part, "kernel_size", 0), units)
         yield from _layers(part, f"{path}/")

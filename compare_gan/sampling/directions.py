@@ -26,6 +26,12 @@ class Directions:
       strengths: Effect of each, float64 [k]: the norm by which a unit step changes the layers'
         outputs.
       layers: Paths of the layers that the latent enters.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.sampling import Directions
+      >>> Directions(np.eye(2), np.array([5.0, 3.0]), ["generator/fc_noise"]).vectors.shape
+      (2, 2)
     """
 
     vectors: np.ndarray

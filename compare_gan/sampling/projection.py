@@ -31,6 +31,13 @@ class Projection:
       images: Their images, uint8 [n, H, W, C].
       errors: Root of the mean squared difference of pixels from the given images, float64 [n], in
         [0, 1].
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan.sampling import Projection
+      >>> images = np.zeros([1, 8, 8, 3], np.uint8)
+      >>> Projection(np.zeros([1, 4], np.float32), None, images, np.array([0.01])).z.shape
+      (1, 4)
     """
 
     z: np.ndarray
