@@ -14,6 +14,7 @@ from compare_gan.losses.base import (
     generator_sees_real,
     is_mean_over_images,
     needs_class_logits,
+    requested,
     sees_real,
 )
 from compare_gan.losses.multi_hinge import MultiHinge
@@ -34,6 +35,7 @@ __all__ = [
     "needs_class_logits",
     "non_saturating",
     "ra_gan",
+    "requested",
     "rp_gan",
     "sees_real",
     "wasserstein",

@@ -111,6 +111,17 @@ def is_mean_over_images(loss: Callable[..., Any]) -> bool:
     return not _is_marked(loss, "compares_images")
 
 
+def requested(loss: Callable[..., Any]) -> list[str]:
+    """Names of the values of `AVAILABLE` that a loss requests besides the logits.
+
+    Example:
+      >>> from compare_gan.losses import requested
+      >>> requested(lambda d_real_logits, d_fake_logits, fake_labels: None)
+      ['fake_labels']
+    """
+    return [name for name in AVAILABLE if name in inspect.signature(loss).parameters]
+
+
 def needs_class_logits(loss: Callable[..., Any]) -> bool:
     """Whether a loss requests the logits of classes (see `AVAILABLE`).
 
@@ -119,7 +130,7 @@ def needs_class_logits(loss: Callable[..., Any]) -> bool:
       >>> needs_class_logits(hinge), needs_class_logits(MultiHinge())
       (False, True)
     """
-    return any(name in inspect.signature(loss).parameters for name in _CLASS_LOGITS)
+    return any(name in _CLASS_LOGITS for name in requested(loss))
 
 
 def _is_marked(loss: Callable[..., Any], mark: str) -> bool:

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from types import SimpleNamespace
 
 import gin
 import keras
@@ -12,8 +13,9 @@ import tensorflow as tf
 from compare_gan import config, engine
 from compare_gan.datasets import ArraySource, Dataset, as_arrays, get_dataset
 from compare_gan.gans import ModularGAN
+from compare_gan.losses import MultiHinge, UNetLoss, hinge
 from compare_gan.penalties import R1
-from compare_gan.training.monitors import Monitors, measures
+from compare_gan.training.monitors import Monitors, measures, monitors
 from compare_gan.training.monitors.critic import Critic
 from compare_gan.training.monitors.rules import PREDICTOR, ROTATION, RULES, Training
 from compare_gan.training.optimization import OptimizationOptions
@@ -188,6 +190,15 @@ def test_an_absurd_loss_is_reported_at_once_even_in_the_first_steps(tmp_path, no
     assert "Step 20: a loss has reached 1.0e+30, where float32 no longer resolves" in caplog.text
     assert _rows(tmp_path)[-1]["values"]["largest_loss"] == pytest.approx(1e30, rel=1e-6)
     assert observe(30, 1.0, 2.0) == []
+
+
+@pytest.mark.parametrize(
+    ("loss", "expected"), [(hinge, 2.0), (UNetLoss("hinge"), 4.0), (MultiHinge(), 0.0)]
+)
+def test_the_loss_of_a_discriminator_that_guesses(loss, expected):
+    """For a loss that also requests labels or features there is none."""
+    gan = SimpleNamespace(loss=loss, adversarial_weight=1.0)
+    assert monitors._loss_of_guessing(gan) == expected
 
 
 def test_a_resumed_run_remembers_and_forgets_what_was_undone(tmp_path, noise):

@@ -14,6 +14,7 @@ from compare_gan.datasets import Dataset, eval_batches
 from compare_gan.errors import check_version
 from compare_gan.gans import ModularGAN
 from compare_gan.gans.tasks import ClassPredictionTask, RotationTask
+from compare_gan.losses import requested
 from compare_gan.training.monitors import measures
 from compare_gan.training.monitors.critic import Critic
 from compare_gan.training.monitors.rules import PREDICTOR, ROTATION, RULES, Training
@@ -229,11 +230,8 @@ class Monitors:
 
     def _loss_of_guessing(self) -> float:
         """The discriminator's loss if it knows nothing; 0 where there is no such number."""
-        if self._chance is None and not self._state.gan.adversarial_weight:
-            self._chance = 0.0
         if self._chance is None:
-            zeros = ops.zeros((2, 2))  # Logits of images and, for the loss `unet`, of pixels.
-            self._chance = float(ops.convert_to_numpy(self._state.gan.loss(zeros, zeros).d_loss))
+            self._chance = _loss_of_guessing(self._state.gan)
         return self._chance
 
     def _training(self) -> Training:
@@ -249,6 +247,14 @@ class Monitors:
             weights=_task_weights(gan),
             chances=chances,
         )
+
+
+def _loss_of_guessing(gan: ModularGAN) -> float:
+    # Losses of labels or features depend on more than guesses of what is real.
+    if not gan.adversarial_weight or requested(gan.loss):
+        return 0.0
+    zeros = ops.zeros((2, 2))  # Logits of images and, for the loss `unet`, of pixels.
+    return float(ops.convert_to_numpy(gan.loss(zeros, zeros).d_loss))
 
 
 def read(path: str) -> list[dict[str, Any]]:
