@@ -3,6 +3,7 @@
 from typing import Any
 
 import keras
+import numpy as np
 from keras import ops
 
 from compare_gan.errors import check_positive_integer
@@ -52,23 +53,29 @@ class MinibatchStddev(keras.layers.Layer):
         self.num_channels = num_channels
 
     def call(self, inputs: Tensor) -> Tensor:
-        b, h, w, c = inputs.shape
-        size = self._size_of_groups(b)
+        _, h, w, c = inputs.shape
         groups = ops.reshape(
             ops.cast(inputs, "float32"),
-            (-1, size, h, w, self.num_channels, c // self.num_channels),
+            (-1, self._size_of_groups(inputs), h, w, self.num_channels, c // self.num_channels),
         )
-        deviations = ops.sqrt(ops.var(groups, axis=1) + _EPSILON)
-        statistics = ops.mean(deviations, axis=(1, 2, 4))
-        maps = ops.repeat(statistics, size, axis=0)[:, None, None]
-        maps = ops.tile(ops.cast(maps, inputs.dtype), (1, h, w, 1))
-        return ops.concatenate([inputs, maps], axis=-1)
+        deviations = ops.sqrt(ops.var(groups, axis=1, keepdims=True) + _EPSILON)
+        statistics = ops.mean(deviations, axis=(2, 3, 5), keepdims=True)
+        maps = ops.reshape(
+            statistics + ops.zeros_like(groups[..., :1]), (-1, h, w, self.num_channels)
+        )
+        return ops.concatenate([inputs, ops.cast(maps, inputs.dtype)], axis=-1)
 
-    def _size_of_groups(self, batch_size: int | None) -> int:
+    def _size_of_groups(self, inputs: Tensor) -> Any:
+        """The largest divisor of the batch that is no larger than `group_size`."""
+        batch_size = ops.shape(inputs)[0]
         if batch_size is None:  # A symbolic input: only shapes count.
             return 1
-        sizes = range(min(self.group_size, batch_size), 0, -1)
-        return next(size for size in sizes if batch_size % size == 0)
+        if isinstance(batch_size, int):
+            sizes = range(min(self.group_size, batch_size), 0, -1)
+            return next(size for size in sizes if batch_size % size == 0)
+        # TensorFlow, as in a SavedModel: the batch is known only when it is there.
+        candidates = np.arange(1, self.group_size + 1, dtype=np.int32)
+        return ops.max(ops.where(batch_size % candidates == 0, candidates, 1))
 
     def compute_output_shape(self, input_shape: tuple[Any, ...]) -> tuple[Any, ...]:
         return (*input_shape[:-1], input_shape[-1] + self.num_channels)

@@ -77,15 +77,6 @@ def style_mixtures(
 
     Raises:
       UserError: The generator has no styles, or no more than `layers`.
-
-    Example:
-      >>> from compare_gan.architectures import stylegan2
-      >>> from compare_gan.sampling import Sampler
-      >>> from compare_gan.sampling.style_mixing import style_mixtures
-      >>> network = stylegan2.Generator((8, 8, 1), ch=2, mapping_layers=1)
-      >>> sampler = Sampler(network, z_dim=4, image_shape=(8, 8, 1))
-      >>> style_mixtures(sampler, rows=1, columns=2, layers=2).shape
-      (2, 3, 8, 8, 1)
     """
     if not hasattr(sampler.network, "styles"):
         raise UserError(

@@ -49,7 +49,9 @@ def _trainable_size(layer):
     return sum(int(np.prod(v.shape)) for v in layer.trainable_variables)
 
 
-@pytest.mark.parametrize("connections", _NAMES)
+@pytest.mark.parametrize(
+    "connections", ["skip", "resnet", pytest.param("plain", marks=pytest.mark.slow)]
+)
 def test_images_are_those_of_the_authors(assert_golden, connections):
     golden, generator = stylegan2_numbers.golden(), _generator(connections)
     section = f"synthesis_{_NAMES[connections]}"

@@ -16,21 +16,13 @@ from compare_gan import registry
 from compare_gan.gans import ModularGAN
 from compare_gan.gans.parts import make_loss, make_penalties
 from compare_gan.gans.terms import part_name
-from compare_gan.penalties import LeCam, PathLength
+from compare_gan.penalties import LeCam
 from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
 
 LOSSES = ("non_saturating", "wasserstein", "least_squares", "hinge", "rp_gan")
-PENALTIES = (
-    "no_penalty",
-    "wgangp_penalty",
-    "dragan_penalty",
-    "l2_penalty",
-    "r1",
-    "lecam",
-    "path_length",
-)
+PENALTIES = ("no_penalty", "wgangp_penalty", "dragan_penalty", "l2_penalty", "r1", "lecam")
 # On the smallest architecture, with `no_penalty` or `non_saturating`. The loss `multi_hinge`, which
 # needs a head, is tested in gans/test_step_options.py.
 SINGLE_LOSSES = ("ls_gan", "ra_gan")
@@ -74,8 +66,7 @@ LOSS_OF_PAPER = {
 }
 # Loss and penalty that are made for one architecture.
 UNET = ("unet_biggan_arch", "unet", "cutmix")
-# Penalties that would not be computed in the step with their default options.
-ACTIVE = {"lecam": LeCam(start_step=0), "path_length": PathLength(interval=1)}
+STYLEGAN2 = ("stylegan2_arch", "non_saturating", "path_length")
 BATCH, NUM_CLASSES, Z_DIM = 4, 3, 8
 
 registry.load("architecture")  # So that gin knows its names.
@@ -161,15 +152,11 @@ def _combinations():
             continue
         if penalty == "lecam":  # It sees only logits, not the network.
             continue
-        if penalty == "path_length":  # It is made for StyleGAN2 and its loss.
-            if (architecture, loss) == ("stylegan2_arch", "non_saturating"):
-                yield architecture, loss, penalty
-            continue
         if architecture not in ONCE or LOSSES.index(loss) == PENALTIES.index(penalty):
             slow = loss != LOSS_OF_PAPER.get(architecture, loss)
             marks = [pytest.mark.slow] if slow else []
             yield pytest.param(architecture, loss, penalty, marks=marks)
-    yield pytest.param(*UNET)
+    yield from (UNET, STYLEGAN2)
     yield from (("dummy_arch", loss, "no_penalty") for loss in SINGLE_LOSSES)
     yield from (("dummy_arch", "non_saturating", penalty) for penalty in SINGLE_PENALTIES)
 
@@ -178,7 +165,9 @@ def _combinations():
 def test_one_step(state_of, architecture, loss, penalty):
     state = state_of(architecture)
     state.gan.loss = make_loss(loss)
-    [made] = state.gan.penalties = make_penalties(ACTIVE.get(penalty, penalty))
+    [made] = state.gan.penalties = make_penalties(
+        LeCam(start_step=0) if penalty == "lecam" else penalty
+    )
     made.prepare()
     made.interval = 1  # That of `path_length` is 4.
     state.step.assign(1)  # After LeCam's start.

@@ -81,6 +81,14 @@ def test_replicas_with_whole_groups_see_the_same_ones():
     np.testing.assert_array_equal(MinibatchStddev(4)(x), np.concatenate(halves))
 
 
+@pytest.mark.parametrize("batch", (6, 8))
+def test_a_batch_of_unknown_size_has_the_same_groups(batch):
+    """As in a SavedModel."""
+    x, layer = _numbers(batch, 2, 2, 3), MinibatchStddev(4)
+    traced = tf.function(layer, input_signature=[tf.TensorSpec([None, 2, 2, 3])])
+    np.testing.assert_allclose(traced(x), layer(x), rtol=1e-6)
+
+
 def test_groups_of_a_batch_that_is_no_multiple_of_their_size():
     """Of 6 examples groups of 3 instead of 4; of a prime number each is a group of its own."""
     x = _numbers(6, 2, 2, 3)
