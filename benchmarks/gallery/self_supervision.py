@@ -71,8 +71,11 @@ def courses(values: Values, name: str) -> Chart:
     return lines(f"{name} against step", drawn, xlabel="step", ylabel=name, note=note)
 
 
-def differences(values: Values, name: str) -> list[Chart | Table]:
-    """Each variant minus the first one at each step, over common seeds: a chart and a table."""
+def differences(values: Values, name: str, short: Mapping[str, str]) -> list[Chart | Table]:
+    """Each variant minus the first one at each step, over common seeds: a chart and a table.
+
+    `short` has names of the variants that leave room for the step.
+    """
     reference, *others = values
     marks, rows = [], []
     for series, variant in enumerate(others):
@@ -85,8 +88,8 @@ def differences(values: Values, name: str) -> list[Chart | Table]:
             found = paired_difference(x, y)
             low, high = found.interval or (None, None)
             points = [a - b for a, b in zip(x, y, strict=True)]
-            marks.append(Interval(f"{variant}, step {step:,}", found.mean, low, high, points,
-                                  series=series))  # fmt: skip
+            row = f"{short[variant]}, step {step:,}"
+            marks.append(Interval(row, found.mean, low, high, points, series=series))
             rows.append([variant, step, len(seeds), statistics.fmean(x), statistics.fmean(y),
                          found.mean, low, high, found.p_value])  # fmt: skip
     title = f"{name}: difference to {reference}"
@@ -105,14 +108,14 @@ def study_section(path: str) -> Section:
     """A study: its scores and probes over the steps, and the differences."""
     study_dir = StudyDir(path)
     definition, records = study_dir.definition(), study_dir.records()
-    order = [variant.name for variant in definition.variants]
+    short = {record.variant: ", ".join(record.axes.values()) for record in records}
     blocks: list[Group] = []
     found = {score: scores_of(records, score) for score in StudyTable(records).scores}
     found[_PROBE] = probes_of(records, pathlib.Path(path) / "probe.jsonl")
     for name, values in found.items():
-        ordered = {variant: values[variant] for variant in order if variant in values}
+        ordered = {variant: values[variant] for variant in short if variant in values}
         if len(ordered) > 1:
-            chart, table = differences(ordered, name)
+            chart, table = differences(ordered, name, short)
             blocks.append(Group(name, [Side([courses(ordered, name), chart]), table]))
     return Section(definition.title or path, blocks, intro=definition.description)
 

@@ -96,7 +96,7 @@ def test_the_page_on_self_supervision_compares_seeds_at_each_step(tmp_path, monk
     assert set(fids["hinge-none"]) == set(range(250, 1501, 250))
     assert "wasserstein-none" not in fids  # All its runs diverged.
     pair = {"hinge-none": fids["hinge-none"], "hinge-layer_norm": fids["hinge-layer_norm"]}
-    _, table = self_supervision.differences(pair, "fid")
+    _, table = self_supervision.differences(pair, "fid", {name: name for name in pair})
     last = table.rows[-1]
     ours, theirs = (pair[name][1500] for name in ("hinge-layer_norm", "hinge-none"))
     expected = np.mean([ours[seed] - theirs[seed] for seed in (1, 2, 3)])
