@@ -11,6 +11,7 @@ from compare_gan import registry
 from compare_gan.datasets import idx, packaged, transforms
 from compare_gan.datasets.folder import ImageFolderOptions, load_image_folder
 from compare_gan.datasets.sources import Source
+from compare_gan.datasets.stacked_digits import StackedDigitsOptions, load_stacked_digits
 from compare_gan.datasets.synthetic import SyntheticOptions, load_synthetic
 from compare_gan.datasets.tensorflow_datasets import TfdsData, load_any
 from compare_gan.errors import UserError
@@ -187,6 +188,15 @@ define(
     eval_split="test",
     options=SyntheticOptions,
     summary="Computed coloured shapes; for tests.",
+)
+define(
+    "stacked_digits",
+    load_stacked_digits,
+    (8, 8, 3),
+    1000,
+    options=StackedDigitsOptions,
+    summary="Three of scikit-learn's digits in the channels, 8x8: 1,000 modes to be counted.",
+    paper="https://arxiv.org/abs/1705.07761",
 )
 _define_tfds(
     "mnist",

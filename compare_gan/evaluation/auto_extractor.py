@@ -4,6 +4,8 @@ from collections.abc import Iterable
 from typing import Any
 
 AUTO = "auto"
+# By the beginning of a data set's name.
+_SUITABLE = {"fashion_mnist": "fashion_cnn", "stacked_digits": "stacked_digits"}
 
 
 def chosen_extractor(extractor: Any, names: Iterable[str]) -> Any:
@@ -22,5 +24,8 @@ def chosen_extractor(extractor: Any, names: Iterable[str]) -> Any:
     """
     if extractor != AUTO:
         return extractor
-    fashion = any(name.replace("-", "_").startswith("fashion_mnist") for name in names)
-    return "fashion_cnn" if fashion else "inception"
+    plain = [name.replace("-", "_") for name in names]
+    for prefix, suitable in _SUITABLE.items():
+        if any(name.startswith(prefix) for name in plain):
+            return suitable
+    return "inception"

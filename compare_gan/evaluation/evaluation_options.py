@@ -34,7 +34,8 @@ class EvaluationOptions:
 
     Attributes:
       metrics: Registered names of metrics; those that do not apply to a generator are left out.
-      extractor: Registered name, or `auto`: `fashion_cnn` for Fashion-MNIST, else `inception`.
+      extractor: Registered name, or `auto`: `fashion_cnn` for Fashion-MNIST,
+        `stacked_digits` for that data set, else `inception`.
       split: Reference split; None = that of the data set.
       num_real: Number of reference images, at most; None = the whole split.
       num_fake: Images in each set of samples; None = as many as reference images.

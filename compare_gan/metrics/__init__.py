@@ -42,6 +42,7 @@ from compare_gan.metrics.kid import (
     kernel_distance_of_blocks,
     kernel_distance_of_subsets,
 )
+from compare_gan.metrics.mode_coverage import ModeCoverage, mode_coverage
 from compare_gan.metrics.ms_ssim import MultiscaleSsim, ms_ssim, ms_ssim_score
 from compare_gan.metrics.nearest import (
     Memorization,
@@ -91,6 +92,7 @@ __all__ = [
     "KernelInceptionDistance",
     "Memorization",
     "Metric",
+    "ModeCoverage",
     "MultiscaleSsim",
     "PerceptualPathLength",
     "PixelMemorization",
@@ -119,6 +121,7 @@ __all__ = [
     "lerp",
     "memorization",
     "metric_tensors",
+    "mode_coverage",
     "ms_ssim",
     "ms_ssim_score",
     "nearest_neighbours",

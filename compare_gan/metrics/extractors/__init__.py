@@ -14,6 +14,7 @@ from compare_gan.metrics.extractors.fashion_cnn import FashionCnn
 from compare_gan.metrics.extractors.inception import Inception
 from compare_gan.metrics.extractors.keras_models import KerasApplication, KerasModel
 from compare_gan.metrics.extractors.saved_model import SavedModel
+from compare_gan.metrics.extractors.stacked_digits import StackedDigits
 
 __all__ = [
     "EfficientNetLite0",
@@ -23,5 +24,6 @@ __all__ = [
     "KerasApplication",
     "KerasModel",
     "SavedModel",
+    "StackedDigits",
     "stream",
 ]
