@@ -67,6 +67,8 @@ def check_inner_programs() -> None:
     assert peak(twice, X) == SIZE
     assert peak(jax.jit(jax.jit(twice)), X) == SIZE
     assert peak(jax.nn.relu, X) == SIZE  # A custom_jvp inside of a jit.
+    assert peak(lambda x: jnp.exp(jax.lax.stop_gradient(x)), X) == SIZE
+    assert peak(lambda x: jax.lax.stop_gradient(x), X) == 0  # As if the input were returned.
     assert peak(with_own_gradient, X) == SIZE
     assert SIZE <= peak(chosen, X) <= SIZE + 8  # The condition, a few bytes, is there too.
     assert peak(repeated, X) == SIZE  # Of one repetition at a time.

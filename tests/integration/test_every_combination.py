@@ -59,6 +59,8 @@ ONCE = (
 )
 # Of their combinations the quick tests have that of the paper.
 LOSS_OF_PAPER = {
+    "resnet30_arch": "wasserstein",
+    "resnet_biggan_deep_arch": "hinge",
     "sagan_arch": "hinge",
     "unet_biggan_arch": "unet",
     "r3gan_arch": "rp_gan",

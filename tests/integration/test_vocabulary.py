@@ -314,7 +314,13 @@ def test_architecture(train, name):
             assert _used(key) == gin.query_parameter(key)
 
 
-@pytest.mark.parametrize("name", VOCABULARY["datasets"])
+def _slow_if(slow, name):
+    return pytest.param(name, marks=[pytest.mark.slow] if slow else [])
+
+
+@pytest.mark.parametrize(
+    "name", [_slow_if("512" in name or "1024" in name, name) for name in VOCABULARY["datasets"]]
+)
 def test_dataset(train, colour_arch, name):
     conditional = registry.get("dataset", name).num_classes is not None
     train(

@@ -9,6 +9,7 @@ import time
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from compare_gan.config import example_studies
 from compare_gan.errors import UserError
@@ -281,11 +282,18 @@ def test_example_studies_are_valid(tmp_path, monkeypatch):
     (tmp_path / "runs" / "gallery").mkdir(parents=True)
     images, labels = np.zeros((10_000, 28, 28), np.uint8), np.arange(10_000) % 10
     np.savez("runs/gallery/turned_fashion_mnist.npz", images=images, labels=labels)
+    for i in range(600):
+        path = tmp_path / "runs" / "gallery" / "icons" / "abc"[i % 3] / f"{i}.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        Image.new("RGB", (32, 32)).save(path)
     studies = {each.name: read_study(each.name) for each in example_studies()}
     assert {name: len(study.runs) for name, study in studies.items()} == {
         "studies/few_labels_fashion_mnist": 57,  # As benchmarks/few_labels.
         "studies/landscape_fashion_mnist": 96,
         "studies/losses_fashion_mnist": 4,
+        "studies/modes_stacked_digits": 12,
+        "studies/regularizers_fashion_mnist": 24,
+        "studies/rotation_icons": 6,
         "studies/rotation_turned": 6,
         "studies/rotation_upright": 6,
         "studies/seeds_fashion_mnist": 12,

@@ -1,6 +1,6 @@
 """The peak of the memory of a function's intermediate results, from the program that JAX traces."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import jax
@@ -13,7 +13,7 @@ from compare_gan.engine.jax.tracing import program_of
 _IN_PLACE = frozenset((
     "add", "add_any", "convert_element_type", "copy", "div", "exp", "integer_pow", "log",
     "logistic", "max", "min", "mul", "neg", "optimization_barrier", "reshape", "rsqrt", "select_n",
-    "sqrt", "square", "squeeze", "stop_gradient", "sub", "tanh",
+    "sqrt", "square", "squeeze", "sub", "tanh",
 ))  # fmt: skip
 
 
@@ -41,17 +41,29 @@ def peak_bytes(function: Callable[..., Any], *inputs: Any) -> PeakBytes:
 
 
 def _peak(program: Jaxpr) -> int:
+    originals: dict[Any, Any] = {}  # Of values that only stop a gradient, which XLA leaves out.
+    operations = []
+    for operation in program.eqns:
+        if operation.primitive.name == "stop_gradient":
+            [value], [result] = operation.invars, operation.outvars
+            originals[result] = value if isinstance(value, Literal) else originals.get(value, value)
+        else:
+            operations.append(operation)
+
+    def variables(values: Iterable[Any]) -> set[Any]:
+        found = (v if isinstance(v, Literal) else originals.get(v, v) for v in values)
+        return {v for v in found if not isinstance(v, Literal)}
+
     last = {
         variable: i
-        for i, operation in enumerate(program.eqns)
-        for variable in operation.invars
-        if not isinstance(variable, Literal)
+        for i, operation in enumerate(operations)
+        for variable in variables(operation.invars)
     }
-    kept = {variable for variable in program.outvars if not isinstance(variable, Literal)}
+    kept = variables(program.outvars)
     sizes: dict[Any, int] = {}
     current = peak = 0
-    for i, operation in enumerate(program.eqns):
-        inputs = {v for v in operation.invars if not isinstance(v, Literal)}
+    for i, operation in enumerate(operations):
+        inputs = variables(operation.invars)
         ended = sum(sizes.pop(v, 0) for v in inputs if last[v] == i and v not in kept)
         made = {v: _size(v) for v in operation.outvars if v in last or v in kept}
         sizes |= made
