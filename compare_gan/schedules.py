@@ -66,7 +66,7 @@ def check_range(name: str, value: Any, least: float = 0, most: float = math.inf)
       >>> from compare_gan.schedules import check_range
       >>> check_range("r1.gamma", 0.1)
     """
-    for each in _extremes(name, value):
+    for each in extremes_of(name, value):
         errors.check_range(name, each, least, most)
 
 
@@ -77,12 +77,18 @@ def check_decay(name: str, value: Any) -> None:
       >>> from compare_gan.schedules import check_decay
       >>> check_decay("ema_decay", 0.999)
     """
-    for each in _extremes(name, value):
+    for each in extremes_of(name, value):
         errors.check_decay(name, each)
 
 
-def _extremes(name: str, value: Any) -> list[Any]:
-    """The values that decide whether all values of an option are allowed."""
+def extremes_of(name: str, value: Any) -> list[Any]:
+    """The values that decide whether all values of an option are allowed.
+
+    Example:
+      >>> from compare_gan.schedules import CosineDecay, extremes_of
+      >>> extremes_of("r1.gamma", 0.1), extremes_of("r1.gamma", CosineDecay(1.0, 0.5, 10))
+      ([0.1], [1.0, 0.5])
+    """
     if not is_schedule(value):
         return [value]
     if inspect.isclass(value):

@@ -58,7 +58,7 @@ def ema(
     num_eval_averaging_runs: int,
     allow_imports: tuple[str, ...],
 ) -> None:
-    """Average a generator's weights anew, after the training.
+    """Write another average of a generator's weights, after the training.
 
     Writes a run directory that sample, eval and export take. The run needs
     ModularGAN.ema_lengths = (0.05, 0.1), from whose averages those of any length are made.
@@ -68,6 +68,9 @@ def ema(
     start_engine(devices)
     from compare_gan import config, engine
     from compare_gan.training import average_scan, post_hoc
+
+    if out is not None:
+        post_hoc.check_folder(out)
     from compare_gan.training.experiment import Experiment
     from compare_gan.training.run_dir import RunDir
 

@@ -226,6 +226,8 @@ def _is_users_own(reference: Any) -> bool:
 def kinds_of(part: Any) -> list[str]:
     """The kinds under which a function or class, without gin's wrapper, is registered.
 
+    A class that makes parts of a kind, but is not registered, has the attribute `part_kind`.
+
     Example:
       >>> import inspect
       >>> from compare_gan.config.checks import kinds_of
@@ -233,7 +235,8 @@ def kinds_of(part: Any) -> list[str]:
       >>> kinds_of(inspect.unwrap(hinge))
       ['loss']
     """
-    return [
+    made = [part.part_kind] if hasattr(part, "part_kind") else []
+    return made or [
         kind
         for kind in registry.kinds()
         if any(inspect.unwrap(each.value) is part for each in registry.components(kind))

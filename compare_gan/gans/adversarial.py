@@ -56,8 +56,8 @@ def loss_of_the_best(
 
     Args:
       loss: Function of real and fake logits, a mean over images.
-      real_logits: Float [b, 1]; the i-th one goes with the i-th generated image.
-      fake_logits: Float [b, 1].
+      real_logits: Float [b, n]; the i-th row goes with the i-th generated image.
+      fake_logits: Float [b, n]; the first column judges the images.
       share: Share in (0, 1] of the images of all replicas, rounded down, but at least one image.
 
     Returns:
@@ -68,7 +68,7 @@ def loss_of_the_best(
     # 0.7 * 10 is 6.9999999 in float32.
     k = ops.clip(ops.cast(ops.floor(share * n + 1e-4), "int32"), 1, n)
     threshold = ops.take(ops.sort(everyone), n - k)
-    kept, count = fake_logits >= threshold, ops.sum(everyone >= threshold)
+    kept, count = fake_logits[:, :1] >= threshold, ops.sum(everyone >= threshold)
     # The number of images varies, but shapes cannot: the best image stands in for those left out,
     # and its loss is subtracted as often.
     best = ops.cast(ops.argmax(fake_logits[:, 0]), "int32")

@@ -13,7 +13,7 @@ from compare_gan.losses import is_mean_over_images, needs_class_logits
 from compare_gan.memory import Memory
 from compare_gan.penalties import FunctionPenalty, Penalty, no_penalty
 from compare_gan.penalties.base import function_name
-from compare_gan.schedules import Scheduled, check_range
+from compare_gan.schedules import Scheduled, check_range, extremes_of
 
 _Part = TypeVar("_Part", bound=Memory)
 
@@ -52,12 +52,14 @@ def check_loss(loss: Callable[..., Any], gan: str, conditional: bool, top_k: Sch
       top_k: Its option `top_k`.
     """
     check_range(f"{gan}.top_k", top_k, 0, 1)
+    if 0 in extremes_of(f"{gan}.top_k", top_k):
+        raise UserError(f"{gan}.top_k must stay above 0: a schedule needs a `final` share above 0.")
     name = getattr(loss, "name", function_name(loss))
     if needs_class_logits(loss) and not conditional:
         raise UserError(f"The loss '{name}' classifies images: it needs {gan}.conditional = True.")
     if top_k != 1 and not is_mean_over_images(loss):
         raise UserError(
-            f"{gan}.top_k must be 1 with the loss '{name}', which is no mean over images."
+            f"{gan}.top_k must be 1 with the loss '{name}', which is not a mean over images."
         )
 
 
@@ -107,7 +109,7 @@ def make_augmentations(given: Any) -> list[Augmentation]:
     """The augmentations.
 
     Raises:
-      UserError: One is unknown, or is no Augmentation.
+      UserError: One is unknown, or is not an Augmentation.
     """
     parts = make_parts("augmentation", given)
     for part in parts:

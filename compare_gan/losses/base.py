@@ -82,7 +82,7 @@ def sees_real(loss: Callable[..., Any]) -> bool:
 
 
 def compares_images(loss: _Loss) -> _Loss:
-    """Decorator that declares that the loss is no mean over images of one term for each.
+    """Decorator that declares that the loss is not a mean of one term per image.
 
     For example, the term of an image depends on the mean logit of the batch. Such a loss cannot be
     computed for a part of the images, as the option `top_k` of the GANs does. Setting the attribute

@@ -147,6 +147,9 @@ class FunctionPenalty(Penalty):
       'penalty'
     """
 
+    # It is not registered, because it is no penalty without a function; configs may call it.
+    part_kind = "penalty"
+
     def __init__(
         self,
         fn: Callable[..., Tensor] | str,

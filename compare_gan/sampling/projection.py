@@ -180,7 +180,11 @@ def _batches(count: int) -> list[slice]:
 def _nearest_candidates(
     sampler: Sampler, images: np.ndarray, labels: np.ndarray | None, count: int
 ) -> tuple[np.ndarray, np.ndarray | None]:
-    """Of random latents, for each image the one whose image is nearest, and the classes."""
+    """Of random latents, for each image the one whose image is nearest, and the classes.
+
+    Every class has at least one candidate, if need be more than `count`.
+    """
+    count = max(count, sampler.num_classes or 1)
     z = sampler.draw_z(count, _CANDIDATES_SEED)
     classes = labels_in_turn(count, sampler.num_classes)
     if labels is None or classes is None:
@@ -208,7 +212,7 @@ class _Search:
         self._sampler = sampler
         self._options = options
         self._compiled = backend.compiled(self._losses_and_slopes, sampler.variables)
-        distribution, truncation = sampler.distribution, sampler.truncation
+        distribution, truncation = sampler.distribution, sampler.latent_truncation
         self._limits = (-np.inf, np.inf)
         if distribution.distribution_fn is uniform:
             self._limits = truncation * distribution.minval, truncation * distribution.maxval

@@ -245,7 +245,7 @@ class Sampler:
         Raises:
           UserError: The distribution cannot be truncated as `truncation` says.
         """
-        z = self.distribution.draw([num, self.z_dim], [seed, _EVALUATION], self._z_truncation)
+        z = self.distribution.draw([num, self.z_dim], [seed, _EVALUATION], self.latent_truncation)
         return np.asarray(z, np.float32)
 
     def draw_latents(
@@ -300,7 +300,7 @@ class Sampler:
     @property
     def marginal(self) -> Any:
         """Distribution of each coordinate of a latent; see `LatentDistribution.marginal`."""
-        return self.distribution.marginal(self._z_truncation)
+        return self.distribution.marginal(self.latent_truncation)
 
     @property
     def truncates_styles(self) -> bool:
@@ -312,7 +312,7 @@ class Sampler:
             return False
 
     @property
-    def _z_truncation(self) -> float:
+    def latent_truncation(self) -> float:
         return 1.0 if self.truncates_styles else self.truncation
 
     # Inside.

@@ -108,7 +108,8 @@ def write_video(
     chosen = find_classes(sampler, classes)
     if len(set(numbers)) < 2:
         raise UserError(f"A video needs at least two samples to walk between, received {numbers}.")
-    drawn = dataclasses.replace(sampler, refinement=None)  # Between refined ones no latent is.
+    # A point between two refined latents would not be refined.
+    drawn = dataclasses.replace(sampler, refinement=None)
     points = numbered_latents(drawn, numbers, seed)
     z = closed_walk(points, frames, sampler.distribution.is_normal)
     sampler.prepare()

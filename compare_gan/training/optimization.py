@@ -85,6 +85,12 @@ class OptimizationOptions:
                 )
         self._check_several("ema_other_half_lives", errors.check_range)
         self._check_several("ema_lengths", check_length)
+        for option in ("ema_half_life", "ema_other_half_lives", "ema_lengths"):
+            if getattr(self, option) and not self.g_use_ema:
+                raise UserError(
+                    f"{self.scope}.{option} needs {self.scope}.g_use_ema = True: without it no "
+                    "averages are computed."
+                )
 
     def _check_several(self, option: str, check: Callable[[str, Any], None]) -> None:
         name, values = f"{self.scope}.{option}", getattr(self, option)

@@ -171,8 +171,8 @@ class OfLength:
         )
         if misfit > _MISFIT:
             _log.warning(
-                "The %d averages in %d checkpoints give the profile of length %g up to %.0f %% "
-                "only: a smaller run_config.save_checkpoints_steps stores more.",
+                "The %d averages in %d checkpoints miss the profile of length %g by %.0f %%: a "
+                "smaller run_config.save_checkpoints_steps stores more.",
                 len(snapshots),
                 len({each.step for each in snapshots}),
                 self.length,
@@ -227,6 +227,18 @@ def _read(path: str, average: str) -> dict[str, np.ndarray]:
         return {name.removeprefix(f"{average}/"): reader.read(name) for name in names}
 
 
+def check_folder(folder: str) -> None:
+    """Raises UserError unless a run directory can be written there.
+
+    Example:
+      >>> from compare_gan.training.post_hoc import check_folder
+      >>> check_folder("runs/new")
+    """
+    paths.check_place(folder)
+    if os.path.exists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
+        raise UserError(f"'{folder}' is not an empty directory: choose another --out.")
+
+
 def write_run(source: RunDir, model: RestoredModel, folder: str) -> str:
     """Writes a run directory with one checkpoint, in which the moving average is that of a model.
 
@@ -243,9 +255,7 @@ def write_run(source: RunDir, model: RestoredModel, folder: str) -> str:
     Raises:
       UserError: It exists and is not an empty directory.
     """
-    paths.check_place(folder)
-    if os.path.exists(folder) and not (os.path.isdir(folder) and not os.listdir(folder)):
-        raise UserError(f"'{folder}' is not an empty directory: choose another --out.")
+    check_folder(folder)
     with files.atomic(os.path.realpath(folder)) as staging:
         os.mkdir(staging)
         target = RunDir(staging)

@@ -56,6 +56,19 @@ def test_pairs_of_a_relativistic_loss_stay_together():
     np.testing.assert_allclose(value, losses.rp_gan(real[best], fake[best]).g_loss, rtol=1e-12)
 
 
+def test_the_logits_of_images_choose_and_those_of_pixels_follow():
+    real, fake = np.random.RandomState(2).normal(size=(2, 6, 4))
+    best = np.argsort(fake[:, 0])[-3:]
+    value = loss_of_the_best(losses.hinge, tf.constant(real), tf.constant(fake), share=0.5)
+    np.testing.assert_allclose(value, losses.hinge(real[best], fake[best]).g_loss, rtol=1e-12)
+
+
+@pytest.mark.parametrize("share", (0, ExponentialDecay(steps=10)))
+def test_a_share_of_zero_is_refused(dummy, share):
+    with pytest.raises(UserError, match=r"ModularGAN.top_k must stay above 0"):
+        dummy.make_gan(ModularGAN, top_k=share)
+
+
 def test_the_generator_alone_learns_from_the_best(dummy):
     gan, batch = dummy.make_gan(ModularGAN, loss="hinge", top_k=lambda step: 1.0 - step / 8), (
         dummy.make_batch()

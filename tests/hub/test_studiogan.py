@@ -22,7 +22,7 @@ def _converted(name):
     return convert((_FOLDER / f"{name}.yaml").read_text(), f"{name}.yaml")
 
 
-@pytest.mark.parametrize("name", ("reacgan_cifar10", "stylegan2_ada", "everything"))
+@pytest.mark.parametrize("name", ("reacgan_cifar10", "stylegan2_ada", "sngan", "everything"))
 def test_the_result_can_be_trained(tmp_path, name):
     path = tmp_path / f"{name}.gin"
     path.write_text(_converted(name).gin)
@@ -70,6 +70,31 @@ def test_penalties_on_gradients_are_rescaled_to_images_in_0_1():
     assert found["zcr.weight_g"] == "2.0" and found["max_gp.weight"] == "0.25"
 
 
+def test_widths_and_penalties_of_sngan():
+    conversion = _converted("sngan")
+    found = _bindings(conversion)
+    # StudioGAN's networks at 32 pixels have 4 * 64 and 2 * 64 channels.
+    assert found["resnet_cifar.Generator.ch"] == "256"
+    assert found["resnet_cifar.Discriminator.ch"] == "128"
+    assert found["ModularGAN.penalties"] == (
+        "[@gp/function_penalty(), @dra/function_penalty(), @cr()]"
+    )
+    assert found["gp/function_penalty.weight"] == "10"
+    assert found["dra/function_penalty.fn"] == "@dragan_penalty"
+    assert "OPTIMIZATION.d_first = False" in conversion.missing
+    assert any(each.startswith("LOSS.cond_lambda = 0.5") for each in conversion.missing)
+
+
+def test_a_classifier_learns_from_real_images_only():
+    found = _bindings(convert("MODEL: {d_cond_mtd: AC, g_cond_mtd: cBN}"))
+    assert found["ac_gan.weight_d_fake"] == "0.0"
+
+
+def test_attention_of_biggan_deep_is_listed():
+    text = "MODEL: {backbone: big_resnet_deep_legacy, apply_attn: true, attn_d_loc: [1]}"
+    assert any(each.startswith("MODEL.attn_d_loc = [1]") for each in convert(text).missing)
+
+
 def test_what_has_no_counterpart_is_listed():
     conversion = _converted("everything")
     assert "MODEL.g_act_fn = Leaky_ReLU" in conversion.missing
@@ -86,6 +111,10 @@ def test_what_has_no_counterpart_is_listed():
         ("MODEL: {backbone: stylegan3}", "the backbone 'stylegan3' has no .* mean 'stylegan2'"),
         ("LOSS: {adv_loss: hing}", "the loss 'hing' has no counterpart. Did you mean 'hinge'"),
         ("OPTIMIZATION: {type_: Adm}", "the optimizer 'Adm' has no .* Did you mean 'Adam'"),
+        (
+            "AUG: {apply_ada: true, ada_aug_type: bgx}",
+            "ADA's policy 'bgx' has no .* Did you mean 'bg",
+        ),
         ("MODEL: 3", "the section MODEL must have settings by name"),
         ("LOSS: {apply_cr: true, cr_lambda: much}", "LOSS.cr_lambda must be a number, .* 'much'"),
     ],

@@ -107,7 +107,7 @@ def test_the_command_writes_a_run(run, run_command, tmp_path, eagerly):
     out = str(tmp_path / "out")
     status, said, err = run_command("ema", "--model_dir", run.run, "--length", 0.2, "--out", out)
     assert status == 0 and said.strip() == out, err
-    assert "give the profile of length 0.2 up to" in err
+    assert "miss the profile of length 0.2 by" in err
     model = RunDir(out).load()
     assert (model.step, model.weights) == (3, "ema of length 0.2")
     assert RunDir(out).load(use_ema=False).weights == "raw"

@@ -23,7 +23,7 @@ class GeneratedImages(ImageSet):
     Attributes:
       sampler: The sampler, prepared (see `Sampler.prepare`).
       batch_norm: Source of the moments that its network normalizes with, in words.
-      weights: Kind of its weights: `ema`, `raw`, or such as `ema of length 0.1`.
+      weights: Kind of its weights: `ema`, `raw`, or a description (`ema of length 0.1`).
       discriminator: Discriminator of the same GAN, for metrics that look at it.
       devices: Devices that draw the images, see `backend.on_device`.
     """

@@ -16,6 +16,8 @@ _FAMILIES = {
     "stylegan2": "stylegan2",
 }
 _RESNETS = {32: "resnet_cifar", 48: "resnet_stl"}
+# Where all blocks are equally wide, StudioGAN's unit of widths is not the width itself.
+_WIDTHS = {"resnet_cifar": (4, 2)}
 _PROJECTIONS = ("PD", "SPD")
 _INITIALIZERS = {"ortho": "orthogonal", "N02": "normal", "TN02": "truncated"}
 _CONNECTIONS = {"orig": "plain", "skip": "skip", "resnet": "resnet"}
@@ -66,9 +68,14 @@ def networks(settings: Settings, missing: list[str]) -> Iterator[Binding]:
     if family == "stylegan2":
         yield from _stylegan2(settings)
         return
-    # Fixed widths of StudioGAN's deep_conv: 64 channels at the largest size.
-    for network, key in (("Generator", "g_conv_dim"), ("Discriminator", "d_conv_dim")):
-        yield f"{family}.{network}.ch", str(settings[f"MODEL.{key}"] or 64)
+    for network, key, times in zip(
+        ("Generator", "Discriminator"),
+        ("g_conv_dim", "d_conv_dim"),
+        _WIDTHS.get(family, (1, 1)),
+        strict=True,
+    ):
+        # The widths of StudioGAN's deep_conv are fixed: 64 channels at the largest size.
+        yield f"{family}.{network}.ch", str(times * int(settings[f"MODEL.{key}"] or 64))
     if settings["MODEL.g_cond_mtd"] == "cBN":
         yield "G.batch_norm_fn", "@conditional_batch_norm"
         yield "conditional_batch_norm.centered", "True"
@@ -88,16 +95,18 @@ def networks(settings: Settings, missing: list[str]) -> Iterator[Binding]:
     else:
         missing.append(f"MODEL.g_init = {initializer}")
     if family.startswith("resnet_biggan"):
-        yield from _biggan(settings, family)
+        yield from _biggan(settings, family, missing)
 
 
-def _biggan(settings: Settings, family: str) -> Iterator[Binding]:
+def _biggan(settings: Settings, family: str, missing: list[str]) -> Iterator[Binding]:
     for network, key in (("Generator", "attn_g_loc"), ("Discriminator", "attn_d_loc")):
-        if family == "resnet_biggan" or network == "Discriminator":
-            blocks = settings[f"MODEL.{key}"] if settings["MODEL.apply_attn"] else None
-            blocks = blocks if isinstance(blocks, list) else [blocks] if blocks else []
+        blocks = settings[f"MODEL.{key}"] if settings["MODEL.apply_attn"] else None
+        blocks = blocks if isinstance(blocks, list) else [blocks] if blocks else []
+        if family == "resnet_biggan":
             value = ",".join(f"B{block}" for block in blocks)
             yield f"{family}.{network}.blocks_with_attention", repr(value)
+        else:
+            missing.append(f"MODEL.{key} = {blocks}: BigGAN-deep has attention at 64x64 here")
     yield f"{family}.Generator.embed_y", str(settings["MODEL.g_shared_dim"] is not None)
     if settings["MODEL.g_shared_dim"] is not None:
         yield f"{family}.Generator.embed_y_dim", str(settings["MODEL.g_shared_dim"])
@@ -132,10 +141,17 @@ def conditioning(settings: Settings, missing: list[str]) -> Iterator[Binding]:
     both = {"weight_d": weight, "weight_g": weight}
     kind = settings["MODEL.aux_cls_type"]
     if discriminator == "AC" and kind == "TAC":
+        if weight != "1.0":
+            missing.append(
+                f"LOSS.cond_lambda = {weight}: the weights of both classifiers are equal"
+            )
         weights = [settings.number(f"LOSS.tac_{each}_lambda", 1.0) for each in ("dis", "gen")]
         tasks.append(("tac_gan", {"weight_d": str(weights[0]), "weight_g": str(weights[1])}))
+    elif discriminator == "AC" and kind == "ADC":
+        tasks.append(("adc_gan", both))
     elif discriminator == "AC":
-        tasks.append(("adc_gan" if kind == "ADC" else "ac_gan", both))
+        # StudioGAN's classifier learns from real images only.
+        tasks.append(("ac_gan", both | {"weight_d_fake": "0.0"}))
     elif discriminator in ("2C", "D2DCE"):
         options = dict(both)
         if settings["MODEL.d_embed_dim"] is not None:

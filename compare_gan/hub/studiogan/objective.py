@@ -14,9 +14,17 @@ _LOSSES = {
     "MH": "multi_hinge",
 }
 _ADA_POLICIES = {
-    "b": "blit",
+    "blit": "blit",
+    "geom": "geometry",
+    "color": "color",
+    "filter": "filter",
+    "noise": "noise",
+    "cutout": "cutout",
     "bg": "blit,geometry",
     "bgc": "blit,geometry,color",
+    "bgcf": "blit,geometry,color,filter",
+    "bgcfn": "blit,geometry,color,filter,noise",
+    "bgcfnc": "blit,geometry,color,filter,noise,cutout",
 }
 
 
@@ -58,13 +66,13 @@ def penalties(settings: Settings, missing: list[str]) -> Iterator[Binding]:
     """Penalties with their weights; those that see images in [-1, 1] there are rescaled."""
     chosen: list[tuple[str, dict[str, str]]] = []
 
-    def add(name: str, **options: float | int | str) -> None:
-        chosen.append((name, {option: str(value) for option, value in options.items()}))
+    def add(part: str, /, **options: float | int | str) -> None:
+        chosen.append((part, {option: str(value) for option, value in options.items()}))
 
     for short, name in (("gp", "wgangp_penalty"), ("dra", "dragan_penalty")):
         if settings[f"LOSS.apply_{short}"]:
-            yield "penalty.fn", f"@{name}"
-            yield "options.lamba", str(settings.number(f"LOSS.{short}_lambda", 10.0))
+            weight = settings.number(f"LOSS.{short}_lambda", 10.0)
+            add(f"{short}/function_penalty", fn=f"@{name}", name=repr(short), weight=weight)
             missing.append(
                 f"LOSS.apply_{short}: slopes are those for images in [0, 1], twice as large as for "
                 "[-1, 1]"
@@ -117,10 +125,10 @@ def augmentations(settings: Settings, missing: list[str]) -> Iterator[Binding]:
         }
         if name == "ada":
             policy = settings["AUG.ada_aug_type"] or "bgc"
-            if policy in _ADA_POLICIES:
-                options["policy"] = repr(_ADA_POLICIES[policy])
-            else:
-                missing.append(f"AUG.ada_aug_type = {policy}")
+            if policy not in _ADA_POLICIES:
+                sentence = f"{settings.name}: ADA's policy '{policy}' has no counterpart."
+                raise UserError(with_known_names(sentence, str(policy), _ADA_POLICIES))
+            options["policy"] = repr(_ADA_POLICIES[policy])
         chosen.append((name, options))
     if chosen:
         yield "ModularGAN.augmentations", "[" + ", ".join(f"@{name}()" for name, _ in chosen) + "]"

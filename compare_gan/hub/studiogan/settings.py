@@ -105,7 +105,9 @@ class Settings:
         for key, value in self._given.items():
             section, name = key.split(".")
             default = DEFAULTS[section].get(name)
-            if key not in self._read and value != default and value not in (None, False):
+            # A switch that is off, whether StudioGAN's default is known or not.
+            is_off = value is None or (value is False and default in (None, False))
+            if key not in self._read and value != default and not is_off:
                 yield key, value
 
 

@@ -55,7 +55,7 @@ class LangevinSampling(Refinement):
           UserError: The density of the latents is not known.
         """
         sampler = judge.sampler
-        distribution, truncation = sampler.distribution, sampler.truncation
+        distribution, truncation = sampler.distribution, sampler.latent_truncation
         _check(distribution)
         z = draws.latents(0)
         for number in tracked(range(self.steps), "Langevin steps", self.steps):
