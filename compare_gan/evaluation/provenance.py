@@ -41,7 +41,7 @@ class Provenance:
       resizer: Method that resizes images for the extractor.
       extractor: Name of the extractor.
       extractor_hash: Hash of its weights.
-      weights: Kind of the generator's weights: `ema`, `raw`, or a description (`ema of length 0.1`).
+      weights: Kind of the generator's weights: `ema`, `raw` or, for example, `ema of length 0.1`.
       batch_norm: Source of the generator's moments: moving averages or standing statistics.
       labels: Labels of the generated images: `in turn`, `as in the data` (with the frequencies of
         the reference's classes, which differ) or `none` (unconditional).
