@@ -55,13 +55,13 @@ class InfoCodes:
     latents: Callable[..., Any] = uniform
 
     def __post_init__(self) -> None:
-        wrong = [n for n in self.categories if not isinstance(n, int) or n < 2]
-        if wrong:
+        categories = self.categories
+        if not isinstance(categories, (list, tuple)) or not all(map(_is_category, categories)):
             raise UserError(
                 "info_codes.categories must be a list of integers of at least 2, received "
                 f"{self.categories!r}."
             )
-        if not isinstance(self.continuous, int) or self.continuous < 0:
+        if type(self.continuous) is not int or self.continuous < 0:
             raise UserError(
                 "info_codes.continuous must be an integer of at least 0, received "
                 f"{self.continuous!r}."
@@ -147,3 +147,8 @@ def _one_hot_of_largest(z: Any) -> Any:
     if in_tensorflow(z):
         return tf.one_hot(tf.argmax(z, -1), z.shape[-1], dtype=z.dtype)
     return np.eye(z.shape[-1], dtype=z.dtype)[z.argmax(-1)]
+
+
+def _is_category(size: object) -> bool:
+    """Whether a code can have this number of values."""
+    return type(size) is int and size >= 2

@@ -115,6 +115,7 @@ def choose_densest(
         "labels": digest(labels.astype(np.int32)),
         "extractor": extract.name,
         "weights": extract.weights_hash,
+        "resizer": extract.resizer,
     }
 
     def score() -> dict[str, np.ndarray]:

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 from compare_gan import registry
 from compare_gan.errors import UserError, check_range
-from compare_gan.losses.base import Losses, is_mean_over_images, sees_real
+from compare_gan.losses.base import Losses, is_mean_over_images, requested, sees_real
 from compare_gan.types import Tensor
 
 
@@ -37,10 +37,9 @@ class UNetLoss:
     def __init__(self, loss: Callable[..., Losses] | str = "hinge", pixel_weight: float = 1.0):
         check_range("unet.pixel_weight", pixel_weight)
         self.loss: Callable[..., Losses] = registry.get("loss", loss)
-        if inspect.isclass(self.loss):
-            raise UserError(
-                f"unet.loss must be a function of logits alone, received {self.loss.__name__}."
-            )
+        if inspect.isclass(self.loss) or requested(self.loss):
+            name = getattr(self.loss, "__name__", type(self.loss).__name__)
+            raise UserError(f"unet.loss must be a function of logits alone, received {name}.")
         self.pixel_weight = pixel_weight
         self.generator_sees_real = sees_real(self.loss)
         self.compares_images = not is_mean_over_images(self.loss)

@@ -43,7 +43,7 @@ def test_scores_are_log_likelihoods_and_a_class_of_one_image_keeps_it():
 class Brightness:
     """An extractor of one feature that counts its images."""
 
-    name, weights_hash, calls = "brightness", "", 0
+    name, weights_hash, resizer, calls = "brightness", "", "none", 0
 
     def __call__(self, images):
         assert images.dtype == np.uint8

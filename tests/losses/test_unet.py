@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.losses import UNetLoss, hinge, is_mean_over_images, rp_gan, sees_real
+from compare_gan.losses import MultiHinge, UNetLoss, hinge, is_mean_over_images, rp_gan, sees_real
 
 REAL, FAKE = (np.random.RandomState(i).normal(size=(3, 5)).astype(np.float32) for i in (0, 1))
 
@@ -35,6 +35,8 @@ def test_it_is_marked_like_its_loss():
 def test_mistakes():
     with pytest.raises(UserError, match="Unknown loss 'hing'"):
         UNetLoss("hing")
+    with pytest.raises(UserError, match=r"a function of logits alone, received MultiHinge\."):
+        UNetLoss(MultiHinge())
     with pytest.raises(UserError, match=r"a function of logits alone, received MultiHinge\."):
         UNetLoss("multi_hinge")
     with pytest.raises(UserError, match=r"unet\.pixel_weight must be at least 0, received -1"):

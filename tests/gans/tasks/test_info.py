@@ -148,6 +148,8 @@ def test_a_head_has_a_hidden_layer_with_a_leaky_relu():
 @pytest.mark.parametrize(
     ("make", "sentence"),
     (
+        (lambda: InfoCodes(10), "categories must be a list of integers of at least 2.* 10"),
+        (lambda: InfoCodes(continuous=True), "continuous must be an integer .* True"),
         (lambda: InfoCodes((1,)), r"categories must be a list of integers of at least 2.*\(1,\)"),
         (lambda: InfoCodes(continuous=-1), "continuous must be an integer of at least 0"),
         (lambda: InfoCodes((), 0), "info_codes needs a code"),
