@@ -89,7 +89,9 @@ def ema(
         config.parse([newest], gin_bindings, allow_imports, mistakes, run.copies_of(path))
         overrides = dataset_overrides(tfds_data_dir, data_fake_dataset)
         experiment = Experiment.from_gin(mistakes, **overrides).with_class_order(run.class_order)
-        rows = average_scan.scan(experiment, run, path, averages, num_eval_averaging_runs)
+        rows = average_scan.scan(
+            experiment, run, path, averages, num_eval_averaging_runs, allow_imports
+        )
         click.echo(printable(average_scan.summary(rows)))
         chosen = averages[average_scan.best(rows)[0]]
         if out is None:

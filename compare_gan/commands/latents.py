@@ -1,7 +1,10 @@
 """`compare_gan directions | project`."""
 
+import os
+
 import click
 
+from compare_gan import paths
 from compare_gan.commands.shared_options import import_options
 from compare_gan.commands.start import start_engine
 from compare_gan.errors import UserError
@@ -138,6 +141,8 @@ def project(
     from compare_gan.training.run_dir import RunDir
 
     run = RunDir(model_dir)
+    folder = out or run.file("projection")
+    paths.check_place(os.path.join(folder, "projection.png"))
     with engine.announced("Restoring the model"):
         sampler = run.load(checkpoint, not raw, allow_imports).sampler
     opened = open_images(source, progress=True)
@@ -152,7 +157,6 @@ def project(
     images = np.concatenate([batch.images for batch in chosen.batches(chosen.count)])
     options = sampling.ProjectionOptions(steps=steps, candidates=candidates, noise=noise)
     found = sampling.project(sampler, images, class_name, options)
-    folder = out or run.file("projection")
     sampling.write_projection(sampler, folder, images, found)
     click.echo(for_stdout(folder))
     click.echo(f"root mean squared difference of pixels: {np.mean(found.errors):.4f}", err=True)

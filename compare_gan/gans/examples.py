@@ -1,6 +1,6 @@
 """The discriminator's batch: real and generated halves and examples of tasks, in one forward."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import NamedTuple
 
 import keras
@@ -74,6 +74,26 @@ def compares_examples(network: keras.Model) -> bool:
     ones among them.
     """
     return any(getattr(layer, "compares_examples", False) for layer in network._flatten_layers())
+
+
+def of_images(logits: Tensor) -> Tensor:
+    """The logits [b, 1] of images, of [b, 1 + n] with those of their pixels."""
+    return logits if logits.shape[1] == 1 else logits[:, :1]
+
+
+def check_forwards(
+    penalties: Iterable[Penalty], discriminator: keras.Model, split: bool, gan: str
+) -> None:
+    """Raises UserError if a penalty would compare images that batch norm saw among others."""
+    if split or not mixes_examples(discriminator):
+        return
+    for penalty in penalties:
+        if penalty.compares_forwards:
+            raise UserError(
+                f"{penalty.name} compares logits of different forwards, and the discriminator has "
+                "batch norm, which mixes real and generated images in one of them only: set "
+                f"{gan}.deprecated_split_disc_calls = True, or D.batch_norm_fn to another norm."
+            )
 
 
 def check_interval(

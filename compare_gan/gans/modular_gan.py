@@ -14,10 +14,12 @@ from compare_gan.gans import networks, parts
 from compare_gan.gans.adversarial import CLASS_LOGITS, adversarial_losses, generator_loss
 from compare_gan.gans.examples import (
     Scores,
+    check_forwards,
     check_interval,
     compares_examples,
     forward_halves,
     mixes_examples,
+    of_images,
 )
 from compare_gan.gans.latent_optimization import (
     LatentOptimization,
@@ -182,7 +184,9 @@ class ModularGAN:
                 num_classes=self.num_classes if conditional else None,
                 z_dim=z_dim,
             )
+        parts.check_probabilities(self.augmentations, self.loss)
         self._build_networks(generator, discriminator)
+        check_forwards(self.penalties, self.discriminator, self._splits_halves, type(self).__name__)
         self.penalties = parts.prepared(self.penalties)
         self.augmentations = parts.prepared(self.augmentations)
         # By kind and name of the part, the variables of the parts that have a memory.
@@ -367,9 +371,12 @@ class ModularGAN:
             "discriminator",
             update=step * self.disc_iters + iteration,
             discriminator=self._scorer(batch, y, _REAL, step),
+            logits_with_pixels=self._scorer(batch, y, _REAL, step, with_pixels=True),
             x_fake=constant_fakes,
-            real_logits=real.logits,
-            fake_logits=fake.logits,
+            real_logits=of_images(real.logits),
+            fake_logits=of_images(fake.logits),
+            real_logits_with_pixels=real.logits,
+            fake_logits_with_pixels=fake.logits,
             features=real.features,
             kernels=_kernels(self.discriminator_variables),
             **self._available(batch, step),
@@ -382,7 +389,7 @@ class ModularGAN:
             )
         # Last, so that all images of a step are augmented equally strongly.
         for augmentation in self.augmentations:
-            augmentation.update(real.logits, fake.logits, step)
+            augmentation.update(of_images(real.logits), of_images(fake.logits), step)
         return terms
 
     def generator_loss(self, batch: TrainingBatch, step: Any = 0) -> LossTerms:
@@ -418,9 +425,12 @@ class ModularGAN:
             "generator",
             update=step,
             discriminator=self._scorer(batch, fake_y, _FAKE, step),
+            logits_with_pixels=self._scorer(batch, fake_y, _FAKE, step, with_pixels=True),
             x_fake=images,
-            real_logits=seen_real.logits,
-            fake_logits=fake.logits,
+            real_logits=of_images(seen_real.logits),
+            fake_logits=of_images(fake.logits),
+            real_logits_with_pixels=seen_real.logits,
+            fake_logits_with_pixels=fake.logits,
             features=fake.features,
             kernels=_kernels(self.generator_variables),
             **self._available(batch, step),
@@ -479,12 +489,20 @@ class ModularGAN:
         return {**batch, "images": images, **({} if labels is None else {"labels": labels})}
 
     def _scorer(
-        self, batch: TrainingBatch, y: Tensor | None, stream: int, step: Any
+        self,
+        batch: TrainingBatch,
+        y: Tensor | None,
+        stream: int,
+        step: Any,
+        with_pixels: bool = False,
     ) -> Callable[[Tensor], Tensor]:
-        """The function from images to logits [b, 1], with labels and a half's augmentation."""
-        return lambda images: (
-            self.discriminate(self._augmented(images, batch, stream, step), y).logits
-        )
+        """The function from images to their logits, with labels and a half's augmentation."""
+
+        def score(images: Tensor) -> Tensor:
+            logits = self.discriminate(self._augmented(images, batch, stream, step), y).logits
+            return logits if with_pixels else of_images(logits)
+
+        return score
 
     def _available(self, batch: TrainingBatch, step: Any) -> dict[str, Any]:
         """The values that penalties of both networks may request."""

@@ -8,8 +8,9 @@ import keras
 
 from compare_gan import registry
 from compare_gan.augmentations import Augmentation
+from compare_gan.augmentations.adaptive import AdaptiveAugmentation
 from compare_gan.errors import UserError
-from compare_gan.losses import is_mean_over_images, needs_class_logits
+from compare_gan.losses import decides_at_zero, is_mean_over_images, needs_class_logits
 from compare_gan.memory import Memory
 from compare_gan.penalties import FunctionPenalty, Penalty, no_penalty
 from compare_gan.penalties.base import function_name
@@ -61,6 +62,19 @@ def check_loss(loss: Callable[..., Any], gan: str, conditional: bool, top_k: Sch
         raise UserError(
             f"{gan}.top_k must be 1 with the loss '{name}', which is not a mean over images."
         )
+
+
+def check_probabilities(augmentations: Iterable[Augmentation], loss: Callable[..., Any]) -> None:
+    """Raises UserError if a probability follows signs of logits that mean nothing with the loss."""
+    if decides_at_zero(loss):
+        return
+    for each in augmentations:
+        if isinstance(each, AdaptiveAugmentation) and each.p is None:
+            raise UserError(
+                f"{each.name}.p must be a number or a schedule with the loss "
+                f"'{getattr(loss, 'name', function_name(loss))}': its probability would follow the "
+                "signs of logits, and with this loss they do not separate real from generated."
+            )
 
 
 def make_penalties(given: Any) -> list[Penalty]:

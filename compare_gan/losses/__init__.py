@@ -11,11 +11,13 @@ from compare_gan.losses.base import (
     AVAILABLE,
     Losses,
     compares_images,
+    decides_at_zero,
     generator_sees_real,
     is_mean_over_images,
     needs_class_logits,
     requested,
     sees_real,
+    without_zero,
 )
 from compare_gan.losses.multi_hinge import MultiHinge
 from compare_gan.losses.relativistic import ra_gan, rp_gan
@@ -27,6 +29,7 @@ __all__ = [
     "MultiHinge",
     "UNetLoss",
     "compares_images",
+    "decides_at_zero",
     "generator_sees_real",
     "hinge",
     "is_mean_over_images",
@@ -39,4 +42,5 @@ __all__ = [
     "rp_gan",
     "sees_real",
     "wasserstein",
+    "without_zero",
 ]

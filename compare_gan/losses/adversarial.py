@@ -3,7 +3,7 @@
 from keras import ops
 
 from compare_gan import registry
-from compare_gan.losses.base import Losses
+from compare_gan.losses.base import Losses, without_zero
 from compare_gan.types import Tensor
 
 
@@ -37,6 +37,7 @@ def non_saturating(d_real_logits: Tensor, d_fake_logits: Tensor) -> Losses:
 
 
 @registry.register("loss", "wasserstein", paper="https://arxiv.org/abs/1701.07875")
+@without_zero
 def wasserstein(d_real_logits: Tensor, d_fake_logits: Tensor) -> Losses:
     """The difference of mean logits, for a Lipschitz-bounded D (Arjovsky et al., 2017).
 
@@ -89,6 +90,7 @@ def least_squares(d_real_logits: Tensor, d_fake_logits: Tensor) -> Losses:
 
 
 @registry.register("loss", "ls_gan", paper="https://arxiv.org/abs/1611.04076")
+@without_zero
 def ls_gan(d_real_logits: Tensor, d_fake_logits: Tensor) -> Losses:
     """Half the squared distance of D's logits from 1 (real) and 0 (fake) (Mao et al., 2016).
 

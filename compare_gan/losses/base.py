@@ -111,6 +111,36 @@ def is_mean_over_images(loss: Callable[..., Any]) -> bool:
     return not _is_marked(loss, "compares_images")
 
 
+def without_zero(loss: _Loss) -> _Loss:
+    """Decorator that declares that logits above 0 do not mean that images are real.
+
+    Such a loss sees only differences of logits, or has its border elsewhere. Augmentations whose
+    probability follows the signs of logits then need a probability. Losses whose generator sees
+    real images are without a zero, too. Apply it below `registry.register`.
+
+    Example:
+      >>> from compare_gan.losses import decides_at_zero, without_zero
+      >>> @without_zero
+      ... def difference(d_real_logits, d_fake_logits):
+      ...     raise NotImplementedError
+      >>> decides_at_zero(difference)
+      False
+    """
+    loss.without_zero = True  # type: ignore[attr-defined]
+    return loss
+
+
+def decides_at_zero(loss: Callable[..., Any]) -> bool:
+    """Whether the discriminator takes images for real where their logits are above 0.
+
+    Example:
+      >>> from compare_gan.losses import decides_at_zero, hinge, wasserstein
+      >>> decides_at_zero(hinge), decides_at_zero(wasserstein)
+      (True, False)
+    """
+    return not (sees_real(loss) or _is_marked(loss, "without_zero"))
+
+
 def requested(loss: Callable[..., Any]) -> list[str]:
     """Names of the values of `AVAILABLE` that a loss requests besides the logits.
 

@@ -5,7 +5,13 @@ from collections.abc import Callable
 
 from compare_gan import registry
 from compare_gan.errors import UserError, check_range
-from compare_gan.losses.base import Losses, is_mean_over_images, requested, sees_real
+from compare_gan.losses.base import (
+    Losses,
+    decides_at_zero,
+    is_mean_over_images,
+    requested,
+    sees_real,
+)
 from compare_gan.types import Tensor
 
 
@@ -43,6 +49,7 @@ class UNetLoss:
         self.pixel_weight = pixel_weight
         self.generator_sees_real = sees_real(self.loss)
         self.compares_images = not is_mean_over_images(self.loss)
+        self.without_zero = not decides_at_zero(self.loss)
 
     def __call__(self, d_real_logits: Tensor, d_fake_logits: Tensor) -> Losses:
         """The losses of both networks.

@@ -28,6 +28,10 @@ AVAILABLE = {
     "real_logits": "logits of the real images; in the generator's loss NaN unless the loss sees "
     "real images too",
     "fake_logits": "logits of the generated images",
+    "logits_with_pixels": "function like `discriminator` to all logits that it gives in training "
+    "[b, 1 + n]: of images and, from a U-Net, of their n pixels",
+    "real_logits_with_pixels": "all logits of the real images, likewise",
+    "fake_logits_with_pixels": "all logits of the generated images",
     "features": "features of the generated images in the generator's loss, of the real ones in the "
     "discriminator's, float32 [b, f]",
     "z": "latents of the generated images [b, z_dim]",
@@ -57,6 +61,8 @@ class Penalty(Memory):
 
     Attributes:
       name: Name in logs, in checkpoints and in messages.
+      compares_forwards: Whether a term compares logits of different forwards of the discriminator,
+        which batch norm would make different for equal images; False unless a subclass sets it.
       weight: Weight of the term; None if `weight_at` computes it.
 
     Raises:
@@ -75,6 +81,7 @@ class Penalty(Memory):
     """
 
     name: str
+    compares_forwards = False
 
     def __init__(self, weight: Scheduled = 1.0, interval: int = 1):
         super().__init__()

@@ -38,6 +38,7 @@ class CR(Penalty):
     """
 
     name = "cr"
+    compares_forwards = True
 
     def __init__(self, weight: Scheduled = 10.0, interval: int = 1):
         super().__init__(weight, interval)
@@ -79,6 +80,7 @@ class BCR(Penalty):
     """
 
     name = "bcr"
+    compares_forwards = True
 
     def __init__(self, weight: Scheduled = 10.0, interval: int = 1):
         super().__init__(weight, interval)
@@ -194,6 +196,7 @@ class ZCR(_LatentConsistency):
     """
 
     name = "zcr"
+    compares_forwards = True
 
     def weight_at(self, step: Any, x: Tensor, network: str = "discriminator") -> Any:
         return value_at(self.weight_d if network == "discriminator" else self.weight_g, step)
@@ -243,6 +246,7 @@ class ICR(_LatentConsistency):
     """
 
     name = "icr"
+    compares_forwards = True
 
     def __init__(
         self,

@@ -22,7 +22,7 @@ class CutMix(Penalty):
     mean of the two images' logits, weighted by their areas.
 
     The paper also lets D classify the collages; here D sees them in this term only. Do not combine
-    it with augmentations of geometry, which move real and generated images differently.
+    it with augmentations, whose draws differ for the collage and the generated images.
 
     Paper: https://arxiv.org/abs/2002.12655.
 
@@ -37,40 +37,41 @@ class CutMix(Penalty):
     """
 
     name = "cutmix"
+    compares_forwards = True
 
     def __init__(self, weight: Scheduled = 1.0, interval: int = 1):
         super().__init__(weight, interval)
 
     def discriminator_term(
         self,
-        discriminator: Callable[[Tensor], Tensor],
+        logits_with_pixels: Callable[[Tensor], Tensor],
         x: Tensor,
         x_fake: Tensor,
-        real_logits: Tensor,
-        fake_logits: Tensor,
+        real_logits_with_pixels: Tensor,
+        fake_logits_with_pixels: Tensor,
         uniform: Callable[..., Any],
     ) -> Tensor:
         """The mean squared difference, a scalar in [0, inf).
 
         Args:
-          discriminator: Function from images to logits [b, 1 + H · W], or [b, 1].
+          logits_with_pixels: Function from images to logits [b, 1 + H · W], or [b, 1].
           x: Float [b, H, W, C] in [0, 1], real images.
           x_fake: Float [b, H, W, C] in [0, 1], generated images.
-          real_logits: Float [b, 1 + H · W] or [b, 1], logits of the real images and their pixels.
-          fake_logits: Those of the generated images, of the same shape.
+          real_logits_with_pixels: Float [b, 1 + H · W] or [b, 1], logits of the real images and of
+            their pixels.
+          fake_logits_with_pixels: Those of the generated images, of the same shape.
           uniform: Function from a shape to draws in [0, 1).
         """
         b, height, width, _ = x.shape
         mask = ops.cast(collage_mask(b, height, width, uniform), x.dtype)[..., None]
-        found = discriminator(mask * x + (1.0 - mask) * ops.cast(x_fake, x.dtype))
+        found = logits_with_pixels(mask * x + (1.0 - mask) * ops.cast(x_fake, x.dtype))
         real_share = ops.cast(ops.reshape(mask, (b, height * width)), found.dtype)
+        real, fake = real_logits_with_pixels, fake_logits_with_pixels
         if found.shape[1] == 1:
             real_share = ops.mean(real_share, axis=1, keepdims=True)
         else:
-            found, real_logits, fake_logits = (
-                logits[:, 1:] for logits in (found, real_logits, fake_logits)
-            )
-        expected = real_share * real_logits + (1.0 - real_share) * fake_logits
+            found, real, fake = (logits[:, 1:] for logits in (found, real, fake))
+        expected = real_share * real + (1.0 - real_share) * fake
         return ops.mean(ops.square(found - expected))
 
 

@@ -10,6 +10,7 @@ from compare_gan.evaluation.results_file import ResultsFile
 from compare_gan.metrics.directions import better_direction
 from compare_gan.terminal import printable
 from compare_gan.training.experiment import Experiment
+from compare_gan.training.modes import restored_for_scores
 from compare_gan.training.post_hoc import OfHalfLife, OfLength
 from compare_gan.training.run_dir import RunDir
 from compare_gan.training.trainer import evaluation_strategy
@@ -23,6 +24,7 @@ def scan(
     path: str,
     averages: Sequence[OfLength | OfHalfLife],
     averaging_runs: int = 3,
+    allow_imports: Sequence[str] = (),
 ) -> list[ResultRow]:
     """Scores the generator with several averages of its weights, on all devices of this process.
 
@@ -34,6 +36,7 @@ def scan(
       path: The checkpoint.
       averages: The averages.
       averaging_runs: Number of sets of samples that scores are averaged over.
+      allow_imports: See `RunDir.load`.
 
     Returns:
       One row for each average.
@@ -42,7 +45,7 @@ def scan(
     results = ResultsFile(run.file("averages.jsonl"), run.file("averages.csv"))
     rows: list[ResultRow] = []
     with experiment.bindings.active():
-        model = run.restore(experiment.model_options, path)
+        model = restored_for_scores(experiment, run, path, allow_imports)
         for average in averages:
             changed = model.with_average(average.read(run, path), str(average))
             row = evaluate_generator(

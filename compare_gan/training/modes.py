@@ -217,7 +217,7 @@ def _measure(
     damage: UserError | None = None
     with ending_together(peers):
         try:
-            model = _restored(experiment, run_dir, path, allow_imports)
+            model = restored_for_scores(experiment, run_dir, path, allow_imports)
         except UserError as error:
             damage = error
     step = peers.agree_on(-1 if damage is not None else model.step)
@@ -254,13 +254,18 @@ def _measure(
     )
 
 
-def _restored(
+def restored_for_scores(
     experiment: Experiment,
     run_dir: RunDir,
     path: str | None,
     allow_imports: Sequence[str] | None,
 ) -> RestoredModel:
-    """The model of a checkpoint, from the config that it comes from if the run had several."""
+    """The model of a checkpoint, from the config that it comes from if the run had several.
+
+    Example:
+      >>> from compare_gan.training.modes import restored_for_scores
+      >>> model = restored_for_scores(experiment, run_dir, path, None)  # doctest: +SKIP
+    """
     options, config = experiment.model_options, run_dir.config_of(path)
     if config == run_dir.config:
         return run_dir.restore(options, path)

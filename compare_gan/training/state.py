@@ -8,9 +8,10 @@ import numpy as np
 from keras import ops
 
 from compare_gan.engine.precision import with_loss_scale
+from compare_gan.errors import UserError
 from compare_gan.gans import ModularGAN
 from compare_gan.schedules import is_schedule
-from compare_gan.training.averages import EMA
+from compare_gan.training.averages import EMA, Power
 from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.optimizers import make_optimizers
 
@@ -115,6 +116,12 @@ class TrainState:
         """
         for prefix, averages in self.averages.items():
             if any(name.startswith(f"{prefix}/") for name in names):
+                if isinstance(self._rules[prefix], Power) and int(self.step.value) > 0:
+                    raise UserError(
+                        f"{self.optimization.scope}.ema_lengths cannot be added to a run at step "
+                        f"{int(self.step.value)}: such averages are over the training from its "
+                        "first step. Add ema_other_half_lives, or begin a new run."
+                    )
                 for average, variable in zip(averages, self.gan.generator_variables, strict=True):
                     # By way of the host: JAX overwrites the arrays of the weights.
                     average.assign(ops.convert_to_numpy(variable))

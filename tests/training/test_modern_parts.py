@@ -17,7 +17,7 @@ from compare_gan.training.experiment import Experiment
 MODERN = (
     "S3GAN.self_supervision = 'none'",
     "S3GAN.use_predictor = False",
-    "S3GAN.loss = @rp_gan",
+    "S3GAN.loss = @hinge",
     "S3GAN.penalties = [@r1(), @lecam()]",
     "r1.gamma = @gamma/cosine_decay()",
     "gamma/cosine_decay.initial = 0.5",
