@@ -476,7 +476,7 @@ def test_an_older_checkpoint_is_rebuilt_from_its_own_config(path, tiny_run):
     shutil.copytree(path / "checkpoints" / "step-6", path / "checkpoints" / "step-7")
     assert run.load(3).averaged and run.load(6).averaged and not run.load(7).averaged
     experiment = Experiment.from_gin()
-    assert modes._restored(experiment, run, run.find_checkpoint(3), ()).averaged
+    assert modes.restored_for_scores(experiment, run, run.find_checkpoint(3), ()).averaged
 
 
 def test_too_few_training_steps_are_explained(path, command, monkeypatch):

@@ -90,6 +90,11 @@ def test_a_classifier_learns_from_real_images_only():
     assert found["ac_gan.weight_d_fake"] == "0.0"
 
 
+def test_probabilities_that_adapt_come_with_losses_that_decide_at_zero():
+    found = _bindings(convert("LOSS: {adv_loss: hinge}\nAUG: {apply_apa: true, apa_target: 0.4}"))
+    assert (found["ModularGAN.augmentations"], found["apa.target"]) == ("[@apa()]", "0.4")
+
+
 def test_attention_of_biggan_deep_is_listed():
     text = "MODEL: {backbone: big_resnet_deep_legacy, apply_attn: true, attn_d_loc: [1]}"
     assert any(each.startswith("MODEL.attn_d_loc = [1]") for each in convert(text).missing)
@@ -100,6 +105,7 @@ def test_what_has_no_counterpart_is_listed():
     assert "MODEL.g_act_fn = Leaky_ReLU" in conversion.missing
     assert "LOSS.lo_steps4eval = 4" in conversion.missing
     assert any("data/Flowers" in sentence for sentence in conversion.missing)
+    assert any(each.startswith("AUG.apply_apa: ") for each in conversion.missing)
     assert all(f"#   {sentence}" in conversion.gin for sentence in conversion.missing)
 
 

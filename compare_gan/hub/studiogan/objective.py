@@ -118,6 +118,12 @@ def augmentations(settings: Settings, missing: list[str]) -> Iterator[Binding]:
     for name in ("ada", "apa"):
         if not settings[f"AUG.apply_{name}"]:
             continue
+        if settings["LOSS.adv_loss"] in ("least_square", "wasserstein"):
+            missing.append(
+                f"AUG.apply_{name}: its probability follows the signs of logits, which do not "
+                f"separate real from generated images with the loss '{settings['LOSS.adv_loss']}'"
+            )
+            continue
         options = {
             "target": str(settings.number(f"AUG.{name}_target", 0.6)),
             "images": str(int(1000 * settings.number(f"AUG.{name}_kimg", 500))),
