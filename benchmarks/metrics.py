@@ -58,7 +58,7 @@ def memory(count: int) -> float:
 
 def _fid_of_made_images(count: int) -> float:
     from compare_gan.evaluation.image_sets import IndexedImages
-    from compare_gan.evaluation.score_sets import score_sets
+    from compare_gan.evaluation.scoring import score_sets
 
     images = IndexedImages(
         name="made",

@@ -72,7 +72,7 @@ if TYPE_CHECKING:
         studies,
         training,
     )
-    from compare_gan.evaluation.score_sets import SetScores
+    from compare_gan.evaluation.scoring import SetScores
 
 __version__ = "4.0.0.dev0"
 
@@ -198,7 +198,7 @@ def score(
       >>> list(result.scores)
       ['vendi_fashion_cnn']
     """
-    from compare_gan.evaluation.score_sets import score_sets
+    from compare_gan.evaluation.scoring import score_sets
 
     return score_sets(
         real,

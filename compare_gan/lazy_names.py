@@ -17,12 +17,14 @@ def importer(package: str, modules: Mapping[str, Sequence[str]]) -> Callable[[st
 
     Args:
       package: Name of the package.
-      modules: For each of its modules, the names that it has.
+      modules: For each of its modules, the names that it has: none is that of a module, which would
+        take its place in the package as soon as something imports it.
 
     Returns:
       A function that imports the module of a name and returns the value, which the package then
       has; of another name it raises AttributeError.
     """
+    assert modules.keys().isdisjoint(name for names in modules.values() for name in names)
     module_of = {name: module for module, names in modules.items() for name in names}
 
     def get(name: str) -> Any:

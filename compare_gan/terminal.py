@@ -72,3 +72,16 @@ def sentence_of(error: BaseException) -> str:
     while rest and _APOSTROPHE.sub("", first).count("'") % 2:
         first = f"{first}\n{rest.pop(0)}"
     return printable(first, keep="")
+
+
+def duration(seconds: float) -> str:
+    """Seconds as 1:02:03 or 2:03.
+
+    Example:
+      >>> from compare_gan.terminal import duration
+      >>> duration(3723.4), duration(59.6)
+      ('1:02:03', '1:00')
+    """
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

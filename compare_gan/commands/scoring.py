@@ -98,7 +98,7 @@ def metrics(
     start_engine()
     from compare_gan import config, engine, files
     from compare_gan.evaluation import pictures as metric_pictures
-    from compare_gan.evaluation.score_sets import score_sets
+    from compare_gan.evaluation.scoring import score_sets
 
     if output and os.path.isdir(output):
         raise UserError(f"--output must name a file, '{output}' is a folder.")

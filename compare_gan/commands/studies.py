@@ -150,11 +150,11 @@ def _executor(
 
 def _plan(title: str, runs: list, folder: str, slots: int) -> str:
     """The text of a dry run."""
-    from compare_gan.engine.progress import duration
     from compare_gan.folders.arrangement import counted
     from compare_gan.studies import records
     from compare_gan.studies.display import status_lines
     from compare_gan.studies.estimates import bytes_per_run, seconds_left
+    from compare_gan.terminal import duration
     from compare_gan.training.estimates import free_bytes
 
     left = sum(run.state not in records.DONE for run in runs)
@@ -259,7 +259,6 @@ def status(directory: str) -> None:
 
     place = StudyDir(directory)
     title = place.definition().title
-    start_engine()
     from compare_gan.studies.display import status_lines
 
     click.echo(printable("\n".join(status_lines(title or directory, place.records()))))

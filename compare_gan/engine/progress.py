@@ -10,7 +10,7 @@ from typing import TypeVar
 
 import tqdm
 
-from compare_gan.terminal import printable
+from compare_gan.terminal import duration, printable
 
 _T = TypeVar("_T")
 
@@ -164,10 +164,3 @@ def say(line: str) -> None:
         # A bar of tqdm is moved below the line.
         tqdm.tqdm.write(printable(line, keep=""), file=sys.stderr)
         sys.stderr.flush()
-
-
-def duration(seconds: float) -> str:
-    """Seconds as 1:02:03 or 2:03."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"

@@ -11,7 +11,7 @@ from compare_gan.evaluation import pictures, spread
 from compare_gan.evaluation.applicable import applicable_metrics
 from compare_gan.evaluation.evaluation_options import EvaluationOptions
 from compare_gan.evaluation.image_sets import GeneratedImages
-from compare_gan.evaluation.measure import contribute, measure
+from compare_gan.evaluation.measuring import contribute, measure
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.metrics.base import Metric
 from compare_gan.metrics.extractors import Extractor

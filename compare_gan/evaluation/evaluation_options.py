@@ -19,7 +19,8 @@ from compare_gan.evaluation.applicable import applicable_metrics
 from compare_gan.evaluation.auto_extractor import AUTO, chosen_extractor
 from compare_gan.evaluation.class_frequencies import class_counts
 from compare_gan.evaluation.image_sets import AS_IN_THE_DATA, IN_TURN, SplitImages
-from compare_gan.evaluation.provenance import NONE, NOT_RECORDED, has_options
+from compare_gan.evaluation.making_provenance import has_options
+from compare_gan.evaluation.provenance import NONE, NOT_RECORDED
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.metrics.base import Metric, SetSize
 from compare_gan.metrics.extractors import Extractor

@@ -6,12 +6,11 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import TextIO
 
-from compare_gan.engine.progress import duration
 from compare_gan.folders.arrangement import counted
 from compare_gan.studies import records
 from compare_gan.studies.estimates import seconds_left, seconds_left_of
 from compare_gan.studies.records import RunRecord
-from compare_gan.terminal import printable
+from compare_gan.terminal import duration, printable
 
 _UP_AND_CLEAR = "\x1b[{}F\x1b[J"
 # What a reader looks for comes first; where the terminal is too small, the others are counted.

@@ -9,9 +9,9 @@ from compare_gan import config, engine
 from compare_gan.datasets import Dataset
 from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.streams import StreamSource
-from compare_gan.engine.progress import duration
 from compare_gan.evaluation.auto_extractor import AUTO
 from compare_gan.folders.arrangement import named_counts
+from compare_gan.terminal import duration
 from compare_gan.training.estimates import (
     estimate_disk,
     free_bytes,

@@ -13,9 +13,10 @@ from compare_gan.errors import UserError
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.monitors import Monitors
 from compare_gan.training.pictures import PictureTaker
+from compare_gan.training.progress import Progress
 from compare_gan.training.run_dir import RunDir
 from compare_gan.training.state import TrainState
-from compare_gan.training.summaries import Progress, Summaries
+from compare_gan.training.summaries import Summaries
 from compare_gan.training.training_record import TrainingRecord
 
 _log = logging.getLogger(__name__)

@@ -1,4 +1,4 @@
-"""Scalars and pictures of a run: TensorBoard, log.jsonl, trackers, a line of progress."""
+"""Scalars and pictures of a run: TensorBoard, log.jsonl, trackers."""
 
 import contextlib
 import json
@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from compare_gan import damaged, files
-from compare_gan.engine.progress import ProgressLine
 
 if TYPE_CHECKING:
     from compare_gan.training.tensorboard_events import EventWriter
@@ -137,22 +136,3 @@ def _parse(line: str, name: str) -> dict[str, Any]:
     if not isinstance(row["step"], int):
         raise TypeError(f"{name} has no step")
     return row
-
-
-class Progress:
-    """The line of progress of a GAN's training."""
-
-    def __init__(self, first_step: int, last_step: int):
-        self._line = ProgressLine("step", first_step, last_step)
-
-    def update(self, step: int, images_per_second: float, values: dict[str, float]) -> None:
-        """Shows the step, the two losses and the speed."""
-        self._line.update(
-            step,
-            f"D {values['loss/discriminator']:.3f}, G {values['loss/generator']:.3f}, "
-            f"{images_per_second:.0f} images/s",
-        )
-
-    def close(self) -> None:
-        """Ends the line."""
-        self._line.close()

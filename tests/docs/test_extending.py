@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from compare_gan import config, datasets, registry
-from compare_gan.evaluation.score_sets import score_sets
+from compare_gan.evaluation.scoring import score_sets
 from compare_gan.gans import ModularGAN
 from compare_gan.sampling import Draws, Sampler
 from compare_gan.training.experiment import Experiment

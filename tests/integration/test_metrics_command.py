@@ -10,7 +10,7 @@ from PIL import Image
 from compare_gan import main as command_line
 from compare_gan.datasets import as_arrays, get_dataset
 from compare_gan.engine import progress
-from compare_gan.evaluation.score_sets import score_sets
+from compare_gan.evaluation.scoring import score_sets
 from compare_gan.folders import CLASSES_FILE, classes_text
 
 _METRICS = "fid,inception_score"

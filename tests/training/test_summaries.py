@@ -11,7 +11,8 @@ import tensorflow as tf
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from compare_gan.plots import encode_png
-from compare_gan.training.summaries import Progress, Summaries, read_log
+from compare_gan.training.progress import Progress
+from compare_gan.training.summaries import Summaries, read_log
 from compare_gan.training.tensorboard_events import EventWriter
 
 

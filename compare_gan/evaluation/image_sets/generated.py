@@ -13,7 +13,8 @@ from compare_gan.sampling import Sampler
 from compare_gan.sampling.refinements import describe_latents
 
 # Values of `Provenance.labels`.
-IN_TURN, AS_IN_THE_DATA = "in turn", "as in the data"
+IN_TURN: str = "in turn"
+AS_IN_THE_DATA: str = "as in the data"
 
 
 @dataclasses.dataclass(frozen=True, eq=False, kw_only=True)

@@ -15,7 +15,7 @@ from compare_gan.errors import UserError
 from compare_gan.evaluation import comparison, protocols
 from compare_gan.evaluation.image_sets import GeneratedImages, IndexedImages, open_images
 from compare_gan.evaluation.results import ResultRow
-from compare_gan.evaluation.score_sets import score_sets
+from compare_gan.evaluation.scoring import score_sets
 from compare_gan.metrics import (
     FrechetInceptionDistance,
     InceptionScore,

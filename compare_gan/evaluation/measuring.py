@@ -13,7 +13,7 @@ from compare_gan.engine import ALONE, Peers
 from compare_gan.engine.progress import announced
 from compare_gan.evaluation import pictures as metric_pictures
 from compare_gan.evaluation.image_sets import GeneratedImages
-from compare_gan.evaluation.provenance import make_provenance
+from compare_gan.evaluation.making_provenance import make_provenance
 from compare_gan.evaluation.results import ResultRow, Score
 from compare_gan.evaluation.spread import gathered
 from compare_gan.evaluation.statistics import (
@@ -47,7 +47,7 @@ def measure(
     Example:
       >>> import numpy as np
       >>> from compare_gan.evaluation.image_sets import open_images
-      >>> from compare_gan.evaluation.measure import measure
+      >>> from compare_gan.evaluation.measuring import measure
       >>> from compare_gan.evaluation.no_extractor import NO_EXTRACTOR
       >>> from compare_gan.metrics import PixelMemorization
       >>> images = np.random.default_rng(0).integers(0, 256, (8, 4, 4, 1), dtype=np.uint8)

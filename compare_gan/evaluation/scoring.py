@@ -25,7 +25,7 @@ from compare_gan.evaluation.image_sets import (
     open_images,
     renumbered,
 )
-from compare_gan.evaluation.measure import measure
+from compare_gan.evaluation.measuring import measure
 from compare_gan.evaluation.no_extractor import NO_EXTRACTOR
 from compare_gan.evaluation.provenance import NONE, Provenance
 from compare_gan.evaluation.resolutions import resolution_note
