@@ -297,6 +297,7 @@ def test_example_studies_are_valid(tmp_path, monkeypatch):
         "studies/rotation_turned": 6,
         "studies/rotation_upright": 6,
         "studies/seeds_fashion_mnist": 12,
+        "studies/small_data_fashion_mnist": 27,
     }
     for study in studies.values():
         inspect(study, study.with_seeds([1]).runs)
