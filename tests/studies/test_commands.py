@@ -291,6 +291,7 @@ def test_example_studies_are_valid(tmp_path, monkeypatch):
         "studies/few_labels_fashion_mnist": 57,  # As benchmarks/few_labels.
         "studies/landscape_fashion_mnist": 96,
         "studies/losses_fashion_mnist": 4,
+        "studies/main_job_fashion_mnist": 42,
         "studies/modes_stacked_digits": 12,
         "studies/regularizers_fashion_mnist": 24,
         "studies/rotation_icons": 6,
