@@ -8,11 +8,12 @@ import contextlib
 import dataclasses
 import hashlib
 import json
+import logging
 import math
 import os
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from compare_gan.errors import MistakesError, UserError
@@ -171,8 +172,36 @@ def answer() -> None:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             prepare_engine()
-            found[_LABELS] = inspect(study, runs)
+            with _each_message_once():
+                found[_LABELS] = inspect(study, runs)
     except UserError as error:
         errors = error.errors if isinstance(error, MistakesError) else [error]
         found[_MISTAKES] = [str(each) for each in errors]
     print(json.dumps(found))
+
+
+class _Once(logging.Filter):
+    """Leaves out messages that were there before."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        message = record.getMessage()
+        is_new = message not in self._said
+        self._said.add(message)
+        return is_new
+
+
+@contextlib.contextmanager
+def _each_message_once() -> Iterator[None]:
+    """Leaves out what the check of another config has said, such as the images of a folder."""
+    once, handlers = _Once(), logging.getLogger("compare_gan").handlers
+    for handler in handlers:
+        handler.addFilter(once)
+    try:
+        yield
+    finally:
+        for handler in handlers:
+            handler.removeFilter(once)

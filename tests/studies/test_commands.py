@@ -2,6 +2,7 @@
 
 import io
 import json
+import logging
 import os
 import re
 import subprocess
@@ -16,6 +17,7 @@ from compare_gan.errors import UserError
 from compare_gan.studies import End, Study, define, inspection, local, read_study
 from compare_gan.studies.inspection import inspect, inspect_apart
 from compare_gan.studies.measurements import final_measurement
+from compare_gan.training import Experiment
 
 
 @pytest.fixture(name="untrained")
@@ -297,6 +299,7 @@ def test_example_studies_are_valid(tmp_path, monkeypatch):
         "studies/rotation_icons": 6,
         "studies/rotation_turned": 6,
         "studies/rotation_upright": 6,
+        "studies/rotation_weights": 24,
         "studies/seeds_fashion_mnist": 12,
         "studies/small_data_fashion_mnist": 27,
     }
@@ -307,6 +310,7 @@ def test_example_studies_are_valid(tmp_path, monkeypatch):
 def test_configs_are_checked_in_a_process_that_uses_no_gpu(tiny, monkeypatch, capsys):
     study = define(**tiny)
     wrong = define(**tiny | {"axes": {"loss.fn": ["@hing"]}})
+    said = []
 
     def run(command, *, input, env, **options):
         assert env["CUDA_VISIBLE_DEVICES"] == "-1"
@@ -314,12 +318,19 @@ def test_configs_are_checked_in_a_process_that_uses_no_gpu(tiny, monkeypatch, ca
         monkeypatch.setattr("sys.stdin", io.StringIO(input))
         capsys.readouterr()
         exec(command[-1], {})
-        return subprocess.CompletedProcess(command, 0, stdout=capsys.readouterr().out)
+        out, err = capsys.readouterr()
+        said.append(err.count("Two configs say this."))
+        return subprocess.CompletedProcess(command, 0, stdout=out)
 
     monkeypatch.setattr(subprocess, "run", run)
+    check, log = Experiment.check, logging.getLogger("compare_gan.tests")
+    monkeypatch.setattr(
+        Experiment, "check", lambda self: log.warning("Two configs say this.") or check(self)
+    )
     assert inspect_apart(study, study.runs, {"OWN": "1"}) == inspect(study, study.runs)
     with pytest.raises(UserError, match="Nothing configurable is called 'hing'"):
         inspect_apart(wrong, wrong.runs, {"OWN": "1"})
+    assert said == [1, 0]
 
 
 def test_a_study_has_a_file_or_options(file, tmp_path):
