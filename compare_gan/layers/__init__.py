@@ -14,6 +14,7 @@ from compare_gan.layers.initializers import WeightOptions, weight_initializer
 from compare_gan.layers.linear import Conv2D, Conv2DTranspose, Dense
 from compare_gan.layers.minibatch_stddev import MinibatchStddev
 from compare_gan.layers.modulation import AddedNoise, ModulatedConv2D
+from compare_gan.layers.moving_statistics import estimating_moving_statistics, moving_statistics
 from compare_gan.layers.normalization import (
     BatchNorm,
     ConditionalBatchNorm,
@@ -63,8 +64,10 @@ __all__ = [
     "WeightOptions",
     "accumulating_standing_statistics",
     "downsample_binomial",
+    "estimating_moving_statistics",
     "leaky_relu",
     "mean_pool",
+    "moving_statistics",
     "normalize",
     "reset_standing_statistics",
     "spectral_norm",

@@ -121,6 +121,7 @@ class StandardizeBatch(SpectrallyNormalized):
 
     Attributes:
       mixes_examples: Whether the output for an example depends on the other examples of its batch.
+      estimate_share: See `moving_statistics`.
 
     Example:
       >>> import numpy as np
@@ -132,6 +133,7 @@ class StandardizeBatch(SpectrallyNormalized):
     """
 
     mixes_examples = True
+    estimate_share = 0.0
 
     def __init__(
         self,
@@ -157,6 +159,12 @@ class StandardizeBatch(SpectrallyNormalized):
             self.accu = _Accumulators(aggregation, name="accu")
             self.accu.build(input_shape)
 
+    @property
+    def moving_statistics(self) -> list[keras.Variable]:
+        """The moving averages, if there are any."""
+        averages = self.built and self.statistics.use_moving_averages
+        return [self.moving_mean, self.moving_variance] if averages else []
+
     def moments(self, inputs: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor]:
         """Returns the mean and variance to standardize with; updates the statistics.
 
@@ -168,10 +176,10 @@ class StandardizeBatch(SpectrallyNormalized):
           (mean, variance), both float32 [channels].
         """
         averaging = self.statistics.use_moving_averages
-        if averaging and not training:
+        if averaging and not training and not self.estimate_share:
             return self.moving_mean, self.moving_variance
         mean, variance = self._batch_moments(inputs)
-        if not training:
+        if not averaging and not training:
             return self.accu.accumulate(mean, variance)
         if averaging:
             self._move(self.moving_mean, mean)
@@ -188,6 +196,9 @@ class StandardizeBatch(SpectrallyNormalized):
         return mean, ops.maximum(mean_square - ops.square(mean), 0.0)
 
     def _move(self, average: keras.Variable, value: Tensor) -> None:
+        if self.estimate_share:
+            average.assign(average + self.estimate_share * value)
+            return
         decay = self.statistics.decay
         average.assign(average * decay + ops.stop_gradient(value) * (1 - decay))
 

@@ -34,6 +34,7 @@ class StyleMapping(keras.layers.Layer):
 
     Attributes:
       average: Average style, float32 [units]; None without.
+      estimate_share: See `moving_statistics`.
 
     Raises:
       UserError: A value is out of range.
@@ -45,6 +46,8 @@ class StyleMapping(keras.layers.Layer):
       >>> tuple(StyleMapping(units=8, num_layers=2)(z, y).shape)
       (2, 8)
     """
+
+    estimate_share = 0.0
 
     def __init__(
         self,
@@ -94,6 +97,11 @@ class StyleMapping(keras.layers.Layer):
                 name="average",
             )
 
+    @property
+    def moving_statistics(self) -> list[keras.Variable]:
+        """The average style, if there is one."""
+        return [] if self.average is None else [self.average]
+
     def call(
         self, z: Tensor | None = None, y: Tensor | None = None, training: bool | None = None
     ) -> Tensor:
@@ -105,9 +113,12 @@ class StyleMapping(keras.layers.Layer):
         x = ops.concatenate([_normalized(each) for each in inputs], axis=-1)
         for dense in self.dense:
             x = leaky_relu(dense(x))
-        if training and self.average is not None:
+        if self.average is not None and (training or self.estimate_share):
             mean = ops.mean(ops.stop_gradient(ops.cast(x, "float32")), axis=0)
-            self.average.assign(mean + self.average_decay * (self.average - mean))
+            if self.estimate_share:
+                self.average.assign(self.average + self.estimate_share * mean)
+            else:
+                self.average.assign(mean + self.average_decay * (self.average - mean))
         return x
 
     def get_config(self) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Sampling: one `Sampler` draws images from a generator; grids, files and videos of them."""
 
+from compare_gan.sampling.batch_statistics import StandingStatistics
 from compare_gan.sampling.classes import (
     class_labels,
     find_class,
@@ -21,7 +22,7 @@ from compare_gan.sampling.projection import (
     project,
     write_projection,
 )
-from compare_gan.sampling.sampler import Sampler, StandingStatistics
+from compare_gan.sampling.sampler import Sampler
 from compare_gan.sampling.style_mixing import write_style_mixtures
 from compare_gan.sampling.video import write_video
 from compare_gan.sampling.writing import write_images

@@ -9,20 +9,17 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
-import gin
 import keras
 import numpy as np
 from keras import ops
 
 from compare_gan import backend
 from compare_gan.datasets.latents import UNIFORM, LatentDistribution
-from compare_gan.engine.progress import tracked
-from compare_gan.errors import DivergenceError, check_positive_integer
-from compare_gan.layers.standing_statistics import (
-    accumulating_standing_statistics,
-    reset_standing_statistics,
-    uses_standing_statistics,
-)
+from compare_gan.errors import DivergenceError
+from compare_gan.layers.moving_statistics import moving_statistics
+from compare_gan.layers.standing_statistics import uses_standing_statistics
+from compare_gan.sampling import batch_statistics
+from compare_gan.sampling.batch_statistics import StandingStatistics
 from compare_gan.sampling.classes import class_labels, labels_as_counted, labels_in_turn
 from compare_gan.sampling.draws import Draws
 from compare_gan.sampling.refinements.base import Judge, Refinement
@@ -31,39 +28,6 @@ from compare_gan.types import Tensor
 BATCH_SIZE = 64
 # The second half of a seed, which keeps the draws of evaluation apart from those of training.
 _EVALUATION = 0x65766C
-
-
-@gin.configurable("standing_statistics")
-@dataclasses.dataclass(frozen=True)
-class StandingStatistics:
-    """Options of the batch-norm moments for sampling (gin scope `standing_statistics`).
-
-    Only for generators whose batch norm uses standing statistics instead of moving averages.
-
-    Attributes:
-      num_batches: Number of batches of generated images that the moments are averaged over.
-      batch_size: Images in each batch.
-      seed: Seed of their latents.
-      keep: Use the statistics that the generator has, such as those of an imported model; they are
-        accumulated only if there are none.
-
-    Raises:
-      UserError: `num_batches` or `batch_size` is not positive.
-
-    Example:
-      >>> from compare_gan.sampling import StandingStatistics
-      >>> StandingStatistics(num_batches=10).seed
-      0
-    """
-
-    num_batches: int = 100
-    batch_size: int = BATCH_SIZE
-    seed: int = 0
-    keep: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("num_batches", "batch_size"):
-            check_positive_integer(f"standing_statistics.{name}", getattr(self, name))
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -113,7 +77,7 @@ class Sampler:
     class_counts: Sequence[int] | None = None
     distribution: LatentDistribution = UNIFORM
     truncation: float = 1.0
-    standing_statistics: StandingStatistics = StandingStatistics()
+    standing_statistics: StandingStatistics = batch_statistics.DEFAULTS
     features: Callable[[Any], Any] | None = None
     seed: int = 0
     logits: Callable[[Any, Any], Any] | None = None
@@ -179,7 +143,7 @@ class Sampler:
         """
         z, labels = np.asarray(z, np.float32), None if labels is None else np.asarray(labels)
         if self._standing_statistics_are_empty():
-            self._accumulate()
+            batch_statistics.accumulate(self, self._compiled)
         # On a GPU a call returns before the images are there, but a fetch waits for all work that
         # was given to the GPU before it. So a thread begins to fetch a batch at once, while this
         # one goes on to the next.
@@ -213,8 +177,25 @@ class Sampler:
             return "moving averages"
         if options.keep and not self._standing_statistics_are_empty():
             return "standing statistics as they were imported"
-        self._accumulate()
+        batch_statistics.accumulate(self, self._compiled)
         return f"standing statistics of {options.num_batches} batches of {options.batch_size}"
+
+    def estimate_moving_statistics(self) -> list[keras.Variable]:
+        """Replaces the moving statistics by those of the weights that the network has now.
+
+        Training has averaged the moments of batch norms and StyleGAN2's style over its last steps;
+        weights of other steps, or averages of many, need their own. The options are those of
+        standing statistics.
+
+        Returns:
+          The variables that have changed; see `layers.moving_statistics`.
+        """
+        if not isinstance(self.network, keras.Model):
+            return []
+        found = moving_statistics(self.network)
+        if found:
+            batch_statistics.estimate(self, self._compiled_to_estimate)
+        return found
 
     # Single draws.
 
@@ -319,31 +300,23 @@ class Sampler:
 
     @functools.cached_property
     def _compiled(self) -> Callable[..., tuple[Tensor, Tensor]]:
-        """Function from z and int labels to uint8 images, and whether each is finite."""
+        return backend.compiled(self._generate, self._network_variables())
 
-        def generate(z: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
-            y = None if labels is None else ops.one_hot(labels, self.num_classes, dtype="float32")
-            images = self(z, y)
-            finite = ops.all(ops.isfinite(images), axis=(1, 2, 3))
-            images = ops.round(ops.clip(images, 0.0, 1.0) * 255.0)
-            return ops.cast(images, "uint8"), finite
+    @functools.cached_property
+    def _compiled_to_estimate(self) -> Callable[..., tuple[Tensor, Tensor]]:
+        return backend.compiled(self._generate, self._network_variables())
 
-        return backend.compiled(generate, self._network_variables())
+    def _generate(self, z: Tensor, labels: Tensor | None) -> tuple[Tensor, Tensor]:
+        """The uint8 images of latents and int labels, and whether each of them is finite."""
+        y = None if labels is None else ops.one_hot(labels, self.num_classes, dtype="float32")
+        images = self(z, y)
+        finite = ops.all(ops.isfinite(images), axis=(1, 2, 3))
+        images = ops.round(ops.clip(images, 0.0, 1.0) * 255.0)
+        return ops.cast(images, "uint8"), finite
 
     @functools.cached_property
     def _judge(self) -> Judge:
         return Judge(self)
-
-    def _accumulate(self) -> None:
-        options = self.standing_statistics
-        num = options.num_batches * options.batch_size
-        z, labels = self.draw_z(num, options.seed), labels_in_turn(num, self.num_classes)
-        reset_standing_statistics(self.network)
-        with accumulating_standing_statistics(self.network):
-            starts = range(0, num, options.batch_size)
-            for start in tracked(starts, "batches for standing statistics", options.num_batches):
-                rows = slice(start, start + options.batch_size)
-                self._compiled(z[rows], None if labels is None else labels[rows])
 
     def _network_variables(self) -> list[keras.Variable]:
         network = self.network

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from keras import ops
 
 from compare_gan.datasets import EvaluationLatents, LatentDistribution
 from compare_gan.engine import Checkpoints
@@ -99,6 +100,9 @@ class RestoredModel:
     def with_average(self, values: Mapping[str, np.ndarray], weights: str) -> "RestoredModel":
         """The model with another average of the generator's weights; this one changes with it.
 
+        Statistics that training has averaged over its last steps, such as the moments of batch
+        norms, are replaced by those of this average; see `Sampler.estimate_moving_statistics`.
+
         Args:
           values: The average by the paths of the variables, as in checkpoints after the name of
             the average.
@@ -108,6 +112,11 @@ class RestoredModel:
         for path, value in values.items():
             variables[f"{EMA}/{path}"].assign(value)
         self.state.update_sampling_generator(self.sampler.network)
+        changed = {id(each) for each in self.sampler.estimate_moving_statistics()}
+        sampled, trained = self.sampler.network.variables, self.state.gan.generator.variables
+        for source, target in zip(sampled, trained, strict=True):
+            if id(source) in changed:
+                target.assign(ops.convert_to_numpy(source))
         return dataclasses.replace(self, weights=weights)
 
 

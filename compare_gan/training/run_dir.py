@@ -35,6 +35,7 @@ from compare_gan.config.module_sources import ModuleSources, find_sources
 from compare_gan.damaged import DamagedFileError
 from compare_gan.errors import UserError
 from compare_gan.evaluation.results_file import ResultsFile
+from compare_gan.layers import moving_statistics
 from compare_gan.training import restored
 from compare_gan.training.average_file import AverageFile
 from compare_gan.training.checkpoint_choice import find_checkpoint
@@ -382,8 +383,15 @@ class RunDir:
         self._any_checkpoints()
         path = None if checkpoint is None else self.find_checkpoint(checkpoint)
         found = restored.restore(model, description, self.checkpoints, path, use_ema)
-        weights = self.average.read(found.step) if found.averaged else None
-        return found if weights is None else dataclasses.replace(found, weights=weights)
+        weights = self.average.read(found.step)
+        if weights is None:
+            return found
+        if not found.averaged and moving_statistics(found.sampler.network):
+            raise UserError(
+                f"'{self}' holds {weights}, with its own statistics of batch norms: load the raw "
+                "weights from the run that it was made from."
+            )
+        return dataclasses.replace(found, weights=weights) if found.averaged else found
 
     def _any_checkpoints(self) -> list[str]:
         paths = self.list_checkpoints()

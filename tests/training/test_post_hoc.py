@@ -10,6 +10,7 @@ import pytest
 
 from compare_gan import engine
 from compare_gan.errors import UserError
+from compare_gan.layers import moving_statistics
 from compare_gan.training.averages import Power
 from compare_gan.training.post_hoc import OfHalfLife, OfLength, coefficients, find_snapshots
 from compare_gan.training.run_dir import RunDir
@@ -18,6 +19,8 @@ OPTIONS = (
     "S3GAN.self_supervision = 'none'",
     "S3GAN.ema_lengths = (0.05, 0.1)",
     "S3GAN.ema_other_half_lives = (40,)",
+    "standing_statistics.num_batches = 2",
+    "standing_statistics.batch_size = 4",
 )
 
 
@@ -110,7 +113,9 @@ def test_the_command_writes_a_run(run, run_command, tmp_path, eagerly):
     assert "miss the profile of length 0.2 by" in err
     model = RunDir(out).load()
     assert (model.step, model.weights) == (3, "ema of length 0.2")
-    assert RunDir(out).load(use_ema=False).weights == "raw"
+    _check_statistics(model, run.gan.generator)
+    with pytest.raises(UserError, match=r"holds ema of length 0\.2, .*load the raw weights from"):
+        RunDir(out).load(use_ema=False)
     expected = OfLength(0.2).read(run.run, run.run.find_checkpoint())
     variables = model.state.variables()
     for path, value in expected.items():
@@ -125,6 +130,15 @@ def test_the_command_writes_a_run(run, run_command, tmp_path, eagerly):
 
     pathlib.Path(out, "average.json").write_text("{")
     assert RunDir(out).average.read(step=3) == "ema, not recorded which"
+
+
+def _check_statistics(model, trained):
+    """Checks that moving averages are those of the average: equal draws give them again."""
+    own = [np.array(each) for each in moving_statistics(model.sampler.network)]
+    raw = [np.array(each) for each in moving_statistics(trained)]
+    assert own and not any(map(np.array_equal, own, raw))
+    for variable, value in zip(model.sampler.estimate_moving_statistics(), own, strict=True):
+        np.testing.assert_allclose(variable, value, rtol=1e-5, atol=1e-6)  # Sums in float32.
 
 
 def test_a_scan_scores_each_length_and_writes_the_best(run, run_command, tmp_path, eagerly):
