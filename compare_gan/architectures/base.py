@@ -175,7 +175,9 @@ class Generator(_Network):
 
     Called as `generator((z, y), training=…)` with z float [b, z_dim] and y float [b, num_classes],
     which is one-hot, soft, or a row of zeros for no label; y is None for an unconditional
-    generator. Returns images [b, H, W, C] in [0, 1], in the compute dtype.
+    generator. Returns images [b, H, W, C] in [0, 1], in the compute dtype. Families without an
+    activation at the end, such as `r3gan`, may leave this range: `sampling.Sampler` and the
+    exported SavedModel clip, the network does not, so that gradients pass through all pixels.
 
     Args:
       image_shape: (H, W, C), where C is 1 or 3.

@@ -227,8 +227,8 @@ class _Plan:
 class Generator(base.Generator):
     """R3GAN's generator: a learned 4 x 4 basis scaled by z and y, two blocks at each size.
 
-    Its last layer is linear. In training, images may therefore leave [0, 1]; otherwise they are
-    clipped. `G.spectral_norm` applies to all kernels; normalizations have no effect.
+    Its last layer is linear: images may leave [0, 1], see `base.Generator`. `G.spectral_norm`
+    applies to all kernels; normalizations have no effect.
 
     Args:
       image_shape: (H, H, C), where H is a power of two from 8 to 1024.
@@ -283,8 +283,7 @@ class Generator(base.Generator):
         x = self.seed(self.fc(z, training=training))
         for layer in self.trunk:
             x = layer(x, training=training)
-        images = 0.5 * self.to_rgb(x, training=training) + 0.5
-        return images if training else ops.clip(images, 0.0, 1.0)
+        return 0.5 * self.to_rgb(x, training=training) + 0.5
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | self.plan.options | {"embed_y_dim": self.embed_y_dim}

@@ -62,9 +62,9 @@ class Generator(base.Generator):
     noise is that which the layer has saved, so that images follow from z and y. In training, some
     images have the styles of another latent from some layer on (style mixing).
 
-    z should be standard normal (`z.distribution_fn = @tf.random.normal`, and `eval_z`). The output
-    has no bounds, as in the paper; images are clipped to [0, 1] except in training. Besides the
-    call, `styles` and `synthesize` are its two halves.
+    z should be standard normal (`z.distribution_fn = @tf.random.normal`, and `eval_z`). As in the
+    paper the output has no bounds, see `base.Generator`. Besides the call, `styles` and
+    `synthesize` are its two halves.
 
     Args:
       image_shape: (H, H, C), where H is a power of two from 8 to 1024.
@@ -144,7 +144,7 @@ class Generator(base.Generator):
         return self._by_layer(self.mapping(z, y, training=training), truncation)
 
     def synthesize(self, styles: Tensor, draws: NoiseSource | None = None) -> Tensor:
-        """The images of styles, float [batch, H, H, C] around [0, 1], not clipped.
+        """The images of styles, float [batch, H, H, C] which may leave [0, 1].
 
         Args:
           styles: Float [batch, num_styles, w_dim].
@@ -166,8 +166,7 @@ class Generator(base.Generator):
         styles = self.styles(z, y, training, truncation)
         if training and draws is not None and self.style_mixing:
             styles = self._mixed(styles, z, y, draws)
-        images = self.synthesize(styles, draws if training else None)
-        return images if training else ops.clip(images, 0.0, 1.0)
+        return self.synthesize(styles, draws if training else None)
 
     def _by_layer(self, w: Tensor, truncation: float) -> Tensor:
         num = self.synthesis.num_styles

@@ -20,7 +20,8 @@ def export(model: RestoredModel, path: str, discriminator: bool = False) -> list
 
     Args:
       model: The model, as `RunDir.load` returns it.
-      path: With the ending `.keras`, a Keras file, which loads where `compare_gan` is installed.
+      path: With the ending `.keras`, a Keras file, which loads where `compare_gan` is installed and
+        does not clip images, see `architectures.base.Generator`.
         Otherwise a directory for a SavedModel, which loads with TensorFlow alone; under JAX another
         process writes it, with TensorFlow. Its signature
         `serving_default` takes `z` [n, z_dim] and, if the model is conditional, `labels`

@@ -59,7 +59,7 @@ def _save(sampler: Sampler, discriminator: keras.Model | None, path: str) -> Non
 
     @tf.function(input_signature=[floats("z", sampler.z_dim), *labels], autograph=False)
     def generate(z: Tensor, labels: Tensor | None = None) -> dict[str, Tensor]:
-        return {"images": sampler(z, labels)}
+        return {"images": tf.clip_by_value(sampler(z, labels), 0.0, 1.0)}
 
     networks, signatures = [sampler.network], {"serving_default": generate}
     if discriminator is not None:

@@ -135,7 +135,7 @@ class GeneratorSampler(Protocol):
     def variables(self) -> Sequence[Any]: ...
 
     def __call__(self, z: Any, y: Any = None) -> Any:
-        """Generates differentiable images, float32 [n, H, W, C] in [0, 1].
+        """Generates differentiable images, float32 [n, H, W, C] in [0, 1], which are not clipped.
 
         Args:
           z: Latents, float32 [n, z_dim].

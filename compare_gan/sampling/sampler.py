@@ -47,7 +47,8 @@ class Sampler:
       ((5, 1, 1, 3), dtype('uint8'), None)
 
     Attributes:
-      network: Called as `network((z, y), training=False)`; returns images in [0, 1].
+      network: Called as `network((z, y), training=False)`; returns images in [0, 1], and may leave
+        this range.
       z_dim: Dimension of the latent.
       image_shape: Shape of an image, (H, W, C).
       num_classes: Number of classes of the generator; None for an unconditional one.
@@ -206,7 +207,7 @@ class Sampler:
         return [*self._network_variables(), *getattr(extractor, "variables", ())]
 
     def __call__(self, z: Any, y: Any = None) -> Tensor:
-        """Generates images that can be differentiated: neither rounded nor clipped.
+        """Generates images that can be differentiated: those of the network, not clipped.
 
         Also inside a compiled function. Standing statistics are used as they are, see `prepare`.
 
@@ -215,7 +216,7 @@ class Sampler:
           y: float32 [n, num_classes], one-hot; None for an unconditional generator.
 
         Returns:
-          float32 [n, H, W, C] in [0, 1].
+          float32 [n, H, W, C] in [0, 1], unless the network leaves this range.
         """
         options = {"truncation": self.truncation} if self.truncates_styles else {}
         return ops.cast(self.network((z, y), training=False, **options), "float32")

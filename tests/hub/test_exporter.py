@@ -9,10 +9,12 @@ import types
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 
 from compare_gan.errors import UserError
 from compare_gan.hub import saved_model
 from compare_gan.hub.exporter import export
+from compare_gan.sampling import Sampler
 from compare_gan.training.run_dir import RunDir
 
 # Loads the SavedModels first: TensorFlow must suffice for them.
@@ -120,6 +122,18 @@ def test_the_reason_of_another_process_is_passed_on(tiny_sampler, tmp_path, monk
     network = keras.Sequential([keras.Input((4,)), keras.layers.Dense(1)])
     with pytest.raises(UserError, match=r"write the SavedModel: TypeError: no Generator\.$"):
         saved_model._save_elsewhere(dataclasses.replace(sampler, network=network), None, path)
+
+
+def test_a_saved_model_clips_images(tmp_path):
+    class Linear(keras.Model):
+        def call(self, inputs, training=None):
+            return inputs[0][:, :, None, None]
+
+    sampler = Sampler(Linear(), z_dim=3, image_shape=(3, 1, 1))
+    saved_model._save(sampler, None, str(tmp_path / "saved"))
+    loaded = tf.saved_model.load(str(tmp_path / "saved"))
+    images = loaded.signatures["serving_default"](z=tf.constant([[-2.0, 0.25, 3.0]]))["images"]
+    assert np.ravel(images).tolist() == [0.0, 0.25, 1.0]
 
 
 def test_existing_files_are_not_overwritten(tmp_path):
