@@ -4,6 +4,7 @@ import errno
 import itertools
 import os
 import pathlib
+import re
 
 import click
 import keras
@@ -16,6 +17,7 @@ import compare_gan
 from compare_gan import main
 from compare_gan.errors import DivergenceError
 from compare_gan.evaluation import protocols
+from compare_gan.training.run_dir import RunDir
 
 
 @pytest.fixture(name="run")
@@ -37,7 +39,6 @@ def _model_dir(tmp_path_factory, tiny_run):
     from compare_gan import config
     from compare_gan.training import modes
     from compare_gan.training.experiment import Experiment
-    from compare_gan.training.run_dir import RunDir
 
     path = str(tmp_path_factory.mktemp("run"))
     config.parse([], tiny_run)
@@ -166,6 +167,26 @@ def test_a_sample_is_moved_along_directions(run, model_dir, tmp_path):
     status, out, err = run(*common, "--count", "2", "--class", "1")
     assert status == 0 and out.strip() == path, err
     assert np.asarray(Image.open(path)).shape[0] == 2 * 58 + 2
+
+
+@pytest.mark.parametrize(
+    ("command", "out", "sentence"),
+    (
+        (("directions",), "taken", "'taken' is a folder: name a file"),
+        (("directions",), "file/a.png", "'file/a.png' cannot be made: '.*file' is a file, not a"),
+        (("project", "--images", "none"), "file", "'file/.*' cannot be made: .* is a file, not a"),
+    ),
+)
+def test_a_place_is_checked_before_the_model_is_restored(
+    run, model_dir, tmp_path, monkeypatch, command, out, sentence
+):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(RunDir, "load", lambda *_: pytest.fail("The model is restored."))
+    (tmp_path / "taken").mkdir()
+    (tmp_path / "file").write_text("mine")
+    status, _, err = run(*command, "--model_dir", model_dir, "--out", out)
+    assert status == 2 and re.search(sentence, err), err
+    assert (tmp_path / "file").read_text() == "mine"
 
 
 def test_real_images_are_projected(run, model_dir, tmp_path):

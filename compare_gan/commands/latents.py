@@ -4,7 +4,7 @@ import os
 
 import click
 
-from compare_gan import paths
+from compare_gan import files
 from compare_gan.commands.shared_options import import_options
 from compare_gan.commands.start import start_engine
 from compare_gan.errors import UserError
@@ -62,12 +62,14 @@ def directions(
     from compare_gan.training.run_dir import RunDir
 
     run = RunDir(model_dir)
+    out = out or run.file("directions.png")
+    files.check_can_write(out)
     with engine.announced("Restoring the model"):
         sampler = run.load(checkpoint, not raw, allow_imports).sampler
     with engine.announced("Finding directions"):
         path, _ = sampling.write_directions(
             sampler,
-            out or run.file("directions.png"),
+            out,
             count,
             number=number,
             seed=seed,
@@ -142,7 +144,8 @@ def project(
 
     run = RunDir(model_dir)
     folder = out or run.file("projection")
-    paths.check_place(os.path.join(folder, "projection.png"))
+    for name in ("projection.png", "latents.npz"):
+        files.check_can_write(os.path.join(folder, name))
     with engine.announced("Restoring the model"):
         sampler = run.load(checkpoint, not raw, allow_imports).sampler
     opened = open_images(source, progress=True)

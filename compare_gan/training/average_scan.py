@@ -40,7 +40,12 @@ def scan(
 
     Returns:
       One row for each average.
+
+    Raises:
+      UserError: One of the averages cannot be made, which is checked before the first is scored.
     """
+    for average in averages:
+        average.check(path)
     peers = engine.peers(evaluation_strategy(experiment.run_config, alone=True))
     results = ResultsFile(run.file("averages.jsonl"), run.file("averages.csv"))
     rows: list[ResultRow] = []

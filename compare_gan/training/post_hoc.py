@@ -100,13 +100,7 @@ def find_snapshots(run: RunDir, path: str) -> list[Snapshot]:
     Raises:
       UserError: That checkpoint has no such average.
     """
-    wanted = _averages(path)
-    if not wanted:
-        raise UserError(
-            f"Checkpoint '{path}' has no averages to make others from: train with "
-            "ModularGAN.g_use_ema = True and ModularGAN.ema_lengths = (0.05, 0.1)."
-        )
-    shapes = next(iter(wanted.values()))
+    shapes = next(iter(_stored_averages(path).values()))
     found = []
     for each in run.list_checkpoints():
         step = engine.step_of(each)
@@ -118,6 +112,17 @@ def find_snapshots(run: RunDir, path: str) -> list[Snapshot]:
         averages = _averages(each)
         found += [Snapshot(each, step, length) for length in averages if averages[length] == shapes]
     return found
+
+
+def _stored_averages(path: str) -> dict[float, dict[str, tuple[int, ...]]]:
+    """As `_averages`; raises UserError if there are none."""
+    averages = _averages(path)
+    if not averages:
+        raise UserError(
+            f"Checkpoint '{path}' has no averages to make others from: train with "
+            "ModularGAN.g_use_ema = True and ModularGAN.ema_lengths = (0.05, 0.1)."
+        )
+    return averages
 
 
 def _averages(path: str) -> dict[float, dict[str, tuple[int, ...]]]:
@@ -155,6 +160,10 @@ class OfLength:
 
     def __str__(self) -> str:
         return f"ema of length {self.length:.12g}"
+
+    def check(self, path: str) -> None:
+        """Raises UserError if the average cannot be made at a checkpoint."""
+        _stored_averages(path)
 
     def read(self, run: RunDir, path: str) -> dict[str, np.ndarray]:
         """The average at a checkpoint, float32 by the paths of the variables.
@@ -204,27 +213,36 @@ class OfHalfLife:
     def __str__(self) -> str:
         return f"ema of half-life {self.images:.12g}"
 
-    def read(self, run: RunDir, path: str) -> dict[str, np.ndarray]:
-        """The average in a checkpoint, by the paths of the variables.
-
-        Raises:
-          UserError: The checkpoint has none of this half-life.
-        """
-        found = _read(path, name_of_half_life(self.images))
-        if not found:
+    def check(self, path: str) -> None:
+        """Raises UserError if a checkpoint does not have the average."""
+        if not _stored_names(path, name_of_half_life(self.images)):
             raise UserError(
                 f"Checkpoint '{path}' has no average of half-life {self.images:.12g}: train with "
                 "it in ModularGAN.ema_other_half_lives."
             )
-        return found
+
+    def read(self, run: RunDir, path: str) -> dict[str, np.ndarray]:
+        """The average in a checkpoint, by the paths of the variables.
+
+        Raises:
+          UserError: See `check`.
+        """
+        self.check(path)
+        return _read(path, name_of_half_life(self.images))
 
 
 def _read(path: str, average: str) -> dict[str, np.ndarray]:
-    if not is_complete(path):
-        return {}
+    names = _stored_names(path, average)
     with CheckpointReader(path) as reader:
-        names = [name for name in reader.variables if name.startswith(f"{average}/")]
         return {name.removeprefix(f"{average}/"): reader.read(name) for name in names}
+
+
+def _stored_names(path: str, average: str) -> list[str]:
+    """The names of an average's variables in a checkpoint."""
+    if not is_complete(path):
+        return []
+    with CheckpointReader(path) as reader:
+        return [name for name in reader.variables if name.startswith(f"{average}/")]
 
 
 def check_folder(folder: str) -> None:

@@ -11,6 +11,7 @@ import pytest
 from compare_gan import engine
 from compare_gan.errors import UserError
 from compare_gan.layers import moving_statistics
+from compare_gan.training import average_scan
 from compare_gan.training.averages import Power
 from compare_gan.training.post_hoc import OfHalfLife, OfLength, coefficients, find_snapshots
 from compare_gan.training.run_dir import RunDir
@@ -172,6 +173,14 @@ def test_a_scan_scores_each_length_and_writes_the_best(run, run_command, tmp_pat
 def test_mistakes_are_named(run, run_command, options, sentence):
     status, _, err = run_command("ema", "--model_dir", run.run, *options)
     assert status == 2 and sentence in err
+
+
+def test_a_scan_checks_all_averages_before_it_scores_one(run, run_command, monkeypatch):
+    monkeypatch.setattr(average_scan, "evaluate_generator", lambda *_, **__: pytest.fail("Scored."))
+    status, _, err = run_command(
+        "ema", "--model_dir", run.run, "--scan", "--length", 0.05, "--half_life", 7
+    )
+    assert status == 2 and "has no average of half-life 7: train with it in" in err
 
 
 def test_a_checkpoint_without_averages_is_refused(run, tmp_path):
