@@ -33,15 +33,13 @@ from compare_gan.terminal import for_stdout, printable
 )
 @click.option("--checkpoint", metavar="STEP", help="A step; the newest if left out.")
 @click.option("--gin_bindings", multiple=True, metavar="BINDING", help="As for eval, with --scan.")
-@click.option("--tfds_data_dir", metavar="DIR", help="As for train.")
-@click.option("--data_fake_dataset", is_flag=True, help="As for train.")
+@click.option("--tfds_data_dir", metavar="DIR", help="As for train, with --scan.")
+@click.option("--data_fake_dataset", is_flag=True, help="As for train, with --scan.")
 @devices_option
 @click.option(
     "--num_eval_averaging_runs",
-    default=3,
-    show_default=True,
     type=click.IntRange(min=1),
-    help="Sets of samples over which every score of --scan is averaged.",
+    help="Sets of samples over which every score of --scan is averaged; 3 if left out.",
 )
 @import_options
 def ema(
@@ -55,7 +53,7 @@ def ema(
     tfds_data_dir: str | None,
     data_fake_dataset: bool,
     devices: int | None,
-    num_eval_averaging_runs: int,
+    num_eval_averaging_runs: int | None,
     allow_imports: tuple[str, ...],
 ) -> None:
     """Write another average of a generator's weights, after the training.
@@ -64,7 +62,8 @@ def ema(
     ModularGAN.ema_lengths = (0.05, 0.1), from whose averages those of any length are made.
     """
     if not scan:
-        _check_choice(lengths, half_lives, gin_bindings)
+        _check_choice(lengths, half_lives)
+        _check_unused(gin_bindings, tfds_data_dir, data_fake_dataset, num_eval_averaging_runs)
     start_engine(devices)
     from compare_gan import config, engine
     from compare_gan.training import average_scan, post_hoc
@@ -90,7 +89,7 @@ def ema(
         overrides = dataset_overrides(tfds_data_dir, data_fake_dataset)
         experiment = Experiment.from_gin(mistakes, **overrides).with_class_order(run.class_order)
         rows = average_scan.scan(
-            experiment, run, path, averages, num_eval_averaging_runs, allow_imports
+            experiment, run, path, averages, num_eval_averaging_runs or 3, allow_imports
         )
         click.echo(printable(average_scan.summary(rows)))
         chosen = averages[average_scan.best(rows)[0]]
@@ -104,13 +103,26 @@ def ema(
     click.echo(for_stdout(folder))
 
 
-def _check_choice(
-    lengths: tuple[float, ...], half_lives: tuple[float, ...], gin_bindings: tuple[str, ...]
-) -> None:
+def _check_choice(lengths: tuple[float, ...], half_lives: tuple[float, ...]) -> None:
     """Raises UserError unless one average is to be written."""
     if len(lengths) + len(half_lives) != 1:
         raise UserError(
             "Give one --length (or --half_life) to write its average, or --scan to score several."
         )
-    if gin_bindings:
-        raise UserError("--gin_bindings needs --scan, whose evaluation they change.")
+
+
+def _check_unused(
+    gin_bindings: tuple[str, ...],
+    tfds_data_dir: str | None,
+    data_fake_dataset: bool,
+    num_eval_averaging_runs: int | None,
+) -> None:
+    """Raises UserError if an option of the evaluation is given."""
+    given = {
+        "--gin_bindings": gin_bindings,
+        "--tfds_data_dir": tfds_data_dir,
+        "--data_fake_dataset": data_fake_dataset,
+        "--num_eval_averaging_runs": num_eval_averaging_runs,
+    }
+    for option in filter(given.__getitem__, given):
+        raise UserError(f"{option} needs --scan, whose evaluation it changes.")

@@ -173,6 +173,28 @@ class LatentDistribution:
             return scipy.stats.norm(0.0, self.stddev)
         return scipy.stats.truncnorm(-2.0 * truncation, 2.0 * truncation, scale=self.stddev)
 
+    def limits(self, purpose: str, truncation: float = 1.0) -> tuple[float, float]:
+        """The range of each coordinate, for a search or a walk through latents of known density.
+
+        Args:
+          purpose: What the density is needed for, as the subject of a message.
+          truncation: As for `draw`.
+
+        Returns:
+          The lowest and the highest value, infinite for normal latents that are not truncated.
+
+        Raises:
+          UserError: The density is not known.
+        """
+        marginal = self.marginal(truncation)
+        if marginal is None:
+            raise UserError(
+                f"{purpose} needs normal or uniform latents, whose density it knows; received "
+                f"{self.describe()}."
+            )
+        low, high = marginal.support()
+        return float(low), float(high)
+
     def _parameters(self) -> dict[str, float]:
         """The arguments that a `distribution_fn` may request."""
         return {"minval": self.minval, "maxval": self.maxval, "stddev": self.stddev}

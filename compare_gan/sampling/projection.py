@@ -8,7 +8,6 @@ import numpy as np
 from keras import ops
 
 from compare_gan import backend, files, paths
-from compare_gan.datasets.latents import normal, uniform
 from compare_gan.engine.progress import tracked
 from compare_gan.errors import UserError, check_positive_integer, check_range
 from compare_gan.plots import grids
@@ -57,8 +56,8 @@ class ProjectionOptions:
       noise: Standard deviation of pixels (in [0, 1]) that the latent need not explain: the latent
         is the likeliest one under its distribution and this noise. A larger one keeps latents in
         the region that the generator was trained on.
-      feature_weight: Weight of the mean squared difference of features, if `Sampler.features` is
-        set, relative to that of pixels.
+      feature_weight: Weight of the mean squared difference of the features of `Sampler.features`,
+        relative to that of pixels.
 
     Raises:
       UserError: A value is not allowed.
@@ -87,8 +86,9 @@ def project(
 ) -> Projection:
     """Finds latents whose images are close to given ones, by gradient descent (Zhu et al., 2016).
 
-    Works for any generator; images of another distribution than its own come out as the nearest
-    that it can draw. Uniform latents stay in their interval.
+    Works for any generator with normal or uniform latents; images of another distribution than its
+    own come out as the nearest that it can draw. Uniform and truncated latents stay in their
+    interval.
 
     Paper: https://arxiv.org/abs/1609.03552.
 
@@ -99,7 +99,8 @@ def project(
       options: Options of the search; None = the defaults.
 
     Raises:
-      UserError: The images have another shape, or there is no such class.
+      UserError: The images have another shape, there is no such class, the density of the latents
+        is not known, or features are weighted without an extractor.
 
     Example:
       >>> import numpy as np
@@ -120,11 +121,15 @@ def project(
             f"The images to project must be uint8 [n, {height}, {width}, {channels}] as those of "
             f"the generator, received {images.dtype} {list(images.shape)}."
         )
+    if options.feature_weight > 0 and sampler.features is None:
+        raise UserError(
+            f"feature_weight = {options.feature_weight:g} needs an extractor: set Sampler.features."
+        )
+    search = _Search(sampler, options)
     sampler.prepare()
     if labels is not None:
         labels = class_labels(sampler, labels, len(images))
     z, labels = _nearest_candidates(sampler, images, labels, options.candidates)
-    search = _Search(sampler, options)
     parts = [
         search.run(z[rows], images[rows], None if labels is None else labels[rows])
         for rows in _batches(len(images))
@@ -212,13 +217,11 @@ class _Search:
         self._sampler = sampler
         self._options = options
         self._compiled = backend.compiled(self._losses_and_slopes, sampler.variables)
-        distribution, truncation = sampler.distribution, sampler.latent_truncation
-        self._limits = (-np.inf, np.inf)
-        if distribution.distribution_fn is uniform:
-            self._limits = truncation * distribution.minval, truncation * distribution.maxval
+        distribution = sampler.distribution
+        self._limits = distribution.limits("A projection", sampler.latent_truncation)
         # Of the squared latent, in units of the mean squared difference of pixels.
         self._prior = 0.0
-        if distribution.distribution_fn is normal:
+        if distribution.is_normal:
             size = float(np.prod(sampler.image_shape))
             self._prior = options.noise**2 / (size * distribution.stddev**2)
 
@@ -250,7 +253,8 @@ class _Search:
         y = None if labels is None else ops.one_hot(labels, sampler.num_classes, dtype="float32")
         images = sampler(z, y)
         losses = ops.mean(ops.square(images - target), axis=(1, 2, 3))
-        if sampler.features is not None and weight > 0:
+        if weight > 0:
+            assert sampler.features is not None  # As `project` has checked.
             differences = sampler.features(images) - sampler.features(target)
             losses = losses + weight * ops.mean(ops.square(differences), axis=1)
         return losses + self._prior * ops.sum(ops.square(z), axis=1)

@@ -1,6 +1,7 @@
 """Options of the optimization: learning rates, optimizers, the averages of the generator."""
 
 import dataclasses
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -19,6 +20,8 @@ from compare_gan.training.averages import (
     name_of_half_life,
     name_of_length,
 )
+
+_log = logging.getLogger(__name__)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -139,6 +142,12 @@ class OptimizationOptions:
     def of(cls, gan: ModularGAN) -> "OptimizationOptions":
         """Takes the options that gin bound under the name of a GAN when it was constructed."""
         options = cls(**gan.trainer_options, scope=type(gan).__name__)
+        for unused in ("ema_decay", "ema_start_step"):
+            if options.ema_half_life is not None and unused in gan.trainer_options:
+                _log.warning(
+                    "%s.%s has no effect with %s.ema_half_life.",
+                    options.scope, unused, options.scope,
+                )  # fmt: skip
         defaults = {
             field.name: field.default
             for field in dataclasses.fields(cls)

@@ -1,8 +1,11 @@
 """Latents of given images: those that generated them are found again."""
 
+import dataclasses
+
 import numpy as np
 import pytest
 
+from compare_gan.datasets import InfoCodes
 from compare_gan.datasets.latents import LatentDistribution, normal
 from compare_gan.errors import UserError
 from compare_gan.sampling import ProjectionOptions, Sampler, project
@@ -54,6 +57,24 @@ def test_uniform_latents_stay_in_their_interval():
     found = project(sampler, images, None, ProjectionOptions(steps=40))
     expected = np.clip((images.reshape(4) / 255.0 - 0.5) / 0.1, -0.5, 0.5)
     np.testing.assert_allclose(found.z[0], expected, atol=0.02)
+
+
+def test_truncated_normal_latents_stay_in_their_interval():
+    sampler = Sampler(_linear, 4, (4, 1, 1), distribution=LatentDistribution(normal, stddev=0.5))
+    sampler = dataclasses.replace(sampler, truncation=0.5)
+    images = np.uint8([0, 255, 0, 255]).reshape(1, 4, 1, 1)
+    found = project(sampler, images, None, ProjectionOptions(steps=20, noise=0.0))
+    assert np.array_equal(found.z[0], [-0.5, 0.5, -0.5, 0.5])
+
+
+def test_codes_and_weights_of_missing_features_are_refused():
+    sampler = Sampler(_linear, 4, (4, 1, 1), distribution=LatentDistribution(InfoCodes((2,), 1)))
+    images = np.zeros([1, 4, 1, 1], np.uint8)
+    with pytest.raises(UserError, match=r"A projection needs normal or uniform latents, .*info_co"):
+        project(sampler, images)
+    sampler = Sampler(_linear, 4, (4, 1, 1))
+    with pytest.raises(UserError, match=r"feature_weight = 2 needs an extractor: set Sampler\.fe"):
+        project(sampler, images, None, ProjectionOptions(feature_weight=2.0))
 
 
 def test_images_of_another_shape_are_refused(sampler):

@@ -167,7 +167,9 @@ def test_a_scan_scores_each_length_and_writes_the_best(run, run_command, tmp_pat
         (("--length", 0.1, "--length", 0.2), "Give one --length (or --half_life)"),
         (("--length", 0.5), "--length must be between 0.001 and 0.28"),
         (("--half_life", 7), "has no average of half-life 7: train with it in"),
-        (("--length", 0.1, "--gin_bindings", "a.b = 1"), "--gin_bindings needs --scan"),
+        (("--length", 0.1, "--gin_bindings", "a.b = 1"), "--gin_bindings needs --scan, whose"),
+        (("--length", 0.1, "--data_fake_dataset"), "--data_fake_dataset needs --scan, whose"),
+        (("--length", 0.1, "--num_eval_averaging_runs", 3), "--num_eval_averaging_runs needs"),
     ),
 )
 def test_mistakes_are_named(run, run_command, options, sentence):

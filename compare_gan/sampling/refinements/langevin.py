@@ -5,9 +5,8 @@ import dataclasses
 import numpy as np
 
 from compare_gan import registry
-from compare_gan.datasets.latents import LatentDistribution, normal, uniform
 from compare_gan.engine.progress import tracked
-from compare_gan.errors import UserError, check_positive_integer, check_range
+from compare_gan.errors import check_positive_integer, check_range
 from compare_gan.sampling.draws import Draws
 from compare_gan.sampling.refinements.base import Judge, Refinement
 
@@ -19,8 +18,8 @@ class LangevinSampling(Refinement):
 
     Moves latents towards low energy E = -log p(z) - D(G(z)), where D is the logit:
     z <- z - rate / 2 * dE/dz + sqrt(rate) * noise * n, with standard normal n. With noise 1 and
-    small rates, latents then follow exp(-E). Latents must be normal or uniform; uniform ones, whose
-    density is constant, stay in their interval.
+    small rates, latents then follow exp(-E). Latents must be normal or uniform; uniform and
+    truncated ones stay in their interval.
 
     Paper: https://arxiv.org/abs/2003.06060, rate 0.01, noise 0.1, 1,000 steps on CIFAR-10.
 
@@ -55,27 +54,13 @@ class LangevinSampling(Refinement):
           UserError: The density of the latents is not known.
         """
         sampler = judge.sampler
-        distribution, truncation = sampler.distribution, sampler.latent_truncation
-        _check(distribution)
+        distribution = sampler.distribution
+        limits = distribution.limits("ddls", sampler.latent_truncation)
         z = draws.latents(0)
         for number in tracked(range(self.steps), "Langevin steps", self.steps):
             slopes = judge.slopes(z, labels)
             if distribution.is_normal:
                 slopes = slopes - z / distribution.stddev**2
             moved = z + 0.5 * self.rate * slopes
-            z = moved + np.sqrt(self.rate) * self.noise * draws.normal(number)
-            if not distribution.is_normal:
-                limits = truncation * distribution.minval, truncation * distribution.maxval
-                z = np.clip(z, *limits)
-            elif truncation < 1:
-                limit = 2 * truncation * distribution.stddev
-                z = np.clip(z, -limit, limit)
+            z = np.clip(moved + np.sqrt(self.rate) * self.noise * draws.normal(number), *limits)
         return z.astype(np.float32)
-
-
-def _check(distribution: LatentDistribution) -> None:
-    if distribution.distribution_fn not in (normal, uniform):
-        raise UserError(
-            f"ddls needs normal or uniform latents, whose density it knows; received "
-            f"{distribution.describe()}."
-        )
