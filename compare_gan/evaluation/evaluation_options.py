@@ -41,7 +41,7 @@ class EvaluationOptions:
       num_real: Number of reference images, at most; None = the whole split.
       num_fake: Images in each set of samples; None = as many as reference images.
       batch_size: Images in one forward of generator and extractor.
-      truncation: Truncation of the latents.
+      truncation: Truncation of the latents, or of the styles of StyleGAN2, in (0, 1].
       refinement: The choice of latents by the discriminator: a registered name, an object, or None.
       labels: Classes of the generated images: `as in the data`, with the frequencies that they have
         in the reference split (classes of equal size are drawn in turn), or `in turn`.
@@ -177,6 +177,7 @@ class EvaluationOptions:
         conditional: bool = True,
         *,
         z_dim: int,
+        network: Any = None,
     ) -> None:
         """Raises UserError if a generator cannot be scored on this data set, before any work.
 
@@ -185,23 +186,24 @@ class EvaluationOptions:
           latents: Distribution of the generator's latents.
           conditional: Whether the generator has the classes of the data set.
           z_dim: Dimension of its latent.
+          network: The generator, which need not have variables; None = one that does not truncate
+            styles in place of latents.
         """
-        latents.draw([1, z_dim], [self.seed, 0], self.truncation)
-        extractor = self.make_extractor(dataset.name)
-        reference = self.reference(dataset)
         sampler = Sampler(
-            None,
+            network,
             z_dim=z_dim,
             image_shape=dataset.image_shape,
             num_classes=dataset.num_classes if conditional else None,
             class_names=dataset.class_names,
-            # To count the classes of a stream takes a pass over its records.
-            class_counts=(
-                self.class_counts(dataset) if conditional and not _is_stream(dataset) else None
-            ),
             distribution=latents,
             truncation=self.truncation,
         )
+        sampler.draw_z(1, self.seed)
+        extractor = self.make_extractor(dataset.name)
+        reference = self.reference(dataset)
+        # To count the classes of a stream takes a pass over its records.
+        if conditional and not _is_stream(dataset):
+            sampler = dataclasses.replace(sampler, class_counts=self.class_counts(dataset))
         fake, real = self._set_sizes(dataset, reference, sampler)
         for metric in applicable_metrics(self.make_metrics(), extractor, sampler, dataset):
             metric.check_sizes(fake, real if metric.uses_real else None)

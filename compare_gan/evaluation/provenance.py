@@ -35,7 +35,7 @@ class Provenance:
       labels: Labels of the generated images: `in turn`, `as in the data` (with the frequencies of
         the reference's classes, which differ) or `none` (unconditional).
       latents: Distribution of the latents.
-      truncation: Truncation of the latents.
+      truncation: Truncation of the latents, or of the styles of StyleGAN2.
       seeds: One for each set of samples that a score is averaged over.
       metric_options: Options of the metrics, as `metric.option`.
       code_version: Version of this library.

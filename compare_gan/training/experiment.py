@@ -246,7 +246,11 @@ class Experiment:
             dataset = self.dataset
             gan = gan_without_variables(self.options, dataset.image_shape, dataset.num_classes)
             self.evaluation.check(
-                dataset, self.eval_latents, gan.conditional, z_dim=self.options.z_dim
+                dataset,
+                self.eval_latents,
+                gan.conditional,
+                z_dim=self.options.z_dim,
+                network=gan.generator,
             )
 
     def make_gan(self) -> ModularGAN:

@@ -476,6 +476,20 @@ def test_latents_are_checked_in_their_dimension(dataset, extractor):
         EvaluationOptions().check(dataset, latents, z_dim=3)
 
 
+def test_truncation_of_styles_leaves_latents_alone(dataset, extractor):
+    def fixed(shape, seed):
+        return np.zeros(shape, np.float32)
+
+    def truncating(inputs, training, truncation):
+        raise AssertionError("No image is drawn.")
+
+    _bind(metrics=[Draws], truncation=0.7)
+    options, latents = EvaluationOptions(), LatentDistribution(fixed)
+    options.check(dataset, latents, z_dim=4, network=truncating)
+    with pytest.raises(UserError, match="no parameter 'truncation'"):
+        options.check(dataset, latents, z_dim=4)
+
+
 def test_metrics_see_the_dimension_of_the_latent(dataset, extractor):
     class Narrow(ClassSizes):
         def inapplicable_to_generator(self, generator):
