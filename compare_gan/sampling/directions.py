@@ -2,7 +2,7 @@
 
 import contextlib
 import dataclasses
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 import keras
@@ -104,7 +104,7 @@ def _latent_maps(sampler: Sampler) -> dict[str, np.ndarray]:
     if sampler.num_classes is not None:
         y = np.eye(sampler.num_classes, dtype=np.float32)[np.zeros(len(z), int)]
     sampler.variables  # noqa: B018 – Builds the network, whose first call would be symbolic.
-    with _dense_calls() as calls:
+    with _dense_calls(sampler.network) as calls:
         sampler(ops.convert_to_tensor(z, "float32"), None if y is None else ops.array(y))
     inputs = [_host(call[1]) for call in calls]
     maps: dict[str, np.ndarray] = {}
@@ -130,23 +130,39 @@ def _host(tensor: Any) -> np.ndarray:
 
 
 @contextlib.contextmanager
-def _dense_calls() -> Iterator[list[tuple[keras.layers.Layer, Any, Any]]]:
-    """Records the calls of layers with a matrix as kernel: layer, input [n, i], output [n, o]."""
+def _dense_calls(network: Any) -> Iterator[list[tuple[keras.layers.Layer, Any, Any]]]:
+    """Records the calls of the network's layers with a matrix as kernel.
+
+    Yields:
+      For each call the layer, its input [n, i] and its output [n, o].
+    """
     calls: list[tuple[keras.layers.Layer, Any, Any]] = []
-    original = keras.layers.Layer.__call__
 
-    def recorded(self: keras.layers.Layer, *args: Any, **kwargs: Any) -> Any:
-        output = original(self, *args, **kwargs)
-        kernel = getattr(self, "kernel", None)
-        if kernel is not None and len(kernel.shape) == 2 and args and len(output.shape) == 2:
-            calls.append((self, args[0], output))
-        return output
+    def recorded(layer: keras.layers.Layer, call: Callable[..., Any]) -> Callable[..., Any]:
+        def call_and_record(inputs: Any, *args: Any, **kwargs: Any) -> Any:
+            output = call(inputs, *args, **kwargs)
+            if len(output.shape) == 2:
+                calls.append((layer, inputs, output))
+            return output
 
-    keras.layers.Layer.__call__ = recorded
+        return call_and_record
+
+    # Other functions have no layers to list.
+    found = network._flatten_layers() if isinstance(network, keras.Model) else ()
+    layers = [each for each in found if _has_matrix(each)]
+    # Beside Keras's attributes, which it tracks and may have locked.
+    for layer in layers:
+        vars(layer)["call"] = recorded(layer, layer.call)
     try:
         yield calls
     finally:
-        keras.layers.Layer.__call__ = original
+        for layer in layers:
+            del vars(layer)["call"]
+
+
+def _has_matrix(layer: keras.layers.Layer) -> bool:
+    kernel = getattr(layer, "kernel", None)
+    return kernel is not None and len(kernel.shape) == 2
 
 
 def direction_images(

@@ -73,6 +73,24 @@ def test_a_sample_moves_to_both_sides(sampler, tmp_path):
     assert Image.open(path).size[0] > 3 * 8
 
 
+def test_only_layers_of_the_network_are_recorded():
+    other, original = keras.layers.Dense(3), keras.layers.Layer.__call__
+
+    class Network(keras.Model):
+        def __init__(self):
+            super().__init__()
+            self.dense = keras.layers.Dense(4)
+
+        def call(self, inputs, training=None):
+            assert keras.layers.Layer.__call__ is original
+            other(inputs[0])
+            return self.dense(inputs[0])[:, :, None, None]
+
+    network = Network()
+    assert find_directions(Sampler(network, 4, (4, 1, 1))).layers == [network.dense.path]
+    assert "call" not in vars(network.dense)
+
+
 def test_a_mapping_network_is_reported(sampler):
     class Mapped(keras.Model):
         def __init__(self):
@@ -85,3 +103,5 @@ def test_a_mapping_network_is_reported(sampler):
 
     with pytest.raises(UserError, match="No dense layer of this generator is affine"):
         find_directions(Sampler(Mapped(), 4, (4, 1, 1)))
+    with pytest.raises(UserError, match="No dense layer of this generator is affine"):
+        find_directions(Sampler(lambda inputs, training: inputs[0][:, :, None, None], 4, (4, 1, 1)))
