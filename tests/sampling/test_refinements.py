@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 from keras import ops
 
-from compare_gan.datasets.latents import LatentDistribution, normal
+from compare_gan.datasets.latents import LatentDistribution, normal, uniform
 from compare_gan.errors import UserError
-from compare_gan.sampling import Sampler
+from compare_gan.sampling import Draws, Sampler
 from compare_gan.sampling.refinements import (
     LangevinSampling,
     MetropolisHastings,
@@ -157,6 +157,24 @@ def test_a_sample_does_not_depend_on_others(sampler, refinement):
     rows = [66, 2, 40]
     some = sampler.draw_latents(70, 5, labels[rows], rows)
     np.testing.assert_allclose(some, whole[rows], rtol=1e-5, atol=1e-6)
+
+
+def test_a_round_draws_few_samples_beside_those_that_are_refined():
+    drawn = []
+
+    def counted(shape, seed):
+        drawn.append(shape[0])
+        return uniform(shape, seed)
+
+    sampler = _identity(lambda x: x, distribution=LatentDistribution(counted))
+    draws = Draws(sampler, 7, 100_000, np.array([99_999, 3, 4]))
+    np.testing.assert_array_equal(draws.latents(0), sampler.draw_z(100_000, 7)[[99_999, 3, 4]])
+    del drawn[:]
+    for draw in (draws.latents, draws.normal, draws.uniform):
+        first, other = draw(1), draw(2)
+        assert len(np.unique([*first, *other])) == 6  # None of them twice.
+    assert sum(drawn) < 2000
+    np.testing.assert_array_equal(draws.of([2, 0]).latents(1), draws.latents(1)[[2, 0]])
 
 
 def test_the_slope_is_that_of_logistic_regression():

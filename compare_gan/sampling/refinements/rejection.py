@@ -71,11 +71,12 @@ class RejectionSampling(Refinement):
         rounds = 0
         for number in range(self.most_rounds):
             rounds += 1
+            again = draws.of(rejected)
             if number:
-                z[rejected] = draws.latents(number)[rejected]
+                z[rejected] = again.latents(number)
             some = None if labels is None else labels[rejected]
             ratios = self.ratios(judge.logits(z[rejected], some), greatest)
-            accepted = draws.uniform(number)[rejected] < 1 / (1 + np.exp(gamma - ratios))
+            accepted = again.uniform(number) < 1 / (1 + np.exp(gamma - ratios))
             rejected = rejected[~accepted]
             if not len(rejected):
                 break
