@@ -5,6 +5,7 @@ import os
 import click
 
 from compare_gan import files
+from compare_gan.commands.start import start_engine
 from compare_gan.errors import UserError
 from compare_gan.terminal import for_stdout, printable
 
@@ -22,10 +23,15 @@ def studiogan(config: str, output: str | None) -> None:
 
     Settings without a counterpart are listed at the head of the gin file, and on standard error.
     """
-    from compare_gan.hub.studiogan import convert as convert_text
-
     if not os.path.isfile(config):
         raise UserError(f"There is no file '{config}'.")
+    if output is not None:
+        if os.path.exists(output):
+            raise UserError(f"'{output}' exists already: choose another --output.")
+        files.check_can_write(output)
+    start_engine()
+    from compare_gan.hub.studiogan import convert as convert_text
+
     try:
         text = files.read_text(config)
     except UnicodeDecodeError:

@@ -7,7 +7,7 @@ import pytest
 
 from compare_gan import config
 from compare_gan.errors import UserError
-from compare_gan.hub.studiogan import convert
+from compare_gan.hub.studiogan import conversion, convert
 from compare_gan.training.experiment import Experiment
 
 _FOLDER = pathlib.Path(__file__).parent / "studiogan_configs"
@@ -123,11 +123,40 @@ def test_what_has_no_counterpart_is_listed():
         ),
         ("MODEL: 3", "the section MODEL must have settings by name"),
         ("LOSS: {apply_cr: true, cr_lambda: much}", "LOSS.cr_lambda must be a number, .* 'much'"),
+        ("OPTIMIZATION: {total_steps: lots}", "OPTIMIZATION.total_steps must be a n.* 'lots'"),
+        ("OPTIMIZATION: {total_steps: 1.5}", "total_steps must be an integer, received 1.5"),
+        ("OPTIMIZATION: {g_lr: .nan}", "OPTIMIZATION.g_lr must be a number, received nan"),
+        ("MODEL: {z_dim: N/A}", "MODEL.z_dim must be a number, received None"),
+        (
+            "MODEL: {backbone: big_resnet, apply_attn: true, attn_g_loc: B2}",
+            "MODEL.attn_g_loc must be a list of integers, received 'B2'",
+        ),
     ],
 )
 def test_mistakes_are_reported(text, message):
     with pytest.raises(UserError, match=message):
         convert(text)
+
+
+def test_numbers_may_be_text():
+    text = "OPTIMIZATION: {g_lr: 1e-4, total_steps: 2e5}\nLOSS: {apply_cr: true, cr_lambda: 1e1}"
+    found = _bindings(convert(text))
+    assert (found["ModularGAN.g_lr"], found["cr.weight"]) == ("0.0001", "10.0")
+    assert found["options.training_steps"] == "200000"
+
+
+def test_gin_reads_the_result_before_it_is_returned(monkeypatch):
+    def unknown(settings, missing):
+        yield "options.traning_steps", "1"
+
+    monkeypatch.setitem(conversion._RULES, "Other.", unknown)
+    with pytest.raises(UserError, match=r"config.yaml cannot be converted\..*'training_steps'"):
+        convert("MODEL: {}")
+
+
+def test_a_discriminator_without_projection_gets_that_of_s3gan():
+    found = _bindings(convert("MODEL: {backbone: deep_conv, d_cond_mtd: PD, g_cond_mtd: cBN}"))
+    assert (found["options.gan_class"], found["S3GAN.project_y"]) == ("@S3GAN", "True")
 
 
 def test_the_command_writes_a_file_and_lists_what_is_missing(run_command, tmp_path):
@@ -138,5 +167,11 @@ def test_the_command_writes_a_file_and_lists_what_is_missing(run_command, tmp_pa
     assert (status, out) == (0, f"{output}\n")
     assert "MODEL.g_act_fn = Leaky_ReLU" in err
     assert output.read_text().startswith("# Converted from everything.yaml of StudioGAN")
+    output.write_text("mine")
+    status, _, err = run_command(
+        "convert", "studiogan", str(_FOLDER / "everything.yaml"), "--output", str(output)
+    )
+    assert status == 2 and "flowers.gin' exists already: choose another --output." in err
+    assert output.read_text() == "mine"
     status, _, err = run_command("convert", "studiogan", str(tmp_path / "none.yaml"))
     assert status == 2 and "There is no file" in err

@@ -1,8 +1,10 @@
 """The conversion of a config of StudioGAN."""
 
 import dataclasses
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
+from compare_gan import config
+from compare_gan.errors import UserError
 from compare_gan.hub.studiogan import networks, objective
 from compare_gan.hub.studiogan.settings import Binding, Settings
 
@@ -44,7 +46,7 @@ def convert(text: str, name: str = "config.yaml") -> Conversion:
 
     Raises:
       UserError: It is not a config of StudioGAN, its backbone, loss or optimizer has no
-        counterpart, or PyYAML is not installed.
+        counterpart, a value has another type than there, or PyYAML is not installed.
 
     Example:
       >>> from compare_gan.hub.studiogan import convert
@@ -54,14 +56,29 @@ def convert(text: str, name: str = "config.yaml") -> Conversion:
     """
     settings = Settings(text, name)
     missing: list[str] = []
-    sections = []
+    sections: dict[str, dict[str, str]] = {}
     for title, rule in _RULES.items():
-        bindings = dict(rule(settings, missing))
-        if bindings:
-            lines = [f"{parameter} = {value}" for parameter, value in bindings.items()]
-            sections.append("\n".join([f"# {title}", *lines]))
+        bindings = list(rule(settings, missing))
+        sections[title] = dict(bindings)
+        if len(sections[title]) < len(bindings):
+            raise ValueError(f"A parameter is bound twice under '{title}'")
+    _check(name, sections)
     missing += [f"{key} = {value}" for key, value in settings.left()]
     head = [f"# Converted from {name} of StudioGAN (https://arxiv.org/abs/2206.09479)."]
     if missing:
         head += ["#", "# Without a counterpart here, or different:", *(f"#   {m}" for m in missing)]
-    return Conversion("\n\n".join(["\n".join(head), *sections]) + "\n", tuple(missing))
+    parts = [[f"# {title}", *_lines(each)] for title, each in sections.items() if each]
+    return Conversion("\n\n".join(map("\n".join, [head, *parts])) + "\n", tuple(missing))
+
+
+def _check(name: str, sections: Mapping[str, Mapping[str, str]]) -> None:
+    """Raises UserError unless gin reads the bindings and knows their names."""
+    with config.bindings_kept():
+        try:
+            config.parse((), [line for each in sections.values() for line in _lines(each)])
+        except UserError as error:
+            raise UserError(f"{name} cannot be converted. {error}") from error
+
+
+def _lines(bindings: Mapping[str, str]) -> list[str]:
+    return [f"{parameter} = {value}" for parameter, value in bindings.items()]

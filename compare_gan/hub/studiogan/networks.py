@@ -19,6 +19,7 @@ _RESNETS = {32: "resnet_cifar", 48: "resnet_stl"}
 # Where all blocks are equally wide, StudioGAN's unit of widths is not the width itself.
 _WIDTHS = {"resnet_cifar": (4, 2)}
 _PROJECTIONS = ("PD", "SPD")
+_FAMILIES_WITH_PROJECTION = ("resnet_cifar", "resnet_biggan", "resnet_biggan_deep", "stylegan2")
 _INITIALIZERS = {"ortho": "orthogonal", "N02": "normal", "TN02": "truncated"}
 _CONNECTIONS = {"orig": "plain", "skip": "skip", "resnet": "resnet"}
 
@@ -29,7 +30,7 @@ def family_of(settings: Settings) -> str:
     Raises:
       UserError: StudioGAN's backbone has no counterpart.
     """
-    backbone, size = settings["MODEL.backbone"], settings["DATA.img_size"]
+    backbone, size = settings["MODEL.backbone"], settings.integer("DATA.img_size")
     if backbone == "resnet":
         return _RESNETS.get(size, "resnet5")
     if backbone not in _FAMILIES:
@@ -40,7 +41,7 @@ def family_of(settings: Settings) -> str:
 
 def data(settings: Settings, missing: list[str]) -> Iterator[Binding]:
     """The data set, its size, flips."""
-    name, size = settings["DATA.name"], settings["DATA.img_size"]
+    name, size = settings["DATA.name"], settings.integer("DATA.img_size")
     settings["DATA.num_classes"]  # Data sets know their own.
     if name in _DATASETS:
         yield "dataset.name", repr(_DATASETS[name])
@@ -62,7 +63,7 @@ def networks(settings: Settings, missing: list[str]) -> Iterator[Binding]:
     family = family_of(settings)
     yield "options.architecture", f"'{family}_arch'"
     latent = {"gaussian": "normal", "uniform": "uniform"}.get(settings["MODEL.z_prior"], "normal")
-    yield "options.z_dim", str(settings["MODEL.z_dim"])
+    yield "options.z_dim", str(settings.integer("MODEL.z_dim"))
     yield "z.distribution_fn", f"@tf.random.{latent}"
     yield "eval_z.distribution_fn", f"@tf.random.{latent}"
     if family == "stylegan2":
@@ -75,7 +76,7 @@ def networks(settings: Settings, missing: list[str]) -> Iterator[Binding]:
         strict=True,
     ):
         # The widths of StudioGAN's deep_conv are fixed: 64 channels at the largest size.
-        yield f"{family}.{network}.ch", str(times * int(settings[f"MODEL.{key}"] or 64))
+        yield f"{family}.{network}.ch", str(times * settings.integer(f"MODEL.{key}", 64))
     if settings["MODEL.g_cond_mtd"] == "cBN":
         yield "G.batch_norm_fn", "@conditional_batch_norm"
         yield "conditional_batch_norm.centered", "True"
@@ -100,8 +101,7 @@ def networks(settings: Settings, missing: list[str]) -> Iterator[Binding]:
 
 def _biggan(settings: Settings, family: str, missing: list[str]) -> Iterator[Binding]:
     for network, key in (("Generator", "attn_g_loc"), ("Discriminator", "attn_d_loc")):
-        blocks = settings[f"MODEL.{key}"] if settings["MODEL.apply_attn"] else None
-        blocks = blocks if isinstance(blocks, list) else [blocks] if blocks else []
+        blocks = settings.integers(f"MODEL.{key}") if settings["MODEL.apply_attn"] else []
         if family == "resnet_biggan":
             value = ",".join(f"B{block}" for block in blocks)
             yield f"{family}.{network}.blocks_with_attention", repr(value)
@@ -109,7 +109,7 @@ def _biggan(settings: Settings, family: str, missing: list[str]) -> Iterator[Bin
             missing.append(f"MODEL.{key} = {blocks}: BigGAN-deep has attention at 64x64 here")
     yield f"{family}.Generator.embed_y", str(settings["MODEL.g_shared_dim"] is not None)
     if settings["MODEL.g_shared_dim"] is not None:
-        yield f"{family}.Generator.embed_y_dim", str(settings["MODEL.g_shared_dim"])
+        yield f"{family}.Generator.embed_y_dim", str(settings.integer("MODEL.g_shared_dim"))
     if family == "resnet_biggan":
         yield f"{family}.Generator.hierarchical_z", "True"
 
@@ -118,16 +118,16 @@ def _stylegan2(settings: Settings) -> Iterator[Binding]:
     for key in ("g_conv_dim", "d_conv_dim", "g_act_fn", "d_act_fn", "g_init", "d_init"):
         settings[f"MODEL.{key}"]  # Fixed in StyleGAN2.
     if settings["MODEL.w_dim"] is not None:
-        yield "stylegan2.Generator.w_dim", str(settings["MODEL.w_dim"])
-    layers = settings["STYLEGAN.mapping_network"]
-    if layers is not None:
+        yield "stylegan2.Generator.w_dim", str(settings.integer("MODEL.w_dim"))
+    if settings["STYLEGAN.mapping_network"] is not None:
+        layers = settings.integer("STYLEGAN.mapping_network")
         yield "stylegan2.Generator.mapping_layers", str(layers)
     yield "stylegan2.Generator.style_mixing", str(settings.number("STYLEGAN.style_mixing_p", 0.9))
     connections = _CONNECTIONS.get(settings["STYLEGAN.d_architecture"])
     if connections:
         yield "stylegan2.Discriminator.connections", repr(connections)
-    group = settings["STYLEGAN.d_epilogue_mbstd_group_size"]
-    if group is not None:
+    if settings["STYLEGAN.d_epilogue_mbstd_group_size"] is not None:
+        group = settings.integer("STYLEGAN.d_epilogue_mbstd_group_size")
         yield "stylegan2.Discriminator.group_size", str(group)
 
 
@@ -137,11 +137,11 @@ def conditioning(settings: Settings, missing: list[str]) -> Iterator[Binding]:
     conditional = bool(generator or discriminator)
     projects = discriminator in _PROJECTIONS
     tasks: list[tuple[str, dict[str, str]]] = []
-    weight = str(settings.number("LOSS.cond_lambda", 1.0))
-    both = {"weight_d": weight, "weight_g": weight}
+    weight = settings.number("LOSS.cond_lambda", 1.0)
+    both = {"weight_d": str(weight), "weight_g": str(weight)}
     kind = settings["MODEL.aux_cls_type"]
     if discriminator == "AC" and kind == "TAC":
-        if weight != "1.0":
+        if weight != 1:
             missing.append(
                 f"LOSS.cond_lambda = {weight}: the weights of both classifiers are equal"
             )
@@ -155,7 +155,7 @@ def conditioning(settings: Settings, missing: list[str]) -> Iterator[Binding]:
     elif discriminator in ("2C", "D2DCE"):
         options = dict(both)
         if settings["MODEL.d_embed_dim"] is not None:
-            options["dimension"] = str(settings["MODEL.d_embed_dim"])
+            options["dimension"] = str(settings.integer("MODEL.d_embed_dim"))
         options["temperature"] = str(settings.number("LOSS.temperature", 1.0))
         settings["MODEL.normalize_d_embed"]  # Cosines are invariant to it.
         if discriminator == "D2DCE":
@@ -164,22 +164,17 @@ def conditioning(settings: Settings, missing: list[str]) -> Iterator[Binding]:
         tasks.append(("contra_gan" if discriminator == "2C" else "reacgan", options))
     elif discriminator and not projects and discriminator != "MH":
         missing.append(f"MODEL.d_cond_mtd = {discriminator}")
-    yield "options.gan_class", "@ModularGAN"
+    has_option = family_of(settings) in _FAMILIES_WITH_PROJECTION
+    # Other discriminators have no projection of their own; S3GAN adds one to any.
+    gan = "S3GAN" if projects and not has_option else "ModularGAN"
+    yield "options.gan_class", f"@{gan}"
     yield "ModularGAN.conditional", str(conditional)
-    if conditional:
-        yield from _projection(settings, projects)
+    if gan == "S3GAN":
+        yield "S3GAN.project_y", "True"
+        yield "S3GAN.self_supervision", "'none'"
+    elif conditional and has_option:
+        yield f"{family_of(settings)}.Discriminator.project_y", str(projects)
     if tasks:
         yield "ModularGAN.tasks", "[" + ", ".join(f"@{name}()" for name, _ in tasks) + "]"
     for name, options in tasks:
         yield from ((f"{name}.{option}", value) for option, value in options.items())
-
-
-def _projection(settings: Settings, projects: bool) -> Iterator[Binding]:
-    family = family_of(settings)
-    if family in ("resnet_cifar", "resnet_biggan", "resnet_biggan_deep", "stylegan2"):
-        yield f"{family}.Discriminator.project_y", str(projects)
-    elif projects:
-        # Other discriminators have no projection of their own; S3GAN adds one to any.
-        yield "options.gan_class", "@S3GAN"
-        yield "S3GAN.project_y", "True"
-        yield "S3GAN.self_supervision", "'none'"

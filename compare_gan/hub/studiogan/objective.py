@@ -48,7 +48,7 @@ def loss(settings: Settings, missing: list[str]) -> Iterator[Binding]:
         for option, key in (("alpha", "lo_alpha"), ("beta", "lo_beta"), ("rate", "lo_rate"),
                             ("cost_weight", "lo_lambda")):  # fmt: skip
             if settings[f"LOSS.{key}"] is not None:
-                yield f"latent_optimization.{option}", str(settings[f"LOSS.{key}"])
+                yield f"latent_optimization.{option}", str(settings.number(f"LOSS.{key}"))
         # StudioGAN takes one step whatever it is asked for, and limits latents, not steps.
         settings["LOSS.lo_steps4train"]
         yield "latent_optimization.max_step", "None"
@@ -94,16 +94,16 @@ def penalties(settings: Settings, missing: list[str]) -> Iterator[Binding]:
             sigma=settings.number("LOSS.radius", 0.05))  # fmt: skip
     if settings["LOSS.apply_lecam"]:
         add("lecam", weight=settings.number("LOSS.lecam_lambda", 0.3),
-            start_step=int(settings.number("LOSS.lecam_start_iter", 1000)),
+            start_step=settings.integer("LOSS.lecam_start_iter", 1000),
             decay=settings.number("LOSS.lecam_ema_decay", 0.99))  # fmt: skip
     if settings["LOSS.apply_r1_reg"]:
         settings["LOSS.r1_place"]
         add("r1", gamma=settings.number("LOSS.r1_lambda", 10.0) / 4,
-            interval=int(settings.number("STYLEGAN.d_reg_interval", 1)))  # fmt: skip
+            interval=settings.integer("STYLEGAN.d_reg_interval", 1))  # fmt: skip
     if settings["STYLEGAN.apply_pl_reg"]:
         # Squared lengths are a quarter of those for images in [-1, 1].
         add("path_length", weight=4 * settings.number("STYLEGAN.pl_weight", 2.0),
-            interval=int(settings.number("STYLEGAN.g_reg_interval", 4)))  # fmt: skip
+            interval=settings.integer("STYLEGAN.g_reg_interval", 4))  # fmt: skip
     if chosen:
         yield "ModularGAN.penalties", "[" + ", ".join(f"@{name}()" for name, _ in chosen) + "]"
     for name, options in chosen:
@@ -127,7 +127,7 @@ def augmentations(settings: Settings, missing: list[str]) -> Iterator[Binding]:
         options = {
             "target": str(settings.number(f"AUG.{name}_target", 0.6)),
             "images": str(int(1000 * settings.number(f"AUG.{name}_kimg", 500))),
-            "interval": str(int(settings.number(f"AUG.{name}_interval", 4))),
+            "interval": str(settings.integer(f"AUG.{name}_interval", 4)),
         }
         if name == "ada":
             policy = settings["AUG.ada_aug_type"] or "bgc"
@@ -144,14 +144,14 @@ def augmentations(settings: Settings, missing: list[str]) -> Iterator[Binding]:
 
 def optimization(settings: Settings, missing: list[str]) -> Iterator[Binding]:
     """Steps, batches, learning rates, optimizer, average of the weights, precision."""
-    yield "options.training_steps", str(settings["OPTIMIZATION.total_steps"])
-    parts = int(settings.number("OPTIMIZATION.acml_steps", 1))
-    yield "options.batch_size", str(parts * int(settings.number("OPTIMIZATION.batch_size", 64)))
+    yield "options.training_steps", str(settings.integer("OPTIMIZATION.total_steps"))
+    parts = settings.integer("OPTIMIZATION.acml_steps")
+    yield "options.batch_size", str(parts * settings.integer("OPTIMIZATION.batch_size"))
     if parts > 1:
         yield "run_config.microbatches", str(parts)
-    yield "options.disc_iters", str(settings["OPTIMIZATION.d_updates_per_step"])
-    yield "ModularGAN.g_lr", str(settings["OPTIMIZATION.g_lr"])
-    yield "ModularGAN.d_lr", str(settings["OPTIMIZATION.d_lr"])
+    yield "options.disc_iters", str(settings.integer("OPTIMIZATION.d_updates_per_step"))
+    yield "ModularGAN.g_lr", str(settings.number("OPTIMIZATION.g_lr"))
+    yield "ModularGAN.d_lr", str(settings.number("OPTIMIZATION.d_lr"))
     yield from _optimizer(settings)
     if settings["MODEL.apply_g_ema"]:
         yield "ModularGAN.g_use_ema", "True"
@@ -159,11 +159,11 @@ def optimization(settings: Settings, missing: list[str]) -> Iterator[Binding]:
             half_life = int(1000 * settings.number("STYLEGAN.g_ema_kimg", 500))
             yield "ModularGAN.ema_half_life", str(half_life)
             if settings["STYLEGAN.g_ema_rampup"] is not None:
-                yield "ModularGAN.ema_rampup", str(settings["STYLEGAN.g_ema_rampup"])
+                yield "ModularGAN.ema_rampup", str(settings.number("STYLEGAN.g_ema_rampup"))
             settings["MODEL.g_ema_decay"], settings["MODEL.g_ema_start"]
         else:
             yield "ModularGAN.ema_decay", str(settings.number("MODEL.g_ema_decay", 0.9999))
-            yield "ModularGAN.ema_start_step", str(int(settings.number("MODEL.g_ema_start", 1000)))
+            yield "ModularGAN.ema_start_step", str(settings.integer("MODEL.g_ema_start", 1000))
     if settings["RUN.mixed_precision"]:
         yield "run_config.mixed_precision", "'float16'"
     if settings["RUN.standing_statistics"]:
@@ -174,8 +174,8 @@ def _optimizer(settings: Settings) -> Iterator[Binding]:
     kind = settings["OPTIMIZATION.type_"]
     if kind == "Adam":
         yield "ModularGAN.g_optimizer_fn", "@tf.train.AdamOptimizer"
-        yield "tf.train.AdamOptimizer.beta1", str(settings["OPTIMIZATION.beta1"])
-        yield "tf.train.AdamOptimizer.beta2", str(settings["OPTIMIZATION.beta2"])
+        yield "tf.train.AdamOptimizer.beta1", str(settings.number("OPTIMIZATION.beta1"))
+        yield "tf.train.AdamOptimizer.beta2", str(settings.number("OPTIMIZATION.beta2"))
     elif kind == "SGD":
         yield "ModularGAN.g_optimizer_fn", "@tf.train.MomentumOptimizer"
         yield (

@@ -1,6 +1,8 @@
 """The settings of a YAML file of StudioGAN, over its defaults."""
 
+import contextlib
 import importlib
+import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -89,16 +91,45 @@ class Settings:
         self._read.add(key)
         return self._given.get(key, default)
 
-    def number(self, key: str, default: float) -> float:
-        """A numeric setting, or `default` where it is not given.
+    def number(self, key: str, default: float | None = None) -> float:
+        """A numeric setting, or `default` where it is absent.
+
+        PyYAML takes `1e-4`, which has no point, for text.
 
         Raises:
-          UserError: It is not a number.
+          UserError: It is not a finite number, or absent without a default.
         """
-        value = default if self[key] is None else self[key]
-        if isinstance(value, bool) or not isinstance(value, (int, float)):
-            raise UserError(f"{self.name}: {key} must be a number, received {value!r}.")
+        given = self[key]
+        value = default if given is None else given
+        if isinstance(value, str):
+            with contextlib.suppress(ValueError):
+                value = float(value)
+        if (
+            isinstance(value, bool)
+            or not isinstance(value, (int, float))
+            or not math.isfinite(value)
+        ):
+            raise UserError(f"{self.name}: {key} must be a number, received {given!r}.")
         return value
+
+    def integer(self, key: str, default: int | None = None) -> int:
+        """As `number`, of an integer."""
+        value = self.number(key, default)
+        if value != int(value):
+            raise UserError(f"{self.name}: {key} must be an integer, received {self[key]!r}.")
+        return int(value)
+
+    def integers(self, key: str) -> list[int]:
+        """A setting of one integer or a list of them; none where it is absent.
+
+        Raises:
+          UserError: It is something else.
+        """
+        given = self[key]
+        values = given if isinstance(given, list) else [] if given is None else [given]
+        if not all(type(value) is int for value in values):
+            raise UserError(f"{self.name}: {key} must be a list of integers, received {given!r}.")
+        return values
 
     def left(self) -> Iterator[tuple[str, Any]]:
         """The given settings that nobody has read, and that differ from StudioGAN's defaults."""
