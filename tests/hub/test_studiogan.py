@@ -8,7 +8,9 @@ import pytest
 from compare_gan import config
 from compare_gan.errors import UserError
 from compare_gan.hub.studiogan import conversion, convert
+from compare_gan.training.checks import gan_without_variables
 from compare_gan.training.experiment import Experiment
+from compare_gan.training.run_options import Options
 
 _FOLDER = pathlib.Path(__file__).parent / "studiogan_configs"
 
@@ -66,6 +68,9 @@ def test_penalties_on_gradients_are_rescaled_to_images_in_0_1():
     assert found["ModularGAN.ema_half_life"] == "500000"
     assert found["ada.images"] == "500000" and found["ada.policy"] == "'blit,geometry,color'"
     assert found["stylegan2.Discriminator.connections"] == "'plain'"
+    # Lazy penalties join an update here: rates and decays are those of the YAML file.
+    assert found["ModularGAN.g_lr"] == found["ModularGAN.d_lr"] == "0.0025"
+    assert found["tf.train.AdamOptimizer.beta2"] == "0.99"
     found = _bindings(_converted("everything"))
     assert found["zcr.weight_g"] == "2.0" and found["max_gp.weight"] == "0.25"
 
@@ -73,9 +78,10 @@ def test_penalties_on_gradients_are_rescaled_to_images_in_0_1():
 def test_widths_and_penalties_of_sngan():
     conversion = _converted("sngan")
     found = _bindings(conversion)
+    config.parse((), [f"{name} = {value}" for name, value in found.items()])
+    gan = gan_without_variables(Options.from_gin(), (32, 32, 3), 10)
     # StudioGAN's networks at 32 pixels have 4 * 64 and 2 * 64 channels.
-    assert found["resnet_cifar.Generator.ch"] == "256"
-    assert found["resnet_cifar.Discriminator.ch"] == "128"
+    assert (gan.generator.ch, gan.discriminator.ch) == (256, 128)
     assert found["ModularGAN.penalties"] == (
         "[@gp/function_penalty(), @dra/function_penalty(), @cr()]"
     )

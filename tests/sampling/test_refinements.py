@@ -101,7 +101,7 @@ def test_chains_follow_the_density_of_the_discriminator():
     sampler = _identity(lambda x: ops.log(1 + x))
     z = _refined(sampler, MetropolisHastings(steps=10), 1000)
     assert np.mean(z) == pytest.approx(1 / 3, abs=0.045)
-    # A slope of 0 knows nothing, and takes every new sample.
+    # A slope of 0 ignores the logits, and takes every new sample.
     z = _refined(sampler, MetropolisHastings(steps=1, slope=0.0), 1000)
     assert np.mean(z) == pytest.approx(0.0, abs=0.055)
 
@@ -120,6 +120,19 @@ def test_langevin_sampling_follows_its_energy():
 def test_uniform_latents_stay_in_their_interval():
     sampler = _identity(lambda x: 50 * x, truncation=0.5)
     assert np.all(_refined(sampler, LangevinSampling(steps=3, rate=0.1), 5) == 0.5)
+
+
+def test_truncated_styles_leave_latents_alone():
+    def network(inputs, training, truncation):
+        assert truncation == 0.5
+        return inputs[0][:, :, None, None]
+
+    sampler = dataclasses.replace(
+        _identity(lambda x: x, truncation=0.5, distribution=NORMAL), network=network
+    )
+    z = _refined(sampler, LangevinSampling(steps=1, rate=1e-4, noise=0.0), 50)
+    np.testing.assert_allclose(z, sampler.draw_z(50, 0)[:, 0], atol=1e-3)  # The step's length.
+    assert np.abs(z).max() > 1
 
 
 def test_rejection_accepts_the_better_half():
