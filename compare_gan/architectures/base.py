@@ -8,6 +8,7 @@ file).
 
 import logging
 import sys
+from collections.abc import Sequence
 from typing import Any, TypeAlias
 
 import keras
@@ -135,6 +136,25 @@ class _Network(keras.Model):
                     f"of {height}x{width}, received {value}."
                 )
 
+    def widths_by_size(
+        self, smallest: int, ch: int, full_width_size: int, factor: int = 1
+    ) -> list[int]:
+        """Numbers of channels from the smallest feature map to the size of the image.
+
+        Args:
+          smallest: Height of the smallest feature map; each next one is twice as high.
+          ch: Width up to `full_width_size`; each doubling beyond it halves the width.
+          full_width_size: Height of the largest feature map with the full width.
+          factor: Number by which each width must be divisible.
+
+        Raises:
+          UserError: `ch` cannot be halved so often.
+        """
+        num_sizes = (self.image_shape[0] // smallest).bit_length()
+        shrinkages = [max(1, smallest * 2**i // full_width_size) for i in range(num_sizes)]
+        self.check_multiple(shrinkages[-1] * factor, ch=ch)
+        return [ch // shrinkage for shrinkage in shrinkages]
+
     def make_norm(self, name: str) -> keras.layers.Layer | None:
         """Returns a normalization as the options say, or None."""
         return self.batch_norm_fn and self.batch_norm_fn(name, self.kernel_norm)
@@ -252,6 +272,17 @@ class Discriminator(_Network):
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"layer_norm": self.layer_norm}
+
+
+def check_image_size(family: str, image_shape: Sequence[int], sizes: Sequence[int]) -> None:
+    """Raises UserError unless the images are square, with a side among `sizes`."""
+    h, w = image_shape[:2]
+    if h == w and h in sizes:
+        return
+    allowed = ", ".join(f"{size}x{size}" for size in sizes)
+    larger = [size for size in sorted(sizes) if size >= max(h, w)]
+    hint = f"; pad the data with dataset.pad_to = {larger[0]}" if larger else ""
+    raise UserError(f"{family} is made for images of {allowed}, received {h}x{w}{hint}.")
 
 
 def halved_sizes(image_shape: ImageShape, times: int) -> list[tuple[int, int]]:

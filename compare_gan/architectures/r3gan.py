@@ -15,132 +15,22 @@ from typing import Any
 import keras
 from keras import ops
 
-from compare_gan.architectures import base, resnet
-from compare_gan.backend import rematerializable
-from compare_gan.layers import (
-    Conv2D,
-    Dense,
-    downsample_binomial,
-    leaky_relu,
-    upsample_binomial,
+from compare_gan.architectures import base
+from compare_gan.architectures.r3gan_blocks import (
+    EXPANSION,
+    SEED_SIZE,
+    Block,
+    Pool,
+    Resample,
+    Seed,
+    scaled_normal,
 )
-from compare_gan.layers.spectral_norm import SpectrallyNormalized
+from compare_gan.layers import Conv2D, Dense
 from compare_gan.types import Tensor, TensorShape
 
 base.register_family(__name__, paper="https://arxiv.org/abs/2501.05441")
 
 _SIZES = tuple(2**i for i in range(3, 11))
-_SEED_SIZE = 4
-_EXPANSION = 2  # Width inside of a block, in units of the width between blocks.
-
-
-def _normal(gain: float = 1.0) -> keras.initializers.Initializer:
-    """The initializer with a standard deviation of gain / √fan_in."""
-    return keras.initializers.VarianceScaling(gain**2, "fan_in", "untruncated_normal")
-
-
-class _Block(SpectrallyNormalized):
-    """1 x 1 to twice the width, grouped 3 x 3, 1 x 1 back, plus the input; starts as the identity.
-
-    Args:
-      width: Number of channels of input and output.
-      group_size: Number of channels in each group of the 3 x 3 convolution.
-      gain: Gain of the first two convolutions' initial kernels; the last one starts at zero.
-      **kwargs: See `SpectrallyNormalized`.
-    """
-
-    def __init__(self, width: int, group_size: int, gain: float, **kwargs: Any):
-        super().__init__(**kwargs)
-        inner = _EXPANSION * width
-        common: dict[str, Any] = {"spectral_norm": self.spectral_norm, "dtype": self.dtype_policy}
-        self.conv1 = Conv2D(inner, 1, kernel_initializer=_normal(gain), name="conv1", **common)
-        self.conv2 = Conv2D(
-            inner, 3, kernel_initializer=_normal(gain), groups=inner // group_size, name="conv2",
-            **common,
-        )  # fmt: skip
-        self.conv3 = Conv2D(
-            width, 1, use_bias=False, kernel_initializer="zeros", name="conv3", **common
-        )
-
-    def build(self, input_shape: TensorShape) -> None:
-        inner_shape = (*input_shape[:-1], self.conv1.filters)
-        self.conv1.build(input_shape)
-        self.conv2.build(inner_shape)
-        self.conv3.build(inner_shape)
-
-    @rematerializable
-    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
-        h = leaky_relu(self.conv1(x, training=training))
-        h = leaky_relu(self.conv2(h, training=training))
-        return x + self.conv3(h, training=training)
-
-
-class _Resample(SpectrallyNormalized):
-    """Resampling by two and, between different widths, a 1 x 1 convolution on its smaller side.
-
-    Args:
-      up: Whether to double the size; otherwise it is halved.
-      in_width: Number of channels of the input.
-      out_width: Number of channels of the output.
-      **kwargs: See `SpectrallyNormalized`.
-    """
-
-    def __init__(self, up: bool, in_width: int, out_width: int, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.up = up
-        self.conv = None
-        if in_width != out_width:
-            self.conv = Conv2D(
-                out_width, 1, use_bias=False, kernel_initializer=_normal(), name="conv",
-                spectral_norm=self.spectral_norm, dtype=self.dtype_policy,
-            )  # fmt: skip
-
-    def build(self, input_shape: TensorShape) -> None:
-        if self.conv is not None:
-            self.conv.build(input_shape)
-
-    def call(self, x: Tensor, training: bool | None = None) -> Tensor:
-        if not self.up:
-            x = downsample_binomial(x)
-        if self.conv is not None:
-            x = self.conv(x, training=training)
-        return upsample_binomial(x) if self.up else x
-
-
-class _Basis(SpectrallyNormalized):
-    """A learned 4 x 4 image for each channel.
-
-    Args:
-      width: Number of channels.
-      stddev: Standard deviation of its initial values.
-      **kwargs: See `SpectrallyNormalized`.
-    """
-
-    def __init__(self, width: int, stddev: float, **kwargs: Any):
-        super().__init__(**kwargs)
-        self.width, self.stddev = width, stddev
-
-    def build(self, input_shape: TensorShape) -> None:
-        initializer = keras.initializers.RandomNormal(stddev=self.stddev)
-        shape = (_SEED_SIZE, _SEED_SIZE, self.width)
-        self.basis = self.add_weight(shape=shape, initializer=initializer, name="basis")
-
-
-class _Seed(_Basis):
-    """Scales the images of the channels: [b, width] -> [b, 4, 4, width]."""
-
-    def call(self, x: Tensor) -> Tensor:
-        return self.basis * x[:, None, None, :]
-
-
-class _Pool(_Basis):
-    """Sums over pixels, weighted by the images: [b, 4, 4, width] -> [b, width].
-
-    That is a depthwise convolution without padding.
-    """
-
-    def call(self, x: Tensor) -> Tensor:
-        return ops.sum(x * self.basis, axis=(1, 2))
 
 
 class _Plan:
@@ -167,20 +57,17 @@ class _Plan:
         full_width_size: int,
         blocks_per_size: int,
     ):
-        resnet.check_image_size(network.family, network.image_shape, _SIZES)
         self.options = {
             "ch": ch,
             "group_size": group_size,
             "full_width_size": full_width_size,
             "blocks_per_size": blocks_per_size,
         }
+        base.check_image_size(network.family, network.image_shape, _SIZES)
         network.check_positive(**self.options)
-        num_sizes = int(math.log2(network.image_shape[0] // _SEED_SIZE)) + 1
-        shrinkages = [max(1, _SEED_SIZE * 2**i // full_width_size) for i in range(num_sizes)]
         # Groups have equally many channels at all sizes.
-        factor = group_size // math.gcd(group_size, _EXPANSION)
-        network.check_multiple(shrinkages[-1] * factor, ch=ch)
-        self.widths = [ch // shrinkage for shrinkage in shrinkages]
+        factor = group_size // math.gcd(group_size, EXPANSION)
+        self.widths = network.widths_by_size(SEED_SIZE, ch, full_width_size, factor)
         self.exact_dtype: str = network.dtype_policy.variable_dtype
         self._dtype, self._kernel_norm = network.dtype_policy, network.kernel_norm
 
@@ -190,7 +77,7 @@ class _Plan:
         # A leaky ReLU's change of the variance, and that of a sum over all blocks.
         gain = math.sqrt(2 / (1 + 0.2**2)) * (num_blocks * len(self.widths)) ** -0.25
         return [
-            _Block(
+            Block(
                 self.widths[size_index], self.options["group_size"], gain,
                 spectral_norm=self._kernel_norm, name=f"stage{size_index}_block{i}",
                 dtype=self._dtype if size_index else self.exact_dtype,
@@ -198,10 +85,10 @@ class _Plan:
             for i in range(num_blocks)
         ]  # fmt: skip
 
-    def resamplings(self, up: bool) -> list[_Resample]:
+    def resamplings(self, up: bool) -> list[Resample]:
         """The resamplings between neighbouring sizes, smallest first."""
         return [
-            _Resample(
+            Resample(
                 up, small if up else large, large if up else small,
                 spectral_norm=self._kernel_norm, name=f"stage{i}_{'up' if up else 'down'}",
             )
@@ -211,14 +98,14 @@ class _Plan:
     def linear(self, units: int, name: str, gain: float = 1.0) -> Dense:
         """A linear map of vectors."""
         return Dense(
-            units, use_bias=False, kernel_initializer=_normal(gain), name=name,
+            units, use_bias=False, kernel_initializer=scaled_normal(gain), name=name,
             spectral_norm=self._kernel_norm, dtype=self.exact_dtype,
         )  # fmt: skip
 
     def pixelwise(self, filters: int, name: str) -> Conv2D:
         """A linear map of each pixel, to or from the image."""
         return Conv2D(
-            filters, 1, use_bias=False, kernel_initializer=_normal(), name=name,
+            filters, 1, use_bias=False, kernel_initializer=scaled_normal(), name=name,
             spectral_norm=self._kernel_norm,
         )  # fmt: skip
 
@@ -268,7 +155,7 @@ class Generator(base.Generator):
         width, exact = self.plan.widths[0], self.plan.exact_dtype
         self.y_embedding = self.plan.linear(embed_y_dim, "embed_y")
         self.fc = self.plan.linear(width, "fc_noise")
-        self.seed = _Seed(width, stddev=1.0, name="seed", dtype=exact)
+        self.seed = Seed(width, stddev=1.0, name="seed", dtype=exact)
         trunk = self.plan.blocks(0)
         for i, up in enumerate(self.plan.resamplings(up=True), start=1):
             trunk += [up, *self.plan.blocks(i)]
@@ -339,7 +226,7 @@ class Discriminator(base.Discriminator):
         self.trunk = trunk
         # A quarter is one over the root of the number of pixels.
         width, exact = self.plan.widths[0], self.plan.exact_dtype
-        self.pool = _Pool(width, stddev=1 / _SEED_SIZE, name="pool", dtype=exact)
+        self.pool = Pool(width, stddev=1 / SEED_SIZE, name="pool", dtype=exact)
 
     def build(self, input_shape: tuple[TensorShape, TensorShape | None]) -> None:
         width, projects = self.plan.widths[0], self.project_y and input_shape[1] is not None

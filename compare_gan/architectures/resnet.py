@@ -47,7 +47,7 @@ class Generator(base.Generator):
         **kwargs: Any,
     ):
         super().__init__(image_shape, **kwargs)
-        check_image_size(self.family, image_shape, self.image_sizes)
+        base.check_image_size(self.family, image_shape, self.image_sizes)
         self.check_positive(ch=ch)
         self.ch, self.upsample, self.resample = ch, upsample, resample
 
@@ -244,7 +244,7 @@ class Discriminator(base.Discriminator):
     ):
         super().__init__(image_shape, **kwargs)
         if self.image_sizes is not None:
-            check_image_size(self.family, image_shape, self.image_sizes)
+            base.check_image_size(self.family, image_shape, self.image_sizes)
         self.check_positive(ch=ch)
         self.ch, self.project_y, self.resample = ch, project_y, resample
 
@@ -325,17 +325,6 @@ class Discriminator(base.Discriminator):
             "project_y": self.project_y,
             "resample": self.resample,
         }
-
-
-def check_image_size(family: str, image_shape: Sequence[int], sizes: Sequence[int]) -> None:
-    """Raises UserError unless the images are square, with a side among `sizes`."""
-    h, w = image_shape[:2]
-    if h == w and h in sizes:
-        return
-    allowed = ", ".join(f"{size}x{size}" for size in sizes)
-    larger = [size for size in sorted(sizes) if size >= max(h, w)]
-    hint = f"; pad the data with dataset.pad_to = {larger[0]}" if larger else ""
-    raise UserError(f"{family} is made for images of {allowed}, received {h}x{w}{hint}.")
 
 
 def attention_layers(

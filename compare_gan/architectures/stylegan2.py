@@ -9,7 +9,7 @@ from typing import Any
 
 from keras import ops
 
-from compare_gan.architectures import base, resnet
+from compare_gan.architectures import base
 from compare_gan.architectures.stylegan2_blocks import (
     ACTIVATION_GAIN,
     CONNECTIONS,
@@ -33,18 +33,12 @@ _SIZES = tuple(2**i for i in range(3, 11))
 
 
 def _widths(
-    network: base.Generator | base.Discriminator,
-    image_shape: base.ImageShape,
-    ch: int,
-    full_width_size: int,
+    network: base.Generator | base.Discriminator, ch: int, full_width_size: int
 ) -> list[int]:
     """The number of channels at each size, from 4 x 4 up, after a check of the options."""
-    resnet.check_image_size(network.family, image_shape, _SIZES)
+    base.check_image_size(network.family, network.image_shape, _SIZES)
     network.check_positive(ch=ch, full_width_size=full_width_size)
-    num_sizes = int(math.log2(image_shape[0] // SEED_SIZE)) + 1
-    shrinkages = [max(1, SEED_SIZE * 2**i // full_width_size) for i in range(num_sizes)]
-    network.check_multiple(shrinkages[-1], ch=ch)
-    return [ch // shrinkage for shrinkage in shrinkages]
+    return network.widths_by_size(SEED_SIZE, ch, full_width_size)
 
 
 def _check_connections(network_class: type, connections: str) -> None:
@@ -108,7 +102,7 @@ class Generator(base.Generator):
         **kwargs: Any,
     ):
         super().__init__(image_shape, **kwargs)
-        widths = _widths(self, image_shape, ch, full_width_size)
+        widths = _widths(self, ch, full_width_size)
         self.check_positive(w_dim=w_dim or ch, mapping_layers=mapping_layers)
         _check_connections(type(self), connections)
         check_range(base.option_name(type(self), "style_mixing"), style_mixing, 0, 1)
@@ -246,7 +240,7 @@ class Discriminator(base.Discriminator):
         **kwargs: Any,
     ):
         super().__init__(image_shape, **kwargs)
-        widths = _widths(self, image_shape, ch, full_width_size)
+        widths = _widths(self, ch, full_width_size)
         self.check_positive(group_size=group_size, mapping_layers=mapping_layers)
         _check_connections(type(self), connections)
         self.ch, self.full_width_size = ch, full_width_size

@@ -25,7 +25,7 @@ SEED_SIZE = 4
 # Before a leaky ReLU of slope 0.2: preserves the variance, nearly. It is a factor of convolutions
 # and biases, where it costs nothing, as a leaky ReLU is homogeneous.
 ACTIVATION_GAIN = math.sqrt(2)
-_HALF = math.sqrt(0.5)  # Of both branches of a residual block.
+_ROOT_HALF = math.sqrt(0.5)  # Of both branches of a residual block.
 
 
 class _StyledConv(keras.layers.Layer):
@@ -66,12 +66,12 @@ class SynthesisBlock(keras.layers.Layer):
         self.convs = []
         if doubles:
             self.convs.append(_StyledConv(filters, "up", 1.0, "conv0", **common))
-        last_gain = _HALF if residual else 1.0
+        last_gain = _ROOT_HALF if residual else 1.0
         self.convs.append(_StyledConv(filters, None, last_gain, "conv1", **common))
         self.skip = None
         if residual:
             self.skip = EqualizedConv2D(
-                filters, 1, "up", use_bias=False, gain=_HALF, name="skip", **common
+                filters, 1, "up", use_bias=False, gain=_ROOT_HALF, name="skip", **common
             )
 
     def build(self, x_shape: TensorShape, styles_shape: TensorShape) -> None:
@@ -164,12 +164,12 @@ class DiscriminatorBlock(keras.layers.Layer):
         super().__init__(name=name, **kwargs)
         common = {"dtype": self.dtype_policy}
         self.conv0 = EqualizedConv2D(in_width, 3, gain=ACTIVATION_GAIN, name="conv0", **common)
-        last_gain = ACTIVATION_GAIN * (_HALF if residual else 1.0)
+        last_gain = ACTIVATION_GAIN * (_ROOT_HALF if residual else 1.0)
         self.conv1 = EqualizedConv2D(out_width, 3, "down", gain=last_gain, name="conv1", **common)
         self.skip = None
         if residual:
             self.skip = EqualizedConv2D(
-                out_width, 1, "down", use_bias=False, gain=_HALF, name="skip", **common
+                out_width, 1, "down", use_bias=False, gain=_ROOT_HALF, name="skip", **common
             )
 
     def build(self, input_shape: TensorShape) -> None:

@@ -95,7 +95,7 @@ def ema(
         chosen = averages[average_scan.best(rows)[0]]
         if out is None:
             return
-    folder = out or run.file(str(chosen).replace(" of ", "_").replace(" ", "_"))
+    folder = out or run.file(chosen.folder)
     with engine.announced("Averaging the weights"):
         values = chosen.read(run, path)
         model = run.load(path, allow_imports=allow_imports).with_average(values, str(chosen))

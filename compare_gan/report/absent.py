@@ -13,14 +13,27 @@ _Part = TypeVar("_Part")
 
 
 class AbsentError(UserError):
-    """A part of a page cannot be shown; the message is a sentence that says why."""
+    """A part of a page cannot be shown; the message is a sentence that says why.
+
+    Args:
+      reason: The sentence.
+      expected: Whether many runs do not have the part, so that the page need not mention it.
+
+    Attributes:
+      expected: See above.
+    """
+
+    def __init__(self, reason: str, expected: bool = False):
+        super().__init__(reason)
+        self.expected = expected
 
 
 class Parts:
     """Collects parts, and the reasons for those that are absent.
 
     Attributes:
-      absent: For each part that cannot be shown, by name, a sentence that says why.
+      absent: For each part that cannot be shown, by name, a sentence that says why; without those
+        whose absence is expected.
 
     Example:
       >>> from compare_gan.report.absent import AbsentError, Parts
@@ -46,7 +59,8 @@ class Parts:
         try:
             return make()
         except (UserError, DivergenceError, OSError) as error:
-            self.absent[name] = sentence_of(error)
+            if not getattr(error, "expected", False):
+                self.absent[name] = sentence_of(error)
         except Exception as error:
             _log.warning("The page lacks a part, '%s'.", name, exc_info=True)
             self.absent[name] = f"It could not be computed: {type(error).__name__}: {error}"

@@ -37,7 +37,7 @@ def show_augmentations(
       AbsentError: There is no augmentation, or no training image.
     """
     if not augmentations:
-        raise AbsentError("The run augments no images.")
+        raise AbsentError("The run augments no images.", expected=True)
     if real is None:
         raise AbsentError("No training images are stored.")
     images = _one_of_each(real)

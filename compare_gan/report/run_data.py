@@ -54,7 +54,8 @@ class RunData:
       prd: PRD curve against training images.
       labels: Inferred labels.
       trainings: Processes that trained the run: machine and times.
-      absent: For each part that is None, by name, a sentence that says why.
+      absent: For each part that is None, by name, a sentence that says why; without parts that such
+        runs do not have.
     """
 
     summary: run_records.Summary
@@ -141,7 +142,7 @@ def _augmentations(
 
 def _labels(run: RunDir, model: "_Model") -> run_labels.InferredLabels:
     if run.training_labels() is None:
-        raise AbsentError("The run is trained on given labels, or on none.")
+        raise AbsentError("The run is trained on given labels, or on none.", expected=True)
     folder, dataset, why = run.labels, None, ""
     try:
         folder = model.options.labels.label_folder(run.labels) or run.labels

@@ -107,7 +107,7 @@ def read_labels(run: RunDir, folder: str, dataset: Dataset | None, why: str) -> 
     """
     description = run.training_labels()
     if description is None:
-        raise AbsentError("The run is trained on given labels, or on none.")
+        raise AbsentError("The run is trained on given labels, or on none.", expected=True)
     manifest = read_manifest(folder)
     if manifest is None:
         raise AbsentError("The folder of the inferred labels is not here.")

@@ -39,8 +39,6 @@ _TITLES = {
     "labels": "Inferred labels",
     "trainings": "Machine and time",
 }
-# Parts that many runs do not have, and words of the reason, which then needs no mention.
-_NATURAL = {"labels": "given labels", "augmentations": "augments no images"}
 
 
 def run_page(path: str, allow_imports: Sequence[str] = ()) -> Page:
@@ -313,6 +311,5 @@ def _absent(absent: Mapping[str, str]) -> _Blocks:
     """A sentence for each reason, with all the parts that it is the reason for."""
     by_reason: dict[str, list[str]] = {}
     for name, reason in absent.items():
-        if name not in _NATURAL or _NATURAL[name] not in reason:
-            by_reason.setdefault(reason, []).append(_TITLES[name])
+        by_reason.setdefault(reason, []).append(_TITLES[name])
     return [f"{', '.join(titles)}: {reason}" for reason, titles in by_reason.items()]

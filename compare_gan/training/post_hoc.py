@@ -149,8 +149,8 @@ class OfLength:
 
     Example:
       >>> from compare_gan.training.post_hoc import OfLength
-      >>> str(OfLength(0.1))
-      'ema of length 0.1'
+      >>> str(OfLength(0.1)), OfLength(0.1).folder
+      ('ema of length 0.1', 'ema_length_0.1')
     """
 
     length: float
@@ -160,6 +160,11 @@ class OfLength:
 
     def __str__(self) -> str:
         return f"ema of length {self.length:.12g}"
+
+    @property
+    def folder(self) -> str:
+        """Name of the directory for it in that of the run."""
+        return f"ema_length_{self.length:.12g}"
 
     def check(self, path: str) -> None:
         """Raises UserError if the average cannot be made at a checkpoint."""
@@ -204,14 +209,19 @@ class OfHalfLife:
 
     Example:
       >>> from compare_gan.training.post_hoc import OfHalfLife
-      >>> str(OfHalfLife(500000))
-      'ema of half-life 500000'
+      >>> str(OfHalfLife(500000)), OfHalfLife(500000).folder
+      ('ema of half-life 500000', 'ema_half-life_500000')
     """
 
     images: float
 
     def __str__(self) -> str:
         return f"ema of half-life {self.images:.12g}"
+
+    @property
+    def folder(self) -> str:
+        """Name of the directory for it in that of the run."""
+        return f"ema_half-life_{self.images:.12g}"
 
     def check(self, path: str) -> None:
         """Raises UserError if a checkpoint does not have the average."""

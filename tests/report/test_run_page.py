@@ -14,7 +14,7 @@ from compare_gan.report import run_config, run_images, run_records
 from compare_gan.report.run_data import RunData, collect_run
 from compare_gan.report.run_page import page_of, run_page
 
-_ALWAYS = {"scores", "labels"}  # Absent where nothing is scored and all labels are given.
+_ALWAYS = {"scores"}  # Absent where nothing is scored.
 
 
 @pytest.fixture(name="trained", scope="module")
@@ -53,6 +53,7 @@ def test_a_trained_run_shows_everything_that_it_has(trained):
     run = collect_run(trained)
     assert run.absent.keys() == {*_ALWAYS, "prd"}
     assert "extractor 'inception' are not on this machine" in run.absent["prd"]
+    assert run.labels is None  # All are given, which needs no mention.
     assert run.samples.images.shape == (4, 10, 8, 8, 3) and run.samples.step == 2
     assert run.real.images.shape == (4, 5, 8, 8, 3) and run.real.names == run.samples.names
     assert run.augmentations.names == ["as they are", "diff_augment", "ada, p = 0", "all of them"]
