@@ -229,8 +229,8 @@ class Discriminator(_Network):
 
     Called as `discriminator((x, y), training=…)` with x float [b, H, W, C] in [0, 1] and y as for
     generators. Returns logits [b, 1] and the features [b, f] from which they are computed, both in
-    the compute dtype. In training mode there may be more logits, [b, n]: those after the first are
-    of parts of the image.
+    the compute dtype. In training mode there may be more logits, [b, n]: the others judge parts of
+    the image.
 
     Args:
       image_shape: (H, W, C), where C is 1 or 3.

@@ -24,7 +24,7 @@ from compare_gan.terminal import for_stdout, printable
     multiple=True,
     type=float,
     metavar="IMAGES",
-    help="Instead: one of the averages that the training has stored for "
+    help="In place of --length: a stored average of this half-life, one of "
     "ModularGAN.ema_other_half_lives.",
 )
 @click.option("--scan", is_flag=True, help="Score each of them; with --out write the best.")

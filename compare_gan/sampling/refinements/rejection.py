@@ -19,7 +19,7 @@ _BURN_IN_SEED = 0x647273
 @registry.register("refinement", "drs", paper="https://arxiv.org/abs/1810.06758")
 @dataclasses.dataclass(frozen=True)
 class RejectionSampling(Refinement):
-    """Accepts samples with the probability by which D finds them too rare (Azadi et al., 2019).
+    """Accepts samples with a probability that grows with D's logit (Azadi et al., 2019).
 
     With the logit d of a sample, the largest logit M and F = d - M - log(1 - exp(d - M - epsilon)),
     a sample is accepted with probability sigmoid(F - gamma); rejected ones are drawn again. gamma
