@@ -46,7 +46,7 @@ class OptimizationOptions:
         ramp-up.
       ema_start_step: Generator step before which the average of `ema_decay` copies the weights.
         Half-lives ramp up instead.
-      ema_other_half_lives: Half-lives in images of further averages, which `compare_gan ema` writes.
+      ema_other_half_lives: Half-lives in images of further averages, for `compare_gan ema`.
       ema_lengths: Lengths of power-function averages, as fractions of the training, from which
         `compare_gan ema` makes those of any length; usually (0.05, 0.1).
       scope: Name of the GAN in messages.

@@ -62,13 +62,17 @@ def test_a_contrastive_biggan():
 
 
 def test_penalties_on_gradients_are_rescaled_to_images_in_0_1():
-    found = _bindings(_converted("stylegan2_ada"))
+    conversion = _converted("stylegan2_ada")
+    found = _bindings(conversion)
     assert found["r1.gamma"] == "0.0025" and found["r1.interval"] == "16"
     assert found["options.batch_size"] == "64" and found["run_config.microbatches"] == "2"
     assert found["ModularGAN.ema_half_life"] == "500000"
     assert found["ada.images"] == "500000" and found["ada.policy"] == "'blit,geometry,color'"
     assert found["stylegan2.Discriminator.connections"] == "'plain'"
     # Lazy penalties join an update here: rates and decays are those of the YAML file.
+    assert any(
+        each.startswith("STYLEGAN.g_reg_interval = 4: it low") for each in conversion.missing
+    )
     assert found["ModularGAN.g_lr"] == found["ModularGAN.d_lr"] == "0.0025"
     assert found["tf.train.AdamOptimizer.beta2"] == "0.99"
     found = _bindings(_converted("everything"))

@@ -153,6 +153,12 @@ def optimization(settings: Settings, missing: list[str]) -> Iterator[Binding]:
     yield "ModularGAN.g_lr", str(settings.number("OPTIMIZATION.g_lr"))
     yield "ModularGAN.d_lr", str(settings.number("OPTIMIZATION.d_lr"))
     yield from _optimizer(settings)
+    interval = settings["STYLEGAN.g_reg_interval"]
+    if interval is not None and not settings["STYLEGAN.apply_pl_reg"]:
+        missing.append(
+            f"STYLEGAN.g_reg_interval = {interval}: it lowers the rate of the generator there, "
+            "though it has no penalty"
+        )
     if settings["MODEL.apply_g_ema"]:
         yield "ModularGAN.g_use_ema", "True"
         if settings["STYLEGAN.g_ema_kimg"] is not None:
