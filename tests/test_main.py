@@ -156,7 +156,9 @@ def test_sample_draws_one_class_truncated_raw_or_of_a_step(run, model_dir, tmp_p
 
     one = draw("--class", "2")
     assert one.shape[0] == 58 + 2
-    refine = ["--refine", "drs", "--gin_bindings", "drs.burn_in = 8"]
+    # By a percentile of 100 the best of the first samples alone are accepted at once.
+    bindings = "drs.burn_in = 8", "drs.percentile = 100.0", "drs.most_rounds = 2"
+    refine = ["--refine", "drs", *(part for each in bindings for part in ("--gin_bindings", each))]
     for options in (["--truncation", "0.3"], ["--raw"], ["--checkpoint", "3"], refine):
         assert not np.array_equal(draw("--class", "2", *options), one)
 
