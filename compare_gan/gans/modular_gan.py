@@ -378,7 +378,9 @@ class ModularGAN:
             real_logits_with_pixels=real.logits,
             fake_logits_with_pixels=fake.logits,
             features=real.features,
-            kernels=_kernels(self.discriminator_variables),
+            kernels=networks.kernels(
+                [self.discriminator, *self.heads.values()], self.discriminator_variables
+            ),
             **self._available(batch, step),
         )
         terms = with_transport_cost(terms, self.latent_optimization, batch, "discriminator", step)
@@ -432,7 +434,7 @@ class ModularGAN:
             real_logits_with_pixels=seen_real.logits,
             fake_logits_with_pixels=fake.logits,
             features=fake.features,
-            kernels=_kernels(self.generator_variables),
+            kernels=networks.kernels([self.generator], self.generator_variables),
             **self._available(batch, step),
         )
         terms = with_transport_cost(terms, self.latent_optimization, batch, "generator", step)
@@ -557,7 +559,3 @@ class ModularGAN:
     def _y_shape(self) -> tuple[int, int] | None:
         """Shape of the labels of two images; None if unconditional."""
         return (2, self.num_classes) if self.conditional and self.num_classes else None
-
-
-def _kernels(variables: Sequence[keras.Variable]) -> list[keras.Variable]:
-    return [v for v in variables if v.name == "kernel"]

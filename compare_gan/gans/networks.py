@@ -1,10 +1,11 @@
 """The networks of a GAN: built, cloned, with heads."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
+from keras import ops
 
 from compare_gan import backend
 from compare_gan.config.keywords import parameters
@@ -112,6 +113,32 @@ def synthesize(
     if has_styles(generator):
         return generator.synthesize(given, draws=draws)
     return generate(generator, given, y, draws)
+
+
+def kernels(
+    networks: Iterable[keras.layers.Layer], variables: Iterable[keras.Variable]
+) -> list[Tensor]:
+    """The kernels among variables, float [..., units], as the layers use them.
+
+    A layer that stores its kernel in another scale or order has a method `used_kernel`; for Keras's
+    own transposed convolution, which has none, the order is known. Spectral normalization is not
+    part of it.
+
+    Args:
+      networks: The networks and heads that own the variables.
+      variables: Variables, of which those named `kernel` count; their order is that of the result.
+    """
+    layers = [layer for network in networks for layer in network._flatten_layers()]
+    owners = {id(getattr(layer, "kernel", None)): layer for layer in layers}
+    return [_as_used(v, owners.get(id(v))) for v in variables if v.name == "kernel"]
+
+
+def _as_used(kernel: keras.Variable, layer: Any) -> Tensor:
+    if hasattr(layer, "used_kernel"):
+        return layer.used_kernel()
+    if isinstance(layer, keras.layers.Conv2DTranspose):
+        return ops.swapaxes(kernel, -1, -2)
+    return kernel
 
 
 def clone(network: keras.Model) -> keras.Model:

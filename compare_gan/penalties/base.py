@@ -37,7 +37,8 @@ AVAILABLE = {
     "z": "latents of the generated images [b, z_dim]",
     "uniform": "function from a shape, batch first, to draws in [0, 1)",
     "normal": "function from a shape, batch first, to standard normal draws",
-    "kernels": "kernels of the network that the loss is for",
+    "kernels": "kernels [..., units] of the network that the loss is for, as its layers scale them "
+    "(before spectral normalization)",
     "step": "number of finished generator steps",
 }
 
