@@ -341,7 +341,7 @@ class ModularGAN:
         """
         fake_images = ops.cast(fake_images, batch["images"].dtype)
         constant_fakes = ops.stop_gradient(fake_images)
-        batch = self._with_replaced(batch, constant_fakes, step)
+        batch, labels_for_tasks = self._with_replaced(batch, constant_fakes, step)
         x, y = batch["images"], self.labels(batch)
         fake_y = self._fake_labels(batch)
         # Added examples that no term reads are shown only where they are in the batch's statistics.
@@ -385,7 +385,10 @@ class ModularGAN:
         )
         terms = with_transport_cost(terms, self.latent_optimization, batch, "discriminator", step)
         for task in self.tasks:
-            seen = {"real": real.seen[task.name], "fake": fake.seen[task.name]}
+            seen = {
+                "real": real.seen[task.name]._replace(labels=labels_for_tasks),
+                "fake": fake.seen[task.name],
+            }
             terms = terms.plus(
                 call_with_requested(task.discriminator_terms, **seen, z=batch["z"], step=step)
             )
@@ -482,13 +485,27 @@ class ModularGAN:
             images = augmentation(images, noise.uniform, noise.normal, step)
         return images
 
-    def _with_replaced(self, batch: TrainingBatch, fake_images: Tensor, step: Any) -> TrainingBatch:
-        """The batch with the real examples that augmentations put in place of its own."""
-        noise, fake = Noise(batch["seed"], _REPLACED), (fake_images, batch.get("fake_labels"))
-        images, labels = batch["images"], batch.get("labels")
-        for augmentation in self.augmentations:
-            images, labels = augmentation.replace_real((images, labels), fake, noise.uniform, step)
-        return {**batch, "images": images, **({} if labels is None else {"labels": labels})}
+    def _with_replaced(
+        self, batch: TrainingBatch, fake_images: Tensor, step: Any
+    ) -> tuple[TrainingBatch, Tensor | None]:
+        """The batch with the real examples that augmentations put in place of its own.
+
+        Returns:
+          The batch, and the labels that tasks learn from: whether a generated image shows the class
+          that it was made for is not known, so it counts as unlabelled there.
+        """
+
+        def replaced(fake_labels: Tensor | None) -> TrainingBatch:
+            noise, fake = Noise(batch["seed"], _REPLACED), (fake_images, fake_labels)
+            images, labels = batch["images"], batch.get("labels")
+            for each in self.augmentations:
+                images, labels = each.replace_real((images, labels), fake, noise.uniform, step)
+            return {**batch, "images": images, **({} if labels is None else {"labels": labels})}
+
+        shown = replaced(batch.get("fake_labels"))
+        if not self.conditional or not self.augmentations:
+            return shown, self.labels(shown)
+        return shown, self.labels(replaced(ops.zeros_like(batch["fake_labels"])))
 
     def _scorer(
         self,
