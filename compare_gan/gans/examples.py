@@ -46,12 +46,14 @@ class Half(NamedTuple):
     labels: Tensor | None
     seen: dict[str, Seen]
 
-    def unseen(self) -> "Half":
-        """The half that stands for one that was not shown: NaN, which reveals who looks at it."""
-        logits, features = (
-            ops.full_like(each, float("nan")) for each in (self.logits, self.features)
-        )
-        return Half(logits, features, labels=None, seen={})
+    def placeholder(self) -> "Half":
+        """A half of the same shapes for one that was not shown: NaN, which reveals who reads it."""
+
+        def unknown(values: Tensor | None) -> Tensor | None:
+            return None if values is None else ops.full_like(values, float("nan"))
+
+        seen = {name: Seen(*map(unknown, each)) for name, each in self.seen.items()}
+        return Half(unknown(self.logits), unknown(self.features), unknown(self.labels), seen)
 
 
 def mixes_examples(network: keras.Model) -> bool:

@@ -422,7 +422,7 @@ class ModularGAN:
             shown_real = self._augmented(x, batch, _REAL, step)
             halves = [(shown_real, y, real_tasks), (ops.cast(shown, x.dtype), fake_y, self.tasks)]
         *real, fake = forward_halves(self.discriminate, halves, self._splits_halves)
-        seen_real = real[0] if sees_real(self.loss) else fake.unseen()
+        seen_real = real[0] if sees_real(self.loss) else fake.placeholder()
         g_loss = generator_loss(self.loss, seen_real, fake, value_at(self.top_k, step))
         terms = add_penalties(
             LossTerms(self.adversarial_weight * g_loss, {"g_loss": g_loss}),

@@ -264,6 +264,23 @@ def test_a_loss_that_classifies_gets_a_head_labels_and_features(dummy):
         assert np.any(gradient)
 
 
+def test_values_of_real_images_are_nan_where_the_generator_does_not_see_them(dummy):
+    seen = {}
+
+    def loss(d_real_logits, d_fake_logits, real_class_logits, real_labels, real_features):
+        seen.update(locals())
+        d_loss = sum(map(tf.reduce_mean, (real_class_logits, real_labels, real_features)))
+        return losses.Losses(d_loss, d_loss, 0.0 * d_loss, tf.reduce_mean(d_fake_logits))
+
+    gan, batch = dummy.make_gan(ModularGAN, loss=loss, conditional=True), dummy.make_batch()
+    assert np.isfinite(gan.generator_loss(batch).total)
+    shapes = {"real_class_logits": (8, 3), "real_labels": (8, 3), "real_features": (8, 6)}
+    for name, shape in shapes.items():
+        assert seen[name].shape == shape and np.isnan(seen[name]).all()
+    gan.discriminator_loss(batch, gan.fakes(batch))
+    assert all(np.isfinite(seen[name]).all() for name in shapes)
+
+
 @pytest.mark.parametrize(
     ("options", "sentence"),
     (
