@@ -215,6 +215,8 @@ class ModularGAN:
         if (replicas := num_replicas()) > 1:
             for penalty in self.penalties:
                 check_interval(penalty, self.discriminator, self.generator, replicas)
+        for penalty in self.penalties:
+            penalty.check_batch_size(batch_size_per_replica)
         for task in self.tasks:
             task.check_batch_size(batch_size_per_replica)
 

@@ -109,6 +109,13 @@ class Penalty(Memory):
         assert self.weight is not None
         return value_at(self.weight, step)
 
+    def check_batch_size(self, batch_size: int) -> None:
+        """Raises UserError if a term cannot be computed from batches of this size.
+
+        Args:
+          batch_size: Number of real, and of generated, images of a replica or of a microbatch.
+        """
+
     def _terms(self) -> list[Callable[..., Tensor]]:
         return [term for network in ("discriminator", "generator") if (term := self.term(network))]
 

@@ -20,6 +20,7 @@ from compare_gan.penalties import (
     R1,
     FunctionPenalty,
     LeCam,
+    ModeSeeking,
     Penalty,
     l2_penalty,
     wgangp_penalty,
@@ -155,6 +156,13 @@ def test_a_term_receives_all_that_it_asks_for_in_both_losses(dummy):
         assert np.min(draws[0]) >= 0 and np.max(draws[0]) < 1
         # 800 draws: the standard errors are 0.035 and 0.025.
         assert abs(np.mean(draws[1])) < 0.15 and abs(np.std(draws[1]) - 1) < 0.12
+
+
+def test_a_penalty_checks_the_size_of_batches_before_training(dummy):
+    gan = dummy.make_gan(ModularGAN, penalties=[R1(), ModeSeeking()])
+    gan.check_batch_size(2)
+    with pytest.raises(UserError, match="'mode_seeking' needs batches of at least 2, received 1"):
+        gan.check_batch_size(1)
 
 
 def test_r2_of_a_conditional_gan_is_its_finite_difference(dummy):
