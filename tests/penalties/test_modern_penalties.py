@@ -21,6 +21,7 @@ def test_max_gp_equals_that_of_studiogan(assert_golden, modern_golden):
         value = MaxGP().discriminator_term(
             discriminator, x, x_fake, lambda shape: tf.reshape(1 - shares, shape)
         )
+    # Squared slopes are summed in float32, also of inputs in float64.
     key = "penalty/maxgp_studiogan/value"
     assert_golden("modern penalties", key, value, modern_golden[key], rtol=1e-6)
     for path, found in discriminator.gradients(tape, value).items():
