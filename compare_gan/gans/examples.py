@@ -68,14 +68,14 @@ def mixes_examples(network: keras.Model) -> bool:
     )
 
 
-def compares_examples(network: keras.Model) -> bool:
-    """Whether the network compares the images of a batch, so that it must see the halves apart.
+def needs_halves_apart(network: keras.Model) -> bool:
+    """Whether the network must see real and generated images in separate forwards.
 
-    A layer that does, such as `layers.MinibatchStddev`, says so by an attribute
-    `compares_examples = True`: the spread of generated images is informative only without real
-    ones among them.
+    A layer that compares the images of a batch, such as `layers.MinibatchStddev`, says so by an
+    attribute `needs_halves_apart = True`: the spread of generated images is informative only
+    without real ones among them.
     """
-    return any(getattr(layer, "compares_examples", False) for layer in network._flatten_layers())
+    return any(getattr(layer, "needs_halves_apart", False) for layer in network._flatten_layers())
 
 
 def of_images(logits: Tensor) -> Tensor:

@@ -16,9 +16,9 @@ from compare_gan.gans.examples import (
     Scores,
     check_forwards,
     check_interval,
-    compares_examples,
     forward_halves,
     mixes_examples,
+    needs_halves_apart,
     of_images,
 )
 from compare_gan.gans.latent_optimization import (
@@ -570,7 +570,7 @@ class ModularGAN:
             networks.refuse_options(discriminator, options)
             networks.check_given_discriminator(discriminator, self._y_shape(), self.image_shape)
         self.discriminator = discriminator
-        self._splits_halves = self.deprecated_split_disc_calls or compares_examples(discriminator)
+        self._splits_halves = self.deprecated_split_disc_calls or needs_halves_apart(discriminator)
         features = networks.num_features(discriminator, self.image_shape, self._y_shape())
         spectral_norm = getattr(discriminator, "spectral_norm", False)
         self.heads = self.make_heads(features, bool(spectral_norm))

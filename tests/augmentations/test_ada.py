@@ -85,7 +85,7 @@ def test_gradients_are_those_of_the_authors(assert_golden, golden):
         tape.watch(x)
         out = _augmented(golden, "bgc_p0.8", x)
         total = tf.reduce_sum(out * golden["ada/in/grad_coef"])
-    # Images and result are scaled alike, so the slope is that for [-1, 1]. Rounding of positions, as
+    # Images and result are scaled alike, so the slope is that for [-1, 1]. Rounding of positions as
     # above, through some ten products.
     key = "ada/bgc_p0.8/grad_x_pm1"
     assert_golden("modern augmentations", key, tape.gradient(total, x), golden[key], rtol=1e-5)

@@ -180,13 +180,13 @@ def test_a_generator_draws_what_follows_from_the_seed_of_each_batch(dummy, joint
 class _Comparing(keras.layers.Layer):
     """The identity, which says that it compares examples."""
 
-    compares_examples = True
+    needs_halves_apart = True
 
     def call(self, inputs, training=None):
         return inputs
 
 
-def test_halves_are_apart_where_the_discriminator_compares_examples(dummy):
+def test_halves_are_apart_where_the_discriminator_needs_them_so(dummy):
     for norm, rows in ((None, [16, 8]), (_Comparing, [8, 8, 8])):
         gan = dummy.make_gan(ModularGAN, discriminator={"batch_norm_fn": norm})
         seen, call = [], gan.discriminator.call
