@@ -29,6 +29,14 @@ def num_features(
     return features.shape[-1]
 
 
+def check_both_given(gan: str, generator: Any, discriminator: Any) -> None:
+    """Raises UserError if a network is None in a GAN without architecture."""
+    if generator is None or discriminator is None:
+        raise UserError(
+            f"{gan} needs an architecture, unless generator and discriminator are both given."
+        )
+
+
 def check_given_generator(
     generator: keras.Model,
     z_dim: int,
@@ -45,9 +53,16 @@ def check_given_generator(
 
 
 def check_given_discriminator(
-    discriminator: keras.Model, y_shape: TensorShape | None, image_shape: tuple[int, int, int]
+    discriminator: keras.Model,
+    y_shape: TensorShape | None,
+    image_shape: tuple[int, int, int],
+    options: Mapping[str, Any],
 ) -> None:
-    """Builds a discriminator and raises UserError unless it returns logits and features."""
+    """Builds a discriminator and raises UserError unless it returns logits and features.
+
+    One of the options that it has with another value than required is refused too.
+    """
+    _refuse_options(discriminator, options)
     result = _checked_call("discriminator", discriminator, "x", (2, *image_shape), y_shape)
     is_pair = isinstance(result, (list, tuple)) and len(result) == 2
     shapes = [tuple(each.shape) for each in result] if is_pair else []
@@ -181,7 +196,7 @@ def make_discriminator(
     return architecture.Discriminator(image_shape=image_shape, **own)
 
 
-def refuse_options(discriminator: keras.Model, options: Mapping[str, Any]) -> None:
+def _refuse_options(discriminator: keras.Model, options: Mapping[str, Any]) -> None:
     """Raises UserError if a given discriminator has an option with another value than required."""
     for name, value in options.items():
         if getattr(discriminator, name, value) != value:

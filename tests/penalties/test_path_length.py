@@ -68,7 +68,7 @@ def test_without_styles_it_is_the_length_at_the_latents(dummy_generator):
     penalty.prepare()
     z = np.random.RandomState(0).normal(size=(2, 4)).astype(np.float32)
     batch = {"images": tf.zeros((2, 2, 2, 1)), "z": tf.constant(z), "seed": tf.constant([0, 1])}
-    available = gan._available(batch, 0)
+    available = gan._view(batch, 0).available()
     term = penalty.generator_term(
         available["styles"], available["synthesize"], batch["z"], None, lambda _: noise
     )
