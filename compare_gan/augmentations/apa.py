@@ -15,7 +15,8 @@ class APA(AdaptiveAugmentation):
     """Generated images shown to D as real, more of them as it overfits (Jiang et al., 2021).
 
     In a discriminator step each real image is replaced with probability p by the generated one at
-    the same place of the batch, with its label. The others are not changed, nor are the images of
+    the same place of the batch, with its label, which conditions the discriminator; to auxiliary
+    tasks it is an image without a label. The others are not changed, nor are the images of
     generator steps. It may be combined with other augmentations, which come after it.
 
     Paper: https://arxiv.org/abs/2111.06849.

@@ -65,11 +65,12 @@ class Augmentation(Memory):
         """Replaces real examples of a discriminator step: none unless overridden.
 
         The result is what all terms of the discriminator's loss take for the real half. It is
-        augmented afterwards.
+        augmented afterwards. Tasks learn from the labels of a second call with the same draws, in
+        which the generated images have no label.
 
         Args:
           real: Real images and their labels.
-          fake: Generated images and their labels, through which no gradient flows.
+          fake: Generated images, through which no gradient flows, and their labels.
           uniform: Function from a static shape, batch first, to float32 draws in [0, 1).
           step: Number of finished generator steps.
         """

@@ -36,7 +36,7 @@ class InfoCodes:
         `LatentDistribution`; the paper's codes are uniform.
 
     Raises:
-      UserError: A number is out of range, or there is no code.
+      UserError: A number is out of range, or no codes are given.
 
     Example:
       >>> import numpy as np

@@ -1,10 +1,11 @@
 """All that a config says about data, read from gin once."""
 
 import dataclasses
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import gin
+import numpy as np
 
 from compare_gan.datasets.catalog import Definition, find_definition, split_fraction
 from compare_gan.datasets.colours import parse_colour
@@ -15,6 +16,9 @@ from compare_gan.errors import UserError, check_positive_integer, unknown_name
 
 # The values of `dataset.labels`.
 MADE_UP = ("single", "random")
+# Function from `DatasetOptions.choice`, the number of training images n, and a function that
+# computes the choice, to the choice, bool [n].
+Chooser = Callable[[Mapping[str, Any], int, Callable[[], np.ndarray]], np.ndarray]
 _CROP_SCOPES = {
     "train_imagenet_transform": "train_crop",
     "eval_imagenet_transform": "eval_crop",
@@ -40,8 +44,8 @@ class DatasetOptions:
       densest_fraction: Fraction of each class's training examples, of those that `fraction`
         chooses, that training uses: those in the densest regions; see
         `datasets.instance_selection`. All images count as one class where not every label is given.
-      densest_extractor: Registered name, or class, of the extractor whose features show the
-        densities.
+      densest_extractor: Registered name, or class, of the extractor that computes the
+        features for the density estimate.
       labeled_fraction: Fraction of each class's training examples (of those that training uses)
         whose labels it sees, at least one each.
       inferred_labels: Whether training sees labels that are inferred from the given ones, or
@@ -93,6 +97,27 @@ class DatasetOptions:
             check_positive_integer("dataset.image_size", self.image_size)
         parse_colour("dataset.background", self.background)
 
+    @property
+    def choice(self) -> dict[str, Any] | None:
+        """The options that choose images by their densities, as JSON; None = all are trained on.
+
+        Example:
+          >>> from compare_gan.datasets import DatasetOptions
+          >>> DatasetOptions("cifar10").choice is None
+          True
+        """
+        if self.densest_fraction == 1 or self.fake:
+            return None
+        extractor = self.densest_extractor
+        options = {
+            "dataset": self.name,
+            "fraction": self.fraction,
+            "densest_fraction": self.densest_fraction,
+            "densest_extractor": getattr(extractor, "__name__", str(extractor)),
+            "by_class": self.labeled_fraction == 1 and not self.inferred_labels,
+        }
+        return options if self.fraction == 1 else options | {"seed": self.seed}
+
     def _take_fraction_from_name(self) -> None:
         name, fraction = split_fraction(self.name)
         if fraction is None:
@@ -119,6 +144,8 @@ class DataOptions:
         labels are stored under a key that contains them.
       class_order: Names of the classes in the order that a run was begun with, for data sets that
         take them from names of folders; None = their own order.
+      choose: Function that decides which images `densest_fraction` chooses, where a run has begun
+        with some or shares them with other hosts; None = they are computed.
 
     Example:
       >>> from compare_gan.datasets import DataOptions, get_dataset
@@ -131,6 +158,7 @@ class DataOptions:
     own: Any = None
     crop_methods: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     class_order: tuple[str, ...] | None = None
+    choose: Chooser | None = dataclasses.field(default=None, repr=False, compare=False)
 
     @classmethod
     def from_gin(cls, **overrides: Any) -> "DataOptions":

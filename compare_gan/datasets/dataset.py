@@ -43,6 +43,8 @@ class Dataset:
       crop_methods: Crop methods that the config sets, by gin scope (`train_imagenet_transform`,
         `eval_imagenet_transform`); None or missing = not set.
       flip: Whether half of the images in batches of training are mirrored left to right.
+      chosen: The examples of the whole training split that `source` trains on, bool [n], if options
+        choose some; None = all.
 
     Example:
       >>> import numpy as np
@@ -62,6 +64,7 @@ class Dataset:
     inferred: InferredLabels | None = None
     crop_methods: Mapping[str, str | None] = dataclasses.field(default_factory=dict)
     flip: bool = False
+    chosen: np.ndarray | None = dataclasses.field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         height, width, channels = self.source.image_shape

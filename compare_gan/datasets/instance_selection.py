@@ -13,6 +13,7 @@ from compare_gan.digests import digest
 from compare_gan.engine.progress import tracked
 
 _BATCH = 100
+_BLOCK = 4096  # Images whose features are in float64 at a time.
 _RIDGE = 1e-5  # Added to the variances of features, as in the authors' program.
 
 
@@ -35,15 +36,21 @@ def gaussian_scores(features: np.ndarray, labels: np.ndarray) -> np.ndarray:
       >>> int(gaussian_scores(features, np.zeros(4, int)).argmin())
       3
     """
-    scores = np.empty(len(features))
+    scores, size = np.empty(len(features)), features.shape[1]
     for label in np.unique(labels):
-        own = features[labels == label].astype(np.float64)
-        centred = own - own.mean(axis=0)
-        covariance = centred.T @ centred / len(own) + _RIDGE * np.eye(own.shape[1])
+        members = np.flatnonzero(labels == label)
+        # In blocks: the features of a large class in float64 may not fit into memory.
+        blocks = [members[i : i + _BLOCK] for i in range(0, len(members), _BLOCK)]
+        mean = sum(features[block].sum(axis=0, dtype=np.float64) for block in blocks) / len(members)
+        covariance = _RIDGE * np.eye(size)
+        for block in blocks:
+            centred = features[block] - mean
+            covariance += centred.T @ centred / len(members)
         lower = np.linalg.cholesky(covariance)
-        distances = np.sum(np.linalg.solve(lower, centred.T) ** 2, axis=0)
-        volume = 2 * np.log(np.diag(lower)).sum() + own.shape[1] * np.log(2 * np.pi)
-        scores[labels == label] = -0.5 * (distances + volume)
+        volume = 2 * np.log(np.diag(lower)).sum() + size * np.log(2 * np.pi)
+        for block in blocks:
+            distances = np.sum(np.linalg.solve(lower, (features[block] - mean).T) ** 2, axis=0)
+            scores[block] = -0.5 * (distances + volume)
     return scores
 
 

@@ -7,7 +7,7 @@ import numpy as np
 
 from compare_gan.datasets.catalog import Definition
 from compare_gan.datasets.colours import WHITE, parse_colour
-from compare_gan.datasets.data_options import MADE_UP, DataOptions, DatasetOptions
+from compare_gan.datasets.data_options import MADE_UP, DataOptions
 from compare_gan.datasets.dataset import Dataset, InferredLabels
 from compare_gan.datasets.instance_selection import choose_densest
 from compare_gan.datasets.labels import (
@@ -120,8 +120,10 @@ def _open(options: DataOptions) -> Dataset:
             class_order=options.class_order,
         )
     source = _relabel(name, definition.labels, source, options)
-    if choice.fraction != 1 or (choice.densest_fraction != 1 and not choice.fake):
-        source = select(source, _chosen(name, source, choice), whole=ALL_TRAIN)
+    chosen = None
+    if choice.fraction != 1 or choice.choice is not None:
+        chosen = _chosen(name, source, options)
+        source = select(source, chosen, whole=ALL_TRAIN)
     given_mask = _make_given_mask(name, source, choice.labeled_fraction, choice.seed)
     if definition.labels == "labelled_only":
         source, given_mask = _only_labelled(name, source, given_mask), None
@@ -134,23 +136,34 @@ def _open(options: DataOptions) -> Dataset:
         inferred,
         options.crop_methods,
         choice.flip,
+        chosen,
     )
 
 
-def _chosen(name: str, source: Source, choice: DatasetOptions) -> np.ndarray:
+def _chosen(name: str, source: Source, options: DataOptions) -> np.ndarray:
     """The training examples that `fraction` and `densest_fraction` choose, bool [n]."""
+    choice = options.dataset
     labels = no_labels(source.splits["train"])
     if source.num_classes:
         labels = to_hard_labels(source.labels("train"))
     chosen = choose_images(labels, choice.fraction, choice.seed)
-    if choice.densest_fraction != 1 and not choice.fake:
-        if choice.labeled_fraction != 1 or choice.inferred_labels:
-            labels = no_labels(len(labels))
+    description = choice.choice
+    if description is None:
+        return chosen
+    if not description["by_class"]:
+        labels = no_labels(len(labels))
+
+    def densest_of_them() -> np.ndarray:
         part = source if choice.fraction == 1 else select(source, chosen)
-        chosen[chosen] = choose_densest(
+        densest = chosen.copy()
+        densest[chosen] = choose_densest(
             part, name, labels[chosen], choice.densest_fraction, choice.densest_extractor
         )
-    return chosen
+        return densest
+
+    if options.choose is None:
+        return densest_of_them()
+    return options.choose(description, len(chosen), densest_of_them)
 
 
 def _fake_source(image_size: int | None, definition: Definition) -> Source:

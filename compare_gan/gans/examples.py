@@ -46,12 +46,14 @@ class Half(NamedTuple):
     labels: Tensor | None
     seen: dict[str, Seen]
 
-    def unseen(self) -> "Half":
-        """The half that stands for one that was not shown: NaN, which reveals who looks at it."""
-        logits, features = (
-            ops.full_like(each, float("nan")) for each in (self.logits, self.features)
-        )
-        return Half(logits, features, labels=None, seen={})
+    def placeholder(self) -> "Half":
+        """A half of the same shapes for one that was not shown: NaN, which reveals who reads it."""
+
+        def unknown(values: Tensor | None) -> Tensor | None:
+            return None if values is None else ops.full_like(values, float("nan"))
+
+        seen = {name: Seen(*map(unknown, each)) for name, each in self.seen.items()}
+        return Half(unknown(self.logits), unknown(self.features), unknown(self.labels), seen)
 
 
 def mixes_examples(network: keras.Model) -> bool:
@@ -66,14 +68,14 @@ def mixes_examples(network: keras.Model) -> bool:
     )
 
 
-def compares_examples(network: keras.Model) -> bool:
-    """Whether the network compares the images of a batch, so that it must see the halves apart.
+def needs_halves_apart(network: keras.Model) -> bool:
+    """Whether the network must see real and generated images in separate forwards.
 
-    A layer that does, such as `layers.MinibatchStddev`, says so by an attribute
-    `compares_examples = True`: the spread of generated images is informative only without real
-    ones among them.
+    A layer that compares the images of a batch, such as `layers.MinibatchStddev`, says so by an
+    attribute `needs_halves_apart = True`: the spread of generated images is informative only
+    without real ones among them.
     """
-    return any(getattr(layer, "compares_examples", False) for layer in network._flatten_layers())
+    return any(getattr(layer, "needs_halves_apart", False) for layer in network._flatten_layers())
 
 
 def of_images(logits: Tensor) -> Tensor:

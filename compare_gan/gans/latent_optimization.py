@@ -31,8 +31,8 @@ class LatentOptimization:
       rate: Share of the latents that are optimized, drawn for each.
       cost_weight: Weight of the mean squared length of the steps in both losses, a number or a
         schedule.
-      max_step: Limit of each entry of a step, in both directions; None = none.
-      max_latent: Limit of each entry of all latents afterwards, in both directions; None = none.
+      max_step: Largest absolute value of each entry of a step; None for no limit.
+      max_latent: Largest absolute value of each entry of all latents afterwards; None for no limit.
         The paper draws latents uniformly between -1 and 1 and limits them to that: 1 is right for
         such latents, and wrong for normal ones.
 

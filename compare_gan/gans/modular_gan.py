@@ -12,13 +12,14 @@ from compare_gan.config.keywords import check_remaining_keywords
 from compare_gan.errors import UserError
 from compare_gan.gans import networks, parts
 from compare_gan.gans.adversarial import CLASS_LOGITS, adversarial_losses, generator_loss
+from compare_gan.gans.batch_view import BatchView, Stream, TrainingBatch, with_replaced
 from compare_gan.gans.examples import (
     Scores,
     check_forwards,
     check_interval,
-    compares_examples,
     forward_halves,
     mixes_examples,
+    needs_halves_apart,
     of_images,
 )
 from compare_gan.gans.latent_optimization import (
@@ -32,12 +33,7 @@ from compare_gan.gans.terms import LossTerms, add_penalties, check_names
 from compare_gan.losses import needs_class_logits, non_saturating, sees_real
 from compare_gan.registry import call_with_requested
 from compare_gan.schedules import Scheduled, value_at
-from compare_gan.types import NoiseSource, Tensor
-
-TrainingBatch = dict[str, Tensor]
-
-# The streams of a batch's draws.
-_PENALTIES, _REAL, _FAKE, _REPLACED, _GENERATOR, _LATENTS = range(6)
+from compare_gan.types import Tensor
 
 
 @registry.register("gan", "ModularGAN", paper="https://arxiv.org/abs/1807.04720")
@@ -215,6 +211,8 @@ class ModularGAN:
         if (replicas := num_replicas()) > 1:
             for penalty in self.penalties:
                 check_interval(penalty, self.discriminator, self.generator, replicas)
+        for penalty in self.penalties:
+            penalty.check_batch_size(batch_size_per_replica)
         for task in self.tasks:
             task.check_batch_size(batch_size_per_replica)
 
@@ -287,9 +285,9 @@ class ModularGAN:
         """
         if self.latent_optimization is None:
             return batch
-        available = self._available(batch, step)
+        available = self._view(batch, step).available()
         judge, generate = available["discriminator_of_fakes"], available["generator"]
-        uniform = Noise(batch["seed"], _LATENTS).uniform
+        uniform = Noise(batch["seed"], Stream.LATENTS).uniform
         z, cost = self.latent_optimization(batch["z"], lambda z: judge(generate(z)), uniform, step)
         return {**batch, "z": z, "transport_cost": cost}
 
@@ -306,7 +304,7 @@ class ModularGAN:
           Float [b, H, W, C] in [0, 1].
         """
         generator = self.generator if generator is None else generator
-        y, draws = self._fake_labels(batch), Noise(batch["seed"], _GENERATOR)
+        y, draws = self._fake_labels(batch), Noise(batch["seed"], Stream.GENERATOR)
         images = networks.generate(generator, batch["z"], y, draws)
         return images if "transport_cost" in batch else ops.stop_gradient(images)
 
@@ -320,7 +318,7 @@ class ModularGAN:
         """
         z = ops.concatenate([batch["z"] for batch in batches])
         y = ops.concatenate([b["fake_labels"] for b in batches]) if self.conditional else None
-        draws = JoinedNoise([Noise(batch["seed"], _GENERATOR) for batch in batches])
+        draws = JoinedNoise([Noise(batch["seed"], Stream.GENERATOR) for batch in batches])
         images = networks.generate(self.generator, z, y, draws)
         return ops.split(ops.stop_gradient(images), len(batches))
 
@@ -341,22 +339,17 @@ class ModularGAN:
         """
         fake_images = ops.cast(fake_images, batch["images"].dtype)
         constant_fakes = ops.stop_gradient(fake_images)
-        batch = self._with_replaced(batch, constant_fakes, step)
-        x, y = batch["images"], self.labels(batch)
-        fake_y = self._fake_labels(batch)
+        batch, known = with_replaced(batch, self.augmentations, constant_fakes, step)
+        view, known_labels = self._view(batch, step), self.labels(known)
         # Added examples that no term reads are shown only where they are in the batch's statistics.
         fake_tasks = [t for t in self.tasks if t.learns_from_fakes]
         if mixes_examples(self.discriminator):
             fake_tasks = self.tasks
-        shown, shown_fakes = (
-            self._augmented(images, batch, stream, step)
-            for images, stream in ((x, _REAL), (fake_images, _FAKE))
-        )
-        real, fake = forward_halves(
-            self.discriminate,
-            [(shown, y, self.tasks), (shown_fakes, fake_y, fake_tasks)],
-            self._splits_halves,
-        )
+        halves = [
+            (view.augmented(batch["images"], Stream.REAL), view.y, self.tasks),
+            (view.augmented(fake_images, Stream.FAKE), view.fake_y, fake_tasks),
+        ]
+        real, fake = forward_halves(self.discriminate, halves, self._splits_halves)
         losses = adversarial_losses(self.loss, real, fake)
         terms = add_penalties(
             LossTerms(
@@ -370,20 +363,19 @@ class ModularGAN:
             self.penalties,
             "discriminator",
             update=step * self.disc_iters + iteration,
-            discriminator=self._scorer(batch, y, _REAL, step),
-            logits_with_pixels=self._scorer(batch, y, _REAL, step, with_pixels=True),
             x_fake=constant_fakes,
-            real_logits=of_images(real.logits),
-            fake_logits=of_images(fake.logits),
-            real_logits_with_pixels=real.logits,
-            fake_logits_with_pixels=fake.logits,
             features=real.features,
-            kernels=_kernels(self.discriminator_variables),
-            **self._available(batch, step),
+            kernels=networks.kernels(
+                [self.discriminator, *self.heads.values()], self.discriminator_variables
+            ),
+            **view.judged(Stream.REAL, real, fake),
         )
         terms = with_transport_cost(terms, self.latent_optimization, batch, "discriminator", step)
         for task in self.tasks:
-            seen = {"real": real.seen[task.name], "fake": fake.seen[task.name]}
+            seen = {
+                "real": real.seen[task.name]._replace(labels=known_labels),
+                "fake": fake.seen[task.name],
+            }
             terms = terms.plus(
                 call_with_requested(task.discriminator_terms, **seen, z=batch["z"], step=step)
             )
@@ -406,34 +398,29 @@ class ModularGAN:
         Returns:
           LossTerms. Parts: g_loss, penalties and those of the tasks.
         """
-        x, y, fake_y = batch["images"], self.labels(batch), self._fake_labels(batch)
-        draws = Noise(batch["seed"], _GENERATOR)
-        images = networks.generate(self.generator, batch["z"], fake_y, draws)
-        shown = self._augmented(images, batch, _FAKE, step)
-        halves = [(shown, fake_y, self.tasks)]
+        view = self._view(batch, step)
+        x, images = batch["images"], view.generated()
+        shown = view.augmented(images, Stream.FAKE)
+        halves = [(shown, view.fake_y, self.tasks)]
         mixes = mixes_examples(self.discriminator) and not self._splits_halves
         if mixes or sees_real(self.loss):
             real_tasks = self.tasks if mixes else []
-            shown_real = self._augmented(x, batch, _REAL, step)
-            halves = [(shown_real, y, real_tasks), (ops.cast(shown, x.dtype), fake_y, self.tasks)]
+            halves = [
+                (view.augmented(x, Stream.REAL), view.y, real_tasks),
+                (ops.cast(shown, x.dtype), view.fake_y, self.tasks),
+            ]
         *real, fake = forward_halves(self.discriminate, halves, self._splits_halves)
-        seen_real = real[0] if sees_real(self.loss) else fake.unseen()
+        seen_real = real[0] if sees_real(self.loss) else fake.placeholder()
         g_loss = generator_loss(self.loss, seen_real, fake, value_at(self.top_k, step))
         terms = add_penalties(
             LossTerms(self.adversarial_weight * g_loss, {"g_loss": g_loss}),
             self.penalties,
             "generator",
             update=step,
-            discriminator=self._scorer(batch, fake_y, _FAKE, step),
-            logits_with_pixels=self._scorer(batch, fake_y, _FAKE, step, with_pixels=True),
             x_fake=images,
-            real_logits=of_images(seen_real.logits),
-            fake_logits=of_images(fake.logits),
-            real_logits_with_pixels=seen_real.logits,
-            fake_logits_with_pixels=fake.logits,
             features=fake.features,
-            kernels=_kernels(self.generator_variables),
-            **self._available(batch, step),
+            kernels=networks.kernels([self.generator], self.generator_variables),
+            **view.judged(Stream.FAKE, seen_real, fake),
         )
         terms = with_transport_cost(terms, self.latent_optimization, batch, "generator", step)
         for task in self.tasks:
@@ -471,69 +458,23 @@ class ModularGAN:
             self.conditioned_logits(logits, features, y, predictions), features, predictions
         )
 
-    def _augmented(self, images: Tensor, batch: TrainingBatch, stream: int, step: Any) -> Tensor:
-        """Images as the discriminator sees them; equal draws for equal batches and streams."""
-        if not self.augmentations:
-            return images
-        noise, images = Noise(batch["seed"], stream), ops.cast(images, batch["images"].dtype)
-        for augmentation in self.augmentations:
-            images = augmentation(images, noise.uniform, noise.normal, step)
-        return images
-
-    def _with_replaced(self, batch: TrainingBatch, fake_images: Tensor, step: Any) -> TrainingBatch:
-        """The batch with the real examples that augmentations put in place of its own."""
-        noise, fake = Noise(batch["seed"], _REPLACED), (fake_images, batch.get("fake_labels"))
-        images, labels = batch["images"], batch.get("labels")
-        for augmentation in self.augmentations:
-            images, labels = augmentation.replace_real((images, labels), fake, noise.uniform, step)
-        return {**batch, "images": images, **({} if labels is None else {"labels": labels})}
-
-    def _scorer(
-        self,
-        batch: TrainingBatch,
-        y: Tensor | None,
-        stream: int,
-        step: Any,
-        with_pixels: bool = False,
-    ) -> Callable[[Tensor], Tensor]:
-        """The function from images to their logits, with labels and a half's augmentation."""
-
-        def score(images: Tensor) -> Tensor:
-            logits = self.discriminate(self._augmented(images, batch, stream, step), y).logits
-            return logits if with_pixels else of_images(logits)
-
-        return score
-
-    def _available(self, batch: TrainingBatch, step: Any) -> dict[str, Any]:
-        """The values that penalties of both networks may request."""
-        fake_y, noise = self._fake_labels(batch), Noise(batch["seed"], _PENALTIES)
-
-        def draws() -> NoiseSource:  # As for the images of this step: each call gets the same.
-            return Noise(batch["seed"], _GENERATOR)
-
-        return {
-            "discriminator_of_fakes": self._scorer(batch, fake_y, _FAKE, step),
-            "generator": lambda z: networks.generate(self.generator, z, fake_y, draws()),
-            "styles": lambda z, y: networks.styles(self.generator, z, y),
-            "synthesize": lambda given, y: networks.synthesize(self.generator, given, y, draws()),
-            "x": batch["images"],
-            "y": self.labels(batch),
-            "fake_y": fake_y,
-            "z": batch["z"],
-            "uniform": noise.uniform,
-            "normal": noise.normal,
-            "step": step,
-        }
+    def _view(self, batch: TrainingBatch, step: Any) -> BatchView:
+        return BatchView(
+            batch,
+            step,
+            self.labels(batch),
+            self._fake_labels(batch),
+            self.generator,
+            self.discriminate,
+            self.augmentations,
+        )
 
     def _fake_labels(self, batch: TrainingBatch) -> Tensor | None:
         return batch["fake_labels"] if self.conditional else None
 
     def _build_networks(self, generator: Any, discriminator: Any) -> None:
-        if self.architecture is None and (generator is None or discriminator is None):
-            raise UserError(
-                f"{type(self).__name__} needs an architecture, unless generator and discriminator "
-                "are both given."
-            )
+        if self.architecture is None:
+            networks.check_both_given(type(self).__name__, generator, discriminator)
         self._given_generator = generator
         if generator is None:
             self.generator = self.make_generator()
@@ -546,10 +487,11 @@ class ModularGAN:
                 self.architecture, self.image_shape, options
             )
         else:
-            networks.refuse_options(discriminator, options)
-            networks.check_given_discriminator(discriminator, self._y_shape(), self.image_shape)
+            networks.check_given_discriminator(
+                discriminator, self._y_shape(), self.image_shape, options
+            )
         self.discriminator = discriminator
-        self._splits_halves = self.deprecated_split_disc_calls or compares_examples(discriminator)
+        self._splits_halves = self.deprecated_split_disc_calls or needs_halves_apart(discriminator)
         features = networks.num_features(discriminator, self.image_shape, self._y_shape())
         spectral_norm = getattr(discriminator, "spectral_norm", False)
         self.heads = self.make_heads(features, bool(spectral_norm))
@@ -557,7 +499,3 @@ class ModularGAN:
     def _y_shape(self) -> tuple[int, int] | None:
         """Shape of the labels of two images; None if unconditional."""
         return (2, self.num_classes) if self.conditional and self.num_classes else None
-
-
-def _kernels(variables: Sequence[keras.Variable]) -> list[keras.Variable]:
-    return [v for v in variables if v.name == "kernel"]

@@ -1,10 +1,11 @@
 """The networks of a GAN: built, cloned, with heads."""
 
 import inspect
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import keras
+from keras import ops
 
 from compare_gan import backend
 from compare_gan.config.keywords import parameters
@@ -28,6 +29,14 @@ def num_features(
     return features.shape[-1]
 
 
+def check_both_given(gan: str, generator: Any, discriminator: Any) -> None:
+    """Raises UserError if a network is None in a GAN without architecture."""
+    if generator is None or discriminator is None:
+        raise UserError(
+            f"{gan} needs an architecture, unless generator and discriminator are both given."
+        )
+
+
 def check_given_generator(
     generator: keras.Model,
     z_dim: int,
@@ -44,9 +53,16 @@ def check_given_generator(
 
 
 def check_given_discriminator(
-    discriminator: keras.Model, y_shape: TensorShape | None, image_shape: tuple[int, int, int]
+    discriminator: keras.Model,
+    y_shape: TensorShape | None,
+    image_shape: tuple[int, int, int],
+    options: Mapping[str, Any],
 ) -> None:
-    """Builds a discriminator and raises UserError unless it returns logits and features."""
+    """Builds a discriminator and raises UserError unless it returns logits and features.
+
+    One of the options that it has with another value than required is refused too.
+    """
+    _refuse_options(discriminator, options)
     result = _checked_call("discriminator", discriminator, "x", (2, *image_shape), y_shape)
     is_pair = isinstance(result, (list, tuple)) and len(result) == 2
     shapes = [tuple(each.shape) for each in result] if is_pair else []
@@ -114,6 +130,32 @@ def synthesize(
     return generate(generator, given, y, draws)
 
 
+def kernels(
+    networks: Iterable[keras.layers.Layer], variables: Iterable[keras.Variable]
+) -> list[Tensor]:
+    """The kernels among variables, float [..., units], as the layers use them.
+
+    A layer that stores its kernel in another scale or order has a method `used_kernel`; for Keras's
+    own transposed convolution, which has none, the order is known. Spectral normalization is not
+    part of it.
+
+    Args:
+      networks: The networks and heads that own the variables.
+      variables: Variables, of which those named `kernel` count; their order is that of the result.
+    """
+    layers = [layer for network in networks for layer in network._flatten_layers()]
+    owners = {id(getattr(layer, "kernel", None)): layer for layer in layers}
+    return [_as_used(v, owners.get(id(v))) for v in variables if v.name == "kernel"]
+
+
+def _as_used(kernel: keras.Variable, layer: Any) -> Tensor:
+    if hasattr(layer, "used_kernel"):
+        return layer.used_kernel()
+    if isinstance(layer, keras.layers.Conv2DTranspose):
+        return ops.swapaxes(kernel, -1, -2)
+    return kernel
+
+
 def clone(network: keras.Model) -> keras.Model:
     """A network of the same kind with weights of its own."""
     return type(network).from_config(network.get_config())
@@ -154,7 +196,7 @@ def make_discriminator(
     return architecture.Discriminator(image_shape=image_shape, **own)
 
 
-def refuse_options(discriminator: keras.Model, options: Mapping[str, Any]) -> None:
+def _refuse_options(discriminator: keras.Model, options: Mapping[str, Any]) -> None:
     """Raises UserError if a given discriminator has an option with another value than required."""
     for name, value in options.items():
         if getattr(discriminator, name, value) != value:

@@ -7,7 +7,8 @@ from keras import ops
 
 from compare_gan import registry
 from compare_gan.errors import UserError, unknown_name
-from compare_gan.gans.modular_gan import ModularGAN, TrainingBatch
+from compare_gan.gans.batch_view import TrainingBatch
+from compare_gan.gans.modular_gan import ModularGAN
 from compare_gan.gans.tasks import (
     NUM_ROTATIONS,
     AuxiliaryTask,

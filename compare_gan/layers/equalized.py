@@ -47,8 +47,12 @@ class _Equalized(keras.layers.Layer):
                 shape=kernel_shape[-1:], initializer=backend.initializer(constant), name="bias"
             )
 
-    def _scaled_kernel(self) -> Tensor:
-        return ops.cast(self.kernel * self._scale, self.compute_dtype)
+    def used_kernel(self) -> Tensor:
+        """The scaled kernel; see `gans.networks.kernels`."""
+        return self.kernel * self._scale
+
+    def _cast_kernel(self) -> Tensor:
+        return ops.cast(self.used_kernel(), self.compute_dtype)
 
     def _add_bias(self, x: Tensor) -> Tensor:
         if self.bias is None:
@@ -98,7 +102,7 @@ class EqualizedDense(_Equalized):
         self._build((input_shape[-1], self.units))
 
     def call(self, inputs: Tensor) -> Tensor:
-        return self._add_bias(ops.matmul(inputs, self._scaled_kernel()))
+        return self._add_bias(ops.matmul(inputs, self._cast_kernel()))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"units": self.units}
@@ -147,7 +151,7 @@ class EqualizedConv2D(_Equalized):
         self._build((k, k, input_shape[-1], self.filters))
 
     def call(self, inputs: Tensor) -> Tensor:
-        return self._add_bias(convolve_binomial(inputs, self._scaled_kernel(), self.resample))
+        return self._add_bias(convolve_binomial(inputs, self._cast_kernel(), self.resample))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

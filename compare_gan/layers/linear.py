@@ -244,6 +244,10 @@ class Conv2DTranspose(_Convolution):
         k = self.kernel_size
         self._build((k, k, self.filters, input_shape[-1]), self.filters)
 
+    def used_kernel(self) -> Tensor:
+        """The kernel with its outputs last, [k, k, c, filters]; see `gans.networks.kernels`."""
+        return ops.swapaxes(self.kernel, -1, -2)
+
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         kernel = self.normalized_kernel(training)
         y = backend.conv_transpose(inputs, kernel, self.strides)

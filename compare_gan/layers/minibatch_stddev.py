@@ -28,8 +28,8 @@ class MinibatchStddev(keras.layers.Layer):
       **kwargs: Further arguments of `keras.layers.Layer`.
 
     Attributes:
-      compares_examples: Whether the layer compares the images of a batch, so that real and
-        generated ones must not share it.
+      needs_halves_apart: Whether real and generated images must not share a batch, because the
+        layer compares the images in it.
 
     Raises:
       UserError: An argument is not a positive integer.
@@ -41,7 +41,7 @@ class MinibatchStddev(keras.layers.Layer):
       (4, 4, 4, 4)
     """
 
-    compares_examples = True
+    needs_halves_apart = True
 
     def __init__(
         self, group_size: int = 4, num_channels: int = 1, name: str | None = None, **kwargs: Any

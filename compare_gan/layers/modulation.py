@@ -123,6 +123,13 @@ class ModulatedConv2D(keras.layers.Layer):
                 shape=(self.filters,), initializer=backend.initializer("zeros"), name="bias"
             )
 
+    def used_kernel(self) -> Tensor:
+        """The kernel times gain / sqrt(fan-in); see `gans.networks.kernels`.
+
+        Demodulation would divide by the kernel's own norm, which is sqrt(fan-in) at the start.
+        """
+        return self.kernel * (self.gain / math.sqrt(math.prod(self.kernel.shape[:-1])))
+
     def call(self, x: Tensor, style: Tensor) -> Tensor:
         y = modulated_convolve(
             x, self.kernel, self.affine(style), self.demodulate, self.resample, self._kernel_gain

@@ -78,25 +78,25 @@ def sees_real(loss: Callable[..., Any]) -> bool:
       >>> sees_real(hinge), sees_real(rp_gan)
       (False, True)
     """
-    return _is_marked(loss, "generator_sees_real")
+    return _mark(loss, "generator_sees_real", False)
 
 
-def compares_images(loss: _Loss) -> _Loss:
+def not_mean_over_images(loss: _Loss) -> _Loss:
     """Decorator that declares that the loss is not a mean of one term per image.
 
     For example, the term of an image depends on the mean logit of the batch. Such a loss cannot be
     computed for a part of the images, as the option `top_k` of the GANs does. Setting the attribute
-    `compares_images = True` does the same. Apply it below `registry.register`.
+    `is_mean_over_images = False` does the same. Apply it below `registry.register`.
 
     Example:
-      >>> from compare_gan.losses import compares_images, is_mean_over_images
-      >>> @compares_images
+      >>> from compare_gan.losses import is_mean_over_images, not_mean_over_images
+      >>> @not_mean_over_images
       ... def relative_to_the_mean(d_real_logits, d_fake_logits):
       ...     raise NotImplementedError
       >>> is_mean_over_images(relative_to_the_mean)
       False
     """
-    loss.compares_images = True  # type: ignore[attr-defined]
+    loss.is_mean_over_images = False  # type: ignore[attr-defined]
     return loss
 
 
@@ -108,7 +108,7 @@ def is_mean_over_images(loss: Callable[..., Any]) -> bool:
       >>> is_mean_over_images(rp_gan), is_mean_over_images(ra_gan)
       (True, False)
     """
-    return not _is_marked(loss, "compares_images")
+    return _mark(loss, "is_mean_over_images", True)
 
 
 def without_zero(loss: _Loss) -> _Loss:
@@ -138,7 +138,7 @@ def decides_at_zero(loss: Callable[..., Any]) -> bool:
       >>> decides_at_zero(hinge), decides_at_zero(wasserstein)
       (True, False)
     """
-    return not (sees_real(loss) or _is_marked(loss, "without_zero"))
+    return not (sees_real(loss) or _mark(loss, "without_zero", False))
 
 
 def requested(loss: Callable[..., Any]) -> list[str]:
@@ -163,7 +163,7 @@ def needs_class_logits(loss: Callable[..., Any]) -> bool:
     return any(name in _CLASS_LOGITS for name in requested(loss))
 
 
-def _is_marked(loss: Callable[..., Any], mark: str) -> bool:
+def _mark(loss: Callable[..., Any], name: str, default: bool) -> bool:
     while isinstance(loss, functools.partial):
         loss = loss.func
-    return bool(getattr(loss, mark, False))
+    return bool(getattr(loss, name, default))

@@ -7,13 +7,13 @@ from keras import ops
 from compare_gan import registry
 from compare_gan.backend import cross_replica_mean
 from compare_gan.errors import check_range
-from compare_gan.losses.base import Losses, compares_images, generator_sees_real
+from compare_gan.losses.base import Losses, generator_sees_real, not_mean_over_images
 from compare_gan.types import Tensor
 
 
 @registry.register("loss", "multi_hinge", paper="https://arxiv.org/abs/1912.04216")
 @generator_sees_real
-@compares_images
+@not_mean_over_images
 class MultiHinge:
     """Hinge loss of Crammer and Singer over K + 1 classes (Kavalerov et al., 2019).
 

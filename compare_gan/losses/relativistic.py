@@ -4,7 +4,7 @@ from keras import ops
 
 from compare_gan import registry
 from compare_gan.backend import cross_replica_mean
-from compare_gan.losses.base import Losses, compares_images, generator_sees_real
+from compare_gan.losses.base import Losses, generator_sees_real, not_mean_over_images
 from compare_gan.types import Tensor
 
 
@@ -40,7 +40,7 @@ def rp_gan(d_real_logits: Tensor, d_fake_logits: Tensor) -> Losses:
 
 @registry.register("loss", "ra_gan", paper="https://arxiv.org/abs/1807.00734")
 @generator_sees_real
-@compares_images
+@not_mean_over_images
 def ra_gan(d_real_logits: Tensor, d_fake_logits: Tensor) -> Losses:
     """Cross-entropy of logits relative to the other kind's mean (Jolicoeur-Martineau, 2018).
 

@@ -29,8 +29,8 @@ class UNetLoss:
       pixel_weight: Weight of the pixels' part.
 
     Raises:
-      UserError: No loss has this name, it is no function (as `multi_hinge`), or the weight is
-        negative.
+      UserError: No loss has this name, it is not a function of logits alone (such as
+        `multi_hinge`), or the weight is negative.
 
     Example:
       >>> import numpy as np
@@ -48,7 +48,7 @@ class UNetLoss:
             raise UserError(f"unet.loss must be a function of logits alone, received {name}.")
         self.pixel_weight = pixel_weight
         self.generator_sees_real = sees_real(self.loss)
-        self.compares_images = not is_mean_over_images(self.loss)
+        self.is_mean_over_images = is_mean_over_images(self.loss)
         self.without_zero = not decides_at_zero(self.loss)
 
     def __call__(self, d_real_logits: Tensor, d_fake_logits: Tensor) -> Losses:

@@ -1,8 +1,9 @@
 """Penalties: terms that join the loss of the discriminator or of the generator."""
 
 from compare_gan.penalties.base import AVAILABLE, FunctionPenalty, Penalty
-from compare_gan.penalties.consistency import BCR, CR, ICR, ZCR
+from compare_gan.penalties.consistency import BCR, CR
 from compare_gan.penalties.cutmix import CutMix
+from compare_gan.penalties.latent_consistency import ICR, ZCR
 from compare_gan.penalties.lecam import LeCam
 from compare_gan.penalties.mode_seeking import ModeSeeking
 from compare_gan.penalties.orthogonal import Orthogonal

@@ -37,7 +37,8 @@ AVAILABLE = {
     "z": "latents of the generated images [b, z_dim]",
     "uniform": "function from a shape, batch first, to draws in [0, 1)",
     "normal": "function from a shape, batch first, to standard normal draws",
-    "kernels": "kernels of the network that the loss is for",
+    "kernels": "kernels [..., units] of the network that the loss is for, as its layers scale them "
+    "(before spectral normalization)",
     "step": "number of finished generator steps",
 }
 
@@ -107,6 +108,13 @@ class Penalty(Memory):
         """
         assert self.weight is not None
         return value_at(self.weight, step)
+
+    def check_batch_size(self, batch_size: int) -> None:
+        """Raises UserError if a term cannot be computed from batches of this size.
+
+        Args:
+          batch_size: Number of real, and of generated, images of a replica or of a microbatch.
+        """
 
     def _terms(self) -> list[Callable[..., Tensor]]:
         return [term for network in ("discriminator", "generator") if (term := self.term(network))]

@@ -21,7 +21,8 @@ class ModeSeeking(Penalty):
     """The distance of latents over that of their images, in G's loss (Mao et al., MSGAN, 2019).
 
     A second image is made for each label, from the latent of the neighbour in the batch. The term
-    is the inverse of (mean absolute difference of both images / that of both latents). Differences
+    is the inverse of (mean absolute difference of both images / that of both latents), with means
+    over the batch, or over a microbatch, whose neighbours are others than in the batch. Differences
     are of images in [0, 1], half of those in [-1, 1], so that the term is twice as large: halve a
     published weight.
 
@@ -46,6 +47,12 @@ class ModeSeeking(Penalty):
     def __init__(self, weight: Scheduled = 0.5, interval: int = 1):
         super().__init__(weight, interval)
 
+    def check_batch_size(self, batch_size: int) -> None:
+        if batch_size < 2:
+            raise UserError(
+                f"The penalty '{self.name}' needs batches of at least 2, received {batch_size}."
+            )
+
     def generator_term(
         self, generator: Callable[[Tensor], Tensor], x_fake: Tensor, z: Tensor
     ) -> Tensor:
@@ -59,6 +66,7 @@ class ModeSeeking(Penalty):
         Raises:
           UserError: The batch has one latent.
         """
+        self.check_batch_size(z.shape[0])
         other_z = ops.take(z, _neighbours(z.shape[0]), axis=0)
         distances = [
             ops.mean(ops.abs(ops.cast(one, "float32") - ops.cast(other, "float32")))
@@ -69,8 +77,6 @@ class ModeSeeking(Penalty):
 
 
 def _neighbours(b: int) -> np.ndarray:
-    """For each row of a batch another one, the same on any (even) share of the batch."""
-    if b < 2:
-        raise UserError("The penalty 'mode_seeking' needs batches of at least 2, received 1.")
+    """For each row of a batch another one, the same on any number of replicas with even shares."""
     rows = np.arange(b) ^ 1
     return np.where(rows < b, rows, 0).astype(np.int32)

@@ -19,7 +19,8 @@ class Orthogonal(Penalty):
     """Squared products of different columns of the kernels (Brock et al., BigGAN, 2018).
 
     For each kernel W as a matrix [inputs, units] the sum of the squared entries off the diagonal of
-    WᵀW; lengths are free. In BigGAN it makes the generator amenable to truncated latents.
+    WᵀW; lengths are free. In BigGAN it makes the generator amenable to truncated latents. The
+    kernels of equalized layers count as they are scaled at run time.
 
     Paper: https://arxiv.org/abs/1809.11096.
 
@@ -63,5 +64,11 @@ class Orthogonal(Penalty):
 
 def _correlation(kernel: Tensor) -> Tensor:
     matrix = ops.cast(ops.reshape(kernel, (-1, kernel.shape[-1])), "float32")
-    products = ops.matmul(ops.transpose(matrix), matrix)
-    return ops.sum(ops.square(products * (1.0 - ops.eye(matrix.shape[1]))))
+    inputs, units = matrix.shape
+    if units <= inputs:
+        products = ops.matmul(ops.transpose(matrix), matrix)
+        return ops.sum(ops.square(products * (1.0 - ops.eye(units))))
+    # WWᵀ is smaller than WᵀW, and its squares have the same sum; the diagonal is taken away.
+    products = ops.matmul(matrix, ops.transpose(matrix))
+    diagonal = ops.sum(ops.square(matrix), axis=0)
+    return ops.sum(ops.square(products)) - ops.sum(ops.square(diagonal))

@@ -12,6 +12,8 @@ from compare_gan.penalties.base import Penalty
 from compare_gan.schedules import Scheduled
 from compare_gan.types import Tensor
 
+_SMALLEST = 1e-30  # Of squared lengths: the root has no derivative at 0.
+
 
 @registry.register("penalty", "path_length", paper="https://arxiv.org/abs/1912.04958")
 class PathLength(Penalty):
@@ -21,7 +23,8 @@ class PathLength(Penalty):
     root of the number of pixels, with respect to the style; over several layers, the root of the
     mean square. The penalty is the mean of (length - a)², where a is a moving average of the mean
     length, this batch included, which checkpoints save. Without styles, that is, for all generators
-    but StyleGAN2's, the gradient is that at the latents.
+    but StyleGAN2's, the gradient is that at the latents. Each style is that of one latent: the
+    authors' program mixes styles here too.
 
     Images here are in [0, 1], where lengths are half of those in [-1, 1] and the penalty is a
     quarter: the default weight equals the published one, 2, for [-1, 1].
@@ -91,7 +94,8 @@ class PathLength(Penalty):
 
         slopes = ops.cast(gradient(projected, ops.convert_to_tensor(styles(z, y))), "float32")
         squares = ops.sum(ops.square(slopes), axis=-1)
-        lengths = ops.sqrt(ops.mean(ops.reshape(squares, (z.shape[0], -1)), axis=1))
+        squared_lengths = ops.mean(ops.reshape(squares, (z.shape[0], -1)), axis=1)
+        lengths = ops.sqrt(ops.maximum(squared_lengths, _SMALLEST))
         mean = ops.mean(lengths)
         if self.interval == 1:  # Otherwise replicas cannot communicate here.
             [mean] = cross_replica_mean([mean])

@@ -100,7 +100,7 @@ def l2_penalty(kernels: Sequence[Tensor]) -> Tensor:
     """Weight decay: the mean over D's kernels of half their squared norm.
 
     Args:
-      kernels: The discriminator's kernels, without biases.
+      kernels: The discriminator's kernels, without biases, as its layers scale them.
 
     Returns:
       A scalar in [0, inf).

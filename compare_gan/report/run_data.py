@@ -25,6 +25,7 @@ from compare_gan.report import (
 from compare_gan.report.absent import AbsentError, Parts
 from compare_gan.terminal import sentence_of
 from compare_gan.training.checks import gan_without_variables
+from compare_gan.training.images_file import ImageChoice
 from compare_gan.training.restored import RestoredModel
 from compare_gan.training.run_dir import RunDir
 from compare_gan.training.run_options import Options
@@ -231,6 +232,7 @@ class _Model:
             data = DataOptions.from_gin(**fake)
             if run.class_order is not None:
                 data = dataclasses.replace(data, class_order=run.class_order)
+            data = dataclasses.replace(data, choose=ImageChoice(run.training_images))
             return _Options(data, LabelOptions.from_gin())
 
     @functools.cached_property

@@ -92,7 +92,7 @@ class HalfLife:
         if self.rampup is not None:
             seen = ops.cast(step, "float32") * self.batch_size
             half_life = ops.minimum(half_life, self.rampup * seen)
-        # Half-life 0, as in the first step of a ramp-up: the average is the weights.
+        # Half-life 0, as in the first step of a ramp-up: the average equals the weights.
         return -ops.expm1(-math.log(2.0) * self.batch_size / ops.maximum(half_life, 1e-8))
 
 

@@ -19,6 +19,7 @@ from compare_gan.training.estimates import (
     step_operations,
 )
 from compare_gan.training.experiment import Experiment
+from compare_gan.training.images_file import ImageChoice
 from compare_gan.training.label_use import check_label_use
 from compare_gan.training.memory import estimate_memory
 from compare_gan.training.preflight import check_before_training
@@ -55,6 +56,9 @@ def describe(
     if run is not None:
         run.refuse_unsuitable(experiment.config_text, allow_config_change)
         experiment = experiment.with_class_order(run.class_order)
+        experiment = experiment.with_image_choice(
+            ImageChoice(run.training_images, refuses_others=not allow_config_change)
+        )
     strategy = make_strategy(experiment.run_config, alone=True)  # Waits for no other host.
     check_before_training(experiment, run, strategy, evaluated)
     if run is not None:

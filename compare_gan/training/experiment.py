@@ -18,6 +18,7 @@ from compare_gan.datasets import (
     get_dataset,
     outline,
 )
+from compare_gan.datasets.data_options import Chooser
 from compare_gan.engine import Strategy, announced, mixed_precision
 from compare_gan.evaluation.evaluation_options import EvaluationOptions
 from compare_gan.gans import ModularGAN
@@ -136,6 +137,16 @@ class Experiment:
             return self
         data = dataclasses.replace(self.data, class_order=names)
         return dataclasses.replace(self, data=data)
+
+    def with_image_choice(self, choose: Chooser) -> "Experiment":
+        """The experiment in which this decides which images to train on, unless something does.
+
+        Args:
+          choose: See `DataOptions.choose`.
+        """
+        if self.prepared is not None or self.data.choose is not None:
+            return self
+        return dataclasses.replace(self, data=dataclasses.replace(self.data, choose=choose))
 
     @functools.cached_property
     def dataset(self) -> Dataset:

@@ -19,6 +19,8 @@ from compare_gan.terminal import printable
 from compare_gan.training.checkpoint_choice import listed
 from compare_gan.training.config_history import NEWEST
 from compare_gan.training.experiment import Experiment
+from compare_gan.training.hosts import raise_in_all
+from compare_gan.training.images_file import ImageChoice
 from compare_gan.training.preflight import check_before_training
 from compare_gan.training.restored import RestoredModel
 from compare_gan.training.run_dir import RunDir
@@ -76,6 +78,7 @@ def run(
     experiment = experiment.with_class_order(run_dir.class_order)
     with experiment.bindings.active():
         if mode == "continuous_eval":
+            experiment = experiment.with_image_choice(ImageChoice(run_dir.training_images))
             _evaluate_continuously(experiment, run_dir, plan)
         else:
             evaluate = mode == "eval_after_train"
@@ -101,6 +104,7 @@ def evaluate(
       allow_imports: See `RunDir.load`.
     """
     experiment = experiment.with_class_order(run_dir.class_order)
+    experiment = experiment.with_image_choice(ImageChoice(run_dir.training_images))
     peers = engine.peers(evaluation_strategy(experiment.run_config))
     _say_role(peers.index == 0)
     with _tracked(experiment, run_dir, peers.index == 0):
@@ -289,6 +293,9 @@ def _train(
     _say_role(is_chief)
     with _tracked(experiment, run_dir, is_chief):
         with _lock(run_dir, strategy):
+            experiment = experiment.with_image_choice(
+                ImageChoice(run_dir.training_images, strategy, not allow_config_change)
+            )
             # Mistakes in the evaluation are reported before the training, not after it.
             check_before_training(experiment, run_dir, strategy, evaluate, stages)
             trainer = Trainer(
@@ -335,10 +342,7 @@ def _lock(run_dir: RunDir, strategy: engine.Strategy) -> Iterator[None]:
                 stack.enter_context(run_dir.lock)
             except (UserError, OSError) as error:
                 refusal = error
-        if engine.agree_on(int(refusal is not None), strategy):
-            raise refusal or UserError(
-                "Another process of this run has failed, so this one ends too."
-            )
+        raise_in_all(refusal, strategy)
         yield
 
 

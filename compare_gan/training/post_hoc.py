@@ -60,7 +60,7 @@ def coefficients(
       length: Its length.
 
     Returns:
-      float64 [n], of sum 1, and how far the profile of the sum is from the wanted one, as a
+      float64 [n], which sum to 1, and how far the profile of the sum is from the wanted one, as a
       fraction of its norm.
 
     Example:

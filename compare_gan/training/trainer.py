@@ -16,6 +16,7 @@ from compare_gan.backend import on_cpu, rematerialization
 from compare_gan.datasets import train_arrays, train_batches
 from compare_gan.errors import UserError
 from compare_gan.training.experiment import Experiment
+from compare_gan.training.images_file import ImageChoice
 from compare_gan.training.label_use import check_label_use
 from compare_gan.training.preflight import check_before_training
 from compare_gan.training.recorder import Recorder
@@ -107,7 +108,6 @@ class Trainer:
     ):
         self.stages = stages = stages or engine.Stages()
         experiment = experiment.with_class_order(run.class_order)
-        self.experiment = experiment
         self.run = run
         self._allow_config_change = allow_config_change
         run_config = experiment.run_config
@@ -118,6 +118,9 @@ class Trainer:
             # All processes must have the same weights and draw from the same batches.
             seed = engine.agree_on(secrets.randbelow(2**31), self.strategy)
         self.is_chief = engine.is_chief(self.strategy)
+        self.experiment = experiment = experiment.with_image_choice(
+            ImageChoice(run.training_images, self.strategy, not allow_config_change)
+        )
         if not checked:
             check_before_training(experiment, run, self.strategy, evaluated=False, stages=stages)
         with self.strategy.scope(), experiment.bindings.active():
@@ -262,6 +265,9 @@ class Trainer:
         self.run.check_training_labels(description)
         if self.is_chief:
             self.run.write_training_labels(description)
+            options, chosen = self.experiment.data.dataset.choice, self.experiment.dataset.chosen
+            if options is not None and chosen is not None:
+                self.run.training_images.write(options, chosen)
 
     @property
     def _label_description(self) -> Mapping[str, object] | None:

@@ -85,7 +85,8 @@ def test_gradients_are_those_of_the_authors(assert_golden, golden):
         tape.watch(x)
         out = _augmented(golden, "bgc_p0.8", x)
         total = tf.reduce_sum(out * golden["ada/in/grad_coef"])
-    # Images and result are scaled alike, so the slope is that for [-1, 1].
+    # Images and result are scaled alike, so the slope is that for [-1, 1]. Rounding of positions as
+    # above, through some ten products.
     key = "ada/bgc_p0.8/grad_x_pm1"
     assert_golden("modern augmentations", key, tape.gradient(total, x), golden[key], rtol=1e-5)
 
@@ -114,7 +115,7 @@ def test_the_gradient_of_a_squared_slope():
     zero = augment(tf.zeros_like(x), *functions)
     expected = augment(slope(w), *functions) - zero
     # float32, sums of some hundred products.
-    np.testing.assert_allclose(found, expected, atol=2e-5, rtol=1e-4)
+    np.testing.assert_allclose(found, expected, atol=5e-6, rtol=1e-5)
 
 
 def test_a_shift_by_pixels_in_images_that_are_not_square():
@@ -136,6 +137,7 @@ def test_a_gray_image_is_a_colour_image_of_equal_channels():
     normal = lambda shape: tf.constant(normals[:, : shape[1]], tf.float32)  # noqa: E731
     gray = ADA(policy + ",hue", p=0.9)(x, uniform, normal)
     colour = ADA(policy, p=0.9)(np.repeat(x, 3, axis=3), uniform, normal)
+    # The shares of the channels in the luma add up to 1 in float32.
     np.testing.assert_allclose(np.repeat(gray, 3, axis=3), colour, atol=1e-6)
     assert not np.allclose(gray, x, atol=0.1)
     hue = ADA("hue", p=1.0)(x, uniform, normal)
@@ -153,7 +155,8 @@ def test_nothing_changes_at_probability_zero():
 def test_bands_add_up_and_have_the_published_filter(golden):
     """All bands unscaled are the image; and the rest of a band of small images stays finite."""
     assert corruption._band_filters().shape == (4, 43)
-    np.testing.assert_allclose(corruption._band_matrices(7).sum(0), np.eye(7), atol=1e-6)
+    # Filters published in float32.
+    np.testing.assert_allclose(corruption._band_matrices(7).sum(0), np.eye(7), atol=1e-7)
     np.testing.assert_allclose(geometry._FILTER, golden["ada/Hz_geom"], atol=1e-7)
 
 

@@ -1,13 +1,14 @@
 """Instance selection against the authors' numbers, and as an option of data sets."""
 
 import os
+import tracemalloc
 
 import numpy as np
 import pytest
 from PIL import Image
 from scipy import stats
 
-from compare_gan.datasets import get_dataset
+from compare_gan.datasets import get_dataset, instance_selection
 from compare_gan.datasets.instance_selection import densest, gaussian_scores
 
 
@@ -38,6 +39,21 @@ def test_scores_are_log_likelihoods_and_a_class_of_one_image_keeps_it():
     scores = gaussian_scores(features, labels)
     np.testing.assert_allclose(scores[:8], expected, rtol=1e-9)
     assert densest(scores, labels, 0.25).tolist() == [*(expected > np.sort(expected)[5]), True]
+
+
+def test_scores_in_blocks_are_the_same_and_need_little_memory(monkeypatch):
+    features = np.random.RandomState(1).normal(size=(20_000, 16)).astype(np.float32)
+    labels = np.zeros(len(features), int)
+    monkeypatch.setattr(instance_selection, "_BLOCK", len(features))
+    whole = gaussian_scores(features, labels)
+    monkeypatch.setattr(instance_selection, "_BLOCK", 999)
+    tracemalloc.start()
+    scores = gaussian_scores(features, labels)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    # Sums in another order, in float64.
+    np.testing.assert_allclose(scores, whole, rtol=1e-9)
+    assert peak < features.nbytes  # A copy in float64 would be twice as large.
 
 
 class Brightness:

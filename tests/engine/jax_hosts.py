@@ -100,6 +100,8 @@ def main(folder):
     for number in (7, 2**31 - 1):
         mine = number if jax.process_index() == 0 else 3
         assert engine.agree_on(mine, strategy) == number
+    bits = np.array([0, 1, 1]) if jax.process_index() == 0 else np.zeros(3, int)
+    assert engine.of_first(bits, strategy).tolist() == [0, 1, 1]
     print("seed", *check_seed(folder), sep=" | ")
     print("images", check_images(strategy), sep=" | ")
     for failing in ("on_begin", "on_steps", "on_due"):

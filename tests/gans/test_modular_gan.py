@@ -10,7 +10,8 @@ import tensorflow as tf
 
 from compare_gan import losses
 from compare_gan.errors import UserError
-from compare_gan.gans import SSGAN, ModularGAN, modular_gan
+from compare_gan.gans import SSGAN, ModularGAN
+from compare_gan.gans.batch_view import Stream
 from compare_gan.gans.noise import Noise
 from compare_gan.losses import Losses
 
@@ -168,11 +169,11 @@ def test_a_generator_draws_what_follows_from_the_seed_of_each_batch(dummy, joint
     batches = [dummy.make_batch(seed=seed) for seed in range(2)]
     fakes = gan.joint_fakes(batches) if joint else [gan.fakes(batch) for batch in batches]
     for fake, batch in zip(fakes, batches, strict=True):
-        noise = Noise(batch["seed"], modular_gan._GENERATOR).normal(fake.shape)
+        noise = Noise(batch["seed"], Stream.GENERATOR).normal(fake.shape)
         np.testing.assert_allclose(fake, generator((batch["z"], None)) + noise, **CLOSE)
     expected = losses.non_saturating(fakes[1], discriminator((fakes[1], None))[0]).g_loss
     np.testing.assert_allclose(gan.generator_loss(batches[1]).total, expected, **CLOSE)
-    available = gan._available(batches[1], 0)
+    available = gan._view(batches[1], 0).available()
     again = available["synthesize"](available["styles"](batches[1]["z"], None), None)
     np.testing.assert_allclose(again, fakes[1], **CLOSE)
 
@@ -180,13 +181,13 @@ def test_a_generator_draws_what_follows_from_the_seed_of_each_batch(dummy, joint
 class _Comparing(keras.layers.Layer):
     """The identity, which says that it compares examples."""
 
-    compares_examples = True
+    needs_halves_apart = True
 
     def call(self, inputs, training=None):
         return inputs
 
 
-def test_halves_are_apart_where_the_discriminator_compares_examples(dummy):
+def test_halves_are_apart_where_the_discriminator_needs_them_so(dummy):
     for norm, rows in ((None, [16, 8]), (_Comparing, [8, 8, 8])):
         gan = dummy.make_gan(ModularGAN, discriminator={"batch_norm_fn": norm})
         seen, call = [], gan.discriminator.call

@@ -20,6 +20,7 @@ from compare_gan.penalties import (
     R1,
     FunctionPenalty,
     LeCam,
+    ModeSeeking,
     Penalty,
     l2_penalty,
     wgangp_penalty,
@@ -155,6 +156,13 @@ def test_a_term_receives_all_that_it_asks_for_in_both_losses(dummy):
         assert np.min(draws[0]) >= 0 and np.max(draws[0]) < 1
         # 800 draws: the standard errors are 0.035 and 0.025.
         assert abs(np.mean(draws[1])) < 0.15 and abs(np.std(draws[1]) - 1) < 0.12
+
+
+def test_a_penalty_checks_the_size_of_batches_before_training(dummy):
+    gan = dummy.make_gan(ModularGAN, penalties=[R1(), ModeSeeking()])
+    gan.check_batch_size(2)
+    with pytest.raises(UserError, match="'mode_seeking' needs batches of at least 2, received 1"):
+        gan.check_batch_size(1)
 
 
 def test_r2_of_a_conditional_gan_is_its_finite_difference(dummy):
@@ -402,7 +410,7 @@ def test_every_image_is_augmented_in_both_steps(dummy, gan_class, options):
 
 @pytest.mark.parametrize(("gan_class", "options"), CLASSES)
 def test_replaced_examples_are_those_of_the_whole_discriminator_step(dummy, gan_class, options):
-    """Loss, penalties and tasks take generated images with their labels for real ones."""
+    """Loss, penalties and rotation take generated images with their labels for real ones."""
     options = {"conditional": True, **options}
     gan = dummy.make_gan(gan_class, augmentations=[APA(p=1.0)], penalties=[R1()], **options)
     plain = dummy.make_gan(gan_class, penalties=[R1()], **options)
@@ -417,6 +425,46 @@ def test_replaced_examples_are_those_of_the_whole_discriminator_step(dummy, gan_
         np.testing.assert_allclose(found.parts[name], value, err_msg=name, **CLOSE)
     totals = [each.generator_loss(batch).total for each in (gan, plain)]
     np.testing.assert_allclose(*totals, **CLOSE)  # Real images are not shown there.
+
+
+class _FirstThree(Augmentation):
+    """Puts generated examples in the first three places."""
+
+    name = "first_three"
+
+    def replace_real(self, real, fake, uniform, step):
+        return tuple(tf.concat([f[:3], r[3:]], axis=0) for r, f in zip(real, fake, strict=True))
+
+
+@pytest.mark.parametrize(
+    ("gan_class", "options"),
+    (
+        (ModularGAN, {"tasks": ["class_prediction"]}),
+        (S3GAN, {"project_y": True, "use_predictor": True, "self_supervision": "none"}),
+    ),
+)
+def test_generated_images_among_the_real_ones_have_no_label_for_tasks(dummy, gan_class, options):
+    options = {"conditional": True, **options}
+    gan, plain = (
+        dummy.make_gan(gan_class, augmentations=augmentations, **options)
+        for augmentations in ([_FirstThree()], [])
+    )
+    batch = dummy.make_batch()
+    fakes = plain.fakes(batch)
+    found = gan.discriminator_loss(batch, fakes)
+    unlabelled = dummy.make_batch(unlabelled=(0, 1, 2))
+    expected = plain.discriminator_loss(unlabelled, fakes)
+    for key in ("parts", "measures"):
+        loss, accuracy = (getattr(terms, key) for terms in (found, expected))
+        name = "class_loss" if key == "parts" else "class_accuracy"
+        np.testing.assert_allclose(loss[name], accuracy[name], **CLOSE)
+    # The label of the generated image conditions the discriminator.
+    images, labels = _FirstThree().replace_real(
+        (batch["images"], batch["labels"]), (fakes, batch["fake_labels"]), None, 0
+    )
+    shown = plain.discriminator_loss(batch | {"images": images, "labels": labels}, fakes)
+    np.testing.assert_allclose(found.parts["d_loss"], shown.parts["d_loss"], **CLOSE)
+    assert abs(found.parts["class_loss"] - shown.parts["class_loss"]) > 0.01
 
 
 def test_r1_differentiates_through_the_augmentation(dummy):

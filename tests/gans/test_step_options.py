@@ -153,12 +153,13 @@ def test_latents_move_up_the_logits_and_nothing_else_changes(dummy):
     optimized = gan.optimized(batch, step=2)
     step = 4.0 * slopes / (0.1 + np.square(slopes).sum(axis=1, keepdims=True))
     np.testing.assert_allclose(
-        optimized["transport_cost"], np.square(step).sum(axis=1).mean(), rtol=1e-4
+        optimized["transport_cost"], np.square(step).sum(axis=1).mean(), rtol=2e-6
     )
     change = optimized["z"] - batch["z"]
     moved = np.any(change != 0, axis=1)
     assert 0 < moved.sum() < 8  # Half of them on average.
-    np.testing.assert_allclose(change[moved], np.clip(step, -1, 1)[moved], rtol=1e-3, atol=1e-5)
+    # The change is a difference of latents of up to 2 in float32.
+    np.testing.assert_allclose(change[moved], np.clip(step, -1, 1)[moved], rtol=2e-6, atol=5e-7)
     for variable, value in zip(gan.variables, before, strict=True):
         np.testing.assert_array_equal(variable.value, value)
     plain = dummy.make_gan(ModularGAN)
@@ -198,8 +199,8 @@ def test_both_networks_learn_through_the_latents(dummy):
             values.append(float(loss().total))
         for variable, value in zip(variables, start, strict=True):
             variable.assign(value)
-        # Rounding of float32 losses: about 1e-7 / 1e-3.
-        np.testing.assert_allclose((values[0] - values[1]) / 2e-3, slope, rtol=1e-2, atol=2e-3)
+        # Rounding of float32 losses of about 2: 2e-7 / 1e-3, and some more in their sums.
+        np.testing.assert_allclose((values[0] - values[1]) / 2e-3, slope, rtol=1e-3, atol=5e-4)
 
 
 def test_a_penalty_may_have_a_weight_for_each_network(dummy):
@@ -262,6 +263,23 @@ def test_a_loss_that_classifies_gets_a_head_labels_and_features(dummy):
         total = gan.discriminator_loss(batch, fakes).total
     for gradient in tape.gradient(total, [v.value for v in gan.discriminator_variables]):
         assert np.any(gradient)
+
+
+def test_values_of_real_images_are_nan_where_the_generator_does_not_see_them(dummy):
+    seen = {}
+
+    def loss(d_real_logits, d_fake_logits, real_class_logits, real_labels, real_features):
+        seen.update(locals())
+        d_loss = sum(map(tf.reduce_mean, (real_class_logits, real_labels, real_features)))
+        return losses.Losses(d_loss, d_loss, 0.0 * d_loss, tf.reduce_mean(d_fake_logits))
+
+    gan, batch = dummy.make_gan(ModularGAN, loss=loss, conditional=True), dummy.make_batch()
+    assert np.isfinite(gan.generator_loss(batch).total)
+    shapes = {"real_class_logits": (8, 3), "real_labels": (8, 3), "real_features": (8, 6)}
+    for name, shape in shapes.items():
+        assert seen[name].shape == shape and np.isnan(seen[name]).all()
+    gan.discriminator_loss(batch, gan.fakes(batch))
+    assert all(np.isfinite(seen[name]).all() for name in shapes)
 
 
 @pytest.mark.parametrize(

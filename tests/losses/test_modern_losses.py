@@ -10,10 +10,10 @@ from compare_gan import losses, registry
 from compare_gan.errors import UserError
 from compare_gan.losses import (
     MultiHinge,
-    compares_images,
     generator_sees_real,
     is_mean_over_images,
     needs_class_logits,
+    not_mean_over_images,
     sees_real,
 )
 
@@ -67,7 +67,7 @@ def test_a_loss_is_marked_by_a_decorator_or_an_attribute():
         generator_sees_real = True
 
     assert sees_real(Marked()) and sees_real(Attribute())
-    assert compares_images(Marked) is Marked and not is_mean_over_images(Marked())
+    assert not_mean_over_images(Marked) is Marked and not is_mean_over_images(Marked())
     found = [registry.get("loss", name) for name in registry.names("loss")]
     assert [each for each in found if not is_mean_over_images(each)] == [MultiHinge, losses.ra_gan]
 

@@ -21,6 +21,7 @@ def test_max_gp_equals_that_of_studiogan(assert_golden, modern_golden):
         value = MaxGP().discriminator_term(
             discriminator, x, x_fake, lambda shape: tf.reshape(1 - shares, shape)
         )
+    # Squared slopes are summed in float32, also of inputs in float64.
     key = "penalty/maxgp_studiogan/value"
     assert_golden("modern penalties", key, value, modern_golden[key], rtol=1e-6)
     for path, found in discriminator.gradients(tape, value).items():
@@ -82,7 +83,8 @@ def test_mode_seeking_is_finite_without_any_difference_and_needs_two_latents():
 
 def test_orthogonal_is_its_formula():
     random = np.random.RandomState(2)
-    kernels = [random.normal(size=shape) for shape in ((5, 3), (3, 3, 2, 4))]
+    # The last one has more units than inputs.
+    kernels = [random.normal(size=shape) for shape in ((5, 3), (3, 3, 2, 4), (2, 7))]
     expected = 0.0
     for kernel in kernels:
         w = kernel.reshape(-1, kernel.shape[-1])
@@ -93,6 +95,13 @@ def test_orthogonal_is_its_formula():
     rotation = np.linalg.qr(random.normal(size=(4, 4)))[0]
     value = Orthogonal().generator_term([tf.constant(3 * rotation)])
     np.testing.assert_allclose(value, 0.0, atol=1e-10)
+
+
+def test_orthogonal_of_a_wide_kernel_needs_the_memory_of_its_inputs():
+    """WᵀW of 300,000 units would take 360 GB; the columns are the axes in turn."""
+    wide = np.tile(np.eye(3, dtype=np.float32), 100_000)
+    value = Orthogonal().generator_term([wide])
+    np.testing.assert_allclose(value, 3 * 1e5**2 - 3e5, rtol=1e-6)
 
 
 def test_orthogonal_joins_the_loss_of_the_chosen_networks():

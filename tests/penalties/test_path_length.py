@@ -68,7 +68,7 @@ def test_without_styles_it_is_the_length_at_the_latents(dummy_generator):
     penalty.prepare()
     z = np.random.RandomState(0).normal(size=(2, 4)).astype(np.float32)
     batch = {"images": tf.zeros((2, 2, 2, 1)), "z": tf.constant(z), "seed": tf.constant([0, 1])}
-    available = gan._available(batch, 0)
+    available = gan._view(batch, 0).available()
     term = penalty.generator_term(
         available["styles"], available["synthesize"], batch["z"], None, lambda _: noise
     )
@@ -76,6 +76,25 @@ def test_without_styles_it_is_the_length_at_the_latents(dummy_generator):
     average = 0.5 * lengths.mean()
     np.testing.assert_allclose(term, np.square(lengths - average).mean(), rtol=1e-5)
     np.testing.assert_allclose(penalty.average, average, rtol=1e-6)
+
+
+def test_its_gradient_is_finite_where_an_image_does_not_depend_on_its_latent():
+    """Where the root of a squared length of 0 would have none."""
+    penalty, scale = PathLength(batch_shrink=1), tf.Variable([0.5, 0.0])
+    penalty.prepare()
+    with tf.GradientTape() as tape:
+        term = penalty.generator_term(
+            lambda z, _: z,
+            lambda z, _: tf.reshape(scale[:, None] * z, [2, 1, 1, 1]),
+            tf.constant([[1.0], [2.0]]),
+            None,
+            tf.ones,
+        )
+    # Lengths of 0.5 and 0, their average after one step 0.01 · 0.25.
+    average = 0.0025
+    np.testing.assert_allclose(term, ((0.5 - average) ** 2 + average**2) / 2, rtol=1e-6)
+    slope = (0.5 - average) * (1 - 0.005) + average * 0.005
+    np.testing.assert_allclose(tape.gradient(term, scale), [slope, 0.0], rtol=1e-5, atol=1e-7)
 
 
 @pytest.fixture(name="dummy_generator")

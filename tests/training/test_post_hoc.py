@@ -44,7 +44,7 @@ def test_factors_are_those_of_the_authors(assert_golden, golden, case):
 
 
 def test_the_misfit_is_the_distance_of_the_profiles():
-    """Against a sum over 20,000 moments, which is right to 1e-3."""
+    """Against a sum over 20,000 moments, whose error is 1e-8."""
     time = (np.arange(20_000) + 0.5) / 20_000 * 100
 
     def profile(end, length):
@@ -58,7 +58,7 @@ def test_the_misfit_is_the_distance_of_the_profiles():
         f * profile(step, length) for f, step, length in zip(factors, steps, lengths, strict=True)
     )
     expected = np.linalg.norm(made - wanted) / np.linalg.norm(wanted)
-    assert misfit == pytest.approx(expected, rel=1e-3) and misfit > 0.05
+    assert misfit == pytest.approx(expected, rel=1e-7) and misfit > 0.05
 
 
 def test_a_sum_of_snapshots_is_close_to_the_average_itself(golden):

@@ -251,9 +251,19 @@ def agree_on(value: int, strategy: Strategy) -> int:
       value: A number from 0 to 2³¹ - 1.
       strategy: The devices of the run.
     """
+    return int(of_first(np.int32(value), strategy))
+
+
+def of_first(values: Any, strategy: Strategy) -> np.ndarray:
+    """Integers of the first process, in all processes; each has to call this with the same shape.
+
+    Args:
+      values: Numbers from 0 to 2³¹ - 1, an array or a scalar of NumPy.
+      strategy: The devices of the run.
+    """
     if not on_several_hosts(strategy):
-        return value
-    return int(multihost_utils.broadcast_one_to_all(np.int32(value)))
+        return np.asarray(values)
+    return np.asarray(multihost_utils.broadcast_one_to_all(values.astype(np.int32)))
 
 
 def use_devices(count: int) -> None:

@@ -3,6 +3,7 @@
 import os
 import re
 import socket
+from typing import Any
 
 import numpy as np
 import tensorflow as tf
@@ -240,5 +241,17 @@ def agree_on(value: int, strategy: tf.distribute.Strategy) -> int:
       >>> engine.agree_on(7, engine.make_strategy("one_device"))
       7
     """
+    return int(of_first(np.int64(value), strategy))
+
+
+def of_first(values: Any, strategy: tf.distribute.Strategy) -> np.ndarray:
+    """Integers of the first worker, in all workers; each has to call this with the same shape.
+
+    Example:
+      >>> import numpy as np
+      >>> from compare_gan import engine
+      >>> engine.of_first(np.array([0, 1, 1]), engine.make_strategy("one_device")).tolist()
+      [0, 1, 1]
+    """
     with strategy.scope():  # Initial values are those of the first worker.
-        return int(tf.Variable(value, dtype=tf.int64, trainable=False).numpy())
+        return tf.Variable(values, dtype=tf.int64, trainable=False).numpy()
