@@ -71,6 +71,26 @@ CONFIGS = {
             "S3GAN.g_use_ema = True",
         ],
     ),
+    # R3GAN's loss and penalties on its networks, six times as narrow as for CIFAR-10; unconditional
+    # and without ADA, so that the networks alone are measured.
+    "r3gan": (
+        [],
+        [
+            "options.gan_class = @ModularGAN",
+            "options.architecture = 'r3gan_arch'",
+            "options.batch_size = 16",
+            "options.disc_iters = 1",
+            "options.z_dim = 64",
+            "options.training_steps = 1000",
+            "dataset.name = 'synthetic'",
+            "dataset.image_size = 32",
+            "ModularGAN.loss = @rp_gan",
+            "ModularGAN.penalties = [@r1_r2()]",
+            "r1_r2.gamma = 0.01",
+            "r3gan.Generator.ch = 128",
+            "r3gan.Discriminator.ch = 128",
+        ],
+    ),
     # Like the main job of the README, which infers labels first.
     "s3gan_co_fashion_mnist": (
         [str(_EXAMPLES / "few_labels" / "s3gan_co_fashion_mnist.gin")],
@@ -79,7 +99,7 @@ CONFIGS = {
 }
 
 
-PEERS = ("sndcgan", "resnet_cifar")  # Configs with a counterpart in PyTorch in `peers/`.
+PEERS = ("sndcgan", "resnet_cifar", "r3gan")  # Configs with a counterpart in PyTorch in `peers/`.
 
 
 def make_trainer(name: str, model_dir: str, bindings=()):
@@ -187,7 +207,7 @@ def main(names, steps, gin_bindings, profile, peer):
         )
         for name in names or PEERS:
             if name not in PEERS:
-                raise click.UsageError(f"--peer knows {' and '.join(PEERS)}, received {name}.")
+                raise click.UsageError(f"--peer knows {', '.join(PEERS)}, received {name}.")
             ours, theirs, differences = compare_with_torch(name, steps, gin_bindings)
             ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
             print(

@@ -43,12 +43,15 @@ def test_the_gradient_of_a_penalty_stops_where_it_is_zero():
     """Products of matrices: two of the layers, two of the slopes and three of their gradients."""
 
     def products(activation):
+        def two_layers(x, kernel):
+            return activation(activation(x @ kernel, 0.2) @ kernel, 0.2)
+
         @tf.function(autograph=False)
         def step(x, kernel):
             with tf.GradientTape() as tape:
                 tape.watch(kernel)
-                score = lambda x: activation(activation(x @ kernel, 0.2) @ kernel, 0.2)
-                penalty = tf.reduce_sum(backend.gradient(score, x) ** 2)
+                slopes = backend.gradient(lambda x: two_layers(x, kernel), x)
+                penalty = tf.reduce_sum(slopes**2)
             return tape.gradient(penalty, kernel)
 
         graph = step.get_concrete_function(X[:, :2], KERNEL[:2, :2]).graph
