@@ -154,7 +154,7 @@ def _python_share(trainer, steps: int) -> float:
 
 
 def compare_with_torch(
-    name: str, steps: int, bindings=(), make_peer=None, clock=time.perf_counter
+    name: str, steps: int, bindings=(), make_peer=None, clock=time.perf_counter, **options
 ) -> tuple[list, list, list]:
     """Trains our GAN and PyTorch's from equal weights on equal batches, alternating single steps.
 
@@ -165,6 +165,7 @@ def compare_with_torch(
       make_peer: Function that makes the PyTorch trainer from name, our GAN and a batch; by
         default the fastest variant.
       clock: Function that returns seconds.
+      **options: Further arguments of `fastest_trainer`.
 
     Returns:
       Seconds of our steps and of PyTorch's, without the first, in which ours is traced; and the
@@ -175,10 +176,10 @@ def compare_with_torch(
     with tempfile.TemporaryDirectory() as model_dir:
         trainer = make_trainer(name, model_dir, bindings)
         batches = list(trainer.batches().take(steps + 1).as_numpy_iterator())
-        options = trainer.state.optimization
-        rates = options.g_lr, options.discriminator_lr
+        optimization = trainer.state.optimization
+        rates = optimization.g_lr, optimization.discriminator_lr
         make_peer = make_peer or functools.partial(
-            fastest_trainer, learning_rates=rates, clock=clock
+            fastest_trainer, learning_rates=rates, clock=clock, **options
         )
         peer = make_peer(name, trainer.gan, batches[0])
         seconds, peer_seconds, differences = [], [], []
@@ -213,7 +214,8 @@ def _use_one_thread() -> None:
 @click.option(
     "--cpu_time", is_flag=True, help="With --peer: CPU seconds on one thread, for busy machines."
 )
-def main(names, steps, gin_bindings, profile, peer, cpu_time):
+@click.option("--plain", is_flag=True, help="With --peer: not the variants of `torch.compile`.")
+def main(names, steps, gin_bindings, profile, peer, cpu_time, plain):
     prepare_tensorflow()
     if cpu_time:
         _use_one_thread()
@@ -225,8 +227,13 @@ def main(names, steps, gin_bindings, profile, peer, cpu_time):
         for name in names or PEERS:
             if name not in PEERS:
                 raise click.UsageError(f"--peer knows {', '.join(PEERS)}, received {name}.")
-            clock = time.process_time if cpu_time else time.perf_counter
-            ours, theirs, differences = compare_with_torch(name, steps, gin_bindings, clock=clock)
+            ours, theirs, differences = compare_with_torch(
+                name,
+                steps,
+                gin_bindings,
+                clock=time.process_time if cpu_time else time.perf_counter,
+                compiled=(False,) if plain else (True, False),
+            )
             ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
             print(
                 f"| {name} | {_quartiles(ours)} | {_quartiles(theirs)} | {_quartiles(ratios)} | "
