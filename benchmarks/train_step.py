@@ -71,6 +71,26 @@ CONFIGS = {
             "S3GAN.g_use_ema = True",
         ],
     ),
+    # R3GAN's loss and penalties on its networks, six times as narrow as for CIFAR-10; unconditional
+    # and without ADA, so that the networks alone are measured.
+    "r3gan": (
+        [],
+        [
+            "options.gan_class = @ModularGAN",
+            "options.architecture = 'r3gan_arch'",
+            "options.batch_size = 16",
+            "options.disc_iters = 1",
+            "options.z_dim = 64",
+            "options.training_steps = 1000",
+            "dataset.name = 'synthetic'",
+            "dataset.image_size = 32",
+            "ModularGAN.loss = @rp_gan",
+            "ModularGAN.penalties = [@r1_r2()]",
+            "r1_r2.gamma = 0.01",
+            "r3gan.Generator.ch = 128",
+            "r3gan.Discriminator.ch = 128",
+        ],
+    ),
     # Like the main job of the README, which infers labels first.
     "s3gan_co_fashion_mnist": (
         [str(_EXAMPLES / "few_labels" / "s3gan_co_fashion_mnist.gin")],
@@ -79,7 +99,7 @@ CONFIGS = {
 }
 
 
-PEERS = ("sndcgan", "resnet_cifar")  # Configs with a counterpart in PyTorch in `peers/`.
+PEERS = ("sndcgan", "resnet_cifar", "r3gan")  # Configs with a counterpart in PyTorch in `peers/`.
 
 
 def make_trainer(name: str, model_dir: str, bindings=()):
@@ -134,7 +154,7 @@ def _python_share(trainer, steps: int) -> float:
 
 
 def compare_with_torch(
-    name: str, steps: int, bindings=(), make_peer=None
+    name: str, steps: int, bindings=(), make_peer=None, clock=time.perf_counter, **options
 ) -> tuple[list, list, list]:
     """Trains our GAN and PyTorch's from equal weights on equal batches, alternating single steps.
 
@@ -144,6 +164,8 @@ def compare_with_torch(
       bindings: Gin bindings added to our config.
       make_peer: Function that makes the PyTorch trainer from name, our GAN and a batch; by
         default the fastest variant.
+      clock: Function that returns seconds.
+      **options: Further arguments of `fastest_trainer`.
 
     Returns:
       Seconds of our steps and of PyTorch's, without the first, in which ours is traced; and the
@@ -154,22 +176,33 @@ def compare_with_torch(
     with tempfile.TemporaryDirectory() as model_dir:
         trainer = make_trainer(name, model_dir, bindings)
         batches = list(trainer.batches().take(steps + 1).as_numpy_iterator())
-        options = trainer.state.optimization
-        rates = options.g_lr, options.discriminator_lr
-        make_peer = make_peer or functools.partial(fastest_trainer, learning_rates=rates)
+        optimization = trainer.state.optimization
+        rates = optimization.g_lr, optimization.discriminator_lr
+        make_peer = make_peer or functools.partial(
+            fastest_trainer, learning_rates=rates, clock=clock, **options
+        )
         peer = make_peer(name, trainer.gan, batches[0])
         seconds, peer_seconds, differences = [], [], []
         for batch in batches:
-            started = time.perf_counter()
+            started = clock()
             losses = trainer.run_steps(1)
-            between = time.perf_counter()
+            between = clock()
             peer_losses = peer.step(batch)
             seconds.append(between - started)
-            peer_seconds.append(time.perf_counter() - between)
+            peer_seconds.append(clock() - between)
             differences.append(
                 max(abs(v / losses[f"loss/{k}"][0] - 1) for k, v in peer_losses.items())
             )
     return seconds[1:], peer_seconds[1:], differences[:3]
+
+
+def _use_one_thread() -> None:
+    import tensorflow as tf
+    import torch
+
+    tf.config.threading.set_intra_op_parallelism_threads(1)
+    tf.config.threading.set_inter_op_parallelism_threads(1)
+    torch.set_num_threads(1)
 
 
 @click.command()
@@ -178,8 +211,14 @@ def compare_with_torch(
 @click.option("--gin_bindings", multiple=True, help="Bindings added to the configs.")
 @click.option("--profile", is_flag=True, help="Show the share of time in Python instead.")
 @click.option("--peer", type=click.Choice(["torch"]), help="Compare with PyTorch instead.")
-def main(names, steps, gin_bindings, profile, peer):
+@click.option(
+    "--cpu_time", is_flag=True, help="With --peer: CPU seconds on one thread, for busy machines."
+)
+@click.option("--plain", is_flag=True, help="With --peer: not the variants of `torch.compile`.")
+def main(names, steps, gin_bindings, profile, peer, cpu_time, plain):
     prepare_tensorflow()
+    if cpu_time:
+        _use_one_thread()
     if peer:
         print(
             "| config | s a step | PyTorch, s a step | ratio | losses of three steps differ by |\n"
@@ -187,8 +226,14 @@ def main(names, steps, gin_bindings, profile, peer):
         )
         for name in names or PEERS:
             if name not in PEERS:
-                raise click.UsageError(f"--peer knows {' and '.join(PEERS)}, received {name}.")
-            ours, theirs, differences = compare_with_torch(name, steps, gin_bindings)
+                raise click.UsageError(f"--peer knows {', '.join(PEERS)}, received {name}.")
+            ours, theirs, differences = compare_with_torch(
+                name,
+                steps,
+                gin_bindings,
+                clock=time.process_time if cpu_time else time.perf_counter,
+                compiled=(False,) if plain else (True, False),
+            )
             ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
             print(
                 f"| {name} | {_quartiles(ours)} | {_quartiles(theirs)} | {_quartiles(ratios)} | "

@@ -8,7 +8,7 @@ import time
 
 import numpy as np
 import torch
-from peers import torch_biggan, torch_networks
+from peers import torch_biggan, torch_networks, torch_r3gan
 from torch.nn import functional
 
 
@@ -40,10 +40,7 @@ class TorchTrainer:
         learning_rates: tuple[float, float] = (2e-4, 2e-4),
     ):
         self.conditional = name == "resnet_biggan"
-        if self.conditional:
-            networks = torch_biggan.Generator(gan), torch_biggan.Discriminator(gan)
-        else:
-            networks = torch_networks.make_networks(name, gan)
+        networks = self._make_networks(name, gan)
         self.d_loss, self.g_loss = _LOSSES["hinge" if self.conditional else "non_saturating"]
         self.memory_format = torch.channels_last if channels_last else torch.contiguous_format
         for ours, network in zip((gan.generator, gan.discriminator), networks, strict=True):
@@ -62,6 +59,11 @@ class TorchTrainer:
         )
         self._by_mode = {None: networks}
         self.compile_networks("default" if compiled else None)
+
+    def _make_networks(self, name: str, gan) -> tuple[torch.nn.Module, torch.nn.Module]:
+        if self.conditional:
+            return torch_biggan.Generator(gan), torch_biggan.Discriminator(gan)
+        return torch_networks.make_networks(name, gan)
 
     def compile_networks(self, mode: str | None) -> None:
         """Computes with networks compiled in a mode of `torch.compile`; None = as they are."""
@@ -104,18 +106,26 @@ class TorchTrainer:
         for i, fake in enumerate(fakes):
             both = torch.cat([x[i], fake]).contiguous(memory_format=self.memory_format)
             y = [torch.cat([y[i] for y in ys])] if ys else []
-            with self._autocast:
-                logits = self._discriminate(both, *y)
-            d_loss = self.d_loss(*logits.float().chunk(2))
+            d_loss = self._discriminator_loss(both, *y)
             self._update(d_loss, self.d_optimizer, self._d_scaler)
         self.discriminator.requires_grad_(False)
         with self._autocast:
             images = self._generate(*(v[-1] for v in (z, *ys[1:])))
-            logits = self._discriminate(images, *(y[-1] for y in ys[1:]))
-        g_loss = self.g_loss(logits.float())
+        g_loss = self._generator_loss(x[-1], images, *(y[-1] for y in ys[1:]))
         self._update(g_loss, self.g_optimizer, self._g_scaler)
         self.discriminator.requires_grad_(True)
         return {"discriminator": d_loss.detach(), "generator": g_loss.detach()}
+
+    def _discriminator_loss(self, both, *y):
+        """The loss for real images, followed by as many generated ones."""
+        with self._autocast:
+            logits = self._discriminate(both, *y)
+        return self.d_loss(*logits.float().chunk(2))
+
+    def _generator_loss(self, real, fake, *fake_y):
+        with self._autocast:
+            logits = self._discriminate(fake, *fake_y)
+        return self.g_loss(logits.float())
 
     def _update(self, loss, optimizer, scaler) -> None:
         # TensorFlow adds epsilon before correcting the bias of the second moment, PyTorch after.
@@ -142,23 +152,55 @@ _LOSSES = {
 }
 
 
-def fastest_trainer(name: str, gan, batch, **options) -> TorchTrainer:
+class R3GANTrainer(TorchTrainer):
+    """The same for `r3gan`, with its relativistic loss and penalties on both gradients."""
+
+    def __init__(self, name: str, gan, *args, **options):
+        self._gamma = gan.penalties[0].weight
+        super().__init__(name, gan, *args, **options)
+
+    def _make_networks(self, name: str, gan) -> tuple[torch.nn.Module, torch.nn.Module]:
+        return torch_r3gan.Generator(gan), torch_r3gan.Discriminator(gan)
+
+    def _discriminator_loss(self, both, *y):
+        # One forward for the loss and the penalties. Not compiled: `torch.compile` refuses second
+        # derivatives.
+        logits = self.discriminator(both.requires_grad_())
+        [slopes] = torch.autograd.grad(logits.sum(), both, create_graph=True)
+        real, fake = logits.chunk(2)
+        penalty = self._gamma / 2 * slopes.square().sum() / len(real)
+        return functional.softplus(fake - real).mean() + penalty
+
+    def _generator_loss(self, real, fake, *fake_y):
+        with torch.no_grad():
+            real_logits = self._discriminate(real.contiguous(memory_format=self.memory_format))
+        return functional.softplus(real_logits - self._discriminate(fake)).mean()
+
+
+def make_trainer(name: str, gan, *args, **options) -> TorchTrainer:
+    """The trainer of a family; for arguments see `TorchTrainer`."""
+    return (R3GANTrainer if name == "r3gan" else TorchTrainer)(name, gan, *args, **options)
+
+
+def fastest_trainer(
+    name: str, gan, batch, clock=time.perf_counter, compiled=(True, False), **options
+) -> TorchTrainer:
     """The fastest variant, plain or compiled, channels last or first, by its third step."""
     seconds = {}
-    for channels_last, compiled in itertools.product((True, False), repeat=2):
-        trainer = TorchTrainer(name, gan, channels_last, compiled, **options)
+    for variant in itertools.product((True, False), compiled):
+        trainer = make_trainer(name, gan, *variant, **options)
         trainer.step(batch)
         trainer.step(batch)
-        started = time.perf_counter()
+        started = clock()
         trainer.step(batch)
-        seconds[channels_last, compiled] = time.perf_counter() - started
+        seconds[variant] = clock() - started
     for (channels_last, compiled), value in seconds.items():
         print(
             f"PyTorch {name}, {'compiled' if compiled else 'plain'}, channels "
             f"{'last' if channels_last else 'first'}: {value:.3g} s a step",
             file=sys.stderr,
         )
-    return TorchTrainer(name, gan, *min(seconds, key=seconds.get), **options)
+    return make_trainer(name, gan, *min(seconds, key=seconds.get), **options)
 
 
 def copy_weights(ours, theirs: torch.nn.Module) -> None:
@@ -181,8 +223,8 @@ def copy_weights(ours, theirs: torch.nn.Module) -> None:
                 _, channels, h, w = theirs.get_parameter(normalized).shape
                 value = value.reshape(h, w, channels).transpose(2, 0, 1)
             tensor.copy_(torch.from_numpy(np.array(value, order="C")).reshape(tensor.shape))
-    # PyTorch counts batches, and recomputes u from v in each forward pass.
-    left = [name for name in tensors if not name.endswith(("num_batches_tracked", "._u"))]
+    # PyTorch counts batches, recomputes u from v in each forward pass, and has constant filters.
+    left = [name for name in tensors if not name.endswith(("num_batches_tracked", "._u", "taps"))]
     if left:
         raise ValueError(f"Our network has no counterpart of {', '.join(left)}.")
 
@@ -192,6 +234,7 @@ _NAMES = {
     "bias": "bias",
     "gamma": "weight",
     "beta": "bias",
+    "basis": "basis",
     "sigma": "sigma",
     "moving_mean": "running_mean",
     "moving_variance": "running_var",

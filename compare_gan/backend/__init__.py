@@ -3,6 +3,7 @@
 Below `gans`, this room alone imports a backend, and only when a function is called.
 """
 
+from compare_gan.backend.activations import leaky_relu
 from compare_gan.backend.adam import apply_adam
 from compare_gan.backend.binomial import binomial_filter, binomial_filter_transpose
 from compare_gan.backend.building import first_call, initializer
@@ -49,6 +50,7 @@ __all__ = [
     "gradient",
     "in_replicas",
     "initializer",
+    "leaky_relu",
     "lgamma",
     "max_pool",
     "mean_by_channel",

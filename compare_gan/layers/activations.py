@@ -1,7 +1,6 @@
 """Activation functions with the slopes that GANs use."""
 
-from keras import ops
-
+from compare_gan import backend
 from compare_gan.types import Tensor
 
 
@@ -21,4 +20,4 @@ def leaky_relu(x: Tensor, negative_slope: float = 0.2) -> Tensor:
       >>> [round(float(value), 1) for value in leaky_relu(ops.array([-2.0, 3.0]))]
       [-0.4, 3.0]
     """
-    return ops.leaky_relu(x, negative_slope=negative_slope)
+    return backend.leaky_relu(x, negative_slope)

@@ -11,25 +11,27 @@ sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benchmarks"))
 
 import torch
 import train_step
-from peers.torch_training import TorchTrainer, copy_weights
+from peers.torch_training import TorchTrainer, copy_weights, make_trainer
 
 pytestmark = pytest.mark.slow
 
 
 def _bindings(name):
+    more = [f"r3gan.{network}.group_size = 4" for network in ("Generator", "Discriminator")]
     return [
         "options.batch_size = 4",
         "options.z_dim = 8",
         "run_config.tf_random_seed = 1",
         f"{name}.Generator.ch = 8",
         f"{name}.Discriminator.ch = 8",
+        *(more if name == "r3gan" else []),
     ]
 
 
 @pytest.mark.parametrize("name", train_step.PEERS)
 def test_losses_of_three_steps_are_ours(name):
     *times, differences = train_step.compare_with_torch(
-        name, 3, _bindings(name), make_peer=lambda name, gan, batch: TorchTrainer(name, gan)
+        name, 3, _bindings(name), make_peer=lambda name, gan, batch: make_trainer(name, gan)
     )
     assert [len(each) for each in times] == [3, 3]
     # Adam's first steps are nearly signs of gradients, which amplifies rounding errors.
@@ -40,12 +42,12 @@ def test_losses_of_three_steps_are_ours(name):
 @pytest.mark.parametrize("name", train_step.PEERS)
 def test_all_weights_are_copied(name, tmp_path):
     gan = train_step.make_trainer(name, str(tmp_path), _bindings(name)).gan
-    peer = TorchTrainer(name, gan)
+    peer = make_trainer(name, gan)
     for ours, theirs in ((gan.generator, peer.generator), (gan.discriminator, peer.discriminator)):
         count = sum(np.prod(v.shape) for v in ours.trainable_variables)
         assert count == sum(p.numel() for p in theirs.parameters())
     peer.generator.extra = peer.generator.g_fc1 if name == "sndcgan" else peer.generator.fc_noise
-    peer.generator.register_buffer("unknown", peer.generator.extra.bias.clone())
+    peer.generator.register_buffer("unknown", peer.generator.extra.weight.clone())
     with pytest.raises(ValueError, match="unknown"):
         copy_weights(gan.generator, peer.generator)
 
@@ -66,7 +68,7 @@ def _assert_compiled_whole(peer, batch):
 def test_networks_are_compiled_whole(name, tmp_path):
     trainer = train_step.make_trainer(name, str(tmp_path), _bindings(name))
     [batch] = trainer.batches().take(1).as_numpy_iterator()
-    _assert_compiled_whole(TorchTrainer(name, trainer.gan), batch)
+    _assert_compiled_whole(make_trainer(name, trainer.gan), batch)
 
 
 def test_biggan_is_compiled_whole(biggan):
