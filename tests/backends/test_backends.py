@@ -21,8 +21,9 @@ _HERE = pathlib.Path(__file__).parent
 _TOLERANCE = 1e-4
 # Several steps of bfloat16, which are 2^-8 each.
 _TOLERANCES = {"mixed_precision": 0.02}
-# The same for GANs of two layers, of which the worst are at 1e-6.
-_TOLERANCE_OF_TINY_GANS = 1e-5
+# The same for GANs of two layers. At worst PyTorch is at 1.3e-6, JAX at 1.3e-5, in gradients of a
+# generator whose batch norm sees four examples.
+_TOLERANCE_OF_TINY_GANS = 5e-5
 _OTHERS = ("jax", "torch")
 # Of `part_computations.py`; the last three belong to training and sampling, for which PyTorch is no
 # engine.

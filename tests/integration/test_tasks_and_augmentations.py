@@ -86,8 +86,8 @@ def test_option_of_the_step(variant, part):
         expected = np.logaddexp(0, -plain.fake_of_generator[best]).mean()
         gan = tiny_gans.make_gan(networks, **options)
         found = gan.generator_loss(one_step.sub_batch(gan.image_shape)).parts["g_loss"]
-        np.testing.assert_allclose(found, expected, rtol=1e-4)
-        assert expected < np.logaddexp(0, -plain.fake_of_generator).mean()
+        # In float32; all images together would differ by 4e-5 and more.
+        np.testing.assert_allclose(found, expected, rtol=1e-6)
     if name == "latent_optimization":
         for network in ("discriminator", "generator"):
             assert step.values[f"loss/transport_cost_{network}"] > 0
