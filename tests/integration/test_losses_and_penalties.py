@@ -9,12 +9,17 @@ import pytest
 import tiny_gans
 
 from compare_gan import registry
+from compare_gan.gans.examples import mixes_examples
 from compare_gan.gans.terms import part_name
 
 # Their generator's term rewards change.
 _NEGATIVE = (("penalty/zcr", "generator"), ("penalty/icr", "generator"))
 # Slopes below 1 are allowed.
 _MAYBE_ZERO = ("penalty/no_penalty", "penalty/wgan_lp")
+# Powers of the slopes of logits, which batch norm over four images makes as large as 50.
+_OF_SLOPES = tuple(
+    f"penalty/{name}" for name in ("wgangp_penalty", "dragan_penalty", "wgan_lp", "max_gp")
+)
 
 
 def test_every_registered_architecture_is_here():
@@ -50,4 +55,6 @@ def test_penalty(variant, part):
         )
         adversarial = step.values[f"loss/{network[0]}_loss"]
         # Otherwise the network would learn the penalty only.
-        assert weight * abs(value) < 100 * abs(adversarial) + 1, (weight, value, adversarial)
+        is_steep = part in _OF_SLOPES and mixes_examples(networks.discriminator)
+        most = (10_000 if is_steep else 100) * abs(adversarial) + 1
+        assert weight * abs(value) < most, (weight, value, adversarial)
