@@ -153,6 +153,8 @@ def _no_curves():
 _SLOWEST = (
     "integration/test_example_configs.py",
     "integration/test_every_combination.py",
+    "integration/test_losses_and_penalties.py",  # With their slow tests: 20 minutes each.
+    "integration/test_tasks_and_augmentations.py",
     "backends/test_backends.py",
     "test_two_replicas.py",
     "integration/test_main_job.py",

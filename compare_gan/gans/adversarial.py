@@ -7,8 +7,10 @@ from typing import Any
 from keras import ops
 
 from compare_gan.backend import gathered
+from compare_gan.errors import UserError
 from compare_gan.gans.examples import Half
-from compare_gan.losses import Losses
+from compare_gan.losses import Losses, needs_class_logits
+from compare_gan.penalties.base import function_name
 from compare_gan.registry import call_with_requested
 from compare_gan.types import Tensor
 
@@ -23,7 +25,16 @@ def adversarial_losses(loss: Callable[..., Losses], real: Half, fake: Half) -> L
       loss: Function of real and fake logits, and of those of `losses.AVAILABLE` that it requests.
       real: Real images after the forward of the discriminator.
       fake: Generated images after it.
+
+    Raises:
+      UserError: The loss classifies images, and the discriminator judges pixels too.
     """
+    if needs_class_logits(loss) and fake.logits.shape[1] > 1:
+        name = getattr(loss, "name", function_name(loss))
+        raise UserError(
+            f"The loss '{name}' classifies images, but the discriminator also has a logit for each "
+            "pixel: choose another architecture or the loss 'unet'."
+        )
     available: dict[str, Any] = {}
     for side, half in (("real", real), ("fake", fake)):
         available[f"{side}_labels"] = half.labels

@@ -132,7 +132,7 @@ class _RMSProp(keras.optimizers.RMSprop):
         super().build(variables)
         if first:
             for mean_square in self._velocities:
-                mean_square.assign(keras.ops.ones_like(mean_square))
+                mean_square.assign(keras.ops.ones(mean_square.shape, mean_square.dtype))
 
 
 @_register("AdagradOptimizer", paper="https://jmlr.org/papers/v12/duchi11a.html")
