@@ -45,7 +45,7 @@ _OPTIONS = (
     "compare_gan.datasets.latents",
     "compare_gan.datasets.opening",
     "compare_gan.evaluation.evaluation_options",
-    "compare_gan.labels",
+    "compare_gan.labels.label_options",
     "compare_gan.sampling",
     "compare_gan.training.run_options",
 )
