@@ -73,7 +73,7 @@ class _Network(keras.Model):
         name: str,
     ):
         super().__init__(name=name)
-        self.image_shape = tuple(image_shape)
+        self.image_shape = tuple(map(int, image_shape))  # The sizes may be NumPy's.
         if len(self.image_shape) != 3 or self.image_shape[2] not in (1, 3):
             raise UserError(
                 f"Networks support images of shape (height, width, 1 or 3 channels), received "

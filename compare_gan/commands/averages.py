@@ -71,6 +71,7 @@ def ema(
     if out is not None:
         post_hoc.check_folder(out)
     from compare_gan.training.experiment import Experiment
+    from compare_gan.training.images_file import ImageChoice
     from compare_gan.training.run_dir import RunDir
 
     run = RunDir(model_dir)
@@ -88,6 +89,7 @@ def ema(
         config.parse([newest], gin_bindings, allow_imports, mistakes, run.copies_of(path))
         overrides = dataset_overrides(tfds_data_dir, data_fake_dataset)
         experiment = Experiment.from_gin(mistakes, **overrides).with_class_order(run.class_order)
+        experiment = experiment.with_image_choice(ImageChoice(run.training_images))
         rows = average_scan.scan(
             experiment, run, path, averages, num_eval_averaging_runs or 3, allow_imports
         )

@@ -29,7 +29,10 @@ _log = logging.getLogger(__name__)
 _NAME = re.compile(rf"{re.escape(name_of_length(0))[:-1]}([^/]+)/(.+)")
 _MISFIT = 0.1  # Paper: "near-exact" profiles have far less, from a few dozen snapshots.
 # What a run needs to be sampled, scored and exported.
-_COPIED = ("config.gin", "operative_config.gin", "model.json", "training_labels.json")
+_COPIED = (
+    "config.gin", "operative_config.gin", "model.json", "training_labels.json",
+    "training_images.json",
+)  # fmt: skip
 _COPIED_FOLDERS = ("configs", "modules")
 
 
