@@ -173,6 +173,7 @@ def make_batch(image_shape: tuple[int, int, int], updates: int = 2) -> dict[str,
 
 
 _BATCH_NORM, _UNCONDITIONAL = "+batch_norm", "+unconditional"
+_SLOW = ("resnet30_arch", "resnet_biggan_deep_arch")  # A step takes seconds: without variants.
 # By part, why it is refused where the discriminator has batch norm, unless it sees real and
 # generated images apart.
 _REFUSED_WITH_BATCH_NORM = {
@@ -190,7 +191,8 @@ def variants() -> list[str]:
     with_norm = [
         name + _BATCH_NORM
         for name in ARCHITECTURES
-        if "batch_norm_fn" not in registry.get("architecture", name).Discriminator.unused_options
+        if name not in _SLOW
+        and "batch_norm_fn" not in registry.get("architecture", name).Discriminator.unused_options
     ]
     without_labels = [name + _UNCONDITIONAL for name in ("dummy_arch", "stylegan2_arch")]
     return [*ARCHITECTURES, *with_norm, *without_labels]
