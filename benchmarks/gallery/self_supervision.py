@@ -53,10 +53,15 @@ def probes_of(records: Sequence[RunRecord], path: pathlib.Path) -> Values:
 
 
 def courses(values: Values, name: str) -> Chart:
-    """The means over seeds against steps, with bands from the lowest to the highest seed."""
+    """The means over seeds against steps, with bands from the lowest to the highest seed.
+
+    A step that only some of the seeds have, as at an interruption, is left out: its mean would be
+    one over other seeds than at its neighbours.
+    """
     drawn = []
     for variant, by_step in values.items():
-        steps = sorted(by_step)
+        all_seeds = set().union(*by_step.values())
+        steps = [step for step in sorted(by_step) if by_step[step].keys() == all_seeds]
         seeds = [list(by_step[step].values()) for step in steps]
         drawn.append(
             Line(

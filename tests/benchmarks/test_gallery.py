@@ -103,3 +103,9 @@ def test_the_page_on_self_supervision_compares_seeds_at_each_step(tmp_path, monk
     assert last[:3] == ["hinge-layer_norm", 1500, 3] and last[5] == pytest.approx(expected)
     probes = self_supervision.probes_of(records, tmp_path / "probe.jsonl")
     assert probes["hinge-none"] == {500: {1: 0.125, 2: 0.25, 3: 0.375}}
+
+
+def test_steps_that_only_some_seeds_have_are_not_drawn():
+    values = {"a": {0: {1: 0.5, 2: 0.7}, 70: {1: 0.1}, 100: {1: 0.8, 2: 0.9}}}
+    drawn = self_supervision.courses(values, "accuracy")
+    assert [row[:2] for row in drawn.rows] == [("a", 0), ("a", 100)]

@@ -118,17 +118,17 @@ def augmentations(settings: Settings, missing: list[str]) -> Iterator[Binding]:
     for name in ("ada", "apa"):
         if not settings[f"AUG.apply_{name}"]:
             continue
+        options = {
+            "target": str(settings.number(f"AUG.{name}_target", 0.6)),
+            "images": str(int(1000 * settings.number(f"AUG.{name}_kimg", 500))),
+            "interval": str(settings.integer(f"AUG.{name}_interval", 4)),
+        }
         if settings["LOSS.adv_loss"] in ("least_square", "wasserstein"):
             missing.append(
                 f"AUG.apply_{name}: its probability follows the signs of logits, which do not "
                 f"separate real from generated images with the loss '{settings['LOSS.adv_loss']}'"
             )
             continue
-        options = {
-            "target": str(settings.number(f"AUG.{name}_target", 0.6)),
-            "images": str(int(1000 * settings.number(f"AUG.{name}_kimg", 500))),
-            "interval": str(settings.integer(f"AUG.{name}_interval", 4)),
-        }
         if name == "ada":
             policy = settings["AUG.ada_aug_type"] or "bgc"
             if policy not in _ADA_POLICIES:
