@@ -1,13 +1,16 @@
 """Relative time of a training step of each variant of a study, for comparisons at equal time.
 
-    python benchmarks/step_times.py studies/main_job_fashion_mnist --rounds 5
+    python benchmarks/step_times.py studies/main_job_fashion_mnist --rounds 5 [--cpu_time]
 
 The variants take turns in one process, some steps each, so that other load on the machine affects
 all of them. A round's times are divided by those of the first variant in the same round; the table
 has the median and the quartiles of these ratios, and the generator steps that take as long as all
 steps of the first variant. `options.training_steps` of a variant may be set to that number.
+`--cpu_time` counts CPU seconds on one thread instead, as a study's worker on one core spends them;
+other load on the machine changes those little.
 """
 
+import os
 import statistics
 import tempfile
 import time
@@ -26,8 +29,8 @@ def _make_trainer(variant, model_dir):
     return Trainer(Experiment.from_gin(), RunDir(model_dir))
 
 
-def step_times(variants, rounds, steps, folder):
-    """Seconds of `steps` steps of each variant in each round, [rounds][variants].
+def step_times(variants, rounds, steps, folder, clock=time.perf_counter):
+    """Seconds by `clock` that `steps` steps of each variant take in each round, [rounds][variants].
 
     Lazy penalties are computed as often as in training if `steps` is a multiple of their interval.
     """
@@ -38,9 +41,9 @@ def step_times(variants, rounds, steps, folder):
     for _ in range(rounds):
         seconds.append([])
         for trainer in trainers:
-            started = time.perf_counter()
+            started = clock()
             trainer.run_steps(steps)
-            seconds[-1].append(time.perf_counter() - started)
+            seconds[-1].append(clock() - started)
     return seconds
 
 
@@ -48,13 +51,17 @@ def step_times(variants, rounds, steps, folder):
 @click.argument("file")
 @click.option("--rounds", default=5, show_default=True, type=click.IntRange(min=2))
 @click.option("--steps", default=16, show_default=True, type=click.IntRange(min=1))
-def main(file, rounds, steps):
+@click.option("--cpu_time", is_flag=True, help="CPU seconds on one thread, for busy machines.")
+def main(file, rounds, steps, cpu_time):
+    if cpu_time:
+        os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
     prepare_tensorflow()
     from compare_gan.studies import read_study
 
     study = read_study(file)
     with tempfile.TemporaryDirectory() as folder:
-        seconds = step_times(study.variants, rounds, steps, folder)
+        clock = time.process_time if cpu_time else time.perf_counter
+        seconds = step_times(study.variants, rounds, steps, folder, clock)
     total = study.variants[0].steps
     print("| variant | s a step | relative | steps in the same time |\n|---|---|---|---|")
     for i, variant in enumerate(study.variants):

@@ -24,6 +24,8 @@ class Network:
       bindings: Gin bindings.
       resamples: Whether the blocks have the option `resample`.
       seconds: Expected duration of a case on an H200, compilations included.
+      penalty: Registered name of the penalty of every step; None = none.
+      grouped: Channels, and channels in a group, of the grouped convolutions; None = none.
     """
 
     name: str
@@ -34,6 +36,8 @@ class Network:
     bindings: tuple[str, ...]
     resamples: bool
     seconds: float
+    penalty: str | None = None
+    grouped: tuple[int, int] | None = None
 
     @property
     def label(self) -> str:
@@ -64,10 +68,21 @@ def _narrow(name: str, ch: int) -> tuple[str, ...]:
     return tuple(f"{name}.{each}.ch = {ch}" for each in _BOTH)
 
 
+def _r3gan(image_size: int, seconds: float, ch: int, group_size: int, *others: str) -> Network:
+    # The loss and penalties of the paper, without labels and ADA: the networks are measured.
+    groups = (f"r3gan.{each}.group_size = {group_size}" for each in _BOTH)
+    bindings = ("r1_r2.gamma = 0.0125", *_narrow("r3gan", ch), *groups, *others)
+    grouped = (2 * ch, group_size)
+    return Network(
+        "r3gan", image_size, None, "rp_gan", 64, bindings, False, seconds, "r1_r2", grouped
+    )
+
+
 NETWORKS = (
     _biggan(128, 1000, 120, 150.0),
     _unconditional("resnet_cifar", 60.0),
     _unconditional("sndcgan", 45.0),
+    _r3gan(32, 90.0, 768, 16),
 )
 _QUICK_NETWORKS = (
     _biggan(
@@ -79,6 +94,8 @@ _QUICK_NETWORKS = (
     ),
     _unconditional("resnet_cifar", 1.0, *_narrow("resnet_cifar", 8)),
     _unconditional("sndcgan", 1.0, *_narrow("sndcgan", 8)),
+    # Gradients of grouped convolutions take XLA a hundred times as long on a CPU.
+    _r3gan(8, 1.0, 16, 4, *(f"r3gan.{each}.blocks_per_size = 1" for each in _BOTH)),
 )  # fmt: skip
 
 
@@ -93,6 +110,7 @@ class Case:
       plain: Whether plain resampling is compared with folded resampling as well.
       profile: Whether a step of ours is profiled.
       disc_iters: Number of discriminator updates in a step.
+      forms: Whether forms of the grouped convolutions are compared.
     """
 
     network: Network
@@ -101,6 +119,7 @@ class Case:
     plain: bool = False
     profile: bool = False
     disc_iters: int = 2
+    forms: bool = False
 
     @property
     def name(self) -> str:
@@ -135,19 +154,22 @@ class Case:
 
 def all_cases() -> list[Case]:
     """All cases, the most important first."""
-    biggan, resnet, sndcgan = NETWORKS
+    biggan, resnet, sndcgan, r3gan = NETWORKS
     half, full = PRECISIONS
     return [
         Case(biggan, 256, half, plain=True, profile=True),
         Case(resnet, 64, half, plain=True),
         Case(sndcgan, 64, half),
+        Case(r3gan, 256, half, disc_iters=1, forms=True),
         Case(biggan, 64, half),
         Case(resnet, 256, half, plain=True),
         Case(sndcgan, 256, half),
         Case(biggan, 256, full),
         Case(biggan, 128, half),
+        Case(r3gan, 64, half, disc_iters=1),
         Case(resnet, 64, full),
         Case(sndcgan, 64, full),
+        Case(r3gan, 64, full, disc_iters=1),
         Case(biggan, 64, full),
         Case(resnet, 256, full),
         Case(sndcgan, 256, full),
@@ -157,9 +179,10 @@ def all_cases() -> list[Case]:
 
 def quick_cases() -> list[Case]:
     """One tiny case for each network, which also run on a CPU."""
-    biggan, resnet, sndcgan = _QUICK_NETWORKS
+    biggan, resnet, sndcgan, r3gan = _QUICK_NETWORKS
     return [
         Case(biggan, 4, "float32", profile=True, disc_iters=1),
         Case(resnet, 4, "float32", plain=True, disc_iters=1),
         Case(sndcgan, 4, "bfloat16", disc_iters=1),
+        Case(r3gan, 4, "float32", disc_iters=1, forms=True),
     ]

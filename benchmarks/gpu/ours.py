@@ -36,6 +36,7 @@ def make_gan(case: Case, resample: str = "folded") -> ModularGAN:
     network = case.network
     # Gin knows a class when its module has been imported.
     architecture = registry.get("architecture", f"{network.name}_arch")
+    penalty = network.penalty and registry.get("penalty", network.penalty)
     gin.clear_config()
     gin.parse_config(case.bindings(resample))
     random.seed(0)  # Keras draws the seeds of initializers from it.
@@ -47,6 +48,7 @@ def make_gan(case: Case, resample: str = "folded") -> ModularGAN:
             z_dim=network.z_dim,
             disc_iters=case.disc_iters,
             loss=network.loss,
+            penalties=[penalty()] if penalty else (),
             conditional=network.num_classes is not None,
             experimental_joint_gen_for_disc=True,
         )

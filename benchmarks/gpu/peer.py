@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from peers.torch_training import TorchTrainer
+from peers.torch_training import make_trainer
 
 from benchmarks.gpu.cases import LEARNING_RATE, Case
 
@@ -34,7 +34,7 @@ class Training:
 
     def __init__(self, case: Case, gan: Any, batch: Mapping[str, np.ndarray]):
         self.device = "cuda" if torch.cuda.is_available() else "cpu"
-        self._trainer = TorchTrainer(
+        self._trainer = make_trainer(
             case.network.name,
             gan,
             device=self.device,

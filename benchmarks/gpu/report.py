@@ -65,6 +65,8 @@ def report(data: dict[str, Any]) -> str:
     if problems:
         lines += ["", "Not measured:", "", *problems]
     for name, record in data["cases"].items():
+        if _fullest(record).get("forms"):
+            lines += ["", *_forms(name, _fullest(record)["forms"])]
         if "profile" in _fullest(record):
             lines += ["", *_profile(name, _fullest(record)["profile"])]
     return "\n".join(lines) + "\n"
@@ -138,6 +140,24 @@ def _profile(name: str, profile: dict[str, Any]) -> list[str]:
             f"| `{title}` | {1e3 * each['seconds']:.3g} | {100 * each['seconds'] / total:.3g} | "
             f"{each['runs']:.3g} | {operation} |"
         )
+    return lines
+
+
+def _forms(name: str, forms: dict[str, Any]) -> list[str]:
+    lines = [
+        f"Forms of the grouped convolutions of {name}:",
+        "",
+        "| input | form | forward, ms | TFLOP/s | gradients, ms | TFLOP/s | differs by |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for shape, by_form in forms.items():
+        for form, found in by_form.items():
+            work = found["operations"] / 1e12
+            lines.append(
+                f"| {shape} | {form} | {1e3 * found['forward']:.3g} | {work / found['forward']:.3g}"
+                f" | {1e3 * found['gradients']:.3g} | {2 * work / found['gradients']:.3g} | "
+                f"{found['difference']:.1g} |"
+            )
     return lines
 
 

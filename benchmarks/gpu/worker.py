@@ -15,7 +15,7 @@ from typing import Any
 
 import jax
 
-from benchmarks.gpu import ours, profiling
+from benchmarks.gpu import grouped, ours, profiling
 from benchmarks.gpu.cases import PRECISIONS, Case
 from benchmarks.gpu.report import write_report
 from benchmarks.gpu.results import MEASURED, NO_TIME, WAITING, Results
@@ -96,6 +96,8 @@ class Worker:
                 path = self._results.folder / f"{case.name}.hlo.txt.gz"
                 path.write_bytes(gzip.compress(folded.compiled_text().encode()))
             self._save()
+        if case.forms and self._has_time(record, "forms", 45):
+            self._compare_forms(case, record)
         compile_s = record["sides"].get("folded", {}).get("compile", 0.0)
         if folded and case.plain and self._has_time(record, "plain", 1.2 * compile_s + 10):
             if theirs:
@@ -106,6 +108,19 @@ class Worker:
             if plain:
                 sides = {"folded": folded.run, "plain": plain.run}
                 self._alternate(record, "plain", sides, case)
+
+    def _compare_forms(self, case: Case, record: dict[str, Any]) -> None:
+        """Compares forms of the grouped convolutions at each size of the network, largest first."""
+        channels, group_size = case.network.grouped
+        record["forms"] = {}
+        sizes = [4 * 2**i for i in range(case.network.image_size.bit_length() - 2)]
+        for size in reversed(sizes):
+            shape = (case.batch_size, size, size, channels)
+            with self._attempt(record, f"forms at {size} x {size}"):
+                record["forms"]["×".join(map(str, shape))] = grouped.measure(
+                    shape, group_size, case.precision, 2 if self._quick else 5
+                )
+            self._save()
 
     def _start_ours(
         self, case: Case, record: dict[str, Any], side: str, gan: Any, batch: Any

@@ -165,16 +165,21 @@ class R3GANTrainer(TorchTrainer):
     def _discriminator_loss(self, both, *y):
         # One forward for the loss and the penalties. Not compiled: `torch.compile` refuses second
         # derivatives.
-        logits = self.discriminator(both.requires_grad_())
+        with self._autocast:
+            logits = self.discriminator(both.requires_grad_()).float()
         [slopes] = torch.autograd.grad(logits.sum(), both, create_graph=True)
         real, fake = logits.chunk(2)
         penalty = self._gamma / 2 * slopes.square().sum() / len(real)
         return functional.softplus(fake - real).mean() + penalty
 
     def _generator_loss(self, real, fake, *fake_y):
-        with torch.no_grad():
-            real_logits = self._discriminate(real.contiguous(memory_format=self.memory_format))
-        return functional.softplus(real_logits - self._discriminate(fake)).mean()
+        with self._autocast:
+            with torch.no_grad():
+                real_logits = self._discriminate(real.contiguous(memory_format=self.memory_format))
+                # A replayed CUDA graph overwrites the results of its last run.
+                real_logits = real_logits.to(torch.float32, copy=True)
+            logits = self._discriminate(fake)
+        return functional.softplus(real_logits - logits.float()).mean()
 
 
 def make_trainer(name: str, gan, *args, **options) -> TorchTrainer:

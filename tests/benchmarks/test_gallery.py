@@ -1,8 +1,10 @@
-"""The data sets, the probe and the page on self-supervision of the gallery's studies."""
+"""The data sets, the probe, the archives and the page on self-supervision of the gallery."""
 
+import dataclasses
 import json
 import pathlib
 import sys
+import tarfile
 
 import numpy as np
 import pytest
@@ -12,6 +14,7 @@ from PIL import Image
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benchmarks" / "gallery"))
 
 import icons
+import pack
 import probe
 import self_supervision
 import synthetic_study
@@ -20,6 +23,7 @@ import turned
 from compare_gan import folders
 from compare_gan.datasets.packaged import PATH
 from compare_gan.studies import StudyDir
+from compare_gan.studies.records import RUNNING
 
 
 def test_images_are_turned_counterclockwise():
@@ -109,3 +113,30 @@ def test_steps_that_only_some_seeds_have_are_not_drawn():
     values = {"a": {0: {1: 0.5, 2: 0.7}, 70: {1: 0.1}, 100: {1: 0.8, 2: 0.9}}}
     drawn = self_supervision.courses(values, "accuracy")
     assert [row[:2] for row in drawn.rows] == [("a", 0), ("a", 100)]
+
+
+def test_an_archive_has_the_records_of_ended_runs_without_heavy_files(tmp_path, monkeypatch):
+    study = tmp_path / "runs" / "losses"
+    ended, running = synthetic_study.records(seeds=2)[:2]
+    runs = []
+    for record, state in ((ended, ended.state), (running, RUNNING)):
+        folder = study / "runs" / record.name
+        (folder / "checkpoints" / "step-9").mkdir(parents=True)
+        for name in ("results.jsonl", "log.jsonl", "samples.png", "checkpoints/step-9/arrays.npz"):
+            (folder / name).write_text(name)
+        runs.append(dataclasses.replace(record, model_dir=str(folder), state=state))
+    for name in ("study.json", "journal.jsonl", "probe.jsonl"):
+        (study / name).write_text(name)
+    monkeypatch.setattr(StudyDir, "records", lambda self: runs)
+    arguments = [str(study), str(tmp_path / "packed")]
+    result = CliRunner().invoke(pack.main, arguments, catch_exceptions=False)
+    path = tmp_path / "packed" / "losses.tar.xz"
+    assert result.output.startswith(f"{path}: 1 ended runs, ")
+    with tarfile.open(path) as archive:
+        archive.extractall(tmp_path / "unpacked", filter="data")
+    found = (tmp_path / "unpacked").rglob("*")
+    run = f"losses/runs/{ended.name}"
+    assert {str(each.relative_to(tmp_path / "unpacked")) for each in found if each.is_file()} == {
+        *(f"losses/{name}" for name in ("study.json", "journal.jsonl", "probe.jsonl")),
+        *(f"{run}/{name}" for name in ("results.jsonl", "log.jsonl", "samples.png")),
+    }
