@@ -257,6 +257,8 @@ def _layers():
     for size, stride in ((1, 1), (3, 1), (3, 2), (4, 2), (5, 2)):
         conv = layers.Conv2D(6, size, strides=stride, spectral_norm=True, name="conv")
         yield f"conv_{size}_{stride}", conv, (7, 8, 4)
+        conv = layers.Conv2D(6, size, strides=stride, groups=2, name="conv")
+        yield f"grouped_{size}_{stride}", conv, (7, 8, 4)
         deconv = layers.Conv2DTranspose(6, size, strides=stride, name="deconv")
         yield f"deconv_{size}_{stride}", deconv, (7, 8, 4)
     for size in (4, 5):
