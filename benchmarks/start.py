@@ -54,7 +54,7 @@ def measure(checkout: pathlib.Path, folder: pathlib.Path, *arguments: str) -> di
     run = subprocess.run(
         [sys.executable, "-c", _WORKER, "train", "--schedule", "train",
          "--model_dir", str(folder), *arguments, *bindings],
-        env={**os.environ, "PYTHONPATH": str(checkout.resolve())},
+        cwd=checkout,  # Python looks for modules there first.
         capture_output=True,
         text=True,
     )  # fmt: skip

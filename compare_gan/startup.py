@@ -46,7 +46,8 @@ def quick_imports(engine: str) -> Iterator[None]:
     """The context in which Keras and its backend are imported without what no command uses.
 
     Packages that they would import as well seem to be missing meanwhile; later they are there. What
-    has been imported stays, so that the garbage collector does not look at it again.
+    has been imported stays, so that the garbage collector does not look at it again. Where Keras
+    has been imported already, the context does nothing.
 
     Args:
       engine: The backend of Keras, which is never left out.
@@ -56,6 +57,9 @@ def quick_imports(engine: str) -> Iterator[None]:
       >>> with startup.quick_imports("tensorflow"):
       ...     import keras
     """
+    if "keras" in sys.modules:
+        yield
+        return
     hidden = [name for name in _UNUSED if name not in sys.modules and name != engine]
     for name in hidden:
         sys.modules[name] = None  # type: ignore[assignment]

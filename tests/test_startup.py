@@ -69,6 +69,7 @@ def test_quick_imports_leave_out_what_is_not_imported_already(monkeypatch):
     monkeypatch.setattr(startup, "_UNUSED", ("colorsys", "json", "this"))
     monkeypatch.setattr(gc, "freeze", lambda: None)  # This process goes on with other tests.
     monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    monkeypatch.delitem(sys.modules, "keras")
     with pytest.raises(KeyError), startup.quick_imports("this"):
         assert not gc.isenabled()
         assert __import__("json") is json
@@ -78,6 +79,16 @@ def test_quick_imports_leave_out_what_is_not_imported_already(monkeypatch):
         raise KeyError
     assert gc.isenabled()
     assert __import__("colorsys").rgb_to_hsv(1, 1, 1) == (0, 0, 1)
+
+
+def test_quick_imports_do_nothing_once_keras_is_imported(monkeypatch):
+    monkeypatch.setattr(startup, "_UNUSED", ("colorsys",))
+    # Garbage of this process would stay for ever.
+    monkeypatch.setattr(gc, "freeze", lambda: pytest.fail("Nothing was imported."))
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with startup.quick_imports("tensorflow"):
+        assert gc.isenabled()
+        __import__("colorsys")
 
 
 @pytest.fixture(name="choose")

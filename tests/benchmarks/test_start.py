@@ -31,6 +31,13 @@ def test_a_start_has_the_processor_time_of_each_stage(tmp_path):
     assert (tmp_path / "run" / "checkpoints" / "step-1").exists()
 
 
+def test_the_library_is_that_of_the_checkout(tmp_path):
+    (tmp_path / "compare_gan").mkdir()
+    (tmp_path / "compare_gan" / "__init__.py").write_text("raise ValueError('another library')")
+    with pytest.raises(RuntimeError, match="another library"):
+        start.measure(tmp_path, tmp_path / "run")
+
+
 def test_the_table_has_medians_and_ranges_of_stages_and_totals():
     runs = [{"import": 1.0, "build": 2.0}, {"import": 3.0, "build": 1.0}, {"import": 1.5}]
     assert start.table({"before": runs, "after": runs[:1]}).splitlines() == [
