@@ -5,6 +5,7 @@ Nothing here imports Keras, TensorFlow or JAX before the engine is chosen.
 
 import contextlib
 import functools
+import gc
 import importlib.util
 import json
 import logging
@@ -22,6 +23,11 @@ _log = logging.getLogger(__name__)
 # What Keras calls the backends that the runner has an engine for, and their own names.
 ENGINES = {"tensorflow": "TensorFlow", "jax": "JAX"}
 
+# Keras and TensorFlow import these where they are installed, which takes almost as long as what is
+# needed of them, for parts that no command uses: data frames as training data, wrappers for
+# scikit-learn, galleries of images, TensorFlow Lite of JAX functions.
+_UNUSED = ("jax", "matplotlib", "pandas", "sklearn")
+
 _HOW_TO_INSTALL = {
     "tensorflow": "`pip install compare_gan`",
     "jax": '`pip install "compare_gan[jax]"`',
@@ -33,6 +39,41 @@ def available_cores() -> int:
     if hasattr(os, "sched_getaffinity"):  # Not on macOS.
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+@contextlib.contextmanager
+def quick_imports(engine: str) -> Iterator[None]:
+    """The context in which Keras and its backend are imported without what no command uses.
+
+    Packages that they would import as well seem to be missing meanwhile; later they are there. What
+    has been imported stays, so that the garbage collector does not look at it again. Where Keras
+    has been imported already, the context does nothing.
+
+    Args:
+      engine: The backend of Keras, which is never left out.
+
+    Example:
+      >>> from compare_gan import startup
+      >>> with startup.quick_imports("tensorflow"):
+      ...     import keras
+    """
+    if "keras" in sys.modules:
+        yield
+        return
+    hidden = [name for name in _UNUSED if name not in sys.modules and name != engine]
+    for name in hidden:
+        sys.modules[name] = None  # type: ignore[assignment]
+    collects = gc.isenabled()
+    gc.disable()  # It would find hardly anything in many thousands of new objects.
+    try:
+        yield
+    finally:
+        for name in hidden:
+            if sys.modules.get(name) is None:
+                sys.modules.pop(name, None)
+        if collects:
+            gc.enable()
+        gc.freeze()
 
 
 def prepare_engine() -> str:
@@ -173,7 +214,7 @@ def _load_tensorflow() -> None:
     os.environ.setdefault("TF_NUM_INTEROP_THREADS", "2")
     # If a worker is lost, the operations of the others log errors before one sentence says so.
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3" if os.environ.get("TF_CONFIG") else "2")
-    with _quiet_stderr():
+    with _quiet_stderr(), quick_imports("tensorflow"):
         import tensorflow as tf
 
         tf.config.list_physical_devices()

@@ -1,5 +1,6 @@
 """The engine of a command, and what the command line sets before it is imported."""
 
+import gc
 import json
 import logging
 import os
@@ -23,6 +24,17 @@ prepare_tensorflow()
 names = ("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
 print(*(os.environ[name] for name in names))
 """
+# Each takes a tenth of a second to more than a second, and no training needs it before its end.
+_LATER = ("jax", "matplotlib", "pandas", "scipy.optimize", "scipy.stats", "sklearn")
+_START_OF_TRAINING = f"""
+import sys
+from compare_gan.commands import start
+start.start_engine()
+from compare_gan.training import modes
+print([name for name in {_LATER} if name in sys.modules])
+import sklearn.base, keras, gc
+print(sklearn.__name__, gc.isenabled(), gc.get_freeze_count() > 100_000)
+"""
 _FORGET = """
 import os
 for name in [name for name in os.environ if name.startswith("TF_")]:
@@ -43,6 +55,40 @@ def test_one_dnn_is_on_and_threads_are_as_many_as_cores_unless_the_user_says_oth
     with forks.start(code=f"{own}\n{_SCRIPT}") as fork:
         out, err = fork.communicate(timeout=1200)
     assert out.split() == ["0", "7", "2"], err
+
+
+def test_a_training_imports_at_its_start_nothing_that_it_does_not_need():
+    run = subprocess.run(
+        [sys.executable, "-c", _START_OF_TRAINING], capture_output=True, text=True, check=True
+    )
+    # What was left out is there afterwards; the collector does not look at the imported objects.
+    assert run.stdout.split("\n")[:2] == ["[]", "sklearn True True"]
+
+
+def test_quick_imports_leave_out_what_is_not_imported_already(monkeypatch):
+    monkeypatch.setattr(startup, "_UNUSED", ("colorsys", "json", "this"))
+    monkeypatch.setattr(gc, "freeze", lambda: None)  # This process goes on with other tests.
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    monkeypatch.delitem(sys.modules, "keras")
+    with pytest.raises(KeyError), startup.quick_imports("this"):
+        assert not gc.isenabled()
+        assert __import__("json") is json
+        with pytest.raises(ImportError):
+            __import__("colorsys")
+        assert "this" not in sys.modules  # It may be imported: it is the engine.
+        raise KeyError
+    assert gc.isenabled()
+    assert __import__("colorsys").rgb_to_hsv(1, 1, 1) == (0, 0, 1)
+
+
+def test_quick_imports_do_nothing_once_keras_is_imported(monkeypatch):
+    monkeypatch.setattr(startup, "_UNUSED", ("colorsys",))
+    # Garbage of this process would stay for ever.
+    monkeypatch.setattr(gc, "freeze", lambda: pytest.fail("Nothing was imported."))
+    monkeypatch.delitem(sys.modules, "colorsys", raising=False)
+    with startup.quick_imports("tensorflow"):
+        assert gc.isenabled()
+        __import__("colorsys")
 
 
 @pytest.fixture(name="choose")

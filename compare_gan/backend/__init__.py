@@ -4,7 +4,7 @@ Below `gans`, this room alone imports a backend, and only when a function is cal
 """
 
 from compare_gan.backend.activations import leaky_relu
-from compare_gan.backend.adam import apply_adam
+from compare_gan.backend.adam import AdamFactors, apply_adam
 from compare_gan.backend.binomial import binomial_filter, binomial_filter_transpose
 from compare_gan.backend.building import first_call, initializer
 from compare_gan.backend.compiled import compiled
@@ -32,6 +32,7 @@ from compare_gan.backend.resizing import tf1_bilinear
 from compare_gan.backend.special import lgamma
 
 __all__ = [
+    "AdamFactors",
     "add_bias",
     "apply_adam",
     "batch_normal",

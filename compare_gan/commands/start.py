@@ -5,7 +5,7 @@ import warnings
 
 from PIL import Image
 
-from compare_gan.startup import prepare_engine
+from compare_gan.startup import prepare_engine, quick_imports
 
 
 def start_engine(devices: int | None = None) -> None:
@@ -22,7 +22,8 @@ def start_engine(devices: int | None = None) -> None:
     warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
     engine = prepare_engine()
     if engine != "tensorflow":
-        _hide_tensorflow_from_keras()
+        with quick_imports(engine):
+            _hide_tensorflow_from_keras()
     from compare_gan.engine import use_compilation_cache, use_devices
 
     if devices is not None:

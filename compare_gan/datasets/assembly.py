@@ -13,7 +13,7 @@ from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.latents import LatentDistribution
 from compare_gan.datasets.layout import Layout
-from compare_gan.datasets.lazy import tf
+from compare_gan.datasets.lazy import plain, tf
 from compare_gan.datasets.sources import on_host, with_fixed_threads
 from compare_gan.errors import UserError
 
@@ -55,7 +55,6 @@ class TrainingBatches:
 
     def as_dataset(self) -> tf.data.Dataset:
         """An endless dataset of dicts."""
-        plain = tf.autograph.experimental.do_not_convert  # AutoGraph would take seconds.
         drawn = self.layout.turns().map(plain(self._draw_tensors), tf.data.AUTOTUNE)
         examples = self.dataset.source.training(self.layout, self._order_seed, self._labels)
         batches = tf.data.Dataset.zip(drawn, examples).map(plain(self._assemble_tensors))

@@ -20,8 +20,7 @@ from typing import Any, ClassVar
 import gin
 import keras
 import numpy as np
-import scipy.special
-import scipy.stats
+import scipy  # It imports its parts when they are first used.
 
 from compare_gan.datasets import random
 from compare_gan.datasets.lazy import tf

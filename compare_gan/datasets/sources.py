@@ -18,7 +18,7 @@ import numpy as np
 
 from compare_gan.datasets import random
 from compare_gan.datasets.layout import Layout
-from compare_gan.datasets.lazy import tf
+from compare_gan.datasets.lazy import plain, tf
 from compare_gan.startup import available_cores, import_tensorflow
 
 # Images, and the label of each.
@@ -147,13 +147,15 @@ class RandomAccessSource(Source):
         self, layout: Layout, seed: tuple[int, int], labels: np.ndarray | None
     ) -> tf.data.Dataset:
         labels = on_host(self.labels("train") if labels is None else labels)
-        indices = layout.turns().map(
-            lambda step, replica: shuffled_tensor(
-                layout.examples(step, replica), self.splits["train"], seed
-            )
-        )
+
+        @plain
+        def choose(step: tf.Tensor, replica: tf.Tensor) -> tf.Tensor:
+            examples = layout.examples(step, replica)
+            return shuffled_tensor(examples, self.splits["train"], seed)
+
+        indices = layout.turns().map(choose)
         images = self.read("train", indices, layout.sub_batches * layout.rows)
-        return tf.data.Dataset.zip(images, indices.map(lambda i: tf.gather(labels, i)))
+        return tf.data.Dataset.zip(images, indices.map(plain(lambda i: tf.gather(labels, i))))
 
     def training_arrays(
         self, layout: Layout, seed: tuple[int, int], labels: np.ndarray | None
@@ -290,7 +292,7 @@ class ArraySource(RandomAccessSource):
 
     def read(self, split: str, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
         images = self._tensors[split]
-        return indices.map(lambda i: tf.gather(images, i))
+        return indices.map(plain(lambda i: tf.gather(images, i)))
 
     def gather(self, split: str, indices: np.ndarray) -> np.ndarray:
         return np.take(self._arrays[split], indices, axis=0)

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Sequence
 
 import numpy as np
-import scipy.optimize
+import scipy  # It imports its parts when they are first used.
 from keras import ops
 from threadpoolctl import threadpool_limits
 

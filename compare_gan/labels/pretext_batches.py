@@ -11,7 +11,7 @@ from compare_gan.datasets import random
 from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.layout import Layout
-from compare_gan.datasets.lazy import tf
+from compare_gan.datasets.lazy import plain, tf
 from compare_gan.datasets.sources import Source, with_fixed_threads
 from compare_gan.datasets.views import select
 from compare_gan.types import Tensor
@@ -62,8 +62,6 @@ class PretextBatches:
 
     def as_dataset(self, layout: Layout) -> tf.data.Dataset:
         """The same batches as TensorFlow's input pipeline."""
-        # Nothing here branches on tensors, and AutoGraph would take seconds to find that out.
-        plain = tf.autograph.experimental.do_not_convert
         seed = tf.constant([self.seed, _SHIFTS], tf.int64)
 
         @plain

@@ -9,7 +9,7 @@ from typing import ClassVar
 
 import numpy as np
 import numpy.typing as npt
-from scipy.special import log_softmax
+import scipy  # It imports its parts when they are first used.
 
 from compare_gan import registry
 from compare_gan.errors import UserError
@@ -57,7 +57,7 @@ class EntropyStatistics(Statistics):
         logits = as_matrix(batch.logits, "logits").astype(np.float64)
         if not np.isfinite(logits).all():
             raise UserError("The logits of an Inception Score must be finite, received NaN or inf.")
-        log_p = log_softmax(logits, axis=1)
+        log_p = scipy.special.log_softmax(logits, axis=1)
         if self._p is None:
             self._p = np.zeros([len(self._count), log_p.shape[1]])
         splits = self._split[self._next : self._next + len(log_p)]

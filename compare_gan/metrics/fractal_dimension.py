@@ -2,8 +2,7 @@
 
 import numpy as np
 import numpy.typing as npt
-import scipy.spatial.distance
-import scipy.stats
+import scipy  # It imports its parts when they are first used.
 
 from compare_gan import registry
 from compare_gan.errors import UserError, check_positive_integer

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
-import scipy.stats
+import scipy  # It imports its parts when they are first used.
 from keras import ops
 
 from compare_gan import backend, registry

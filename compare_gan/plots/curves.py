@@ -3,9 +3,6 @@
 import math
 from collections.abc import Mapping, Sequence
 
-from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
-
 from compare_gan import files
 
 _COLUMNS = 3
@@ -37,7 +34,11 @@ def plot_curves(
       ...     print(os.listdir(folder))
       ['losses.png']
     """
-    # Not pyplot, which has global state and may need a display.
+    # Imported here, since a run draws at its end and imports this module at its start; not pyplot,
+    # which has global state and may need a display.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     columns = min(max(1, math.isqrt(len(series))), _COLUMNS)
     rows = max(1, -(-len(series) // columns))
     figure = Figure(figsize=(8, max(4.5, 1.5 * rows)), layout="constrained")

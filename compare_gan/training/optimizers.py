@@ -79,23 +79,35 @@ class FusedAdam(keras.optimizers.Adam):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.training_step = lambda: self.iterations.value
+        self._factors: dict[Any, backend.AdamFactors] = {}  # Those of the running update, by dtype.
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        self._factors = {}
+        try:
+            super().apply(grads, trainable_variables)
+        finally:
+            self._factors = {}
 
     def update_step(
         self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
     ) -> None:
         index = self._get_variable_index(variable)
-        now = self.training_step() if is_schedule(self.beta_1) or is_schedule(self.beta_2) else 0
+        # Once for all variables: for each of them it would be ten more operations.
+        if variable.dtype not in self._factors:
+            self._factors[variable.dtype] = self._factors_of(learning_rate, variable.dtype)
         backend.apply_adam(
             variable,
             self._momentums[index],
             self._velocities[index],
             gradient,
-            step=self.iterations + 1,
-            learning_rate=learning_rate,
-            beta_1=value_at(self.beta_1, now),
-            beta_2=value_at(self.beta_2, now),
-            epsilon=self.epsilon,
+            self._factors[variable.dtype],
+            self.epsilon,
         )
+
+    def _factors_of(self, learning_rate: Tensor, dtype: Any) -> backend.AdamFactors:
+        now = self.training_step() if is_schedule(self.beta_1) or is_schedule(self.beta_2) else 0
+        betas = value_at(self.beta_1, now), value_at(self.beta_2, now)
+        return backend.AdamFactors.of(self.iterations + 1, learning_rate, *betas, dtype)
 
 
 @_register("GradientDescentOptimizer")

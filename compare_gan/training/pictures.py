@@ -1,5 +1,6 @@
 """The pictures of a run, from the same latents at every step."""
 
+import functools
 import logging
 import os
 
@@ -37,19 +38,25 @@ class PictureTaker:
     def __init__(
         self, experiment: Experiment, state: TrainState, run: RunDir, summaries: Summaries
     ):
-        self._dataset = dataset = experiment.dataset
+        self._experiment = experiment
+        self._dataset = experiment.dataset
         self._state = state
         self._run = run
         self._summaries = summaries
-        height, width, channels = dataset.image_shape
-        self._sampler = Sampler(
-            state.make_sampling_generator(),
-            experiment.options.z_dim,
+        self._num_classes = state.gan.num_classes if state.gan.conditional else None
+
+    # Built for the first samples: no training step waits for it.
+    @functools.cached_property
+    def _sampler(self) -> Sampler:
+        height, width, channels = self._dataset.image_shape
+        return Sampler(
+            self._state.make_sampling_generator(),
+            self._experiment.options.z_dim,
             (height, width, channels),
-            num_classes=state.gan.num_classes if state.gan.conditional else None,
-            class_names=dataset.class_names,
-            distribution=experiment.eval_latents,
-            standing_statistics=experiment.standing_statistics,
+            num_classes=self._num_classes,
+            class_names=self._dataset.class_names,
+            distribution=self._experiment.eval_latents,
+            standing_statistics=self._experiment.standing_statistics,
         )
 
     def fakes(self, step: int) -> np.ndarray:
@@ -69,7 +76,7 @@ class PictureTaker:
 
         Writes none if the first 2,000 such images have none of the first ten classes.
         """
-        classes = range(min(_ROWS, self._sampler.num_classes or 0))
+        classes = range(min(_ROWS, self._num_classes or 0))
         found: list[list[np.ndarray]] = [[] for _ in classes] or [[]]
         wanted = _COLUMNS if classes else _ROWS * _COLUMNS
         batches = eval_batches(

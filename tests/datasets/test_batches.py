@@ -5,8 +5,16 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from compare_gan.datasets import ArraySource, Dataset, eval_batches, get_dataset, train_batches
+from compare_gan.datasets import (
+    ArraySource,
+    Dataset,
+    eval_batches,
+    get_dataset,
+    sources,
+    train_batches,
+)
 from compare_gan.datasets.labels import choose_given
+from compare_gan.datasets.views import select
 from compare_gan.errors import UserError
 
 _OPTIONS = dict(batch_size=8, disc_iters=2, z_dim=5, seed=3)
@@ -43,6 +51,25 @@ def test_shapes_and_types_are_static():
         "z": tf.TensorSpec([3, 8, 5], tf.float32),
         "seed": tf.TensorSpec([3, 2], tf.int32),
     }
+
+
+def test_autograph_does_not_look_at_the_pipeline(monkeypatch):
+    statuses = []
+
+    def noting(function):
+        def call(*args, **options):
+            statuses.append(tf.__internal__.autograph.control_status_ctx().status.name)
+            return function(*args, **options)
+
+        return call
+
+    monkeypatch.setattr(sources, "shuffled_tensor", noting(sources.shuffled_tensor))
+    monkeypatch.setattr(tf, "gather", noting(tf.gather))
+    dataset = _numbered()
+    source = select(dataset.source, np.arange(40) % 2 == 0)
+    train_batches(dataclasses.replace(dataset, source=source), **_OPTIONS)
+    # The order; images and labels of its indices; the indices that were selected.
+    assert statuses == ["DISABLED"] * 4
 
 
 def test_labels_belong_to_their_images():

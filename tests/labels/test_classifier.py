@@ -1,11 +1,13 @@
 """The classifier against scikit-learn's logistic regression."""
 
+import itertools
+
 import numpy as np
 import pytest
 from sklearn.linear_model import LogisticRegression
 
 from compare_gan.errors import DivergenceError
-from compare_gan.labels.classifier import standardization, train_classifier
+from compare_gan.labels.classifier import _Loss, standardization, train_classifier
 
 
 def _blobs(n, d=12, classes=3, noise=2.0, seed=0):
@@ -44,6 +46,27 @@ def test_noise_needs_more_regularization_than_signal():
     noise = train_classifier(rng.normal(size=x.shape).astype(np.float32), y, 3)
     assert noise.strength > 10 * signal.strength
     assert signal.held_out_accuracy > 0.95 > 0.55 > noise.held_out_accuracy
+
+
+def test_each_strength_starts_from_the_result_of_the_last_one(monkeypatch):
+    calls = []
+    minimize = _Loss.minimize
+
+    def noted(loss, weights, strength):
+        found = minimize(loss, weights, strength)
+        calls.append((strength, weights, found))
+        return found
+
+    monkeypatch.setattr(_Loss, "minimize", noted)
+    x, y = _blobs(100)
+    classifier = train_classifier(x, y, 3)
+    *path, (strength, start, _) = calls
+    assert len(path) > 2 and not any(w.any() for w in path[0][1])
+    for (_, _, found), (_, next_start, _) in itertools.pairwise(path):
+        assert next_start is found
+    # The training on all images starts from the result that was chosen.
+    assert strength == classifier.strength
+    assert start is {each: found for each, _, found in path}[strength]
 
 
 def test_a_hidden_layer_learns_what_a_linear_one_cannot():

@@ -24,6 +24,7 @@ from compare_gan.datasets.relabelling import replace_labels
 from compare_gan.errors import DivergenceError, UserError
 from compare_gan.labels import LabelOptions
 from compare_gan.labels.classifier import train_classifier
+from compare_gan.labels.features import BackboneFeatures
 from compare_gan.labels.files import write_arrays
 from compare_gan.labels.inputs import InferenceInputs
 from compare_gan.labels.network import network_path, restore_weights
@@ -232,6 +233,20 @@ def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch, caplo
     with caplog.at_level(logging.WARNING):
         np.testing.assert_array_equal(infer(dataset, _SEMI).shown_labels, first)
     assert f"'{path}' is damaged" in caplog.text
+
+
+def test_each_image_passes_through_the_trained_network_once(infer, make_dataset, monkeypatch):
+    seen = []
+    compute = BackboneFeatures.__call__
+
+    def noted(features, images):
+        seen.extend(image.tobytes() for image in images)
+        return compute(features, images)
+
+    monkeypatch.setattr(BackboneFeatures, "__call__", noted)
+    dataset = make_dataset()
+    infer(dataset)
+    assert len(seen) == len(set(seen)) == dataset.num_train
 
 
 def _no_locks(*args):

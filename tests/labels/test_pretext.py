@@ -9,7 +9,7 @@ import tensorflow as tf
 from compare_gan.engine.checkpoints import list_checkpoints, step_of
 from compare_gan.errors import DivergenceError
 from compare_gan.labels.backbone import BackboneOptions, make_backbone
-from compare_gan.labels.pretext import PretextOptions, PretextTask, shifted
+from compare_gan.labels.pretext import PretextOptions, PretextTask, _AdamW, shifted
 
 
 @pytest.fixture
@@ -106,6 +106,36 @@ def test_a_resumed_training_ends_in_the_same_bits(make_task, tmp_path, monkeypat
         np.testing.assert_array_equal(actual[name], value, err_msg=name)
     changed = [name for name in start if not np.array_equal(start[name], expected[name])]
     assert len(changed) > 0.9 * len(start)
+
+
+def test_the_optimizer_is_keras_s_with_one_learning_rate_for_all_variables():
+    class Schedule(keras.optimizers.schedules.CosineDecay):
+        calls = 0
+
+        def __call__(self, step):
+            self.calls += 1
+            return super().__call__(step)
+
+    def trained(make):
+        variables = [tf.Variable([1.0, -2.0]), tf.Variable([[0.5]])]
+        schedule = Schedule(0.0, 8, warmup_target=0.1, warmup_steps=2)
+        optimizer = make(schedule, weight_decay=0.3, name="adamw")
+        optimizer.build(variables)
+        update = tf.function(lambda: optimizer.apply([v**3 for v in variables], variables))
+        update.get_concrete_function()
+        traced, rates = schedule.calls, []
+        for _ in range(4):
+            update()
+            rates.append(float(optimizer.learning_rate))
+        return [v.numpy() for v in variables], rates, traced
+
+    expected, rates, traced = trained(keras.optimizers.AdamW)
+    assert traced > 1  # Otherwise Keras has learned it, and `_AdamW` is superfluous.
+    actual, own_rates, traced = trained(_AdamW)
+    assert traced == 1
+    assert own_rates == rates and len(set(rates)) == 4  # Not that of an earlier update.
+    for mine, theirs in zip(actual, expected, strict=True):
+        np.testing.assert_array_equal(mine, theirs)
 
 
 def test_a_signal_ends_the_training_with_a_checkpoint(make_task, tmp_path, monkeypatch):

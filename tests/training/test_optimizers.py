@@ -72,6 +72,31 @@ def test_three_steps_are_tensorflow_1s(name, options):
     assert np.abs(w2.numpy() - START).max() > 1e-5
 
 
+def test_adam_computes_once_what_all_variables_of_a_dtype_have_in_common():
+    variables = [tf.Variable(START) for _ in range(3)] + [tf.Variable(START.astype(np.float64))]
+    ours = optimizers.adam(0.01)
+    ours.build(variables)
+
+    @tf.function
+    def update():
+        ours.apply([_gradient(tf.cast(v, tf.float32)) for v in variables], variables)
+
+    nodes = update.get_concrete_function().graph.as_graph_def().node
+    # Two powers for each of the two dtypes, and one in each of the four gradients.
+    assert sum(node.op == "Pow" for node in nodes) == 2 * 2 + 4
+    for _ in range(2):
+        update()
+    # The powers are those of each update: two updates are two steps of TensorFlow 1, see above.
+    alone = tf.Variable(START)
+    again = optimizers.adam(0.01)
+    again.build([alone])
+    for _ in range(2):
+        again.apply([_gradient(alone)], [alone])
+    for variable in variables[:3]:
+        np.testing.assert_array_equal(variable, alone)
+    np.testing.assert_allclose(variables[3], alone, rtol=1e-6)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_parameters_and_defaults_are_tensorflow_1s(name):
     theirs = inspect.signature(_tensorflow_1(name).__init__).parameters

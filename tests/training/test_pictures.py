@@ -24,6 +24,8 @@ def _draw(tmp_path, make_trainer, monkeypatch):
             return [(images[own], np.array(labels, np.int32)[own]) for own in rows]
 
         monkeypatch.setattr("compare_gan.training.pictures.eval_batches", eval_batches)
+        # The first training step does not wait for a generator that only later pictures need.
+        monkeypatch.setattr(trainer.state, "make_sampling_generator", None)
         run = trainer.run
         summaries = Summaries(run.log, run.tensorboard)
         PictureTaker(trainer.experiment, trainer.state, run, summaries).real()

@@ -4,7 +4,7 @@ import dataclasses
 from typing import Any
 
 import numpy as np
-import scipy.optimize
+import scipy  # It imports its parts when they are first used.
 
 from compare_gan import registry
 from compare_gan.engine.progress import tracked
