@@ -16,7 +16,7 @@ from compare_gan import main as command_line
 from compare_gan.engine import checkpoints as engine_checkpoints
 from compare_gan.errors import UserError
 from compare_gan.evaluation import score_sets
-from compare_gan.training import modes, run_lock
+from compare_gan.training import checkpoint_scores, modes, run_lock
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.recorder import Recorder
 from compare_gan.training.run_dir import RunDir
@@ -244,7 +244,7 @@ def test_two_evaluations_at_once_add_each_score_once(path, make_trainer, monkeyp
     Lost: nothing; each step is scored once.
     """
     experiment, run = make_trainer(path).experiment, RunDir(path)
-    measure, nested = modes._measure, []
+    measure, nested = checkpoint_scores._measure, []
 
     def measure_while_another_does(*args):
         if not nested:
@@ -252,7 +252,7 @@ def test_two_evaluations_at_once_add_each_score_once(path, make_trainer, monkeyp
             modes.run("continuous_eval", experiment, RunDir(path), _PLAN)
         return measure(*args)
 
-    monkeypatch.setattr(modes, "_measure", measure_while_another_does)
+    monkeypatch.setattr(checkpoint_scores, "_measure", measure_while_another_does)
     with caplog.at_level("INFO", logger="compare_gan"):
         modes.run("continuous_eval", experiment, run, _PLAN)
     assert [row.step for row in run.results().read()] == [3, 6]
