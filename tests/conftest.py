@@ -32,6 +32,7 @@ import threading
 import time
 import zlib
 
+import eager
 import gin
 import numpy as np
 import pytest
@@ -263,11 +264,8 @@ def _run_command(capsys):
 @pytest.fixture(name="eagerly")
 def _eagerly():
     """Steps are not compiled: tracing takes longer than a few of them."""
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    with eager.eagerly():
+        yield
 
 
 @pytest.fixture

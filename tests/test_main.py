@@ -7,6 +7,7 @@ import pathlib
 import re
 
 import click
+import eager
 import keras
 import numpy as np
 import pytest
@@ -42,7 +43,8 @@ def _model_dir(tmp_path_factory, tiny_run):
 
     path = str(tmp_path_factory.mktemp("run"))
     config.parse([], tiny_run)
-    modes.run("train", Experiment.from_gin(), RunDir(path), modes.EvaluationPlan())
+    with eager.eagerly():
+        modes.run("train", Experiment.from_gin(), RunDir(path), modes.EvaluationPlan())
     return path
 
 

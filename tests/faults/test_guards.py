@@ -7,9 +7,9 @@ import subprocess
 import sys
 import threading
 
+import eager
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from compare_gan import config, engine, files, locks
 from compare_gan import main as command_line
@@ -38,9 +38,8 @@ _PLAN = modes.EvaluationPlan(averaging_runs=1, every_steps=3)
 @pytest.fixture(autouse=True, scope="module")
 def _eager():
     """Tracing a step takes longer than the few steps of these runs."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    with eager.eagerly():
+        yield
 
 
 @pytest.fixture(autouse=True)

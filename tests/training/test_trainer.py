@@ -49,7 +49,9 @@ def test_training_changes_everything_that_is_trained(tmp_path, make_trainer, fin
     assert after["step"] == 6
 
 
-def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, make_trainer, finished_run):
+def test_a_resumed_run_ends_like_an_uninterrupted_one(
+    tmp_path, make_trainer, finished_run, eagerly
+):
     finished_run(tmp_path / "whole")
     whole = make_trainer(tmp_path / "whole")
     first = make_trainer(tmp_path / "cut", "options.training_steps = 3")
@@ -85,7 +87,7 @@ def test_a_finished_run_is_not_changed(tmp_path, make_trainer, finished_run):
     assert (tmp_path / "log.jsonl").stat().st_mtime_ns == before
 
 
-def test_divergence_is_marked_and_the_last_good_checkpoint_remains(tmp_path, make_trainer):
+def test_divergence_is_marked_and_the_last_good_checkpoint_remains(tmp_path, make_trainer, eagerly):
     # Adam moves each weight by the learning rate: products of such weights overflow.
     options = ("loss.fn = @wasserstein", "D.spectral_norm = False")
     broken = (*options, "S3GAN.d_lr = 1e38")
