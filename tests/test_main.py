@@ -25,8 +25,6 @@ from compare_gan.training.run_dir import RunDir
 def _run(run_command, monkeypatch, tmp_path, eagerly):
     """Runs a command, uncompiled; returns exit status, standard output, standard error."""
     monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
-    # No command says what it waits for, however slow the machine is.
-    monkeypatch.setattr("compare_gan.engine.progress.PATIENCE", 3600.0)
     return run_command
 
 
