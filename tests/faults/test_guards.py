@@ -398,7 +398,7 @@ def test_a_run_goes_on_with_other_learning_rates(path, command):
         "train", "--model_dir", str(path), "--num_eval_averaging_runs", "1",
         "--eval_every_steps", "6", bindings=["S3GAN.g_lr = 0.5", "options.training_steps = 7"],
     )  # fmt: skip
-    assert status == 0
+    assert status == 0, said
     assert "changes at step 6: S3GAN.g_lr: not set → 0.5." in said
     assert "changes at step 6: options.training_steps: 6 → 7." in said
     configs = [(path / "configs" / name).read_text() for name in ("0.gin", "6.gin")]
