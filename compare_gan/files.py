@@ -3,20 +3,17 @@
 import contextlib
 import errno
 import functools
-import itertools
 import json
 import logging
 import os
-import re
-import shutil
 import tempfile
-import time
 from collections.abc import Iterator
 from typing import Any
 
+from compare_gan import leftovers
 from compare_gan.digests import Digest, digest, file_digest
 from compare_gan.errors import UserError
-from compare_gan.locks import host, is_alive
+from compare_gan.leftovers import remove_leftovers
 from compare_gan.paths import check_place
 from compare_gan.terminal import in_utf_8
 
@@ -37,16 +34,8 @@ __all__ = [
 
 _log = logging.getLogger(__name__)
 
-_TEMPORARY = re.compile(r"\..+\.(?P<host>[\w-]*)\.(?P<pid>\d+)\.\d+\.tmp(\.\w+)?")
-# Seconds without a change after which another host's temporary file is a leftover. Containers have
-# a new host name each time.
-_FOREIGN_SECONDS = 86_400.0
 # Errors of a file system that cannot flush, as opposed to one that could not store the content.
 _CANNOT_FLUSH = (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS, errno.EBADF)
-_LONGEST = 100  # Bytes of a name in a temporary one: file systems allow 255 in all.
-_numbers = itertools.count()
-_in_use: set[str] = set()  # Temporary names that this process is writing.
-_tidied: set[str] = set()  # Folders that this process has freed of leftovers.
 
 
 def cache_dir() -> str:
@@ -143,30 +132,22 @@ def atomic(path: str, *, durable: bool = True, keep_ending: bool = False) -> Ite
     if os.path.exists(path) and not (os.path.isfile(path) or os.path.isdir(path)):
         raise UserError(f"'{path}' is a device or a pipe: name a file.")
     made = _make_folder_of(path)
-    _remove_leftovers_beside(path)
-    folder, name = os.path.split(path)
-    ending = os.path.splitext(name)[1] if keep_ending else ""
-    short = os.fsencode(name)[:_LONGEST].decode(errors="ignore")
-    temporary = f".{short}.{host()}.{os.getpid()}.{next(_numbers)}.tmp{ending}"
-    temporary = os.path.join(folder, temporary)
-    _in_use.add(os.path.abspath(temporary))
-    try:
-        with errors_named(path):
-            yield temporary
+    with leftovers.temporary_name(path, keep_ending) as temporary:
+        try:
+            with errors_named(path):
+                yield temporary
+                if durable:
+                    _flush(temporary)
+            os.replace(temporary, path)
             if durable:
-                _flush(temporary)
-        os.replace(temporary, path)
-        if durable:
-            for each in (path, *made):
-                _flush_folder_of(each)
-    except BaseException:
-        _remove(temporary)
-        with contextlib.suppress(OSError):
-            for each in made:
-                os.rmdir(each)
-        raise
-    finally:
-        _in_use.discard(os.path.abspath(temporary))
+                for each in (path, *made):
+                    _flush_folder_of(each)
+        except BaseException:
+            leftovers.remove(temporary)
+            with contextlib.suppress(OSError):
+                for each in made:
+                    os.rmdir(each)
+            raise
 
 
 def check_can_write(path: str) -> None:
@@ -286,56 +267,6 @@ def _make_folder_of(path: str) -> list[str]:
     if absent:
         os.makedirs(folder, exist_ok=True)
     return absent
-
-
-def _remove_leftovers_beside(path: str) -> None:
-    """Removes leftovers of dead processes from the file's folder, once per process."""
-    folder = os.path.dirname(os.path.abspath(path))
-    if folder not in _tidied:
-        _tidied.add(folder)
-        remove_leftovers(folder)
-
-
-def remove_leftovers(folder: str) -> None:
-    """Removes temporary files that dead processes have left in a folder.
-
-    Those of another host are removed when they have not changed for a day.
-
-    Args:
-      folder: The folder; it may be absent.
-
-    Example:
-      >>> import os, tempfile
-      >>> from compare_gan import files, locks
-      >>> with tempfile.TemporaryDirectory() as folder:
-      ...     number = 2**22 + 1  # Greater than any process's.
-      ...     open(os.path.join(folder, f".a.json.{locks.host()}.{number}.0.tmp"), "w").close()
-      ...     files.remove_leftovers(folder)
-      ...     os.listdir(folder)
-      []
-    """
-    with contextlib.suppress(OSError):
-        for name in os.listdir(folder):
-            match, path = _TEMPORARY.fullmatch(name), os.path.join(folder, name)
-            if match and not _is_written(path, match["host"], int(match["pid"])):
-                _remove(path)
-
-
-def _is_written(path: str, written_by: str, pid: int) -> bool:
-    """Whether the process that made a temporary file may still be writing it."""
-    if written_by != host():
-        return time.time() - os.lstat(path).st_mtime < _FOREIGN_SECONDS
-    if pid == os.getpid():  # In a container, every process may have this number.
-        return os.path.abspath(path) in _in_use
-    return is_alive(pid)
-
-
-def _remove(path: str) -> None:
-    with contextlib.suppress(OSError):
-        if os.path.isdir(path):
-            shutil.rmtree(path)
-        else:
-            os.remove(path)
 
 
 def _flush(path: str) -> None:

@@ -32,6 +32,7 @@ import threading
 import time
 import zlib
 
+import eager
 import gin
 import numpy as np
 import pytest
@@ -237,13 +238,15 @@ def forks():
 
 
 @pytest.fixture(name="run_command")
-def _run_command(capsys):
+def _run_command(capsys, monkeypatch):
     """`run_command(*arguments)` runs a command in this process.
 
     Returns its exit status, standard output and standard error.
     """
     from compare_gan import main
 
+    # No command says what it waits for, however slow the machine is.
+    monkeypatch.setattr("compare_gan.engine.progress.PATIENCE", 3600.0)
     logger = logging.getLogger("compare_gan")
     before = (logger.handlers, logger.level, logger.propagate)
 
@@ -263,11 +266,8 @@ def _run_command(capsys):
 @pytest.fixture(name="eagerly")
 def _eagerly():
     """Steps are not compiled: tracing takes longer than a few of them."""
-    import tensorflow as tf
-
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    with eager.eagerly():
+        yield
 
 
 @pytest.fixture

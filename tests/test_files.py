@@ -2,8 +2,6 @@
 
 import hashlib
 import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -66,31 +64,6 @@ def test_a_folder_is_written_whole(tmp_path):
             assert not os.path.exists(tmp_path / name / "inner")
         assert (tmp_path / name / "inner" / "a").read_text() == "text"
     assert sorted(os.listdir(tmp_path)) == ["empty", "new"]
-
-
-_WRITER = """
-import sys, time
-from compare_gan import files
-with files.atomic(sys.argv[1]) as temporary:
-    open(temporary, "w").close()
-    print("open", flush=True)
-    time.sleep(600)
-"""
-
-
-def test_leftovers_of_dead_processes_are_removed(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "_tidied", set())
-    path = str(tmp_path / "a.txt")
-    with subprocess.Popen([sys.executable, "-c", _WRITER, path], stdout=subprocess.PIPE) as other:
-        other.stdout.readline()
-        (tmp_path / "other.tmp").touch()
-        (tmp_path / "a.elsewhere.1.0.tmp.txt").touch()  # Another host's.
-        files.write_text(path, "text")
-        assert len(os.listdir(tmp_path)) == 4
-        other.kill()
-    files._tidied.clear()
-    files.write_text(path, "text")
-    assert sorted(os.listdir(tmp_path)) == ["a.elsewhere.1.0.tmp.txt", "a.txt", "other.tmp"]
 
 
 def test_digests_are_those_of_the_bytes(tmp_path):

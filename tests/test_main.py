@@ -7,6 +7,7 @@ import pathlib
 import re
 
 import click
+import eager
 import keras
 import numpy as np
 import pytest
@@ -24,8 +25,6 @@ from compare_gan.training.run_dir import RunDir
 def _run(run_command, monkeypatch, tmp_path, eagerly):
     """Runs a command, uncompiled; returns exit status, standard output, standard error."""
     monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
-    # No command says what it waits for, however slow the machine is.
-    monkeypatch.setattr("compare_gan.engine.progress.PATIENCE", 3600.0)
     return run_command
 
 
@@ -42,7 +41,8 @@ def _model_dir(tmp_path_factory, tiny_run):
 
     path = str(tmp_path_factory.mktemp("run"))
     config.parse([], tiny_run)
-    modes.run("train", Experiment.from_gin(), RunDir(path), modes.EvaluationPlan())
+    with eager.eagerly():
+        modes.run("train", Experiment.from_gin(), RunDir(path), modes.EvaluationPlan())
     return path
 
 

@@ -41,7 +41,7 @@ _FLOORS = (
     ("npz",),
     ("damaged",),
     ("unpacking", "files", "version"),
-    ("peers",),
+    ("leftovers", "peers"),
     ("digests", "interruption", "locks", "output", "paths"),
     ("terminal", "errors", "types"),
     ("natural_order", "lazy_names"),

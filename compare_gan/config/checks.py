@@ -153,7 +153,8 @@ def find_parameter(
 def _is_gan(selector: str) -> bool:
     part = gin_internals.part(selector)
     bases = inspect.getmro(part) if inspect.isclass(part) else ()
-    return any("gan" in kinds_of(base) for base in bases)
+    gans = [inspect.unwrap(each.value) for each in registry.components("gan")] if bases else []
+    return any(base is gan for base in bases for gan in gans)
 
 
 def _check_type(key: str, allowed: set[Any], value: Any) -> None:

@@ -7,6 +7,7 @@ import typing
 
 import keras
 
+from compare_gan.engine.callback import Callback
 from compare_gan.engine.checkpoint_files import DamagedCheckpointError
 from compare_gan.engine.checkpoint_folder import list_checkpoints, step_of
 from compare_gan.engine.checkpoints import Checkpoints, State, read_checkpoint
@@ -14,7 +15,7 @@ from compare_gan.engine.compilation_cache import use_compilation_cache
 from compare_gan.engine.determinism import make_deterministic
 from compare_gan.engine.device_count import wanted_devices
 from compare_gan.engine.divergence import Rollback
-from compare_gan.engine.fit import Callback, fit
+from compare_gan.engine.fit import fit
 from compare_gan.engine.interface import ALONE, PeakBytes, Peers, Step, Strategy, Update, as_float
 from compare_gan.engine.precision import mixed_precision, with_loss_scale
 from compare_gan.engine.progress import ProgressLine, announced, tracked

@@ -1,12 +1,9 @@
 """`Sampler`: a generator with all that is needed to draw images from it."""
 
-import collections
 import dataclasses
 import functools
 import inspect
-import itertools
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import keras
@@ -15,11 +12,11 @@ from keras import ops
 
 from compare_gan import backend
 from compare_gan.datasets.latents import UNIFORM, LatentDistribution
-from compare_gan.errors import DivergenceError
 from compare_gan.layers.moving_statistics import moving_statistics
 from compare_gan.layers.standing_statistics import uses_standing_statistics
 from compare_gan.sampling import batch_statistics
 from compare_gan.sampling.batch_statistics import StandingStatistics
+from compare_gan.sampling.batches import batches_in_turn
 from compare_gan.sampling.classes import class_labels, labels_as_counted, labels_in_turn
 from compare_gan.sampling.draws import Draws
 from compare_gan.sampling.refinements.base import Judge, Refinement
@@ -145,25 +142,7 @@ class Sampler:
         z, labels = np.asarray(z, np.float32), None if labels is None else np.asarray(labels)
         if self._standing_statistics_are_empty():
             batch_statistics.accumulate(self, self._compiled)
-        # On a GPU a call returns before the images are there, but a fetch waits for all work that
-        # was given to the GPU before it. So a thread begins to fetch a batch at once, while this
-        # one goes on to the next.
-        with ThreadPoolExecutor(len(devices), "fetch") as fetcher:
-            waiting: collections.deque[Future[np.ndarray]] = collections.deque()
-            for start, device in zip(
-                range(0, len(z), batch_size), itertools.cycle(devices), strict=False
-            ):
-                # The last batch is filled up by repeating, so that every one has the same shape.
-                rows = np.arange(start, start + batch_size) % len(z)
-                y = None if labels is None else labels[rows].astype(np.int32)
-                with backend.on_device(device):
-                    images, finite = self._compiled(z[rows], y)
-                count = min(batch_size, len(z) - start)
-                waiting.append(fetcher.submit(_fetch, images, finite, count))
-                if len(waiting) > len(devices):
-                    yield waiting.popleft().result()
-            while waiting:
-                yield waiting.popleft().result()
+        yield from batches_in_turn(self._compiled, z, labels, batch_size, devices)
 
     def prepare(self) -> str:
         """Accumulates standing statistics; needed again when the weights have changed.
@@ -334,12 +313,3 @@ class Sampler:
         variables = getattr(self.network, "variables", ())
         counters = [v for v in variables if v.path.endswith("/accu_counter")]
         return bool(counters) and max(float(v.numpy()) for v in counters) < 1
-
-
-def _fetch(images: Tensor, finite: Tensor, count: int) -> np.ndarray:
-    broken = int(np.sum(~ops.convert_to_numpy(finite)[:count]))
-    if broken:
-        raise DivergenceError(
-            f"The generator produced images that are not finite: {broken} of {count} in a batch."
-        )
-    return ops.convert_to_numpy(images)[:count]

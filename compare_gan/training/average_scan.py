@@ -9,8 +9,8 @@ from compare_gan.evaluation.results import ResultRow, format_scores
 from compare_gan.evaluation.results_file import ResultsFile
 from compare_gan.metrics.directions import better_direction
 from compare_gan.terminal import printable
+from compare_gan.training.checkpoint_scores import restored_for_scores
 from compare_gan.training.experiment import Experiment
-from compare_gan.training.modes import restored_for_scores
 from compare_gan.training.post_hoc import OfHalfLife, OfLength
 from compare_gan.training.run_dir import RunDir
 from compare_gan.training.trainer import evaluation_strategy

@@ -1,6 +1,7 @@
 """The GPU benchmark on a CPU: its command with tiny networks, its counts, tables and plans."""
 
 import gzip
+import importlib.util
 import json
 import math
 import os
@@ -12,7 +13,8 @@ import types
 import pytest
 
 pytest.importorskip("jax", reason="JAX is in the extra `test-backends`")
-pytest.importorskip("torch", reason="PyTorch is in the extra `test-backends`")
+if importlib.util.find_spec("torch") is None:  # Its import takes seconds, in every process.
+    pytest.skip("PyTorch is in the extra `test-backends`", allow_module_level=True)
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2]))
 
 import jax

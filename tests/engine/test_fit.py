@@ -90,6 +90,21 @@ def test_calls_end_where_something_is_due(tmp_path):
     assert loop.function.experimental_get_tracing_count() == 1
 
 
+def test_nothing_is_traced_where_functions_run_eagerly(tmp_path, eagerly):
+    """Tests of a few steps run so because tracing takes longer."""
+
+    class Counting(_Model):
+        calls = 0
+
+        def __call__(self, batch):
+            self.calls += 1
+            return super().__call__(batch)
+
+    model, loop = _fit(tmp_path, model=Counting())
+    assert (model.calls, int(model.step)) == (7, 7)
+    assert loop.stages.seconds.keys() == {"data"}
+
+
 def test_a_second_call_resumes_from_the_newest_checkpoint(tmp_path):
     _fit(tmp_path, last_step=5)
     log = _Log()

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 
+import eager
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -66,9 +67,8 @@ def _command(capfd, monkeypatch):
 
     monkeypatch.setattr("compare_gan.training.pictures._ROWS", 2)
     monkeypatch.setattr("compare_gan.training.pictures._COLUMNS", 2)
-    tf.config.run_functions_eagerly(True)  # Tracing a step takes longer than executing it.
-    yield run
-    tf.config.run_functions_eagerly(False)
+    with eager.eagerly():
+        yield run
     logger.handlers, logger.level, logger.propagate = before
 
 
@@ -84,10 +84,9 @@ def _config_file(tmp_path_factory, tiny_run):
 def _finished(tmp_path_factory, config_file):
     """A run of six steps with a row of scores, which tests copy."""
     path = tmp_path_factory.mktemp("finished") / "run"
-    tf.config.run_functions_eagerly(True)
-    main.main(["train", *_training(path, config_file)])
-    main.main(["eval", "--model_dir", str(path), "--num_eval_averaging_runs", "1"])
-    tf.config.run_functions_eagerly(False)
+    with eager.eagerly():
+        main.main(["train", *_training(path, config_file)])
+        main.main(["eval", "--model_dir", str(path), "--num_eval_averaging_runs", "1"])
     return path
 
 

@@ -7,16 +7,16 @@ import subprocess
 import sys
 import threading
 
+import eager
 import numpy as np
 import pytest
-import tensorflow as tf
 
 from compare_gan import config, engine, files, locks
 from compare_gan import main as command_line
 from compare_gan.engine import checkpoints as engine_checkpoints
 from compare_gan.errors import UserError
 from compare_gan.evaluation import score_sets
-from compare_gan.training import modes, run_lock
+from compare_gan.training import checkpoint_scores, modes, run_lock
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.recorder import Recorder
 from compare_gan.training.run_dir import RunDir
@@ -38,9 +38,8 @@ _PLAN = modes.EvaluationPlan(averaging_runs=1, every_steps=3)
 @pytest.fixture(autouse=True, scope="module")
 def _eager():
     """Tracing a step takes longer than the few steps of these runs."""
-    tf.config.run_functions_eagerly(True)
-    yield
-    tf.config.run_functions_eagerly(False)
+    with eager.eagerly():
+        yield
 
 
 @pytest.fixture(autouse=True)
@@ -244,7 +243,7 @@ def test_two_evaluations_at_once_add_each_score_once(path, make_trainer, monkeyp
     Lost: nothing; each step is scored once.
     """
     experiment, run = make_trainer(path).experiment, RunDir(path)
-    measure, nested = modes._measure, []
+    measure, nested = checkpoint_scores._measure, []
 
     def measure_while_another_does(*args):
         if not nested:
@@ -252,7 +251,7 @@ def test_two_evaluations_at_once_add_each_score_once(path, make_trainer, monkeyp
             modes.run("continuous_eval", experiment, RunDir(path), _PLAN)
         return measure(*args)
 
-    monkeypatch.setattr(modes, "_measure", measure_while_another_does)
+    monkeypatch.setattr(checkpoint_scores, "_measure", measure_while_another_does)
     with caplog.at_level("INFO", logger="compare_gan"):
         modes.run("continuous_eval", experiment, run, _PLAN)
     assert [row.step for row in run.results().read()] == [3, 6]
@@ -399,7 +398,7 @@ def test_a_run_goes_on_with_other_learning_rates(path, command):
         "train", "--model_dir", str(path), "--num_eval_averaging_runs", "1",
         "--eval_every_steps", "6", bindings=["S3GAN.g_lr = 0.5", "options.training_steps = 7"],
     )  # fmt: skip
-    assert status == 0
+    assert status == 0, said
     assert "changes at step 6: S3GAN.g_lr: not set → 0.5." in said
     assert "changes at step 6: options.training_steps: 6 → 7." in said
     configs = [(path / "configs" / name).read_text() for name in ("0.gin", "6.gin")]

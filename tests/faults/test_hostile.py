@@ -15,6 +15,7 @@ import tarfile
 import zipfile
 import zlib
 
+import eager
 import numpy as np
 import pytest
 from PIL import Image
@@ -48,7 +49,8 @@ def _trained(tmp_path_factory, tiny_run):
 
     path = tmp_path_factory.mktemp("run")
     config.parse([], tiny_run)
-    modes.run("train", Experiment.from_gin(), RunDir(str(path)), modes.EvaluationPlan())
+    with eager.eagerly():
+        modes.run("train", Experiment.from_gin(), RunDir(str(path)), modes.EvaluationPlan())
     return path
 
 

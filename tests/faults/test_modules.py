@@ -9,6 +9,7 @@ import pathlib
 import shutil
 import sys
 
+import eager
 import gin
 import pytest
 
@@ -36,7 +37,7 @@ _LATE = "from compare_gan.losses import hinge\n"
 _BINDINGS = (
     "import own_of_a_test",
     "loss.fn = @own_loss_of_a_test",
-    "options.gan_class = @ModularGAN",  # A smaller step compiles sooner.
+    "options.gan_class = @ModularGAN",
     "options.disc_iters = 1",
 )
 
@@ -72,7 +73,8 @@ def _train(folder, run, tiny_run, *bindings):
         gin.enter_interactive_mode()  # Parts may be registered anew.
         try:
             config.parse([], [*tiny_run, *_BINDINGS, *bindings])
-            modes.run("train", Experiment.from_gin(), RunDir(str(run)), modes.EvaluationPlan())
+            with eager.eagerly():
+                modes.run("train", Experiment.from_gin(), RunDir(str(run)), modes.EvaluationPlan())
         finally:
             gin.exit_interactive_mode()
             gin.clear_config()

@@ -230,7 +230,7 @@ def test_a_run_goes_on_without_its_terminal_and_a_signal_saves_it(forks, tmp_pat
     assert len(_steps(run)) == 2 and _steps(run)[1] > 1
 
 
-def test_the_length_of_calls_changes_no_result(tmp_path, make_trainer, monkeypatch):
+def test_the_length_of_calls_changes_no_result(tmp_path, make_trainer, monkeypatch, eagerly):
     """Fault: Calls of the compiled loop are cut so that signals are heard.
 
     Command: `compare_gan train`, with steps that take seconds

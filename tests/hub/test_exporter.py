@@ -6,6 +6,7 @@ import subprocess
 import sys
 import types
 
+import eager
 import keras
 import numpy as np
 import pytest
@@ -55,7 +56,8 @@ _NAMES = ["g.keras", "g_discriminator.keras", "saved"]
 def _trained(tmp_path, make_trainer, *bindings):
     trainer = make_trainer(tmp_path / "run", "options.training_steps = 3", *bindings)
     trainer.run.write_description(trainer.experiment.dataset, trainer.experiment.config_text)
-    trainer.train()
+    with eager.eagerly():
+        trainer.train()
     return RunDir(str(tmp_path / "run")).load()
 
 

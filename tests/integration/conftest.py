@@ -9,9 +9,9 @@ import subprocess
 import sys
 import types
 
+import eager
 import numpy as np
 import pytest
-import tensorflow as tf
 from keras import ops
 
 from compare_gan import main as command_line
@@ -73,7 +73,6 @@ def _train(tmp_path, monkeypatch):
     Gin still holds the bindings afterwards. Runs are eager: tracing a step takes longer than
     executing it.
     """
-    tf.config.run_functions_eagerly(True)
     monkeypatch.setattr("compare_gan.labels.classifier._ITERATIONS", 2)
     monkeypatch.setattr("compare_gan.training.pictures._ROWS", 2)
     monkeypatch.setattr("compare_gan.training.pictures._COLUMNS", 2)
@@ -105,8 +104,8 @@ def _train(tmp_path, monkeypatch):
         rows = [json.loads(line) for line in (path / "log.jsonl").read_text().splitlines()]
         assert rows and all(np.isfinite(value) for row in rows for value in row.values())
 
-    yield run
-    tf.config.run_functions_eagerly(False)
+    with eager.eagerly():
+        yield run
     logger.handlers, logger.level, logger.propagate = before
 
 

@@ -84,7 +84,7 @@ def test_one_command_makes_labels_and_gan(run, tmp_path):
     assert [row["training_labels"] for row in rows] == [made] * 2
 
 
-def test_runs_share_labels(run, tmp_path):
+def test_runs_share_labels(run, tmp_path, eagerly):
     raw = "infer_labels.features = 'raw'"
     status, said = run("label", "--label_dir", "shared", bindings=[raw])
     assert status == 0 and said.startswith("shared\n"), said
@@ -98,7 +98,7 @@ def test_runs_share_labels(run, tmp_path):
     assert not (tmp_path / "b" / "checkpoints").exists()
 
 
-def test_a_run_does_not_go_on_with_other_labels(run, tmp_path, monkeypatch):
+def test_a_run_does_not_go_on_with_other_labels(run, tmp_path, monkeypatch, eagerly):
     raw, few = "infer_labels.features = 'raw'", "options.training_steps = 1"
     train = ("train", "--schedule", "train", "--model_dir", "run")
     status, said = run(*train, bindings=[raw, few])
@@ -132,7 +132,7 @@ def test_a_run_does_not_go_on_with_other_labels(run, tmp_path, monkeypatch):
     assert status == 0 and "step 6/6" in said
 
 
-def test_clusters_are_conditions_but_not_classes(run, tmp_path):
+def test_clusters_are_conditions_but_not_classes(run, tmp_path, eagerly):
     bindings = (
         "infer_labels.method = 'clustering'",
         "infer_labels.features = 'raw'",

@@ -47,7 +47,7 @@ def _manifest(tmp_path, folder="labels"):
 @pytest.mark.parametrize(
     ("features", "soft"), [("self_supervised", False), ("semi_supervised", True)]
 )
-def test_hidden_labels_cannot_leak(infer, make_dataset, arrays, tmp_path, features, soft):
+def test_hidden_labels_cannot_leak(infer, make_dataset, arrays, tmp_path, features, soft, eagerly):
     """Whatever the hidden labels are, inferred labels and GAN batches are the same to the bit."""
     _, true = arrays
     hidden = ~make_dataset().given_mask
@@ -187,7 +187,9 @@ def test_soft_labels_that_do_not_sum_to_one_are_refused(infer, make_dataset, tmp
 
 
 @pytest.mark.parametrize("kind", ["in memory", "stream"])
-def test_every_pipeline_has_fixed_threads(infer, make_dataset, make_stream, monkeypatch, kind):
+def test_every_pipeline_has_fixed_threads(
+    infer, make_dataset, make_stream, monkeypatch, kind, eagerly
+):
     """Otherwise each stage waits at its end for TensorFlow's autotuning, up to a minute."""
     original, iterated = tf.data.Dataset.__iter__, []
 
@@ -205,7 +207,7 @@ def test_every_pipeline_has_fixed_threads(infer, make_dataset, make_stream, monk
     assert len(iterated) >= (2 if kind == "in memory" else 6) and set(iterated) == {False}
 
 
-def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch, caplog):
+def test_nothing_is_done_twice(infer, make_dataset, tmp_path, monkeypatch, caplog, eagerly):
     dataset = make_dataset()
     first = infer(dataset, _SEMI).shown_labels
     made = sorted(os.listdir(tmp_path / "labels"))
@@ -253,7 +255,9 @@ def _no_locks(*args):
     raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
 
 
-def test_labels_of_two_fractions_share_a_network(infer, make_dataset, tmp_path, monkeypatch):
+def test_labels_of_two_fractions_share_a_network(
+    infer, make_dataset, tmp_path, monkeypatch, eagerly
+):
     shared = f"infer_labels.backbone_dir = '{tmp_path / 'networks'}'"
     infer(make_dataset(fraction=2), shared, folder="many")
     [network] = (tmp_path / "networks").glob("*.npz")
@@ -320,7 +324,9 @@ def test_a_network_of_other_images_is_not_used(make_dataset, arrays):
     assert len(paths) == 2
 
 
-def test_a_stream_gets_the_labels_of_the_same_images_in_memory(infer, make_dataset, make_stream):
+def test_a_stream_gets_the_labels_of_the_same_images_in_memory(
+    infer, make_dataset, make_stream, eagerly
+):
     # Untrained: in training the stream has another order.
     bindings = ("infer_labels.features = 'untrained'", "infer_labels.soft = True")
     datasets = make_dataset(), make_dataset(source=make_stream())

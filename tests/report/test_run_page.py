@@ -4,6 +4,7 @@ import os
 import re
 import shutil
 
+import eager
 import html5lib
 import numpy as np
 import pytest
@@ -20,11 +21,8 @@ _ALWAYS = {"scores"}  # Absent where nothing is scored.
 @pytest.fixture(name="trained", scope="module")
 def _trained(make_trainer, tmp_path_factory):
     """The directory of a run of two steps."""
-    import tensorflow as tf
-
     path = tmp_path_factory.mktemp("runs") / "tiny"
-    tf.config.run_functions_eagerly(True)
-    try:
+    with eager.eagerly():
         make_trainer(
             path,
             "options.training_steps = 2",
@@ -35,8 +33,6 @@ def _trained(make_trainer, tmp_path_factory):
             "diff_augment.policy = 'cutout'",
             "ada.policy = 'noise'",
         ).train()
-    finally:
-        tf.config.run_functions_eagerly(False)
     return str(path)
 
 

@@ -94,14 +94,6 @@ def test_each_batch_size_is_traced_once(sampler):
     assert sampler.network.traces == 1
 
 
-def test_one_batch_is_made_ahead_and_no_more(sampler):
-    made, compiled = [], sampler._compiled
-    vars(sampler)["_compiled"] = lambda *args: (made.append(1), compiled(*args))[1]
-    z, labels = sampler.draw_z(18, 0), np.arange(18) % CLASSES
-    ahead = [(len(images), len(made)) for images in sampler.generate_batches(z, labels, 4)]
-    assert ahead == [(4, 2), (4, 3), (4, 4), (4, 5), (2, 5)]
-
-
 def test_new_weights_take_effect(sampler):
     first, _ = sampler.sample(4)
     bias = sampler.network.dense.bias

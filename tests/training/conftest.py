@@ -2,6 +2,7 @@
 
 import shutil
 
+import eager
 import keras
 import numpy as np
 import pytest
@@ -64,7 +65,7 @@ def _finished(tmp_path_factory, tiny_run):
     path = str(tmp_path_factory.mktemp("finished"))
     config.parse([], tiny_run)
     trainer = Trainer(Experiment.from_gin(), RunDir(path))
-    with pytest.MonkeyPatch.context() as patch:
+    with pytest.MonkeyPatch.context() as patch, eager.eagerly():
         patch.setattr("compare_gan.plots.curves.plot_curves", plots.plot_curves)
         trainer.train()
     return path

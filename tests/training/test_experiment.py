@@ -15,7 +15,7 @@ _BINDINGS = (
 )
 
 
-def test_a_run_trains_as_its_config_says_whatever_gin_holds_later(tiny_run, tmp_path):
+def test_a_run_trains_as_its_config_says_whatever_gin_holds_later(tiny_run, tmp_path, eagerly):
     losses = []
     for cleared in (False, True):
         config.parse([], [*tiny_run, *_BINDINGS])

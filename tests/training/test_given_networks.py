@@ -41,7 +41,7 @@ _BINDINGS = (
 )
 
 
-def test_functional_networks_are_trained_saved_resumed_and_sampled(make_trainer, tmp_path):
+def test_functional_networks_are_trained_saved_resumed_and_sampled(make_trainer, tmp_path, eagerly):
     trainer = make_trainer(tmp_path, *_BINDINGS)
     names = set(trainer.state.variables())
     assert {"generator/hidden/kernel", "generator/pixels/kernel", "ema/pixels/bias"} < names

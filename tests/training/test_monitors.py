@@ -44,7 +44,7 @@ def _warned(row):
     return {warning["monitor"] for warning in row["warnings"]}
 
 
-def test_training_is_the_same_bit_by_bit_with_and_without_monitors(tmp_path, make_trainer):
+def test_training_is_the_same_bit_by_bit_with_and_without_monitors(tmp_path, make_trainer, eagerly):
     watched, not_watched = (
         make_trainer(tmp_path / str(on), f"run_config.monitors = {on}", "options.disc_iters = 1")
         for on in (True, False)

@@ -20,19 +20,23 @@ def _values(trainer):
     return {name: v.numpy() for name, v in trainer.state.variables().items()}
 
 
-def _assert_same(first, second):
-    first, second = _values(first), _values(second)
+def _assert_same_values(first, second):
     assert first.keys() == second.keys()
     for name, value in first.items():
         np.testing.assert_array_equal(value, second[name], err_msg=name)
 
 
 def test_any_number_of_steps_uses_one_trace_and_gives_the_same(tmp_path, make_trainer):
-    cut, whole = (make_trainer(tmp_path / n, "options.disc_iters = 1") for n in ("cut", "whole"))
-    parts = [cut.run_steps(count) for count in (1, 3, 2)]
-    history = whole.run_steps(6)
-    assert cut.loop.function.experimental_get_tracing_count() == 1
-    _assert_same(cut, whole)
+    trainer = make_trainer(tmp_path, "options.disc_iters = 1")
+    start = _values(trainer)
+    parts = [trainer.run_steps(count) for count in (1, 3, 2)]
+    cut = _values(trainer)
+    for name, variable in trainer.state.variables().items():
+        variable.assign(start[name])
+    trainer.loop.iterator = None  # Its batches are those of later steps.
+    history = trainer.run_steps(6)
+    assert trainer.loop.function.experimental_get_tracing_count() == 1
+    _assert_same_values(cut, _values(trainer))
     for name, course in history.items():
         np.testing.assert_array_equal(np.concatenate([part[name] for part in parts]), course)
     assert {"loss/discriminator", "loss/generator", "loss/rotation_loss_real", "loss/class_loss",
@@ -49,7 +53,9 @@ def test_training_changes_everything_that_is_trained(tmp_path, make_trainer, fin
     assert after["step"] == 6
 
 
-def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, make_trainer, finished_run):
+def test_a_resumed_run_ends_like_an_uninterrupted_one(
+    tmp_path, make_trainer, finished_run, eagerly
+):
     finished_run(tmp_path / "whole")
     whole = make_trainer(tmp_path / "whole")
     first = make_trainer(tmp_path / "cut", "options.training_steps = 3")
@@ -57,7 +63,7 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(tmp_path, make_trainer, fi
     resumed = make_trainer(tmp_path / "cut")
     assert resumed.step == 3
     resumed.train()
-    _assert_same(resumed, whole)
+    _assert_same_values(_values(resumed), _values(whole))
     rows = [read_log(str(tmp_path / name / "log.jsonl")) for name in ("cut", "whole")]
     assert [row["loss/generator"] for row in rows[0]] == [row["loss/generator"] for row in rows[1]]
 
@@ -85,7 +91,7 @@ def test_a_finished_run_is_not_changed(tmp_path, make_trainer, finished_run):
     assert (tmp_path / "log.jsonl").stat().st_mtime_ns == before
 
 
-def test_divergence_is_marked_and_the_last_good_checkpoint_remains(tmp_path, make_trainer):
+def test_divergence_is_marked_and_the_last_good_checkpoint_remains(tmp_path, make_trainer, eagerly):
     # Adam moves each weight by the learning rate: products of such weights overflow.
     options = ("loss.fn = @wasserstein", "D.spectral_norm = False")
     broken = (*options, "S3GAN.d_lr = 1e38")

@@ -31,7 +31,8 @@ class Loop:
       iterator: The iterator over batches; None until the first step runs. Can
         be replaced, for example by a benchmark.
       function: The compiled loop, see `make_train_loop`.
-      stages: Record of how long the start took: `data`, `trace` and `compile`.
+      stages: Record of how long the start took: `data`, and `trace` and `compile` unless
+        TensorFlow runs functions eagerly.
 
     Example:
       >>> import tensorflow as tf
@@ -77,7 +78,8 @@ class Loop:
             with self.stages.stage("data", "Preparing the batches"):
                 self.iterator = distributed_iterator(self.strategy, self._make_batches)
         with self._context():
-            if self._is_compiled or num_steps < 1:
+            # Where functions run eagerly, as in tests of a few steps, there is nothing to compile.
+            if self._is_compiled or num_steps < 1 or tf.config.functions_run_eagerly():
                 history = self.function(self.iterator, tf.constant(num_steps)).numpy()
             else:
                 history = self._first_run(num_steps)
