@@ -16,6 +16,7 @@ from compare_gan.layers import (
     SpectralNorm,
     WeightOptions,
     normalize,
+    relu,
 )
 from compare_gan.layers.residual import ResidualBlock
 from compare_gan.types import Tensor, TensorShape
@@ -101,7 +102,7 @@ class Generator(base.Generator):
         self, x: Tensor, z: Tensor, y: Tensor | None, training: bool | None = None
     ) -> Tensor:
         """Computes the input of the last convolution from the output of the last block."""
-        return normalize(self.final_norm, x, z, y, training, activation=ops.relu)
+        return normalize(self.final_norm, x, z, y, training, activation=relu)
 
     def activation(self, x: Tensor) -> Tensor:
         """Computes the image in [0, 1] from the output of the last convolution."""
@@ -286,7 +287,7 @@ class Discriminator(base.Discriminator):
 
     def pool(self, x: Tensor) -> Tensor:
         """Computes the features [b, f] from the output [b, h, w, c] of the last block."""
-        return ops.mean(ops.relu(x), axis=(1, 2))
+        return ops.mean(relu(x), axis=(1, 2))
 
     def call(
         self, inputs: tuple[Tensor, Tensor | None], training: bool | None = None

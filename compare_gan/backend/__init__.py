@@ -3,7 +3,7 @@
 Below `gans`, this room alone imports a backend, and only when a function is called.
 """
 
-from compare_gan.backend.activations import leaky_relu
+from compare_gan.backend.activations import leaky_relu, relu
 from compare_gan.backend.adam import apply_adam
 from compare_gan.backend.binomial import binomial_filter, binomial_filter_transpose
 from compare_gan.backend.building import first_call, initializer
@@ -60,6 +60,7 @@ __all__ = [
     "on_cpu",
     "on_device",
     "part_of_batch",
+    "relu",
     "rematerializable",
     "rematerialization",
     "rows_of_part",
