@@ -13,6 +13,7 @@ from compare_gan.backend.draws import batch_normal, batch_uniform
 from compare_gan.backend.gradients import (
     directional_derivative,
     gradient,
+    gradients_with_outputs,
     value_and_gradients,
     without_assignments,
 )
@@ -48,6 +49,7 @@ __all__ = [
     "first_call",
     "gathered",
     "gradient",
+    "gradients_with_outputs",
     "in_replicas",
     "initializer",
     "leaky_relu",

@@ -14,6 +14,7 @@ from compare_gan.gans import networks, parts
 from compare_gan.gans.adversarial import CLASS_LOGITS, adversarial_losses, generator_loss
 from compare_gan.gans.batch_view import BatchView, Stream, TrainingBatch, with_replaced
 from compare_gan.gans.examples import (
+    Half,
     Scores,
     check_forwards,
     check_interval,
@@ -22,6 +23,7 @@ from compare_gan.gans.examples import (
     needs_halves_apart,
     of_images,
 )
+from compare_gan.gans.image_gradients import requested_gradients, with_gradients
 from compare_gan.gans.latent_optimization import (
     LatentOptimization,
     check_latent_optimization,
@@ -345,11 +347,17 @@ class ModularGAN:
         fake_tasks = [t for t in self.tasks if t.learns_from_fakes]
         if mixes_examples(self.discriminator):
             fake_tasks = self.tasks
-        halves = [
-            (view.augmented(batch["images"], Stream.REAL), view.y, self.tasks),
-            (view.augmented(fake_images, Stream.FAKE), view.fake_y, fake_tasks),
-        ]
-        real, fake = forward_halves(self.discriminate, halves, self._splits_halves)
+        wanted = self._shared_gradients(batch)
+
+        def forward(x: Tensor, x_fake: Tensor) -> list[Half]:
+            halves = [
+                (view.augmented(x, Stream.REAL), view.y, self.tasks),
+                (view.augmented(x_fake, Stream.FAKE), view.fake_y, fake_tasks),
+            ]
+            own = (lambda half, task: wanted[half] and task is None) if any(wanted) else None
+            return forward_halves(self.discriminate, halves, self._splits_halves, own)
+
+        (real, fake), gradients = with_gradients(forward, [batch["images"], fake_images], wanted)
         losses = adversarial_losses(self.loss, real, fake)
         terms = add_penalties(
             LossTerms(
@@ -368,7 +376,7 @@ class ModularGAN:
             kernels=networks.kernels(
                 [self.discriminator, *self.heads.values()], self.discriminator_variables
             ),
-            **view.judged(Stream.REAL, real, fake),
+            **view.judged(Stream.REAL, real, fake, gradients),
         )
         terms = with_transport_cost(terms, self.latent_optimization, batch, "discriminator", step)
         for task in self.tasks:
@@ -409,7 +417,8 @@ class ModularGAN:
                 (view.augmented(x, Stream.REAL), view.y, real_tasks),
                 (ops.cast(shown, x.dtype), view.fake_y, self.tasks),
             ]
-        *real, fake = forward_halves(self.discriminate, halves, self._splits_halves)
+        of_fakes = None if mixes else (lambda half, task: half == len(halves) - 1)
+        *real, fake = forward_halves(self.discriminate, halves, self._splits_halves, of_fakes)
         seen_real = real[0] if sees_real(self.loss) else fake.placeholder()
         g_loss = generator_loss(self.loss, seen_real, fake, value_at(self.top_k, step))
         terms = add_penalties(
@@ -457,6 +466,17 @@ class ModularGAN:
         return Scores(
             self.conditioned_logits(logits, features, y, predictions), features, predictions
         )
+
+    def _shared_gradients(self, batch: TrainingBatch) -> tuple[bool, bool]:
+        """Whether the forward gives penalties `real_gradients` and `fake_gradients`.
+
+        Only if a forward of a half's images alone would give the same ones.
+        """
+        if mixes_examples(self.discriminator) or (self._splits_halves and self.tasks):
+            return False, False
+        real, fake = requested_gradients(self.penalties)
+        # No gradient of a penalty flows through images into optimized latents.
+        return real, fake and "transport_cost" not in batch
 
     def _view(self, batch: TrainingBatch, step: Any) -> BatchView:
         return BatchView(
