@@ -3,17 +3,30 @@
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 
+import keras
+
 from compare_gan.backend import gradients_with_outputs
-from compare_gan.gans.examples import Half, of_images
+from compare_gan.gans.examples import Half, mixes_examples, of_images
 from compare_gan.penalties import Penalty
 from compare_gan.types import Tensor
 
 
-def requested_gradients(penalties: Iterable[Penalty]) -> tuple[bool, bool]:
-    """Whether discriminator steps compute `real_gradients` and `fake_gradients` for penalties.
+def requested_gradients(
+    penalties: Iterable[Penalty], discriminator: keras.Model, apart: bool, with_tasks: bool
+) -> tuple[bool, bool]:
+    """Whether a discriminator step computes `real_gradients` and `fake_gradients` for penalties.
 
-    A lazy penalty alone is no reason: it would not need them in most steps.
+    A lazy penalty alone is no reason, because it would not need them in most steps. They must also
+    be the gradients that a forward of a half's own images alone would give.
+
+    Args:
+      penalties: All penalties of the GAN.
+      discriminator: The discriminator.
+      apart: Whether it sees the halves in separate forwards, in which it may compare images.
+      with_tasks: Whether tasks may add examples to them.
     """
+    if mixes_examples(discriminator) or (apart and with_tasks):
+        return False, False
     terms = [penalty.term("discriminator") for penalty in penalties if penalty.interval == 1]
     requested = {name for term in terms if term for name in inspect.signature(term).parameters}
     return "real_gradients" in requested, "fake_gradients" in requested

@@ -347,7 +347,11 @@ class ModularGAN:
         fake_tasks = [t for t in self.tasks if t.learns_from_fakes]
         if mixes_examples(self.discriminator):
             fake_tasks = self.tasks
-        wanted = self._shared_gradients(batch)
+        wanted_real, wanted_fake = requested_gradients(
+            self.penalties, self.discriminator, self._splits_halves, bool(self.tasks)
+        )
+        # No gradient of a penalty flows through images into optimized latents.
+        wanted = wanted_real, wanted_fake and "transport_cost" not in batch
 
         def forward(x: Tensor, x_fake: Tensor) -> list[Half]:
             halves = [
@@ -393,11 +397,11 @@ class ModularGAN:
         return terms
 
     def generator_loss(self, batch: TrainingBatch, step: Any = 0) -> LossTerms:
-        """The loss that a generator step minimises, from one forward of each network.
+        """The loss that a generator step minimises.
 
         The discriminator sees generated images only, except in two cases: its batch norm mixes
-        examples, or the loss compares with real images. Then the real ones are in its batch as they
-        are in a discriminator step.
+        examples, and the real ones are in its batch as they are in a discriminator step; or the
+        loss compares with real images, which are then in a forward of their own.
 
         Args:
           batch: Batch.
@@ -466,17 +470,6 @@ class ModularGAN:
         return Scores(
             self.conditioned_logits(logits, features, y, predictions), features, predictions
         )
-
-    def _shared_gradients(self, batch: TrainingBatch) -> tuple[bool, bool]:
-        """Whether the forward gives penalties `real_gradients` and `fake_gradients`.
-
-        Only if a forward of a half's images alone would give the same ones.
-        """
-        if mixes_examples(self.discriminator) or (self._splits_halves and self.tasks):
-            return False, False
-        real, fake = requested_gradients(self.penalties)
-        # No gradient of a penalty flows through images into optimized latents.
-        return real, fake and "transport_cost" not in batch
 
     def _view(self, batch: TrainingBatch, step: Any) -> BatchView:
         return BatchView(

@@ -181,8 +181,11 @@ def test_a_penalty_may_request_the_gradients(dummy):
             logits = gan.discriminate(images, None).logits
         np.testing.assert_allclose(gradient, tape.gradient(logits, images), **CLOSE)
     assert asked[1] == (None, None)
-    assert requested_gradients(gan.penalties) == (True, True)
-    assert requested_gradients([R1(), R2(interval=2)]) == (True, False)
+    requested = functools.partial(requested_gradients, discriminator=gan.discriminator)
+    assert requested(gan.penalties, apart=False, with_tasks=True) == (True, True)
+    assert requested(gan.penalties, apart=True, with_tasks=False) == (True, True)
+    assert requested(gan.penalties, apart=True, with_tasks=True) == (False, False)
+    assert requested([R1(), R2(interval=2)], apart=False, with_tasks=True) == (True, False)
 
 
 def test_logits_of_pixels_are_not_differentiated():
