@@ -146,7 +146,9 @@ def _operations(trainer) -> int:
     import tensorflow as tf
 
     [batch] = trainer.batches().take(1)
-    return count_operations(tf.function(trainer.train_step).get_concrete_function(batch))
+    return count_operations(
+        tf.function(trainer.train_step, autograph=False).get_concrete_function(batch)
+    )
 
 
 def _quartiles(values) -> str:
