@@ -3,6 +3,8 @@
     python benchmarks/train_step.py                   # all configs, as in benchmarks/README.md
     python benchmarks/train_step.py sndcgan --steps 9
     python benchmarks/train_step.py --peer torch      # beside PyTorch: pip install -e ".[bench]"
+    python benchmarks/train_step.py --check           # slower than recorded on this kind of CPU?
+    python benchmarks/train_step.py --record          # at a quiet time
 
 A step is one generator step with its discriminator steps. Steps and matrix products alternate, so
 that other load on the machine affects both; the median and the quartiles are shown.
@@ -17,9 +19,10 @@ import tempfile
 import time
 
 import click
+import recorded_speeds
 from operations import count_operations
 
-from compare_gan.startup import prepare_tensorflow
+from compare_gan.startup import available_cores, prepare_tensorflow
 
 _EXAMPLES = pathlib.Path(__file__).parents[1] / "example_configs"
 _CIFAR = [
@@ -112,18 +115,30 @@ def make_trainer(name: str, model_dir: str, bindings=()):
     return Trainer(Experiment.from_gin(), RunDir(model_dir))
 
 
-def _matmul_rate(size: int = 2048) -> float:
+def _matmul_rate(size: int = 2048, clock=time.perf_counter) -> float:
     """Rate of float32 matrix products in GFLOP/s."""
     import tensorflow as tf
 
     x = tf.random.normal([size, size])
     multiply = tf.function(lambda a: tf.matmul(a, a))
     multiply(x)
-    started = time.perf_counter()
+    started = clock()
     for _ in range(4):
         result = multiply(x)
     result.numpy()
-    return 4 * 2 * size**3 / (time.perf_counter() - started) / 1e9
+    return 4 * 2 * size**3 / (clock() - started) / 1e9
+
+
+def _measured(trainer, steps: int, clock=time.perf_counter) -> tuple[list[float], list[float]]:
+    """Seconds of steps, and the rate of matrix products after each of them."""
+    trainer.run_steps(1)  # Traces.
+    seconds, rates = [], []
+    for _ in range(steps):
+        started = clock()
+        trainer.run_steps(1)
+        seconds.append(clock() - started)
+        rates.append(_matmul_rate(clock=clock))
+    return seconds, rates
 
 
 def _operations(trainer) -> int:
@@ -131,7 +146,9 @@ def _operations(trainer) -> int:
     import tensorflow as tf
 
     [batch] = trainer.batches().take(1)
-    return count_operations(tf.function(trainer.train_step).get_concrete_function(batch))
+    return count_operations(
+        tf.function(trainer.train_step, autograph=False).get_concrete_function(batch)
+    )
 
 
 def _quartiles(values) -> str:
@@ -198,11 +215,73 @@ def compare_with_torch(
 
 def _use_one_thread() -> None:
     import tensorflow as tf
-    import torch
 
     tf.config.threading.set_intra_op_parallelism_threads(1)
     tf.config.threading.set_inter_op_parallelism_threads(1)
-    torch.set_num_threads(1)
+
+
+def _print_beside_torch(names, steps: int, bindings, cpu_time: bool, plain: bool) -> None:
+    if cpu_time:
+        import torch
+
+        torch.set_num_threads(1)
+    click.echo(
+        "| config | s a step | PyTorch, s a step | ratio | losses of three steps differ by |\n"
+        "|---|---|---|---|---|"
+    )
+    for name in names or PEERS:
+        if name not in PEERS:
+            raise click.UsageError(f"--peer knows {', '.join(PEERS)}, received {name}.")
+        ours, theirs, differences = compare_with_torch(
+            name,
+            steps,
+            bindings,
+            clock=time.process_time if cpu_time else time.perf_counter,
+            compiled=(False,) if plain else (True, False),
+        )
+        ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
+        click.echo(
+            f"| {name} | {_quartiles(ours)} | {_quartiles(theirs)} | {_quartiles(ratios)} | "
+            f"{max(differences):.1g} |"
+        )
+
+
+def _print_profiles(names, steps: int, bindings) -> None:
+    click.echo("| config | s a step | Python, % of the wall time |\n|---|---|---|")
+    count = steps - steps % 5 or 5
+    for name in names or CONFIGS:
+        with tempfile.TemporaryDirectory() as model_dir:
+            trainer = make_trainer(name, model_dir, bindings)
+            trainer.run_steps(1)  # Traces.
+            started = time.perf_counter()
+            share = _python_share(trainer, count)
+            seconds = (time.perf_counter() - started) / count
+        click.echo(f"| {name} | {seconds:.3g} | {100 * share:.2f} |")
+
+
+def _print_speeds(names, steps: int, bindings) -> None:
+    click.echo(
+        "| config | s a step | images/s | GFLOP a step | GFLOP/s | matmul GFLOP/s | share |\n"
+        "|---|---|---|---|---|---|---|"
+    )
+    for name in names or CONFIGS:
+        with tempfile.TemporaryDirectory() as model_dir:
+            trainer = make_trainer(name, model_dir, bindings)
+            seconds, rates = _measured(trainer, steps)
+            work = _operations(trainer) / 1e9
+            batch_size = trainer.experiment.options.batch_size
+        shares = [100 * work / s / rate for s, rate in zip(seconds, rates, strict=True)]
+        click.echo(
+            f"| {name} | {_quartiles(seconds)} | "
+            f"{_quartiles([batch_size / s for s in seconds])} | {work:.3g} | "
+            f"{_quartiles([work / s for s in seconds])} | {_quartiles(rates)} | "
+            f"{_quartiles(shares)} % |"
+        )
+
+
+def _measure(name: str, steps: int, clock) -> tuple[list[float], list[float]]:
+    with tempfile.TemporaryDirectory() as model_dir:
+        return _measured(make_trainer(name, model_dir), steps, clock)
 
 
 @click.command()
@@ -212,68 +291,48 @@ def _use_one_thread() -> None:
 @click.option("--profile", is_flag=True, help="Show the share of time in Python instead.")
 @click.option("--peer", type=click.Choice(["torch"]), help="Compare with PyTorch instead.")
 @click.option(
-    "--cpu_time", is_flag=True, help="With --peer: CPU seconds on one thread, for busy machines."
+    "--check",
+    is_flag=True,
+    help="Name what is more than 10 % slower than recorded on this kind of CPU, and fail.",
+)
+@click.option("--record", is_flag=True, help="Write the speeds on this kind of CPU for --check.")
+@click.option(
+    "--cpu_time",
+    is_flag=True,
+    help="With --peer, --check, --record: CPU seconds on one thread, for busy machines.",
 )
 @click.option("--plain", is_flag=True, help="With --peer: not the variants of `torch.compile`.")
-def main(names, steps, gin_bindings, profile, peer, cpu_time, plain):
+def main(names, steps, gin_bindings, profile, peer, check, record, cpu_time, plain):
+    chosen = [
+        name
+        for name, given in (
+            ("--profile", profile),
+            ("--peer", peer),
+            ("--check", check),
+            ("--record", record),
+        )
+        if given
+    ]
+    if len(chosen) > 1:
+        raise click.UsageError(f"Choose one of {' and '.join(chosen)}.")
+    if cpu_time and not (peer or check or record):
+        raise click.UsageError("--cpu_time needs --peer, --check or --record.")
+    if gin_bindings and (check or record):
+        raise click.UsageError("--check and --record measure the configs as they are.")
     prepare_tensorflow()
     if cpu_time:
         _use_one_thread()
     if peer:
-        print(
-            "| config | s a step | PyTorch, s a step | ratio | losses of three steps differ by |\n"
-            "|---|---|---|---|---|"
-        )
-        for name in names or PEERS:
-            if name not in PEERS:
-                raise click.UsageError(f"--peer knows {', '.join(PEERS)}, received {name}.")
-            ours, theirs, differences = compare_with_torch(
-                name,
-                steps,
-                gin_bindings,
-                clock=time.process_time if cpu_time else time.perf_counter,
-                compiled=(False,) if plain else (True, False),
-            )
-            ratios = [b / a for a, b in zip(ours, theirs, strict=True)]
-            print(
-                f"| {name} | {_quartiles(ours)} | {_quartiles(theirs)} | {_quartiles(ratios)} | "
-                f"{max(differences):.1g} |",
-                flush=True,
-            )
-        return
-    if profile:
-        print("| config | s a step | Python, % of the wall time |\n|---|---|---|")
+        _print_beside_torch(names, steps, gin_bindings, cpu_time, plain)
+    elif profile:
+        _print_profiles(names, steps, gin_bindings)
+    elif check or record:
+        clock = time.process_time if cpu_time else time.perf_counter
+        kind = recorded_speeds.kind_of_cpu(available_cores(), cpu_time)
+        report = recorded_speeds.check if check else recorded_speeds.record
+        report(kind, names or CONFIGS, lambda name: _measure(name, steps, clock))
     else:
-        print(
-            "| config | s a step | images/s | GFLOP a step | GFLOP/s | matmul GFLOP/s | share |\n"
-            "|---|---|---|---|---|---|---|"
-        )
-    for name in names or CONFIGS:
-        with tempfile.TemporaryDirectory() as model_dir:
-            trainer = make_trainer(name, model_dir, gin_bindings)
-            trainer.run_steps(1)  # Traces.
-            if profile:
-                started = time.perf_counter()
-                share = _python_share(trainer, steps - steps % 5 or 5)
-                seconds = (time.perf_counter() - started) / (steps - steps % 5 or 5)
-                print(f"| {name} | {seconds:.3g} | {100 * share:.2f} |", flush=True)
-                continue
-            seconds, rates = [], []
-            for _ in range(steps):
-                started = time.perf_counter()
-                trainer.run_steps(1)
-                seconds.append(time.perf_counter() - started)
-                rates.append(_matmul_rate())
-            work = _operations(trainer) / 1e9
-            batch_size = trainer.experiment.options.batch_size
-            shares = [100 * work / s / rate for s, rate in zip(seconds, rates, strict=True)]
-            print(
-                f"| {name} | {_quartiles(seconds)} | "
-                f"{_quartiles([batch_size / s for s in seconds])} | {work:.3g} | "
-                f"{_quartiles([work / s for s in seconds])} | {_quartiles(rates)} | "
-                f"{_quartiles(shares)} % |",
-                flush=True,
-            )
+        _print_speeds(names, steps, gin_bindings)
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ from typing import Any
 from keras import ops
 
 from compare_gan.architectures import base
-from compare_gan.layers import Conv2D, Conv2DTranspose, Dense, leaky_relu, normalize
+from compare_gan.layers import Conv2D, Conv2DTranspose, Dense, leaky_relu, normalize, relu
 from compare_gan.types import Tensor
 
 base.register_family(__name__, paper="https://arxiv.org/abs/1511.06434")
@@ -56,7 +56,7 @@ class Generator(base.Generator):
         z, y = inputs
         x = ops.reshape(self.fc(z, training=training), (-1, *self.seed_size, 8 * self.ch))
         for norm, deconv in zip(self.norms, self.deconvs, strict=True):
-            x = normalize(norm, x, z, y, training, activation=ops.relu)
+            x = normalize(norm, x, z, y, training, activation=relu)
             x = deconv(x, training=training)
         return 0.5 * ops.tanh(x) + 0.5
 

@@ -10,7 +10,7 @@ from typing import Any
 from keras import ops
 
 from compare_gan.architectures import base, resnet
-from compare_gan.layers import BatchNorm, BigGanResNetBlock, Normalization
+from compare_gan.layers import BatchNorm, BigGanResNetBlock, Normalization, relu
 from compare_gan.layers.normalization_choice import NormalizationLike
 from compare_gan.types import Tensor
 
@@ -167,7 +167,7 @@ class Discriminator(resnet.Discriminator):
         )  # fmt: skip
 
     def pool(self, x: Tensor) -> Tensor:
-        return ops.sum(ops.relu(x), axis=(1, 2))
+        return ops.sum(relu(x), axis=(1, 2))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {

@@ -19,6 +19,7 @@ from compare_gan.layers import (
     Dense,
     NonLocalBlock,
     Normalization,
+    relu,
 )
 from compare_gan.layers.normalization_choice import NormalizationLike
 from compare_gan.layers.residual import ResidualBlock
@@ -176,7 +177,7 @@ class Discriminator(resnet.Discriminator):
         )
 
     def pool(self, x: Tensor) -> Tensor:
-        return ops.sum(ops.relu(x), axis=(1, 2))
+        return ops.sum(relu(x), axis=(1, 2))
 
 
 def _blocks(

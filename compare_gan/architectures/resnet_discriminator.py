@@ -6,7 +6,7 @@ from typing import Any
 from keras import ops
 
 from compare_gan.architectures import base
-from compare_gan.layers import Conv2D, Dense, NonLocalBlock, ResNetBlock
+from compare_gan.layers import Conv2D, Dense, NonLocalBlock, ResNetBlock, relu
 from compare_gan.layers.residual import ResidualBlock
 from compare_gan.types import Tensor
 
@@ -82,7 +82,7 @@ class Discriminator(base.Discriminator):
 
     def pool(self, x: Tensor) -> Tensor:
         """Computes the features [b, f] from the output [b, h, w, c] of the last block."""
-        return ops.mean(ops.relu(x), axis=(1, 2))
+        return ops.mean(relu(x), axis=(1, 2))
 
     def call(
         self, inputs: tuple[Tensor, Tensor | None], training: bool | None = None

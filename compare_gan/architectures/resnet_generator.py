@@ -15,6 +15,7 @@ from compare_gan.layers import (
     ResNetBlock,
     WeightOptions,
     normalize,
+    relu,
 )
 from compare_gan.layers.residual import ResidualBlock
 from compare_gan.types import Tensor, TensorShape
@@ -100,7 +101,7 @@ class Generator(base.Generator):
         self, x: Tensor, z: Tensor, y: Tensor | None, training: bool | None = None
     ) -> Tensor:
         """Computes the input of the last convolution from the output of the last block."""
-        return normalize(self.final_norm, x, z, y, training, activation=ops.relu)
+        return normalize(self.final_norm, x, z, y, training, activation=relu)
 
     def activation(self, x: Tensor) -> Tensor:
         """Computes the image in [0, 1] from the output of the last convolution."""

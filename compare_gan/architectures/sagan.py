@@ -11,7 +11,7 @@ from keras import ops
 
 from compare_gan.architectures import base, resnet
 from compare_gan.errors import UserError
-from compare_gan.layers import BatchNorm, BigGanResNetBlock, NonLocalBlock, Normalization
+from compare_gan.layers import BatchNorm, BigGanResNetBlock, NonLocalBlock, Normalization, relu
 from compare_gan.layers.normalization_choice import NormalizationLike
 from compare_gan.types import Tensor
 
@@ -132,7 +132,7 @@ class Discriminator(resnet.Discriminator):
         self.add_layers([*blocks, last], attention=_attention(self, sizes, attention_size))
 
     def pool(self, x: Tensor) -> Tensor:
-        return ops.sum(ops.relu(x), axis=(1, 2))
+        return ops.sum(relu(x), axis=(1, 2))
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"attention_size": self.attention_size}

@@ -9,7 +9,7 @@ import keras
 from keras import ops
 
 from compare_gan.architectures import base
-from compare_gan.layers import Conv2D, Conv2DTranspose, Dense, leaky_relu, normalize
+from compare_gan.layers import Conv2D, Conv2DTranspose, Dense, leaky_relu, normalize, relu
 from compare_gan.types import Tensor
 
 base.register_family(__name__, paper="https://arxiv.org/abs/1802.05957")
@@ -61,11 +61,11 @@ class Generator(base.Generator):
         z, y = inputs
         # The first normalization has separate statistics for each pixel.
         x = self.fc(z, training=training)
-        x = normalize(self.fc_norm, x, z, y, training, activation=ops.relu)
+        x = normalize(self.fc_norm, x, z, y, training, activation=relu)
         x = ops.reshape(x, (-1, *self.seed_size, 8 * self.ch))
         for deconv, norm in zip(self.deconvs, self.norms, strict=True):
             x = deconv(x, training=training)
-            x = normalize(norm, x, z, y, training, activation=ops.relu)
+            x = normalize(norm, x, z, y, training, activation=relu)
         return 0.5 * ops.tanh(self.to_image(x, training=training)) + 0.5
 
     def get_config(self) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from typing import Any
 from keras import ops
 
 from compare_gan.architectures import base, resnet_biggan
-from compare_gan.layers import Conv2D
+from compare_gan.layers import Conv2D, relu
 from compare_gan.layers.residual import ResidualBlock
 from compare_gan.types import Tensor
 
@@ -82,7 +82,7 @@ class Discriminator(resnet_biggan.Discriminator):
             if encoded is not None:
                 h = ops.concatenate([h, encoded], axis=-1)
             h = block(h, y=y, training=training)
-        pixels = self.to_logits(ops.relu(h), training=training)
+        pixels = self.to_logits(relu(h), training=training)
         if training:
             pixels = ops.reshape(pixels, (-1, self.image_shape[0] * self.image_shape[1]))
             logits = ops.concatenate([logits, pixels], axis=1)

@@ -3,7 +3,7 @@
 Below `gans`, this room alone imports a backend, and only when a function is called.
 """
 
-from compare_gan.backend.activations import leaky_relu
+from compare_gan.backend.activations import leaky_relu, relu
 from compare_gan.backend.adam import AdamFactors, apply_adam
 from compare_gan.backend.binomial import binomial_filter, binomial_filter_transpose
 from compare_gan.backend.building import first_call, initializer
@@ -13,6 +13,7 @@ from compare_gan.backend.draws import batch_normal, batch_uniform
 from compare_gan.backend.gradients import (
     directional_derivative,
     gradient,
+    gradients_with_outputs,
     value_and_gradients,
     without_assignments,
 )
@@ -49,6 +50,7 @@ __all__ = [
     "first_call",
     "gathered",
     "gradient",
+    "gradients_with_outputs",
     "in_replicas",
     "initializer",
     "leaky_relu",
@@ -61,6 +63,7 @@ __all__ = [
     "on_cpu",
     "on_device",
     "part_of_batch",
+    "relu",
     "rematerializable",
     "rematerialization",
     "rows_of_part",

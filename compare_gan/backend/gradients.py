@@ -6,6 +6,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from compare_gan.backend.scopes import Scope
 from compare_gan.types import Tensor
 
 
@@ -30,30 +31,85 @@ def gradient(fn: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
       >>> ops.convert_to_numpy(backend.gradient(lambda x: x**3, x)).tolist()
       [3.0, 12.0]
     """
+    [slopes], _ = gradients_with_outputs(lambda x: (fn(x), None), [x])
+    return slopes
+
+
+def gradients_with_outputs(
+    fn: Callable[..., tuple[Any, Any]], tensors: Sequence[Tensor]
+) -> tuple[list[Tensor], Any]:
+    """Returns gradients like those of `gradient`, and more results of the same function.
+
+    Args:
+      fn: Function from tensors like `tensors` to a pair: the tensors whose sum is differentiated
+        (one, or nested lists of them), and results that are returned as they are. It may assign
+        variables.
+      tensors: Float tensors.
+
+    Returns:
+      The gradient of the sum with respect to each of `tensors`, and the second result of `fn`. All
+      are differentiable.
+
+    Raises:
+      NotImplementedError: The Keras backend is not TensorFlow, JAX or PyTorch.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan import backend
+      >>> [slope], y = backend.gradients_with_outputs(lambda x: (x**3, 2 * x), [ops.array(2.0)])
+      >>> float(slope), float(y)
+      (12.0, 4.0)
+    """
     name = keras.backend.backend()
+    tensors = [ops.convert_to_tensor(tensor) for tensor in tensors]
     if name == "tensorflow":
         import tensorflow as tf
 
-        with tf.GradientTape() as tape:
-            tape.watch(x)
-            y = fn(x)
-        return tape.gradient(y, x, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(tensors)
+            y, outputs = fn(*tensors)
+        zero = tf.UnconnectedGradients.ZERO
+        return tape.gradient(y, tensors, unconnected_gradients=zero), outputs
     if name == "jax":
-        import jax
-
-        return jax.grad(lambda v: ops.sum(fn(v)))(x)
+        return _with_jax(fn, tensors)
     if name == "torch":
         import torch
 
         with torch.enable_grad():
-            x = x if x.requires_grad else x.detach().requires_grad_(True)
-            y = fn(x).sum()
-            if not y.requires_grad:
-                return torch.zeros_like(x)
-            return torch.autograd.grad(
-                y, x, create_graph=True, allow_unused=True, materialize_grads=True
-            )[0]
+            inputs = [x if x.requires_grad else x.detach().requires_grad_(True) for x in tensors]
+            y, outputs = fn(*inputs)
+            total = _sum(y)
+            if not total.requires_grad:
+                return [torch.zeros_like(x) for x in inputs], outputs
+            slopes = torch.autograd.grad(
+                total, inputs, create_graph=True, allow_unused=True, materialize_grads=True
+            )
+            return list(slopes), outputs
     raise NotImplementedError(f"No gradient for the Keras backend '{name}'.")
+
+
+def _with_jax(
+    fn: Callable[..., tuple[Any, Any]], tensors: Sequence[Tensor]
+) -> tuple[list[Tensor], Any]:
+    """`gradients_with_outputs`; values that `fn` assigns leave the function as further results."""
+    import jax
+
+    assigned: list[keras.Variable] = []
+
+    def total(values: list[Tensor]) -> tuple[Tensor, Any]:
+        with Scope() as scope:
+            y, outputs = fn(*values)
+        assigned[:] = scope.assigned
+        return _sum(y), (outputs, [scope.get_current_value(v) for v in assigned])
+
+    slopes, (outputs, updates) = jax.grad(total, has_aux=True)(list(tensors))
+    for variable, value in zip(assigned, updates, strict=True):
+        variable.assign(value)
+    return slopes, outputs
+
+
+def _sum(tensors: Any) -> Tensor:
+    return sum(ops.sum(tensor) for tensor in keras.tree.flatten(tensors))
 
 
 def directional_derivative(fn: Callable[[Tensor], Tensor], x: Tensor, direction: Tensor) -> Tensor:
@@ -98,13 +154,11 @@ def directional_derivative(fn: Callable[[Tensor], Tensor], x: Tensor, direction:
     raise NotImplementedError(f"No derivative for the Keras backend '{name}'.")
 
 
-def without_assignments(fn: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+def without_assignments(fn: Callable[..., Any]) -> Callable[..., Any]:
     """Returns the same function, but what it assigns to Keras variables stays inside.
 
-    JAX allows nothing else in a function that is differentiated.
-
     Args:
-      fn: Function from a tensor to a tensor.
+      fn: Function of tensors.
 
     Example:
       >>> import keras
@@ -117,11 +171,9 @@ def without_assignments(fn: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Te
       (6.0, 0.0)
     """
 
-    def isolated(x: Tensor) -> Any:
-        with keras.StatelessScope() as scope:
-            if scope.original_scope is not None:
-                scope.state_mapping.update(scope.original_scope.state_mapping)
-            return fn(x)
+    def isolated(*args: Tensor) -> Any:
+        with Scope():
+            return fn(*args)
 
     return isolated
 

@@ -88,13 +88,20 @@ class BatchView:
             "step": self.step,
         }
 
-    def judged(self, own: int, real: Half, fake: Half) -> dict[str, Any]:
+    def judged(
+        self,
+        own: int,
+        real: Half,
+        fake: Half,
+        gradients: Sequence[Tensor | None] = (None, None),
+    ) -> dict[str, Any]:
         """The values for penalties of one network, with the logits of both halves.
 
         Args:
           own: Stream of the half that the network's penalties judge: `REAL` or `FAKE`.
           real: Real images after the forward of the discriminator.
           fake: Generated images after it.
+          gradients: Gradients of their logits with respect to the images; None if unknown.
         """
         y = self.y if own == Stream.REAL else self.fake_y
         return {
@@ -105,6 +112,8 @@ class BatchView:
             "fake_logits": of_images(fake.logits),
             "real_logits_with_pixels": real.logits,
             "fake_logits_with_pixels": fake.logits,
+            "real_gradients": gradients[0],
+            "fake_gradients": gradients[1],
         }
 
     def _generate(self, z: Tensor) -> Tensor:

@@ -6,6 +6,7 @@ from typing import NamedTuple
 import keras
 from keras import ops
 
+from compare_gan.backend import without_assignments
 from compare_gan.errors import UserError
 from compare_gan.gans.tasks import AuxiliaryTask, Seen
 from compare_gan.penalties import Penalty
@@ -118,6 +119,7 @@ def forward_halves(
     discriminate: Callable[[Tensor, Tensor | None], Scores],
     halves: Sequence[tuple[Tensor, Tensor | None, Sequence[AuxiliaryTask]]],
     split: bool = False,
+    needs_gradient: Callable[[int, str | None], bool] | None = None,
 ) -> list[Half]:
     """Shows each half, with the examples that tasks add to it, to the discriminator.
 
@@ -126,40 +128,46 @@ def forward_halves(
       halves: For each half images [b, H, W, C], labels [b, num_classes] (or None) and the tasks
         that add examples to it.
       split: Whether to make one forward for each half instead of one for all.
+      needs_gradient: Function from the index of a half and the task that added examples to it (None
+        for the half's own) to whether gradients with respect to these images are computed. They get
+        a forward of their own, through which such gradients are cheaper, and which alone changes
+        the state of layers. The scores are the same if the discriminator does not mix examples.
+        None if it does, and without effect if `split`.
 
     Returns:
       The outputs of the discriminator and the heads for each half.
     """
-    extended, layouts = zip(*(_extend(*half) for half in halves), strict=True)
+    examples: dict[tuple[int, str | None], tuple[Tensor, Tensor | None]] = {}
+    for i, (images, y, tasks) in enumerate(halves):
+        examples[i, None] = images, y
+        for task in tasks:
+            extra = task.extra_examples(images, y)
+            if extra is not None:
+                examples[i, task.name] = extra
+    groups = [list(examples)]
     if split:
-        scores = [discriminate(*half) for half in extended]
-    else:
-        joint, start, scores = discriminate(*_join(extended)), 0, []
-        for images, _ in extended:
-            scores.append(joint.rows(start, start + images.shape[0]))
-            start += images.shape[0]
+        groups = [[key for key in examples if key[0] == i] for i in range(len(halves))]
+    elif needs_gradient is not None:
+        groups = [[k for k in examples if needs_gradient(*k) == needs] for needs in (False, True)]
+        groups = [group for group in groups if group]
+    scores = {}
+    for group in groups:
+        last = split or group is groups[-1]
+        forward = discriminate if last else without_assignments(discriminate)
+        joint, start = forward(*_join([examples[key] for key in group])), 0
+        for key in group:
+            stop = start + examples[key][0].shape[0]
+            scores[key] = joint.rows(start, stop)
+            start = stop
     results = []
-    for (images, y, _), layout, score in zip(halves, layouts, scores, strict=True):
-        b, seen = images.shape[0], {}
-        for name, output in score.predictions.items():
-            extra = output[layout[name]] if name in layout else None
-            seen[name] = Seen(output[:b], extra, y)
-        results.append(Half(score.logits[:b], score.features[:b], y, seen))
+    for i, (_, y, _) in enumerate(halves):
+        own, seen = scores[i, None], {}
+        for name, output in own.predictions.items():
+            extra_scores = scores.get((i, name))
+            extra_output = None if extra_scores is None else extra_scores.predictions[name]
+            seen[name] = Seen(output, extra_output, y)
+        results.append(Half(own.logits, own.features, y, seen))
     return results
-
-
-def _extend(
-    images: Tensor, y: Tensor | None, tasks: Sequence[AuxiliaryTask]
-) -> tuple[tuple[Tensor, Tensor | None], dict[str, slice]]:
-    """A half with the examples that tasks add to it, and their rows by task."""
-    parts, layout, stop = [(images, y)], {}, images.shape[0]
-    for task in tasks:
-        extra = task.extra_examples(images, y)
-        if extra is not None:
-            parts.append(extra)
-            start, stop = stop, stop + extra[0].shape[0]
-            layout[task.name] = slice(start, stop)
-    return _join(parts), layout
 
 
 def _join(parts: Sequence[tuple[Tensor, Tensor | None]]) -> tuple[Tensor, Tensor | None]:

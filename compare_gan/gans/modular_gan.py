@@ -14,6 +14,7 @@ from compare_gan.gans import networks, parts
 from compare_gan.gans.adversarial import CLASS_LOGITS, adversarial_losses, generator_loss
 from compare_gan.gans.batch_view import BatchView, Stream, TrainingBatch, with_replaced
 from compare_gan.gans.examples import (
+    Half,
     Scores,
     check_forwards,
     check_interval,
@@ -22,6 +23,7 @@ from compare_gan.gans.examples import (
     needs_halves_apart,
     of_images,
 )
+from compare_gan.gans.image_gradients import requested_gradients, with_gradients
 from compare_gan.gans.latent_optimization import (
     LatentOptimization,
     check_latent_optimization,
@@ -345,11 +347,21 @@ class ModularGAN:
         fake_tasks = [t for t in self.tasks if t.learns_from_fakes]
         if mixes_examples(self.discriminator):
             fake_tasks = self.tasks
-        halves = [
-            (view.augmented(batch["images"], Stream.REAL), view.y, self.tasks),
-            (view.augmented(fake_images, Stream.FAKE), view.fake_y, fake_tasks),
-        ]
-        real, fake = forward_halves(self.discriminate, halves, self._splits_halves)
+        wanted_real, wanted_fake = requested_gradients(
+            self.penalties, self.discriminator, self._splits_halves, bool(self.tasks)
+        )
+        # No gradient of a penalty flows through images into optimized latents.
+        wanted = wanted_real, wanted_fake and "transport_cost" not in batch
+
+        def forward(x: Tensor, x_fake: Tensor) -> list[Half]:
+            halves = [
+                (view.augmented(x, Stream.REAL), view.y, self.tasks),
+                (view.augmented(x_fake, Stream.FAKE), view.fake_y, fake_tasks),
+            ]
+            own = (lambda half, task: wanted[half] and task is None) if any(wanted) else None
+            return forward_halves(self.discriminate, halves, self._splits_halves, own)
+
+        (real, fake), gradients = with_gradients(forward, [batch["images"], fake_images], wanted)
         losses = adversarial_losses(self.loss, real, fake)
         terms = add_penalties(
             LossTerms(
@@ -368,7 +380,7 @@ class ModularGAN:
             kernels=networks.kernels(
                 [self.discriminator, *self.heads.values()], self.discriminator_variables
             ),
-            **view.judged(Stream.REAL, real, fake),
+            **view.judged(Stream.REAL, real, fake, gradients),
         )
         terms = with_transport_cost(terms, self.latent_optimization, batch, "discriminator", step)
         for task in self.tasks:
@@ -385,11 +397,11 @@ class ModularGAN:
         return terms
 
     def generator_loss(self, batch: TrainingBatch, step: Any = 0) -> LossTerms:
-        """The loss that a generator step minimises, from one forward of each network.
+        """The loss that a generator step minimises.
 
         The discriminator sees generated images only, except in two cases: its batch norm mixes
-        examples, or the loss compares with real images. Then the real ones are in its batch as they
-        are in a discriminator step.
+        examples, and the real ones are in its batch as they are in a discriminator step; or the
+        loss compares with real images, which are then in a forward of their own.
 
         Args:
           batch: Batch.
@@ -409,7 +421,8 @@ class ModularGAN:
                 (view.augmented(x, Stream.REAL), view.y, real_tasks),
                 (ops.cast(shown, x.dtype), view.fake_y, self.tasks),
             ]
-        *real, fake = forward_halves(self.discriminate, halves, self._splits_halves)
+        of_fakes = None if mixes else (lambda half, task: half == len(halves) - 1)
+        *real, fake = forward_halves(self.discriminate, halves, self._splits_halves, of_fakes)
         seen_real = real[0] if sees_real(self.loss) else fake.placeholder()
         g_loss = generator_loss(self.loss, seen_real, fake, value_at(self.top_k, step))
         terms = add_penalties(

@@ -5,7 +5,7 @@ scopes `weights`, `spectral_norm` and `standardize_batch` at the time of constru
 the defaults are the same.
 """
 
-from compare_gan.layers.activations import leaky_relu
+from compare_gan.layers.activations import leaky_relu, relu
 from compare_gan.layers.attention import NonLocalBlock
 from compare_gan.layers.binomial_resampling import downsample_binomial, upsample_binomial
 from compare_gan.layers.equalized import EqualizedConv2D, EqualizedDense
@@ -69,6 +69,7 @@ __all__ = [
     "mean_pool",
     "moving_statistics",
     "normalize",
+    "relu",
     "reset_standing_statistics",
     "spectral_norm",
     "unpool",

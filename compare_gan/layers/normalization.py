@@ -12,6 +12,7 @@ from keras import ops
 
 from compare_gan import registry
 from compare_gan.errors import UserError, check_range
+from compare_gan.layers.activations import relu
 from compare_gan.layers.initializers import WeightOptions
 from compare_gan.layers.linear import Dense
 from compare_gan.layers.spectral_norm import SpectrallyNormalized, SpectralNormLike
@@ -120,7 +121,7 @@ class _Modulation(keras.layers.Layer):
     def call(self, condition: Tensor, training: bool | None = None) -> tuple[Tensor, Tensor]:
         h = condition
         if self.hidden is not None:
-            h = ops.relu(self.hidden(h, training=training))
+            h = relu(self.hidden(h, training=training))
         return self.gamma(h, training=training), self.beta(h, training=training)
 
 

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from typing import Any
 
 import keras
-from keras import ops
 
 from compare_gan.backend import rematerializable
 from compare_gan.errors import unknown_name
+from compare_gan.layers.activations import relu
 from compare_gan.layers.linear import Conv2D
 from compare_gan.layers.normalization import LayerNorm
 from compare_gan.layers.normalization_choice import (
@@ -190,9 +190,9 @@ class _PlainBlock(ResidualBlock):
         y: Tensor | None = None,
         training: bool | None = None,
     ) -> Tensor:
-        h = normalize(self.norm1, x, z, y, training, activation=ops.relu)
+        h = normalize(self.norm1, x, z, y, training, activation=relu)
         h = self.conv1(h, training=training)
-        h = normalize(self.norm2, h, z, y, training, activation=ops.relu)
+        h = normalize(self.norm2, h, z, y, training, activation=relu)
         h = self.conv2(h, training=training)
         return h if self.shortcut is None else h + self.shortcut(x, training=training)
 

@@ -7,6 +7,7 @@ from keras import ops
 
 from compare_gan.backend import rematerializable
 from compare_gan.errors import UserError
+from compare_gan.layers.activations import relu
 from compare_gan.layers.linear import Conv2D
 from compare_gan.layers.normalization_choice import build_norm, normalize
 from compare_gan.layers.residual import ResidualBlock
@@ -36,7 +37,7 @@ class _Stage(keras.layers.Layer):
         y: Tensor | None = None,
         training: bool | None = None,
     ) -> Tensor:
-        x = normalize(self.norm, x, z, y, training, activation=ops.relu)
+        x = normalize(self.norm, x, z, y, training, activation=relu)
         return self.conv(x, training=training)
 
 

@@ -51,14 +51,20 @@ class R1(_SquaredGradient):
 
     name = "r1"
 
-    def discriminator_term(self, discriminator: Callable[[Tensor], Tensor], x: Tensor) -> Tensor:
+    def discriminator_term(
+        self,
+        discriminator: Callable[[Tensor], Tensor],
+        x: Tensor,
+        real_gradients: Tensor | None = None,
+    ) -> Tensor:
         """Half the mean squared norm of D's gradient, a scalar in [0, inf).
 
         Args:
           discriminator: Function from images to logits [b, 1].
           x: Float [b, H, W, C] in [0, 1], real images.
+          real_gradients: The gradient at `x` if it is known, of the same shape.
         """
-        return half_squared_gradient(discriminator, x)
+        return half_squared_gradient(discriminator, x, real_gradients)
 
 
 @registry.register("penalty", "r2", paper="https://arxiv.org/abs/1801.04406")
@@ -84,15 +90,19 @@ class R2(_SquaredGradient):
     name = "r2"
 
     def discriminator_term(
-        self, discriminator_of_fakes: Callable[[Tensor], Tensor], x_fake: Tensor
+        self,
+        discriminator_of_fakes: Callable[[Tensor], Tensor],
+        x_fake: Tensor,
+        fake_gradients: Tensor | None = None,
     ) -> Tensor:
         """Half the mean squared norm of D's gradient, a scalar in [0, inf).
 
         Args:
           discriminator_of_fakes: Function from images to logits [b, 1].
           x_fake: Float [b, H, W, C] in [0, 1], generated images.
+          fake_gradients: The gradient at `x_fake` if it is known, of the same shape.
         """
-        return half_squared_gradient(discriminator_of_fakes, x_fake)
+        return half_squared_gradient(discriminator_of_fakes, x_fake, fake_gradients)
 
 
 @registry.register("penalty", "r1_r2", paper="https://arxiv.org/abs/2501.05441")
@@ -124,6 +134,8 @@ class R1R2(_SquaredGradient):
         discriminator_of_fakes: Callable[[Tensor], Tensor],
         x: Tensor,
         x_fake: Tensor,
+        real_gradients: Tensor | None = None,
+        fake_gradients: Tensor | None = None,
     ) -> Tensor:
         """Half the sum of both mean squared norms, a scalar in [0, inf).
 
@@ -132,12 +144,22 @@ class R1R2(_SquaredGradient):
           discriminator_of_fakes: The same with those of generated images.
           x: Float [b, H, W, C] in [0, 1], real images.
           x_fake: Float [b, H, W, C] in [0, 1], generated images.
+          real_gradients: The gradient at `x` if it is known, of the same shape.
+          fake_gradients: The gradient at `x_fake` likewise.
         """
-        real = half_squared_gradient(discriminator, x)
-        return real + half_squared_gradient(discriminator_of_fakes, x_fake)
+        real = half_squared_gradient(discriminator, x, real_gradients)
+        return real + half_squared_gradient(discriminator_of_fakes, x_fake, fake_gradients)
 
 
-def half_squared_gradient(discriminator: Callable[[Tensor], Tensor], images: Tensor) -> Tensor:
-    """Half the mean over images of the squared norm of D's gradient, float32."""
-    slopes = ops.cast(gradient(discriminator, ops.convert_to_tensor(images)), "float32")
-    return 0.5 * ops.mean(ops.sum(ops.square(slopes), axis=(1, 2, 3)))
+def half_squared_gradient(
+    discriminator: Callable[[Tensor], Tensor], images: Tensor, known: Tensor | None = None
+) -> Tensor:
+    """Half the mean over images of the squared norm of D's gradient, float32.
+
+    Args:
+      discriminator: Function from images to logits [b, 1].
+      images: Float [b, H, W, C].
+      known: The gradient, which is computed if it is None.
+    """
+    slopes = gradient(discriminator, images) if known is None else known
+    return 0.5 * ops.mean(ops.sum(ops.square(ops.cast(slopes, "float32")), axis=(1, 2, 3)))

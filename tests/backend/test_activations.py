@@ -1,4 +1,6 @@
-"""The leaky ReLU without zeros as its second derivative, against TensorFlow's."""
+"""ReLU and leaky ReLU without zeros as their second derivatives, against TensorFlow's."""
+
+import functools
 
 import keras
 import numpy as np
@@ -18,33 +20,48 @@ def _penalty(activation, x):
     return 0.5 * tf.reduce_sum(slopes**2)
 
 
-@pytest.mark.parametrize("slope", (0.2, 0.0))
-def test_results_and_gradients_equal_those_of_tensorflow(slope):
+# Ours and TensorFlow's, with the slope of negative values.
+PAIRS = {
+    "relu": (backend.relu, tf.nn.relu, 0.0),
+    **{
+        f"leaky_relu_{slope}": (
+            functools.partial(backend.leaky_relu, slope=slope),
+            functools.partial(tf.nn.leaky_relu, alpha=slope),
+            slope,
+        )
+        for slope in (0.2, 0.0)
+    },
+}
+
+
+@pytest.mark.parametrize("name", PAIRS)
+def test_results_and_gradients_equal_those_of_tensorflow(name):
     found, expected = [], []
-    for values, activation in ((found, backend.leaky_relu), (expected, tf.nn.leaky_relu)):
+    for values, activation in zip((found, expected), PAIRS[name], strict=False):
         with tf.GradientTape() as tape:
             tape.watch(X)
-            y = activation(X, slope)
-            penalty = _penalty(lambda x, activation=activation: activation(x, slope), X)
+            y = activation(X)
+            penalty = _penalty(activation, X)
             total = tf.reduce_sum(y**2) + penalty
         values += [y, penalty, tape.gradient(total, X)]
     for a, b in zip(found, expected, strict=True):
         np.testing.assert_array_equal(a, b)
 
 
-def test_the_derivative_in_a_direction_is_the_slope():
-    derivative = backend.directional_derivative(
-        lambda x: backend.leaky_relu(x, 0.2), X, tf.fill(X.shape, 5.0)
-    )
-    np.testing.assert_array_equal(derivative, np.where(X.numpy() > 0, 5.0, 1.0))
+@pytest.mark.parametrize("name", PAIRS)
+def test_the_derivative_in_a_direction_is_the_slope(name):
+    activation, _, slope = PAIRS[name]
+    derivative = backend.directional_derivative(activation, X, tf.fill(X.shape, 5.0))
+    np.testing.assert_array_equal(derivative, np.where(X.numpy() > 0, 5.0, 5.0 * slope))
 
 
-def test_the_gradient_of_a_penalty_stops_where_it_is_zero():
+@pytest.mark.parametrize("name", ("relu", "leaky_relu_0.2"))
+def test_the_gradient_of_a_penalty_stops_where_it_is_zero(name):
     """Products of matrices: two of the layers, two of the slopes and three of their gradients."""
 
     def products(activation):
         def two_layers(x, kernel):
-            return activation(activation(x @ kernel, 0.2) @ kernel, 0.2)
+            return activation(activation(x @ kernel) @ kernel)
 
         @tf.function(autograph=False)
         def step(x, kernel):
@@ -57,10 +74,13 @@ def test_the_gradient_of_a_penalty_stops_where_it_is_zero():
         graph = step.get_concrete_function(X[:, :2], KERNEL[:2, :2]).graph
         return [op.type for op in graph.get_operations()].count("MatMul")
 
-    assert products(backend.leaky_relu) == 7 < products(tf.nn.leaky_relu)
+    ours, theirs, _ = PAIRS[name]
+    assert products(ours) == 7 < products(theirs)
 
 
-def test_it_is_applied_to_symbolic_tensors():
+def test_they_are_applied_to_symbolic_tensors():
     x = keras.Input([3])
-    model = keras.Model(x, backend.leaky_relu(x, 0.5))
-    np.testing.assert_array_equal(model(tf.constant([[-2.0, 0.0, 2.0]])), [[-1.0, 0.0, 2.0]])
+    model = keras.Model(x, [backend.leaky_relu(x, 0.5), backend.relu(x)])
+    leaky, plain = model(tf.constant([[-2.0, 0.0, 2.0]]))
+    np.testing.assert_array_equal(leaky, [[-1.0, 0.0, 2.0]])
+    np.testing.assert_array_equal(plain, [[0.0, 0.0, 2.0]])

@@ -23,7 +23,7 @@ ON_JAX = keras.backend.backend() == "jax"
 ALIKE = """
 options.gan_class = @ModularGAN
 ModularGAN.loss = @hinge
-ModularGAN.penalties = [@r1(), @wgangp_penalty]
+ModularGAN.penalties = [@r1(), @r2(), @wgangp_penalty]
 ModularGAN.augmentations = [@diff_augment()]
 ModularGAN.g_use_ema = True
 ModularGAN.ema_start_step = 0
@@ -92,7 +92,8 @@ def compute() -> Iterator[tuple[str, int | str, float, str]]:
         sys.modules["compare_gan.engine.jax.update"]._loops_over_parts = lambda: True
         yield "microbatches", "loop", *difference(values_after(*made, 3), whole)
     # A lazy R1 has both that matters: a conditional, and a gradient that is differentiated again.
-    remat_cases = {1: ALIKE + "ModularGAN.penalties = [@r1()]\n"}
+    # R2 shares the forward of the loss.
+    remat_cases = {1: ALIKE + "ModularGAN.penalties = [@r1(), @r2()]\n"}
     if not ON_JAX:  # Inside of microbatches too; the penalty would only take time again.
         remat_cases[2] = ALIKE + "ModularGAN.penalties = []\n"
     for parts, config in remat_cases.items():

@@ -35,7 +35,7 @@ class AuxiliaryTask:
     """A task in addition to the adversarial one: adds examples, a head, and terms to both losses.
 
     A subclass sets `name` and overrides what it needs. The GAN shows the added examples to the
-    discriminator in the same forward as the others and calls the head on all features; it never
+    discriminator with the same weights as the others and calls the head on all features; it never
     lets them into the adversarial loss or the penalties. Terms may have further parameters: `step`,
     the number of finished generator steps, for weights that follow a schedule, and `z`, the latents
     of the generated images, float [b, z_dim].
