@@ -131,7 +131,7 @@ class Tuner:
             choice.form != fixed_form(convolution) for convolution, choice in self.choices.items()
         )
         return (
-            f"Forms of {len(origins)} large convolutions: {', '.join(parts) or 'none'}, in "
+            f"Forms of large convolutions: {', '.join(parts) or 'none'}, in "
             f"{self.seconds:.1f} s; {changed} differ from the fixed rule."
         )
 

@@ -117,7 +117,7 @@ def test_the_fastest_form_is_taken_if_it_wins_by_the_margin(times, convolution, 
     assert len(measured) == 1
     assert tuner.forms == {str(convolution): form}
     changed = int(form != forms.fixed_form(convolution))
-    assert "1 large convolutions: 1 measured, in " in str(tuner)
+    assert "Forms of large convolutions: 1 measured, in " in str(tuner)
     assert str(tuner).endswith(f"{changed} differ from the fixed rule.")
 
 
