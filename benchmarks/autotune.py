@@ -1,6 +1,6 @@
 """What `run_config.autotune` measures, chooses, costs and gains.
 
-    python benchmarks/autotune.py                     # four configs, as in benchmarks/README.md
+    python benchmarks/autotune.py                     # four configs
     python benchmarks/autotune.py sndcgan --steps 0   # the forms alone
 
 For each large convolution of a training step: milliseconds of its forms with both gradients, the
@@ -46,9 +46,7 @@ def step_seconds(name: str, folder: str, forms: dict[str, str], steps: int):
     RunDir(run).convolutions.write(forms)  # As if the run had been begun with them.
     trainers = {
         "chosen": make_trainer(name, run),
-        "rule": make_trainer(
-            name, os.path.join(folder, "rule"), ["run_config.autotune = False"]
-        ),
+        "rule": make_trainer(name, os.path.join(folder, "rule"), ["run_config.autotune = False"]),
     }
     seconds: dict[str, list[float]] = {each: [] for each in trainers}
     for trainer in trainers.values():

@@ -102,7 +102,7 @@ class Tuner:
     def _choose(self, convolution: Convolution) -> Choice | None:
         """The choice; None for a convolution that is not worth measuring."""
         recorded = self._recorded.get(str(convolution))
-        if recorded in forms_of(convolution):
+        if recorded is not None and recorded in forms_of(convolution):
             return Choice(recorded, RECORDED, {}, convolution)
         names = _worth_measuring(convolution)
         if len(names) < 2:

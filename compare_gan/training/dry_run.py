@@ -78,7 +78,7 @@ def describe(
     devices = strategy.num_replicas_in_sync
     with engine.announced("Tracing the step"):
         operations = step_operations(gan, experiment.options.batch_size)
-        forms = ConvolutionForms(experiment.run_config, strategy, run and run.convolutions)
+        forms = ConvolutionForms(experiment.run_config, strategy, run.convolutions if run else None)
         memory = estimate_memory(experiment, state, forms, devices)
     share = f"{experiment.options.batch_size} images"
     if devices > 1:
