@@ -96,7 +96,7 @@ def forms_of(convolution: Convolution) -> dict[str, Form]:
     found: dict[str, Form] = {DIRECT: direct}
     size = convolution.kernel[0]
     scheme = winograd.SCHEMES.get((size, strides))
-    if scheme and scheme.suits(*convolution.image[1:3], transposed):
+    if scheme and scheme.suits(convolution.image, transposed):
         found[WINOGRAD] = scheme.transpose if transposed else scheme.convolve
     if size == strides == 1 and not transposed:
         found[MATMUL] = _matmul

@@ -50,10 +50,10 @@ class _Scheme:
         self.stride = stride
         self.size = stride * len(kernel[0])
 
-    def suits(self, h: int, w: int, transposed: bool) -> bool:
-        """Whether an image of h x w pixels is a whole number of tiles."""
+    def suits(self, image: tuple[int, ...], transposed: bool) -> bool:
+        """Whether an image of this shape, [n, h, w, c], is a whole number of tiles."""
         step = 2 if transposed else 2 * self.stride
-        return h % step == 0 and w % step == 0
+        return all(side % step == 0 for side in image[1:3])
 
     def convolve(self, x: Tensor, kernel: Tensor) -> Tensor:
         """Convolves with SAME padding: [n, h, w, c], [k, k, c, f] -> [n, h/stride, w/stride, f]."""
