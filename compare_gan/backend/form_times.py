@@ -6,6 +6,7 @@ import logging
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
@@ -24,22 +25,27 @@ _ROUNDS = 3  # Calls of each form, at least.
 _MAX_ROUNDS = 10
 _SECONDS = 0.3  # No further round begins after them.
 _HOPELESS = 1.5  # Times as slow as the fastest form: not called again.
+_ALONE = 0.8  # Seconds of the processor for each second of a call, at least, if nobody interferes.
+
+# Seconds of a call: on the clock, and of the processor.
+Times: TypeAlias = tuple[float, float]
 
 
 def measure(
     convolution: Convolution,
     names: Sequence[str],
-    timer: Callable[[Callable[[], object]], float] | None = None,
+    timer: Callable[[Callable[[], object]], Times] | None = None,
 ) -> dict[str, float]:
     """Times forms of a convolution, each with the gradients of image and kernel.
 
     The forms are called in turn, so that other load on the machine affects all; the shortest time
-    of each counts. May be called while a graph is traced.
+    of each counts. If other programs took the cores meanwhile, it is the time of the processor,
+    summed over threads. May be called while a graph is traced.
 
     Args:
       convolution: The convolution.
       names: Names of its forms.
-      timer: Function that calls a function and returns its seconds; None = `timed`.
+      timer: Function that calls a function and returns its times; None = `timed`.
 
     Returns:
       Seconds by name.
@@ -57,7 +63,7 @@ def measure(
 
 
 def _measure(
-    convolution: Convolution, names: Sequence[str], timer: Callable[[Callable[[], object]], float]
+    convolution: Convolution, names: Sequence[str], timer: Callable[[Callable[[], object]], Times]
 ) -> dict[str, float]:
     forms = forms_of(convolution)
     # Drawn without state: the numbers that a run draws do not depend on whether it measures.
@@ -71,25 +77,38 @@ def _measure(
     }
     for call in calls.values():
         call()  # Traces and compiles.
-    best: dict[str, float] = {}
+    best: dict[str, Times] = {}
     started = time.perf_counter()
     for done in range(_MAX_ROUNDS):
         if done >= _ROUNDS and time.perf_counter() - started > _SECONDS:
             break
         for name, call in calls.items():
-            best[name] = min(timer(call), best.get(name, np.inf))
-        limit = _HOPELESS * min(best.values())
-        calls = {name: call for name, call in calls.items() if best[name] <= limit}
+            clock, processor = timer(call)
+            before = best.get(name, (np.inf, np.inf))
+            best[name] = min(clock, before[0]), min(processor, before[1])
+        seconds = _comparable(best)
+        limit = _HOPELESS * min(seconds.values())
+        calls = {name: call for name, call in calls.items() if seconds[name] <= limit}
         if len(calls) == 1:
             break
-    return best
+    return seconds
 
 
-def timed(call: Callable[[], object]) -> float:
-    """Calls a function and returns the seconds that it took."""
-    started = time.perf_counter()
+def _comparable(best: Mapping[str, Times]) -> dict[str, float]:
+    """The seconds of each form on the clock; of the processor if others took the cores.
+
+    Alone on the machine, a convolution keeps at least one core busy. Where it did not, times on the
+    clock say little, and those of the processor compare the forms well enough.
+    """
+    disturbed = any(processor < _ALONE * clock for clock, processor in best.values())
+    return {name: times[1 if disturbed else 0] for name, times in best.items()}
+
+
+def timed(call: Callable[[], object]) -> Times:
+    """Calls a function and returns the seconds that it took: on the clock, of the processor."""
+    clock, processor = time.perf_counter(), time.process_time()
     call()
-    return time.perf_counter() - started
+    return time.perf_counter() - clock, time.process_time() - processor
 
 
 def _with_gradients(form: Form) -> Callable[..., np.ndarray]:
