@@ -10,6 +10,7 @@ import importlib.util
 import json
 import logging
 import os
+import platform
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -74,6 +75,24 @@ def quick_imports(engine: str) -> Iterator[None]:
         if collects:
             gc.enable()
         gc.freeze()
+
+
+def cpu_name() -> str:
+    """The name of the processor, or of its type where that is all that is known.
+
+    Example:
+      >>> from compare_gan.startup import cpu_name
+      >>> cpu_name()  # doctest: +SKIP
+      'AMD EPYC 9R14'
+    """
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            line = next((line for line in file if line.startswith("model name")), "")
+        if name := line.partition(":")[2].strip():
+            return name
+    except OSError:  # Not Linux.
+        pass
+    return platform.processor() or platform.machine()
 
 
 def prepare_engine() -> str:

@@ -7,7 +7,7 @@ from compare_gan.types import Tensor
 
 
 def conv(x: Tensor, kernel: Tensor, strides: int = 1) -> Tensor:
-    """Convolves with SAME padding, by Winograd's algorithm where it is enabled and worthwhile.
+    """Convolves with SAME padding, in the form that a context of `forms` chooses, or directly.
 
     A kernel for fewer channels than the input has makes a grouped convolution: the channels and the
     filters form c / d groups of neighbours, and each group of filters sees its group of channels.
@@ -33,10 +33,10 @@ def conv(x: Tensor, kernel: Tensor, strides: int = 1) -> Tensor:
 
             # Keras hands grouped convolutions to XLA, which on CPUs takes a hundred times as long.
             return tf.nn.conv2d(x, kernel, strides, "SAME")
-        from compare_gan.backend import winograd
+        from compare_gan.backend import forms
 
-        if scheme := winograd.scheme_for(x, kernel, strides):
-            return scheme.convolve(x, kernel)
+        if form := forms.form_for(x, kernel, strides):
+            return form(x, kernel)
     if is_grouped and keras.backend.backend() == "jax":
         import jax
 
@@ -70,7 +70,7 @@ def _grouped_products(x: Tensor, kernel: Tensor, strides: int) -> Tensor:
 
 
 def conv_transpose(x: Tensor, kernel: Tensor, strides: int, start: int | None = None) -> Tensor:
-    """Computes a transposed convolution, by Winograd's algorithm where enabled and worthwhile.
+    """Computes a transposed convolution, in the form that a context of `forms` chooses.
 
     Args:
       x: [batch, h, w, c].
@@ -92,10 +92,10 @@ def conv_transpose(x: Tensor, kernel: Tensor, strides: int, start: int | None = 
     on_tensorflow = keras.backend.backend() == "tensorflow"
     if start is None:
         if on_tensorflow:
-            from compare_gan.backend import winograd
+            from compare_gan.backend import forms
 
-            if scheme := winograd.scheme_for(x, kernel, strides, True):
-                return scheme.transpose(x, kernel)
+            if form := forms.form_for(x, kernel, strides, transposed=True):
+                return form(x, kernel)
         return ops.conv_transpose(x, kernel, strides=strides, padding="same")
     h, w = strides * x.shape[1], strides * x.shape[2]
     if on_tensorflow:

@@ -11,12 +11,11 @@ by plane (with one matrix product over channels per plane), and transformed back
 Results equal those of direct convolutions up to rounding (a few 1e-6 of their scale). cuDNN has the
 same method on GPUs; on CPUs no library that TensorFlow calls has it. It is worthwhile with many
 channels, because the matrix products then dominate; XLA fuses each transform into one pass over
-memory. TensorFlow only: called by `backend`.
+memory. TensorFlow only; `forms` says which convolutions are computed so.
 """
 
-import contextlib
 import functools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -26,32 +25,6 @@ from compare_gan.types import Tensor
 
 # Tensors at the places of a tile: rows of columns.
 _Grid: TypeAlias = Sequence[Sequence[Tensor]]
-
-_enabled = False
-
-
-@contextlib.contextmanager
-def winograd_convolutions(enabled: bool = True) -> Iterator[None]:
-    """Context in which convolutions are traced with Winograd's algorithm where it is worthwhile.
-
-    Args:
-      enabled: Whether to use the algorithm; False switches an outer context off.
-
-    Example:
-      >>> import tensorflow as tf
-      >>> from compare_gan.layers import Conv2D
-      >>> from compare_gan.backend.winograd import winograd_convolutions
-      >>> layer = tf.function(Conv2D(4, 3))
-      >>> with winograd_convolutions():
-      ...     tuple(layer(tf.ones((2, 8, 8, 3))).shape)
-      (2, 8, 8, 4)
-    """
-    global _enabled
-    before, _enabled = _enabled, enabled
-    try:
-        yield
-    finally:
-        _enabled = before
 
 
 class _Scheme:
@@ -76,6 +49,11 @@ class _Scheme:
         self.output = np.array(output)
         self.stride = stride
         self.size = stride * len(kernel[0])
+
+    def suits(self, image: tuple[int, ...], transposed: bool) -> bool:
+        """Whether an image of this shape, [n, h, w, c], is a whole number of tiles."""
+        step = 2 if transposed else 2 * self.stride
+        return all(side % step == 0 for side in image[1:3])
 
     def convolve(self, x: Tensor, kernel: Tensor) -> Tensor:
         """Convolves with SAME padding: [n, h, w, c], [k, k, c, f] -> [n, h/stride, w/stride, f]."""
@@ -188,30 +166,8 @@ _FOUR = _Scheme(
     stride=2,
 )
 
-# With fewer channels, or less work, the transforms cost more than the products save.
-_MIN_CHANNELS = 128
-_MIN_OPERATIONS = 1e9
-
-
-def scheme_for(x: Tensor, kernel: Tensor, strides: int, transpose: bool = False) -> _Scheme | None:
-    """Returns the scheme with which to convolve `x` with `kernel`; None: convolve directly.
-
-    Args:
-      x: [batch, h, w, channels].
-      kernel: [k, k, …], see `backend.conv` and `backend.conv_transpose`.
-      strides: Stride in both directions.
-      transpose: Whether the convolution is transposed.
-    """
-    if not _enabled or x.dtype != tf.float32 or None in x.shape:
-        return None
-    n, h, w, _ = x.shape
-    step = 1 if transpose else strides  # Distance between positions of the kernel.
-    if h % (2 * step) or w % (2 * step) or min(kernel.shape[2:]) < _MIN_CHANNELS:
-        return None
-    if 2 * n * h * w // step**2 * np.prod(kernel.shape, dtype=float) < _MIN_OPERATIONS:
-        return None
-    found = [s for s in (_THREE, _FOUR) if (s.size, s.stride) == (kernel.shape[0], strides)]
-    return found[0] if found else None
+# By the size of the kernel and the stride.
+SCHEMES = {(scheme.size, scheme.stride): scheme for scheme in (_THREE, _FOUR)}
 
 
 def _multiply(planes: Sequence[Tensor], kernels: Sequence[Tensor], transpose: bool) -> list[Tensor]:

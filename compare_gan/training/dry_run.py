@@ -1,6 +1,6 @@
 """`compare_gan train --dry-run`: a description of a run, without running it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import keras
 import numpy as np
@@ -12,6 +12,7 @@ from compare_gan.datasets.streams import StreamSource
 from compare_gan.evaluation.auto_extractor import AUTO
 from compare_gan.folders.arrangement import named_counts
 from compare_gan.terminal import duration
+from compare_gan.training.convolution_forms import ConvolutionForms
 from compare_gan.training.estimates import (
     estimate_disk,
     free_bytes,
@@ -77,7 +78,8 @@ def describe(
     devices = strategy.num_replicas_in_sync
     with engine.announced("Tracing the step"):
         operations = step_operations(gan, experiment.options.batch_size)
-        memory = estimate_memory(experiment, state, devices)
+        forms = ConvolutionForms(experiment.run_config, strategy, run.convolutions if run else None)
+        memory = estimate_memory(experiment, state, forms, devices)
     share = f"{experiment.options.batch_size} images"
     if devices > 1:
         share = (
@@ -97,6 +99,7 @@ def describe(
         *(f"{name:<15} {count:,} parameters" for name, count in counts.items()),
         f"devices         {strategy.num_replicas_in_sync}, which share a batch of "
         f"{experiment.options.batch_size}",
+        *_forms(forms),
         f"memory          about {_mebibytes(memory.device)} for {share}: "
         f"{_mebibytes(memory.variables)} variables and optimizer state, "
         f"{_mebibytes(memory.gradients)} gradients, {_mebibytes(memory.activations)} activations",
@@ -142,6 +145,16 @@ def _extractor(experiment: Experiment) -> str:
     extractor = experiment.evaluation.make_extractor(experiment.dataset.name)
     chosen = " (auto)" if experiment.evaluation.extractor == AUTO else ""
     return f"{extractor.name}{chosen}, weights {extractor.weights_hash}"
+
+
+def _forms(forms: ConvolutionForms) -> Iterator[str]:
+    """The choices of forms of convolutions, if the training measures them; a line for each."""
+    if forms.tuner is None:
+        return
+    yield f"convolutions    {forms.tuner}"
+    for convolution, choice in forms.tuner.choices.items():
+        times = ", ".join(f"{name} {1e3 * each:,.1f} ms" for name, each in choice.seconds.items())
+        yield f"{'':<15} {convolution}: {choice.form}{times and f' ({times})'}"
 
 
 def _disk(experiment: Experiment, run: RunDir | None, stored: int) -> str:

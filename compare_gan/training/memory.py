@@ -8,6 +8,7 @@ import keras
 import numpy as np
 
 from compare_gan import engine
+from compare_gan.training.convolution_forms import ConvolutionForms
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
@@ -40,7 +41,7 @@ class MemoryEstimate:
 
 
 def estimate_memory(
-    experiment: Experiment, state: TrainState, num_devices: int = 1
+    experiment: Experiment, state: TrainState, forms: ConvolutionForms, num_devices: int = 1
 ) -> MemoryEstimate:
     """Estimates the memory of a training from the trace of its step.
 
@@ -49,6 +50,7 @@ def estimate_memory(
     Args:
       experiment: The experiment.
       state: A state that was made for it; it does not change.
+      forms: The forms of its convolutions, which are chosen here if they have not been before.
       num_devices: Number of devices that share a batch.
     """
     variables = sum(_bytes(variable) for variable in state.variables().values())
@@ -57,7 +59,7 @@ def estimate_memory(
     networks = (state.gan.generator_variables, state.gan.discriminator_variables)
     gradients = max(sum(map(_bytes, network)) for network in networks)
     step = TrainStep(state, experiment.run_config.microbatches)
-    with tracing(experiment):
+    with tracing(experiment, forms):
         peak = engine.peak_bytes(step, _batch(experiment, state, num_devices))
     activations = max(0, peak.in_order - gradients)
     process = resident_bytes() + _RUNTIME_BYTES + variables  # The copy that is being saved.

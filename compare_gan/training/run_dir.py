@@ -9,6 +9,7 @@ checkpoints/           step-<n>: networks, optimizers, averaged weights, step, s
 labels/                inferred labels, if the config asks for them (see labels/files.py)
 training_labels.json   description of the inferred labels of the run, see labels/files.py, or null
 training_images.json   the images that dataset.densest_fraction chose, see images_file.py
+convolutions.json      the forms that run_config.autotune chose, see forms_file.py
 samples/, samples.png  grids with fixed latents; real.png
 metrics/               pictures of metrics, if evaluation.pictures asks for them
 monitors.jsonl         a line for each sample grid: values of monitors, and early warnings
@@ -42,6 +43,7 @@ from compare_gan.training.average_file import AverageFile
 from compare_gan.training.checkpoint_choice import find_checkpoint
 from compare_gan.training.config_history import NEWEST, ConfigHistory
 from compare_gan.training.diverged_file import DivergedFile
+from compare_gan.training.forms_file import FormsFile
 from compare_gan.training.images_file import ImagesFile
 from compare_gan.training.labels_file import LabelsFile
 from compare_gan.training.model_file import DataProperties, ModelFile, as_list, is_sorted_anew
@@ -75,6 +77,7 @@ class RunDir:
       tensorboard_scores: Folder of the events with scores, in that of all events.
       log: The file `log.jsonl`.
       training_images: The images that `dataset.densest_fraction` has chosen.
+      convolutions: The forms of convolutions that `run_config.autotune` has chosen.
       rollbacks: The rollbacks of the run.
       trainings: The processes that trained the run.
       average: The average in a checkpoint that `compare_gan ema` wrote.
@@ -106,6 +109,7 @@ class RunDir:
         self._model = ModelFile(self.file("model.json"))
         self._note = DivergedFile(self.file(_DIVERGED))
         self.training_images = ImagesFile(self.file("training_images.json"))
+        self.convolutions = FormsFile(self.file("convolutions.json"))
         self.rollbacks = RollbacksFile(self.file("rollbacks.json"))
         self.trainings = TrainingsFile(self.file("trainings.json"))
         self.average = AverageFile(self.file("average.json"))

@@ -132,10 +132,15 @@ class RunConfig:
       deterministic: Whether to make the results of equal runs equal bit by bit; see
         `engine.make_deterministic`.
       jit_compile: Whether to compile a step with XLA; None = only on GPU and TPU.
-      winograd: Whether to use Winograd's algorithm for large convolutions with at least 128
-        channels in training; results are equal up to rounding. None = on CPU, unless XLA compiles
-        the step, which chooses algorithms itself. It needs memory (SNDCGAN at batch 64: 1.8
-        instead of 1.3 GiB) and once takes time to compile (20 s there).
+      winograd: Whether large convolutions may be computed in other forms than directly, above all
+        by Winograd's algorithm, in training; results are equal up to rounding. None = on CPU,
+        unless XLA compiles the step, which chooses algorithms itself. It needs memory (SNDCGAN at
+        batch 64: 1.8 instead of 1.3 GiB) and once takes time to compile (20 s there).
+      autotune: Whether to measure the forms of each large convolution when a training begins on
+        CPU, and take the fastest. The times are cached for the machine; the forms are recorded in
+        the run, which goes on with them when it is resumed. False = Winograd's algorithm for
+        convolutions with at least 128 channels, as on several hosts. No effect where `winograd` is
+        off.
       mixed_precision: Type in which the networks compute during training: `bfloat16`, `float16`
         (with a dynamic loss scale), or None for Keras's setting, by default float32. Variables,
         optimizers, moments, losses, sampling and evaluation are always float32.
@@ -178,6 +183,7 @@ class RunConfig:
     deterministic: bool = False
     jit_compile: bool | None = None
     winograd: bool | None = None
+    autotune: bool = True
     mixed_precision: str | None = None
     distribution: str = "auto"
     shard_state: bool = False

@@ -12,9 +12,10 @@ import keras
 import numpy as np
 
 from compare_gan import engine
-from compare_gan.backend import on_cpu, rematerialization
+from compare_gan.backend import rematerialization
 from compare_gan.datasets import train_arrays, train_batches
 from compare_gan.errors import UserError
+from compare_gan.training.convolution_forms import ConvolutionForms
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.images_file import ImageChoice
 from compare_gan.training.label_use import check_label_use
@@ -147,12 +148,13 @@ class Trainer:
         # All processes must draw from the same batches.
         self._rollbacks = engine.agree_on(len(run.rollbacks.read()), self.strategy)
         self.train_step = TrainStep(self.state, run_config.microbatches)
+        forms = ConvolutionForms(run_config, self.strategy, run.convolutions, records=True)
         self.loop = engine.Loop(
             self.train_step,
             self.batches,
             self.strategy,
             run_config.jit_compile,
-            context=functools.partial(tracing, experiment),
+            context=functools.partial(tracing, experiment, forms),
         )
         self.loop.stages = stages
 
@@ -302,18 +304,11 @@ class Trainer:
 
 
 @contextlib.contextmanager
-def tracing(experiment: Experiment) -> Iterator[None]:
+def tracing(experiment: Experiment, forms: ConvolutionForms) -> Iterator[None]:
     """The surroundings of the first call of the loop, which traces the step."""
-    run_config = experiment.run_config
-    winograd = run_config.winograd
-    if winograd is None:
-        winograd = on_cpu() and not run_config.jit_compile
     with contextlib.ExitStack() as stack:
         stack.enter_context(experiment.bindings.active())
-        if run_config.remat:
+        if experiment.run_config.remat:
             stack.enter_context(rematerialization())
-        if winograd and keras.backend.backend() == "tensorflow":
-            from compare_gan.backend.winograd import winograd_convolutions
-
-            stack.enter_context(winograd_convolutions())
+        stack.enter_context(forms.active())
         yield

@@ -3,14 +3,13 @@
 import dataclasses
 import importlib.metadata
 import os
-import platform
 import time
 
 import keras
 
 from compare_gan import engine, locks
 from compare_gan.config.changes import as_written
-from compare_gan.startup import ENGINES, available_cores
+from compare_gan.startup import ENGINES, available_cores, cpu_name
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.trainings_file import Training, TrainingsFile
 from compare_gan.version import code_version
@@ -61,7 +60,7 @@ class TrainingRecord:
             first_step=-1,
             last_step=-1,
             engine=_engine(),
-            cpu=_cpu(),
+            cpu=cpu_name(),
             cores=available_cores(),
             accelerators=tuple(engine.accelerators()),
             code_version=code_version(),
@@ -114,14 +113,3 @@ def _engine() -> str:
     except importlib.metadata.PackageNotFoundError:  # `tensorflow-cpu`, for one.
         version = ""
     return f"{ENGINES.get(name, name)} {version}".strip()
-
-
-def _cpu() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            line = next((line for line in file if line.startswith("model name")), "")
-        if name := line.partition(":")[2].strip():
-            return name
-    except OSError:  # Not Linux.
-        pass
-    return platform.processor() or platform.machine()

@@ -6,8 +6,8 @@ import pytest
 import tensorflow as tf
 
 from compare_gan import backend
-from compare_gan.backend import winograd
-from compare_gan.backend.winograd import winograd_convolutions
+from compare_gan.backend import forms, winograd
+from compare_gan.backend.forms import winograd_convolutions
 from compare_gan.layers import Conv2D, Conv2DTranspose
 
 CASES = {
@@ -21,8 +21,8 @@ RNG = np.random.default_rng(0)
 
 @pytest.fixture(autouse=True)
 def for_small_convolutions_too(monkeypatch):
-    monkeypatch.setattr(winograd, "_MIN_CHANNELS", 1)
-    monkeypatch.setattr(winograd, "_MIN_OPERATIONS", 0)
+    monkeypatch.setattr(forms, "_MIN_CHANNELS", 1)
+    monkeypatch.setattr(forms, "_MIN_OPERATIONS", 0)
 
 
 def _tensor(shape):
@@ -61,7 +61,7 @@ def test_results_and_gradients_equal_those_of_the_direct_convolution(case):
     orders = 1 if transpose else 2
     expected = _with_gradients(x, kernel, strides, transpose, orders)
     with winograd_convolutions():
-        assert winograd.scheme_for(x, kernel, strides, transpose)
+        assert forms.form_for(x, kernel, strides, transpose)
         found = _with_gradients(x, kernel, strides, transpose, orders)
     for a, b in zip(expected, found, strict=True):
         # Float32 rounding of a few products, relative to the largest value.
@@ -95,24 +95,24 @@ def test_other_shapes_are_convolved_directly(x_shape, kernel_shape, strides, tra
     x, kernel = _tensor(x_shape), _tensor(kernel_shape)
     expected = _convolve(x, kernel, strides, transpose)
     with winograd_convolutions():
-        assert winograd.scheme_for(x, kernel, strides, transpose) is None
+        assert forms.form_for(x, kernel, strides, transpose) is None
         np.testing.assert_array_equal(_convolve(x, kernel, strides, transpose), expected)
 
 
 def test_so_are_half_precision_little_work_and_unknown_batch_sizes(monkeypatch):
     x, kernel = _tensor((2, 4, 4, 8)), _tensor((3, 3, 8, 8))
     with winograd_convolutions():
-        assert winograd.scheme_for(x, kernel, 1)
-        assert not winograd.scheme_for(tf.cast(x, tf.bfloat16), kernel, 1)
-        assert not winograd.scheme_for(tf.keras.Input((4, 4, 8)), kernel, 1)
+        assert forms.form_for(x, kernel, 1)
+        assert not forms.form_for(tf.cast(x, tf.bfloat16), kernel, 1)
+        assert not forms.form_for(tf.keras.Input((4, 4, 8)), kernel, 1)
         operations = 2 * (2 * 4 * 4) * (3 * 3 * 8 * 8)
-        monkeypatch.setattr(winograd, "_MIN_OPERATIONS", operations)
-        assert winograd.scheme_for(x, kernel, 1)
-        monkeypatch.setattr(winograd, "_MIN_OPERATIONS", operations + 1)
-        assert not winograd.scheme_for(x, kernel, 1)
-        monkeypatch.setattr(winograd, "_MIN_OPERATIONS", 0)
-        monkeypatch.setattr(winograd, "_MIN_CHANNELS", 9)
-        assert not winograd.scheme_for(x, kernel, 1)
+        monkeypatch.setattr(forms, "_MIN_OPERATIONS", operations)
+        assert forms.form_for(x, kernel, 1)
+        monkeypatch.setattr(forms, "_MIN_OPERATIONS", operations + 1)
+        assert not forms.form_for(x, kernel, 1)
+        monkeypatch.setattr(forms, "_MIN_OPERATIONS", 0)
+        monkeypatch.setattr(forms, "_MIN_CHANNELS", 9)
+        assert not forms.form_for(x, kernel, 1)
 
 
 @pytest.mark.parametrize("layer_class", (Conv2D, Conv2DTranspose))
@@ -129,7 +129,7 @@ def test_training_uses_it_where_channels_are_many(tmp_path, monkeypatch):
     from compare_gan.training.run_dir import RunDir
     from compare_gan.training.trainer import Experiment, Trainer
 
-    monkeypatch.setattr(winograd, "_MIN_CHANNELS", 16)
+    monkeypatch.setattr(forms, "_MIN_CHANNELS", 16)
     losses = {}
     for on in (False, True):
         gin.clear_config()
@@ -145,6 +145,7 @@ def test_training_uses_it_where_channels_are_many(tmp_path, monkeypatch):
             D.spectral_norm = True
             run_config.tf_random_seed = 1
             run_config.winograd = {on}
+            run_config.autotune = False
         """)
         calls = []
         monkeypatch.setattr(winograd._Scheme, "convolve", _noting(calls))

@@ -1,0 +1,224 @@
+"""How long the forms of a convolution take: measured, and cached for machines like this one."""
+
+import concurrent.futures
+import functools
+import logging
+import os
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeAlias
+
+import numpy as np
+import tensorflow as tf
+
+from compare_gan import damaged, files, locks
+from compare_gan.backend.forms import Convolution, Form, forms_of
+from compare_gan.errors import UserError
+from compare_gan.startup import available_cores, cpu_name
+
+_log = logging.getLogger(__name__)
+
+# Raised when a form is computed in another way: cached times of others are then not used.
+_FORMS_VERSION = 1
+
+_ROUNDS = 3  # Calls of each form, at least.
+_MAX_ROUNDS = 10
+_SECONDS = 0.3  # No further round begins after them.
+_HOPELESS = 1.5  # Times as slow as the fastest form: not called again.
+_ALONE = 0.8  # Seconds of the processor for each second of a call, at least, if nobody interferes.
+
+# Seconds of a call: on the clock, and of the processor.
+Times: TypeAlias = tuple[float, float]
+
+
+def measure(
+    convolution: Convolution,
+    names: Sequence[str],
+    timer: Callable[[Callable[[], object]], Times] | None = None,
+) -> dict[str, float]:
+    """Times forms of a convolution, each with the gradients of image and kernel.
+
+    The forms are called in turn, so that other load on the machine affects all; the shortest time
+    of each counts. If other programs took the cores meanwhile, it is the time of the processor,
+    summed over threads. May be called while a graph is traced.
+
+    Args:
+      convolution: The convolution.
+      names: Names of its forms.
+      timer: Function that calls a function and returns its times; None = `timed`.
+
+    Returns:
+      Seconds by name.
+
+    Example:
+      >>> from compare_gan.backend.form_times import measure
+      >>> from compare_gan.backend.forms import Convolution
+      >>> seconds = measure(Convolution((2, 8, 8, 3), (1, 1, 3, 4), 1), ["direct", "matmul"])
+      >>> sorted(seconds)
+      ['direct', 'matmul']
+    """
+    # The calling thread may be tracing a graph, for a replica, in any scope; a new one is not.
+    with concurrent.futures.ThreadPoolExecutor(1) as executor:
+        return executor.submit(_measure, convolution, names, timer or timed).result()
+
+
+def _measure(
+    convolution: Convolution, names: Sequence[str], timer: Callable[[Callable[[], object]], Times]
+) -> dict[str, float]:
+    forms = forms_of(convolution)
+    # Drawn without state: the numbers that a run draws do not depend on whether it measures.
+    image, kernel, upstream = (
+        tf.random.stateless_uniform(shape, [0, i], -1.0, 1.0)
+        for i, shape in enumerate((convolution.image, convolution.kernel, convolution.result))
+    )
+    calls = {
+        name: functools.partial(_with_gradients(forms[name]), image, kernel, upstream)
+        for name in names
+    }
+    for call in calls.values():
+        call()  # Traces and compiles.
+    best: dict[str, Times] = {}
+    started = time.perf_counter()
+    for done in range(_MAX_ROUNDS):
+        if done >= _ROUNDS and time.perf_counter() - started > _SECONDS:
+            break
+        for name, call in calls.items():
+            clock, processor = timer(call)
+            before = best.get(name, (np.inf, np.inf))
+            best[name] = min(clock, before[0]), min(processor, before[1])
+        seconds = _comparable(best)
+        limit = _HOPELESS * min(seconds.values())
+        calls = {name: call for name, call in calls.items() if seconds[name] <= limit}
+        if len(calls) == 1:
+            break
+    return seconds
+
+
+def _comparable(best: Mapping[str, Times]) -> dict[str, float]:
+    """The seconds of each form on the clock; of the processor if others took the cores.
+
+    Alone on the machine, a convolution keeps at least one core busy. Where it did not, times on the
+    clock say little, and those of the processor compare the forms well enough.
+    """
+    disturbed = any(processor < _ALONE * clock for clock, processor in best.values())
+    return {name: times[1 if disturbed else 0] for name, times in best.items()}
+
+
+def timed(call: Callable[[], object]) -> Times:
+    """Calls a function and returns the seconds that it took: on the clock, of the processor."""
+    clock, processor = time.perf_counter(), time.process_time()
+    call()
+    return time.perf_counter() - clock, time.process_time() - processor
+
+
+def _with_gradients(form: Form) -> Callable[..., np.ndarray]:
+    """A compiled function that computes a form and its gradients, and waits for all of them."""
+
+    @tf.function(autograph=False)
+    def compute(image: tf.Tensor, kernel: tf.Tensor, upstream: tf.Tensor) -> tf.Tensor:
+        with tf.GradientTape() as tape:
+            tape.watch([image, kernel])
+            result = form(image, kernel)
+        gradients = tape.gradient(result, [image, kernel], upstream)
+        return tf.stack([each[0, 0, 0, 0] for each in (result, *gradients)])
+
+    return lambda *tensors: compute(*tensors).numpy()
+
+
+class FormTimes:
+    """Measured times of convolutions on machines like this one, in a file of the user's cache.
+
+    Several processes may use the file at once. A damaged one is begun anew.
+
+    Args:
+      path: The file; None = `convolution_times.json` in `files.cache_dir()`.
+      machine: Everything besides the shapes that times depend on; None = `this_machine()`.
+
+    Example:
+      >>> import os, tempfile
+      >>> from compare_gan.backend.form_times import FormTimes
+      >>> from compare_gan.backend.forms import Convolution
+      >>> convolution = Convolution((64, 8, 8, 3), (3, 3, 3, 16), strides=1)
+      >>> with tempfile.TemporaryDirectory() as folder:
+      ...     times = FormTimes(os.path.join(folder, "times.json"))
+      ...     times.add(convolution, {"direct": 0.5, "winograd": 0.25})
+      ...     times.of(convolution, ["direct", "winograd"])
+      {'direct': 0.5, 'winograd': 0.25}
+    """
+
+    def __init__(self, path: str | None = None, machine: str | None = None):
+        self._path = path or os.path.join(files.cache_dir(), "convolution_times.json")
+        self._machine = this_machine() if machine is None else machine
+
+    def of(self, convolution: Convolution, names: Sequence[str]) -> dict[str, float] | None:
+        """The cached seconds of forms by name; None unless there are those of all.
+
+        Args:
+          convolution: The convolution.
+          names: Names of its forms.
+        """
+        try:
+            seconds = self._read().get(self._machine, {}).get(str(convolution), {})
+            return {name: float(seconds[name]) for name in names}
+        except damaged.DamagedFileError as error:
+            damaged.warn_once(f"{error} Convolutions are measured anew.")
+        except (OSError, *damaged.FORM_ERRORS):  # It may not be read, or lacks some of them.
+            pass
+        return None
+
+    def add(self, convolution: Convolution, seconds: Mapping[str, float]) -> None:
+        """Adds measured times; without a place to write to, they are not cached.
+
+        Args:
+          convolution: The convolution.
+          seconds: Seconds of its forms by name.
+        """
+        try:
+            with locks.locked(f"{self._path}.lock"):  # Others may be adding theirs.
+                try:
+                    machines = self._read()
+                except damaged.DamagedFileError:
+                    machines = {}
+                own = machines.get(self._machine)
+                own = dict(own) if isinstance(own, dict) else {}
+                own[str(convolution)] = {name: float(f"{s:.4g}") for name, s in seconds.items()}
+                files.write_json(self._path, machines | {self._machine: own})
+        except (OSError, UserError) as error:
+            _log.warning("The times of convolutions cannot be cached: %s", error)
+
+    def _read(self) -> dict[str, dict[str, dict[str, float]]]:
+        try:
+            return damaged.read_object(self._path)
+        except FileNotFoundError:
+            return {}
+
+
+def this_machine() -> str:
+    """The processor and the versions that times of convolutions depend on, in words.
+
+    Example:
+      >>> from compare_gan.backend.form_times import this_machine
+      >>> this_machine()  # doctest: +SKIP
+      'AMD EPYC 9R14 (6f1c0d2a), 2 threads, oneDNN 1, TensorFlow 2.21.0, forms 1'
+    """
+    threads = os.environ.get("TF_NUM_INTRAOP_THREADS") or str(available_cores())
+    one_dnn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "by default")
+    return (
+        f"{cpu_name()} ({_cpu_digest()}), {threads} threads, oneDNN {one_dnn}, "
+        f"TensorFlow {tf.__version__}, forms {_FORMS_VERSION}"
+    )
+
+
+def _cpu_digest() -> str:
+    """Distinguishes processors of the same name, as virtual machines show them."""
+    known = ("cpu family", "model", "flags", "Features", "CPU part", "cache size")
+    lines: dict[str, str] = {}
+    try:
+        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
+            for line in file:
+                name, _, value = line.partition(":")
+                if name.strip() in known:
+                    lines.setdefault(name.strip(), value.strip())
+    except OSError:  # Not Linux: the name has to do.
+        pass
+    return files.digest(str(sorted(lines.items())))[:8]
