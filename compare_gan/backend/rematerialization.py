@@ -135,7 +135,8 @@ def _with_tensorflow(
 
         return function(list(tensors[:count]), list(tensors[count:])), gradients
 
-    return recomputed(*inputs, *values)
+    # Eagerly a variable would stand for its value, and be read again after its next assignment.
+    return recomputed(*inputs, *map(tf.convert_to_tensor, values))
 
 
 _IMPLEMENTATIONS = {"jax": _with_jax, "tensorflow": _with_tensorflow}
