@@ -19,7 +19,7 @@ from compare_gan.errors import UserError
 from compare_gan.studies import StudyDir, records
 
 # Of a study or of a run: heavy, or of use only where it was made.
-_LEFT_OUT = {"checkpoints", "tensorboard", "samples", "locks", "logs", "training.lock"}
+_LEFT_OUT = {"checkpoints", "tensorboard", "samples", "locks", "logs"}
 
 
 def pack(study: str, folder: str) -> pathlib.Path:
@@ -31,7 +31,9 @@ def pack(study: str, folder: str) -> pathlib.Path:
 
     def kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
         inside = pathlib.Path(member.name).relative_to(root.name)
-        if inside.name in _LEFT_OUT or os.path.join(root, inside) in left:
+        if inside.name in _LEFT_OUT or inside.suffix == ".lock":
+            return None
+        if os.path.join(root, inside) in left:
             return None
         member.uid = member.gid = 0
         member.uname = member.gname = ""
