@@ -17,6 +17,12 @@ class AdamFactors(NamedTuple):
       beta_2: Decay β₂ of the second moment.
       power_1: β₁ᵗ, t the number of the update.
       power_2: β₂ᵗ.
+
+    Example:
+      >>> from compare_gan import backend
+      >>> factors = backend.AdamFactors.of(2, 0.1, 0.5, 0.9, "float32")
+      >>> [round(float(factor), 2) for factor in factors]
+      [0.1, 0.5, 0.9, 0.25, 0.81]
     """
 
     learning_rate: Tensor
@@ -37,12 +43,6 @@ class AdamFactors(NamedTuple):
           beta_1: Decay of the first moment.
           beta_2: Decay of the second moment.
           dtype: The dtype of the variables.
-
-        Example:
-          >>> from compare_gan import backend
-          >>> factors = backend.AdamFactors.of(2, 0.1, 0.5, 0.9, "float32")
-          >>> [round(float(factor), 2) for factor in factors]
-          [0.1, 0.5, 0.9, 0.25, 0.81]
         """
         beta_1, beta_2, learning_rate, step = (
             ops.cast(value, dtype) for value in (beta_1, beta_2, learning_rate, step)
