@@ -140,10 +140,9 @@ def check(kind: str, configs: Iterable[str], measure: Measure, path: pathlib.Pat
     """
     recorded, slower = load(path), []
     if kind not in recorded:
-        known = ", ".join(map(repr, recorded)) or "none"
+        others = f", only for {', '.join(map(repr, recorded))}" if recorded else ""
         raise click.ClickException(
-            f"No speed is recorded for '{kind}', only for {known}: --record writes those of this "
-            "machine."
+            f"No speed is recorded for '{kind}'{others}: --record writes those of this machine."
         )
     for config in configs:
         if config not in recorded[kind]["configs"]:

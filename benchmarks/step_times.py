@@ -17,6 +17,7 @@ import time
 
 import click
 
+from compare_gan.errors import UserError
 from compare_gan.startup import prepare_tensorflow
 
 
@@ -58,7 +59,10 @@ def main(file, rounds, steps, cpu_time):
     prepare_tensorflow()
     from compare_gan.studies import read_study
 
-    study = read_study(file)
+    try:
+        study = read_study(file)
+    except UserError as error:
+        raise click.ClickException(str(error)) from error
     with tempfile.TemporaryDirectory() as folder:
         clock = time.process_time if cpu_time else time.perf_counter
         seconds = step_times(study.variants, rounds, steps, folder, clock)

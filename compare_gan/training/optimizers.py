@@ -82,7 +82,6 @@ class FusedAdam(keras.optimizers.Adam):
         self._factors: dict[Any, backend.AdamFactors] = {}  # Those of the running update, by dtype.
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
-        self._factors = {}
         try:
             super().apply(grads, trainable_variables)
         finally:
