@@ -1,5 +1,7 @@
 """Convolutions, biases and means per channel, in the fastest form on each backend."""
 
+from typing import Any
+
 import keras
 from keras import ops
 
@@ -69,7 +71,13 @@ def _grouped_products(x: Tensor, kernel: Tensor, strides: int) -> Tensor:
     return ops.reshape(y, (n, *sizes, filters))
 
 
-def conv_transpose(x: Tensor, kernel: Tensor, strides: int, start: int | None = None) -> Tensor:
+def conv_transpose(
+    x: Tensor,
+    kernel: Tensor,
+    strides: int,
+    start: int | None = None,
+    output_size: tuple[int, int] | None = None,
+) -> Tensor:
     """Computes a transposed convolution, in the form that a context of `forms` chooses.
 
     Args:
@@ -78,9 +86,11 @@ def conv_transpose(x: Tensor, kernel: Tensor, strides: int, start: int | None = 
       strides: Stride in both directions.
       start: Number of rows and columns of the full output that are left out at the top and left;
         None for that of SAME padding.
+      output_size: (H, W) that a convolution with SAME padding and these strides maps to (h, w);
+        None = (h · strides, w · strides). Not together with `start`.
 
     Returns:
-      [batch, h · strides, w · strides, filters].
+      [batch, H, W, filters].
 
     Example:
       >>> from keras import ops
@@ -88,27 +98,54 @@ def conv_transpose(x: Tensor, kernel: Tensor, strides: int, start: int | None = 
       >>> x, kernel = ops.ones((2, 4, 4, 3)), ops.ones((4, 4, 5, 3))
       >>> tuple(backend.conv_transpose(x, kernel, strides=2).shape)
       (2, 8, 8, 5)
+      >>> tuple(backend.conv_transpose(x, kernel, strides=2, output_size=(7, 7)).shape)
+      (2, 7, 7, 5)
     """
     on_tensorflow = keras.backend.backend() == "tensorflow"
+    full = strides * x.shape[1], strides * x.shape[2]
     if start is None:
+        size = full if output_size is None else output_size
         if on_tensorflow:
             from compare_gan.backend import forms
 
             if form := forms.form_for(x, kernel, strides, transposed=True):
-                return form(x, kernel)
-        return ops.conv_transpose(x, kernel, strides=strides, padding="same")
-    h, w = strides * x.shape[1], strides * x.shape[2]
+                return _cropped(form(x, kernel), kernel.shape[0], strides, size)
+            if size != full:
+                return _part_of_transpose(x, kernel, strides, size, "SAME")
+        y = ops.conv_transpose(x, kernel, strides=strides, padding="same")
+        return _cropped(y, kernel.shape[0], strides, size)
     if on_tensorflow:
-        import tensorflow as tf
-
-        # Not computing what is left out saves a copy, and another one for the gradient.
         left = [start, kernel.shape[0] - strides - start]
-        batch = tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
-        return tf.nn.conv2d_transpose(
-            x, kernel, [batch, h, w, kernel.shape[2]], strides, [[0, 0], left, left, [0, 0]]
-        )
+        return _part_of_transpose(x, kernel, strides, full, [[0, 0], left, left, [0, 0]])
     y = ops.conv_transpose(x, kernel, strides=strides, padding="valid")
-    return y[:, start : start + h, start : start + w]
+    return y[:, start : start + full[0], start : start + full[1]]
+
+
+def _part_of_transpose(
+    x: Tensor, kernel: Tensor, strides: int, size: tuple[int, int], padding: Any
+) -> Tensor:
+    """A part of a transposed convolution's output, on TensorFlow.
+
+    Not computing what is left out saves a copy, and a slow one for the gradient.
+    """
+    import tensorflow as tf
+
+    batch = tf.shape(x)[0] if x.shape[0] is None else x.shape[0]
+    return tf.nn.conv2d_transpose(x, kernel, [batch, *size, kernel.shape[2]], strides, padding)
+
+
+def _cropped(y: Tensor, k: int, strides: int, size: tuple[int, int]) -> Tensor:
+    """The part of the output for SAME padding that a convolution would map to the same image."""
+    full = y.shape[1:3]
+    if tuple(full) == size:
+        return y
+    # If the stride does not divide the size, SAME padding puts up to half of the remainder in
+    # front, in addition to the padding of the full size: the output starts so much later.
+    top, left = (
+        max(k - strides + side - wanted, 0) // 2 - max(k - strides, 0) // 2
+        for side, wanted in zip(full, size, strict=True)
+    )
+    return y[:, top : top + size[0], left : left + size[1]]
 
 
 def add_bias(x: Tensor, bias: Tensor) -> Tensor:

@@ -241,7 +241,14 @@ class Conv2DTranspose(_Convolution):
         self.output_size = None if output_size is None else tuple(output_size)
 
     def build(self, input_shape: TensorShape) -> None:
-        k = self.kernel_size
+        k, s = self.kernel_size, self.strides
+        sizes = zip(input_shape[1:3], self.output_size, strict=True) if self.output_size else ()
+        for side, wanted in sizes:
+            if not (side - 1) * s < wanted <= side * s:
+                raise UserError(
+                    f"output_size for an input of {side} pixels and strides {s} must be between "
+                    f"{(side - 1) * s + 1} and {side * s}, received {wanted}."
+                )
         self._build((k, k, self.filters, input_shape[-1]), self.filters)
 
     def used_kernel(self) -> Tensor:
@@ -250,26 +257,8 @@ class Conv2DTranspose(_Convolution):
 
     def call(self, inputs: Tensor, training: bool | None = None) -> Tensor:
         kernel = self.normalized_kernel(training)
-        y = backend.conv_transpose(inputs, kernel, self.strides)
-        if self.output_size is not None:
-            y = self._crop(y, *self.output_size)
+        y = backend.conv_transpose(inputs, kernel, self.strides, output_size=self.output_size)
         return self._add_bias(y)
-
-    def _crop(self, y: Tensor, h: int, w: int) -> Tensor:
-        """Returns the part of the full output that the convolution would map to the input."""
-        top, left = self._crop_start(y.shape[1], h), self._crop_start(y.shape[2], w)
-        return y[:, top : top + h, left : left + w]
-
-    def _crop_start(self, full: int, wanted: int) -> int:
-        k, s = self.kernel_size, self.strides
-        if not full - s < wanted <= full:
-            raise UserError(
-                f"output_size for an input of {full // s} pixels and strides {s} must be between "
-                f"{full - s + 1} and {full}, received {wanted}."
-            )
-        # If the stride does not divide the size, SAME padding puts up to half of the remainder in
-        # front, in addition to the padding of the full size: the output starts so much later.
-        return max(k - s + full - wanted, 0) // 2 - max(k - s, 0) // 2
 
     def get_config(self) -> dict[str, Any]:
         return super().get_config() | {"output_size": self.output_size}

@@ -54,6 +54,14 @@ def _with_gradients(x, kernel, strides, transpose, orders):
     return [y, *first, *outer.gradient(value, [x, kernel])]
 
 
+def test_a_smaller_output_is_a_part_of_the_full_one():
+    x, kernel = _tensor((2, 4, 4, 5)), _tensor((4, 4, 7, 5))
+    direct = backend.conv_transpose(x, kernel, strides=2, output_size=(7, 8))
+    with winograd_convolutions():
+        y = backend.conv_transpose(x, kernel, strides=2, output_size=(7, 8))
+    np.testing.assert_allclose(y, direct, rtol=1e-5, atol=1e-5)
+
+
 @pytest.mark.parametrize("case", CASES)
 def test_results_and_gradients_equal_those_of_the_direct_convolution(case):
     x_shape, kernel_shape, strides, transpose = CASES[case]

@@ -38,15 +38,16 @@ def test_dense_is_a_matrix_product_plus_a_bias_with_the_given_start():
 
 @pytest.mark.parametrize("kernel_size", (1, 2, 3, 4, 5, 6))
 @pytest.mark.parametrize(("size", "strides"), ((7, 2), (8, 2), (7, 3), (8, 3), (9, 3), (4, 1)))
-def test_output_size_equals_that_of_conv2d_transpose(kernel_size, size, strides):
+def test_a_transposed_convolution_of_any_output_size_is_the_adjoint(kernel_size, size, strides):
     h = w = -(-size // strides)
+    shape = (size, h * strides, 5)
     x = _inputs((2, h, w, 3))
-    layer = Conv2DTranspose(5, kernel_size, strides=strides, output_size=(size, h * strides))
+    layer = Conv2DTranspose(5, kernel_size, strides=strides, output_size=shape[:2])
     y = layer(x)
-    expected = tf.nn.conv2d_transpose(
-        x, layer.kernel, (2, size, h * strides, 5), strides=strides, padding="SAME"
-    )
-    np.testing.assert_allclose(y, expected, rtol=1e-5, atol=1e-6)
+    units = np.eye(np.prod(shape), dtype=np.float32).reshape(-1, *shape)
+    convolved = tf.nn.conv2d(units, layer.kernel, strides, "SAME")  # [units, h, w, 3].
+    expected = tf.tensordot(x, convolved, [[1, 2, 3], [1, 2, 3]])
+    np.testing.assert_allclose(y, tf.reshape(expected, y.shape), rtol=1e-5, atol=1e-6)
 
 
 @pytest.mark.parametrize("size", (6, 9))
