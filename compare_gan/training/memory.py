@@ -58,11 +58,12 @@ def estimate_memory(
         variables //= num_devices
     networks = (state.gan.generator_variables, state.gan.discriminator_variables)
     gradients = max(sum(map(_bytes, network)) for network in networks)
+    # Read before convolutions are measured, which takes memory unless their times are cached.
+    process = resident_bytes() + _RUNTIME_BYTES + variables  # The copy that is being saved.
     step = TrainStep(state, experiment.run_config.microbatches)
     with tracing(experiment, forms):
         peak = engine.peak_bytes(step, _batch(experiment, state, num_devices))
     activations = max(0, peak.in_order - gradients)
-    process = resident_bytes() + _RUNTIME_BYTES + variables  # The copy that is being saved.
     if engine.on_host():  # Logical devices are all in this process.
         process += num_devices * peak.on_host + (num_devices - 1) * variables
     return MemoryEstimate(variables, gradients, activations, process)
