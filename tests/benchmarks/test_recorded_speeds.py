@@ -98,10 +98,9 @@ def test_the_table_in_the_readme_is_that_of_the_file():
         recorded_speeds.with_table("nothing", recorded)
 
 
-def test_kinds_of_cpu():
-    cpuinfo = "processor\t: 0\nmodel name\t: Some  CPU @ 2.80GHz\nprocessor\t: 1\nmodel name\t: B\n"
+def test_kinds_of_cpu(monkeypatch):
+    monkeypatch.setattr(recorded_speeds, "cpu_name", lambda: "Some CPU @ 2.80GHz")
     kind = recorded_speeds.kind_of_cpu
-    assert kind(2, cpuinfo=cpuinfo) == "Some CPU @ 2.80GHz, 2 threads"
-    assert kind(1, cpuinfo=cpuinfo) == "Some CPU @ 2.80GHz, 1 thread"
-    assert kind(2, cpu_time=True, cpuinfo=cpuinfo) == "Some CPU @ 2.80GHz, CPU time of one thread"
-    assert kind(2, cpuinfo="").endswith(", 2 threads")  # Where there is no such file.
+    assert kind(2) == "Some CPU @ 2.80GHz, 2 threads"
+    assert kind(1) == "Some CPU @ 2.80GHz, 1 thread"
+    assert kind(2, cpu_time=True) == "Some CPU @ 2.80GHz, CPU time of one thread"
