@@ -45,8 +45,8 @@ def step_seconds(name: str, folder: str, forms: dict[str, str], steps: int):
     run = os.path.join(folder, "chosen")
     RunDir(run).convolutions.write(forms)  # As if the run had been begun with them.
     trainers = {
-        "chosen": make_trainer(name, run),
-        "rule": make_trainer(name, os.path.join(folder, "rule"), ["run_config.autotune = False"]),
+        "chosen": make_trainer(name, run, ["run_config.autotune = True"]),
+        "rule": make_trainer(name, os.path.join(folder, "rule")),
     }
     seconds: dict[str, list[float]] = {each: [] for each in trainers}
     for trainer in trainers.values():

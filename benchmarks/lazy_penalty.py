@@ -27,6 +27,7 @@ _CONFIG = [
     "sndcgan.Generator.ch = 32",
     "sndcgan.Discriminator.ch = 32",
     "r1.gamma = 0.1",
+    "run_config.autotune = False",  # All three in the same forms of convolutions.
 ]
 
 

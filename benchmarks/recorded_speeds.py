@@ -13,7 +13,6 @@ import datetime
 import importlib.metadata
 import json
 import pathlib
-import platform
 import statistics
 import subprocess
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -22,6 +21,7 @@ from typing import Any, NamedTuple
 import click
 
 from compare_gan import files
+from compare_gan.startup import cpu_name
 
 PATH = pathlib.Path(__file__).with_name("recorded_speeds.json")
 README = pathlib.Path(__file__).with_name("README.md")
@@ -62,23 +62,16 @@ class Change(NamedTuple):
         return self.median < 1 / (1 + TOLERANCE) and self.high < 1
 
 
-def kind_of_cpu(threads: int, cpu_time: bool = False, cpuinfo: str | None = None) -> str:
+def kind_of_cpu(threads: int, cpu_time: bool = False) -> str:
     """The key of this machine: the name of the CPU's model and how many threads are measured.
 
     Args:
       threads: Number of threads of a computation.
       cpu_time: Whether CPU time on one thread is measured, not time.
-      cpuinfo: Content of `/proc/cpuinfo`; None reads it.
     """
-    if cpuinfo is None:
-        path = pathlib.Path("/proc/cpuinfo")
-        cpuinfo = path.read_text() if path.exists() else ""
-    fields = (line.partition(":") for line in cpuinfo.splitlines())
-    names = [value.strip() for name, _, value in fields if name.strip() == "model name"]
-    name = " ".join((names[0] if names else platform.processor() or platform.machine()).split())
     if cpu_time:
-        return f"{name}, CPU time of one thread"
-    return f"{name}, {threads} thread{'s' if threads > 1 else ''}"
+        return f"{cpu_name()}, CPU time of one thread"
+    return f"{cpu_name()}, {threads} thread{'s' if threads > 1 else ''}"
 
 
 def load(path: pathlib.Path = PATH) -> Recorded:

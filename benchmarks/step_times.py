@@ -6,8 +6,9 @@ The variants take turns in one process, some steps each, so that other load on t
 all of them. A round's times are divided by those of the first variant in the same round; the table
 has the median and the quartiles of these ratios, and the generator steps that take as long as all
 steps of the first variant. `options.training_steps` of a variant may be set to that number.
-`--cpu_time` counts CPU seconds on one thread instead, as a study's worker on one core spends them;
-other load on the machine changes those little.
+`--cpu_time` counts CPU seconds on one thread instead, as a study's worker on one core spends them,
+which other load on the machine hardly affects. Convolutions have the forms of the fixed rule
+(`run_config.autotune = False`) unless a variant says otherwise.
 """
 
 import os
@@ -26,7 +27,7 @@ def _make_trainer(variant, model_dir):
     from compare_gan.training.run_dir import RunDir
     from compare_gan.training.trainer import Experiment, Trainer
 
-    config.parse([], [variant.config])
+    config.parse([], ["run_config.autotune = False", variant.config])
     return Trainer(Experiment.from_gin(), RunDir(model_dir))
 
 

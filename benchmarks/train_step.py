@@ -6,12 +6,15 @@
     python benchmarks/train_step.py --check           # slower than recorded on this kind of CPU?
     python benchmarks/train_step.py --record          # at a quiet time
 
-A step is one generator step with its discriminator steps. Steps and matrix products alternate, so
-that other load on the machine affects both; the median and the quartiles are shown.
+A step is one generator step with its discriminator steps. Convolutions have the forms of the fixed
+rule (`run_config.autotune = False`, unless `--gin_bindings` say otherwise). Steps and matrix
+products alternate, so that other load on the machine affects both; the median and the quartiles are
+shown.
 """
 
 import cProfile
 import functools
+import os
 import pathlib
 import pstats
 import statistics
@@ -102,6 +105,9 @@ CONFIGS = {
 }
 
 
+# Which forms of convolutions are fastest depends on the moment of measuring, and benchmarks must
+# not measure for the user's trainings.
+FIXED_FORMS = "run_config.autotune = False"
 PEERS = ("sndcgan", "resnet_cifar", "r3gan")  # Configs with a counterpart in PyTorch in `peers/`.
 
 
@@ -111,7 +117,7 @@ def make_trainer(name: str, model_dir: str, bindings=()):
     from compare_gan.training.trainer import Experiment, Trainer
 
     files, own = CONFIGS[name]
-    config.parse(files, [*own, *bindings])
+    config.parse(files, [FIXED_FORMS, *own, *bindings])
     return Trainer(Experiment.from_gin(), RunDir(model_dir))
 
 
@@ -213,13 +219,6 @@ def compare_with_torch(
     return seconds[1:], peer_seconds[1:], differences[:3]
 
 
-def _use_one_thread() -> None:
-    import tensorflow as tf
-
-    tf.config.threading.set_intra_op_parallelism_threads(1)
-    tf.config.threading.set_inter_op_parallelism_threads(1)
-
-
 def _print_beside_torch(names, steps: int, bindings, cpu_time: bool, plain: bool) -> None:
     if cpu_time:
         import torch
@@ -319,9 +318,9 @@ def main(names, steps, gin_bindings, profile, peer, check, record, cpu_time, pla
         raise click.UsageError("--cpu_time needs --peer, --check or --record.")
     if gin_bindings and (check or record):
         raise click.UsageError("--check and --record measure the configs as they are.")
-    prepare_tensorflow()
     if cpu_time:
-        _use_one_thread()
+        os.environ["TF_NUM_INTRAOP_THREADS"] = os.environ["TF_NUM_INTEROP_THREADS"] = "1"
+    prepare_tensorflow()
     if peer:
         _print_beside_torch(names, steps, gin_bindings, cpu_time, plain)
     elif profile:

@@ -4,12 +4,15 @@ TensorFlow needs to know them before anything else happens, so `test_two_replica
 file in a process of its own.
 """
 
+import contextlib
+
 import gin
 import numpy as np
 import pytest
 import tensorflow as tf
 
-from compare_gan import backend
+from compare_gan import backend, engine
+from compare_gan.backend.forms import chosen_forms
 from compare_gan.layers import (
     BatchNorm,
     Conv2D,
@@ -213,3 +216,37 @@ def test_a_whole_block(strategy):
     found = _on_both(strategy, lambda x: two(x, training=True), x)
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-4)
     _assert_equal_weights(strategy, one, two, rtol=1e-4, atol=1e-5)
+
+
+def test_replicas_are_traced_in_the_contexts_of_the_loop(strategy):
+    chosen, calls = [], []
+
+    def choose(convolution):
+        chosen.append(convolution)
+        return "direct"
+
+    @backend.rematerializable
+    def block(x):
+        calls.append(x)
+        return backend.conv(x, tf.ones([3, 3, 6, 6]))
+
+    class Step:
+        names = ("mean",)
+
+        def __call__(self, batch):
+            gradient = backend.gradient(lambda x: tf.reduce_sum(block(x) ** 2), batch)
+            return tf.reduce_mean(gradient)[None]
+
+    @contextlib.contextmanager
+    def context():
+        with chosen_forms(choose), backend.rematerialization():
+            yield
+
+    data = tf.data.Dataset.from_tensors(tf.constant(_inputs())).repeat()
+    for jit_compile in (False, True):
+        chosen.clear()
+        calls.clear()
+        loop = engine.Loop(Step(), lambda *_: data, strategy, jit_compile, context)
+        assert np.isfinite(loop.run(1)["mean"]).all()
+        # Each replica calls the block forwards, and again in the backward pass.
+        assert len(calls) >= 4 and len(chosen) == len(calls)

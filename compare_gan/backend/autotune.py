@@ -14,16 +14,20 @@ import tensorflow as tf
 
 from compare_gan.backend import form_times, forms
 from compare_gan.backend.forms import WINOGRAD, Convolution, fixed_form, forms_of
-from compare_gan.startup import available_cores
 
-ORIGINS = RECORDED, CACHED, MEASURED = "recorded", "cached", "measured"
+ORIGINS = RECORDED, CACHED, MEASURED, RULE, DISTURBED = (
+    "recorded",
+    "cached",
+    "measured",
+    "by the fixed rule",
+    "by the fixed rule because of other load on the machine",
+)
 
-# Convolutions with less work take less time together than it takes to measure them.
+# Measuring smaller convolutions takes longer than a better form could save.
 _MIN_OPERATIONS = 1e9
 # With fewer channels Winograd's algorithm, which takes seconds to compile, was slower everywhere.
 _MIN_CHANNELS = 96
-# Measured are batches with this much work for each thread, at most: more takes longer and shows
-# the same.
+# At most this much work per thread is measured.
 _MAX_OPERATIONS = 4e9
 # The form that the fixed rule names is used unless another one takes so much less time. Ratios of
 # two forms that are about equally fast differ by up to 8 % from one measurement to the next: noise
@@ -33,12 +37,13 @@ _MARGIN = 0.1
 
 @dataclasses.dataclass(frozen=True)
 class Choice:
-    """The form of a convolution, and why it has it.
+    """The form chosen for a convolution, and how it was chosen.
 
     Attributes:
       form: Name of the form, see `forms.forms_of`.
-      origin: `recorded` in a run, `cached` or `measured`.
-      seconds: Seconds of the measured forms by name, both gradients included; empty if recorded.
+      origin: One of `ORIGINS`.
+      seconds: Seconds of the forms by name, both gradients included; empty unless they were cached
+        or measured.
       measured_as: The convolution that was measured: this one, or one with a smaller batch.
     """
 
@@ -51,10 +56,15 @@ class Choice:
 class Tuner:
     """Chooses forms of convolutions: recorded ones, otherwise the fastest.
 
+    Once other programs have disturbed a measurement, nothing more is measured: the fixed rule
+    applies to convolutions whose times are not cached.
+
     Args:
       recorded: Names of forms by convolution, as text, that were chosen before.
       times: The cache of measured times; None = that of the user.
-      measure: Function that measures; None = `form_times.measure`.
+      measure: Function that measures, and returns None if other programs disturbed it; None =
+        `form_times.measure`.
+      by_rule: Whether the fixed rule applies to whatever is not recorded.
 
     Attributes:
       choices: The choices until now.
@@ -79,11 +89,14 @@ class Tuner:
         self,
         recorded: Mapping[str, str] | None = None,
         times: form_times.FormTimes | None = None,
-        measure: Callable[[Convolution, Sequence[str]], dict[str, float]] | None = None,
+        measure: Callable[[Convolution, Sequence[str]], dict[str, float] | None] | None = None,
+        by_rule: bool = False,
     ):
         self._recorded = dict(recorded or {})
         self._times = form_times.FormTimes() if times is None else times
         self._measure = measure or form_times.measure
+        self._is_by_rule = by_rule
+        self._is_disturbed = False
         self.choices: dict[Convolution, Choice] = {}
         self.seconds = 0.0
 
@@ -108,16 +121,31 @@ class Tuner:
         names = _worth_measuring(convolution)
         if len(names) < 2:
             return None
+        rule = fixed_form(convolution)
+        if self._is_by_rule:
+            return Choice(rule, RULE, {}, convolution)
         smaller = _with_smaller_batch(convolution)
         seconds, origin = self._times.of(smaller, names), CACHED
         if seconds is None:
             if tf.config.functions_run_eagerly():  # As nothing in a compiled step does.
                 return None
-            origin, started = MEASURED, time.perf_counter()
-            seconds = self._measure(smaller, names)
-            self.seconds += time.perf_counter() - started
-            self._times.add(smaller, seconds)
-        return Choice(fastest(seconds, fixed_form(convolution)), origin, seconds, smaller)
+            seconds, origin = self._measured(smaller, names), MEASURED
+        if seconds is None:
+            return Choice(rule, DISTURBED, {}, convolution)
+        return Choice(fastest(seconds, rule), origin, seconds, smaller)
+
+    def _measured(self, convolution: Convolution, names: Sequence[str]) -> dict[str, float] | None:
+        """The seconds of forms, which are cached; None if other programs disturb measurements."""
+        if self._is_disturbed:
+            return None
+        started = time.perf_counter()
+        seconds = self._measure(convolution, names)
+        self.seconds += time.perf_counter() - started
+        if seconds is None:
+            self._is_disturbed = True
+        else:
+            self._times.add(convolution, seconds)
+        return seconds
 
     @property
     def forms(self) -> dict[str, str]:
@@ -125,7 +153,7 @@ class Tuner:
         return {str(convolution): choice.form for convolution, choice in self.choices.items()}
 
     def __str__(self) -> str:
-        """A sentence about the choices: how they came about, and how many are not the rule's."""
+        """The choices in a sentence: where they came from, and how many differ from the rule."""
         origins = [choice.origin for choice in self.choices.values()]
         parts = [f"{count} {origin}" for origin in ORIGINS if (count := origins.count(origin))]
         changed = sum(
@@ -133,7 +161,8 @@ class Tuner:
         )
         return (
             f"Forms of large convolutions: {', '.join(parts) or 'none'}, in "
-            f"{self.seconds:.1f} s; {changed} differ from the fixed rule."
+            f"{self.seconds:.1f} s; {changed} {'differs' if changed == 1 else 'differ'} from the "
+            "fixed rule."
         )
 
 
@@ -185,6 +214,6 @@ def _with_smaller_batch(convolution: Convolution) -> Convolution:
     """The convolution with its batch halved until it takes a short time."""
     batch, *image = convolution.image
     operations = convolution.operations
-    while batch > 1 and operations > _MAX_OPERATIONS * available_cores():
+    while batch > 1 and operations > _MAX_OPERATIONS * form_times.num_threads():
         batch, operations = batch // 2, operations // 2
     return dataclasses.replace(convolution, image=(batch, *image))

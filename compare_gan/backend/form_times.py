@@ -3,16 +3,17 @@
 import concurrent.futures
 import functools
 import logging
+import math
 import os
 import time
 from collections.abc import Callable, Mapping, Sequence
-from typing import TypeAlias
 
 import numpy as np
 import tensorflow as tf
 
 from compare_gan import damaged, files, locks
 from compare_gan.backend.forms import Convolution, Form, forms_of
+from compare_gan.backend.other_load import OtherLoad
 from compare_gan.errors import UserError
 from compare_gan.startup import available_cores, cpu_name
 
@@ -22,40 +23,39 @@ _log = logging.getLogger(__name__)
 _FORMS_VERSION = 1
 
 _ROUNDS = 3  # Calls of each form, at least.
-_MAX_ROUNDS = 10
-_SECONDS = 0.3  # No further round begins after them.
-_HOPELESS = 1.5  # Times as slow as the fastest form: not called again.
-_ALONE = 0.8  # Seconds of the processor for each second of a call, at least, if nobody interferes.
-
-# Seconds of a call: on the clock, and of the processor.
-Times: TypeAlias = tuple[float, float]
+_SECONDS = 0.3  # No round starts after this many seconds, except the first three.
+# Other programs that use more of the cores disturb a measurement. Below this share, the ticks in
+# which the system counts are too coarse to tell.
+_MAX_OTHER_LOAD = 0.1
+# Variables of the environment that change what XLA compiles.
+_FLAGS = ("XLA_FLAGS", "TF_XLA_FLAGS")
 
 
 def measure(
     convolution: Convolution,
     names: Sequence[str],
-    timer: Callable[[Callable[[], object]], Times] | None = None,
-) -> dict[str, float]:
+    timer: Callable[[Callable[[], object]], float] | None = None,
+) -> dict[str, float] | None:
     """Times forms of a convolution, each with the gradients of image and kernel.
 
-    The forms are called in turn, so that other load on the machine affects all; the shortest time
-    of each counts. If other programs took the cores meanwhile, it is the time of the processor,
-    summed over threads. May be called while a graph is traced.
+    The forms are called in turn, so that a short disturbance affects all; the shortest time of each
+    counts. May be called while a graph is traced.
 
     Args:
       convolution: The convolution.
       names: Names of its forms.
-      timer: Function that calls a function and returns its times; None = `timed`.
+      timer: Function that calls a function and returns the seconds that it took; None = `timed`.
 
     Returns:
-      Seconds by name.
+      Seconds by name; None if other programs used the cores meanwhile. Forms use several cores to
+      different degrees, so that times under such load do not even show which form is the fastest.
 
     Example:
       >>> from compare_gan.backend.form_times import measure
       >>> from compare_gan.backend.forms import Convolution
       >>> seconds = measure(Convolution((2, 8, 8, 3), (1, 1, 3, 4), 1), ["direct", "matmul"])
-      >>> sorted(seconds)
-      ['direct', 'matmul']
+      >>> seconds is None or sorted(seconds) == ["direct", "matmul"]
+      True
     """
     # The calling thread may be tracing a graph, for a replica, in any scope; a new one is not.
     with concurrent.futures.ThreadPoolExecutor(1) as executor:
@@ -63,8 +63,8 @@ def measure(
 
 
 def _measure(
-    convolution: Convolution, names: Sequence[str], timer: Callable[[Callable[[], object]], Times]
-) -> dict[str, float]:
+    convolution: Convolution, names: Sequence[str], timer: Callable[[Callable[[], object]], float]
+) -> dict[str, float] | None:
     forms = forms_of(convolution)
     # Drawn without state: the numbers that a run draws do not depend on whether it measures.
     image, kernel, upstream = (
@@ -77,38 +77,23 @@ def _measure(
     }
     for call in calls.values():
         call()  # Traces and compiles.
-    best: dict[str, Times] = {}
-    started = time.perf_counter()
-    for done in range(_MAX_ROUNDS):
-        if done >= _ROUNDS and time.perf_counter() - started > _SECONDS:
-            break
+    load = OtherLoad()
+    best = dict.fromkeys(calls, math.inf)
+    rounds, spent = 0, 0.0
+    while rounds < _ROUNDS or spent < _SECONDS:
         for name, call in calls.items():
-            clock, processor = timer(call)
-            before = best.get(name, (np.inf, np.inf))
-            best[name] = min(clock, before[0]), min(processor, before[1])
-        seconds = _comparable(best)
-        limit = _HOPELESS * min(seconds.values())
-        calls = {name: call for name, call in calls.items() if seconds[name] <= limit}
-        if len(calls) == 1:
-            break
-    return seconds
+            seconds = timer(call)
+            best[name] = min(best[name], seconds)
+            spent += seconds
+        rounds += 1
+    return best if load.share() <= _MAX_OTHER_LOAD else None
 
 
-def _comparable(best: Mapping[str, Times]) -> dict[str, float]:
-    """The seconds of each form on the clock; of the processor if others took the cores.
-
-    Alone on the machine, a convolution keeps at least one core busy. Where it did not, times on the
-    clock say little, and those of the processor compare the forms well enough.
-    """
-    disturbed = any(processor < _ALONE * clock for clock, processor in best.values())
-    return {name: times[1 if disturbed else 0] for name, times in best.items()}
-
-
-def timed(call: Callable[[], object]) -> Times:
-    """Calls a function and returns the seconds that it took: on the clock, of the processor."""
-    clock, processor = time.perf_counter(), time.process_time()
+def timed(call: Callable[[], object]) -> float:
+    """Calls a function and returns the seconds that it took."""
+    started = time.perf_counter()
     call()
-    return time.perf_counter() - clock, time.process_time() - processor
+    return time.perf_counter() - started
 
 
 def _with_gradients(form: Form) -> Callable[..., np.ndarray]:
@@ -128,7 +113,7 @@ def _with_gradients(form: Form) -> Callable[..., np.ndarray]:
 class FormTimes:
     """Measured times of convolutions on machines like this one, in a file of the user's cache.
 
-    Several processes may use the file at once. A damaged one is begun anew.
+    Several processes may use the file at once. A damaged file is replaced.
 
     Args:
       path: The file; None = `convolution_times.json` in `files.cache_dir()`.
@@ -162,7 +147,7 @@ class FormTimes:
             return {name: float(seconds[name]) for name in names}
         except damaged.DamagedFileError as error:
             damaged.warn_once(f"{error} Convolutions are measured anew.")
-        except (OSError, *damaged.FORM_ERRORS):  # It may not be read, or lacks some of them.
+        except (OSError, *damaged.FORM_ERRORS):  # It is unreadable, or lacks some of the forms.
             pass
         return None
 
@@ -201,12 +186,31 @@ def this_machine() -> str:
       >>> this_machine()  # doctest: +SKIP
       'AMD EPYC 9R14 (6f1c0d2a), 2 threads, oneDNN 1, TensorFlow 2.21.0, forms 1'
     """
-    threads = os.environ.get("TF_NUM_INTRAOP_THREADS") or str(available_cores())
     one_dnn = os.environ.get("TF_ENABLE_ONEDNN_OPTS", "by default")
-    return (
-        f"{cpu_name()} ({_cpu_digest()}), {threads} threads, oneDNN {one_dnn}, "
-        f"TensorFlow {tf.__version__}, forms {_FORMS_VERSION}"
+    flags = (f"{name} {value}" for name in _FLAGS if (value := os.environ.get(name)))
+    return ", ".join(
+        (
+            f"{cpu_name()} ({_cpu_digest()})",
+            f"{num_threads()} threads",
+            f"oneDNN {one_dnn}",
+            f"TensorFlow {tf.__version__}",
+            *flags,
+            f"forms {_FORMS_VERSION}",
+        )
     )
+
+
+def num_threads() -> int:
+    """The number of threads in which TensorFlow computes one operation.
+
+    Example:
+      >>> from compare_gan.backend.form_times import num_threads
+      >>> num_threads() >= 1
+      True
+    """
+    in_program = tf.config.threading.get_intra_op_parallelism_threads()  # 0: not set there.
+    in_environment = os.environ.get("TF_NUM_INTRAOP_THREADS", "")
+    return in_program or int(in_environment.isdecimal() and in_environment) or available_cores()
 
 
 def _cpu_digest() -> str:

@@ -2,12 +2,13 @@
 
 A convolution may be computed directly, by Winograd's algorithm (`winograd`), or, with a kernel of
 one pixel, as a product of matrices. The results are equal up to rounding; which form is fastest
-depends on the shapes and on the processor. While a step is traced, a context says which form its
+depends on the shapes and on the processor. While a step is traced, a context decides which form its
 convolutions get: `winograd_convolutions` by a fixed rule, `autotune.tuned_convolutions` by
 measuring. Outside of both, every convolution is direct.
 """
 
 import contextlib
+import contextvars
 import dataclasses
 from collections.abc import Callable, Iterator
 from typing import TypeAlias
@@ -24,8 +25,7 @@ Form: TypeAlias = Callable[[Tensor, Tensor], Tensor]
 
 DIRECT, WINOGRAD, MATMUL = "direct", "winograd", "matmul"
 
-# The fixed rule: with fewer channels, or less work, the transforms cost more than the products
-# save.
+# Limits of the fixed rule: below them the transforms cost more than the products save.
 _MIN_CHANNELS = 128
 _MIN_OPERATIONS = 1e9
 
@@ -129,7 +129,9 @@ def fixed_form(convolution: Convolution) -> str:
     return DIRECT
 
 
-_choose: Callable[[Convolution], str] | None = None
+_choose: contextvars.ContextVar[Callable[[Convolution], str] | None] = contextvars.ContextVar(
+    "choose", default=None
+)
 
 
 @contextlib.contextmanager
@@ -148,12 +150,11 @@ def chosen_forms(choose: Callable[[Convolution], str] | None) -> Iterator[None]:
       ...     tuple(backend.conv(tf.ones((2, 8, 8, 3)), tf.ones((1, 1, 3, 4))).shape)
       (2, 8, 8, 4)
     """
-    global _choose
-    before, _choose = _choose, choose
+    token = _choose.set(choose)
     try:
         yield
     finally:
-        _choose = before
+        _choose.reset(token)
 
 
 def winograd_convolutions(enabled: bool = True) -> contextlib.AbstractContextManager[None]:
@@ -185,8 +186,9 @@ def form_for(x: Tensor, kernel: Tensor, strides: int, transposed: bool = False) 
       strides: Stride in both directions.
       transposed: Whether the convolution is transposed.
     """
-    if _choose is None or x.dtype != tf.float32 or None in x.shape:
+    choose = _choose.get()
+    if choose is None or x.dtype != tf.float32 or None in x.shape:
         return None
     convolution = Convolution(tuple(x.shape), tuple(kernel.shape), strides, transposed)
-    name = _choose(convolution)
+    name = choose(convolution)
     return None if name == DIRECT else forms_of(convolution)[name]

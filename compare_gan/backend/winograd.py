@@ -11,7 +11,7 @@ by plane (with one matrix product over channels per plane), and transformed back
 Results equal those of direct convolutions up to rounding (a few 1e-6 of their scale). cuDNN has the
 same method on GPUs; on CPUs no library that TensorFlow calls has it. It is worthwhile with many
 channels, because the matrix products then dominate; XLA fuses each transform into one pass over
-memory. TensorFlow only; `forms` says which convolutions are computed so.
+memory. TensorFlow only; `forms` decides which convolutions use it.
 """
 
 import functools

@@ -29,6 +29,7 @@ class Stages:
         self._ended = time.monotonic()
         self._started = self._ended if started is None else started
         self.seconds: dict[str, float] = {}
+        self._inside = 0.0  # Seconds of finished stages inside the running one.
         if started is not None:
             self.seconds["import"] = self._ended - started
 
@@ -36,16 +37,21 @@ class Stages:
     def stage(self, name: str, doing: str = "") -> Iterator[None]:
         """The context of a stage; times of one name are added.
 
+        The time of a stage inside another one counts for the inner one only.
+
         Args:
           name: A word for the summary.
           doing: The work, in a line that is shown if it takes long; nothing is shown if empty.
         """
         began = time.monotonic()
+        before, self._inside = self._inside, 0.0
         self.seconds.setdefault(name, 0.0)
         with announced(doing) if doing else contextlib.nullcontext():
             yield
         self._ended = time.monotonic()
-        self.seconds[name] += self._ended - began
+        seconds = self._ended - began
+        self.seconds[name] += seconds - self._inside
+        self._inside = before + seconds
 
     @property
     def total(self) -> float:

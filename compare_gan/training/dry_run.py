@@ -78,7 +78,11 @@ def describe(
     devices = strategy.num_replicas_in_sync
     with engine.announced("Tracing the step"):
         operations = step_operations(gan, experiment.options.batch_size)
-        forms = ConvolutionForms(experiment.run_config, strategy, run.convolutions if run else None)
+        run_config = experiment.run_config
+        several_hosts = engine.expects_several_hosts(
+            run_config.distribution, run_config.single_core
+        )
+        forms = ConvolutionForms(run_config, several_hosts, run)
         memory = estimate_memory(experiment, state, forms, devices)
     share = f"{experiment.options.batch_size} images"
     if devices > 1:

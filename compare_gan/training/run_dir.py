@@ -129,8 +129,9 @@ class RunDir:
     def refuse_unsuitable(self, config_text: str, allow_config_change: bool = False) -> None:
         """Raises UserError if a run can be neither started nor resumed here.
 
-        The path may be a file, the run may have diverged, or the config may differ from the run's
-        in something that a run does not go through (see `config.changes`).
+        The path may be a file, the run may have diverged, a newer version of this library may have
+        recorded its forms of convolutions, or the config may differ from the run's in something
+        that a run does not go through (see `config.changes`).
 
         Args:
           config_text: All bindings of the config, see `config.config_text`.
@@ -144,6 +145,7 @@ class RunDir:
                 f"The run in '{self}' diverged at {self._note.describe()}; delete the file "
                 f"{_DIVERGED} there to resume from its last checkpoint anyway."
             )
+        self.convolutions.read()  # Refuses the file of a newer version.
         if not allow_config_change:
             found = [change for change in self.configs.changes(config_text) if not change.is_free]
             self._refuse("another config", found)

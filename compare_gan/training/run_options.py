@@ -130,17 +130,22 @@ class RunConfig:
       keep_checkpoint_max: Number of checkpoints to keep, without damaged ones.
       sample_steps: Generator steps between sample grids; None = `save_checkpoints_steps`.
       deterministic: Whether to make the results of equal runs equal bit by bit; see
-        `engine.make_deterministic`.
+        `engine.make_deterministic`, and `autotune`.
       jit_compile: Whether to compile a step with XLA; None = only on GPU and TPU.
-      winograd: Whether large convolutions may be computed in other forms than directly, above all
-        by Winograd's algorithm, in training; results are equal up to rounding. None = on CPU,
-        unless XLA compiles the step, which chooses algorithms itself. It needs memory (SNDCGAN at
-        batch 64: 1.8 instead of 1.3 GiB) and once takes time to compile (20 s there).
-      autotune: Whether to measure the forms of each large convolution when a training begins on
-        CPU, and take the fastest. The times are cached for the machine; the forms are recorded in
-        the run, which goes on with them when it is resumed. False = Winograd's algorithm for
-        convolutions with at least 128 channels, as on several hosts. No effect where `winograd` is
-        off.
+      winograd: Whether large convolutions may be computed in other forms than directly, in
+        training: by Winograd's algorithm, or with a kernel of one pixel as a product of matrices.
+        Results are equal up to rounding. False = all are direct. True = `autotune` or the fixed
+        rule chooses the forms, which may be the direct ones. None = True on CPU, unless XLA
+        compiles the step, which chooses algorithms itself. Winograd's algorithm needs more memory
+        (SNDCGAN at batch 64: 1.8 instead of 1.3 GiB) and, the first time, takes 20 s to compile.
+      autotune: Whether to measure the forms of each large convolution when a training begins, and
+        use the fastest. The times are cached for the machine; the forms are recorded in the run,
+        which uses them again when it is resumed. False = the fixed rule: Winograd's algorithm for
+        convolutions with at least 128 channels. None = True, or False if `deterministic`, because
+        an equal run may measure other times; if both are True, only a resumed run is equal to an
+        uninterrupted one. Forms are measured on CPU without XLA and on one host; elsewhere, if
+        `winograd` is True, and in runs that were begun without measurements, the fixed rule
+        applies. No effect where `winograd` is off.
       mixed_precision: Type in which the networks compute during training: `bfloat16`, `float16`
         (with a dynamic loss scale), or None for Keras's setting, by default float32. Variables,
         optimizers, moments, losses, sampling and evaluation are always float32.
@@ -183,7 +188,7 @@ class RunConfig:
     deterministic: bool = False
     jit_compile: bool | None = None
     winograd: bool | None = None
-    autotune: bool = True
+    autotune: bool | None = None
     mixed_precision: str | None = None
     distribution: str = "auto"
     shard_state: bool = False

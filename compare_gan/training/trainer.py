@@ -148,7 +148,8 @@ class Trainer:
         # All processes must draw from the same batches.
         self._rollbacks = engine.agree_on(len(run.rollbacks.read()), self.strategy)
         self.train_step = TrainStep(self.state, run_config.microbatches)
-        forms = ConvolutionForms(run_config, self.strategy, run.convolutions, records=True)
+        several_hosts = engine.on_several_hosts(self.strategy)
+        forms = ConvolutionForms(run_config, several_hosts, run, records=True, stages=stages)
         self.loop = engine.Loop(
             self.train_step,
             self.batches,

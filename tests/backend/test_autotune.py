@@ -23,17 +23,31 @@ def _times(tmp_path):
     return FormTimes(str(tmp_path / "times.json"), "here")
 
 
+@pytest.fixture(name="others")
+def _others(monkeypatch):
+    """`others(share)`: other programs use this share of the cores during measurements."""
+
+    def use(share):
+        monkeypatch.setattr(form_times.OtherLoad, "share", lambda self: share)
+
+    use(0.0)
+    return use
+
+
 def _not_called(convolution, names):
     raise AssertionError(f"{convolution} is measured.")
 
 
 def _tuner(times, **seconds):
-    """A tuner for which each form takes the given time, and the convolutions that it measures."""
+    """A tuner for which each form takes the given time, and the convolutions that it measures.
+
+    Without times, other programs disturb the measurements.
+    """
     measured = []
 
     def measure(convolution, names):
         measured.append(convolution)
-        return {name: seconds[name] for name in names}
+        return {name: seconds[name] for name in names} if seconds else None
 
     return Tuner(times=times, measure=measure), measured
 
@@ -73,12 +87,18 @@ def test_shape_of_the_result_and_work(convolution, result, operations):
     assert convolution.operations == operations
 
 
-def test_measuring_calls_forms_in_turn_and_takes_the_shortest_time():
-    seconds_of_calls = iter((3.0, 2.0, 1.0, 4.0, 5.0))  # Of direct, winograd, direct, …
+def _measure(*times):
+    """The result of measuring two forms whose calls take these times, in turn, and those left."""
+    left = iter(times)
+    return form_times.measure(SMALL, ["direct", "winograd"], lambda call: next(left)), list(left)
+
+
+def test_measuring_calls_forms_in_turn_and_takes_the_shortest_time(others):
+    seconds_of_calls = iter((0.3, 0.2, 0.1, 0.4, 0.5, 0.6, 0.7))  # Of direct, winograd, direct, …
 
     def timer(call):
         assert tf.executing_eagerly() and np.isfinite(call()).all()
-        return next(seconds_of_calls), 9.0
+        return next(seconds_of_calls)
 
     seconds = {}
 
@@ -89,18 +109,67 @@ def test_measuring_calls_forms_in_turn_and_takes_the_shortest_time():
         return x
 
     graph = traced.get_concrete_function(tf.zeros([])).graph
-    # After two rounds Winograd's algorithm is twice as slow: there is no third.
-    assert seconds == {"direct": 1.0, "winograd": 2.0}
-    assert list(seconds_of_calls) == [5.0]
+    assert seconds == {"direct": 0.1, "winograd": 0.2}
+    assert list(seconds_of_calls) == [0.7]  # Three rounds: the calls took long enough.
     assert {op.type for op in graph.get_operations()} <= {"Placeholder", "Identity"}
 
 
-def test_under_load_the_time_of_the_processor_counts(monkeypatch):
-    monkeypatch.setattr(form_times, "_MAX_ROUNDS", 2)
-    # On the clock Winograd's algorithm is faster: others had the cores during the direct form.
-    times = iter(((8.0, 2.0), (4.0, 2.5), (9.0, 2.1), (3.0, 2.4)))
-    seconds = form_times.measure(SMALL, ["direct", "winograd"], lambda call: next(times))
-    assert seconds == {"direct": 2.0, "winograd": 2.4}
+def test_one_slow_call_rules_out_no_form(others):
+    assert _measure(0.1, 9.0, 0.1, 0.05, 0.1, 0.05)[0] == {"direct": 0.1, "winograd": 0.05}
+
+
+def test_quick_forms_are_called_more_often(others):
+    seconds, left = _measure(*[0.04, 0.02] * 6)
+    assert seconds == {"direct": 0.04, "winograd": 0.02}
+    assert left == [0.04, 0.02]  # After five rounds, 0.3 s.
+
+
+@pytest.mark.parametrize(("share", "used"), ((0.05, True), (0.3, False)))
+def test_times_under_other_load_are_not_used(others, share, used):
+    others(share)
+    seconds, _ = _measure(0.1, 0.2, 0.1, 0.2, 0.1, 0.2)
+    assert seconds == ({"direct": 0.1, "winograd": 0.2} if used else None)
+
+
+def test_under_other_load_the_fixed_rule_applies_and_nothing_is_cached(times):
+    times.add(NARROW, {"direct": 1.0, "winograd": 0.5})
+    tuner, measured = _tuner(times)
+    wider = Convolution((64, 16, 16, 256), (3, 3, 256, 256), 1)
+    assert tuner(WIDE) == tuner(wider) == "winograd"  # The rule's.
+    assert tuner(NARROW) == "winograd"  # Its times were cached before.
+    assert measured == [WIDE]  # After that nothing is measured.
+    assert tuner.forms == {str(each): "winograd" for each in (WIDE, wider, NARROW)}
+    assert "1 cached, 2 by the fixed rule because of other load" in str(tuner)
+    assert times.of(WIDE, ["direct"]) is None
+    again, measured = _tuner(times, direct=1.0, winograd=2.0)
+    assert again(WIDE) == "direct" and measured == [WIDE]
+
+
+def test_a_tuner_by_the_rule_records_its_forms_and_measures_nothing(times):
+    times.add(WIDE, {"direct": 1.0, "winograd": 2.0})
+    tuner = Tuner({str(NARROW): "winograd"}, times, _not_called, by_rule=True)
+    assert tuner(WIDE) == tuner(NARROW) == "winograd"
+    assert tuner.forms == {str(WIDE): "winograd", str(NARROW): "winograd"}
+    assert "1 recorded, 1 by the fixed rule, in 0.0 s" in str(tuner)
+
+
+def test_times_belong_to_the_threads_and_flags_of_the_program(monkeypatch):
+    threads = "get_intra_op_parallelism_threads"
+    found = set()
+    for in_program, in_environment, flags, expected in (
+        (0, "7", "", "7 threads"),
+        (5, "7", "", "5 threads"),  # What the program has set counts.
+        (5, "7", "--xla_cpu_enable_fast_math=true", "XLA_FLAGS --xla_cpu_enable_fast_math=true"),
+        (0, "", "", f"{form_times.available_cores()} threads"),
+    ):
+        monkeypatch.setattr(tf.config.threading, threads, lambda count=in_program: count)
+        monkeypatch.setenv("TF_NUM_INTRAOP_THREADS", in_environment)
+        monkeypatch.setenv("XLA_FLAGS", flags)
+        machine = form_times.this_machine()
+        assert expected in machine.split(", ")
+        assert bool(flags) == ("XLA_FLAGS" in machine)
+        found.add(machine)
+    assert len(found) == 4
 
 
 def test_measuring_draws_nothing_from_the_state_of_random_numbers():
@@ -127,7 +196,9 @@ def test_the_fastest_form_is_taken_if_it_wins_by_the_margin(times, convolution, 
     assert tuner.forms == {str(convolution): form}
     changed = int(form != forms.fixed_form(convolution))
     assert "Forms of large convolutions: 1 measured, in " in str(tuner)
-    assert str(tuner).endswith(f"{changed} differ from the fixed rule.")
+    assert str(tuner).endswith(
+        ("0 differ from the fixed rule.", "1 differs from the fixed rule.")[changed]
+    )
 
 
 @pytest.mark.parametrize(
@@ -145,7 +216,7 @@ def test_others_are_not_measured(times, convolution):
 
 
 def test_large_batches_are_measured_as_smaller_ones(times, monkeypatch):
-    monkeypatch.setattr(autotune, "available_cores", lambda: 1)
+    monkeypatch.setattr(form_times, "num_threads", lambda: 1)
     tuner, measured = _tuner(times, direct=2.0, winograd=1.0)
     for batch in (1024, 128, 48, 32):
         tuner(Convolution((batch, *WIDE.image[1:]), WIDE.kernel, 1))

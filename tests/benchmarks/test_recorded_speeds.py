@@ -1,15 +1,18 @@
 """What --check of the speed of training steps says, and what --record writes."""
 
 import json
+import os
 import pathlib
 import sys
 
 import click
 import pytest
+from click.testing import CliRunner
 
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benchmarks"))
 
 import recorded_speeds
+import train_step
 
 KIND = "Some CPU, 2 threads"
 TEXT = "Before.\n<!-- recorded speeds: begin -->\nold\n<!-- recorded speeds: end -->\nAfter.\n"
@@ -98,10 +101,37 @@ def test_the_table_in_the_readme_is_that_of_the_file():
         recorded_speeds.with_table("nothing", recorded)
 
 
-def test_kinds_of_cpu():
-    cpuinfo = "processor\t: 0\nmodel name\t: Some  CPU @ 2.80GHz\nprocessor\t: 1\nmodel name\t: B\n"
+def test_kinds_of_cpu(monkeypatch):
+    monkeypatch.setattr(recorded_speeds, "cpu_name", lambda: "Some CPU @ 2.80GHz")
     kind = recorded_speeds.kind_of_cpu
-    assert kind(2, cpuinfo=cpuinfo) == "Some CPU @ 2.80GHz, 2 threads"
-    assert kind(1, cpuinfo=cpuinfo) == "Some CPU @ 2.80GHz, 1 thread"
-    assert kind(2, cpu_time=True, cpuinfo=cpuinfo) == "Some CPU @ 2.80GHz, CPU time of one thread"
-    assert kind(2, cpuinfo="").endswith(", 2 threads")  # Where there is no such file.
+    assert kind(2) == "Some CPU @ 2.80GHz, 2 threads"
+    assert kind(1) == "Some CPU @ 2.80GHz, 1 thread"
+    assert kind(2, cpu_time=True) == "Some CPU @ 2.80GHz, CPU time of one thread"
+
+
+def test_cpu_time_is_that_of_one_thread_from_the_start(monkeypatch):
+    names = ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    for name in names:
+        monkeypatch.setenv(name, "7")
+    found = []
+
+    def prepare():
+        found.append([os.environ[name] for name in names])
+
+    monkeypatch.setattr(train_step, "prepare_tensorflow", prepare)
+    monkeypatch.setattr(recorded_speeds, "check", lambda *arguments: None)
+    for options in (["--check", "--cpu_time"], ["--check"]):
+        assert CliRunner().invoke(train_step.main, options).exit_code == 0
+        for name in names:
+            monkeypatch.setenv(name, "7")
+    assert found == [["1", "1"], ["7", "7"]]
+
+
+def test_benchmarks_measure_no_forms_unless_asked_to(tmp_path):
+    for bindings, autotune in (((), False), (["run_config.autotune = True"], True)):
+        trainer = train_step.make_trainer(
+            "sndcgan",
+            str(tmp_path / str(autotune)),
+            ["options.architecture = 'dummy_arch'", "options.batch_size = 2", *bindings],
+        )
+        assert trainer.experiment.run_config.autotune is autotune

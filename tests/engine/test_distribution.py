@@ -1,7 +1,9 @@
+import json
+
 import pytest
 import tensorflow as tf
 
-from compare_gan.engine import is_chief, make_strategy
+from compare_gan.engine import expects_several_hosts, is_chief, make_strategy
 from compare_gan.errors import UserError
 
 
@@ -29,3 +31,14 @@ def test_an_unavailable_tpu_is_reported(monkeypatch, distribution):
     monkeypatch.setattr(tf.distribute.cluster_resolver.TPUClusterResolver, "connect", refuse)
     with pytest.raises(UserError, match="'tpu' but no TPU answers: no such TPU"):
         make_strategy(distribution)
+
+
+def test_several_hosts_are_expected_where_the_cluster_has_several_workers(monkeypatch):
+    assert not expects_several_hosts() and not expects_several_hosts("multi_worker")
+    workers = {"worker": ["a.invalid:1", "b.invalid:1"]}
+    cluster = {"cluster": workers, "task": {"type": "worker", "index": 1}}
+    monkeypatch.setenv("TF_CONFIG", json.dumps(cluster))
+    assert expects_several_hosts() and expects_several_hosts("multi_worker")
+    for distribution in ("one_device", "mirrored", "tpu"):
+        assert not expects_several_hosts(distribution)
+    assert not expects_several_hosts("multi_worker", single_core=True)

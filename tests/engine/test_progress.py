@@ -108,3 +108,15 @@ def test_stages_add_up(clock):
         clock[0] += 3.0
     assert stages.seconds == {"import": 1.5, "data": 5.0, "build": 0.25}
     assert str(stages) == "7.8 s: import 1.5 s, data 5.0 s, build 0.2 s, other 1.0 s"
+
+
+def test_a_stage_inside_another_counts_once(clock):
+    stages = engine.Stages()
+    with stages.stage("trace"):
+        clock[0] += 1.0
+        for seconds in (2.0, 4.0):
+            with stages.stage("convolutions"):
+                clock[0] += seconds
+        clock[0] += 8.0
+    assert stages.seconds == {"trace": 9.0, "convolutions": 6.0}
+    assert str(stages) == "15.0 s: trace 9.0 s, convolutions 6.0 s"

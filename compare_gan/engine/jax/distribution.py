@@ -244,6 +244,20 @@ def on_several_hosts(strategy: Strategy) -> bool:
     return len(strategy.processes) > 1
 
 
+def expects_several_hosts(distribution: str = "auto", single_core: bool = False) -> bool:
+    """Whether `make_strategy` would connect this process to others; nothing is connected.
+
+    Args:
+      distribution: See `make_strategy`.
+      single_core: See `make_strategy`.
+    """
+    if single_core or distribution not in ("auto", "multi_worker", "tpu"):
+        return False
+    if os.environ.get("COORDINATOR_ADDRESS"):
+        return _number("NUM_PROCESSES", os.environ) > 1
+    return _is_launched(os.environ)
+
+
 def agree_on(value: int, strategy: Strategy) -> int:
     """The integer of the first process, in all processes; each has to call this.
 

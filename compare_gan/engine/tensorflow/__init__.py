@@ -5,6 +5,7 @@ import tensorflow as tf
 from compare_gan.engine.tensorflow.distribution import (
     accelerators,
     agree_on,
+    expects_several_hosts,
     is_chief,
     make_strategy,
     of_first,
@@ -23,6 +24,7 @@ __all__ = [
     "accelerators",
     "agree_on",
     "count_operations",
+    "expects_several_hosts",
     "is_chief",
     "make_strategy",
     "make_train_loop",

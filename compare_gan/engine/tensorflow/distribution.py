@@ -233,6 +233,23 @@ def on_several_hosts(strategy: tf.distribute.Strategy) -> bool:
     return isinstance(strategy, tf.distribute.MultiWorkerMirroredStrategy)
 
 
+def expects_several_hosts(distribution: str = "auto", single_core: bool = False) -> bool:
+    """Whether `make_strategy` would connect this process to others; nothing is connected.
+
+    Args:
+      distribution: See `make_strategy`.
+      single_core: See `make_strategy`.
+
+    Example:
+      >>> from compare_gan import engine
+      >>> engine.expects_several_hosts("one_device")
+      False
+    """
+    if single_core or distribution not in ("auto", "multi_worker"):
+        return False
+    return read_cluster(os.environ.get("TF_CONFIG", "")) is not None
+
+
 def agree_on(value: int, strategy: tf.distribute.Strategy) -> int:
     """The integer of the first worker, in all workers; each has to call this.
 

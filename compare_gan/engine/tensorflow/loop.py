@@ -1,6 +1,7 @@
 """The compiled loop over training steps, and the iterator that feeds it."""
 
 import contextlib
+import contextvars
 from collections.abc import Callable
 from typing import Any
 
@@ -171,16 +172,12 @@ def make_train_loop(
       >>> loop(batches, tf.constant(2)).numpy().tolist()
       [[2.0], [4.0]]
     """
-    # Only the loop needs AutoGraph: translating everything that a step calls would take twice as
-    # long as tracing it.
-    step_fn = tf.autograph.experimental.do_not_convert(step.__call__)
     if jit_compile is None:
         jit_compile = not on_cpu()
-    if jit_compile:
-        step_fn = tf.function(step_fn, jit_compile=True, autograph=False)
 
     @tf.function
     def train_loop(iterator: Any, num_steps: tf.Tensor) -> tf.Tensor:
+        step_fn = _step_function(step, jit_compile)
         history = tf.TensorArray(tf.float32, size=num_steps, dynamic_size=False)
         done = tf.constant(0)
         finite = tf.constant(True)
@@ -193,3 +190,17 @@ def make_train_loop(
         return history.gather(tf.range(done))
 
     return train_loop
+
+
+# Only the loop needs AutoGraph: translating everything that a step calls would take twice as long
+# as tracing it.
+@tf.autograph.experimental.do_not_convert
+def _step_function(step: Step, jit_compile: bool) -> Callable[[Any], tf.Tensor]:
+    """The step in the context variables of this thread: threads of replicas do not inherit them."""
+    context = contextvars.copy_context()
+
+    @tf.autograph.experimental.do_not_convert
+    def step_fn(batch: Any) -> tf.Tensor:
+        return context.copy().run(step, batch)
+
+    return tf.function(step_fn, jit_compile=True, autograph=False) if jit_compile else step_fn
