@@ -124,23 +124,27 @@ def check(kind: str, configs: Iterable[str], measure: Measure, path: pathlib.Pat
 
     Args:
       kind: See `kind_of_cpu`.
-      configs: Names of configs.
+      configs: Names of configs; none = all that are recorded.
       measure: See `record`.
       path: The file of speeds.
 
     Raises:
-      ClickException: Some became slower, or nothing is recorded for this kind of CPU.
+      ClickException: Some became slower, or the speed of one of them is not recorded for this kind
+        of CPU.
     """
-    recorded, slower = load(path), []
+    recorded, configs, slower = load(path), list(configs), []
     if kind not in recorded:
         others = f", only for {', '.join(map(repr, recorded))}" if recorded else ""
         raise click.ClickException(
             f"No speed is recorded for '{kind}'{others}: --record writes those of this machine."
         )
-    for config in configs:
-        if config not in recorded[kind]["configs"]:
-            click.echo(f"{config}: not recorded for '{kind}'")
-            continue
+    known = recorded[kind]["configs"]
+    if unknown := [config for config in configs if config not in known]:
+        raise click.ClickException(
+            f"No speed of {', '.join(unknown)} is recorded for '{kind}', only of "
+            f"{', '.join(known)}: --record writes those of this machine."
+        )
+    for config in configs or known:
         found = change(recorded, kind, config, costs(*measure(config)))
         click.echo(verdict(found))
         if found.slower:

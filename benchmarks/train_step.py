@@ -292,7 +292,7 @@ def _measure(name: str, steps: int, clock) -> tuple[list[float], list[float]]:
 @click.option(
     "--check",
     is_flag=True,
-    help="Name what is more than 10 % slower than recorded on this kind of CPU, and fail.",
+    help="List configs more than 10 % slower than recorded on this kind of CPU, and fail.",
 )
 @click.option("--record", is_flag=True, help="Write the speeds on this kind of CPU for --check.")
 @click.option(
@@ -328,8 +328,11 @@ def main(names, steps, gin_bindings, profile, peer, check, record, cpu_time, pla
     elif check or record:
         clock = time.process_time if cpu_time else time.perf_counter
         kind = recorded_speeds.kind_of_cpu(available_cores(), cpu_time)
-        report = recorded_speeds.check if check else recorded_speeds.record
-        report(kind, names or CONFIGS, lambda name: _measure(name, steps, clock))
+        if check:
+            recorded_speeds.check(kind, names, lambda name: _measure(name, steps, clock))
+        else:
+            configs = names or CONFIGS
+            recorded_speeds.record(kind, configs, lambda name: _measure(name, steps, clock))
     else:
         _print_speeds(names, steps, gin_bindings)
 

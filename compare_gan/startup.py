@@ -24,10 +24,12 @@ _log = logging.getLogger(__name__)
 # What Keras calls the backends that the runner has an engine for, and their own names.
 ENGINES = {"tensorflow": "TensorFlow", "jax": "JAX"}
 
-# Keras and TensorFlow import these where they are installed, which takes almost as long as what is
-# needed of them, for parts that no command uses: data frames as training data, wrappers for
-# scikit-learn, galleries of images, TensorFlow Lite of JAX functions.
-_UNUSED = ("jax", "matplotlib", "pandas", "sklearn")
+# Keras and TensorFlow import these where they are installed, which takes almost as long as
+# importing the parts that are used, for parts that no command uses: wrappers for scikit-learn,
+# galleries of images, TensorFlow Lite of JAX functions. `docs/extending/index.md` names them for
+# the user's own code. pandas is not among them: without it Keras gives a step data frames in other
+# shapes.
+_UNUSED = ("jax", "matplotlib", "sklearn")
 
 _HOW_TO_INSTALL = {
     "tensorflow": "`pip install compare_gan`",
@@ -46,9 +48,9 @@ def available_cores() -> int:
 def quick_imports(engine: str) -> Iterator[None]:
     """The context in which Keras and its backend are imported without what no command uses.
 
-    Packages that they would import as well seem to be missing meanwhile; later they are there. What
-    has been imported stays, so that the garbage collector does not look at it again. Where Keras
-    has been imported already, the context does nothing.
+    Packages that they would import as well seem to be missing meanwhile; later they can be
+    imported, but those parts of Keras and TensorFlow go on without them. Nor does the garbage
+    collector run meanwhile. Where Keras has been imported already, the context does nothing.
 
     Args:
       engine: The backend of Keras, which is never left out.
@@ -74,7 +76,23 @@ def quick_imports(engine: str) -> Iterator[None]:
                 sys.modules.pop(name, None)
         if collects:
             gc.enable()
-        gc.freeze()
+
+
+def freeze_imports() -> None:
+    """Freezes the imported objects: the garbage collector no longer scans them.
+
+    It never again looks at any object that exists now, garbage included: call it once, right after
+    the imports of a process.
+
+    Example:
+      >>> import gc
+      >>> from compare_gan import startup
+      >>> startup.freeze_imports()
+      >>> gc.get_freeze_count() > 1000
+      True
+      >>> gc.unfreeze()  # Not in a command.
+    """
+    gc.freeze()
 
 
 def cpu_name() -> str:

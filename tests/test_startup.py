@@ -25,7 +25,7 @@ names = ("TF_ENABLE_ONEDNN_OPTS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THRE
 print(*(os.environ[name] for name in names))
 """
 # Each takes a tenth of a second to more than a second, and no training needs it before its end.
-_LATER = ("jax", "matplotlib", "pandas", "scipy.optimize", "scipy.stats", "sklearn")
+_LATER = ("jax", "matplotlib", "scipy.optimize", "scipy.stats", "sklearn")
 _START_OF_TRAINING = f"""
 import sys
 from compare_gan.commands import start
@@ -34,6 +34,20 @@ from compare_gan.training import modes
 print([name for name in {_LATER} if name in sys.modules])
 import sklearn.base, keras, gc
 print(sklearn.__name__, gc.isenabled(), gc.get_freeze_count() > 100_000)
+"""
+_SHAPES_OF_FIT = """
+from compare_gan.commands import start
+start.start_engine()
+import keras, pandas
+
+class Shown(keras.Model):
+    def train_step(self, data):
+        print([part.shape[1:] for part in data])
+        return {"loss": keras.ops.sum(data[0])}
+
+model = Shown()
+model.compile(run_eagerly=True)
+model.fit(pandas.DataFrame({"a": [1.0], "b": [2.0]}), pandas.Series([3.0]), verbose=0)
 """
 _FORGET = """
 import os
@@ -65,9 +79,15 @@ def test_a_training_imports_at_its_start_nothing_that_it_does_not_need():
     assert run.stdout.split("\n")[:2] == ["[]", "sklearn True True"]
 
 
+def test_data_frames_have_the_shapes_in_commands_that_keras_gives_them_elsewhere():
+    run = subprocess.run(
+        [sys.executable, "-c", _SHAPES_OF_FIT], capture_output=True, text=True, check=True
+    )
+    assert run.stdout.split("\n")[0] == "[TensorShape([2]), TensorShape([1])]"
+
+
 def test_quick_imports_leave_out_what_is_not_imported_already(monkeypatch):
     monkeypatch.setattr(startup, "_UNUSED", ("colorsys", "json", "this"))
-    monkeypatch.setattr(gc, "freeze", lambda: None)  # This process goes on with other tests.
     monkeypatch.delitem(sys.modules, "colorsys", raising=False)
     monkeypatch.delitem(sys.modules, "keras")
     with pytest.raises(KeyError), startup.quick_imports("this"):
@@ -83,12 +103,17 @@ def test_quick_imports_leave_out_what_is_not_imported_already(monkeypatch):
 
 def test_quick_imports_do_nothing_once_keras_is_imported(monkeypatch):
     monkeypatch.setattr(startup, "_UNUSED", ("colorsys",))
-    # Garbage of this process would stay for ever.
-    monkeypatch.setattr(gc, "freeze", lambda: pytest.fail("Nothing was imported."))
     monkeypatch.delitem(sys.modules, "colorsys", raising=False)
     with startup.quick_imports("tensorflow"):
         assert gc.isenabled()
         __import__("colorsys")
+
+
+def test_only_a_new_process_freezes_its_imports(monkeypatch):
+    # Garbage of this process would stay for ever.
+    monkeypatch.setattr(gc, "freeze", lambda: pytest.fail("Nothing was imported."))
+    monkeypatch.setattr(start, "prepare_engine", lambda: "tensorflow")
+    start.start_engine()
 
 
 @pytest.fixture(name="choose")

@@ -15,11 +15,23 @@ import tarfile
 
 import click
 
+from compare_gan import files
 from compare_gan.errors import UserError
 from compare_gan.studies import StudyDir, records
 
-# Of a study or of a run: heavy, or of use only where it was made.
-_LEFT_OUT = {"checkpoints", "tensorboard", "samples", "locks", "logs"}
+# Paths in the directory of a study: heavy, or of use only where they were made.
+_LEFT_OUT = (
+    "locks",
+    "logs",
+    "tensorboard",
+    "runs/*/checkpoints",
+    "runs/*/samples",
+    "runs/*/tensorboard",
+    "runs/*/*.lock",
+    "shared/backbones/*.lock",
+    "shared/backbones/pretext-*",
+    "shared/labels/*/lock",
+)
 
 
 def pack(study: str, folder: str) -> pathlib.Path:
@@ -30,8 +42,9 @@ def pack(study: str, folder: str) -> pathlib.Path:
     root = pathlib.Path(study_dir.path)
 
     def kept(member: tarfile.TarInfo) -> tarfile.TarInfo | None:
-        inside = pathlib.Path(member.name).relative_to(root.name)
-        if inside.name in _LEFT_OUT or inside.suffix == ".lock":
+        inside = pathlib.PurePath(member.name).relative_to(root.name)
+        # Below a root, because a relative path would be matched from its end.
+        if any(pathlib.PurePath("/", inside).match(f"/{pattern}") for pattern in _LEFT_OUT):
             return None
         if os.path.join(root, inside) in left:
             return None
@@ -40,8 +53,7 @@ def pack(study: str, folder: str) -> pathlib.Path:
         return member
 
     path = pathlib.Path(folder) / f"{root.name}.tar.xz"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with tarfile.open(path, "w:xz") as archive:
+    with files.atomic(str(path)) as temporary, tarfile.open(temporary, "w:xz") as archive:
         archive.add(root, root.name, filter=kept)
     return path
 

@@ -135,7 +135,8 @@ def _with_tensorflow(
 
         return function(list(tensors[:count]), list(tensors[count:])), gradients
 
-    # Eagerly a variable would stand for its value, and be read again after its next assignment.
+    # In eager mode a variable would be passed by reference and read again after its next
+    # assignment.
     return recomputed(*inputs, *map(tf.convert_to_tensor, values))
 
 

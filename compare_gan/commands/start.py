@@ -1,11 +1,12 @@
 """Start-up of every command that computes."""
 
 import contextlib
+import sys
 import warnings
 
 from PIL import Image
 
-from compare_gan.startup import prepare_engine, quick_imports
+from compare_gan.startup import freeze_imports, prepare_engine, quick_imports
 
 
 def start_engine(devices: int | None = None) -> None:
@@ -20,10 +21,13 @@ def start_engine(devices: int | None = None) -> None:
     warnings.filterwarnings("ignore", category=Image.DecompressionBombWarning)
     # Damaged EXIF is no damage to an image.
     warnings.filterwarnings("ignore", category=UserWarning, module="PIL")
+    is_new_process = "keras" not in sys.modules
     engine = prepare_engine()
     if engine != "tensorflow":
         with quick_imports(engine):
             _hide_tensorflow_from_keras()
+    if is_new_process:
+        freeze_imports()
     from compare_gan.engine import use_compilation_cache, use_devices
 
     if devices is not None:

@@ -13,7 +13,7 @@ from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.latents import LatentDistribution
 from compare_gan.datasets.layout import Layout
-from compare_gan.datasets.lazy import plain, tf
+from compare_gan.datasets.lazy import tf, without_autograph
 from compare_gan.datasets.sources import on_host, with_fixed_threads
 from compare_gan.errors import UserError
 
@@ -55,9 +55,11 @@ class TrainingBatches:
 
     def as_dataset(self) -> tf.data.Dataset:
         """An endless dataset of dicts."""
-        drawn = self.layout.turns().map(plain(self._draw_tensors), tf.data.AUTOTUNE)
+        drawn = self.layout.turns().map(without_autograph(self._draw_tensors), tf.data.AUTOTUNE)
         examples = self.dataset.source.training(self.layout, self._order_seed, self._labels)
-        batches = tf.data.Dataset.zip(drawn, examples).map(plain(self._assemble_tensors))
+        batches = tf.data.Dataset.zip(drawn, examples).map(
+            without_autograph(self._assemble_tensors)
+        )
         return with_fixed_threads(batches.prefetch(2))
 
     def as_arrays(self) -> Iterator[dict[str, np.ndarray]]:

@@ -20,7 +20,7 @@ from compare_gan.datasets.colours import WHITE, Colour
 from compare_gan.datasets.decoding import ImageFile
 from compare_gan.datasets.image_cache import open_cache
 from compare_gan.datasets.image_headers import ImageError
-from compare_gan.datasets.lazy import plain, tf
+from compare_gan.datasets.lazy import tf, without_autograph
 from compare_gan.datasets.prefetching import Prefetched
 from compare_gan.datasets.sources import (
     ArraySource,
@@ -65,7 +65,7 @@ class DecodingSource(RandomAccessSource):
 
     def read(self, split: str, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
         if self.load_tensor is None:
-            return indices.map(plain(functools.partial(self._gather_tensor, split)))
+            return indices.map(without_autograph(functools.partial(self._gather_tensor, split)))
         load_tensor = self.load_tensor
         images = indices.unbatch().map(lambda i: load_tensor(split, i), available_cores())
         return images.batch(size)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from compare_gan.datasets.lazy import plain, tf
+from compare_gan.datasets.lazy import tf, without_autograph
 from compare_gan.errors import UserError
 from compare_gan.types import Tensor
 
@@ -71,7 +71,7 @@ class Layout:
         ids = tf.constant(self.replica_ids, tf.int64)
         count = len(self.replica_ids)
         numbers = tf.data.Dataset.range(self.start_step * count, tf.int64.max)
-        return numbers.map(plain(lambda number: (number // count, ids[number % count])))
+        return numbers.map(without_autograph(lambda number: (number // count, ids[number % count])))
 
     def examples(self, step: Tensor, replica: Tensor) -> Tensor:
         """Numbers of the examples of one turn, int64 [sub_batches · rows].

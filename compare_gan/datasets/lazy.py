@@ -28,15 +28,15 @@ else:
 _Function = TypeVar("_Function", bound=Callable[..., Any])
 
 
-def plain(function: _Function) -> _Function:
+def without_autograph(function: _Function) -> _Function:
     """A function for `Dataset.map` that does not branch on tensors, not translated by AutoGraph.
 
     AutoGraph would look at its source and at that of everything it calls, which takes longer than
     tracing it.
 
     Example:
-      >>> from compare_gan.datasets.lazy import plain, tf
-      >>> numbers = tf.data.Dataset.range(3).map(plain(lambda number: 2 * number))
+      >>> from compare_gan.datasets.lazy import tf, without_autograph
+      >>> numbers = tf.data.Dataset.range(3).map(without_autograph(lambda number: 2 * number))
       >>> [int(number) for number in numbers]
       [0, 2, 4]
     """

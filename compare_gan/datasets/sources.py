@@ -18,7 +18,7 @@ import numpy as np
 
 from compare_gan.datasets import random
 from compare_gan.datasets.layout import Layout
-from compare_gan.datasets.lazy import plain, tf
+from compare_gan.datasets.lazy import tf, without_autograph
 from compare_gan.startup import available_cores, import_tensorflow
 
 # Images, and the label of each.
@@ -148,14 +148,16 @@ class RandomAccessSource(Source):
     ) -> tf.data.Dataset:
         labels = on_host(self.labels("train") if labels is None else labels)
 
-        @plain
+        @without_autograph
         def choose(step: tf.Tensor, replica: tf.Tensor) -> tf.Tensor:
             examples = layout.examples(step, replica)
             return shuffled_tensor(examples, self.splits["train"], seed)
 
         indices = layout.turns().map(choose)
         images = self.read("train", indices, layout.sub_batches * layout.rows)
-        return tf.data.Dataset.zip(images, indices.map(plain(lambda i: tf.gather(labels, i))))
+        return tf.data.Dataset.zip(
+            images, indices.map(without_autograph(lambda i: tf.gather(labels, i)))
+        )
 
     def training_arrays(
         self, layout: Layout, seed: tuple[int, int], labels: np.ndarray | None
@@ -292,7 +294,7 @@ class ArraySource(RandomAccessSource):
 
     def read(self, split: str, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
         images = self._tensors[split]
-        return indices.map(plain(lambda i: tf.gather(images, i)))
+        return indices.map(without_autograph(lambda i: tf.gather(images, i)))
 
     def gather(self, split: str, indices: np.ndarray) -> np.ndarray:
         return np.take(self._arrays[split], indices, axis=0)

@@ -12,7 +12,7 @@ import numpy as np
 from compare_gan import files
 from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.layout import Layout
-from compare_gan.datasets.lazy import plain, tf
+from compare_gan.datasets.lazy import tf, without_autograph
 from compare_gan.datasets.sources import (
     Examples,
     RandomAccessSource,
@@ -105,7 +105,7 @@ class _SelectedSource(RandomAccessSource):
 
     def read(self, split: str, indices: tf.data.Dataset, size: int) -> tf.data.Dataset:
         kept = on_host(self.kept[split])
-        indices = indices.map(plain(lambda i: tf.gather(kept, i)))
+        indices = indices.map(without_autograph(lambda i: tf.gather(kept, i)))
         return self.inner.read(self._inner(split), indices, size)
 
     def gather(self, split: str, indices: np.ndarray) -> np.ndarray:

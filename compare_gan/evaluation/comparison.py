@@ -83,7 +83,7 @@ def differences(
 
 def format_rows(rows: Sequence[ResultRow], names: Sequence[str]) -> str:
     """A table as text: one line per row, one column for each score of any row, and notes."""
-    scores = list(dict.fromkeys(name for row in rows for name in row.scores))
+    scores = list(dict.fromkeys(name for row in rows for name in row.score_names))
     cells = [["", "step", "protocol", *scores]]
     for row, name in zip(rows, names, strict=True):
         step = _NO_VALUE if row.step is None else str(row.step)

@@ -1,7 +1,9 @@
 """Result rows: scores with their provenance."""
 
 import dataclasses
+import functools
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 
 import PIL.Image
@@ -16,6 +18,10 @@ from compare_gan.evaluation.provenance import (
     metric_of,
 )
 from compare_gan.labels.files import upgrade_training_labels
+
+# A value named after another one, with one of these at its end, is a spread of that one: see
+# `Metric.value`.
+_SPREAD = re.compile(r"_(standard_error|std_over_\w+)$")
 
 VERSION = 1  # Of a result row and of the output of `compare_gan metrics`; older ones have none.
 
@@ -40,7 +46,8 @@ class ResultRow:
 
     Attributes:
       step: Generator step of the checkpoint; None for images from elsewhere.
-      scores: Scores by name, which contains the extractor's.
+      scores: Scores by name, which contains the extractor's, and spreads that metrics give with
+        them, such as KID's standard error.
       provenance: Provenance of the scores.
       metrics: Names of the requested metrics; one that does not apply has no score.
       protocol_name: Name of the protocol that they were measured by; empty if by none.
@@ -77,11 +84,36 @@ class ResultRow:
         default_factory=dict, compare=False, repr=False
     )
 
+    @functools.cached_property
+    def _spreads(self) -> dict[str, str]:
+        """Names of the spreads, and for each that of its score."""
+        owners = {name: _SPREAD.sub("", name) for name in self.scores if _SPREAD.search(name)}
+        return {name: score for name, score in owners.items() if score in self.scores}
+
+    @property
+    def score_names(self) -> list[str]:
+        """Names of the scores, without their spreads: what is listed, ranked and plotted."""
+        return [name for name in self.scores if name not in self._spreads]
+
+    def spreads(self, name: str) -> dict[str, float]:
+        """The spreads of a score by the suffixes of their names, e.g. `standard_error`."""
+        return {
+            spread[len(name) + 1 :]: self.scores[spread].mean
+            for spread, score in self._spreads.items()
+            if score == name
+        }
+
+    def spread_text(self, name: str) -> str:
+        """The spreads of a score in words; empty if it has none."""
+        spreads = self.spreads(name).items()
+        return ", ".join(f"{suffix.replace('_', ' ')} {value:.2g}" for suffix, value in spreads)
+
     def score_text(self, name: str) -> str:
         """A score as tables show it: with `±` if it is a mean over several sets of samples."""
         score = self.scores[name]
         spread = f" ± {score.std:.4f}" if len(self.provenance.seeds) > 1 else ""
-        return f"{score.mean:.4f}{spread}"
+        own = self.spread_text(name)
+        return f"{score.mean:.4f}{spread}{f' ({own})' if own else ''}"
 
     def to_json(self) -> str:
         """One line of results.jsonl, where the provenance is the entry `protocol`."""
@@ -205,8 +237,8 @@ def format_scores(rows: Sequence[ResultRow], explained: bool = True) -> str:
             + (f", protocol {row.protocol_name}" if row.protocol_name else "")
             + (f", after {row.rollbacks} rollbacks of the training" if row.rollbacks else "")
         )
-        width = max((len(name) for name in row.scores), default=0)
-        for name in row.scores:
+        width = max(map(len, row.score_names), default=0)
+        for name in row.score_names:
             lines.append(f"  {name:<{width}}  {row.score_text(name)}")
         lines += [f"  Note: {note}" for note in row.notes]
     note = spread_note(rows) if explained else None

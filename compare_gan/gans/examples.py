@@ -69,6 +69,18 @@ def mixes_examples(network: keras.Model) -> bool:
     )
 
 
+def is_separable(network: keras.Model) -> bool:
+    """Whether examples get the same scores in several forwards of a step as in one of all.
+
+    They do not if the network mixes examples, nor if it has state of its own, such as the seed of
+    dropout or moving statistics: what is not trained counts as that. Singular vectors of spectral
+    norm do not: forwards that begin with the same ones have the same kernels.
+    """
+    vectors = {id(getattr(layer, "u_var", None)) for layer in network._flatten_layers()}
+    has_state = any(id(variable) not in vectors for variable in network.non_trainable_variables)
+    return not has_state and not mixes_examples(network)
+
+
 def needs_halves_apart(network: keras.Model) -> bool:
     """Whether the network must see real and generated images in separate forwards.
 
@@ -131,8 +143,8 @@ def forward_halves(
       needs_gradient: Function from the index of a half and the task that added examples to it (None
         for the half's own) to whether gradients with respect to these images are computed. They get
         a forward of their own, through which such gradients are cheaper, and which alone changes
-        the state of layers. The scores are the same if the discriminator does not mix examples.
-        None if it does, and without effect if `split`.
+        the state of layers. The scores are the same if the discriminator is separable (see
+        `is_separable`). None if it is not; ignored if `split`.
 
     Returns:
       The outputs of the discriminator and the heads for each half.

@@ -19,6 +19,7 @@ from compare_gan.gans.examples import (
     check_forwards,
     check_interval,
     forward_halves,
+    is_separable,
     mixes_examples,
     needs_halves_apart,
     of_images,
@@ -352,13 +353,14 @@ class ModularGAN:
         )
         # No gradient of a penalty flows through images into optimized latents.
         wanted = wanted_real, wanted_fake and "transport_cost" not in batch
+        has_own_forward = any(wanted) and is_separable(self.discriminator)
 
         def forward(x: Tensor, x_fake: Tensor) -> list[Half]:
             halves = [
                 (view.augmented(x, Stream.REAL), view.y, self.tasks),
                 (view.augmented(x_fake, Stream.FAKE), view.fake_y, fake_tasks),
             ]
-            own = (lambda half, task: wanted[half] and task is None) if any(wanted) else None
+            own = (lambda half, task: wanted[half] and task is None) if has_own_forward else None
             return forward_halves(self.discriminate, halves, self._splits_halves, own)
 
         (real, fake), gradients = with_gradients(forward, [batch["images"], fake_images], wanted)
@@ -401,7 +403,8 @@ class ModularGAN:
 
         The discriminator sees generated images only, except in two cases: its batch norm mixes
         examples, and the real ones are in its batch as they are in a discriminator step; or the
-        loss compares with real images, which are then in a forward of their own.
+        loss compares with real images, which are then in a forward of their own, unless the
+        discriminator has state that the forwards of a step would share (see `is_separable`).
 
         Args:
           batch: Batch.
@@ -421,7 +424,8 @@ class ModularGAN:
                 (view.augmented(x, Stream.REAL), view.y, real_tasks),
                 (ops.cast(shown, x.dtype), view.fake_y, self.tasks),
             ]
-        of_fakes = None if mixes else (lambda half, task: half == len(halves) - 1)
+        apart = is_separable(self.discriminator)
+        of_fakes = (lambda half, task: half == len(halves) - 1) if apart else None
         *real, fake = forward_halves(self.discriminate, halves, self._splits_halves, of_fakes)
         seen_real = real[0] if sees_real(self.loss) else fake.placeholder()
         g_loss = generator_loss(self.loss, seen_real, fake, value_at(self.top_k, step))

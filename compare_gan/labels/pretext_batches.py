@@ -11,7 +11,7 @@ from compare_gan.datasets import random
 from compare_gan.datasets.dataset import Dataset
 from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.layout import Layout
-from compare_gan.datasets.lazy import plain, tf
+from compare_gan.datasets.lazy import tf, without_autograph
 from compare_gan.datasets.sources import Source, with_fixed_threads
 from compare_gan.datasets.views import select
 from compare_gan.types import Tensor
@@ -64,7 +64,7 @@ class PretextBatches:
         """The same batches as TensorFlow's input pipeline."""
         seed = tf.constant([self.seed, _SHIFTS], tf.int64)
 
-        @plain
+        @without_autograph
         def draw(step: tf.Tensor, replica: tf.Tensor) -> tf.Tensor:
             key = tf.random.experimental.stateless_fold_in(seed, step)
             shifts = tf.random.stateless_uniform(
@@ -72,7 +72,7 @@ class PretextBatches:
             )
             return tf.concat(self._own_rows(shifts, layout, replica), axis=0)
 
-        @plain
+        @without_autograph
         def assemble(
             examples: tuple[tuple[tf.Tensor, tf.Tensor], ...], shifts: tf.Tensor
         ) -> dict[str, tf.Tensor]:

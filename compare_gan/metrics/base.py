@@ -244,6 +244,9 @@ class Metric(abc.ABC):
     def value(self, *_: Any, **available: Any) -> dict[str, float]:
         """Returns the score by suffix: `""` for the main value, a word for each further one.
 
+        The suffixes `standard_error` and `std_over_…` are for spreads of the main value: they are
+        shown beside it and not listed, ranked or plotted as scores.
+
         A subclass declares as parameters the inputs that it uses: `fake` and `real` (results of
         `statistics`), `generator` (a `GeneratorSampler`), `discriminator` (the network), and
         `class_names`, the names of the classes in the order of labels (None if they have none).

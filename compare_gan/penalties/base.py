@@ -35,10 +35,10 @@ AVAILABLE = {
     "features": "features of the generated images in the generator's loss, of the real ones in the "
     "discriminator's, float32 [b, f]",
     "real_gradients": "gradient of the real images' logits with respect to the images, of their "
-    "shape, from the forward that made `real_logits`; None where only another forward of "
-    "`discriminator` can give it",
-    "fake_gradients": "the same at the generated images; None where only `discriminator_of_fakes` "
-    "can give it",
+    "shape, from the forward that made `real_logits`; None if it would require a separate forward "
+    "of `discriminator`",
+    "fake_gradients": "the same at the generated images; None if it would require a separate "
+    "forward of `discriminator_of_fakes`",
     "z": "latents of the generated images [b, z_dim]",
     "uniform": "function from a shape, batch first, to draws in [0, 1)",
     "normal": "function from a shape, batch first, to standard normal draws",

@@ -96,7 +96,7 @@ def _scores(scores: Mapping[str, Scores]) -> list[Block | str]:
     if len(steps) > 1:
         of_runs = ", ".join(f"{name} {row.step}" for name, row in rows.items())
         blocks.append(Note(f"The scores are of different steps: {of_runs}."))
-    measured = list(dict.fromkeys(name for row in rows.values() for name in row.scores))
+    measured = list(dict.fromkeys(name for row in rows.values() for name in row.score_names))
     has_difference = len(rows) == 2 and not warning
     table_rows = []
     for score in measured:
@@ -150,7 +150,7 @@ def _samples(runs: Mapping[str, RunDir]) -> list[Block | str]:
 
 def _curves(scores: Mapping[str, Scores], courses: Mapping[str, Courses]) -> Iterable[Block | str]:
     charts = []
-    for score in _of_all(each.headline.scores for each in scores.values()):
+    for score in _of_all(each.headline.score_names for each in scores.values()):
         series = [score_line(name, each.rows, score) for name, each in scores.items()]
         if any(len(line.x) > 1 for line in series):
             charts.append(lines(score, series, xlabel=_XLABEL))

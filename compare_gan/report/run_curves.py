@@ -72,7 +72,7 @@ def score_charts(rows: Sequence[ResultRow]) -> Iterable[Block | str]:
     scored = [row for row in rows if row.step is not None]
     if len({row.step for row in scored}) < 2:
         return
-    names = dict.fromkeys(name for row in scored for name in row.scores)
+    names = dict.fromkeys(name for row in scored for name in row.score_names)
     yield Side([lines(name, [score_line(name, scored, name)], xlabel=_XLABEL) for name in names])
 
 

@@ -45,7 +45,7 @@ def headline(run: RunData) -> dict[str, object]:
     if run.scores is not None:
         row = run.scores.headline
         suffix = "" if run.scores.is_final else f" (step {row.step:,})" if row.step else ""
-        for name in list(row.scores)[:4]:
+        for name in row.score_names[:4]:
             facts[f"{name}{suffix}"] = number(row.scores[name].mean)
     facts["State"] = summary.state
     if summary.step is not None:

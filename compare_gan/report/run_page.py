@@ -100,13 +100,17 @@ def _scores(scores: run_records.Scores) -> Iterable[Block | str]:
     step = "images from elsewhere" if row.step is None else f"step {row.step:,}"
     if not scores.is_final:
         yield Note(f"The last training step is not scored: these are the scores of {step}.")
+    names, over_sets = row.score_names, len(row.provenance.seeds) > 1
+    spreads = [row.spread_text(name) for name in names]
+    columns = ["score", "mean", "standard deviation", *(["spread"] if any(spreads) else [])]
+    rows = [
+        [name, row.scores[name].mean, row.scores[name].std if over_sets else None, spread or None]
+        for name, spread in zip(names, spreads, strict=True)
+    ]
     yield Table(
         title=f"Scores of {step}",
-        columns=["score", "mean", "standard deviation"],
-        rows=[
-            [name, score.mean, score.std if len(row.provenance.seeds) > 1 else None]
-            for name, score in row.scores.items()
-        ],
+        columns=columns,
+        rows=[cells[: len(columns)] for cells in rows],
         note=spread_note([row]) or "",
     )
     for note in row.notes:
@@ -118,7 +122,7 @@ def _scores(scores: run_records.Scores) -> Iterable[Block | str]:
 
 
 def _all_scores(rows: Sequence[ResultRow]) -> Table:
-    names = list(dict.fromkeys(name for row in rows for name in row.scores))
+    names = list(dict.fromkeys(name for row in rows for name in row.score_names))
     return Table(
         title="Scores of all scored checkpoints",
         columns=["step", *names, "protocol", "config"],

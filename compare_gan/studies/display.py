@@ -131,7 +131,7 @@ def status_lines(
     if most is not None and len(runs) + 2 > most:
         count = max(most - 3, 1)
         shown, hidden = shown[:count], shown[count:]
-    score = next((name for run in runs for row in run.rows[-1:] for name in row.scores), "")
+    score = next((name for run in runs for row in run.rows[-1:] for name in row.score_names), "")
     cells: list[tuple[str, ...]] = [(*_HEADER[:4], score or _HEADER[4], _HEADER[5])]
     cells += [_cells(run, runs, score) for run in shown]
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]

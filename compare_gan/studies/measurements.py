@@ -18,7 +18,7 @@ def measurements(record: RunRecord) -> dict[int, dict[str, ResultRow]]:
     by_step: dict[int, dict[str, ResultRow]] = {}
     for row in record.rows:
         if row.step is not None:
-            by_step.setdefault(row.step, {}).update(dict.fromkeys(row.scores, row))
+            by_step.setdefault(row.step, {}).update(dict.fromkeys(row.score_names, row))
     return dict(sorted(by_step.items()))
 
 
@@ -44,4 +44,5 @@ def score_names(records: Iterable[RunRecord]) -> list[str]:
       >>> score_names([])
       []
     """
-    return list(dict.fromkeys(name for each in records for row in each.rows for name in row.scores))
+    rows = (row for each in records for row in each.rows)
+    return list(dict.fromkeys(name for row in rows for name in row.score_names))

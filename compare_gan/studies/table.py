@@ -93,8 +93,9 @@ class StudyTable:
         """A row for each run, with its scores at the final step; values not known are None.
 
         Columns: `run`, `variant`, the axes, `seed`, `state`, `step`, `steps`, the scores, each with
-        its standard deviation over sets of samples (`_std_over_sets`) where there were several, the
-        costs, and what the scores' rows state, with the provenance as `provenance.<field>`.
+        its standard deviation over sets of samples (`_std_over_sets`) where there were several and
+        the spreads that its metric gives, e.g. `_standard_error`; the costs, and what the scores'
+        rows state, with the provenance as `provenance.<field>`.
         """
         return tidy.run_rows(self.records)
 

@@ -64,8 +64,8 @@ def numbers(records: Sequence[RunRecord]) -> set[str]:
       >>> "wall_seconds" in numbers([])
       True
     """
-    scores = {column for name in score_names(records) for column in (name, f"{name}_std_over_sets")}
-    return {*_NUMBERS, *scores}
+    names = {name for run in records for row in run.rows for name in row.scores}
+    return {*_NUMBERS, *names, *(f"{name}_std_over_sets" for name in names)}
 
 
 class _Columns:
@@ -74,8 +74,12 @@ class _Columns:
     def __init__(self, records: Sequence[RunRecord]):
         self._scores = score_names(records)
         rows = [row for run in records for row in run.rows]
-        self._with_spread = {
+        self._over_sets = {
             name for row in rows if len(row.provenance.seeds) > 1 for name in row.scores
+        }
+        self._spreads = {
+            name: dict.fromkeys(suffix for row in rows for suffix in row.spreads(name))
+            for name in self._scores
         }
         axes = dict.fromkeys(axis for run in records for axis in run.axes)
         self._is_searched = any(run.chosen_by for run in records)
@@ -91,10 +95,13 @@ class _Columns:
     def scores(self, rows: Mapping[str, ResultRow]) -> dict[str, float | None]:
         cells: dict[str, float | None] = {}
         for name in self._scores:
-            score = rows[name].scores[name] if name in rows else None
+            row = rows.get(name)
+            score = row.scores[name] if row else None
             cells[name] = score.mean if score else None
-            if name in self._with_spread:
+            if name in self._over_sets:
                 cells[f"{name}_std_over_sets"] = score.std if score else None
+            spreads = row.spreads(name) if row else {}
+            cells |= {f"{name}_{suffix}": spreads.get(suffix) for suffix in self._spreads[name]}
         return cells
 
 

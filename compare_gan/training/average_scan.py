@@ -89,7 +89,7 @@ def best(rows: Sequence[ResultRow]) -> tuple[int, str]:
       >>> best([dataclasses.replace(row, scores=each) for each in scores])
       (1, 'fid_inception')
     """
-    for name in rows[0].scores:
+    for name in rows[0].score_names:
         direction = better_direction(name, rows[0].provenance.extractor)
         if direction is not None and all(name in row.scores for row in rows):
             sign = 1 if direction == "lower" else -1

@@ -122,11 +122,23 @@ def test_an_archive_has_the_records_of_ended_runs_without_heavy_files(tmp_path, 
     for record, state in ((ended, ended.state), (running, RUNNING)):
         folder = study / "runs" / record.name
         (folder / "checkpoints" / "step-9").mkdir(parents=True)
-        for name in ("results.jsonl", "log.jsonl", "samples.png", "checkpoints/step-9/arrays.npz"):
+        (folder / "modules" / "0" / "samples").mkdir(parents=True)
+        for name in (
+            "results.jsonl",
+            "log.jsonl",
+            "samples.png",
+            "training.lock",
+            ".results.lock",
+            "checkpoints/step-9/arrays.npz",
+            "modules/0/samples/own.py",
+        ):
             (folder / name).write_text(name)
         runs.append(dataclasses.replace(record, model_dir=str(folder), state=state))
-    for name in ("study.json", "journal.jsonl", "probe.jsonl"):
+    (study / "logs").mkdir()
+    (study / "shared" / "labels" / "logs").mkdir(parents=True)
+    for name in ("study.json", "journal.jsonl", "probe.jsonl", "shared/labels/logs/labels.npz"):
         (study / name).write_text(name)
+    (study / "logs" / "run.txt").write_text("Heavy.")
     monkeypatch.setattr(StudyDir, "records", lambda self: runs)
     arguments = [str(study), str(tmp_path / "packed")]
     result = CliRunner().invoke(pack.main, arguments, catch_exceptions=False)
@@ -139,4 +151,24 @@ def test_an_archive_has_the_records_of_ended_runs_without_heavy_files(tmp_path, 
     assert {str(each.relative_to(tmp_path / "unpacked")) for each in found if each.is_file()} == {
         *(f"losses/{name}" for name in ("study.json", "journal.jsonl", "probe.jsonl")),
         *(f"{run}/{name}" for name in ("results.jsonl", "log.jsonl", "samples.png")),
+        # Only whole paths are left out: other folders may have the names of heavy ones.
+        "losses/shared/labels/logs/labels.npz",
+        f"{run}/modules/0/samples/own.py",
     }
+
+
+def test_an_archive_that_cannot_be_completed_leaves_the_old_one(tmp_path, monkeypatch):
+    study = tmp_path / "losses"
+    study.mkdir()
+    (study / "study.json").write_text("study.json")
+    monkeypatch.setattr(StudyDir, "records", lambda self: [])
+    path = pack.pack(str(study), str(tmp_path / "packed"))
+    before = path.read_bytes()
+    monkeypatch.setattr(tarfile.TarFile, "addfile", _fail)
+    with pytest.raises(OSError, match="No space left"):
+        pack.pack(str(study), str(tmp_path / "packed"))
+    assert path.read_bytes() == before and list(path.parent.iterdir()) == [path]
+
+
+def _fail(*_):
+    raise OSError("No space left on device")

@@ -66,13 +66,19 @@ def test_load_on_the_machine_changes_nothing(recorded, capsys):
     assert line.startswith("sndcgan: as recorded, 1.00") and message is None
 
 
-def test_what_is_not_recorded_is_said(recorded, capsys):
+def test_a_named_config_that_is_not_recorded_is_refused_before_any_is_measured(recorded, capsys):
     path, _ = recorded
-    lines, message = _check(path, _measure(1.0, 1.0, 1.0, 1.0), capsys, ("r3gan", "sndcgan"))
-    assert lines[0] == f"r3gan: not recorded for '{KIND}'"
-    assert lines[1].startswith("sndcgan: as recorded") and message is None
+    lines, message = _check(path, None, capsys, ("r3gan", "sndcgan"))
+    assert lines == []
+    assert message.startswith(f"No speed of r3gan is recorded for '{KIND}', only of sndcgan: ")
     with pytest.raises(click.ClickException, match=r"No speed is recorded for 'Other', only for "):
         recorded_speeds.check("Other", ["sndcgan"], _measure(1.0), path)
+
+
+def test_without_names_all_recorded_configs_are_checked(recorded, capsys):
+    recorded_speeds.check(KIND, [], _measure(1.0, 1.0, 1.0, 1.0), recorded[0])
+    [line] = capsys.readouterr().out.splitlines()[-1:]
+    assert line.startswith("sndcgan: as recorded")
 
 
 def test_recording_keeps_other_configs_and_cpus(recorded):

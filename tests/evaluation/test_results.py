@@ -6,7 +6,9 @@ import json
 import os
 import subprocess
 import sys
+import types
 
+import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
@@ -19,6 +21,7 @@ from compare_gan.evaluation.results import (
     provenance_differences,
 )
 from compare_gan.evaluation.results_file import ResultsFile
+from compare_gan.metrics import ImageBatch, InceptionScore, KernelInceptionDistance
 
 _PROVENANCE = Provenance(
     dataset="fashion_mnist_10k",
@@ -194,6 +197,35 @@ def test_the_name_of_the_protocol_is_written_but_makes_no_difference(tmp_path):
         assert [line["protocol"] for line in csv.DictReader(file)] == ["fid10k_test", ""]
     assert not provenance_differences(named, _row())
     assert "(train), protocol fid10k_test\n" in format_scores([named])
+
+
+def test_spreads_accompany_their_scores():
+    row = _row(fid=9.0, kid=0.5, kid_standard_error=0.25, is_std_over_splits=0.125, kid_full=0.75)
+    assert row.score_names == ["fid", "kid", "is_std_over_splits", "kid_full"]  # There is no `is`.
+    assert row.spreads("kid") == {"standard_error": 0.25} and not row.spreads("kid_full")
+    assert format_scores([row]).splitlines()[1:3] == [
+        "  fid                 9.0000 ± 0.2500",
+        "  kid                 0.5000 ± 0.2500 (standard error 0.25)",
+    ]
+    assert "kid_standard_error" in ResultRow.from_json(row.to_json()).scores
+
+
+@pytest.mark.parametrize(
+    ("metric", "inputs"),
+    (
+        (KernelInceptionDistance(subset_size=4), ("real", "fake")),
+        (InceptionScore(splits=2), ("fake",)),
+    ),
+)
+def test_metrics_name_their_spreads_so_that_they_are_found(metric, inputs):
+    images = np.random.default_rng(0).normal(size=(8, 3))
+    statistics = metric.statistics(8)
+    statistics.update(ImageBatch(features=images, logits=images))
+    extractor = types.SimpleNamespace(name="made", canonical=False)
+    values = metric.named(extractor, metric.value(**dict.fromkeys(inputs, statistics.result())))
+    assert len(values) == 2
+    row = _row(**values)
+    assert row.score_names == [metric.score_name(extractor)]
 
 
 def _with(**changes):

@@ -6,7 +6,7 @@ import pytest
 import tensorflow as tf
 
 from compare_gan.gans import ModularGAN
-from compare_gan.gans.examples import Scores, forward_halves, mixes_examples
+from compare_gan.gans.examples import Scores, forward_halves, is_separable, mixes_examples
 from compare_gan.gans.tasks import AuxiliaryTask
 
 
@@ -83,6 +83,34 @@ def test_each_half_has_its_own_tasks():
     np.testing.assert_array_equal(real.seen["a"].extra_outputs[:, 0], [-110, -111])
     np.testing.assert_array_equal(fake.seen["a"].outputs[:, 0], [-20, -21])
     assert fake.seen["a"].extra_outputs is None
+
+
+class _Counter(keras.layers.Layer):
+    """Counts its forwards."""
+
+    def build(self, input_shape):
+        self.count = self.add_weight(shape=(), initializer="zeros", trainable=False)
+
+    def call(self, inputs, training=None):
+        if training:
+            self.count.assign(self.count + 1.0)
+        return inputs
+
+
+@pytest.mark.parametrize(
+    ("options", "separable"),
+    (
+        ({}, True),
+        ({"spectral_norm": True}, True),
+        ({"batch_norm_fn": keras.layers.LayerNormalization}, True),
+        ({"batch_norm_fn": lambda name: keras.layers.Dropout(0.5, name=name)}, False),
+        ({"batch_norm_fn": _Counter}, False),
+        ({"batch_norm_fn": keras.layers.BatchNormalization}, False),
+    ),
+)
+def test_state_and_mixed_examples_make_separate_forwards_differ(dummy, options, separable):
+    gan = dummy.make_gan(ModularGAN, discriminator=options)
+    assert is_separable(gan.discriminator) is separable
 
 
 def test_only_batch_norms_mix_examples(dummy):

@@ -6,6 +6,7 @@ do: `_alone` hides the shared gradients from them.
 
 import functools
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -15,6 +16,7 @@ from compare_gan.augmentations import DiffAugment
 from compare_gan.gans import S3GAN, LatentOptimization, ModularGAN
 from compare_gan.gans.examples import Half
 from compare_gan.gans.image_gradients import requested_gradients, with_gradients
+from compare_gan.layers import BatchNorm
 from compare_gan.penalties import R1, R1R2, R2, Penalty, wgangp_penalty
 
 # Float32's rounding, summed over tiny networks, in another order.
@@ -104,14 +106,12 @@ def test_loss_and_gradients_are_those_of_a_forward_of_its_own(
 @pytest.mark.parametrize(
     ("options", "rows"),
     (
-        ({"discriminator": {"batch_norm_fn": "batch_norm"}}, [16, 8, 8]),
+        ({"discriminator": {"batch_norm_fn": BatchNorm}}, [16, 8, 8]),
         ({"latent_optimization": LatentOptimization(rate=1.0)}, [8, 8, 8, 8]),
     ),
 )
 def test_forwards_of_its_own_where_the_gradient_would_be_another(dummy, options, rows):
     """Batch norm mixes examples; optimized latents would learn from the penalty at fakes."""
-    if "discriminator" in options:
-        options = {"discriminator": {"batch_norm_fn": dummy.BatchNorm}}
     gan = dummy.make_gan(ModularGAN, penalties=[R1R2(gamma=0.7)], **options)
     expected = dummy.make_gan(ModularGAN, penalties=[_alone(R1R2)(gamma=0.7)], **options)
     seen, batch = _rows_seen(gan), dummy.make_batch()
@@ -141,10 +141,15 @@ def test_lazy_penalties_share_only_with_those_of_each_step(dummy):
     np.testing.assert_allclose(terms.parts["r1"], 2 * expected.parts["r1"], **CLOSE)
 
 
+# Drops features: the masks of a forward depend on its rows and on the forwards before.
+DROPOUT = {"batch_norm_fn": functools.partial(keras.layers.Dropout, 0.5)}
+
+
 @pytest.mark.parametrize("penalty", (R1, R1R2))
-def test_spectral_norm_moves_once_in_a_step(dummy, penalty):
-    """The forward of each half has the kernels that one of both halves would have."""
-    networks = {"discriminator": {"spectral_norm": True}}
+@pytest.mark.parametrize("options", ({"spectral_norm": True}, DROPOUT))
+def test_losses_and_state_are_those_of_one_forward_of_both_halves(dummy, penalty, options):
+    """Spectral norm makes one power iteration; dropout draws one mask for each image."""
+    networks = {"discriminator": options}
     gan = dummy.make_gan(ModularGAN, penalties=[penalty(gamma=0.7)], **networks)
     expected = dummy.make_gan(ModularGAN, **networks)
     batch = dummy.make_batch()
@@ -152,8 +157,14 @@ def test_spectral_norm_moves_once_in_a_step(dummy, penalty):
     without, _ = _loss_and_gradients(expected, batch)
     for name in ("d_loss", "d_loss_real", "d_loss_fake"):
         np.testing.assert_allclose(terms.parts[name], without.parts[name], **CLOSE)
-    for found, value in zip(gan.variables, expected.variables, strict=True):
-        np.testing.assert_allclose(found, value, **CLOSE, err_msg=found.path)
+    _assert_same_variables(gan, expected)
+
+
+def _assert_same_variables(gan, expected):
+    for network in ("generator", "discriminator"):
+        pairs = (getattr(each, network).variables for each in (gan, expected))
+        for found, value in zip(*pairs, strict=True):
+            np.testing.assert_allclose(found, value, **CLOSE, err_msg=found.path)
 
 
 def test_a_penalty_may_request_the_gradients(dummy):
@@ -207,10 +218,10 @@ def test_logits_of_pixels_are_not_differentiated():
 # The generator's step.
 
 
-@pytest.mark.parametrize("spectral_norm", (False, True))
-def test_the_generator_gets_no_gradient_through_real_images(dummy, spectral_norm):
-    """Loss, gradient and singular vectors are those of one forward of both halves."""
-    networks = {"discriminator": {"spectral_norm": spectral_norm}}
+@pytest.mark.parametrize("options", ({}, {"spectral_norm": True}, DROPOUT))
+def test_the_generator_gets_no_gradient_through_real_images(dummy, options):
+    """Loss, gradient and state are those of one forward of both halves."""
+    networks = {"discriminator": options}
     gan, joint = (dummy.make_gan(ModularGAN, loss="rp_gan", **networks) for _ in range(2))
     batch = dummy.make_batch()
     variables = [v.value for v in gan.generator_variables]
@@ -224,5 +235,4 @@ def test_the_generator_gets_no_gradient_through_real_images(dummy, spectral_norm
     gradients = joint_tape.gradient(expected, [v.value for v in joint.generator_variables])
     for found, value in zip(tape.gradient(loss, variables), gradients, strict=True):
         np.testing.assert_allclose(found, value, **CLOSE)
-    for found, value in zip(gan.variables, joint.variables, strict=True):
-        np.testing.assert_allclose(found, value, **CLOSE, err_msg=found.path)
+    _assert_same_variables(gan, joint)

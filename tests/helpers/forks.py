@@ -23,7 +23,7 @@ _ROOT = pathlib.Path(__file__).parents[2]
 class Fork:
     """A started process, with the methods of `subprocess.Popen` that tests use.
 
-    As a context manager it is killed at the end of the block.
+    As a context manager it is killed, and its output closed, at the end of the block.
 
     Attributes:
       pid: Its number.
@@ -46,6 +46,8 @@ class Fork:
     def __exit__(self, *_: object) -> None:
         self.kill()
         self.wait()
+        self.stdout.close()
+        self.stderr.close()
 
     def poll(self) -> int | None:
         """The exit status if the process has ended."""

@@ -1,5 +1,6 @@
 """The page of a run: of a tiny trained one, and of runs that lack parts."""
 
+import dataclasses
 import os
 import re
 import shutil
@@ -8,8 +9,10 @@ import eager
 import html5lib
 import numpy as np
 import pytest
+import synthetic_study
 
 from compare_gan import files
+from compare_gan.evaluation import Score
 from compare_gan.report import page as pages
 from compare_gan.report import run_config, run_images, run_records
 from compare_gan.report.run_data import RunData, collect_run
@@ -43,6 +46,23 @@ def _copied(trained, tmp_path):
 
 def _titles(page):
     return [section.title for section in page.sections if section.blocks]
+
+
+def test_spreads_are_beside_their_scores_and_not_drawn():
+    rows = []
+    for row in synthetic_study.records(seeds=1)[0].rows:
+        scores = {"kid": Score(0.5, 0.1), "kid_standard_error": Score(0.25, 0.0)}
+        rows.append(dataclasses.replace(row, scores=row.scores | scores))
+    run = RunData(
+        summary=run_records.Summary(name="a", state="finished"),
+        scores=run_records.Scores(rows=rows, headline=rows[-1], is_final=True),
+    )
+    page = page_of(run)
+    table = page.sections[0].blocks[0]
+    assert table.columns == ["score", "mean", "standard deviation", "spread"]
+    assert [cells[0] for cells in table.rows][-1] == "kid"
+    assert [cells[3] for cells in table.rows] == [None, None, "standard error 0.25"]
+    assert "kid_standard_error" not in pages.render(page)
 
 
 def test_a_trained_run_shows_everything_that_it_has(trained):

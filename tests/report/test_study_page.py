@@ -1,6 +1,7 @@
 """The page of a study that nobody trained: numbers, choices, caveats, size."""
 
 import csv
+import dataclasses
 import io
 import re
 import urllib.parse
@@ -11,6 +12,7 @@ import pytest
 import synthetic_study
 
 from compare_gan.errors import UserError
+from compare_gan.evaluation import Score
 from compare_gan.report import study_courses
 from compare_gan.report.page import render
 from compare_gan.report.study_page import study_page
@@ -200,6 +202,18 @@ def test_a_score_by_name(records):
     assert "higher is better" in page.sections[0].intro
     with pytest.raises(UserError, match="Did you mean 'fid_fashion_cnn'"):
         study_page(records[:10], study, score="fid")
+
+
+def test_the_standard_error_of_a_score_is_only_in_the_data(records):
+    name = f"{_SCORE}_standard_error"
+
+    def with_error(row):
+        return dataclasses.replace(row, scores=row.scores | {name: Score(0.5, 0.0)})
+
+    runs = [dataclasses.replace(run, rows=tuple(map(with_error, run.rows))) for run in records[:10]]
+    text = render(study_page(runs, synthetic_study.define_study()))
+    assert _data(text, "all runs")[0][name] == "0.5"
+    assert text.count("standard_error") == 1
 
 
 @pytest.mark.parametrize(

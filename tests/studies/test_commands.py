@@ -230,7 +230,7 @@ class _ForkExecutor:
         found = []
         for task, fork, started in ended:
             with open(task.log, "w") as log:
-                log.write(fork.stderr.read())
+                log.write(fork.communicate()[1])
             found.append((task, End(fork.returncode, time.monotonic() - started)))
         return found
 

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from compare_gan.errors import UserError
-from compare_gan.studies import StudyTable, select
+from compare_gan.studies import StudyTable, select, tidy
+from compare_gan.studies.results import format_results
 
 _AXES = {"loss.fn": "hinge"}
 
@@ -47,6 +48,20 @@ def test_spread_over_sets_of_samples_has_its_own_column(run_record, result_row):
     row = result_row(10, {"fid": 9.0}, std=0.5, seeds=[0, 1, 2])
     [cells] = StudyTable([run_record(_AXES, 1, rows=[row])]).rows()
     assert (cells["fid"], cells["fid_std_over_sets"]) == (9.0, 0.5)
+
+
+def test_the_standard_error_of_a_score_is_a_column_and_no_score(run_record, result_row):
+    scores = {"kid": 0.1, "kid_standard_error": 0.02, "kid_full": 0.2}
+    runs = [run_record(_AXES, 1, rows=[result_row(10, scores)]), run_record(_AXES, 2, 9.0)]
+    table = StudyTable(runs)
+    assert table.scores == ["kid", "kid_full", "fid"]
+    with pytest.raises(UserError, match="kid_standard_error"):
+        table.summary("kid_standard_error")
+    assert "standard_error" not in format_results(table) + table.markdown()
+    first, second = table.rows()
+    assert list(first)[7:11] == ["kid", "kid_standard_error", "kid_full", "fid"]
+    assert (first["kid_standard_error"], second["kid_standard_error"]) == (0.02, None)
+    assert "kid_standard_error" in tidy.numbers(runs)
 
 
 def test_an_axis_with_the_name_of_a_column_keeps_both(run_record):
