@@ -238,7 +238,10 @@ class Conv2DTranspose(_Convolution):
 
     def __init__(self, *args: Any, output_size: tuple[int, int] | None = None, **kwargs: Any):
         super().__init__(*args, **kwargs)
-        self.output_size = None if output_size is None else tuple(output_size)
+        self.output_size: tuple[int, int] | None = None
+        if output_size is not None:  # A list if it comes from a file.
+            h, w = output_size
+            self.output_size = h, w
 
     def build(self, input_shape: TensorShape) -> None:
         k, s = self.kernel_size, self.strides

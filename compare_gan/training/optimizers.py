@@ -79,27 +79,30 @@ class FusedAdam(keras.optimizers.Adam):
     def __init__(self, *args: Any, **kwargs: Any):
         super().__init__(*args, **kwargs)
         self.training_step = lambda: self.iterations.value
-        self._factors: dict[Any, backend.AdamFactors] = {}  # Those of the running update, by dtype.
+        # Those of the running `apply`, by dtype.
+        self._factors: dict[Any, backend.AdamFactors] | None = None
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> None:
+        self._factors = {}
         try:
             super().apply(grads, trainable_variables)
         finally:
-            self._factors = {}
+            self._factors = None
 
     def update_step(
         self, gradient: Tensor, variable: keras.Variable, learning_rate: Tensor
     ) -> None:
         index = self._get_variable_index(variable)
         # Once for all variables: for each of them it would be ten more operations.
-        if variable.dtype not in self._factors:
-            self._factors[variable.dtype] = self._factors_of(learning_rate, variable.dtype)
+        factors = {} if self._factors is None else self._factors
+        if variable.dtype not in factors:
+            factors[variable.dtype] = self._factors_of(learning_rate, variable.dtype)
         backend.apply_adam(
             variable,
             self._momentums[index],
             self._velocities[index],
             gradient,
-            self._factors[variable.dtype],
+            factors[variable.dtype],
             self.epsilon,
         )
 
