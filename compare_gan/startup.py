@@ -103,14 +103,28 @@ def cpu_name() -> str:
       >>> cpu_name()  # doctest: +SKIP
       'AMD EPYC 9R14'
     """
+    return _cpu_entry("model name") or platform.processor() or platform.machine()
+
+
+def has_bfloat16() -> bool:
+    """Whether the processor is known to have instructions for bfloat16: AVX512-BF16 or AMX.
+
+    Example:
+      >>> from compare_gan.startup import has_bfloat16
+      >>> has_bfloat16() in (True, False)
+      True
+    """
+    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(_cpu_entry("flags").split())
+
+
+def _cpu_entry(name: str) -> str:
+    """What Linux says about the first core under this name; empty where it says nothing."""
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            line = next((line for line in file if line.startswith("model name")), "")
-        if name := line.partition(":")[2].strip():
-            return name
+            line = next((line for line in file if line.startswith(name)), "")
     except OSError:  # Not Linux.
-        pass
-    return platform.processor() or platform.machine()
+        return ""
+    return line.partition(":")[2].strip()
 
 
 def prepare_engine() -> str:

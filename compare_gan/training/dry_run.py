@@ -6,11 +6,13 @@ import keras
 import numpy as np
 
 from compare_gan import config, engine
+from compare_gan.backend import on_cpu
 from compare_gan.datasets import Dataset
 from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.streams import StreamSource
 from compare_gan.evaluation.auto_extractor import AUTO
 from compare_gan.folders.arrangement import named_counts
+from compare_gan.startup import has_bfloat16
 from compare_gan.terminal import duration
 from compare_gan.training.convolution_forms import ConvolutionForms
 from compare_gan.training.estimates import (
@@ -103,6 +105,7 @@ def describe(
         *(f"{name:<15} {count:,} parameters" for name, count in counts.items()),
         f"devices         {strategy.num_replicas_in_sync}, which share a batch of "
         f"{experiment.options.batch_size}",
+        *_precision(experiment),
         *_forms(forms),
         f"memory          about {_mebibytes(memory.device)} for {share}: "
         f"{_mebibytes(memory.variables)} variables and optimizer state, "
@@ -149,6 +152,17 @@ def _extractor(experiment: Experiment) -> str:
     extractor = experiment.evaluation.make_extractor(experiment.dataset.name)
     chosen = " (auto)" if experiment.evaluation.extractor == AUTO else ""
     return f"{extractor.name}{chosen}, weights {extractor.weights_hash}"
+
+
+def _precision(experiment: Experiment) -> Iterator[str]:
+    """The precision of the networks where it is not float32, or where that may be a mistake."""
+    if precision := experiment.run_config.mixed_precision:
+        yield f"precision       {precision} in the networks, float32 elsewhere"
+    elif on_cpu() and has_bfloat16():
+        yield (
+            "precision       float32; run_config.mixed_precision = 'bfloat16' may be faster, for "
+            "which this processor has instructions"
+        )
 
 
 def _forms(forms: ConvolutionForms) -> Iterator[str]:

@@ -1,6 +1,7 @@
 import re
 
 from compare_gan import config
+from compare_gan.training import dry_run
 from compare_gan.training.dry_run import describe
 from compare_gan.training.memory import resident_bytes
 from compare_gan.training.trainer import Experiment
@@ -23,7 +24,8 @@ def _describe(tiny_run, *bindings, defaults=False):
     return describe(Experiment.from_gin(), defaults=defaults)
 
 
-def test_config_parameters_and_memory_are_described(tiny_run):
+def test_config_parameters_and_memory_are_described(tiny_run, monkeypatch):
+    monkeypatch.setattr(dry_run, "has_bfloat16", lambda: True)
     text = _describe(tiny_run, defaults=True)
     assert "options.batch_size = 8" in text
     for default in (
@@ -37,18 +39,21 @@ def test_config_parameters_and_memory_are_described(tiny_run):
     assert re.search(r"data set +synthetic, images 8x8x3, 40 to train on, 4 classes", text)
     # Generator: (4 latent + 4 label + 1) x 192 and batch norm's 2 x 192.
     assert re.search(rf"generator +{9 * 192 + 2 * 192:,} parameters", text)
+    assert re.search(r"precision +float32; run_config.mixed_precision = 'bfloat16' may be", text)
     # Discriminator: (192 + 4 + 1) x 8, 8 + 1; heads: rotation 9 x 4, predictor 9 x 4, embedding
     # 4 x 8.
     assert re.search(rf"discriminator +{197 * 8 + 9 + 36 + 36 + 32:,} parameters", text)
 
 
-def test_without_defaults_the_summary_comes_after_the_bindings_of_the_config(tiny_run):
+def test_without_defaults_the_summary_comes_after_the_bindings_of_the_config(tiny_run, monkeypatch):
+    monkeypatch.setattr(dry_run, "has_bfloat16", lambda: False)
     bindings, summary = _describe(tiny_run).split("\n\n")
     assert sorted(bindings.splitlines()) == sorted(
         line for line in config.config_text().splitlines() if " = " in line
     )
     assert len(bindings.splitlines()) == len({each.split(" = ")[0] for each in tiny_run})
     assert "options.batch_size = 8" in bindings and "run_config.jit_compile" not in bindings
+    assert "precision" not in summary
     assert summary.startswith("data set ") and summary.splitlines()[-1].startswith("time ")
 
 
