@@ -263,7 +263,7 @@ def test_a_lazy_penalty_is_the_full_one_in_every_kth_update(dummy, jit_compile, 
             terms = gan.discriminator_loss(batch, fakes, step, iteration)
         return terms, tape.gradient(terms.total, [v.value for v in gan.discriminator_variables])
 
-    @functools.partial(tf.function, jit_compile=jit_compile)
+    @functools.partial(tf.function, jit_compile=jit_compile, autograph=False)
     def compiled(step):
         return [losses_of(gan, step, i) for i in range(2)]
 
