@@ -283,17 +283,17 @@ def test_losses_that_are_not_finite_are_divergence(tiny):
     assert len(history["loss/discriminator"]) == 1
 
 
-def test_a_run_resumes_with_its_loss_scale(tmp_path, make_trainer, eagerly):
-    precision = "run_config.mixed_precision = 'float16'"
-    trainer = make_trainer(tmp_path, precision, "options.training_steps = 3")
+def test_a_run_resumes_with_its_loss_scale(tmp_path, make_trainer, simple_steps, eagerly):
+    bindings = (*simple_steps, "run_config.mixed_precision = 'float16'")
+    trainer = make_trainer(tmp_path, *bindings, "options.training_steps = 3")
     trainer.run.write_description(trainer.experiment.dataset, trainer.experiment.config_text)
     trainer.state.d_optimizer.dynamic_scale.assign(2.0**9)
     trainer.train()
-    resumed = make_trainer(tmp_path, precision)
+    resumed = make_trainer(tmp_path, *bindings)
     assert resumed.step == 3
     assert float(resumed.state.d_optimizer.dynamic_scale) == 2.0**9
     assert float(resumed.state.g_optimizer.dynamic_scale) == 2.0**15
-    assert int(resumed.state.d_optimizer.step_counter) == 6  # Two of them in each step.
+    assert int(resumed.state.d_optimizer.step_counter) == 3
     resumed.train()
     model = RunDir(str(tmp_path)).load()  # Into a state without loss scales.
     assert model.step == 6 and model.sampler.network.compute_dtype == "float32"
