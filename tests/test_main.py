@@ -33,14 +33,14 @@ def _bindings(tiny_run, *more):
 
 
 @pytest.fixture(name="model_dir", scope="module")
-def _model_dir(tmp_path_factory, tiny_run):
+def _model_dir(tmp_path_factory, tiny_run, simple_steps):
     """A trained tiny run."""
     from compare_gan import config
     from compare_gan.training import modes
     from compare_gan.training.experiment import Experiment
 
     path = str(tmp_path_factory.mktemp("run"))
-    config.parse([], tiny_run)
+    config.parse([], [*tiny_run, *simple_steps])
     with eager.eagerly():
         modes.run("train", Experiment.from_gin(), RunDir(path), modes.EvaluationPlan())
     return path
@@ -80,10 +80,10 @@ def test_help_lists_every_option(run, command):
             assert option in out
 
 
-def test_the_2019_form_trains_and_evaluates(run, tmp_path, tiny_run):
+def test_the_2019_form_trains_and_evaluates(run, tmp_path, tiny_run, simple_steps):
     tf.config.run_functions_eagerly(False)  # As users run it.
     status, out, err = run(
-        "--model_dir", str(tmp_path / "run"), *_bindings(tiny_run),
+        "--model_dir", str(tmp_path / "run"), *_bindings(tiny_run, *simple_steps),
         "--schedule", "eval_after_train", "--num_eval_averaging_runs", "2",
         "--eval_every_steps", "3", "--score_filename", "table.csv",
     )  # fmt: skip
@@ -94,9 +94,9 @@ def test_the_2019_form_trains_and_evaluates(run, tmp_path, tiny_run):
     assert len(lines) == 3 and lines[1].startswith("3,") and lines[2].startswith("6,")
 
 
-def test_dry_run_writes_nothing(run, tmp_path, tiny_run):
-    path = tmp_path / "run"
-    status, out, _ = run("train", "--dry-run", "--model_dir", str(path), *_bindings(tiny_run))
+def test_dry_run_writes_nothing(run, tmp_path, tiny_run, simple_steps):
+    path, bindings = tmp_path / "run", _bindings(tiny_run, *simple_steps)
+    status, out, _ = run("train", "--dry-run", "--model_dir", str(path), *bindings)
     assert status == 0 and not path.exists()
     assert "parameters" in out and "memory" in out and "options.batch_size = 8" in out
 

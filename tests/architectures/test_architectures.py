@@ -41,16 +41,20 @@ WITHOUT_NORMS = {"Generator": MODERN, "Discriminator": (*MODERN, "sndcgan")}
 SIZES = {"resnet30": 128, "resnet_stl": 48, "stylegan2": 16}  # 32 pixels for the others.
 # Made of BigGAN's blocks, which the quick tests have.
 LIKE_BIGGAN = ("sagan", "unet_biggan")
+# Made of the blocks of resnet_cifar, between other first and last layers of the same kinds.
+LIKE_CIFAR = ("resnet5", "resnet30", "resnet_stl")
 
 
-def _parameters(families):
+def _parameters(families, slow=LIKE_BIGGAN):
     return [
-        pytest.param(family, marks=[pytest.mark.slow] if family in LIKE_BIGGAN else [])
+        pytest.param(family, marks=[pytest.mark.slow] if family in slow else [])
         for family in families
     ]
 
 
 EVERY_FAMILY = pytest.mark.parametrize("family", _parameters(FAMILIES))
+# The others are slow tests.
+EVERY_KIND = pytest.mark.parametrize("family", _parameters(FAMILIES, LIKE_BIGGAN + LIKE_CIFAR))
 
 
 @pytest.fixture(autouse=True)
@@ -102,19 +106,37 @@ CASES = {
 EVERY_CASE = pytest.mark.parametrize("case", CASES)
 
 
-@functools.cache
-def _run(family, case):
-    """Both networks after a forward pass in training mode, and its outputs; shared: read-only."""
+# Of the networks with colour and labels, none of them the default.
+OPTIONS = """
+    standardize_batch.epsilon = 0.01
+    standardize_batch.use_moving_averages = False
+    conditional_batch_norm.centered = False
+    self_modulated_batch_norm.num_hidden = 5
+    spectral_norm.singular_value = 'auto'
+    D.spectral_norm = True
+"""
+
+
+def _make(family, case):
     channels, has_labels, generator_norm, discriminator_norm = CASES[case]
     norm = {"batch_norm_fn": discriminator_norm}
     if family in WITHOUT_NORMS["Discriminator"]:
         norm = {}
     elif discriminator_norm is LayerNorm:
         norm = {"layer_norm": True}
-    shape = _shape(family, channels)
-    generator, discriminator = _pair(family, shape, {"batch_norm_fn": generator_norm}, norm)
-    z, x, y = _inputs(shape)
-    y = y if has_labels else None
+    gin.parse_config(OPTIONS if has_labels else "")
+    return _pair(family, _shape(family, channels), {"batch_norm_fn": generator_norm}, norm)
+
+
+@functools.cache
+def _run(family, case):
+    """Both networks after a forward pass in training mode, and its outputs.
+
+    They are shared: tests leave their variables as they are.
+    """
+    generator, discriminator = _make(family, case)
+    z, x, y = _inputs(generator.image_shape)
+    y = y if CASES[case].has_labels else None
     images = generator((z, y), training=True)
     return generator, discriminator, images, *discriminator((x, y), training=True)
 
@@ -174,39 +196,34 @@ def test_any_size(family, shape):
     assert discriminator((x, None))[0].shape == (3, 1)
 
 
-@pytest.mark.parametrize(
-    ("family", "norm"),
-    [
-        pytest.param(*case.values, ConditionalBatchNorm, marks=case.marks)
-        for case in _parameters(FAMILIES)
-    ]
-    + [("dcgan", BatchNorm), ("dcgan", SelfModulatedBatchNorm)],
-    ids=lambda value: getattr(value, "__name__", value),
-)
-def test_saved_networks_load_independently_of_gin(family, norm, tmp_path):
-    gin.parse_config(
-        """
-        standardize_batch.epsilon = 0.01
-        standardize_batch.use_moving_averages = False
-        conditional_batch_norm.centered = False
-        self_modulated_batch_norm.num_hidden = 5
-        spectral_norm.singular_value = 'auto'
-        D.spectral_norm = True
-        """
-    )
-    generator, discriminator = _pair(family, generator={"batch_norm_fn": norm})
+def _check_saving(network, inputs, path):
+    """After a forward pass in training mode, which updates statistics and singular vectors."""
+    gin.parse_config(OPTIONS)
+    expected = network(inputs, training=False)
+    network.save(path)
+    gin.clear_config()
+    loaded = keras.models.load_model(path)
+    gin.parse_config(OPTIONS)
+    assert [v.path for v in loaded.variables] == [v.path for v in network.variables]
+    for a, b in zip(_leaves(loaded(inputs, training=False)), _leaves(expected), strict=True):
+        np.testing.assert_array_equal(a, b)
+
+
+@EVERY_KIND
+def test_saved_networks_load_independently_of_gin(family, tmp_path):
+    generator, discriminator, *_ = _run(family, "colour_and_labels")
     z, x, y = _inputs(_shape(family))
-    for network, inputs in ((generator, (z, y)), (discriminator, (x, y))):
-        network(inputs, training=True)  # Updates statistics and singular vectors.
-        expected = network(inputs, training=False)
-        network.save(tmp_path / "network.keras")
-        bindings = gin.config_str()
-        gin.clear_config()
-        loaded = keras.models.load_model(tmp_path / "network.keras")
-        gin.parse_config(bindings)
-        assert [v.path for v in loaded.variables] == [v.path for v in network.variables]
-        for a, b in zip(_leaves(loaded(inputs, training=False)), _leaves(expected), strict=True):
-            np.testing.assert_array_equal(a, b)
+    _check_saving(generator, (z, y), tmp_path / "network.keras")
+    _check_saving(discriminator, (x, y), tmp_path / "network.keras")
+
+
+@pytest.mark.parametrize("norm", [BatchNorm, SelfModulatedBatchNorm])
+def test_so_do_those_with_other_norms(norm, tmp_path):
+    gin.parse_config(OPTIONS)
+    generator, _ = _pair("dcgan", generator={"batch_norm_fn": norm})
+    z, _, y = _inputs(_shape("dcgan"))
+    generator((z, y), training=True)
+    _check_saving(generator, (z, y), tmp_path / "network.keras")
 
 
 def _leaves(outputs):
@@ -267,7 +284,7 @@ def _rms(x):
     return np.sqrt(np.mean(np.square(x)))
 
 
-@EVERY_FAMILY
+@EVERY_KIND
 def test_mixed_precision_is_close_to_full(family, mixed_precision, fill_by_name):
     """Measured against the differences between the outputs for different inputs."""
     z, x, y = _inputs(_shape(family), seed=1)

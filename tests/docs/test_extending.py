@@ -18,6 +18,7 @@ from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.state import TrainState
 from compare_gan.training.step import TrainStep
 
+_TINY = ("options.gan_class = @ModularGAN", "options.disc_iters = 1", "D.spectral_norm = False")
 _REAL, _FAKE = np.random.RandomState(0).randint(256, size=(2, 20, 8, 8, 3)).astype(np.uint8)
 
 
@@ -68,26 +69,31 @@ def _page(blocks, tmp_path, monkeypatch):
         ("index", [["penalty"], ["d_loss", "penalty"]]),
         ("loss", [["d_loss"], ["g_loss"]]),
         ("penalty", [["penalty"], ["zero_centred", "r1"], ["steady_spread", "r1"]]),
-        ("augmentation", [["d_loss"]]),
-        ("schedule", [["d_loss"]]),
-        ("task", [["upside_down_real", "upside_down_fake"]]),
-        ("dataset", [["d_loss"]]),
     ),
 )
-def test_it_trains_from_its_config(name, terms, page, make_trainer, tmp_path):
-    tiny = (
-        "options.gan_class = @ModularGAN",
-        "options.disc_iters = 1",
-        "D.spectral_norm = False",
-    )
+def test_it_trains_from_each_of_its_configs(name, terms, page, make_trainer, tmp_path):
     configs = page(name).configs
     assert len(configs) == len(terms)
     for i, (lines, names) in enumerate(zip(configs, terms, strict=True)):
-        trainer = make_trainer(tmp_path / f"run{i}", *tiny, *lines)
+        trainer = make_trainer(tmp_path / f"run{i}", *_TINY, *lines)
         history = trainer.run_steps(2)
         for term in names:
             assert f"loss/{term}" in history
         assert all(np.isfinite(course).all() for course in history.values())
+
+
+def test_augmentation_schedule_task_and_data_set_train_together(page, make_trainer, tmp_path):
+    names = ("augmentation", "schedule", "task", "dataset")
+    lines = [line for name in names for line in page(name).configs[0]]
+    trainer = make_trainer(tmp_path / "run", *_TINY, *lines)
+    gan = trainer.state.gan
+    assert [part.name for part in gan.augmentations] == ["flip", "diff_augment"]
+    history = trainer.run_steps(2)
+    assert {"loss/d_loss", "loss/upside_down_real", "loss/upside_down_fake"} <= history.keys()
+    assert all(np.isfinite(course).all() for course in history.values())
+    # The warm-up begins at 0, and is at 0.001 / 500 in the second step.
+    assert float(trainer.state.g_optimizer.learning_rate.value) == pytest.approx(2e-6)
+    assert trainer.experiment.dataset.class_names == ("horizontal", "vertical")
 
 
 def test_the_penalty_with_memory_is_saved_and_resumed(page, make_trainer, tmp_path, eagerly):

@@ -4,6 +4,9 @@ import json
 import os
 import sys
 
+if os.environ["KERAS_BACKEND"] == "jax":
+    sys.modules["tensorflow"] = None  # Keras would import it with a seed, which takes seconds.
+
 import numpy as np
 
 from compare_gan import config, engine, registry

@@ -212,6 +212,7 @@ def test_a_learning_rate_of_a_million_is_no_longer_silent(tmp_path, make_trainer
         "S3GAN.g_lr = 1e6", "S3GAN.d_lr = 1e6", "options.training_steps = 400",
         "run_config.iterations_per_loop = 100", "run_config.sample_steps = 100",
         "run_config.save_checkpoints_steps = 400",
+        "options.disc_iters = 1", "S3GAN.use_predictor = False",
     )  # fmt: skip
     with caplog.at_level(logging.WARNING, logger="compare_gan"):
         make_trainer(tmp_path, *options).train()

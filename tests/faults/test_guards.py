@@ -47,6 +47,16 @@ def _cache(tmp_path, monkeypatch):
     monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
 
 
+@pytest.fixture(name="tiny_run", scope="module")
+def _tiny_run(tiny_run, simple_steps):
+    return (*tiny_run, *simple_steps)
+
+
+@pytest.fixture(name="make_trainer", scope="module")
+def _make_trainer(make_trainer, simple_steps):
+    return lambda model_dir, *bindings: make_trainer(model_dir, *simple_steps, *bindings)
+
+
 @pytest.fixture(name="finished", scope="module")
 def _finished(tmp_path_factory, tiny_run, _eager):
     path = str(tmp_path_factory.mktemp("finished"))
@@ -293,7 +303,7 @@ def test_many_processes_add_scores_at_once(tmp_path):
          "options.architecture: 'dummy_arch' → 'resnet_cifar_arch'"),
         ("options.gan_class = @SSGAN", "options.gan_class: @S3GAN → @SSGAN"),
         ("options.z_dim = 5", "options.z_dim: 4 → 5"),
-        ("options.disc_iters = 1", "options.disc_iters: 2 → 1"),
+        ("options.disc_iters = 2", "options.disc_iters: 1 → 2"),
         ("loss.fn = @hinge", "loss.fn: not set → @hinge"),
         ("penalty.fn = @wgangp_penalty", "penalty.fn: not set → @wgangp_penalty"),
         ("S3GAN.augmentations = [@diff_augment()]",
@@ -344,7 +354,7 @@ def test_what_a_run_does_not_go_through_is_refused(finished, tiny_run, binding, 
         "loss.fn = @non_saturating",  # The default, by reference
         "loss.fn = 'non_saturating'",  # and by name.
         "options.z_dim = %Z\nZ = 4",
-        "S3GAN.self_supervision = 'rotation'",
+        "S3GAN.weight_class_loss = 1.0",
         "run_config.save_checkpoints_steps = 9",
         "run_config.deterministic = True",
         "evaluation.metrics = ['kid']\nkid.num_subsets = 4",

@@ -41,14 +41,14 @@ def _run(run_command, monkeypatch, tmp_path):
 
 
 @pytest.fixture(name="trained", scope="module")
-def _trained(tmp_path_factory, tiny_run):
+def _trained(tmp_path_factory, tiny_run, simple_steps):
     """A trained tiny run."""
     from compare_gan.training import modes
     from compare_gan.training.experiment import Experiment
     from compare_gan.training.run_dir import RunDir
 
     path = tmp_path_factory.mktemp("run")
-    config.parse([], tiny_run)
+    config.parse([], [*tiny_run, *simple_steps, "options.training_steps = 1"])
     with eager.eagerly():
         modes.run("train", Experiment.from_gin(), RunDir(str(path)), modes.EvaluationPlan())
     return path

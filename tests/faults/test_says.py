@@ -32,7 +32,7 @@ def _bindings(*bindings):
 
 
 @pytest.fixture(name="whole_run", scope="module")
-def _whole_run(tiny_run, tmp_path_factory):
+def _whole_run(tiny_run, simple_steps, tmp_path_factory):
     """A training with its evaluation: its directory, standard error, and the drawn losses."""
     run = tmp_path_factory.mktemp("says") / "run"
     drawn = {}
@@ -51,7 +51,7 @@ def _whole_run(tiny_run, tmp_path_factory):
             2,
             *_bindings(
                 *tiny_run,
-                "options.disc_iters = 1",
+                *simple_steps,
                 "evaluation.batch_size = 10",
                 "options.training_steps = 3",
             ),
@@ -163,7 +163,7 @@ def test_a_dry_run_refuses_a_directory_that_train_refuses(tiny_run, tmp_path):
     assert _main(*arguments)[2].splitlines()[-1] == err.splitlines()[-1]
 
 
-def test_a_dry_run_describes_classes_extractor_disk_and_time(tiny_run, tmp_path):
+def test_a_dry_run_describes_classes_extractor_disk_and_time(tiny_run, simple_steps, tmp_path):
     """Fault: a dry run that leaves out what decides about a run.
 
     Command: train --dry-run.
@@ -177,7 +177,10 @@ def test_a_dry_run_describes_classes_extractor_disk_and_time(tiny_run, tmp_path)
         "--model_dir",
         tmp_path / "new",
         *_bindings(
-            *tiny_run, "options.training_steps = 100", "evaluation.extractor = 'fashion_cnn'"
+            *tiny_run,
+            *simple_steps,
+            "options.training_steps = 100",
+            "evaluation.extractor = 'fashion_cnn'",
         ),
     )
     assert status == 0, err

@@ -198,7 +198,9 @@ def test_a_scheduler_that_insists_does_not_end_the_save(monkeypatch):
     assert second(signal.SIGUSR1) and second(signal.SIGINT)
 
 
-def test_a_run_goes_on_without_its_terminal_and_a_signal_saves_it(forks, tmp_path, tiny_run):
+def test_a_run_goes_on_without_its_terminal_and_a_signal_saves_it(
+    forks, tmp_path, tiny_run, simple_steps
+):
     """Fault: Standard error and standard output are closed, then the session ends with SIGHUP.
 
     Command: `compare_gan train … 2>&1 | head -1`
@@ -206,7 +208,7 @@ def test_a_run_goes_on_without_its_terminal_and_a_signal_saves_it(forks, tmp_pat
     Exit code: 130
     Lost: nothing
     """
-    run, more = tmp_path / "run", ("options.training_steps = 1000000",)
+    run, more = tmp_path / "run", (*simple_steps, "options.training_steps = 1000000")
     lengths = ("run_config.iterations_per_loop = 1000000", "run_config.sample_steps = 1000000",
                "run_config.save_checkpoints_steps = 1000000")  # fmt: skip
     bindings = [part for each in (*tiny_run, *more, *lengths) for part in ("--gin_bindings", each)]
@@ -230,7 +232,9 @@ def test_a_run_goes_on_without_its_terminal_and_a_signal_saves_it(forks, tmp_pat
     assert len(_steps(run)) == 2 and _steps(run)[1] > 1
 
 
-def test_the_length_of_calls_changes_no_result(tmp_path, make_trainer, monkeypatch, eagerly):
+def test_the_length_of_calls_changes_no_result(
+    tmp_path, make_trainer, simple_steps, monkeypatch, eagerly
+):
     """Fault: Calls of the compiled loop are cut so that signals are heard.
 
     Command: `compare_gan train`, with steps that take seconds
@@ -258,7 +262,7 @@ def test_the_length_of_calls_changes_no_result(tmp_path, make_trainer, monkeypat
         with monkeypatch.context() as patch:
             patch.setattr(call_length.CallLength, "__init__", start)
             trainer = make_trainer(
-                tmp_path / name, "run_config.iterations_per_loop = 3", "options.disc_iters = 1"
+                tmp_path / name, "run_config.iterations_per_loop = 3", *simple_steps
             )
             trainer.train()
         values.append({key: v.numpy() for key, v in trainer.state.variables().items()})

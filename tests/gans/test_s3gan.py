@@ -35,9 +35,15 @@ def _make(dummy, labels="hard", rotation=True, discriminator=(), penalty=None, *
     return dummy.make_gan(S3GAN, discriminator=discriminator, **options)
 
 
-@pytest.mark.parametrize("penalty", (None, "wgangp"))
-@pytest.mark.parametrize("soft", (False, True), ids=("hard_labels", "soft_labels"))
-@pytest.mark.parametrize("rotation", (False, True), ids=("upright", "rotation"))
+@pytest.mark.parametrize(
+    ("rotation", "soft", "penalty"),
+    (  # All pairs.
+        pytest.param(False, False, None, id="upright-hard_labels"),
+        pytest.param(False, True, "wgangp", id="upright-soft_labels-wgangp"),
+        pytest.param(True, False, "wgangp", id="rotation-hard_labels-wgangp"),
+        pytest.param(True, True, None, id="rotation-soft_labels"),
+    ),
+)
 @pytest.mark.parametrize("labels", LABELS)
 def test_losses_are_numpys(dummy, labels, rotation, soft, penalty):
     gan = _make(dummy, labels, rotation, use_soft_labels=soft, penalty=penalty)

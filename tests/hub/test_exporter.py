@@ -62,12 +62,12 @@ def _trained(tmp_path, make_trainer, *bindings):
 
 
 @pytest.fixture(name="exported", scope="module")
-def _exported(tmp_path_factory, make_trainer):
+def _exported(tmp_path_factory, make_trainer, simple_steps):
     """A conditional and an unconditional model and their folders, loaded in another process."""
     exported = {}
     for name, bindings in (("conditional", ()), ("unconditional", _UNCONDITIONAL)):
         folder = tmp_path_factory.mktemp(name)
-        model = _trained(folder, make_trainer, *bindings)
+        model = _trained(folder, make_trainer, *simple_steps, *bindings)
         with pytest.MonkeyPatch.context() as patch:
             if not bindings:  # In another process, as under JAX.
                 patch.setattr(saved_model, "_save", saved_model._save_elsewhere)

@@ -110,7 +110,7 @@ def _check_graph(make, inputs, randomize):
     for layer in (eager, traced):
         layer(**inputs)
         randomize(layer)
-    traced_call = tf.function(lambda **kwargs: traced(training=True, **kwargs))
+    traced_call = tf.function(lambda **kwargs: traced(training=True, **kwargs), autograph=False)
     for _ in range(2):
         # Different fusions of the same arithmetic: a few float32 roundings.
         expected = eager(training=True, **inputs)

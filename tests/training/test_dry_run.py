@@ -57,19 +57,18 @@ def test_without_defaults_the_summary_comes_after_the_bindings_of_the_config(tin
     assert summary.startswith("data set ") and summary.splitlines()[-1].startswith("time ")
 
 
-def test_memory_grows_with_the_batch(tiny_run):
+def test_memory_grows_with_the_batch(tiny_run, simple_steps):
     def activations(batch_size):
-        few = "options.disc_iters = 1"
-        text = _describe(tiny_run, few, f"options.batch_size = {batch_size}")
+        text = _describe(tiny_run, *simple_steps, f"options.batch_size = {batch_size}")
         return int(re.search(r"([\d,]+) MiB activations", text)[1].replace(",", ""))
 
     small, large = activations(1024), activations(4096)
     assert 3 * small < large < 5 * small
 
 
-def test_memory_of_the_process_includes_the_program(tiny_run):
+def test_memory_of_the_process_includes_the_program(tiny_run, simple_steps):
     """The program and its networks are measured: the estimate is above what they take now."""
-    text = _describe(tiny_run, "options.disc_iters = 1")
+    text = _describe(tiny_run, *simple_steps)
     process = re.search(r"process +about ([\d,]+) MiB", text)[1]
     resident = resident_bytes() / 2**20
     assert resident < int(process.replace(",", "")) < 1.25 * resident + 200

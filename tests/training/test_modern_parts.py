@@ -12,11 +12,11 @@ from compare_gan.config import parse
 from compare_gan.errors import UserError
 from compare_gan.training.experiment import Experiment
 
-# In addition to the tiny run: six steps of S3GAN, two discriminator steps each. Without the tasks
-# its steps are compiled in half the time.
+# Without the tasks steps of S3GAN are compiled in half the time.
+WITHOUT_TASKS = ("S3GAN.self_supervision = 'none'", "S3GAN.use_predictor = False")
+# In addition to the tiny run: six steps, two discriminator steps each.
 MODERN = (
-    "S3GAN.self_supervision = 'none'",
-    "S3GAN.use_predictor = False",
+    *WITHOUT_TASKS,
     "S3GAN.loss = @hinge",
     "S3GAN.penalties = [@r1(), @lecam()]",
     "r1.gamma = @gamma/cosine_decay()",
@@ -26,7 +26,7 @@ MODERN = (
     "r1.interval = 3",
     "lecam.start_step = 2",
     "S3GAN.augmentations = [@diff_augment(), @apa()]",
-    "diff_augment.policy = 'color,translation,cutout'",
+    "diff_augment.policy = 'translation'",
     "apa.interval = 1",
     "apa.images = 100",
     "apa.target = -1.0",
@@ -155,9 +155,11 @@ def test_the_step_is_traced_once_and_skips_lazy_penalties(whole):
 
 
 def test_there_are_no_conditionals_without_lazy_penalties(make_trainer, tmp_path):
-    trainer = make_trainer(tmp_path, "S3GAN.penalties = [@r1(), @lecam()]")
+    penalties = "S3GAN.penalties = [@r1(), @lecam()]"
+    trainer = make_trainer(tmp_path, *WITHOUT_TASKS, "options.disc_iters = 1", penalties)
     [batch] = trainer.batches().take(1)
-    graph = tf.function(trainer.train_step).get_concrete_function(batch).graph
+    function = tf.function(trainer.train_step, autograph=False)
+    graph = function.get_concrete_function(batch).graph
     assert not [op for op in graph.get_operations() if op.type in ("If", "StatelessIf")]
 
 

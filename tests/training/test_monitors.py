@@ -44,9 +44,11 @@ def _warned(row):
     return {warning["monitor"] for warning in row["warnings"]}
 
 
-def test_training_is_the_same_bit_by_bit_with_and_without_monitors(tmp_path, make_trainer, eagerly):
+def test_training_is_the_same_bit_by_bit_with_and_without_monitors(
+    tmp_path, make_trainer, simple_steps, eagerly
+):
     watched, not_watched = (
-        make_trainer(tmp_path / str(on), f"run_config.monitors = {on}", "options.disc_iters = 1")
+        make_trainer(tmp_path / str(on), f"run_config.monitors = {on}", *simple_steps)
         for on in (True, False)
     )
     for trainer in (watched, not_watched):
@@ -121,13 +123,17 @@ def test_a_discriminator_that_learns_noise_by_heart_overfits(tmp_path, noise):
     adam = keras.optimizers.Adam(0.01)
     adam.build(gan.discriminator_variables)
 
+    @tf.autograph.experimental.do_not_convert  # That would take longer than to trace it.
+    def update():
+        with tf.GradientTape() as tape:
+            loss = gan.discriminator_loss(batch, gan.fakes(batch)).total
+        variables = gan.discriminator_variables
+        adam.apply(tape.gradient(loss, [v.value for v in variables]), variables)
+
     @tf.function
     def train():
         for _ in tf.range(100):
-            with tf.GradientTape() as tape:
-                loss = gan.discriminator_loss(batch, gan.fakes(batch)).total
-            variables = gan.discriminator_variables
-            adam.apply(tape.gradient(loss, [v.value for v in variables]), variables)
+            update()
 
     train()
     fakes = np.asarray(gan.fakes(batch) * 255).astype(np.uint8)

@@ -133,8 +133,8 @@ def test_loop_is_its_steps_and_is_traced_once(tiny):
 
 
 def test_loop_compiled_by_xla_is_the_same(tiny):
-    batches = [tiny.make_batch(seed=seed) for seed in range(2)]
-    step, single = TrainStep(_make(tiny)), TrainStep(_make(tiny))
+    batches = [tiny.make_batch(disc_iters=1, seed=seed) for seed in range(2)]
+    step, single = (TrainStep(_make(tiny, disc_iters=1)) for _ in range(2))
     loop = make_train_loop(step, tf.distribute.get_strategy(), jit_compile=True)
     history = loop(_iterator(batches), tf.constant(2))
     eager = [single(batch) for batch in batches]
@@ -142,9 +142,9 @@ def test_loop_compiled_by_xla_is_the_same(tiny):
 
 
 def test_loop_ends_with_the_step_whose_values_are_not_finite(tiny):
-    batches = [tiny.make_batch(seed=seed) for seed in range(4)]
+    batches = [tiny.make_batch(disc_iters=1, seed=seed) for seed in range(4)]
     batches[1]["images"][:] = np.nan
-    state = _make(tiny)
+    state = _make(tiny, disc_iters=1)
     step = TrainStep(state)
     loop = make_train_loop(step, tf.distribute.get_strategy(), jit_compile=False)
     history = loop(_iterator(batches), tf.constant(4)).numpy()
@@ -201,7 +201,10 @@ def test_the_graph_optimizer_keeps_reads_before_the_updates_that_follow(tiny):
     The penalty's gradients do not reach the predictor: only a control edge orders its read.
     """
     step = TrainStep(_make(tiny, "penalty.fn = @wgangp_penalty", disc_iters=1))
-    compiled, batch = tf.function(step), tiny.make_batch(disc_iters=1, unlabelled=[0, 1])
+    compiled, batch = (
+        tf.function(step, autograph=False),
+        tiny.make_batch(disc_iters=1, unlabelled=[0, 1]),
+    )
     context.enable_run_metadata()
     try:
         compiled(batch)

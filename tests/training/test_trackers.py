@@ -246,8 +246,11 @@ def test_options_in_gin(recorded):
         Experiment.from_gin()
 
 
-def test_a_training_its_evaluation_and_a_later_one(recorded, tiny_run, tmp_path, eagerly):
+def test_a_training_its_evaluation_and_a_later_one(
+    recorded, tiny_run, simple_steps, tmp_path, eagerly
+):
     more = [
+        *simple_steps,
         "run_config.trackers = ['fake']",
         "run_config.iterations_per_loop = 1",
         "evaluation.extractor = 'fashion_cnn'",
