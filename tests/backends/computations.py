@@ -9,7 +9,9 @@ import os
 import sys
 import zlib
 
-if os.environ["KERAS_BACKEND"] != "tensorflow":  # Makes every import of TensorFlow fail.
+if (
+    os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow"
+):  # Makes every import of TensorFlow fail.
     sys.path.insert(0, os.path.join(os.path.dirname(__file__), "without_tensorflow"))
 
 import compiled_checks
@@ -18,7 +20,7 @@ import numpy as np
 from keras import ops
 
 from compare_gan import backend, layers, registry
-from compare_gan.architectures import resnet5
+from compare_gan.architectures import dcgan, resnet5
 from compare_gan.datasets import InfoCodes
 from compare_gan.gans import S3GAN, SSGAN, LatentOptimization, ModularGAN
 from compare_gan.gans.parts import make_parts, make_penalties
@@ -271,12 +273,10 @@ def _layers():
     yield "non_local_block", layers.NonLocalBlock(spectral_norm=True), (8, 8, 16)
     for name in registry.names("normalization"):
         yield name, registry.get("normalization", name)(name=name), (8, 8, 4)
+    # In each of the networks they have all scales, without gradients.
     for block, scale in (
         (layers.ResNetBlock, "up"),
-        (layers.ResNetBlock, "down"),
-        (layers.BigGanResNetBlock, "up"),
         (layers.BigGanResNetBlock, "none"),
-        (layers.BigGanDeepResNetBlock, "up"),
         (layers.BigGanDeepResNetBlock, "down"),
     ):
         made = block(
@@ -330,22 +330,20 @@ def compute_standing_statistics():
 
 
 def compute_networks():
-    """All families with one normalization, and one family with all normalizations."""
-    modulated = "self_modulated_batch_norm"
+    """All families; `layers` has each normalization."""
     for name, (size, options) in NETWORKS.items():
-        norms = registry.names("normalization") if name == "sndcgan_arch" else [modulated]
-        for norm in norms:
-            key = name if norm == modulated else f"{name}_{norm}"
-            found = _network_outputs(name, (size, size, 3), norm, options)
-            yield from ((f"{key}/{output}", value) for output, value in found.items())
+        found = _network_outputs(name, (size, size, 3), options)
+        yield from ((f"{name}/{output}", value) for output, value in found.items())
 
 
-def _network_outputs(name, shape, norm, options):
+def _network_outputs(name, shape, options):
     z = ops.convert_to_tensor(numbers("z", (_BATCH, _Z_DIM)))
     y = ops.one_hot(ops.convert_to_tensor([0, 2]), _CLASSES, dtype="float32")
     x = ops.convert_to_tensor(numbers("x", (_BATCH, *shape), 0))
     family = registry.get("architecture", name)
-    generator = family.Generator(image_shape=shape, batch_norm_fn=norm, **options)
+    generator = family.Generator(
+        image_shape=shape, batch_norm_fn="self_modulated_batch_norm", **options
+    )
     discriminator = family.Discriminator(
         image_shape=shape, spectral_norm=True, layer_norm=name == "resnet5_arch", **options
     )
@@ -369,12 +367,15 @@ def compute_mixed_precision():
     z = ops.convert_to_tensor(numbers("z", (4, 6)))
     y = ops.one_hot(ops.convert_to_tensor([0, 2, 1, 1]), _CLASSES, dtype="float32")
     x = ops.convert_to_tensor(numbers("x", (4, 8, 8, 3), 0))
-    for policy in ("mixed_bfloat16", "mixed_float16"):
+    for policy, family, normalized in (
+        ("mixed_bfloat16", resnet5, {"layer_norm": True}),
+        ("mixed_float16", dcgan, {"batch_norm_fn": "layer_norm"}),
+    ):
         keras.config.set_dtype_policy(policy)
         options = {"image_shape": (8, 8, 3), "spectral_norm": True, "ch": 2}
         parts = (
-            resnet5.Generator(batch_norm_fn="conditional_batch_norm", **options),
-            resnet5.Discriminator(layer_norm=True, **options),
+            family.Generator(batch_norm_fn="conditional_batch_norm", **options),
+            family.Discriminator(**normalized, **options),
             layers.NonLocalBlock(spectral_norm=True, name="attention"),
         )
 
@@ -501,12 +502,14 @@ SECTIONS = {
 }
 
 
-def main(path: str) -> None:
-    computed = {}
-    for section, compute in SECTIONS.items():
-        computed |= {f"{section}/{key}": to_numpy(value) for key, value in compute()}
-    np.savez(path, **computed)
+def compute() -> dict[str, np.ndarray]:
+    """All arrays by key."""
+    return {
+        f"{section}/{key}": to_numpy(value)
+        for section, compute_section in SECTIONS.items()
+        for key, value in compute_section()
+    }
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    np.savez(sys.argv[1], **compute())

@@ -122,15 +122,16 @@ def computations() -> dict:
     return found
 
 
-def main(path: str) -> None:
+def compute() -> dict[str, np.ndarray]:
+    """All arrays by key."""
     computed = {}
-    for part, compute in computations().items():
+    for part, compute_one in computations().items():
         began = time.perf_counter()
-        for key, value in compute().items():
+        for key, value in compute_one().items():
             computed[f"{part}/{key}"] = to_numpy(value)
         print(f"{part}: {time.perf_counter() - began:.1f} s", flush=True)
-    np.savez(path, **computed)
+    return computed
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    np.savez(sys.argv[1], **compute())

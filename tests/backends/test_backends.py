@@ -1,9 +1,10 @@
 """The parts written in keras.ops give the same numbers under JAX and PyTorch as under TensorFlow.
 
-Each backend runs in a separate process, JAX and PyTorch without TensorFlow: see `computations.py`
-and, for tiny GANs with each part, `part_computations.py`.
+JAX and PyTorch run in processes of their own without TensorFlow, TensorFlow in that of pytest: see
+`computations.py` and, for tiny GANs with each part, `part_computations.py`.
 """
 
+import importlib
 import importlib.util
 import os
 import pathlib
@@ -53,14 +54,19 @@ def _start(backend: str, script: str, path: pathlib.Path) -> subprocess.Popen:
     )
 
 
-def _run(script: str, folder: pathlib.Path) -> dict[str, dict[str, np.ndarray]]:
-    """Arrays that a script computes, by key, by backend; only installed backends."""
-    installed = [name for name in _OTHERS if importlib.util.find_spec(name)]
+def _run(module: str, folder: pathlib.Path) -> dict[str, dict[str, np.ndarray]]:
+    """Arrays that a module computes, by key, by backend; only installed backends."""
     processes = {
-        name: _start(name, script, folder / f"{name}.npz")
-        for name in (["tensorflow", *installed] if installed else [])
+        name: _start(name, f"{module}.py", folder / f"{name}.npz")
+        for name in _OTHERS
+        if importlib.util.find_spec(name)
     }
+    if not processes:
+        return {}
     try:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.syspath_prepend(str(_HERE))
+            expected = importlib.import_module(module).compute()
         outputs = {name: process.communicate()[0] for name, process in processes.items()}
     finally:
         for process in processes.values():
@@ -68,17 +74,18 @@ def _run(script: str, folder: pathlib.Path) -> dict[str, dict[str, np.ndarray]]:
     for name, process in processes.items():
         assert process.returncode == 0, outputs[name]
     results = {name: np.load(folder / f"{name}.npz", allow_pickle=False) for name in processes}
-    return {name: {key: file[key] for key in file.files} for name, file in results.items()}
+    found = {name: {key: file[key] for key in file.files} for name, file in results.items()}
+    return found | {"tensorflow": expected}
 
 
 @pytest.fixture(name="computed", scope="module")
 def _computed(tmp_path_factory):
-    return _run("computations.py", tmp_path_factory.mktemp("backends"))
+    return _run("computations", tmp_path_factory.mktemp("backends"))
 
 
 @pytest.fixture(name="computed_with_parts", scope="module")
 def _computed_with_parts(tmp_path_factory):
-    return _run("part_computations.py", tmp_path_factory.mktemp("parts"))
+    return _run("part_computations", tmp_path_factory.mktemp("parts"))
 
 
 @pytest.fixture(name="backend", params=_OTHERS)

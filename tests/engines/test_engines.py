@@ -22,7 +22,7 @@ pytest.importorskip("jax")
 _TOLERANCE = 1e-4
 _CASES = (
     "dummy_arch/rp_gan/lazy_r1",
-    "resnet_cifar_arch/rp_gan/no_penalty",
+    "resnet_cifar_arch/hinge/no_penalty",
     "sndcgan_arch/non_saturating/wgangp_penalty",
 )
 _DEVICES = pathlib.Path(__file__).with_name("devices.py")

@@ -29,6 +29,7 @@ BASE = """
     options.training_steps = 1
     options.z_dim = 4
     dataset.name = 'mnist'
+    run_config.monitors = False
 """
 _BIGGAN = """
     options.architecture = '{family}_arch'
@@ -53,9 +54,9 @@ _GAN = """
     options.gan_class = @{name}
     options.disc_iters = 2
 """
-# One run per row of the vocabulary's table, with all its parameters set to non-default values.
+# Runs that set all parameters of some rows of the vocabulary's table to non-default values.
 RUNS = {
-    "options": """
+    "options, dataset, loss, penalty, weights": """
         options.gan_class = @S3GAN
         options.architecture = 'dcgan_arch'
         options.batch_size = 8
@@ -64,29 +65,34 @@ RUNS = {
         options.lamba = 2
         options.z_dim = 5
         options.discriminator_normalization = 'spectral_norm'
+        dataset.name = 'cifar10'
+        dataset.seed = 1
+        loss.fn = @hinge
+        penalty.fn = @wgangp_penalty
+        weights.initializer = 'truncated'
+        weights.stddev = 0.05
         S3GAN.self_supervision = 'none'
         dcgan.Generator.ch = 2
         dcgan.Discriminator.ch = 2
-        penalty.fn = @l2_penalty
         """,
-    "dataset": "dataset.name = 'cifar10'\ndataset.seed = 1",
-    "replace_labels": """
+    "replace_labels, conditional_batch_norm": """
         replace_labels.file_pattern = '{tmp_path}/labels_{{split}}-*.tfrecord'
+        conditional_batch_norm.use_bias = True
+        G.batch_norm_fn = @conditional_batch_norm
         ModularGAN.conditional = True
         """,
     "train_imagenet_transform, eval_imagenet_transform": """
         dataset.name = 'imagenet_64'
+        run_config.monitors = True
         train_imagenet_transform.crop_method = 'random'
         eval_imagenet_transform.crop_method = 'none'
         """,
-    "run_config": """
+    "run_config, z, eval_z, tf.train.AdamOptimizer": """
         run_config.tf_random_seed = 5
         run_config.single_core = True
         run_config.iterations_per_loop = 2
         run_config.save_checkpoints_steps = 1
         run_config.keep_checkpoint_max = 1
-        """,
-    "z, eval_z": """
         z.distribution_fn = @tf.random.normal
         z.minval = -2
         z.maxval = 2
@@ -95,34 +101,29 @@ RUNS = {
         eval_z.minval = -2
         eval_z.maxval = 2
         eval_z.stddev = 0.5
+        tf.train.AdamOptimizer.beta1 = 0.5
+        tf.train.AdamOptimizer.beta2 = 0.9
+        tf.train.AdamOptimizer.epsilon = 1e-5
+        tf.train.AdamOptimizer.learning_rate = 0.5
         """,
-    "G": "G.batch_norm_fn = @batch_norm\nG.spectral_norm = True",
-    "D": "D.batch_norm_fn = @no_batch_norm\nD.layer_norm = True\nD.spectral_norm = True",
-    "weights": "weights.initializer = 'truncated'\nweights.stddev = 0.05",
-    "spectral_norm": """
+    "G, D, spectral_norm, standardize_batch": """
+        G.batch_norm_fn = @batch_norm
+        G.spectral_norm = True
+        D.batch_norm_fn = @no_batch_norm
+        D.layer_norm = True
+        D.spectral_norm = True
         spectral_norm.epsilon = 1e-10
         spectral_norm.singular_value = 'auto'
-        D.spectral_norm = True
-        """,
-    "standardize_batch": """
         standardize_batch.decay = 0.9
         standardize_batch.epsilon = 1e-5
         standardize_batch.use_moving_averages = False
         standardize_batch.use_cross_replica_mean = False
-        G.batch_norm_fn = @batch_norm
         """,
-    "conditional_batch_norm": """
-        conditional_batch_norm.use_bias = True
-        G.batch_norm_fn = @conditional_batch_norm
-        ModularGAN.conditional = True
-        """,
-    "self_modulated_batch_norm": """
+    "ModularGAN, self_modulated_batch_norm": _GAN.format(name="ModularGAN")
+    + """
         self_modulated_batch_norm.num_hidden = 8
         G.batch_norm_fn = @self_modulated_batch_norm
         """,
-    "loss": "loss.fn = @hinge",
-    "penalty": "penalty.fn = @wgangp_penalty",
-    "ModularGAN": _GAN.format(name="ModularGAN"),
     "SSGAN": _GAN.format(name="SSGAN")
     + """
         SSGAN.self_supervision = 'rotation_only'
@@ -141,12 +142,6 @@ RUNS = {
         S3GAN.use_soft_pred = True
         S3GAN.weight_class_loss = 0.5
         S3GAN.use_soft_labels = True
-        """,
-    "tf.train.AdamOptimizer": """
-        tf.train.AdamOptimizer.beta1 = 0.5
-        tf.train.AdamOptimizer.beta2 = 0.9
-        tf.train.AdamOptimizer.epsilon = 1e-5
-        tf.train.AdamOptimizer.learning_rate = 0.5
         """,
     "resnet_biggan.Generator, resnet_biggan.Discriminator": _BIGGAN.format(family="resnet_biggan")
     + """
@@ -259,14 +254,14 @@ def test_every_row_has_a_run():
     assert sorted(rows) == sorted(VOCABULARY["rows"])
 
 
-@pytest.mark.parametrize("row", RUNS)
-def test_row(train, tmp_path, row):
+@pytest.mark.parametrize("rows", RUNS)
+def test_rows(train, tmp_path, rows):
     # The images of the fake mnist are given these soft labels in turn.
     labels = np.random.default_rng(0).dirichlet(np.ones(10), 20)
     write_label_file(f"{tmp_path}/labels_train-0.tfrecord", [str(i) for i in range(20)], labels)
-    run = RUNS[row].format(tmp_path=tmp_path)
+    run = RUNS[rows].format(tmp_path=tmp_path)
     train(BASE, run)
-    for scope in row.split(", "):
+    for scope in rows.split(", "):
         for name in VOCABULARY["rows"][scope]:
             key = f"{scope}.{name}"
             value = gin.query_parameter(key)
@@ -318,8 +313,16 @@ def _slow_if(slow, name):
     return pytest.param(name, marks=[pytest.mark.slow] if slow else [])
 
 
+# In another size they are the same.
+_LARGE = ("celeb_a_hq_128", "celeb_a_hq_256", "imagenet_128", "imagenet_256")
+
+
 @pytest.mark.parametrize(
-    "name", [_slow_if("512" in name or "1024" in name, name) for name in VOCABULARY["datasets"]]
+    "name",
+    [
+        _slow_if("512" in name or "1024" in name or name in _LARGE, name)
+        for name in VOCABULARY["datasets"]
+    ],
 )
 def test_dataset(train, colour_arch, name):
     conditional = registry.get("dataset", name).num_classes is not None

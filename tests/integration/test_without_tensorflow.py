@@ -20,6 +20,7 @@ _HERE = pathlib.Path(__file__).parent
 _ROOT = _HERE.parents[1]
 # Conditional, with spectral norm, tasks and averaged weights.
 _RUN = (
+    "options.disc_iters = 1",
     "options.architecture = 'sndcgan_arch'",
     "sndcgan.Generator.ch = 8",
     "sndcgan.Discriminator.ch = 8",

@@ -84,7 +84,8 @@ def test_replicas_share_the_batch(make_task):
     )
 
 
-def test_a_resumed_training_ends_in_the_same_bits(make_task, tmp_path, monkeypatch):
+def test_a_resumed_training_ends_in_the_same_bits(make_task, tmp_path, monkeypatch, eagerly):
+    """That of compiled steps: `test_main_job.py`."""
     whole = make_task()
     start = _values(whole)
     whole.train(str(tmp_path / "whole"))
@@ -138,7 +139,7 @@ def test_the_optimizer_is_keras_s_with_one_learning_rate_for_all_variables():
         np.testing.assert_array_equal(mine, theirs)
 
 
-def test_a_signal_ends_the_training_with_a_checkpoint(make_task, tmp_path, monkeypatch):
+def test_a_signal_ends_the_training_with_a_checkpoint(make_task, tmp_path, monkeypatch, eagerly):
     def update(line, step, text):
         if step == 3:
             os.kill(os.getpid(), signal.SIGTERM)
@@ -150,7 +151,7 @@ def test_a_signal_ends_the_training_with_a_checkpoint(make_task, tmp_path, monke
     assert [step_of(path) for path in list_checkpoints(str(tmp_path / "checkpoints"))] == [3]
 
 
-def test_divergence_is_reported(make_task, tmp_path):
+def test_divergence_is_reported(make_task, tmp_path, eagerly):
     task = make_task(supervised=False)
     task._backbone.trainable_variables[0].assign(
         keras.ops.full(task._backbone.trainable_variables[0].shape, np.nan)

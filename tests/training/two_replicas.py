@@ -4,6 +4,9 @@ TensorFlow needs to know the CPUs before anything else happens, so `tests/test_t
 runs this file in a process of its own.
 """
 
+import contextlib
+
+import eager
 import gin
 import keras
 import numpy as np
@@ -72,20 +75,23 @@ CASES = {
         path_length.interval = 1
         S3GAN.g_lr = @cosine_decay()
     """,
-    # Terms that compare all images. This large epsilon makes Adam's step proportional to the
-    # gradient: otherwise rounding in zero gradients would become whole steps.
-    "adam_top_k": """
+}
+# Compiled, where conditionals are those of graphs: lazy terms, and terms that compare all images.
+# This large epsilon makes Adam's step proportional to the gradient: otherwise rounding in zero
+# gradients would become whole steps.
+COMPILED_CASES = {
+    "adam_top_k_lazy": """
         options.gan_class = @ModularGAN
         ModularGAN.top_k = 0.4
-        ModularGAN.penalties = [@max_gp(), @mode_seeking()]
+        ModularGAN.penalties = [@max_gp(), @mode_seeking(), @r1(), @lecam()]
         ModularGAN.g_optimizer_fn = @tf.train.AdamOptimizer
+        D.spectral_norm = True
+        r1.gamma = @cosine_decay()
+        r1.interval = 2
+        lecam.start_step = 2
         tf.train.AdamOptimizer.epsilon = 1.0
     """,
-}
-
-
-# Those that take long to trace.
-SLOW_CASES = {
+    # Takes long to trace.
     "latent_optimization": """
         options.gan_class = @ModularGAN
         ModularGAN.latent_optimization = @latent_optimization()
@@ -105,7 +111,7 @@ def _half(batch, index):
     }
 
 
-def _train(tiny, strategy, precision=None):
+def _train(tiny, strategy, compiled=False, precision=None):
     """The values of one step and all variables after it."""
     with strategy.scope(), mixed_precision(precision):
         state = tiny.make_state(disc_iters=1)
@@ -123,8 +129,7 @@ def _train(tiny, strategy, precision=None):
     def run():
         return strategy.run(step, args=(batch,))
 
-    # Eagerly on one replica: tracing takes longer.
-    values = (tf.function(run) if strategy.num_replicas_in_sync == 2 else run)()
+    values = (tf.function(run) if compiled else run)()
     values = strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None).numpy()
     variables = {
         name: variable.value
@@ -135,12 +140,18 @@ def _train(tiny, strategy, precision=None):
 
 
 @pytest.mark.parametrize(
-    "case", [*CASES, *(pytest.param(case, marks=pytest.mark.slow) for case in SLOW_CASES)]
+    "case",
+    [
+        *CASES,
+        "adam_top_k_lazy",
+        pytest.param("latent_optimization", marks=pytest.mark.slow),
+    ],
 )
 def test_a_step_is_that_of_one_replica(tiny, strategy, case):
-    gin.parse_config(COMMON + (CASES | SLOW_CASES)[case])
+    """Most run eagerly: tracing takes longer."""
+    gin.parse_config(COMMON + (CASES | COMPILED_CASES)[case])
     expected_values, expected = _train(tiny, tf.distribute.get_strategy())
-    found_values, found = _train(tiny, strategy)
+    found_values, found = _train(tiny, strategy, compiled=case in COMPILED_CASES)
     for name, value in expected_values.items():
         # The value is the mean norm of the replicas' gradients, not the norm of their mean.
         if not name.startswith("gradient_norm/"):
@@ -160,12 +171,16 @@ def test_the_pretext_task_is_that_of_one_replica(strategy, tmp_path):
     source = ArraySource.from_arrays({"train": (images, np.arange(24) % 3)}, num_classes=3)
     options = PretextOptions(training_steps=2, batch_size=8, labeled_batch_size=4)
     found = []
-    for where in (tf.distribute.get_strategy(), strategy):
+    for where, running in (
+        (tf.distribute.get_strategy(), eager.eagerly()),
+        (strategy, contextlib.nullcontext()),
+    ):
         with where.scope():
-            size = BackboneOptions(width=4, units=(1, 1))
+            size = BackboneOptions(width=4, units=(1,))
             backbone = make_backbone(size, (8, 8, 1), 3, synchronized=where is strategy)
         task = PretextTask(backbone, Dataset("noise", source), options, True, 5, where)
-        task.train(str(tmp_path / str(len(found))))
+        with running:
+            task.train(str(tmp_path / str(len(found))))
         found.append([v.numpy() for v in backbone.variables])
     for name, one, two in zip(backbone.variables, *found, strict=True):
         # Two steps of AdamW of at most 0.003 each; other moments would turn many of them round.
@@ -174,7 +189,7 @@ def test_the_pretext_task_is_that_of_one_replica(strategy, tmp_path):
 
 def test_gradients_that_overflow_on_one_replica_are_skipped_on_all(tiny, strategy, monkeypatch):
     """All replicas hold equal variables afterwards, and each scale is halved once."""
-    gin.parse_config(COMMON + CASES["s3gan_spectral_norm_wgangp"])
+    gin.parse_config(COMMON + "options.gan_class = @ModularGAN\nD.spectral_norm = True")
     make_batch = tiny.make_batch
 
     def too_bright(**options):
@@ -183,7 +198,7 @@ def test_gradients_that_overflow_on_one_replica_are_skipped_on_all(tiny, strateg
         return batch
 
     monkeypatch.setattr(tiny, "make_batch", too_bright)
-    _, found = _train(tiny, strategy, "float16")
+    _, found = _train(tiny, strategy, compiled=True, precision="float16")
     monkeypatch.undo()
     copies = {
         name: [v.numpy() for v in strategy.experimental_local_results(variable)]
