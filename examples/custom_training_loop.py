@@ -39,7 +39,7 @@ def update(network, optimizer, loss, tape):
     optimizer.apply(tape.gradient(loss, variables), variables)
 
 
-@tf.function
+@tf.function(autograph=False)
 def train_step(real):
     z = tf.random.normal([args.batch_size, 64])
     with tf.GradientTape(persistent=True) as tape:

@@ -49,7 +49,7 @@ def _on_both(strategy, fn, *arrays):
         return strategy.experimental_distribute_values_from_function(value)
 
     values = [halves(array) for array in arrays]
-    results = tf.function(lambda: strategy.run(fn, args=values))()
+    results = tf.function(lambda: strategy.run(fn, args=values), autograph=False)()
     return tf.nest.map_structure(
         lambda result: np.concatenate([np.atleast_1d(r) for r in result.values]), results
     )

@@ -129,7 +129,7 @@ def _train(tiny, strategy, compiled=False, precision=None):
     def run():
         return strategy.run(step, args=(batch,))
 
-    values = (tf.function(run) if compiled else run)()
+    values = (tf.function(run, autograph=False) if compiled else run)()
     values = strategy.reduce(tf.distribute.ReduceOp.MEAN, values, axis=None).numpy()
     variables = {
         name: variable.value
