@@ -14,7 +14,7 @@ from compare_gan.labels import LabelOptions
 _TINY = (
     "backbone.width = 4",
     "backbone.units = [1, 1]",
-    "pretext.training_steps = 3",
+    "pretext.training_steps = 6",
     "pretext.batch_size = 8",
     "pretext.labeled_batch_size = 4",
     "pretext.save_checkpoints_steps = 2",
