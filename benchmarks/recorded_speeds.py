@@ -105,11 +105,12 @@ def record(
       path: The file of speeds.
       readme: The text with the table.
     """
+    versions = _versions()  # Before a written record makes the checkout differ from its commit.
     for config in configs:
         seconds, rates = measure(config)
         recorded = load(path)
         own = recorded.setdefault(kind, {"configs": {}})
-        own["versions"] = _versions()
+        own["versions"] = versions
         own["configs"][config] = {
             "cost": _rounded_quartiles(costs(seconds, rates)),
             "seconds": _rounded_quartiles(seconds),

@@ -103,28 +103,38 @@ def cpu_name() -> str:
       >>> cpu_name()  # doctest: +SKIP
       'AMD EPYC 9R14'
     """
-    return _cpu_entry("model name") or platform.processor() or platform.machine()
+    return cpu_entry("model name") or platform.processor() or platform.machine()
 
 
 def has_bfloat16() -> bool:
-    """Whether the processor is known to have instructions for bfloat16: AVX512-BF16 or AMX.
+    """Whether the processor is known to have instructions for bfloat16: AVX512-BF16, AMX, Arm's.
 
     Example:
       >>> from compare_gan.startup import has_bfloat16
       >>> has_bfloat16() in (True, False)
       True
     """
-    return not {"avx512_bf16", "amx_bf16"}.isdisjoint(_cpu_entry("flags").split())
+    flags = f"{cpu_entry('flags')} {cpu_entry('Features')}".split()  # Intel's and AMD's, Arm's.
+    return not {"avx512_bf16", "amx_bf16", "bf16"}.isdisjoint(flags)
 
 
-def _cpu_entry(name: str) -> str:
-    """What Linux says about the first core under this name; empty where it says nothing."""
+def cpu_entry(name: str) -> str:
+    """What Linux says about the first core under this name; empty where it says nothing.
+
+    Args:
+      name: A name in `/proc/cpuinfo`, such as `flags`.
+
+    Example:
+      >>> from compare_gan.startup import cpu_entry
+      >>> cpu_entry("no such name")
+      ''
+    """
     try:
         with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            line = next((line for line in file if line.startswith(name)), "")
+            fields = (line.partition(":") for line in file)
+            return next((value.strip() for key, _, value in fields if key.strip() == name), "")
     except OSError:  # Not Linux.
         return ""
-    return line.partition(":")[2].strip()
 
 
 def prepare_engine() -> str:

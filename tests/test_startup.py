@@ -229,10 +229,12 @@ def test_commands_start_where_keras_has_other_private_names(monkeypatch):
     (
         ("fpu avx512_vnni avx512_bf16 sse", True),
         ("amx_tile amx_bf16", True),
+        ("fp asimd bf16", True),
         ("fpu avx512f avx512_vnni", False),
         ("", False),
     ),
 )
 def test_instructions_for_bfloat16_are_known_by_their_flags(monkeypatch, flags, expected):
-    monkeypatch.setattr(startup, "_cpu_entry", lambda name: flags if name == "flags" else "")
+    field = "Features" if "asimd" in flags else "flags"
+    monkeypatch.setattr(startup, "cpu_entry", lambda name: flags if name == field else "")
     assert startup.has_bfloat16() is expected

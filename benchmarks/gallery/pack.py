@@ -4,9 +4,10 @@
     tar xf benchmarks/gallery/records/rotation_icons.tar.xz -C runs
     compare_gan report runs/rotation_icons
 
-Results, logs, configs and the last sample grid of each run are kept; checkpoints, earlier grids and
-events for TensorBoard are not. `compare_gan study run` takes the ended runs of an unpacked study as
-they are and makes those that are missing; runs that had not ended are left out and start anew.
+Results, logs, configs and the last sample grid of each run are kept; checkpoints, earlier grids,
+plots of the losses and events for TensorBoard are not. `compare_gan study run` takes the ended runs
+of an unpacked study as they are and makes those that are missing; runs that had not ended are left
+out and start anew.
 """
 
 import os
@@ -19,12 +20,13 @@ from compare_gan import files
 from compare_gan.errors import UserError
 from compare_gan.studies import StudyDir, records
 
-# Paths in the directory of a study: heavy, or of use only where they were made.
+# Paths in the directory of a study: heavy, of use only where they were made, or drawn from others.
 _LEFT_OUT = (
     "locks",
     "logs",
     "tensorboard",
     "runs/*/checkpoints",
+    "runs/*/losses.png",
     "runs/*/samples",
     "runs/*/tensorboard",
     "runs/*/*.lock",

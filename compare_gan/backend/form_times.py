@@ -15,7 +15,7 @@ from compare_gan import damaged, files, locks
 from compare_gan.backend.forms import Convolution, Form, forms_of
 from compare_gan.backend.other_load import OtherLoad
 from compare_gan.errors import UserError
-from compare_gan.startup import available_cores, cpu_name
+from compare_gan.startup import available_cores, cpu_entry, cpu_name
 
 _log = logging.getLogger(__name__)
 
@@ -216,13 +216,4 @@ def num_threads() -> int:
 def _cpu_digest() -> str:
     """Distinguishes processors of the same name, as virtual machines show them."""
     known = ("cpu family", "model", "flags", "Features", "CPU part", "cache size")
-    lines: dict[str, str] = {}
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as file:
-            for line in file:
-                name, _, value = line.partition(":")
-                if name.strip() in known:
-                    lines.setdefault(name.strip(), value.strip())
-    except OSError:  # Not Linux: the name has to do.
-        pass
-    return files.digest(str(sorted(lines.items())))[:8]
+    return files.digest(str([cpu_entry(name) for name in known]))[:8]

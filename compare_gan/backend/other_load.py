@@ -55,10 +55,10 @@ def busy_ticks(text: str, cores: Collection[int]) -> int:
       >>> busy_ticks(text, [0])
       21
     """
-    ticks = 0
+    ticks, names = 0, {f"cpu{core}" for core in cores}
     for line in text.splitlines():
         name, *counts = line.split() or [""]
-        if name in {f"cpu{core}" for core in cores}:
+        if name in names:
             user, nice, system, _, _, irq, softirq, steal = map(int, counts[:8])
             ticks += user + nice + system + irq + softirq + steal
     return ticks

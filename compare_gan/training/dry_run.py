@@ -155,7 +155,7 @@ def _extractor(experiment: Experiment) -> str:
 
 
 def _precision(experiment: Experiment) -> Iterator[str]:
-    """The precision of the networks where it is not float32, or where that may be a mistake."""
+    """The precision of the networks where it is not float32, or where another may be faster."""
     if precision := experiment.run_config.mixed_precision:
         yield f"precision       {precision} in the networks, float32 elsewhere"
     elif on_cpu() and has_bfloat16():

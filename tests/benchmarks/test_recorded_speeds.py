@@ -41,6 +41,18 @@ def _check(path, measure, capsys, configs=("sndcgan",)):
     return capsys.readouterr().out.splitlines()[-len(configs) :], message
 
 
+def test_a_record_does_not_itself_make_the_commit_look_changed(recorded, monkeypatch):
+    path, readme = recorded
+    before = path.read_bytes()
+    monkeypatch.setattr(
+        recorded_speeds,
+        "_versions",
+        lambda: "abc" if path.read_bytes() == before else "abc-dirty",
+    )
+    recorded_speeds.record(KIND, ["a", "b"], _measure(2.0, 2.0), path, readme)
+    assert json.loads(path.read_text())[KIND]["versions"] == "abc"
+
+
 def test_a_config_that_became_slower_is_named(recorded, capsys):
     [line], message = _check(recorded[0], _measure(1.1, 1.12, 1.14, 1.2), capsys)
     assert line.startswith("sndcgan: SLOWER, 1.13 (1.1")

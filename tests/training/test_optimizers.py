@@ -97,6 +97,16 @@ def test_adam_computes_once_what_all_variables_of_a_dtype_have_in_common():
     np.testing.assert_allclose(variables[3], alone, rtol=1e-6)
 
 
+def test_an_update_of_adam_outside_of_apply_has_its_own_learning_rate():
+    variable = tf.Variable(START)
+    ours = optimizers.adam(0.01)
+    ours.build([variable])
+    for rate in (0.0, 0.5):
+        before = variable.numpy()
+        ours.update_step(_gradient(variable), variable, tf.constant(rate))
+        assert np.array_equal(variable, before) == (rate == 0.0)
+
+
 @pytest.mark.parametrize("name", CASES)
 def test_parameters_and_defaults_are_tensorflow_1s(name):
     theirs = inspect.signature(_tensorflow_1(name).__init__).parameters
