@@ -58,11 +58,16 @@ def number(value: float | None, digits: int = 4) -> str:
         return "∞" if value > 0 else "−∞"
     if isinstance(value, int) or (value == round(value) and abs(value) < 1e15):
         text = f"{int(value):,}"
-    elif not -4 <= (size := math.floor(math.log10(abs(value)))) <= 9:
+    elif not -4 <= (size := _exponent(value, digits)) <= 9:
         text = f"{value:.{digits - 1}e}"
     else:
         text = f"{value:,.{max(0, digits - 1 - size)}f}"
     return text.replace("-", "−")
+
+
+def _exponent(value: float, digits: int) -> int:
+    """The power of ten of the rounded value: 0.9998 with three digits is 1.00."""
+    return int(f"{value:.{digits - 1}e}".partition("e")[2])
 
 
 def _value(value: object) -> Markup:

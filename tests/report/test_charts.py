@@ -158,6 +158,26 @@ def test_heatmap_is_darkest_at_the_largest_value():
     assert _rows(chart)[-1] == ["b", "d", ""]
 
 
+def test_names_of_variants_are_shown_in_full_and_longer_ones_keep_both_ends():
+    name = "least_squares-DRAGAN-spectral_norm"
+    charts = [
+        heatmap("FID", [[1]], [name], [name]),
+        forest("FID", [Interval(name, 1)]),
+        bars("FID", [name], [1]),
+    ]
+    for chart in charts:
+        assert name in {each.text for each in _elements(chart, "text", "name")}
+    (cut,) = _elements(bars("FID", ["a" * 60 + "b"], [1]), "text", "name")
+    assert re.fullmatch("a+…a+b", cut.find("title").tail)
+
+
+def test_the_label_of_a_matrix_has_room_beside_the_names_of_its_columns():
+    chart = heatmap("FID", [[1]], ["0"], ["all"], xlabel="labels", ylabel="rotation weight")
+    label = next(e for e in _elements(chart, "text") if e.text == "rotation weight")
+    column = next(e for e in _elements(chart, "text") if e.text == "all")
+    assert float(column.get("x")) - float(label.get("x")) > 6 * len("rotation weight")
+
+
 @pytest.mark.parametrize(
     "make",
     [

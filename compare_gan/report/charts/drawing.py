@@ -10,6 +10,7 @@ from compare_gan.report.markup import element
 
 WIDTH = 360  # Of a chart, in CSS pixels on a phone; larger screens enlarge it a little.
 CHARACTER = 6.3  # Mean width of a character of a label in a wide font.
+MOST_ROOM = 240.0  # For a name: enough for a variant of three axes.
 # Of the style sheet: further series repeat the colours with dashes.
 COLOURS, _DASHES = 8, 4
 
@@ -104,8 +105,12 @@ def column_name(x: float, y: float, name: str, room: float) -> Markup:
 
 
 def _shortened(name: str, room: float) -> tuple[list[Markup], str]:
+    """The name, cut in the middle if it is too long: variants often differ only at their ends."""
     fits = max(4, int(room / CHARACTER))
-    return ([], name) if len(name) <= fits else ([element("title", name)], name[: fits - 1] + "…")
+    if len(name) <= fits:
+        return [], name
+    end = (fits - 1) // 2
+    return [element("title", name)], f"{name[: fits - 1 - end]}…{name[-end:]}"
 
 
 def colour_class(index: int) -> str:

@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from markupsafe import Markup
 
 from compare_gan.report.charts.chart import Chart
-from compare_gan.report.charts.drawing import CHARACTER, WIDTH, column_name, row_name, svg, text_at
+from compare_gan.report.charts.drawing import (
+    CHARACTER,
+    MOST_ROOM,
+    WIDTH,
+    column_name,
+    row_name,
+    svg,
+    text_at,
+)
 from compare_gan.report.markup import element, join, number
 
 _MOST_WITH_TEXT = 14  # Columns up to which cells grow to hold their texts.
@@ -59,10 +67,10 @@ def heatmap(
         largest = max((abs(value - zero) for value in finite), default=0.0)
     scale = (largest or 1.0) * (1 if above_is_better else -1)
     texts = texts or [[number(value, 2) for value in row] for row in matrix]
-    room = min(130.0, 14 + CHARACTER * max(map(len, row_names), default=0))
+    room = min(MOST_ROOM, 14 + CHARACTER * max(map(len, [ylabel, *row_names])))
     side, has_texts = _side(texts, (WIDTH - room - 6) / max(1, len(column_names)))
     width = max(float(WIDTH), room + side * len(column_names) + 6)
-    head = min(110.0, 10 + CHARACTER * max(map(len, column_names), default=0)) + 14
+    head = min(MOST_ROOM, 10 + CHARACTER * max(map(len, column_names), default=0)) + 14
     drawn = [text_at(room, 11, xlabel, "label"), text_at(4, head - 6, ylabel, "label")]
     for j, name in enumerate(column_names):
         drawn.append(column_name(room + side * (j + 0.5) + 3, head - 5, name, head - 14))

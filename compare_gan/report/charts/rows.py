@@ -9,6 +9,7 @@ from compare_gan.report.charts.chart import Chart
 from compare_gan.report.charts.drawing import (
     CHARACTER,
     COLOURS,
+    MOST_ROOM,
     WIDTH,
     dot,
     line,
@@ -78,9 +79,9 @@ def forest(
       alt: Description; by default the estimates.
       note: A sentence below the chart.
     """
-    room = min(180.0, 12 + CHARACTER * max((len(row.name) for row in rows), default=0))
+    room, width = _room_and_width([row.name for row in rows])
     height, pitch = 14.0 + 22.0 * len(rows), 22.0
-    x = scale_of(_visible(rows, reference), room, WIDTH - 12.0, log_x)
+    x = scale_of(_visible(rows, reference), room, width - 12.0, log_x)
     drawn: list[Markup] = [*vertical_ticks(x, 4.0, height, 5)]
     if reference is not None:
         drawn.append(line(x(reference), 4.0, x(reference), height, "reference"))
@@ -88,14 +89,14 @@ def forest(
         drawn.append(_forest_row(row, x, 4.0 + pitch * (i + 0.5), room))
     if xlabel:
         drawn.append(
-            text_at((room + WIDTH - 12) / 2, height + 30, xlabel, "label", anchor="middle")
+            text_at((room + width - 12) / 2, height + 30, xlabel, "label", anchor="middle")
         )
     shown = (f"{row.name} {number(row.value)}{_interval_text(row)}" for row in rows)
     alt = alt or f"{title}. {'; '.join(shown)}."
     return Chart(
         title=title,
         alt=alt,
-        svg=svg(WIDTH, height + (36 if xlabel else 20), alt, *drawn),
+        svg=svg(width, height + (36 if xlabel else 20), alt, *drawn),
         columns=("name", xlabel or "value", "low", "high", "points", "note"),
         rows=[
             (row.name, row.value, row.low, row.high, " ".join(map(repr, map(float, row.points))),
@@ -129,9 +130,9 @@ def bars(
       alt: Description; by default the values.
       note: A sentence below the chart.
     """
-    room = min(180.0, 12 + CHARACTER * max(map(len, names), default=0))
+    room, width = _room_and_width(names)
     height = 8.0 + 20.0 * len(names)
-    x = scale_of([0.0, *values], room, WIDTH - 44.0, margin=0.0)
+    x = scale_of([0.0, *values], room, width - 44.0, margin=0.0)
     drawn = [*vertical_ticks(x, 4.0, height, 4)]
     for i, (name, value) in enumerate(zip(names, values, strict=True)):
         top, ends = 6.0 + 20.0 * i, sorted((x(0.0), x(value)))
@@ -141,18 +142,24 @@ def bars(
         drawn.append(text_at(ends[1] + 4, top + 11.5, number(value), "value"))
     if xlabel:
         drawn.append(
-            text_at((room + WIDTH - 44) / 2, height + 30, xlabel, "label", anchor="middle")
+            text_at((room + width - 44) / 2, height + 30, xlabel, "label", anchor="middle")
         )
     shown = (f"{name} {number(value)}" for name, value in zip(names, values, strict=True))
     alt = alt or f"{title}. {'; '.join(shown)}."
     return Chart(
         title=title,
         alt=alt,
-        svg=svg(WIDTH, height + (36 if xlabel else 20), alt, *drawn),
+        svg=svg(width, height + (36 if xlabel else 20), alt, *drawn),
         columns=("name", xlabel or "value"),
         rows=list(zip(names, values, strict=True)),
         note=note,
     )
+
+
+def _room_and_width(names: Sequence[str]) -> tuple[float, float]:
+    """Room for the names of the rows, and the width of a chart that leaves half of it for marks."""
+    room = min(MOST_ROOM, 12 + CHARACTER * max(map(len, names), default=0))
+    return room, WIDTH + max(0.0, room - WIDTH / 2)
 
 
 def _visible(rows: Sequence[Interval], reference: float | None) -> list[float | None]:
