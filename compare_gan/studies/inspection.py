@@ -19,6 +19,8 @@ from typing import Any
 from compare_gan.errors import MistakesError, UserError
 from compare_gan.studies.definition import StudyDefinition, StudyRun
 
+_log = logging.getLogger(__name__)
+
 _PLACE = "--gin_bindings: "
 _MISTAKES, _LABELS = "mistakes", "labels"
 # The working directory comes last: modules of Python would be taken from there.
@@ -41,6 +43,7 @@ def inspect(study: StudyDefinition, runs: Sequence[StudyRun]) -> dict[str, str]:
     Raises:
       UserError: The only mistake.
       MistakesError: All of several mistakes; one that concerns several variants is there once.
+        Likewise, a warning names the variants that it concerns, unless it concerns all.
 
     Example:
       >>> from compare_gan.studies import define
@@ -55,8 +58,10 @@ def inspect(study: StudyDefinition, runs: Sequence[StudyRun]) -> dict[str, str]:
     mistakes: dict[str, list[str]] = {}
     labels: dict[str, str] = {}
     seen: set[str] = set()
-    with config.bindings_kept():
+    variants = len({run.variant.name for run in runs})
+    with config.bindings_kept(), _messages(variants) as messages:
         for run in runs:
+            messages.variant = run.variant.name
             first = run.variant.name not in seen
             if not first and not run.variant.infers_labels:
                 continue
@@ -172,36 +177,49 @@ def answer() -> None:
     try:
         with contextlib.redirect_stdout(sys.stderr):
             prepare_engine()
-            with _each_message_once():
-                found[_LABELS] = inspect(study, runs)
+            found[_LABELS] = inspect(study, runs)
     except UserError as error:
         errors = error.errors if isinstance(error, MistakesError) else [error]
         found[_MISTAKES] = [str(each) for each in errors]
     print(json.dumps(found))
 
 
-class _Once(logging.Filter):
-    """Leaves out messages that were there before."""
+class _Messages(logging.Filter):
+    """Shows once what checks say, and keeps their warnings until it is known whom they concern.
+
+    Attributes:
+      variant: Name of the variant that is being checked.
+      warnings: For each warning, the names of the variants that gave it.
+    """
 
     def __init__(self) -> None:
         super().__init__()
+        self.variant = ""
+        self.warnings: dict[str, list[str]] = {}
         self._said: set[str] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
         message = record.getMessage()
+        if record.levelno >= logging.WARNING:
+            names = self.warnings.setdefault(message, [])
+            if self.variant not in names:
+                names.append(self.variant)
+            return False
         is_new = message not in self._said
         self._said.add(message)
         return is_new
 
 
 @contextlib.contextmanager
-def _each_message_once() -> Iterator[None]:
-    """Leaves out what the check of another config has said, such as the images of a folder."""
-    once, handlers = _Once(), logging.getLogger("compare_gan").handlers
+def _messages(variants: int) -> Iterator[_Messages]:
+    """Leaves out what the check of another config has said; names the variants of warnings."""
+    messages, handlers = _Messages(), logging.getLogger("compare_gan").handlers
     for handler in handlers:
-        handler.addFilter(once)
+        handler.addFilter(messages)
     try:
-        yield
+        yield messages
     finally:
         for handler in handlers:
-            handler.removeFilter(once)
+            handler.removeFilter(messages)
+        for sentence, names in messages.warnings.items():
+            _log.warning(sentence if len(names) == variants else _described(sentence, names))

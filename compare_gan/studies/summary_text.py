@@ -14,6 +14,7 @@ from compare_gan.types import Direction
 _NO_VALUE = "–"
 IQM_SEEDS = 4  # With fewer the interquartile mean is the mean.
 _ENOUGH_SEEDS = 20  # From here on the bootstrap's interval has nearly its nominal coverage.
+_MOST_GROUPS = 3  # Of variants with equal scores, in a note.
 _HUGE = 1e9  # From here on numbers have an exponent.
 _COMPARISON_HEADER = (
     "pairs", "difference", "95 % interval", "p", "p (Holm)", "p (Benjamini-Hochberg)",
@@ -84,7 +85,7 @@ def summary_table(
         header=[name for name, _ in (*names, *columns)],
         rows=[[cell(row) for _, cell in (*names, *columns)] for row in rows],
         texts=len(names),
-        notes=[*_interval_notes(rows), *notes],
+        notes=[*_interval_notes(rows), *_equality_notes(rows), *notes],
     )
 
 
@@ -223,6 +224,23 @@ def _interval_notes(rows: Sequence[VariantSummary]) -> list[str]:
     if any(row.seeds == 1 for row in rows):
         notes.append("A single seed has no spread: nothing is known about other seeds.")
     return notes
+
+
+def _equality_notes(rows: Sequence[VariantSummary]) -> list[str]:
+    """Names variants that differ only in their bindings: those of an option without effect."""
+    alike: dict[tuple[tuple[int, float], ...], list[str]] = {}
+    for row in rows:
+        if row.scores:
+            alike.setdefault(tuple(sorted(row.scores.items())), []).append(row.variant)
+    groups = [" and ".join(names) for names in alike.values() if len(names) > 1]
+    if not groups:
+        return []
+    shown = "; ".join(groups[:_MOST_GROUPS])
+    more = f"; and {len(groups) - _MOST_GROUPS} more groups" if len(groups) > _MOST_GROUPS else ""
+    return [
+        f"Equal to the last digit in every seed: {shown}{more}. What differs between them seems to "
+        "have no effect."
+    ]
 
 
 def _comparison_notes(comparisons: Sequence[Comparison]) -> list[str]:

@@ -270,6 +270,16 @@ def test_configs_are_checked_as_by_train(tiny):
     assert lines[1].startswith("The variant 'hinge': Unknown protocol 'fid50'. Did you mean")
 
 
+def test_a_warning_names_the_variants_that_it_concerns(tiny, caplog, monkeypatch):
+    monkeypatch.setattr(logging.getLogger("compare_gan"), "handlers", [caplog.handler])
+    axes = {"norm": {"none": "D.layer_norm = False", "layer": "D.layer_norm = True"}}
+    bindings = ["options.architecture = 'sndcgan_arch'", "sndcgan.Discriminator.ch = 1"]
+    study = define(**tiny | {"axes": axes, "bindings": bindings})
+    inspect(study, study.runs)
+    warning = "D.layer_norm has no effect on sndcgan."
+    assert set(caplog.messages) == {f"The variant '{study.variants[1].name}': {warning}"}
+
+
 def test_an_interval_of_scores_without_a_checkpoint_is_a_mistake(tiny):
     options = tiny | {"axes": None, "steps": 40, "eval_every_steps": 15}
     possible = define(**options, bindings=["run_config.save_checkpoints_steps = 5"])

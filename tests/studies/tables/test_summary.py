@@ -7,6 +7,7 @@ import pytest
 from compare_gan.errors import UserError
 from compare_gan.studies.pairwise import compare_labels, compare_variants
 from compare_gan.studies.summary import summarize
+from compare_gan.studies.summary_text import summary_table
 
 _AXES = {"loss.fn": "hinge"}
 
@@ -40,6 +41,22 @@ def test_every_run_is_counted_once(run_record):
     assert counts == (1, 2, 1, 1, 3)
     assert sum(counts) == row.runs == 8
     assert (row.mean, row.std, row.interval, row.bootstrap_interval) == (5.0, None, None, None)
+
+
+def test_variants_with_equal_scores_are_named(run_record):
+    """What an option without effect looks like."""
+    scores = {"none": (5.25, 6.5), "layer": (5.25, 6.5), "spectral": (5.25, 6.75)}
+    runs = [
+        run_record({"norm": name}, seed, fid)
+        for name, fids in scores.items()
+        for seed, fid in enumerate(fids)
+    ]
+    notes = summary_table(summarize(runs, "fid", "lower"), [10]).notes
+    assert notes[-1] == (
+        "Equal to the last digit in every seed: none and layer. What differs between them seems to "
+        "have no effect."
+    )
+    assert len(summary_table(summarize(runs[2:], "fid", "lower"), [10]).notes) == len(notes) - 1
 
 
 def test_only_the_final_step_makes_the_headline(run_record, result_row):
