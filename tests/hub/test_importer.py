@@ -55,9 +55,9 @@ def _logits(model, y=None):
     return model.state.gan.discriminator((x, y), training=False)[0]
 
 
-def test_a_checkpoint_gives_the_images_and_logits_of_2019(
-    old, dcgan, golden, command, tmp_path, eagerly
-):
+# Quick are the same numbers from a hub module, and checkpoints of smaller networks.
+@pytest.mark.slow
+def test_a_checkpoint_gives_the_images_and_logits_of_2019(old, dcgan, golden, command, tmp_path):
     old.write_checkpoint(tmp_path, dcgan, step=70)
     path = str(tmp_path / "run")
     status, out, err = command("import-weights", str(tmp_path), "--model_dir", path)
@@ -155,6 +155,7 @@ def test_heads_and_standing_statistics_come_along(old, biggan, command, tmp_path
         np.testing.assert_array_equal(variable.value, variables[variable.path])
 
 
+@pytest.mark.slow
 def test_normalized_embeddings_of_resnet_cifar_are_imported(old, tmp_path):
     """The 2019 library normalizes them under `G.spectral_norm`.
 
