@@ -34,7 +34,7 @@ def _parameters():
     for row in _ROWS:
         names = row["arch"], *sorted(row["variables"])
         size = row["arch"], row["image_shape"][0]
-        is_large = len(row["variables"]) >= 240
+        is_large = len(row["variables"]) >= 240 or size[1] > 64
         marks = [pytest.mark.slow] if names in seen or is_large else []
         parameters.append(pytest.param(row, marks=marks, id=_row_id(row)))
         if marks and size not in seen:
