@@ -157,8 +157,11 @@ _NETS = {
 
 @pytest.mark.parametrize(
     "name",
-    # Of the blocks of resnet_cifar, only wider.
-    [pytest.param(n, marks=[pytest.mark.slow] if n == "resnet5_64" else []) for n in _NETS],
+    # Slow are those made of the layers of dcgan and of resnet_cifar, only wider.
+    [
+        pytest.param(n, marks=[pytest.mark.slow] if n in ("infogan32", "resnet5_64") else [])
+        for n in _NETS
+    ],
 )
 def test_outputs_equal_those_of_2019(golden, assert_golden, fill_by_name, name):
     architecture, bindings = _NETS[name]
