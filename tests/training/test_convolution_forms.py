@@ -250,6 +250,7 @@ def test_a_dry_run_lists_the_choices(described, fastest, monkeypatch):
     assert not lines()
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_dry_run_does_not_depend_on_the_cache(
     described, measured, fastest, monkeypatch
 ):
