@@ -43,6 +43,8 @@ SIZES = {"resnet30": 128, "resnet_stl": 48, "stylegan2": 16}  # 32 pixels for th
 LIKE_BIGGAN = ("sagan", "unet_biggan")
 # Made of the blocks of resnet_cifar, between other first and last layers of the same kinds.
 LIKE_CIFAR = ("resnet5", "resnet30", "resnet_stl")
+# Made of the layers of dcgan and of resnet_biggan.
+LIKE_OTHERS = ("infogan", "sndcgan", "resnet_biggan_deep")
 
 
 def _parameters(families, slow=LIKE_BIGGAN):
@@ -53,8 +55,10 @@ def _parameters(families, slow=LIKE_BIGGAN):
 
 
 EVERY_FAMILY = pytest.mark.parametrize("family", _parameters(FAMILIES))
-# The others are slow tests.
-EVERY_KIND = pytest.mark.parametrize("family", _parameters(FAMILIES, LIKE_BIGGAN + LIKE_CIFAR))
+# Quick for families that together have all layers; the others are slow tests.
+EVERY_LAYER = pytest.mark.parametrize(
+    "family", _parameters(FAMILIES, LIKE_BIGGAN + LIKE_CIFAR + LIKE_OTHERS)
+)
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +107,20 @@ CASES = {
     "gray": Case(1, False, SelfModulatedBatchNorm, BatchNorm),
     "colour_and_labels": Case(3, True, ConditionalBatchNorm, LayerNorm),
 }
-EVERY_CASE = pytest.mark.parametrize("case", CASES)
+
+
+def _runs(families):
+    """Quick are colour and labels for one family of each kind, and gray for the smaller ones."""
+    slow = {"colour_and_labels": LIKE_BIGGAN + LIKE_CIFAR}
+    slow["gray"] = (*slow["colour_and_labels"], "resnet_biggan", "resnet_biggan_deep")
+    return [
+        pytest.param(family, case, marks=[pytest.mark.slow] if family in slow[case] else [])
+        for case in CASES
+        for family in families
+    ]
+
+
+EVERY_RUN = pytest.mark.parametrize(("family", "case"), _runs(FAMILIES))
 
 
 # Of the networks with colour and labels, none of them the default.
@@ -141,8 +158,7 @@ def _run(family, case):
     return generator, discriminator, images, *discriminator((x, y), training=True)
 
 
-@EVERY_CASE
-@EVERY_FAMILY
+@EVERY_RUN
 def test_shapes_and_range(family, case):
     _, _, images, logits, features = _run(family, case)
     images = ops.convert_to_numpy(images)
@@ -159,8 +175,7 @@ def _has(network, layer_class):
     return any(isinstance(layer, layer_class) for layer in network._flatten_layers())
 
 
-@EVERY_CASE
-@EVERY_FAMILY
+@EVERY_RUN
 def test_norms(family, case):
     generator, discriminator, *_ = _run(family, case)
     for network, norm in (
@@ -170,8 +185,9 @@ def test_norms(family, case):
         assert _has(network, norm) == (family not in WITHOUT_NORMS[type(network).__name__])
 
 
-@EVERY_CASE
-@pytest.mark.parametrize("family", _parameters(each for each in FAMILIES if each not in MODERN))
+@pytest.mark.parametrize(
+    ("family", "case"), _runs([family for family in FAMILIES if family not in MODERN])
+)
 def test_kernels_start_as_in_2019(family, case):
     """From N(0, 0.02), also in norms and embeddings; for projections see test_resnets.py."""
     for network in _run(family, case)[:2]:
@@ -209,7 +225,7 @@ def _check_saving(network, inputs, path):
         np.testing.assert_array_equal(a, b)
 
 
-@EVERY_KIND
+@EVERY_LAYER
 def test_saved_networks_load_independently_of_gin(family, tmp_path):
     generator, discriminator, *_ = _run(family, "colour_and_labels")
     z, x, y = _inputs(_shape(family))
@@ -255,7 +271,7 @@ def test_config_of_a_scoped_reference():
     assert any(v.path.endswith("B1/bn1/condition/gamma/bias") for v in clone.variables)
 
 
-@EVERY_FAMILY
+@EVERY_LAYER
 def test_summary_after_build(family, capsys):
     generator, _ = _pair(family)
     generator.build(((None, 16), None))
@@ -284,7 +300,7 @@ def _rms(x):
     return np.sqrt(np.mean(np.square(x)))
 
 
-@EVERY_KIND
+@EVERY_LAYER
 def test_mixed_precision_is_close_to_full(family, mixed_precision, fill_by_name):
     """Measured against the differences between the outputs for different inputs."""
     z, x, y = _inputs(_shape(family), seed=1)

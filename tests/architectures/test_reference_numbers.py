@@ -31,6 +31,24 @@ def _row_id(row):
     return "-".join([row["arch"], "x".join(map(str, row["image_shape"])), *row["gin"]])
 
 
+def _is_large(row):
+    """Whether the networks have more than 600 variables, or images more than 128 x 128 pixels."""
+    deep = {"resnet30": "@self_modulated_batch_norm", "resnet_biggan_deep": "D.spectral_norm"}
+    more = deep.get(row["arch"])
+    return row["image_shape"][0] > 128 or (more and any(more in each for each in row["gin"]))
+
+
+def _parameters():
+    """Quick is each family's first size with each of its configs, refused sizes included."""
+    seen, parameters = set(), []
+    for row in _ROWS:
+        config = row["arch"], bool(row["G"]), bool(row["D"]), *row["gin"]
+        marks = [pytest.mark.slow] if config in seen or _is_large(row) else []
+        seen.add(config)
+        parameters.append(pytest.param(row, marks=marks, id=_row_id(row)))
+    return parameters
+
+
 @functools.cache
 def _counts(old_name, network, arch, image_shape, inputs_shape, num_classes, bindings):
     """Counts trainable and other parameters, and computes a checksum of all variables' names.
@@ -70,7 +88,7 @@ def _counts_of_row(old_name, row, network):
 
 
 @pytest.mark.parametrize("network", ["Generator", "Discriminator"])
-@pytest.mark.parametrize("row", _ROWS, ids=_row_id)
+@pytest.mark.parametrize("row", _parameters())
 def test_counts_and_names_equal_those_of_2019(
     row, network, monkeypatch, old_name, assert_golden, record_property
 ):
@@ -137,7 +155,14 @@ _NETS = {
 }
 
 
-@pytest.mark.parametrize("name", _NETS)
+@pytest.mark.parametrize(
+    "name",
+    # Slow are those made of the layers of dcgan and of resnet_cifar, only wider.
+    [
+        pytest.param(n, marks=[pytest.mark.slow] if n in ("infogan32", "resnet5_64") else [])
+        for n in _NETS
+    ],
+)
 def test_outputs_equal_those_of_2019(golden, assert_golden, fill_by_name, name):
     architecture, bindings = _NETS[name]
     gin.parse_config([*bindings, "standardize_batch.epsilon = 1e-5", "D.spectral_norm = True"])

@@ -116,11 +116,19 @@ def _scale(name: str, values: dict) -> float:
     return max(np.abs(values[other]).max() for other in block)
 
 
-def _name(family):
-    return family.__name__.rsplit(".", 1)[1]
+def _parameters(*quick):
+    """The other families are made of the same blocks, which have tests in tests/layers."""
+    return [
+        pytest.param(
+            family,
+            marks=[] if family in quick else [pytest.mark.slow],
+            id=family.__name__.rsplit(".", 1)[1],
+        )
+        for family in FAMILIES
+    ]
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=_name)
+@pytest.mark.parametrize("family", _parameters(resnet_cifar, resnet_biggan))
 def test_generators(family):
     """Each upsampling in some of the families; tests of the blocks have both in each block."""
     side, small = FAMILIES[family]
@@ -136,7 +144,7 @@ def test_generators(family):
     _compare(result)
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=_name)
+@pytest.mark.parametrize("family", _parameters(resnet_cifar, resnet_biggan, resnet_biggan_deep))
 def test_discriminators(family):
     side, small = FAMILIES[family]
 

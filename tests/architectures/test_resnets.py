@@ -30,9 +30,23 @@ ALL = {
     resnet_stl: ((48, 48, 3), {"ch": 2}),
     resnet_biggan_deep: ((32, 32, 3), {"ch": 8}),
 }
-EVERY_MODULE = pytest.mark.parametrize(
-    "module", ALL, ids=[module.__name__.rsplit("_", 1)[-1].rsplit(".", 1)[-1] for module in ALL]
-)
+
+
+def _parameters(*quick):
+    return [
+        pytest.param(
+            module,
+            marks=[] if module in quick else [pytest.mark.slow],
+            id=module.__name__.rsplit("_", 1)[-1].rsplit(".", 1)[-1],
+        )
+        for module in ALL
+    ]
+
+
+EVERY_MODULE = pytest.mark.parametrize("module", _parameters(*ALL))
+# Two families without a common block, and BigGAN-deep where only its discriminator is built.
+QUICK_MODULES = pytest.mark.parametrize("module", _parameters(*SMALL))
+QUICK_DISCRIMINATORS = pytest.mark.parametrize("module", _parameters(*SMALL, resnet_biggan_deep))
 
 
 def _weights(network):
@@ -121,7 +135,7 @@ def test_hierarchical_z_gives_each_block_its_part(module):
     assert generator.fc.kernel.shape[0] == 4
 
 
-@EVERY_MODULE
+@QUICK_DISCRIMINATORS
 def test_projection_adds_an_inner_product(module):
     shape, small = ALL[module]
     x = RANDOM.uniform(size=(3, *shape)).astype(np.float32)
@@ -154,7 +168,7 @@ def test_projection_starts_as_in_2019(module):
     assert np.std(embedding.kernel) == pytest.approx(stddev, rel=0.04)
 
 
-@EVERY_MODULE
+@QUICK_MODULES
 def test_zeros_and_nearest_differ(module):
     shape, small = ALL[module]
     outputs = []
@@ -187,8 +201,11 @@ def test_attention_follows_the_named_blocks(blocks):
 # The reference numbers cover BigGAN-deep's other sizes.
 @pytest.mark.parametrize(
     ("module", "size"),
-    [(resnet_biggan, 64), (resnet_biggan, 512), (resnet_biggan_deep, 256)],
-    ids=["biggan64", "biggan512", "deep256"],
+    [
+        pytest.param(resnet_biggan, 64, id="biggan64", marks=pytest.mark.slow),
+        pytest.param(resnet_biggan, 512, id="biggan512"),
+        pytest.param(resnet_biggan_deep, 256, id="deep256", marks=pytest.mark.slow),
+    ],
 )
 def test_larger_sizes(module, size):
     ch = 1 if module is resnet_biggan else 4

@@ -109,6 +109,7 @@ def test_processes_share_the_work(modules, tmp_path, monkeypatch):
     assert list(other) == []
 
 
+@pytest.mark.slow
 def test_the_accuracy_of_inferred_labels(modules, started, tmp_path, monkeypatch):
     accuracy, *_ = modules
     few = {"raw": "raw pixels", "self_supervised": "self-supervised"}

@@ -7,14 +7,14 @@ import sys
 import time
 
 import numpy as np
+import pytest
 from endless_saves import State, save_forever
 
 from compare_gan import engine
 
-_KILLS = 25
 
-
-def test_finished_checkpoints_survive_kills(tmp_path, monkeypatch):
+@pytest.mark.parametrize("kills", (9, pytest.param(40, marks=pytest.mark.slow)))
+def test_finished_checkpoints_survive_kills(tmp_path, monkeypatch, kills):
     folder, random = str(tmp_path / "checkpoints"), np.random.default_rng()
     # Children of a process of its own: one that has threads, as pytest's has after other tests,
     # cannot be forked safely.
@@ -22,7 +22,7 @@ def test_finished_checkpoints_survive_kills(tmp_path, monkeypatch):
     processes = multiprocessing.get_context("forkserver")
     processes.set_forkserver_preload(["endless_saves"])
     finished = 0
-    for number in range(_KILLS):
+    for number in range(kills):
         hears, says = processes.Pipe(duplex=False)
         child = processes.Process(target=save_forever, args=(folder, says))
         child.start()

@@ -243,7 +243,7 @@ class _Counting(R1):
         return super().discriminator_term(discriminator, x)
 
 
-@pytest.mark.parametrize("jit_compile", (False, True))
+@pytest.mark.parametrize("jit_compile", (False, pytest.param(True, marks=pytest.mark.slow)))
 @pytest.mark.parametrize("spectral_norm", (False, True))
 def test_a_lazy_penalty_is_the_full_one_in_every_kth_update(dummy, jit_compile, spectral_norm):
     """Value and second-order gradient, scaled by k; nothing at all in between."""

@@ -35,16 +35,30 @@ def _make(dummy, labels="hard", rotation=True, discriminator=(), penalty=None, *
     return dummy.make_gan(S3GAN, discriminator=discriminator, **options)
 
 
+_TERMS = {  # All pairs of rotation, soft labels and a penalty.
+    "upright-hard_labels": (False, False, None),
+    "upright-soft_labels-wgangp": (False, True, "wgangp"),
+    "rotation-hard_labels-wgangp": (True, False, "wgangp"),
+    "rotation-soft_labels": (True, True, None),
+}
+
+
 @pytest.mark.parametrize(
-    ("rotation", "soft", "penalty"),
-    (  # All pairs.
-        pytest.param(False, False, None, id="upright-hard_labels"),
-        pytest.param(False, True, "wgangp", id="upright-soft_labels-wgangp"),
-        pytest.param(True, False, "wgangp", id="rotation-hard_labels-wgangp"),
-        pytest.param(True, True, None, id="rotation-soft_labels"),
-    ),
+    ("labels", "rotation", "soft", "penalty"),
+    [
+        pytest.param(
+            labels,
+            *terms,
+            # Quick are all labels with the last of them, and all of them with the last labels.
+            marks=[]
+            if labels == list(LABELS)[-1] or name == list(_TERMS)[-1]
+            else [pytest.mark.slow],
+            id=f"{labels}-{name}",
+        )
+        for labels in LABELS
+        for name, terms in _TERMS.items()
+    ],
 )
-@pytest.mark.parametrize("labels", LABELS)
 def test_losses_are_numpys(dummy, labels, rotation, soft, penalty):
     gan = _make(dummy, labels, rotation, use_soft_labels=soft, penalty=penalty)
     batch = dummy.make_batch(unlabelled=[1, 2, 7], soft=True)
@@ -110,8 +124,17 @@ def _numeric_gradient(reference, total, path, step=1e-5):
     return gradient
 
 
-@pytest.mark.parametrize("labels", ("own_projection", "hard", "soft"))
-@pytest.mark.parametrize("network", ("discriminator", "generator"))
+@pytest.mark.parametrize(
+    ("network", "labels"),
+    (
+        ("discriminator", "own_projection"),
+        ("discriminator", "hard"),
+        ("discriminator", "soft"),
+        pytest.param("generator", "own_projection", marks=pytest.mark.slow),
+        pytest.param("generator", "hard", marks=pytest.mark.slow),
+        ("generator", "soft"),
+    ),
+)
 def test_gradients_are_finite_differences(dummy, labels, network):
     """All terms at once, including WGAN-GP; predicted labels are constant."""
     gan, batch = _make(dummy, labels, penalty="wgangp"), dummy.make_batch(unlabelled=[1, 2, 7])

@@ -1,5 +1,8 @@
 """SSGAN on the dummy networks against NumPy."""
 
+import itertools
+import operator
+
 import gin
 import numpy as np
 import pytest
@@ -11,9 +14,16 @@ from compare_gan.gans import SSGAN, ModularGAN
 from compare_gan.training.optimization import OptimizationOptions
 
 
-@pytest.mark.parametrize("self_supervision", ("rotation_gan", "rotation_only", "none"))
-@pytest.mark.parametrize("conditional", (False, True))
-@pytest.mark.parametrize("penalty", (None, "wgangp", "l2"))
+def _combinations():
+    """Quick are those that differ in one value at most from the first one."""
+    modes, conditional = ("rotation_gan", "rotation_only", "none"), (True, False)
+    first, *others = itertools.product(modes, conditional, ("wgangp", None, "l2"))
+    quick = [sum(map(operator.ne, first, values)) == 1 for values in others]
+    marks = [[] if is_quick else [pytest.mark.slow] for is_quick in quick]
+    return [first, *(pytest.param(*v, marks=m) for v, m in zip(others, marks, strict=True))]
+
+
+@pytest.mark.parametrize(("self_supervision", "conditional", "penalty"), _combinations())
 def test_losses_are_numpys(dummy, self_supervision, conditional, penalty):
     gan = dummy.make_gan(
         SSGAN,

@@ -61,6 +61,21 @@ def _trained(tmp_path, make_trainer, *bindings):
     return RunDir(str(tmp_path / "run")).load()
 
 
+def _run_here(save):
+    """Runs the program of the other process in this one, where `save` writes."""
+
+    def run(command, **options):
+        _, option, code, *arguments = command
+        assert option == "-c"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr(saved_model, "_save", save)
+            patch.setattr(sys, "argv", [option, *arguments])
+            exec(code, {})
+        return subprocess.CompletedProcess(command, 0)
+
+    return run
+
+
 @pytest.fixture(name="exported", scope="module")
 def _exported(tmp_path_factory, make_trainer, simple_steps):
     """A conditional and an unconditional model and their folders, loaded in another process."""
@@ -69,7 +84,8 @@ def _exported(tmp_path_factory, make_trainer, simple_steps):
         folder = tmp_path_factory.mktemp(name)
         model = _trained(folder, make_trainer, *simple_steps, *bindings)
         with pytest.MonkeyPatch.context() as patch:
-            if not bindings:  # In another process, as under JAX.
+            if not bindings:  # As the other process that JAX needs writes it.
+                patch.setattr(subprocess, "run", _run_here(saved_model._save))
                 patch.setattr(saved_model, "_save", saved_model._save_elsewhere)
             paths = [
                 *export(model, str(folder / "saved"), discriminator=True),
@@ -104,6 +120,17 @@ def test_reloaded_it_gives_the_same_images(exported, name):
             np.testing.assert_allclose(outputs[key], expected, rtol=1e-5, atol=1e-6)
     files = [*_NAMES[:2], "inputs.npz", "outputs.npz", "run", "saved"]
     assert sorted(os.listdir(folder)) == files
+
+
+@pytest.mark.slow
+def test_another_process_writes_the_same(exported, tmp_path):
+    model, inputs, folder = exported["conditional"]
+    model.sampler.prepare()
+    saved_model._save_elsewhere(model.sampler, None, str(tmp_path / "saved"))
+    first, second = (tf.saved_model.load(str(path / "saved")) for path in (folder, tmp_path))
+    inputs = {name: tf.constant(value) for name, value in inputs.items()}
+    for name, images in first.signatures["serving_default"](**inputs).items():
+        np.testing.assert_array_equal(images, second.signatures["serving_default"](**inputs)[name])
 
 
 def _environment():

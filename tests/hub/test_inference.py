@@ -25,24 +25,25 @@ def _row_id(row):
     return f"{row['arch']}-{'x'.join(map(str, row['image_shape']))}-{len(row['variables'])}"
 
 
-# Further sizes and norms of the largest networks; test_reference_numbers.py builds them as well.
-_LARGEST = {
-    ("resnet30", 1094),
-    ("resnet_biggan", 274),
-    ("resnet_biggan_deep", 281),
-    ("resnet_biggan_deep", 480),
-}
-
-
 def _parameters():
-    """Quick are those with a size or with names (of norms, for example) new in their family."""
-    seen = set()
+    """Quick are rows with names (of norms, for example) that are new in their family.
+
+    Also returned: rows with known names, but with a size that is new in their family.
+    """
+    seen, parameters, new_sizes = set(), [], []
     for row in _ROWS:
-        family = row["arch"]
-        facts = {(family, row["image_shape"][0]), (family, *sorted(row["variables"]))}
-        is_quick = not facts <= seen and (family, len(row["variables"])) not in _LARGEST
-        seen |= facts
-        yield pytest.param(row, marks=[] if is_quick else [pytest.mark.slow], id=_row_id(row))
+        names = row["arch"], *sorted(row["variables"])
+        size = row["arch"], row["image_shape"][0]
+        is_large = len(row["variables"]) >= 240 or size[1] > 64
+        marks = [pytest.mark.slow] if names in seen or is_large else []
+        parameters.append(pytest.param(row, marks=marks, id=_row_id(row)))
+        if marks and size not in seen:
+            new_sizes.append(row)
+        seen |= {names, size}
+    return parameters, new_sizes
+
+
+_PARAMETERS, _NEW_SIZES = _parameters()
 
 
 def _shapes(row):
@@ -93,13 +94,22 @@ def _only_shapes(monkeypatch):
     monkeypatch.setattr(StandardizeBatch, "scale_and_offset", lambda self, x, *_, **__: x)
 
 
-@pytest.mark.parametrize("row", _parameters())
+@pytest.mark.parametrize("row", _PARAMETERS)
 def test_names_and_shapes_lead_back_to_the_networks(row):
     found = infer(_shapes(row))
+    _check_family_size_and_latents(row, found)
+    assert _rebuilt(found) == _shapes(row)
+
+
+@pytest.mark.parametrize("row", _NEW_SIZES, ids=_row_id)
+def test_names_and_shapes_show_family_size_and_latents(row):
+    _check_family_size_and_latents(row, infer(_shapes(row)))
+
+
+def _check_family_size_and_latents(row, found):
     assert found.architecture == f"{row['arch']}_arch"
     assert f"options.z_dim = {row['z_dim']}" in found.bindings
     assert row["image_shape"][0] in (found.image_shape[0], *found.other_sizes)
-    assert _rebuilt(found) == _shapes(row)
 
 
 def _row(arch, size):
@@ -140,7 +150,7 @@ _PROJECTED = ["resnet_cifar.Discriminator.project_y = True"]
                 "spectral_norm.singular_value = 'right'",
             ],
         ),
-        ("resnet_cifar", 32, [_MODULATED, *_PROJECTED]),
+        pytest.param("resnet_cifar", 32, [_MODULATED, *_PROJECTED], marks=pytest.mark.slow),
         (
             "resnet_cifar",
             32,

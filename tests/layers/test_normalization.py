@@ -206,14 +206,21 @@ spectral_norm.singular_value = 'right'
 """
 
 
-@pytest.mark.parametrize("use_moving_averages", (True, False))
+_NORMS = (
+    (StandardizeBatch, None),
+    (BatchNorm, None),
+    (lambda: ConditionalBatchNorm(spectral_norm=True), "y"),
+    (lambda: SelfModulatedBatchNorm(spectral_norm=True), "z"),
+)
+
+
+# The other norms contain StandardizeBatch, which alone has the averages.
 @pytest.mark.parametrize(
-    ("make", "condition"),
+    ("make", "condition", "use_moving_averages"),
     (
-        (StandardizeBatch, None),
-        (BatchNorm, None),
-        (lambda: ConditionalBatchNorm(spectral_norm=True), "y"),
-        (lambda: SelfModulatedBatchNorm(spectral_norm=True), "z"),
+        (*_NORMS[0], False),
+        *(pytest.param(*norm, False, marks=pytest.mark.slow) for norm in _NORMS[1:]),
+        *((*norm, True) for norm in _NORMS),
     ),
 )
 def test_every_layer_check(check_layer, make, condition, use_moving_averages):

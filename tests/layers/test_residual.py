@@ -20,7 +20,8 @@ def _inputs(shape=(2, 4, 4, 6)):
 @pytest.mark.parametrize("out_channels", (6, 8))
 @pytest.mark.parametrize("case", ("G_bn_up", "G_bn_none", "D_sn_down", "D_sn_none"))
 @pytest.mark.parametrize("name", BLOCKS)
-@pytest.mark.parametrize("resample", ("folded", "plain"))
+# Plain resampling is compared with the folded one below.
+@pytest.mark.parametrize("resample", ("folded", pytest.param("plain", marks=pytest.mark.slow)))
 def test_blocks_equal_those_of_the_2019_library(
     golden, load_golden, assert_golden, name, case, out_channels, resample
 ):
@@ -169,11 +170,12 @@ spectral_norm.singular_value = 'right'
             ),
             "y",
         ),
-        (
+        pytest.param(
             functools.partial(
                 ResNetBlock, 6, 6, "none", True, batch_norm_fn=layers.SelfModulatedBatchNorm
             ),
             "z",
+            marks=pytest.mark.slow,  # test_normalization.py has the norm.
         ),
         (functools.partial(BigGanResNetBlock, 6, 8, "down", False, True, layer_norm=True), None),
         (functools.partial(BigGanResNetBlock, 6, 6, "down", False, identity_skip=True), None),

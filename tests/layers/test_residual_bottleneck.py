@@ -116,12 +116,13 @@ def test_layer_norm_replaces_batch_norm():
 @pytest.mark.parametrize(
     ("make", "condition"),
     (
-        (
+        pytest.param(
             functools.partial(
                 BigGanDeepResNetBlock, 8, 4, "up", True, True, ConditionalBatchNorm,
                 upsample="nearest",
             ),
             "y",
+            marks=pytest.mark.slow,  # test_residual.py has such a norm in a smaller block.
         ),
         (functools.partial(BigGanDeepResNetBlock, 8, 12, "down", False, layer_norm=True), None),
     ),

@@ -28,8 +28,20 @@ def _as_matrix(kernel):
     return kernel.numpy().reshape(-1, kernel.shape[-1])
 
 
-@pytest.mark.parametrize("side", SIDES)
-@pytest.mark.parametrize("kernel", ("conv", "lin_wide", "lin_tall", "lin_sq"))
+def _pairs(*kernels):
+    """Quick are all kernels with `auto`, and all sides with the first kernel."""
+    return [
+        pytest.param(
+            kernel,
+            side,
+            marks=[] if side == "auto" or kernel == kernels[0] else [pytest.mark.slow],
+        )
+        for kernel in kernels
+        for side in SIDES
+    ]
+
+
+@pytest.mark.parametrize(("kernel", "side"), _pairs("conv", "lin_wide", "lin_tall", "lin_sq"))
 def test_iterations_equal_those_of_the_2019_library(golden, assert_golden, kernel, side):
     key = f"sn/{kernel}"
     w = tf.constant(golden[f"{key}/w"])
@@ -53,8 +65,7 @@ def test_iterations_equal_those_of_the_2019_library(golden, assert_golden, kerne
     assert_golden("sn", name, tf.norm(w) / tf.norm(w_norm), golden[name])
 
 
-@pytest.mark.parametrize("side", SIDES)
-@pytest.mark.parametrize("name", MAKERS)
+@pytest.mark.parametrize(("name", "side"), _pairs(*MAKERS))
 def test_layers_converge_to_the_largest_singular_value(name, side):
     gin.parse_config(f"spectral_norm.singular_value = '{side}'")
     make, shape = MAKERS[name]

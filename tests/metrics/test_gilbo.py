@@ -24,12 +24,14 @@ def _projection(z, y):
     return _images((z[:, 0] + z[:, 1]) / np.sqrt(2))
 
 
+@pytest.mark.slow  # `test_the_encoder_knows_the_class` has such a generator for one of its classes.
 def test_a_linear_generator_of_normal_latents(make_sampler):
     # Given the mean, each coordinate keeps half of its variance: ½ log 2 nats each.
     value = gilbo(make_sampler(_projection, 2), **_SMALL)
     assert value == pytest.approx(np.log(2), abs=0.02)
 
 
+@pytest.mark.slow
 def test_a_generator_that_shows_the_sign_of_a_uniform_latent(make_sampler):
     sampler = make_sampler(lambda z, y: _images(tf.sign(z[:, 0])), 2, latents="uniform")
     # A Beta distribution has no edge in the middle, so the best one gains less than log 2.

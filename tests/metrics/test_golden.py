@@ -152,7 +152,11 @@ def test_every_recorded_value_is_compared():
     assert set(_VALUES) <= set(_TABLE) and len(_VALUES) == 64
 
 
-@pytest.mark.parametrize("name", _VALUES)
+@pytest.mark.parametrize(
+    "name",
+    # 100 kernels of 1000 images take long: quick are 50 of 500.
+    [pytest.param(n, marks=[pytest.mark.slow] if "100x1000" in n else []) for n in _VALUES],
+)
 def test_recorded_value_of_a_peer(name, assert_golden):
     ours, rtol = _TABLE[name]
     if rtol is None:  # Both are 0 up to rounding.

@@ -197,10 +197,10 @@ def _values(trainer):
 
 
 def test_a_resumed_run_is_equal_bit_by_bit_whatever_is_fastest(
-    tmp_path, make_convolving, fastest, eagerly
+    tmp_path, make_convolving, simple_steps, fastest, eagerly
 ):
     def trained(steps):
-        trainer = make_convolving(tmp_path, "options.disc_iters = 1")
+        trainer = make_convolving(tmp_path, *simple_steps)
         trainer.run_steps(steps)
         return trainer
 
@@ -223,14 +223,18 @@ def test_a_resumed_run_is_equal_bit_by_bit_whatever_is_fastest(
     assert set(RunDir(tmp_path).convolutions.read().values()) == {"direct"}
 
 
-def _described(tiny_run, *bindings):
-    config.parse([], [*tiny_run, "options.disc_iters = 1", *bindings])
-    return describe(Experiment.from_gin())
+@pytest.fixture(name="described")
+def _described(tiny_run, simple_steps, make_convolving):
+    def described():
+        config.parse([], [*tiny_run, *simple_steps])
+        return describe(Experiment.from_gin())
+
+    return described
 
 
-def test_a_dry_run_lists_the_choices(tiny_run, make_convolving, fastest, monkeypatch):
-    def lines(*bindings):
-        text = _described(tiny_run, *bindings).splitlines()
+def test_a_dry_run_lists_the_choices(described, fastest, monkeypatch):
+    def lines():
+        text = described().splitlines()
         return [line for line in text if line.startswith((" ", "convolutions"))]
 
     fastest("winograd")
@@ -239,7 +243,6 @@ def test_a_dry_run_lists_the_choices(tiny_run, make_convolving, fastest, monkeyp
     assert first.endswith(f"{len(others)} differ from the fixed rule.")
     form = "kernel 3x3x3x3, stride 1: winograd (direct 500.0 ms, winograd 250.0 ms)"
     assert others and all(line.endswith(form) for line in others)
-    assert not lines("run_config.autotune = False")
     # As the training will on several hosts, which a dry run does not wait for.
     workers = {"worker": ["a.invalid:1", "b.invalid:1"]}
     cluster = {"cluster": workers, "task": {"type": "worker", "index": 1}}
@@ -247,11 +250,12 @@ def test_a_dry_run_lists_the_choices(tiny_run, make_convolving, fastest, monkeyp
     assert not lines()
 
 
+@pytest.mark.slow
 def test_the_memory_of_a_dry_run_does_not_depend_on_the_cache(
-    tiny_run, make_convolving, measured, fastest, monkeypatch
+    described, measured, fastest, monkeypatch
 ):
     def process():
-        return re.search("process .*", _described(tiny_run))[0]
+        return re.search("process .*", described())[0]
 
     monkeypatch.setattr(memory, "resident_bytes", lambda: 2**30 * len(measured))
     with_measurements = process()

@@ -1,5 +1,7 @@
 import re
 
+import pytest
+
 from compare_gan import config
 from compare_gan.training import dry_run
 from compare_gan.training.dry_run import describe
@@ -45,40 +47,43 @@ def test_config_parameters_and_memory_are_described(tiny_run, monkeypatch):
     assert re.search(rf"discriminator +{197 * 8 + 9 + 36 + 36 + 32:,} parameters", text)
 
 
-def test_without_defaults_the_summary_comes_after_the_bindings_of_the_config(tiny_run, monkeypatch):
+def test_without_defaults_the_summary_comes_after_the_bindings_of_the_config(
+    tiny_run, simple_steps, monkeypatch
+):
+    """The program and its networks are measured: the estimate is above what they take now."""
     monkeypatch.setattr(dry_run, "has_bfloat16", lambda: False)
-    bindings, summary = _describe(tiny_run).split("\n\n")
+    text = _describe(tiny_run, *simple_steps)
+    process = re.search(r"process +about ([\d,]+) MiB", text)[1]
+    resident = resident_bytes() / 2**20
+    assert resident < int(process.replace(",", "")) < 1.25 * resident + 200
+    bindings, summary = text.split("\n\n")
     assert sorted(bindings.splitlines()) == sorted(
         line for line in config.config_text().splitlines() if " = " in line
     )
-    assert len(bindings.splitlines()) == len({each.split(" = ")[0] for each in tiny_run})
+    names = {each.split(" = ")[0] for each in (*tiny_run, *simple_steps)}
+    assert len(bindings.splitlines()) == len(names)
     assert "options.batch_size = 8" in bindings and "run_config.jit_compile" not in bindings
     assert "precision" not in summary
     assert summary.startswith("data set ") and summary.splitlines()[-1].startswith("time ")
 
 
-def test_memory_grows_with_the_batch(tiny_run, simple_steps):
-    def activations(batch_size):
-        text = _describe(tiny_run, *simple_steps, f"options.batch_size = {batch_size}")
-        return int(re.search(r"([\d,]+) MiB activations", text)[1].replace(",", ""))
-
-    small, large = activations(1024), activations(4096)
-    assert 3 * small < large < 5 * small
+def _activations(*args):
+    text = _describe(*args)
+    return int(re.search(r"([\d,]+) MiB activations", text)[1].replace(",", ""))
 
 
-def test_memory_of_the_process_includes_the_program(tiny_run, simple_steps):
-    """The program and its networks are measured: the estimate is above what they take now."""
-    text = _describe(tiny_run, *simple_steps)
-    process = re.search(r"process +about ([\d,]+) MiB", text)[1]
-    resident = resident_bytes() / 2**20
-    assert resident < int(process.replace(",", "")) < 1.25 * resident + 200
-
-
-def test_microbatches_and_rematerialized_blocks_need_less_memory(tiny_run):
+def test_memory_grows_with_the_batch_unless_it_is_divided(tiny_run, simple_steps):
     def activations(*bindings):
-        text = _describe(tiny_run, *_LARGE, *bindings)
-        return int(re.search(r"([\d,]+) MiB activations", text)[1].replace(",", ""))
+        return _activations(tiny_run, *simple_steps, *bindings)
 
-    whole = activations()
-    assert activations("run_config.microbatches = 4") < 0.5 * whole
-    assert activations("run_config.remat = True") < 0.9 * whole
+    large = "options.batch_size = 4096"
+    small, whole = activations("options.batch_size = 1024"), activations(large)
+    assert 3 * small < whole < 5 * small
+    assert activations(large, "run_config.microbatches = 4") < 0.5 * whole
+
+
+@pytest.mark.slow
+def test_microbatches_and_rematerialized_blocks_need_less_memory(tiny_run):
+    whole = _activations(tiny_run, *_LARGE)
+    assert _activations(tiny_run, *_LARGE, "run_config.microbatches = 4") < 0.5 * whole
+    assert _activations(tiny_run, *_LARGE, "run_config.remat = True") < 0.9 * whole

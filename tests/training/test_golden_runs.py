@@ -167,7 +167,11 @@ def _check_run(check, golden, name, number, run, updated):
             assert abs(actual[0] - expected[0]) <= 5e-3 * unit, key
 
 
-@pytest.mark.parametrize("name", GANS)
+@pytest.mark.parametrize(
+    "name",
+    # Quick is the one with all parts; losses and penalties have tests of their own.
+    [pytest.param(n, marks=[] if n.startswith("s3gan") else [pytest.mark.slow]) for n in GANS],
+)
 def test_runs_are_those_of_2019(golden, assert_golden, fill_by_name, monkeypatch, name):
     arguments, num_classes, updated = GANS[name]
     gin.parse_config([str(golden[f"train/{name}/gin"]), BINDINGS, S3GAN])

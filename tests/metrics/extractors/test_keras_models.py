@@ -59,6 +59,7 @@ def test_a_layer_of_a_keras_application_chosen_in_gin(mobilenet):
     assert features.shape == (3, 64) and features.min() >= 0
 
 
+@pytest.mark.slow
 def test_features_are_the_average_that_the_network_computes(tmp_path):
     # ConvNeXt's blocks end in an addition that is not a layer, and its head normalizes the mean.
     path = str(tmp_path / "convnext.weights.h5")
@@ -77,6 +78,8 @@ def test_features_are_the_average_that_the_network_computes(tmp_path):
     np.testing.assert_allclose(features, expected, atol=1e-4 * np.abs(expected).max())
 
 
+# `test_the_hash_distinguishes_graphs_with_equal_weights` has the same of a small network.
+@pytest.mark.slow
 def test_the_hash_is_the_same_in_every_build(tmp_path):
     # As in NASNet, the averaged layer has no name; Keras numbers it consecutively over builds.
     path = str(tmp_path / "mobilenet_v3.weights.h5")
