@@ -161,8 +161,9 @@ def test_labels_are_inferred_as_the_imagenet_configs_say(train, tmp_path):
 
 @pytest.mark.parametrize("name", [name for name in EXAMPLES if name not in _QUICK])
 def test_example_config_is_consistent(name, tmp_path, monkeypatch):
-    (tmp_path / "ffhq").mkdir()
-    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "ffhq" / "0.png")
+    for folder in ("ffhq", "photos/a", "photos/b"):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / folder / "0.png")
     monkeypatch.chdir(tmp_path)  # Configs name folders relative to the current one.
     config.parse([str(EXAMPLES[name])])
     Experiment.from_gin().check()
