@@ -41,6 +41,12 @@ _ROOMS = (
 _MODULES = ("errors", "files", "memory", "parts_index", "registry", "schedules", "version")
 
 
+_SLOW = (
+    "metrics/classifier_accuracy.py",
+    "metrics/gilbo.py",
+    "sampling/projection.py",
+    "sampling/style_mixing.py",
+)
 _FILES = [path for path in sorted(_PACKAGE.rglob("*.py")) if ">>> " in path.read_text()]
 
 
@@ -65,8 +71,15 @@ def _own_parts(monkeypatch):
     monkeypatch.setattr(registry, "_components", own)
 
 
+def _file(path):
+    """A test parameter; slow where the examples build large networks or train."""
+    name = path.relative_to(_PACKAGE).as_posix()
+    marks = [pytest.mark.slow] if name in _SLOW or name.startswith("architectures/") else []
+    return pytest.param(path, id=name, marks=marks)
+
+
 @pytest.mark.usefixtures("own_parts")
-@pytest.mark.parametrize("path", _FILES, ids=lambda path: str(path.relative_to(_PACKAGE)))
+@pytest.mark.parametrize("path", map(_file, _FILES))
 def test_examples_are_right(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)

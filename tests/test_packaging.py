@@ -115,9 +115,13 @@ def test_the_requirements_without_tensorflow_are_those_of_the_wheel(wheel):
     }  # fmt: skip
 
 
-def test_the_installed_wheel_trains_a_config_by_its_name(wheel, tmp_path):
-    """In a fresh environment which sees this one's dependencies, but not this checkout."""
-    environment = tmp_path / "environment"
+@pytest.fixture(name="installed", scope="module")
+def _installed(wheel, tmp_path_factory):
+    """A fresh environment with the wheel, which sees this one's dependencies but not this checkout.
+
+    Its folder of programs, its folder of packages, and options of processes that run there.
+    """
+    environment = tmp_path_factory.mktemp("installed") / "environment"
     _run(sys.executable, "-m", "venv", "--without-pip", environment)
     python = environment / "bin" / "python"
     where = "import sysconfig; print(sysconfig.get_path('purelib'))"
@@ -126,18 +130,28 @@ def test_the_installed_wheel_trains_a_config_by_its_name(wheel, tmp_path):
     install = ("install", "--no-deps", "--no-index", "--disable-pip-version-check", wheel)
     _run(sys.executable, "-m", "pip", "--python", python, *install)
 
-    empty = tmp_path / "empty"
+    empty = environment.parent / "empty"
     empty.mkdir()
     own = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
-    command = environment / "bin" / "compare_gan"
-    elsewhere = dict(cwd=empty, env=own)
-    where = _run(python, "-c", "import compare_gan; print(compare_gan.__file__)", **elsewhere)
+    return environment / "bin", packages, dict(cwd=empty, env=own)
+
+
+def test_the_installed_wheel_finds_its_configs(installed):
+    programs, packages, elsewhere = installed
+    code = "import compare_gan; print(compare_gan.__file__)"
+    where = _run(programs / "python", "-c", code, **elsewhere)
     assert pathlib.Path(where.strip()).parent == packages / "compare_gan"
-    assert "s3gan_fashion_mnist " in _run(command, "configs", **elsewhere)
+    assert "s3gan_fashion_mnist " in _run(programs / "compare_gan", "configs", **elsewhere)
+
+
+@pytest.mark.slow  # The wheel has the files of this checkout, with which other tests train.
+def test_the_installed_wheel_trains_a_config_by_its_name(installed):
+    programs, _, elsewhere = installed
     bindings = [part for binding in _TINY for part in ("--gin_bindings", binding)]
     _run(
-        command, "train", "--gin_config", "few_labels/supervised_fashion_mnist", *bindings,
-        "--model_dir", "run", "--schedule", "train", **elsewhere,
+        programs / "compare_gan", "train", "--gin_config", "few_labels/supervised_fashion_mnist",
+        *bindings, "--model_dir", "run", "--schedule", "train", **elsewhere,
     )  # fmt: skip
-    assert (empty / "run" / "checkpoints").is_dir()
-    assert "options.training_steps = 2" in (empty / "run" / "config.gin").read_text()
+    run = elsewhere["cwd"] / "run"
+    assert (run / "checkpoints").is_dir()
+    assert "options.training_steps = 2" in (run / "config.gin").read_text()

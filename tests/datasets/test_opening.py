@@ -2,6 +2,7 @@ import dataclasses
 import io
 import os
 import pathlib
+import re
 
 import gin
 import numpy as np
@@ -30,6 +31,8 @@ from compare_gan.datasets.views import ALL_TRAIN, select
 from compare_gan.errors import UserError
 
 _NAMES = registry.names("dataset")
+# In another size they are the same.
+_OTHER_SIZE = re.compile(r"_(?!64\b)\d+(_hq400)?$")
 
 
 def test_the_packaged_images():
@@ -65,7 +68,13 @@ def test_gin_chooses_a_data_set():
     assert (dataset.shown_labels >= 0).sum() == 6
 
 
-@pytest.mark.parametrize("name", [*_NAMES, "tfds:stanford_dogs"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[pytest.mark.slow] if _OTHER_SIZE.search(name) else [])
+        for name in (*_NAMES, "tfds:stanford_dogs")
+    ],
+)
 def test_every_data_set_has_a_fake_that_reads_no_file(name, tmp_path):
     dataset = get_dataset(name=name, fake=True, data_dir=str(tmp_path / "nowhere"))
     assert dataset.name == f"{name} (fake)"

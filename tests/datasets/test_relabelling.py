@@ -356,7 +356,7 @@ def test_hq400_without_large_images_is_reported(store_tfds):
         get_dataset(name="imagenet_512_hq400", data_dir=data_dir)
 
 
-@pytest.mark.parametrize("encoding", ["png", "jpeg"])
+@pytest.mark.parametrize("encoding", [pytest.param("png", marks=pytest.mark.slow), "jpeg"])
 def test_hq400_keeps_images_of_400_pixels_and_more(store_tfds, encoding):
     sizes = [(400, 400), (399, 800), (640, 401), (700, 399), (10, 10)]
     images = [np.full([*size, 3], 20 * i, np.uint8) for i, size in enumerate(sizes)]

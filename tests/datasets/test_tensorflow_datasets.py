@@ -171,7 +171,10 @@ class TestImagenet:
         assert batch["images"].shape[2:] == (64, 64, 3)
         return (batch["images"] > 125).mean((2, 3, 4))
 
-    @pytest.mark.parametrize("crop_method", ["", "distorted", "random"])
+    @pytest.mark.parametrize(
+        "crop_method",
+        ["", pytest.param("distorted", marks=pytest.mark.slow), "random"],  # It is the default.
+    )
     def test_random_crops_differ_and_depend_on_the_seed(self, store_tfds, crop_method):
         dataset = self._get(store_tfds, crop_method)
         bright = self._bright(dataset)

@@ -71,7 +71,8 @@ def _page(blocks, tmp_path, monkeypatch):
         ("penalty", [["penalty"], ["zero_centred", "r1"], ["steady_spread", "r1"]]),
     ),
 )
-def test_it_trains_from_each_of_its_configs(name, terms, page, make_trainer, tmp_path):
+def test_it_trains_from_each_of_its_configs(name, terms, page, make_trainer, tmp_path, eagerly):
+    """`test_augmentation_schedule_task_and_data_set_train_together` compiles its step."""
     configs = page(name).configs
     assert len(configs) == len(terms)
     for i, (lines, names) in enumerate(zip(configs, terms, strict=True)):

@@ -79,7 +79,7 @@ _ROLLBACK = (
 )
 
 
-def test_a_rollback_goes_on_with_other_batches(tmp_path, make_trainer, monkeypatch):
+def test_a_rollback_goes_on_with_other_batches(tmp_path, make_trainer, monkeypatch, eagerly):
     """
     Fault: Weights overflow once; the config asks for rollbacks.
     Command: `compare_gan train` with `run_config.on_divergence = "rollback"`

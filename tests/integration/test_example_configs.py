@@ -36,23 +36,11 @@ NOT_TRAINED = [
     or name in ("r3gan_fashion_mnist.gin", "stylegan2_fashion_mnist.gin")
     or name == "s3gan_fashion_mnist.gin"  # `test_main_job.py` trains it.
 ]
-# Networks that take long to build, and one config with parts that `test_info.py` covers.
-# `test_vocabulary.py` takes a step with each architecture.
-_SLOW = (
-    "infogan_fashion_mnist.gin",
-    "biggan_deep_imagenet128.gin",
-    "biggan_imagenet128.gin",
-    "diffaugment_biggan_imagenet128.gin",
-    "r3gan_cifar10.gin",
-    "resnet_lsun-bedroom128.gin",
-    "s3gan_10_imagenet128.gin",
-    "s3gan_10_imagenet256.gin",
-    "s3gan_imagenet128.gin",
-    "sagan_imagenet128.gin",
-    "stylegan2_cifar10.gin",
-    "stylegan2_ffhq1024.gin",
-    "ssgan_imagenet128.gin",
-    "unet_biggan_celebahq128.gin",
+# The others are only checked in quick tests, as before a run: `test_vocabulary.py`,
+# `test_every_combination.py` and `test_inferred_labels.py` train their parts.
+_QUICK = (
+    "few_labels/single_label_ss_fashion_mnist.gin",
+    "modern_fashion_mnist.gin",
 )
 OLD = {path.name: path for path in sorted((_ROOT / "tests/data/configs_2019").glob("*.gin"))}
 
@@ -127,11 +115,14 @@ def _shrunken(path, **values) -> str:
     return "\n".join([f"{key} = {value!r}" for key, value in values.items()] + [more])
 
 
-def _trained(names):
-    return [pytest.param(name, marks=[pytest.mark.slow] if name in _SLOW else []) for name in names]
-
-
-@pytest.mark.parametrize("name", _trained(sorted(EXAMPLES.keys() - set(NOT_TRAINED))))
+@pytest.mark.parametrize(
+    "name",
+    [
+        pytest.param(name, marks=[] if name in _QUICK else [pytest.mark.slow])
+        for name in EXAMPLES
+        if name not in NOT_TRAINED
+    ],
+)
 def test_example_config(train, tmp_path, name):
     path = EXAMPLES[name]
     config.parse([str(path)])
@@ -168,10 +159,11 @@ def test_labels_are_inferred_as_the_imagenet_configs_say(train, tmp_path):
     assert labels["hash"] == manifest["files"]["labels.npz"]
 
 
-@pytest.mark.parametrize("name", NOT_TRAINED)
+@pytest.mark.parametrize("name", [name for name in EXAMPLES if name not in _QUICK])
 def test_example_config_is_consistent(name, tmp_path, monkeypatch):
-    (tmp_path / "ffhq").mkdir()
-    Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / "ffhq" / "0.png")
+    for folder in ("ffhq", "photos/a", "photos/b"):
+        (tmp_path / folder).mkdir(parents=True)
+        Image.fromarray(np.zeros((8, 8, 3), np.uint8)).save(tmp_path / folder / "0.png")
     monkeypatch.chdir(tmp_path)  # Configs name folders relative to the current one.
     config.parse([str(EXAMPLES[name])])
     Experiment.from_gin().check()
@@ -200,7 +192,10 @@ def test_header_and_index_of_a_study(name):
     assert f" {len(runs)} runs" in row
 
 
-@pytest.mark.parametrize("name", _trained(OLD))
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(name, marks=[pytest.mark.slow] if "imagenet" in name else []) for name in OLD],
+)
 def test_config_of_2019(train, tmp_path, name):
     """The config is read unchanged; the bindings that follow only make it small."""
     path = OLD[name]

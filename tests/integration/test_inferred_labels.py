@@ -46,7 +46,7 @@ def _run(capsys, monkeypatch, tmp_path, tiny_run):
     logger.handlers, logger.level, logger.propagate = before
 
 
-def test_one_command_makes_labels_and_gan(run, tmp_path):
+def test_one_command_makes_labels_and_gan(run, tmp_path, eagerly):
     status, said = run("train", "--model_dir", "run", "--schedule", "train")
     assert status == 0, said
     assert "pretext step 3/3: rotation loss" in said and "step 6/6" in said

@@ -1,4 +1,8 @@
-"""The README's main job as a user runs it, with fewer steps: killed, resumed and evaluated."""
+"""The README's main job as a user runs it, with fewer steps: killed, resumed and evaluated.
+
+The kills are slow tests: quick ones resume each stage by itself (`training/test_trainer.py` and
+`labels/test_pretext.py`).
+"""
 
 import csv
 import pathlib
@@ -82,21 +86,36 @@ def _kill(process, folder, checkpoint) -> tuple[str, str]:
     return said
 
 
-@pytest.fixture(name="runs", scope="module")
-def _runs(tmp_path_factory, start_in_module):
-    """An undisturbed run, and one that was killed in each stage and restarted."""
+@pytest.fixture(name="start_run", scope="module")
+def _start_run(tmp_path_factory, start_in_module):
+    """The folder of the runs, and a function that starts one from its name."""
     folder = tmp_path_factory.mktemp("main_job")
 
     def start(name, **options):
         cache = str(folder / "cache")
         return start_in_module(*_arguments(folder / name), COMPARE_GAN_CACHE=cache, **options)
 
+    return folder, start
+
+
+@pytest.fixture(name="undisturbed", scope="module")
+def _undisturbed(start_run):
+    """The folder of the runs, and the output of one that nothing disturbed."""
+    folder, start = start_run
+    # Only a fresh process shows what TensorFlow says when it is imported.
+    return folder, _finish(start("undisturbed", fresh=True))
+
+
+@pytest.fixture(name="runs", scope="module")
+def _runs(start_run, undisturbed):
+    """The folder, and the outputs of a run that was killed in each stage and restarted, too."""
+    folder, start = start_run
+
     def start_and_kill(checkpoint, held):
         process = start("killed", code=_HOLD, HELD_CHECKPOINT=held)
         return _kill(process, folder / "killed", checkpoint)
 
-    # Only a fresh process shows what TensorFlow says when it is imported.
-    outputs = {"undisturbed": _finish(start("undisturbed", fresh=True))}
+    outputs = {"undisturbed": undisturbed[1]}
     pretext = "labels/pretext-*/checkpoints/step-8/index.json"
     start_and_kill(pretext, held="step-16/index.json")
     assert not (folder / "killed" / "labels" / "manifest.json").exists()
@@ -107,6 +126,7 @@ def _runs(tmp_path_factory, start_in_module):
     return folder, outputs
 
 
+@pytest.mark.slow
 def test_a_killed_run_ends_in_the_same_bits(runs):
     folder, outputs = runs
     resumed_from = int(re.search(r"Resuming from .*step-(\d+)", outputs["killed"][1])[1])
@@ -121,6 +141,7 @@ def test_a_killed_run_ends_in_the_same_bits(runs):
     assert len(moved) > 0.9 * len(first)
 
 
+@pytest.mark.slow
 def test_a_run_killed_while_learning_rotations_infers_the_same_labels(runs):
     folder, outputs = runs
     said = outputs["killed before"][1]
@@ -130,28 +151,42 @@ def test_a_run_killed_while_learning_rotations_infers_the_same_labels(runs):
         np.testing.assert_array_equal(first, second)
 
 
-def test_scores_and_pictures_are_there(runs):
+def _check_scores_and_pictures(folder, out):
+    assert "fid_fashion_cnn" in out and "class_agreement_fashion_cnn" in out
+    with open(folder / "scores.csv") as file:
+        [row] = csv.DictReader(file)
+    assert row["step"] == "12" and row["dataset"] == "fashion_mnist_10k"
+    assert float(row["fid_fashion_cnn_mean"]) > 0
+    assert 0 <= float(row["class_agreement_fashion_cnn_mean"]) <= 1
+    for picture in ("samples.png", "losses.png", "samples/real.png", "samples/step_0000006.png"):
+        assert (folder / picture).stat().st_size > 1000
+
+
+def test_scores_and_pictures_are_there(undisturbed):
+    folder, (out, _) = undisturbed
+    _check_scores_and_pictures(folder / "undisturbed", out)
+
+
+@pytest.mark.slow
+def test_scores_and_pictures_of_a_killed_run_are_there(runs):
     folder, outputs = runs
-    for name in _RUNS:
-        out, _ = outputs[name]
-        assert "fid_fashion_cnn" in out and "class_agreement_fashion_cnn" in out
-        with open(folder / name / "scores.csv") as file:
-            [row] = csv.DictReader(file)
-        assert row["step"] == "12" and row["dataset"] == "fashion_mnist_10k"
-        assert float(row["fid_fashion_cnn_mean"]) > 0
-        assert 0 <= float(row["class_agreement_fashion_cnn_mean"]) <= 1
-        for picture in (
-            "samples.png",
-            "losses.png",
-            "samples/real.png",
-            "samples/step_0000006.png",
-        ):
-            assert (folder / name / picture).stat().st_size > 1000
+    _check_scores_and_pictures(folder / "killed", outputs["killed"][0])
 
 
-def test_the_output_is_for_people(runs):
+def _check_output(err):
     """No warnings from TensorFlow, no carriage returns in a log file."""
+    assert not re.search(r"cuda|oneDNN|Traceback|WARNING|E0000|\r", err), err
+
+
+def test_the_output_is_for_people(undisturbed):
+    _, (_, err) = undisturbed
+    assert "step 12/12" in err
+    _check_output(err)
+
+
+@pytest.mark.slow
+def test_the_output_of_a_killed_run_is_for_people(runs):
     _, outputs = runs
-    for name, (_, err) in outputs.items():
-        assert "step 12/12" in err or name not in _RUNS
-        assert not re.search(r"cuda|oneDNN|Traceback|WARNING|E0000|\r", err), err
+    assert "step 12/12" in outputs["killed"][1]
+    for _, err in outputs.values():
+        _check_output(err)

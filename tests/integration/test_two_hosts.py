@@ -40,11 +40,11 @@ def _start_two(start, reserve_port):
     return start_two
 
 
-def test_two_hosts_train_as_one(start_two, tmp_path, tiny_run):
+def test_two_hosts_train_as_one(start_two, tmp_path, tiny_run, simple_steps):
     # Plain gradient descent: Adam's first steps are nearly signs, which magnify rounding errors.
     more = (
+        *simple_steps,  # `tests/training/two_replicas.py` has the parts that replicas share.
         "options.batch_size = 16",
-        "options.disc_iters = 1",
         "S3GAN.g_optimizer_fn = @tf.train.GradientDescentOptimizer",
     )
     tiny_run = (*tiny_run, *more)

@@ -1,5 +1,8 @@
 """The gin vocabulary of the 2019 library: one training step for every scope and parameter.
 
+Networks that take long to differentiate are only built here; `test_every_combination.py` takes a
+step with each architecture.
+
 `tests/data/gin_vocabulary.json` lists what must work: scopes with their parameters, the allowed
 values of parameters that have a choice, defaults, names of architectures and data sets.
 """
@@ -13,9 +16,10 @@ import gin
 import numpy as np
 import pytest
 
-from compare_gan import registry
+from compare_gan import config, registry
 from compare_gan.config.keywords import bindable_parameters
 from compare_gan.datasets import write_label_file
+from compare_gan.training.experiment import Experiment
 from compare_gan.training.optimization import OptimizationOptions
 
 _FILE = pathlib.Path(__file__).parents[1] / "data" / "gin_vocabulary.json"
@@ -254,13 +258,14 @@ def test_every_row_has_a_run():
     assert sorted(rows) == sorted(VOCABULARY["rows"])
 
 
-@pytest.mark.parametrize("rows", RUNS)
-def test_rows(train, tmp_path, rows):
-    # The images of the fake mnist are given these soft labels in turn.
-    labels = np.random.default_rng(0).dirichlet(np.ones(10), 20)
-    write_label_file(f"{tmp_path}/labels_train-0.tfrecord", [str(i) for i in range(20)], labels)
-    run = RUNS[rows].format(tmp_path=tmp_path)
-    train(BASE, run)
+def _build(*texts: str) -> None:
+    """Builds the networks of the config, without variables, as before a run."""
+    lines = [line.strip() for text in texts for line in text.splitlines()]
+    config.parse([], lines)
+    Experiment.from_gin(fake=True).check()
+
+
+def _check_use(rows: str) -> None:
     for scope in rows.split(", "):
         for name in VOCABULARY["rows"][scope]:
             key = f"{scope}.{name}"
@@ -269,14 +274,37 @@ def test_rows(train, tmp_path, rows):
             assert key in GIVEN or _used(key) == value
 
 
+_ARCHITECTURES = [rows for rows in RUNS if rows.startswith("resnet_")]
+
+
+@pytest.mark.parametrize("rows", _ARCHITECTURES)
+def test_rows_of_networks(rows):
+    _build(BASE, RUNS[rows])
+    _check_use(rows)
+
+
+@pytest.mark.parametrize(
+    "rows",
+    [
+        pytest.param(rows, marks=[pytest.mark.slow] if rows in _ARCHITECTURES else [])
+        for rows in RUNS
+    ],
+)
+def test_rows(train, tmp_path, rows):
+    # The images of the fake mnist are given these soft labels in turn.
+    labels = np.random.default_rng(0).dirichlet(np.ones(10), 20)
+    write_label_file(f"{tmp_path}/labels_train-0.tfrecord", [str(i) for i in range(20)], labels)
+    run = RUNS[rows].format(tmp_path=tmp_path)
+    train(BASE, run)
+    _check_use(rows)
+
+
 @pytest.mark.parametrize("values", CHOICES, ids=itertools.count())
 def test_choices(train, values):
     norms = values["G.batch_norm_fn"], values["D.batch_norm_fn"]
     conditional = any("conditional" in value for value in norms)
     train(
         BASE,
-        "options.architecture = 'sndcgan_arch'",
-        SMALL["sndcgan_arch"],
         f"ModularGAN.conditional = {conditional}",
         "D.spectral_norm = True",
         *(f"{key} = {value}" for key, value in values.items()),
@@ -288,39 +316,36 @@ def test_choices(train, values):
 
 @pytest.mark.parametrize("scope", ("SSGAN", "S3GAN"))
 def test_self_supervision(train, scope):
+    runs = "".join(RUNS.values())
     size = {"SSGAN": "rotated_batch_size = 4", "S3GAN": "rotated_batch_fraction = 1"}[scope]
     for value in VOCABULARY["values"][f"{scope}.self_supervision"]:
-        train(
-            BASE,
-            f"options.gan_class = @{scope}",
-            f"{scope}.self_supervision = {value}",
-            f"{scope}.{size}",
-        )
+        binding = f"{scope}.self_supervision = {value}"
+        if binding not in runs:
+            train(BASE, f"options.gan_class = @{scope}", binding, f"{scope}.{size}")
 
 
 @pytest.mark.parametrize("name", VOCABULARY["architectures"])
-def test_architecture(train, name):
+def test_architecture(name):
     family = name.removesuffix("_arch")
     assert name in SMALL or name == "dummy_arch" or f"'{name}'" in "".join(RUNS.values())
     if name in SMALL:
-        train(BASE, f"options.architecture = '{name}'", SMALL[name])
+        _build(BASE, f"options.architecture = '{name}'", SMALL[name])
         for network in ("Generator", "Discriminator"):
             key = f"{family}.{network}.ch"
             assert _used(key) == gin.query_parameter(key)
 
 
-def _slow_if(slow, name):
-    return pytest.param(name, marks=[pytest.mark.slow] if slow else [])
-
-
-# In another size they are the same.
-_LARGE = ("celeb_a_hq_128", "celeb_a_hq_256", "imagenet_128", "imagenet_256")
+def test_every_data_set_is_known():
+    """`datasets/test_opening.py` draws batches of each one's fake."""
+    for name in VOCABULARY["datasets"]:
+        registry.get("dataset", name)  # UserError for an unknown name.
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        _slow_if("512" in name or "1024" in name or name in _LARGE, name)
+        # The quick ones: without classes, and with ten.
+        pytest.param(name, marks=[] if name in ("lsun-bedroom", "mnist") else [pytest.mark.slow])
         for name in VOCABULARY["datasets"]
     ],
 )

@@ -76,6 +76,8 @@ CASES = {
         S3GAN.g_lr = @cosine_decay()
     """,
 }
+# The quick ones: batch norm, terms that compare all images, and the modern parts.
+QUICK = ("s3gan_batch_norm_dragan", "ssgan_ra_gan_l2", "modern_parts")
 # Compiled, where conditionals are those of graphs: lazy terms, and terms that compare all images.
 # This large epsilon makes Adam's step proportional to the gradient: otherwise rounding in zero
 # gradients would become whole steps.
@@ -91,7 +93,6 @@ COMPILED_CASES = {
         lecam.start_step = 2
         tf.train.AdamOptimizer.epsilon = 1.0
     """,
-    # Takes long to trace.
     "latent_optimization": """
         options.gan_class = @ModularGAN
         ModularGAN.latent_optimization = @latent_optimization()
@@ -142,9 +143,8 @@ def _train(tiny, strategy, compiled=False, precision=None):
 @pytest.mark.parametrize(
     "case",
     [
-        *CASES,
-        "adam_top_k_lazy",
-        pytest.param("latent_optimization", marks=pytest.mark.slow),
+        pytest.param(case, marks=[] if case in QUICK else [pytest.mark.slow])
+        for case in CASES | COMPILED_CASES
     ],
 )
 def test_a_step_is_that_of_one_replica(tiny, strategy, case):
@@ -165,6 +165,7 @@ def test_a_step_is_that_of_one_replica(tiny, strategy, case):
         np.testing.assert_allclose(copies[0], variable, rtol=1e-5, atol=1e-5, err_msg=name)
 
 
+@pytest.mark.slow  # `labels/test_pretext.py` shares batches; the layers have their own tests.
 def test_the_pretext_task_is_that_of_one_replica(strategy, tmp_path):
     """Batch norm's moments are of all images, whatever replica sees them."""
     images = np.random.default_rng(0).integers(0, 256, [24, 8, 8, 1], np.uint8)
