@@ -39,7 +39,7 @@ PARTS_OF_GANS = {
 }
 # Kinds of which a config may list several, and kinds of parts that are objects: gin calls a class.
 _LISTS = ("metric", "penalty", "augmentation", "task", "tracker")
-_CALLED = ("penalty", "augmentation", "refinement", "schedule", "task")
+_CALLED = ("loss", "penalty", "augmentation", "refinement", "schedule", "task")
 # Options that a GAN gets from `options`, so that a binding in its own scope has no effect.
 _OPTIONS = ("architecture", "disc_iters", "z_dim")
 _MAY_BE_NONE = ("normalization", "optimizer", "refinement")
