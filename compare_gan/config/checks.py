@@ -19,6 +19,7 @@ _PARTS = {
     "loss.fn": "loss",
     "penalty.fn": "penalty",
     "evaluation.metrics": "metric",
+    "dataset.densest_extractor": "extractor",
     "evaluation.extractor": "extractor",
     "evaluation.refinement": "refinement",
     "run_config.trackers": "tracker",
@@ -176,7 +177,7 @@ def _check_part(key: str, kind: str, value: Any) -> None:
     if value is None and kind in _MAY_BE_NONE:
         return
     if isinstance(value, str):
-        if (key, value) != ("evaluation.extractor", "auto"):
+        if (kind, value) != ("extractor", "auto"):
             registry.get(kind, value)
         return
     if gin_internals.is_reference(value):
