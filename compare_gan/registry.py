@@ -146,7 +146,7 @@ def register(
       gin_module: Module prefix in gin files, for names that are not unique by themselves.
       summary: One line about the part; the first line of its docstring if empty.
       paper: URL or citation of its publication.
-      aliases: Other names under which `get` finds the part.
+      aliases: Other names, under which `get` and gin find the part.
 
     Raises:
       UserError: `kind` is unknown, or another part of this kind has the name already (raised where
@@ -165,6 +165,8 @@ def register(
     def decorate(part: _Part) -> _Part:
         _refuse_taken(kind, (name, *aliases), part)
         configurable = gin_configurable(gin_name or name, gin_module)(part)
+        for alias in aliases:
+            _name_in_gin(alias, part)
         add(kind, name, configurable, summary=summary, paper=paper, aliases=aliases)
         return configurable
 
@@ -204,6 +206,13 @@ def gin_configurable(
         return configurable
 
     return decorate
+
+
+def _name_in_gin(alias: str, part: Any) -> None:
+    """Makes an alias another name of a configurable: its bindings are those of the main name."""
+    known = gin.config._INVERSE_REGISTRY[part]
+    if "." not in alias:  # Such as `tf.train.AdamOptimizer`, which is the full name in gin.
+        gin.config._REGISTRY[f"{known.module}.{alias}"] = known
 
 
 def get(kind: str, name: Any) -> Any:

@@ -275,6 +275,16 @@ def test_list_prints_name_summary_and_paper(run):
     assert "Hinge loss" in line and "https://arxiv.org/abs/1705.02894" in line
 
 
+def test_list_finds_a_part_by_each_of_its_names(run):
+    for name in ("non_saturating", "logistic"):
+        status, out, _ = run("list", name)
+        kind, line = out.splitlines()
+        assert (status, kind) == (0, "loss") and line.startswith("  non_saturating  Cross-entropy")
+        assert "Also called logistic." in line
+    status, _, err = run("list", "top_k")
+    assert status == 2 and "docs/parts.md has the options that are not parts" in err
+
+
 def test_configs_prints_names_and_headlines(run):
     status, out, _ = run("configs")
     assert status == 0

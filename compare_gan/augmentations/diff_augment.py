@@ -7,12 +7,11 @@ from keras import ops
 
 from compare_gan import registry
 from compare_gan.augmentations.base import Augmentation
-from compare_gan.errors import UserError, unknown_name
+from compare_gan.errors import UserError, check_range, unknown_name
 from compare_gan.types import Tensor
 
 Uniform = Callable[..., Any]
 _COLOR = ("brightness", "saturation", "contrast")
-_GREY = 0.5
 
 
 @registry.register("augmentation", "diff_augment", paper="https://arxiv.org/abs/2006.10738")
@@ -26,17 +25,18 @@ class DiffAugment(Augmentation):
       changes nothing in grey images;
     - `contrast`: multiplies the distance from the image's mean by 0.5 to 1.5;
     - `color`: these three;
-    - `translation`: shifts by up to an eighth of each side; the uncovered border is grey (0.5);
-    - `cutout`: covers a box of half the height and half the width with grey.
+    - `translation`: shifts by up to an eighth of each side; the uncovered border is filled;
+    - `cutout`: fills a box of half the height and half the width.
 
     Values are not clipped. Paper: https://arxiv.org/abs/2006.10738.
 
     Args:
       policy: Names of operations, separated by commas. In configs `DiffAugment.policy` is another
-        spelling, which also adds this augmentation to the GAN.
+        spelling, which also adds this augmentation to the GAN, with black filling.
+      fill: Value of filled pixels; 0.5 is the paper's grey, 0 black.
 
     Raises:
-      UserError: The policy names an unknown operation, or none.
+      UserError: The policy names an unknown operation, or none, or `fill` is not in [0, 1].
 
     Example:
       >>> import numpy as np
@@ -49,8 +49,10 @@ class DiffAugment(Augmentation):
 
     name = "diff_augment"
 
-    def __init__(self, policy: str = "color,translation,cutout"):
+    def __init__(self, policy: str = "color,translation,cutout", fill: float = 0.5):
         super().__init__()
+        check_range("diff_augment.fill", fill, 0, 1)
+        self.fill = fill
         names = [name.strip() for name in policy.split(",")] if isinstance(policy, str) else []
         if not any(names):
             raise UserError(
@@ -69,7 +71,9 @@ class DiffAugment(Augmentation):
     ) -> Tensor:
         images = ops.convert_to_tensor(images)
         for name in self.operations:
-            images = _OPERATIONS[name](images, uniform)
+            images = registry.call_with_requested(
+                _OPERATIONS[name], images=images, uniform=uniform, fill=self.fill
+            )
         return images
 
 
@@ -93,21 +97,21 @@ def contrast(images: Tensor, uniform: Uniform) -> Tensor:
     return (images - mean) * (_draw(images, uniform) + 0.5) + mean
 
 
-def translation(images: Tensor, uniform: Uniform) -> Tensor:
-    """Shifts each image by up to an eighth of its height and width; fills with grey."""
+def translation(images: Tensor, uniform: Uniform, fill: float = 0.5) -> Tensor:
+    """Shifts each image by up to an eighth of its height and width."""
     b, height, width, _ = images.shape
     most = [int(size * 0.125 + 0.5) for size in (height, width)]
     rows, columns = (_integers(uniform, b, -m, m) for m in most)
     # Products with 0/1 matrices pick rows and columns: their gradient is faster than that of a
     # gather.
-    images = images - _GREY
+    images = images - fill
     images = ops.einsum("bij,bjwc->biwc", _shift_matrix(rows, height, images.dtype), images)
     images = ops.einsum("bij,bhjc->bhic", _shift_matrix(columns, width, images.dtype), images)
-    return images + _GREY
+    return images + fill
 
 
-def cutout(images: Tensor, uniform: Uniform) -> Tensor:
-    """Covers a box of half the height and half the width of each image with grey.
+def cutout(images: Tensor, uniform: Uniform, fill: float = 0.5) -> Tensor:
+    """Fills a box of half the height and half the width of each image.
 
     The box may lie partly outside; then the row or column at the border is covered in any case, as
     in the authors' program.
@@ -119,10 +123,10 @@ def cutout(images: Tensor, uniform: Uniform) -> Tensor:
         centre = _integers(uniform, b, 0, size - box % 2)
         covered.append(_covered(centre - box // 2, box, size))
     inside = ops.cast(covered[0][:, :, None] & covered[1][:, None, :], images.dtype)[..., None]
-    return images * (1.0 - inside) + _GREY * inside
+    return images * (1.0 - inside) + fill * inside
 
 
-_OPERATIONS: dict[str, Callable[[Tensor, Uniform], Tensor]] = {
+_OPERATIONS: dict[str, Callable[..., Tensor]] = {
     "brightness": brightness,
     "saturation": saturation,
     "contrast": contrast,

@@ -5,22 +5,22 @@ from typing import TYPE_CHECKING
 
 import click
 
+from compare_gan.errors import UserError, unknown_name
+
 if TYPE_CHECKING:
     from compare_gan.parts_index import Entry
 
 
 @click.command("list")
-@click.argument("kind", required=False)
-def list_parts(kind: str | None) -> None:
+@click.argument("name", metavar="[KIND | NAME]", required=False)
+def list_parts(name: str | None) -> None:
     """List the parts that configs can name.
 
-    All of them, or those of one KIND: loss, penalty, architecture, …
+    All of them, those of one KIND (loss, penalty, architecture, …), or the part of one NAME.
     """
-    from compare_gan import parts_index
-
-    for each, parts in parts_index.read_index(kind).items():
+    for each, parts in _listed(name).items():
         click.echo(each)
-        for line in _columns((part.name, _with_paper(part)) for part in parts):
+        for line in _columns((part.name, _description(part)) for part in parts):
             click.echo(f"  {line}")
 
 
@@ -38,8 +38,33 @@ def configs() -> None:
         click.echo(line)
 
 
-def _with_paper(part: "Entry") -> str:
-    return f"{part.summary}  [{part.paper}]" if part.paper else part.summary
+def _listed(name: str | None) -> dict[str, list["Entry"]]:
+    """The parts of a kind, or those of this name or alias, by kind; all parts for None."""
+    from compare_gan import parts_index
+
+    index = parts_index.read_index()
+    if name is None:
+        return index
+    if name in index:
+        return {name: index[name]}
+    named = {
+        kind: [part for part in parts if name in (part.name, *part.aliases)]
+        for kind, parts in index.items()
+    }
+    found = {kind: parts for kind, parts in named.items() if parts}
+    if not found:
+        kinds = unknown_name("kind of part", name, index)
+        raise UserError(
+            f"{kinds} No part has this name either. docs/parts.md has the options that are not "
+            "parts, such as step options and averages."
+        )
+    return found
+
+
+def _description(part: "Entry") -> str:
+    names = f" Also called {', '.join(part.aliases)}." if part.aliases else ""
+    paper = f"  [{part.paper}]" if part.paper else ""
+    return f"{part.summary}{names}{paper}"
 
 
 def _columns(rows: Iterable[tuple[str, str]]) -> list[str]:

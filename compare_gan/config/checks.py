@@ -19,6 +19,7 @@ _PARTS = {
     "loss.fn": "loss",
     "penalty.fn": "penalty",
     "evaluation.metrics": "metric",
+    "dataset.densest_extractor": "extractor",
     "evaluation.extractor": "extractor",
     "evaluation.refinement": "refinement",
     "run_config.trackers": "tracker",
@@ -39,7 +40,7 @@ PARTS_OF_GANS = {
 }
 # Kinds of which a config may list several, and kinds of parts that are objects: gin calls a class.
 _LISTS = ("metric", "penalty", "augmentation", "task", "tracker")
-_CALLED = ("penalty", "augmentation", "refinement", "schedule", "task")
+_CALLED = ("loss", "penalty", "augmentation", "refinement", "schedule", "task")
 # Options that a GAN gets from `options`, so that a binding in its own scope has no effect.
 _OPTIONS = ("architecture", "disc_iters", "z_dim")
 _MAY_BE_NONE = ("normalization", "optimizer", "refinement")
@@ -176,7 +177,7 @@ def _check_part(key: str, kind: str, value: Any) -> None:
     if value is None and kind in _MAY_BE_NONE:
         return
     if isinstance(value, str):
-        if (key, value) != ("evaluation.extractor", "auto"):
+        if (kind, value) != ("extractor", "auto"):
             registry.get(kind, value)
         return
     if gin_internals.is_reference(value):

@@ -1,7 +1,8 @@
-"""All uses of gin's private names: access that gin's public interface does not offer.
+"""The uses of gin's private names: access that gin's public interface does not offer.
 
 Gin has no public way to list bindings, to find a configurable by its name, or to add folders to
-the search path of one `parse`. A release of gin that changes these names breaks only this module.
+the search path of one `parse`. A release of gin that changes these names breaks only this module,
+and `compare_gan.registry`, which gives a part further names.
 """
 
 import contextlib

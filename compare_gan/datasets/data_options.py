@@ -7,6 +7,7 @@ from typing import Any
 import gin
 import numpy as np
 
+from compare_gan.datasets.auto_extractor import AUTO, chosen_extractor
 from compare_gan.datasets.catalog import Definition, find_definition, split_fraction
 from compare_gan.datasets.colours import parse_colour
 from compare_gan.datasets.labels import check_fraction
@@ -45,7 +46,7 @@ class DatasetOptions:
         chooses, that training uses: those in the densest regions; see
         `datasets.instance_selection`. All images count as one class where not every label is given.
       densest_extractor: Registered name, or class, of the extractor that computes the
-        features for the density estimate.
+        features for the density estimate; `auto` chooses one by the data set, as for evaluation.
       labeled_fraction: Fraction of each class's training examples (of those that training uses)
         whose labels it sees, at least one each.
       inferred_labels: Whether training sees labels that are inferred from the given ones, or
@@ -74,7 +75,7 @@ class DatasetOptions:
     labels: str | None = None
     fraction: float = 1.0
     densest_fraction: float = 1.0
-    densest_extractor: Any = "inception"
+    densest_extractor: Any = AUTO
     labeled_fraction: float = 1.0
     inferred_labels: bool = False
     data_dir: str | None = None
@@ -108,7 +109,7 @@ class DatasetOptions:
         """
         if self.densest_fraction == 1 or self.fake:
             return None
-        extractor = self.densest_extractor
+        extractor = self.extractor_of_densities
         options = {
             "dataset": self.name,
             "fraction": self.fraction,
@@ -117,6 +118,17 @@ class DatasetOptions:
             "by_class": self.labeled_fraction == 1 and not self.inferred_labels,
         }
         return options if self.fraction == 1 else options | {"seed": self.seed}
+
+    @property
+    def extractor_of_densities(self) -> Any:
+        """The extractor for the density estimate, `auto` replaced by its choice.
+
+        Example:
+          >>> from compare_gan.datasets import DatasetOptions
+          >>> DatasetOptions("fashion_mnist_10k").extractor_of_densities
+          'fashion_cnn'
+        """
+        return chosen_extractor(self.densest_extractor, [self.name])
 
     def _take_fraction_from_name(self) -> None:
         name, fraction = split_fraction(self.name)

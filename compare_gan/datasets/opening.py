@@ -157,7 +157,7 @@ def _chosen(name: str, source: Source, options: DataOptions) -> np.ndarray:
         part = source if choice.fraction == 1 else select(source, chosen)
         densest = chosen.copy()
         densest[chosen] = choose_densest(
-            part, name, labels[chosen], choice.densest_fraction, choice.densest_extractor
+            part, name, labels[chosen], choice.densest_fraction, choice.extractor_of_densities
         )
         return densest
 

@@ -12,11 +12,11 @@ import numpy as np
 from compare_gan import registry
 from compare_gan.config import Mistakes
 from compare_gan.datasets import Dataset, LatentDistribution
+from compare_gan.datasets.auto_extractor import AUTO, chosen_extractor
 from compare_gan.datasets.streams import StreamSource
 from compare_gan.errors import UserError, check_positive_integer, unknown_name
 from compare_gan.evaluation import protocols
 from compare_gan.evaluation.applicable import applicable_metrics
-from compare_gan.evaluation.auto_extractor import AUTO, chosen_extractor
 from compare_gan.evaluation.class_frequencies import class_counts
 from compare_gan.evaluation.image_sets import AS_IN_THE_DATA, IN_TURN, SplitImages
 from compare_gan.evaluation.making_provenance import has_options

@@ -11,11 +11,11 @@ import PIL.Image
 
 from compare_gan import files, registry
 from compare_gan.datasets import Dataset
+from compare_gan.datasets.auto_extractor import AUTO, chosen_extractor
 from compare_gan.engine import ALONE, Peers
 from compare_gan.engine.progress import announced
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.evaluation import protocols
-from compare_gan.evaluation.auto_extractor import AUTO, chosen_extractor
 from compare_gan.evaluation.checks import check_sets, common_classes
 from compare_gan.evaluation.class_frequencies import frequency_note
 from compare_gan.evaluation.image_sets import (

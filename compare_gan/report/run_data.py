@@ -10,8 +10,8 @@ from compare_gan import config, damaged, registry
 from compare_gan.augmentations import Augmentation
 from compare_gan.config import changes
 from compare_gan.datasets import DataOptions, Dataset, get_dataset
+from compare_gan.datasets.auto_extractor import AUTO, chosen_extractor
 from compare_gan.evaluation import protocols
-from compare_gan.evaluation.auto_extractor import AUTO, chosen_extractor
 from compare_gan.labels import LabelOptions
 from compare_gan.metrics.extractors import Extractor
 from compare_gan.report import (

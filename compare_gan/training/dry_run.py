@@ -8,9 +8,9 @@ import numpy as np
 from compare_gan import config, engine
 from compare_gan.backend import on_cpu
 from compare_gan.datasets import Dataset
+from compare_gan.datasets.auto_extractor import AUTO
 from compare_gan.datasets.labels import to_hard_labels
 from compare_gan.datasets.streams import StreamSource
-from compare_gan.evaluation.auto_extractor import AUTO
 from compare_gan.folders.arrangement import named_counts
 from compare_gan.startup import has_bfloat16
 from compare_gan.terminal import duration

@@ -78,11 +78,12 @@ class DiffAugmentOptions:
     """DiffAugment in the spelling of a descendant's configs (gin scope `DiffAugment`).
 
     Attributes:
-      policy: Policy of `diff_augment`, which this adds to the GAN; empty = no augmentation.
+      policy: Policy of `diff_augment`, which this adds to the GAN, with black filling as in the
+        descendant; empty = no augmentation.
     """
 
     policy: str = ""
 
     def arguments(self) -> dict[str, Any]:
         """The arguments of the GAN that this option sets."""
-        return {"augmentations": [DiffAugment(self.policy)]} if self.policy else {}
+        return {"augmentations": [DiffAugment(self.policy, fill=0.0)]} if self.policy else {}

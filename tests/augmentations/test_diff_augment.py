@@ -6,6 +6,7 @@ import tensorflow as tf
 
 from compare_gan.augmentations import DiffAugment
 from compare_gan.errors import UserError
+from compare_gan.training.objective import DiffAugmentOptions
 
 POLICIES = (
     "brightness",
@@ -57,6 +58,16 @@ def test_images_are_those_of_the_authors(assert_golden, modern_golden, policy):
     key = f"diff_augment/{policy.replace(',', '+')}/out_pm1_as_01"
     found = augment(x, _uniform(policy, modern_golden))
     # float32, and the authors' program works on [-1, 1], where rounding is twice as large: 1e-6.
+    assert_golden("modern augmentations", key, found, modern_golden[key], rtol=1e-6)
+
+
+def test_borders_and_boxes_may_be_black(assert_golden, modern_golden):
+    """As in the authors' fork of Compare GAN, which runs the formulas on images in [0, 1]."""
+    policy = "translation,cutout"
+    [augment] = DiffAugmentOptions(policy).arguments()["augmentations"]
+    x = modern_golden["diff_augment/in/x01"]
+    key = "diff_augment/translation+cutout/out_run_on_01"
+    found = augment(x, _uniform(policy, modern_golden))
     assert_golden("modern augmentations", key, found, modern_golden[key], rtol=1e-6)
 
 

@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from scipy import stats
 
-from compare_gan.datasets import get_dataset, instance_selection
+from compare_gan.datasets import DatasetOptions, get_dataset, instance_selection
 from compare_gan.datasets.instance_selection import densest, gaussian_scores
 
 
@@ -92,6 +92,16 @@ def test_the_densest_images_of_each_class_are_trained_on(options):
     assert Brightness.calls == before  # The scores are in the cache.
     part = get_dataset(**options, fraction=0.5, densest_fraction=0.6)
     assert part.splits["train"] == 6 and Brightness.calls == before + 10
+
+
+def test_the_extractor_suits_the_images_as_in_evaluation():
+    """The packaged images need no download for it."""
+    assert (
+        get_dataset("fashion_mnist_10k", fraction=0.01, densest_fraction=0.5).splits["train"] == 50
+    )
+    assert (
+        DatasetOptions("cifar10", densest_fraction=0.5).choice["densest_extractor"] == "inception"
+    )
 
 
 def test_hidden_labels_are_not_used(options):

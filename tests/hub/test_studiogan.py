@@ -1,15 +1,13 @@
-"""Configs of StudioGAN become configs that pass the checks of `train`."""
+"""Configs of StudioGAN become configs; `convert` refuses what fails the checks of `train`."""
 
 import pathlib
 
-import gin
 import pytest
 
 from compare_gan import config
 from compare_gan.errors import UserError
 from compare_gan.hub.studiogan import conversion, convert
 from compare_gan.training.checks import gan_without_variables
-from compare_gan.training.experiment import Experiment
 from compare_gan.training.run_options import Options
 
 _FOLDER = pathlib.Path(__file__).parent / "studiogan_configs"
@@ -24,13 +22,43 @@ def _converted(name):
     return convert((_FOLDER / f"{name}.yaml").read_text(), f"{name}.yaml")
 
 
-@pytest.mark.parametrize("name", ("reacgan_cifar10", "stylegan2_ada", "sngan", "everything"))
-def test_the_result_can_be_trained(tmp_path, name):
-    path = tmp_path / f"{name}.gin"
-    path.write_text(_converted(name).gin)
-    config.parse([str(path)])
-    Experiment.from_gin(fake=True).check()
-    assert gin.query_parameter("options.training_steps") in (100_000, 200_000)
+def test_a_multi_hinge_gan_with_codes():
+    conversion = _converted("mhgan")
+    found = _bindings(conversion)
+    expected = {
+        "ModularGAN.loss": "@multi_hinge()",
+        "multi_hinge.g_weight": "0.1",
+        "multi_hinge.feature_matching": "0.5",
+        "ModularGAN.tasks": "[@info()]",
+        "info.weight": "0.7",
+        "info.weight_continuous": "0.1",
+        "info_codes.categories": "[10, 10]",
+        "info_codes.continuous": "3",
+        "z.distribution_fn": "@info_codes()",
+        "options.z_dim": "103",  # 80 of noise, 20 and 3 of codes.
+    }
+    assert {name: found.get(name) for name in expected} == expected
+    # The checks of `train` refuse both with this loss.
+    assert not {"ModularGAN.top_k", "ModularGAN.augmentations"} & set(found)
+    assert [each.split(":")[0] for each in conversion.missing] == [
+        "MODEL.info_num_conti_c", "MODEL.info_type", "LOSS.apply_topk", "AUG.apply_ada"
+    ]  # fmt: skip
+
+
+def test_settings_without_effect_are_not_listed():
+    conversion = convert(
+        "LOSS: {gp_lambda: 3, lo_steps4eval: 4, fm_lambda: 2, infoGAN_loss_conti_lambda: 0.1}\n"
+        "AUG: {cr_aug_type: bcr, ada_kimg: 100, apply_apa: true, apa_initial_augment_p: 0}\n"
+        "MODEL: {apply_d_sn: true, info_dim_discrete_c: 10}\n"
+    )
+    assert conversion.missing == ()
+    conversion = convert(
+        "LOSS: {apply_cr: true}\nMODEL: {apply_d_sn: true}\n"
+        "AUG: {cr_aug_type: bcr, apply_apa: true, apa_initial_augment_p: 0.2}"
+    )
+    assert conversion.missing == (
+        "AUG.apa_initial_augment_p = 0.2: it begins at 0 here", "AUG.cr_aug_type = bcr"
+    )  # fmt: skip
 
 
 def test_a_contrastive_biggan():
@@ -131,6 +159,8 @@ def test_what_has_no_counterpart_is_listed():
             "AUG: {apply_ada: true, ada_aug_type: bgx}",
             "ADA's policy 'bgx' has no .* Did you mean 'bg",
         ),
+        ("MODEL: {info_type: bot}", "codes of the type 'bot' have no .* Did you mean 'both'"),
+        ("LOSS: {adv_loss: MH}", "cannot be converted.*needs ModularGAN.conditional = True"),
         ("MODEL: 3", "the section MODEL must have settings by name"),
         ("LOSS: {apply_cr: true, cr_lambda: much}", "LOSS.cr_lambda must be a number, .* 'much'"),
         ("OPTIMIZATION: {total_steps: lots}", "OPTIMIZATION.total_steps must be a n.* 'lots'"),
@@ -155,12 +185,19 @@ def test_numbers_may_be_text():
     assert found["options.training_steps"] == "200000"
 
 
-def test_gin_reads_the_result_before_it_is_returned(monkeypatch):
-    def unknown(settings, missing):
-        yield "options.traning_steps", "1"
+@pytest.mark.parametrize(
+    ("name", "value", "message"),
+    (
+        ("options.traning_steps", "1", "'training_steps'"),
+        ("ModularGAN.top_k", "2", r"ModularGAN\.top_k must be between 0 and 1"),
+    ),
+)
+def test_the_result_passes_the_checks_of_train(monkeypatch, name, value, message):
+    def mistaken(settings, missing):
+        yield name, value
 
-    monkeypatch.setitem(conversion._RULES, "Other.", unknown)
-    with pytest.raises(UserError, match=r"config.yaml cannot be converted\..*'training_steps'"):
+    monkeypatch.setitem(conversion._RULES, "Other.", mistaken)
+    with pytest.raises(UserError, match=rf"config.yaml cannot be converted\..*{message}"):
         convert("MODEL: {}")
 
 

@@ -137,6 +137,7 @@ _ADDED = (
      "options.gan_class must name a part of the kind 'gan', received None. Known: ModularGAN, "),
     ("options.architecture = None", "options.architecture must name a part of the kind "
      "'architecture', received None. Known: dcgan_arch, "),
+    ('dataset.densest_extractor = "inceptio"', "Unknown extractor 'inceptio'. Did you mean "),
     ("evaluation.extractor = None",
      "evaluation.extractor must name a part of the kind 'extractor', received None."),
     ('z.distribution_fn = "normal"',

@@ -6,7 +6,13 @@ import pytest
 from compare_gan import config, registry
 from compare_gan.config.checks import check_bindings
 from compare_gan.errors import UserError
-from compare_gan.training.checks import check_gan, warn_of_another_normalization
+from compare_gan.losses import non_saturating
+from compare_gan.training.checks import (
+    check_gan,
+    gan_without_variables,
+    warn_of_another_normalization,
+)
+from compare_gan.training.objective import LossOptions
 from compare_gan.training.optimization import OptimizationOptions
 from compare_gan.training.run_options import Options
 
@@ -29,6 +35,32 @@ def _make_loss():
 def test_allowed_ways_to_name_parts(bindings):
     config.parse([], bindings)
     check_bindings(OptimizationOptions)
+
+
+@pytest.mark.parametrize("reference", ("@multi_hinge", "@multi_hinge()"))
+def test_a_loss_that_is_a_class_may_be_called_as_other_parts_are(reference):
+    config.parse(
+        [],
+        [
+            f"ModularGAN.loss = {reference}",
+            "ModularGAN.conditional = True",
+            "multi_hinge.g_weight = 0.2",
+            "options.architecture = 'dummy_arch'",
+            "options.batch_size = 4",
+            "options.training_steps = 1",
+            "options.gan_class = @ModularGAN",
+        ],
+    )
+    check_bindings(OptimizationOptions)
+    gan = gan_without_variables(Options.from_gin(), (8, 8, 1), num_classes=2)
+    assert gan.loss.g_weight == 0.2
+
+
+def test_a_second_name_of_a_part_is_one_in_gin_too():
+    config.parse([], ["loss.fn = @logistic", "gan_train.steps = 7"])
+    check_bindings(OptimizationOptions)
+    assert LossOptions().fn is non_saturating
+    assert gin.query_parameter("cas.steps") == 7
 
 
 def test_an_unknown_macro_behind_another_is_reported():

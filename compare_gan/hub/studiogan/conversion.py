@@ -7,6 +7,7 @@ from compare_gan import config
 from compare_gan.errors import UserError
 from compare_gan.hub.studiogan import networks, objective
 from compare_gan.hub.studiogan.settings import Binding, Settings
+from compare_gan.training.experiment import Experiment
 
 # By the heading in the gin file, a function from the settings to bindings. It appends to its second
 # argument what has no counterpart.
@@ -46,7 +47,8 @@ def convert(text: str, name: str = "config.yaml") -> Conversion:
 
     Raises:
       UserError: It is not a config of StudioGAN, its backbone, loss or optimizer has no
-        counterpart, a value has another type than there, or PyYAML is not installed.
+        counterpart, a value has another type than there, the result does not pass the checks of
+        `train`, or PyYAML is not installed.
 
     Example:
       >>> from compare_gan.hub.studiogan import convert
@@ -72,10 +74,11 @@ def convert(text: str, name: str = "config.yaml") -> Conversion:
 
 
 def _check(name: str, sections: Mapping[str, Mapping[str, str]]) -> None:
-    """Raises UserError unless gin reads the bindings and knows their names."""
+    """Raises UserError unless the bindings pass the checks of `train`; reads no data."""
     with config.bindings_kept():
         try:
             config.parse((), [line for each in sections.values() for line in _lines(each)])
+            Experiment.from_gin(fake=True).check()
         except UserError as error:
             raise UserError(f"{name} cannot be converted. {error}") from error
 

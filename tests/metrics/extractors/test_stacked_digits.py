@@ -6,8 +6,8 @@ from scipy.special import logsumexp
 from sklearn.datasets import load_digits
 
 from compare_gan.datasets import as_arrays, get_dataset
+from compare_gan.datasets.auto_extractor import chosen_extractor
 from compare_gan.errors import UserError
-from compare_gan.evaluation.auto_extractor import chosen_extractor
 from compare_gan.metrics import mode_coverage
 from compare_gan.metrics.extractors import StackedDigits
 

@@ -12,7 +12,7 @@ def chosen_extractor(extractor: Any, names: Iterable[str]) -> Any:
     """An extractor as it was requested; for `auto` a name that suits the images.
 
     Example:
-      >>> from compare_gan.evaluation.auto_extractor import chosen_extractor
+      >>> from compare_gan.datasets.auto_extractor import chosen_extractor
       >>> chosen_extractor("auto", ["fashion-mnist_10k:test", "a folder"])
       'fashion_cnn'
       >>> chosen_extractor("auto", ["cifar10"]), chosen_extractor("keras_model", ["cifar10"])
