@@ -44,6 +44,8 @@ AVAILABLE = {
     "normal": "function from a shape, batch first, to standard normal draws",
     "kernels": "kernels [..., units] of the network that the loss is for, as its layers scale them "
     "(before spectral normalization)",
+    "kernel_groups": "number of groups of neighbouring units of each kernel that see channels of "
+    "their own: 1 except for grouped convolutions",
     "step": "number of finished generator steps",
 }
 
