@@ -8,16 +8,18 @@ from keras import ops
 from compare_gan import registry
 from compare_gan.augmentations.adaptive import AdaptiveAugmentation
 from compare_gan.augmentations.base import Examples
+from compare_gan.backend import other_rows
 
 
 @registry.register("augmentation", "apa", paper="https://arxiv.org/abs/2111.06849")
 class APA(AdaptiveAugmentation):
     """Generated images shown to D as real, more of them as it overfits (Jiang et al., 2021).
 
-    In a discriminator step each real image is replaced with probability p by the generated one at
-    the same place of the batch, with its label, which conditions the discriminator; to auxiliary
-    tasks it is an image without a label. The others are not changed, nor are the images of
-    generator steps. It may be combined with other augmentations, which come after it.
+    In a discriminator step each real image is replaced with probability p by a generated one of the
+    batch, with its label, which conditions the discriminator; to auxiliary tasks it is an image
+    without a label. It is the neighbour of the one at the same place, with which losses of pairs
+    (`rp_gan`) compare it. The others are not changed, nor are the images of generator steps. It may
+    be combined with other augmentations, which come after it.
 
     Paper: https://arxiv.org/abs/2111.06849.
 
@@ -46,8 +48,9 @@ class APA(AdaptiveAugmentation):
         self, real: Examples, fake: Examples, uniform: Callable[..., Any], step: Any
     ) -> Examples:
         (images, labels), (fake_images, fake_labels) = real, fake
+        fake_images = other_rows(fake_images)
         replaced = uniform((images.shape[0], 1, 1, 1)) < self.probability(step)
         images = ops.where(replaced, fake_images, images)
         if labels is not None and fake_labels is not None:
-            labels = ops.where(replaced[:, :, 0, 0], fake_labels, labels)
+            labels = ops.where(replaced[:, :, 0, 0], other_rows(fake_labels), labels)
         return images, labels

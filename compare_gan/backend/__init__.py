@@ -17,7 +17,7 @@ from compare_gan.backend.gradients import (
     value_and_gradients,
     without_assignments,
 )
-from compare_gan.backend.parts import num_parts, num_shares, part_of_batch, rows_of_part
+from compare_gan.backend.parts import num_parts, num_shares, other_rows, part_of_batch, rows_of_part
 from compare_gan.backend.placement import current_device, on_device
 from compare_gan.backend.pooling import max_pool
 from compare_gan.backend.rematerialization import rematerializable, rematerialization
@@ -62,6 +62,7 @@ __all__ = [
     "num_shares",
     "on_cpu",
     "on_device",
+    "other_rows",
     "part_of_batch",
     "relu",
     "rematerializable",

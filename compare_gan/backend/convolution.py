@@ -5,6 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
+from compare_gan.backend.replicas import on_cpu
 from compare_gan.types import Tensor
 
 
@@ -33,6 +34,10 @@ def conv(x: Tensor, kernel: Tensor, strides: int = 1) -> Tensor:
         if is_grouped:
             import tensorflow as tf
 
+            # TensorFlow has no gradients of grouped convolutions in float16 on CPUs.
+            if on_cpu() and keras.backend.standardize_dtype(x.dtype) == "float16":
+                y = conv(ops.cast(x, "float32"), ops.cast(kernel, "float32"), strides)
+                return ops.cast(y, x.dtype)
             # Keras hands grouped convolutions to XLA, which on CPUs takes a hundred times as long.
             return tf.nn.conv2d(x, kernel, strides, "SAME")
         from compare_gan.backend import forms

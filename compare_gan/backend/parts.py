@@ -5,6 +5,7 @@ import contextvars
 from collections.abc import Iterator
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from compare_gan.backend.replicas import num_replicas
@@ -87,3 +88,23 @@ def rows_of_part(x: Tensor) -> Tensor:
     index, count = part
     x = ops.reshape(x, (x.shape[0] // count, count, *x.shape[1:]))
     return x[:, index] if isinstance(index, int) else ops.take(x, index, axis=1)
+
+
+def other_rows(x: Tensor) -> Tensor:
+    """For each row of a batch that of a neighbour, none its own if there are several.
+
+    Rows are exchanged in pairs, so that on any number of replicas with even shares the result is
+    that of the whole batch. In `part_of_batch` neighbours are those of the part.
+
+    Args:
+      x: Tensor [b, …], b static.
+
+    Example:
+      >>> from keras import ops
+      >>> from compare_gan import backend
+      >>> ops.convert_to_numpy(backend.other_rows(ops.array([0, 1, 2, 3]))).tolist()
+      [1, 0, 3, 2]
+    """
+    b = x.shape[0]
+    rows = np.arange(b) ^ 1
+    return ops.take(x, np.where(rows < b, rows, 0).astype(np.int32), axis=0)

@@ -379,7 +379,7 @@ class ModularGAN:
             update=step * self.disc_iters + iteration,
             x_fake=constant_fakes,
             features=real.features,
-            kernels=networks.kernels(
+            **networks.kernels(
                 [self.discriminator, *self.heads.values()], self.discriminator_variables
             ),
             **view.judged(Stream.REAL, real, fake, gradients),
@@ -436,7 +436,7 @@ class ModularGAN:
             update=step,
             x_fake=images,
             features=fake.features,
-            kernels=networks.kernels([self.generator], self.generator_variables),
+            **networks.kernels([self.generator], self.generator_variables),
             **view.judged(Stream.FAKE, seen_real, fake),
         )
         terms = with_transport_cost(terms, self.latent_optimization, batch, "generator", step)

@@ -132,8 +132,8 @@ def synthesize(
 
 def kernels(
     networks: Iterable[keras.layers.Layer], variables: Iterable[keras.Variable]
-) -> list[Tensor]:
-    """The kernels among variables, float [..., units], as the layers use them.
+) -> dict[str, list[Any]]:
+    """The kernels among variables as the layers use them, with their groups, for penalties.
 
     A layer that stores its kernel in another scale or order has a method `used_kernel`; for Keras's
     own transposed convolution, which has none, the order is known. Spectral normalization is not
@@ -142,10 +142,17 @@ def kernels(
     Args:
       networks: The networks and heads that own the variables.
       variables: Variables, of which those named `kernel` count; their order is that of the result.
+
+    Returns:
+      `kernels`, float [..., units] each, and `kernel_groups`, the number of groups of each.
     """
     layers = [layer for network in networks for layer in network._flatten_layers()]
     owners = {id(getattr(layer, "kernel", None)): layer for layer in layers}
-    return [_as_used(v, owners.get(id(v))) for v in variables if v.name == "kernel"]
+    found = [(v, owners.get(id(v))) for v in variables if v.name == "kernel"]
+    return {
+        "kernels": [_as_used(v, layer) for v, layer in found],
+        "kernel_groups": [getattr(layer, "groups", 1) for _, layer in found],
+    }
 
 
 def _as_used(kernel: keras.Variable, layer: Any) -> Tensor:

@@ -44,6 +44,8 @@ AVAILABLE = {
     "normal": "function from a shape, batch first, to standard normal draws",
     "kernels": "kernels [..., units] of the network that the loss is for, as its layers scale them "
     "(before spectral normalization)",
+    "kernel_groups": "number of groups of neighbouring units of each kernel that see channels of "
+    "their own: 1 except for grouped convolutions",
     "step": "number of finished generator steps",
 }
 
@@ -57,9 +59,11 @@ class Penalty(Memory):
     creates in `build` (see `Memory`) and assigns in its terms.
 
     With `interval` k a term is computed in every k-th update of the network whose loss it joins,
-    and k times as strong (https://arxiv.org/abs/1912.04958); the other updates cost nothing. Then
-    it must not average over replicas itself, and updates that its forwards make to the networks'
-    own state (moving averages, spectral norm) are dropped.
+    and k times as strong (https://arxiv.org/abs/1912.04958); the other updates cost nothing. It
+    joins that update instead of causing one more, for which StyleGAN2's program multiplies Adam's
+    learning rate by c = k / (k + 1) and raises its betas to the power c: use those of the paper
+    without c. Then it must not average over replicas itself, and updates that its forwards make to
+    the networks' own state (moving averages, spectral norm) are dropped.
 
     Args:
       weight: Weight of the term in the loss; a number or a schedule.

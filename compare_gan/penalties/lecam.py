@@ -17,8 +17,9 @@ class LeCam(Penalty):
     """Keeps D's logits near averages of its logits (Tseng et al., 2021), for little data.
 
     The mean of relu(D(x) - a_fake)² plus that of relu(a_real - D(g))², where a_real and a_fake are
-    moving averages of the logits of real and of generated images, this batch included. The averages
-    are saved in checkpoints. Up to `start_step` they follow the batch and the term is zero.
+    moving averages of the logits of real and of generated images, this batch (or microbatch)
+    included. The averages are saved in checkpoints. Up to `start_step` they follow the batch and
+    the term is zero.
 
     Paper: https://arxiv.org/abs/2104.03310.
 

@@ -2,11 +2,10 @@
 
 from collections.abc import Callable
 
-import numpy as np
 from keras import ops
 
 from compare_gan import registry
-from compare_gan.backend import cross_replica_mean
+from compare_gan.backend import cross_replica_mean, other_rows
 from compare_gan.errors import UserError
 from compare_gan.penalties.base import Penalty
 from compare_gan.schedules import Scheduled
@@ -67,16 +66,10 @@ class ModeSeeking(Penalty):
           UserError: The batch has one latent.
         """
         self.check_batch_size(z.shape[0])
-        other_z = ops.take(z, _neighbours(z.shape[0]), axis=0)
+        other_z = other_rows(z)
         distances = [
             ops.mean(ops.abs(ops.cast(one, "float32") - ops.cast(other, "float32")))
             for one, other in ((x_fake, generator(other_z)), (z, other_z))
         ]
         of_images, of_latents = cross_replica_mean(distances)
         return 1.0 / (of_images / of_latents + _EPSILON)
-
-
-def _neighbours(b: int) -> np.ndarray:
-    """For each row of a batch another one, the same on any number of replicas with even shares."""
-    rows = np.arange(b) ^ 1
-    return np.where(rows < b, rows, 0).astype(np.int32)

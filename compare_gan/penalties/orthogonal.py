@@ -20,7 +20,8 @@ class Orthogonal(Penalty):
 
     For each kernel W as a matrix [inputs, units] the sum of the squared entries off the diagonal of
     WᵀW; lengths are free. In BigGAN it makes the generator amenable to truncated latents. The
-    kernels of equalized layers count as they are scaled at run time.
+    kernels of equalized layers count as they are scaled at run time. In a grouped convolution only
+    units of the same group are compared: those of different groups see different channels.
 
     Paper: https://arxiv.org/abs/1809.11096.
 
@@ -51,24 +52,33 @@ class Orthogonal(Penalty):
     def term(self, network: str) -> Callable[..., Any] | None:
         return super().term(network) if self.network in (network, "both") else None
 
-    def generator_term(self, kernels: Sequence[Tensor]) -> Tensor:
+    def generator_term(
+        self, kernels: Sequence[Tensor], kernel_groups: Sequence[int] | None = None
+    ) -> Tensor:
         """The sum over kernels, a scalar in [0, inf).
 
         Args:
           kernels: Kernels of a network, [..., units] each.
+          kernel_groups: Number of groups of each kernel; None = 1 each.
         """
-        return sum((_correlation(ops.convert_to_tensor(each)) for each in kernels), ops.zeros(()))
+        groups = [1] * len(kernels) if kernel_groups is None else kernel_groups
+        terms = [
+            _correlation(ops.convert_to_tensor(w), n) for w, n in zip(kernels, groups, strict=True)
+        ]
+        return sum(terms, ops.zeros(()))
 
     discriminator_term = generator_term
 
 
-def _correlation(kernel: Tensor) -> Tensor:
-    matrix = ops.cast(ops.reshape(kernel, (-1, kernel.shape[-1])), "float32")
-    inputs, units = matrix.shape
-    if units <= inputs:
-        products = ops.matmul(ops.transpose(matrix), matrix)
+def _correlation(kernel: Tensor, groups: int) -> Tensor:
+    units = kernel.shape[-1] // groups
+    matrices = ops.cast(ops.reshape(kernel, (-1, groups, units)), "float32")
+    matrices = ops.transpose(matrices, (1, 0, 2))  # [groups, inputs, units].
+    transposed = ops.transpose(matrices, (0, 2, 1))
+    if units <= matrices.shape[1]:
+        products = ops.matmul(transposed, matrices)
         return ops.sum(ops.square(products * (1.0 - ops.eye(units))))
     # WWᵀ is smaller than WᵀW, and its squares have the same sum; the diagonal is taken away.
-    products = ops.matmul(matrix, ops.transpose(matrix))
-    diagonal = ops.sum(ops.square(matrix), axis=0)
+    products = ops.matmul(matrices, transposed)
+    diagonal = ops.sum(ops.square(matrices), axis=1)
     return ops.sum(ops.square(products)) - ops.sum(ops.square(diagonal))

@@ -22,9 +22,9 @@ class PathLength(Penalty):
     The length is that of the gradient of the sum of the image times normal noise, divided by the
     root of the number of pixels, with respect to the style; over several layers, the root of the
     mean square. The penalty is the mean of (length - a)², where a is a moving average of the mean
-    length, this batch included, which checkpoints save. Without styles, that is, for all generators
-    but StyleGAN2's, the gradient is that at the latents. Each style is that of one latent: the
-    authors' program mixes styles here too.
+    length, this batch (or microbatch) included, which checkpoints save. Without styles, that is,
+    for all generators but StyleGAN2's, the gradient is that at the latents. Each style is that of
+    one latent: the authors' program mixes styles here too.
 
     Images here are in [0, 1], where lengths are half of those in [-1, 1] and the penalty is a
     quarter: the default weight equals the published one, 2, for [-1, 1].

@@ -155,9 +155,10 @@ class RunConfig:
         (ZeRO, https://arxiv.org/abs/1910.02054); JAX only.
       microbatches: Number of parts in which each device computes its share of a batch, one after
         the other, before one update: less memory for the same batch. Statistics over a batch
-        (batch norm's moments, relativistic averages, means over labelled examples), contrasts and
-        pairs of its images (`mode_seeking`), its maximum (`max_gp`) and its best images (`top_k`)
-        are then those of a part.
+        (batch norm's moments, minibatch deviations, relativistic averages, means over labelled
+        examples, the current means in the averages of `lecam` and `path_length`), contrasts and
+        neighbours (`mode_seeking`, `apa`), the examples that `path_length` takes, the maximum
+        (`max_gp`) and the best images (`top_k`) are then those of a part.
       remat: Whether the backward pass computes residual blocks anew instead of storing their
         intermediate results: less memory for more time, with equal results.
       on_divergence: The answer to values or weights that are not finite: `stop` ends the run;

@@ -17,9 +17,11 @@ def _uniform(shape):
 
 def test_apa_replaces_whole_examples_with_its_probability():
     real = np.zeros((B, 2, 2, 1), np.float32), np.eye(4, dtype=np.float32)[np.zeros(B, int)]
-    fake = np.ones((B, 2, 2, 1), np.float32), np.eye(4, dtype=np.float32)[np.arange(B) % 4]
+    fake_images = np.broadcast_to(1.0 + np.arange(B).reshape(B, 1, 1, 1), (B, 2, 2, 1))
+    fake = np.float32(fake_images), np.eye(4, dtype=np.float32)[np.arange(B) % 4]
     images, labels = APA(p=0.3).replace_real(real, fake, _uniform, step=0)
-    replaced = images.numpy()[:, 0, 0, 0] == 1.0
+    replaced = images.numpy()[:, 0, 0, 0] > 0.0
+    fake = tuple(each[np.arange(B) ^ 1] for each in fake)  # Not those at the same places.
     expected = np.where(replaced[:, None, None, None], fake[0], real[0])
     np.testing.assert_array_equal(images, expected)
     np.testing.assert_array_equal(labels, np.where(replaced[:, None], fake[1], real[1]))

@@ -33,6 +33,15 @@ ModularGAN.g_lr = 0.5
 diff_augment.policy = "color,translation,cutout"
 r1.interval = 2
 """
+# Averages that include the current mean, which is that of a part here.
+SIMILAR = (
+    ALIKE
+    + """
+ModularGAN.penalties = [@lecam(), @path_length()]
+lecam.start_step = 0
+path_length.interval = 1
+"""
+)
 WITHOUT_NORM = "G.batch_norm_fn = None\nG.spectral_norm = True\n"
 
 
@@ -91,6 +100,9 @@ def compute() -> Iterator[tuple[str, int | str, float, str]]:
         # As on accelerators: one part is compiled and repeated.
         sys.modules["compare_gan.engine.jax.update"]._loops_over_parts = lambda: True
         yield "microbatches", "loop", *difference(values_after(*made, 3), whole)
+    if not ON_JAX:
+        made = make_state("dummy_arch", SIMILAR + WITHOUT_NORM)
+        yield "averages", 3, *difference(values_after(*made, 3), values_after(*made))
     # A lazy R1 has both that matters: a conditional, and a gradient that is differentiated again.
     # R2 shares the forward of the loss.
     remat_cases = {1: ALIKE + "ModularGAN.penalties = [@r1(), @r2()]\n"}

@@ -29,6 +29,7 @@ class _Generator(keras.Model):
         self.convolution = EqualizedConv2D(3, 3, name="convolution")
         self.modulated = ModulatedConv2D(4, 3, gain=3.0, name="modulated")
         self.plain = Conv2D(2, 3, spectral_norm=True, name="plain")
+        self.grouped = Conv2D(6, 3, groups=2, name="grouped")
         self.transposed = Conv2DTranspose(6, 3, name="transposed")
         self.keras_transposed = keras.layers.Conv2DTranspose(5, 3, 2, "same", name="of_keras")
         self.last = Dense(1, name="last")
@@ -36,7 +37,7 @@ class _Generator(keras.Model):
     def call(self, inputs, training=None):
         w = self.mapping(inputs[0])
         x = self.modulated(self.convolution(ops.reshape(w, (-1, 2, 2, 2))), w)
-        x = self.transposed(self.plain(x, training=training), training=training)
+        x = self.transposed(self.grouped(self.plain(x, training=training)), training=training)
         return self.last(self.keras_transposed(x), training=training)
 
 
@@ -66,6 +67,7 @@ def test_penalties_see_kernels_as_layers_use_them(dummy):
         generator.modulated: 3.0 / math.sqrt(9 * 3) * generator.modulated.kernel.numpy(),
         generator.modulated.affine: generator.modulated.affine.kernel.numpy() / math.sqrt(8),
         generator.plain: generator.plain.kernel.numpy(),
+        generator.grouped: generator.grouped.kernel.numpy(),
         generator.transposed: generator.transposed.kernel.numpy().transpose(0, 1, 3, 2),
         generator.keras_transposed: generator.keras_transposed.kernel.numpy().transpose(0, 1, 3, 2),
         generator.last: generator.last.kernel.numpy(),
@@ -76,7 +78,8 @@ def test_penalties_see_kernels_as_layers_use_them(dummy):
     products = []
     for layer, kernel in expected.items():
         np.testing.assert_allclose(kernels[layer.kernel.path], kernel, rtol=_TOLERANCE)
-        w = kernel.astype(np.float64).reshape(-1, kernel.shape[-1])
-        products.append((np.square(w.T @ w) * (1 - np.eye(w.shape[1]))).sum())
+        groups = 2 if layer is generator.grouped else 1
+        for w in np.split(kernel.astype(np.float64).reshape(-1, kernel.shape[-1]), groups, axis=1):
+            products.append((np.square(w.T @ w) * (1 - np.eye(w.shape[1]))).sum())
     # Each kernel's matrix products in float32, a few dozen terms of either sign.
     np.testing.assert_allclose(parts["orthogonal"], sum(products), rtol=5e-6)

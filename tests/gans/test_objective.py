@@ -11,7 +11,7 @@ from keras import ops
 
 from compare_gan import losses
 from compare_gan.augmentations import APA, Augmentation, DiffAugment
-from compare_gan.backend import gradient
+from compare_gan.backend import gradient, other_rows
 from compare_gan.errors import UserError
 from compare_gan.gans import S3GAN, SSGAN, ModularGAN
 from compare_gan.gans.tasks import ClassPredictionTask, RotationTask
@@ -422,7 +422,7 @@ def test_replaced_examples_are_those_of_the_whole_discriminator_step(dummy, gan_
     batch = dummy.make_batch()
     fakes = plain.fakes(batch)
     expected = plain.discriminator_loss(
-        batch | {"images": fakes, "labels": batch["fake_labels"]}, fakes
+        batch | {"images": other_rows(fakes), "labels": other_rows(batch["fake_labels"])}, fakes
     )
     found = gan.discriminator_loss(batch, fakes)
     assert found.parts.keys() == expected.parts.keys()
@@ -430,6 +430,17 @@ def test_replaced_examples_are_those_of_the_whole_discriminator_step(dummy, gan_
         np.testing.assert_allclose(found.parts[name], value, err_msg=name, **CLOSE)
     totals = [each.generator_loss(batch).total for each in (gan, plain)]
     np.testing.assert_allclose(*totals, **CLOSE)  # Real images are not shown there.
+
+
+def test_pairs_of_replaced_examples_still_train_the_discriminator(dummy):
+    """A pair of an image with itself would have no gradient."""
+    gan = dummy.make_gan(ModularGAN, augmentations=[APA(p=1.0)], loss="rp_gan")
+    batch = dummy.make_batch()
+    fakes = gan.fakes(batch)
+    with tf.GradientTape() as tape:
+        total = gan.discriminator_loss(batch, fakes).total
+    slopes = tape.gradient(total, [v.value for v in gan.discriminator_variables])
+    assert max(np.abs(slope).max() for slope in slopes if slope is not None) > 1e-4
 
 
 class _FirstThree(Augmentation):

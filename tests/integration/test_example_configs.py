@@ -7,6 +7,7 @@ import re
 import gin
 import numpy as np
 import pytest
+import stylegan2_numbers
 from PIL import Image
 
 from compare_gan import config
@@ -167,6 +168,20 @@ def test_example_config_is_consistent(name, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)  # Configs name folders relative to the current one.
     config.parse([str(EXAMPLES[name])])
     Experiment.from_gin().check()
+
+
+def test_stylegan2_has_the_published_rates_without_those_of_additional_updates():
+    """The program's, recorded, are rate · c and beta^c with c = k / (k + 1)."""
+    config.parse([str(EXAMPLES["stylegan2_cifar10.gin"])])
+    bound = gin.get_bindings("ModularGAN")
+    rates = {"g": bound["g_lr"], "d": bound.get("d_lr", bound["g_lr"])}
+    beta2 = gin.query_parameter("tf.train.AdamOptimizer.beta2")
+    for network, rate in rates.items():
+        key = f"lazy/{network}_interval_ratio_lr_beta1_beta2"
+        interval, c, *expected = stylegan2_numbers.golden()[key]
+        assert c == pytest.approx(interval / (interval + 1))
+        np.testing.assert_allclose([rate * c, 0.0, beta2**c], expected)
+    assert gin.query_parameter("r1.interval") == interval
 
 
 @pytest.mark.parametrize("name", EXAMPLES)

@@ -1,14 +1,17 @@
-"""Every augmentation, task, option of the step and GAN takes one step with every architecture.
+"""Every augmentation, task, option, GAN and normalization takes one step with every architecture.
 
 At tiny size, also with batch norm in the discriminator, where it can have that, and without labels.
 The smallest architecture runs by default, the others are slow.
 """
+
+import itertools
 
 import numpy as np
 import one_step
 import pytest
 import tiny_gans
 
+from compare_gan import registry
 from compare_gan.errors import UserError
 from compare_gan.gans import LatentOptimization, ModularGAN
 from compare_gan.gans.examples import mixes_examples
@@ -17,6 +20,8 @@ _ADVERSARIAL = ("d_loss", "d_loss_real", "d_loss_fake", "g_loss")
 # Terms of tasks that may be negative: differences, and likelihoods of continuous codes.
 _ANY_SIGN = ("adc_gan_generator", "info_continuous_discriminator", "info_continuous_generator")
 _ONLY_OF_DISCRIMINATOR = ("class_prediction",)
+# Normalizations that depend on the latent or on labels.
+_ONLY_OF_GENERATOR = ("conditional_batch_norm", "self_modulated_batch_norm")
 
 
 @pytest.mark.parametrize(("variant", "part"), tiny_gans.pairs("augmentation"))
@@ -30,8 +35,9 @@ def test_augmentation(variant, part):
     if name != "none":
         augmented = one_step.logits(networks, **options)
         assert (augmented.real[:, 0] != plain.real[:, 0]).all()
-        if name == "apa":  # All images are generated ones, with their labels.
-            np.testing.assert_allclose(augmented.real, augmented.fake, rtol=1e-4, atol=1e-5)
+        if name == "apa":  # All images are generated ones, those of neighbours, with their labels.
+            expected = augmented.fake[[1, 0, 3, 2]]
+            np.testing.assert_allclose(augmented.real, expected, rtol=1e-4, atol=1e-5)
         else:
             assert (augmented.fake[:, 0] != plain.fake[:, 0]).all()
             generators = augmented.fake_of_generator, plain.fake_of_generator
@@ -117,3 +123,26 @@ def test_gan(variant, part):
     one_step.assert_trained(gan, step)
     for half in ("real", "fake"):
         assert 0 < step.values[f"loss/rotation_loss_{half}"] < 100
+
+
+def _normalizations():
+    """Each with every architecture that has any; quick with the smallest."""
+    for name, architecture in itertools.product(
+        registry.names("normalization"), tiny_gans.ARCHITECTURES
+    ):
+        networks = registry.get("architecture", architecture)
+        if "batch_norm_fn" not in networks.Generator.unused_options:
+            marks = [] if architecture == "dcgan_arch" else [pytest.mark.slow]
+            yield pytest.param(architecture, name, marks=marks)
+
+
+@pytest.mark.parametrize(("architecture", "name"), list(_normalizations()))
+def test_normalization(architecture, name):
+    """In both networks, if the discriminator can have it."""
+    # A group of one value, in the first layers of these, would be zero.
+    lines = [f"G.batch_norm_fn = @{name}", "group_norm.num_groups = 1"]
+    if name not in _ONLY_OF_GENERATOR:
+        lines.append(f"D.batch_norm_fn = @{name}")
+    networks = tiny_gans.make_networks(architecture, "\n".join(lines))
+    gan = tiny_gans.make_gan(networks)
+    one_step.assert_trained(gan, one_step.take(gan))

@@ -103,6 +103,27 @@ def test_groups_of_channels_are_convolved_separately(strides):
     np.testing.assert_allclose(grouped(x), np.concatenate(parts, axis=3), rtol=1e-4, atol=1e-6)
 
 
+@pytest.mark.parametrize("dtype", ("float16", "bfloat16"))
+def test_grouped_convolutions_have_gradients_in_half_precision(dtype):
+    """Those of float32, twice as a gradient penalty needs them: to 8 bits."""
+    x, gradients = _inputs((2, 4, 4, 4)), {}
+    kernel = _inputs((3, 3, 2, 6))
+    for each in ("float32", dtype):
+        layer = Conv2D(6, 3, groups=2, dtype=each if each == "float32" else f"mixed_{each}")
+        layer.build(x.shape)
+        layer.kernel.assign(kernel)
+        images = tf.constant(x)
+        with tf.GradientTape() as outer:
+            with tf.GradientTape() as tape:
+                tape.watch(images)
+                total = tf.reduce_sum(tf.square(tf.cast(layer(images), "float32")))
+            slopes = tape.gradient(total, images)
+            penalty = tf.reduce_mean(tf.square(slopes))
+        gradients[each] = outer.gradient(penalty, layer.kernel.value).numpy()
+    largest = np.abs(gradients["float32"]).max()
+    np.testing.assert_allclose(gradients[dtype], gradients["float32"], atol=2**-6 * largest)
+
+
 def test_groups_that_do_not_fit_are_refused():
     with pytest.raises(UserError, match="divide its 4 channels and 6 filters, received 3"):
         Conv2D(6, 3, groups=3).build((None, 8, 8, 4))
