@@ -7,7 +7,7 @@ import click
 
 from compare_gan.commands.start import start_engine
 from compare_gan.errors import UserError
-from compare_gan.terminal import printable
+from compare_gan.terminal import for_stdout, printable
 
 
 @click.command()
@@ -173,3 +173,5 @@ def compare(results: tuple[str, ...], every: bool, page: str | None) -> None:
     warning = comparison.warning(rows, names)
     if warning:
         click.echo(printable(f"Warning: {warning}"), err=True)
+    if page:
+        click.echo(for_stdout(page))

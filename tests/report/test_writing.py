@@ -122,7 +122,7 @@ def test_an_interrupted_watch_says_what_there_is(run_command, study, monkeypatch
 def test_comparison_of_two_runs(run_command, runs, tmp_path):
     page = tmp_path / "page.html"
     status, out, _ = run_command("compare", *runs, "--page", page)
-    assert status == 0 and out == run_command("compare", *runs)[1]
+    assert status == 0 and out == run_command("compare", *runs)[1] + f"{page}\n"
     text = files.read_text(str(page))
     html5lib.HTMLParser(strict=True).parse(text)
     assert "<h1>first and second</h1>" in text
