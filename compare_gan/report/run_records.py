@@ -1,6 +1,7 @@
 """What the text files of a run directory record: state, scores, courses, times."""
 
 import dataclasses
+import math
 import os
 import statistics
 from collections.abc import Mapping, Sequence
@@ -32,7 +33,7 @@ class Summary:
       class_names: Names of the classes, or None.
       divergence: Step and values of the divergence that ended the run, in words; or None.
       rollbacks: How often training went back to a checkpoint after a divergence.
-      images_seen: See `studies.records`; None if it is not known.
+      images_seen: Real images that the discriminator has seen; None if it is not known.
       images_per_second: Median over the log; None without a log.
     """
 
@@ -113,6 +114,7 @@ def summarize(run: RunDir) -> Summary:
     values = config_values(run)
     steps = _number(values.get("options.training_steps"))
     batch = _number(values.get("options.batch_size"))
+    disc_iters = _number(values.get("options.disc_iters", "1"))
     log = read_log(run.log)
     checkpoints = run.list_checkpoints()
     reached = [row["step"] for row in log[-1:]] + [step_of(path) for path in checkpoints[-1:]]
@@ -131,9 +133,15 @@ def summarize(run: RunDir) -> Summary:
         },
         divergence=run.divergence,
         rollbacks=len(run.rollbacks.read()),
-        images_seen=None if step is None or batch is None else step * batch,
+        images_seen=_product(step, disc_iters, batch),
         images_per_second=statistics.median(speeds) if speeds else None,
     )
+
+
+def _product(*factors: int | None) -> int | None:
+    """The product; None if a factor is not known."""
+    known = [each for each in factors if each is not None]
+    return math.prod(known) if len(known) == len(factors) else None
 
 
 def _name(path: str) -> str:

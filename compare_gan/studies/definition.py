@@ -62,8 +62,8 @@ class Variant:
 
     @property
     def images_per_step(self) -> int:
-        """Number of images that a generator step counts for in logs: the batch size."""
-        return self.values.get("options.batch_size", 0)
+        """Number of real images that the discriminator sees in a generator step; 0 if unknown."""
+        return self.values.get("options.disc_iters", 1) * self.values.get("options.batch_size", 0)
 
 
 @dataclasses.dataclass(frozen=True)

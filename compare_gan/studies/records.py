@@ -31,9 +31,9 @@ class RunRecord:
       wall_seconds: Seconds that all attempts took.
       cpu_seconds: Processor seconds of all attempts, over all cores.
       gpu_seconds: Seconds of all attempts times the number of GPUs that they held; 0 without any.
-      images_per_second: Images that training consumed per second, as in `log.jsonl` (median).
-      images_seen: Images that training has consumed, counted likewise: the batch size for each
-        generator step, however many steps of the discriminator it has.
+      images_per_second: Real images that training consumed per second, as in `log.jsonl` (median).
+      images_seen: Real images that the discriminator has seen: for each generator step
+        `options.disc_iters` batches.
       attempts: Number of times that the run was started.
       code_version: Version of the library in the last attempt.
       model_dir: The directory of the run.

@@ -101,7 +101,7 @@ class Recorder(engine.Callback):
 
     def _speed(self, history: dict[str, np.ndarray], seconds: float) -> float:
         count = len(next(iter(history.values())))
-        return count * self._experiment.options.batch_size / seconds
+        return count * self._experiment.options.images_per_step / seconds
 
     def on_due(self, step: int) -> None:
         """Records a grid of samples. A run killed before the next checkpoint records it again."""

@@ -81,6 +81,11 @@ class Options:
                 "The config gives no value for options.architecture, which every run needs."
             )
 
+    @property
+    def images_per_step(self) -> int:
+        """Number of real images that the discriminator sees in a generator step."""
+        return self.disc_iters * self.batch_size
+
     @classmethod
     def from_gin(cls) -> "Options":
         """The options as gin binds them now; the architecture may be missing beside networks."""

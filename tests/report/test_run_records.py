@@ -69,6 +69,12 @@ def test_the_summary_of_a_run_without_data_description(run):
     assert (summary.images_per_second, summary.dataset) == (20.0, None)
 
 
+def test_each_step_of_the_discriminator_sees_images(run):
+    files.write_text(run.file("config.gin"), _CONFIG + "options.disc_iters = 3\n")
+    _log(run, {"step": 30})
+    assert run_records.summarize(run).images_seen == 30 * 3 * 8
+
+
 @pytest.mark.parametrize("pid, held", [("mine", True), ("dead", False)])
 def test_a_lock_is_looked_at_without_taking_it(run, pid, held):
     number = os.getpid() if pid == "mine" else 2**22 + 1  # More than Linux gives.

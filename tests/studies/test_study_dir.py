@@ -111,7 +111,10 @@ def test_a_record_has_scores_and_costs(place, two_losses, stub):
     assert record.axes == {"loss.fn": "hinge"}
     assert (record.variant, record.seed, record.step, record.steps) == ("hinge", 1, 6, 6)
     assert final_measurement(record)["fid"].scores["fid"].mean == 1.5
-    assert (record.images_per_second, record.images_seen) == (12.0, 6 * 4)
+    assert (record.images_per_second, record.images_seen) == (
+        12.0,
+        6 * 2 * 4,
+    )  # Two batches a step.
     assert record.cpu_seconds > 0
     assert 0 < record.wall_seconds < 60
     assert record.gpu_seconds == 0

@@ -88,6 +88,21 @@ def test_files_of_a_finished_run(tmp_path, finished_run):
     assert [row["step"] for row in read_log(str(tmp_path / "log.jsonl"))] == [2, 3, 4, 6]
 
 
+def test_the_speed_counts_the_images_of_every_step_of_the_discriminator(
+    tmp_path, make_trainer, monkeypatch, eagerly
+):
+    record, durations = Recorder.on_steps, []
+
+    def note_and_record(self, step, history, seconds):
+        durations.append(seconds)
+        record(self, step, history, seconds)
+
+    monkeypatch.setattr(Recorder, "on_steps", note_and_record)
+    make_trainer(tmp_path, "options.training_steps = 1", "options.disc_iters = 3").train()
+    [row] = read_log(str(tmp_path / "log.jsonl"))
+    assert row["images_per_second"] == pytest.approx(3 * 8 / durations[0])
+
+
 def test_a_finished_run_is_not_changed(tmp_path, make_trainer, finished_run):
     finished_run(tmp_path)
     before = (tmp_path / "log.jsonl").stat().st_mtime_ns
