@@ -191,9 +191,9 @@ def optimization(settings: Settings, missing: list[str]) -> Iterator[Binding]:
             f"STYLEGAN.g_reg_interval = {interval}: it lowers the rate of the generator there, "
             "though it has no penalty"
         )
-    averages = ("MODEL.g_ema_decay", "MODEL.g_ema_start")
-    averages += ("STYLEGAN.g_ema_kimg", "STYLEGAN.g_ema_rampup")
-    if settings.is_on("MODEL.apply_g_ema", *averages):
+    by_decay = ("MODEL.g_ema_decay", "MODEL.g_ema_start")
+    by_half_life = ("STYLEGAN.g_ema_kimg", "STYLEGAN.g_ema_rampup")
+    if settings.is_on("MODEL.apply_g_ema", *by_decay, *by_half_life):
         yield "ModularGAN.g_use_ema", "True"
         if settings["STYLEGAN.g_ema_kimg"] is not None:
             half_life = int(1000 * settings.number("STYLEGAN.g_ema_kimg", 500))
