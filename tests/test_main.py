@@ -76,7 +76,7 @@ def test_help_lists_every_option(run, command):
     if command == ["train"]:
         for option in ("--model_dir", "--gin_config", "--gin_bindings", "--schedule", "--dry-run",
                        "--num_eval_averaging_runs", "--eval_every_steps", "--score_filename",
-                       "--tfds_data_dir", "--data_fake_dataset"):  # fmt: skip
+                       "--stop_step", "--tfds_data_dir", "--data_fake_dataset"):  # fmt: skip
             assert option in out
 
 

@@ -32,6 +32,13 @@ _MODES = ("train", "eval_after_train", "continuous_eval")
     help="Evaluate checkpoints at multiples of this step, and the last one.",
 )
 @click.option(
+    "--stop_step",
+    metavar="STEP",
+    type=click.IntRange(min=1),
+    help="End the training at this step, and evaluate it; the same command without the option "
+    "continues it, with the result of a training in one go.",
+)
+@click.option(
     "--schedule",
     "mode",
     default="eval_after_train",
@@ -65,6 +72,7 @@ def train(
     num_eval_averaging_runs: int,
     eval_every_steps: int,
     score_filename: str,
+    stop_step: int | None,
     mode: str,
     dry_run: bool,
     defaults: bool,
@@ -106,7 +114,7 @@ def train(
         every_steps=eval_every_steps,
         score_filename=score_filename,
     )
-    modes.run(mode, experiment, run, evaluation, allow_config_change, stages)
+    modes.run(mode, experiment, run, evaluation, allow_config_change, stages, stop_step)
 
 
 @click.command()

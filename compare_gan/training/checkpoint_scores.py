@@ -45,19 +45,31 @@ class EvaluationPlan:
 
 
 def selected_checkpoints(
-    run_dir: RunDir, experiment: Experiment, plan: EvaluationPlan, quiet: bool = False
+    run_dir: RunDir,
+    experiment: Experiment,
+    plan: EvaluationPlan,
+    quiet: bool = False,
+    stop_step: int | None = None,
 ) -> list[str]:
-    """The checkpoints to evaluate; unless `quiet`, the log says why there are none."""
-    last, paths = experiment.options.training_steps, run_dir.list_checkpoints()
+    """The checkpoints to evaluate; unless `quiet`, the log says why there are none.
+
+    Args:
+      run_dir: The directory of the run.
+      experiment: The experiment that was trained.
+      plan: Choice of the checkpoints.
+      quiet: Whether the log says nothing.
+      stop_step: The last step, if the training ended before `options.training_steps`.
+    """
+    last, paths = stop_step or experiment.options.training_steps, run_dir.list_checkpoints()
     selected = [path for path in paths if plan.selects(step_of(path), last)]
     if not selected and not quiet:
         _log.warning(
             "No checkpoint is scored: none of those in '%s' (%s) is at a multiple of "
-            "--eval_every_steps, %d, or at options.training_steps, %d; `compare_gan eval` scores "
-            "any of them.",
+            "--eval_every_steps, %d, or at %s, %d; `compare_gan eval` scores any of them.",
             run_dir,
             listed([step_of(path) for path in paths]),
             plan.every_steps,
+            "options.training_steps" if stop_step is None else "--stop_step",
             last,
         )
     return selected

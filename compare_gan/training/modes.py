@@ -43,6 +43,7 @@ def run(
     plan: EvaluationPlan,
     allow_config_change: bool = False,
     stages: engine.Stages | None = None,
+    stop_step: int | None = None,
 ) -> None:
     """Trains, trains and evaluates, or evaluates the run of another process.
 
@@ -53,10 +54,14 @@ def run(
       plan: Choice of the checkpoints to evaluate.
       allow_config_change: See `Trainer`.
       stages: Record of how long the start of a training takes; None = a new one.
+      stop_step: See `Trainer.train`; the checkpoint of this step is evaluated as the last one is.
 
     Raises:
-      UserError: Another process trains in the directory; see also `Trainer`.
+      UserError: Another process trains in the directory, or `stop_step` is beyond the training, or
+        belongs to that of another process; see also `Trainer`.
     """
+    if stop_step is not None:
+        _check_stop(stop_step, mode, experiment.options.training_steps)
     code_version()  # Cached: the version of the running code, even if there is a new commit later.
     experiment = experiment.with_class_order(run_dir.class_order)
     with experiment.bindings.active():
@@ -65,9 +70,21 @@ def run(
             _evaluate_continuously(experiment, run_dir, plan)
         else:
             evaluate = mode == "eval_after_train"
-            _train(
-                experiment, run_dir, plan, evaluate, allow_config_change, stages or engine.Stages()
-            )
+            stages = stages or engine.Stages()
+            _train(experiment, run_dir, plan, evaluate, allow_config_change, stages, stop_step)
+
+
+def _check_stop(stop_step: int, mode: str, training_steps: int) -> None:
+    if mode == "continuous_eval":
+        raise UserError(
+            "--stop_step is for a training: --schedule continuous_eval evaluates that of another "
+            "process."
+        )
+    if stop_step > training_steps:
+        raise UserError(
+            f"--stop_step must be at most options.training_steps, {training_steps}, received "
+            f"{stop_step}."
+        )
 
 
 def evaluate(
@@ -103,6 +120,7 @@ def _train(
     evaluate: bool,
     allow_config_change: bool,
     stages: engine.Stages,
+    stop_step: int | None,
 ) -> None:
     # As the trainer does, but before the lock, which makes the directory.
     run_dir.refuse_unsuitable(experiment.config_text, allow_config_change)
@@ -119,13 +137,13 @@ def _train(
             trainer = Trainer(
                 experiment, run_dir, strategy, allow_config_change, stages, checked=True
             )
-            trainer.train()
+            trainer.train(stop_step)
         if not evaluate:
             return
         peers = engine.peers(strategy)
         unscored: Iterable[str] = ()
         if is_chief:
-            paths = selected_checkpoints(run_dir, experiment, plan)
+            paths = selected_checkpoints(run_dir, experiment, plan, stop_step=stop_step)
             unscored = unscored_checkpoints(paths, experiment, run_dir, plan)
         evaluate_checkpoints(experiment, run_dir, unscored, plan, skip_damaged=True, peers=peers)
         if is_chief:

@@ -187,12 +187,16 @@ class Trainer:
             self._provide_labels()
         return self.loop.run(num_steps)
 
-    def train(self) -> None:
+    def train(self, stop_step: int | None = None) -> None:
         """Trains to `options.training_steps`, with checkpoints, summaries and pictures.
 
         Labels that the data set asks for are inferred first. A checkpoint that another process has
         saved since is restored. A signal to any worker (see `engine.DelayedSignals`) ends the
         training after the running call, with a checkpoint.
+
+        Args:
+          stop_step: An earlier step at which the training ends, to be resumed later as after an
+            interruption, with the same config; None = it ends at `options.training_steps`.
 
         Raises:
           UserError: Another process trains in the directory, or the run was trained on other
@@ -202,6 +206,7 @@ class Trainer:
           KeyboardInterrupt: A signal ended it.
         """
         options, run_config = self.experiment.options, self.experiment.run_config
+        last_step = min(options.training_steps, stop_step or options.training_steps)
         # `training.modes` has acquired the lock already, to refuse a second training earlier.
         lock = self.run.lock if self.is_chief else contextlib.nullcontext()
         with lock, self._tracked(), self.experiment.bindings.active():
@@ -210,13 +215,15 @@ class Trainer:
             if self.is_chief:
                 self.run.remove_leftovers()
                 self.checkpoints.tidy()
-            if self.step >= options.training_steps:
+            if self.step >= last_step:
+                option = "options.training_steps" if stop_step is None else "--stop_step"
                 _log.warning(
-                    "No steps are trained: the run in '%s' has reached step %d already, and "
-                    "options.training_steps is %d; a larger number continues it.",
+                    "No steps are trained: the run in '%s' has reached step %d already, and %s is "
+                    "%d; a larger number continues it.",
                     self.run,
                     self.step,
-                    options.training_steps,
+                    option,
+                    last_step,
                 )
                 if self.is_chief:
                     self.run.complete_description(
@@ -237,7 +244,7 @@ class Trainer:
                     self.loop,
                     self.checkpoints,
                     [Recorder(self.experiment, self.state, self.run, self.stages)],
-                    last_step=options.training_steps,
+                    last_step=last_step,
                     steps_per_call=run_config.iterations_per_loop,
                     save_every=run_config.save_checkpoints_steps,
                     save_first=True,

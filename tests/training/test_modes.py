@@ -19,10 +19,10 @@ _PLAN = modes.EvaluationPlan(averaging_runs=1, every_steps=3)
 def _run(tmp_path, tiny_run, monkeypatch, eagerly):
     monkeypatch.setenv("COMPARE_GAN_CACHE", str(tmp_path / "cache"))
 
-    def run(schedule, *bindings, plan=_PLAN):
+    def run(schedule, *bindings, plan=_PLAN, stop_step=None):
         config.parse([], [*tiny_run, *bindings])
         run_dir = RunDir(str(tmp_path / "run"))
-        modes.run(schedule, Experiment.from_gin(), run_dir, plan)
+        modes.run(schedule, Experiment.from_gin(), run_dir, plan, stop_step=stop_step)
         return [row.step for row in run_dir.results().read()]
 
     return run
@@ -57,6 +57,21 @@ def test_eval_after_train_scores_each_chosen_checkpoint_once(run, tmp_path, caps
     # Longer training of the same run adds rows for the new checkpoints.
     assert run("eval_after_train", "options.training_steps = 7") == [3, 6, 7]
     assert len(table.read_text().splitlines()) == 4
+
+
+def test_the_step_at_which_a_training_stops_is_scored(run, tmp_path, caplog):
+    assert run("eval_after_train", stop_step=2) == [2]
+    assert run("eval_after_train", stop_step=2) == [2]
+    assert "has reached step 2 already, and --stop_step is 2" in caplog.text
+    assert run("eval_after_train", stop_step=4) == [2, 3, 4]
+    assert run("eval_after_train") == [2, 3, 4, 6]
+
+
+def test_a_stop_beyond_the_training_or_without_one_is_a_mistake(run):
+    with pytest.raises(UserError, match=r"--stop_step must be at most options\.training_steps, 6"):
+        run("train", stop_step=7)
+    with pytest.raises(UserError, match="--stop_step is for a training"):
+        run("continuous_eval", stop_step=2)
 
 
 def test_the_meaning_of_the_spread_is_printed_once(run, tmp_path, capsys, finished_run):

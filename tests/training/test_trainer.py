@@ -72,6 +72,17 @@ def test_a_resumed_run_ends_like_an_uninterrupted_one(
     assert [row["loss/generator"] for row in rows[0]] == [row["loss/generator"] for row in rows[1]]
 
 
+def test_a_training_that_stops_between_ends_like_one_in_one_go(tmp_path, make_trainer, eagerly):
+    decay = ("S3GAN.g_lr = @cosine_decay()", "cosine_decay.steps = 6")
+    whole = make_trainer(tmp_path / "whole", *decay)
+    whole.train()
+    for stop in (2, 5, None):
+        stopped = make_trainer(tmp_path / "cut", *decay)
+        stopped.train(stop)
+        assert stopped.step == (stop or 6)
+    _assert_same_values(_values(stopped), _values(whole))
+
+
 def test_files_of_a_finished_run(tmp_path, finished_run):
     finished_run(tmp_path)
     assert [step_of(path) for path in list_checkpoints(str(tmp_path / "checkpoints"))] == [0, 3, 6]
