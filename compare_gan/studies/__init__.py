@@ -23,7 +23,12 @@ from compare_gan.lazy_names import importer
 
 if TYPE_CHECKING:
     from compare_gan.studies.defining import define
-    from compare_gan.studies.definition import StudyDefinition, StudyRun, Variant
+    from compare_gan.studies.definition import (
+        PruningDecision,
+        StudyDefinition,
+        StudyRun,
+        Variant,
+    )
     from compare_gan.studies.executor import End, Executor, Task
     from compare_gan.studies.local import LocalExecutor
     from compare_gan.studies.pairwise import Comparison
@@ -41,6 +46,7 @@ __all__ = [
     "End",
     "Executor",
     "LocalExecutor",
+    "PruningDecision",
     "RayExecutor",
     "RunRecord",
     "Study",
@@ -58,7 +64,7 @@ __all__ = [
 
 _MODULES = {
     "defining": ("define",),
-    "definition": ("StudyDefinition", "StudyRun", "Variant"),
+    "definition": ("PruningDecision", "StudyDefinition", "StudyRun", "Variant"),
     "executor": ("End", "Executor", "Task"),
     "local": ("LocalExecutor",),
     "pairwise": ("Comparison",),

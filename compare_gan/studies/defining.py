@@ -16,8 +16,9 @@ from compare_gan.studies.definition import DATA_SEED, SEED_PARAMETERS, StudyDefi
 from compare_gan.studies.ranges import make_ranges
 from compare_gan.studies.values import AxisValue, gin_text, label_of, make_axis, split_bindings
 
-# How a search chooses, the default first.
+# How a search chooses, and what ends its trials early; the default first.
 SAMPLERS = ("tpe", "random")
+PRUNERS = ("none", "median", "successive_halving")
 _LARGEST_SEED = 2**31 - 1 - DATA_SEED
 
 
@@ -28,7 +29,7 @@ def define(*, folder: str = "", **given: Any) -> StudyDefinition:
       folder: Folder in which configs are searched for first.
       **given: `base`, `bindings`, `axes`, `exclude`, `seeds`, `steps`, `metrics`, `protocol`,
         `averaging_runs`, `eval_every_steps`, `title`, `description`; for a search `trials`,
-        `search`, `objective`, `sampler`, `search_seed`.
+        `search`, `objective`, `sampler`, `search_seed`, `pruner`, `pruning_steps`.
 
     Returns:
       The definition, whose structure has been checked; `inspection.inspect` checks its configs.
@@ -71,13 +72,14 @@ def define(*, folder: str = "", **given: Any) -> StudyDefinition:
             "exclude": _exclude(given.get("exclude", ()), axes),
             "seeds": _seeds(given.get("seeds", 1)),
             "search": make_ranges(given.get("search")),
+            "pruning_steps": (),
             "metrics": _names("metrics", given.get("metrics")),
             "source": "".join(f"study.{name} = {gin_text(each)}\n" for name, each in given.items()),
         }
     )
     _check_conflicts(study)
     _check_variants(study)
-    return study
+    return dataclasses.replace(study, pruning_steps=_pruning_steps(given, study))
 
 
 def _base_text(given: Any, folder: str) -> str:
@@ -108,7 +110,7 @@ def _axes(given: Any, folder: str) -> dict[str, dict[str, AxisValue]]:
 def _check_search(given: Mapping[str, Any]) -> None:
     """Raises UserError if options of a search are there without one, or do not fit."""
     if given.get("trials") is None:
-        for name in ("search", "objective", "sampler", "search_seed"):
+        for name in ("search", "objective", "sampler", "search_seed", "pruner", "pruning_steps"):
             if name in given:
                 raise UserError(
                     f"study.{name} is for a search: it needs study.trials, their number."
@@ -126,6 +128,39 @@ def _check_search(given: Mapping[str, Any]) -> None:
     sampler = given.get("sampler", SAMPLERS[0])
     if sampler not in SAMPLERS:
         raise unknown_name("study.sampler", str(sampler), SAMPLERS)
+    pruner = given.get("pruner", PRUNERS[0])
+    if pruner not in PRUNERS:
+        raise unknown_name("study.pruner", str(pruner), PRUNERS)
+    if pruner != PRUNERS[0] and "pruning_steps" not in given:
+        raise UserError(
+            "study.pruner needs study.pruning_steps: the steps at which trials are compared, or "
+            "the interval between them."
+        )
+    if pruner == PRUNERS[0] and "pruning_steps" in given:
+        raise UserError(
+            f"study.pruning_steps needs a study.pruner: {' or '.join(map(repr, PRUNERS[1:]))}."
+        )
+
+
+def _pruning_steps(given: Mapping[str, Any], study: StudyDefinition) -> tuple[int, ...]:
+    """The steps at which the trials of a search are compared, in order; an interval is expanded."""
+    steps = given.get("pruning_steps")
+    if steps is None:
+        return ()
+    lengths = [variant.steps for variant in study.samples]
+    is_list = isinstance(steps, (list, tuple))
+    for step in steps if is_list else [steps]:
+        check_positive_integer("study.pruning_steps", step)
+        if step >= min(lengths):
+            raise UserError(
+                "study.pruning_steps must be below the last step of training "
+                f"(options.training_steps), {min(lengths)}, received {step}."
+            )
+    if not is_list:
+        return tuple(range(steps, max(lengths), steps))
+    if not steps:
+        raise UserError("study.pruning_steps is empty: it needs a step, or an interval.")
+    return tuple(sorted(set(steps)))
 
 
 def _exclude(

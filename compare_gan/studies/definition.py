@@ -24,6 +24,29 @@ SEED_PARAMETERS = ("run_config.tf_random_seed", "dataset.seed", "infer_labels.se
 
 
 @dataclasses.dataclass(frozen=True)
+class PruningDecision:
+    """A comparison of a trial of a search with the others, and what it led to.
+
+    Attributes:
+      trial: The trial: for each axis and range, by name, a label.
+      step: The step at which it was compared.
+      value: Its value there, the mean of the objective over its seeds; None if there is none,
+        because a run diverged or a score is not finite.
+      pruned: Whether its training ended there.
+
+    Example:
+      >>> from compare_gan.studies import PruningDecision
+      >>> PruningDecision({"loss.fn": "hinge"}, step=500, value=12.5, pruned=False).pruned
+      False
+    """
+
+    trial: Mapping[str, str]
+    step: int
+    value: float | None
+    pruned: bool
+
+
+@dataclasses.dataclass(frozen=True)
 class Variant:
     """A combination of values of the axes; its runs differ only in the seed.
 
@@ -32,6 +55,9 @@ class Variant:
       axes: For each axis, by name, the label of the value.
       config: Text of the gin config of its runs, without their seeds.
       chosen_by: What chose it, if its study is a search; None in a grid.
+      stop: In a search that prunes, the next step at which its runs pause, to be compared; None =
+        they are trained to the end.
+      pruning: The decision that ended its training; None if it was not pruned.
 
     Example:
       >>> from compare_gan.studies import Variant
@@ -44,6 +70,8 @@ class Variant:
     axes: Mapping[str, str]
     config: str
     chosen_by: str | None = None
+    stop: int | None = None
+    pruning: PruningDecision | None = None
 
     @functools.cached_property
     def values(self) -> dict[str, Any]:
@@ -121,11 +149,15 @@ class StudyDefinition:
       objective: Score that a search improves.
       sampler: How a search chooses: `tpe` or `random`.
       search_seed: Seed of a search.
+      pruner: What ends trials of a search early: `median`, `successive_halving` or `none`.
+      pruning_steps: Steps at which trials are compared, in order; each trial at those below its
+        number of steps.
       title: Title of tables and pages.
       description: A few sentences about the study.
       source: Text of the study file.
       trials_made: The combinations that a search has chosen: for each axis and range, by name, a
         label.
+      pruning_decisions: The comparisons of trials that have been made, in order.
 
     Example:
       >>> from compare_gan.studies import define
@@ -151,10 +183,13 @@ class StudyDefinition:
     objective: str | None = None
     sampler: str = "tpe"
     search_seed: int = 1
+    pruner: str = "none"
+    pruning_steps: tuple[int, ...] = ()
     title: str = ""
     description: str = ""
     source: str = dataclasses.field(default="", repr=False, compare=False)
     trials_made: tuple[Mapping[str, str], ...] = dataclasses.field(default=(), repr=False)
+    pruning_decisions: tuple[PruningDecision, ...] = dataclasses.field(default=(), repr=False)
 
     @functools.cached_property
     def variants(self) -> tuple[Variant, ...]:
@@ -191,10 +226,16 @@ class StudyDefinition:
             for index in range(count)
         )
 
-    def with_trials(self, trials: Sequence[Mapping[str, str]]) -> "StudyDefinition":
-        """The study with the trials that have been chosen; those that it excludes are left out."""
+    def with_trials(
+        self, trials: Sequence[Mapping[str, str]], decisions: Sequence[PruningDecision]
+    ) -> "StudyDefinition":
+        """The study with the trials that have been chosen, and the comparisons of them.
+
+        Those that it excludes are left out.
+        """
         made = tuple(dict(trial) for trial in trials if self._has(trial))
-        return dataclasses.replace(self, trials_made=made)
+        kept = tuple(each for each in decisions if each.trial in made)
+        return dataclasses.replace(self, trials_made=made, pruning_decisions=kept)
 
     def _has(self, trial: Mapping[str, str]) -> bool:
         return (
@@ -208,8 +249,26 @@ class StudyDefinition:
             name: self.axes[name][label] if name in self.axes else self.search[name].value(label)
             for name, label in zip(self.searched, labels, strict=True)
         }
-        chosen_by = f"a search ({self.sampler}) for the best {self.objective}"
-        return dataclasses.replace(self._variant(values), chosen_by=chosen_by)
+        pruner = "" if self.pruner == "none" else f", pruner {self.pruner}"
+        chosen_by = f"a search ({self.sampler}{pruner}) for the best {self.objective}"
+        variant = dataclasses.replace(self._variant(values), chosen_by=chosen_by)
+        decisions = self._decisions.get(tuple(labels), [])
+        if decisions and decisions[-1].pruned:
+            return dataclasses.replace(variant, pruning=decisions[-1])
+        return dataclasses.replace(variant, stop=self._next_stop(variant, decisions))
+
+    @functools.cached_property
+    def _decisions(self) -> Mapping[tuple[str, ...], list[PruningDecision]]:
+        """The comparisons of each trial, by its labels."""
+        found: dict[tuple[str, ...], list[PruningDecision]] = {}
+        for each in self.pruning_decisions:
+            found.setdefault(tuple(each.trial[name] for name in self.searched), []).append(each)
+        return found
+
+    def _next_stop(self, variant: Variant, decisions: Sequence[PruningDecision]) -> int | None:
+        compared = {each.step for each in decisions}
+        left = (step for step in self.pruning_steps if step not in compared)
+        return next((step for step in left if step < variant.steps), None)
 
     def with_seeds(self, seeds: Sequence[int]) -> "StudyDefinition":
         """The study with other seeds."""
@@ -268,6 +327,10 @@ class StudyDefinition:
         )
         given["search"] = {name: Range(**each) for name, each in content.get("search", {}).items()}
         given["trials_made"] = tuple(content.get("trials_made", ()))
+        given["pruning_steps"] = _all_of(int, content.get("pruning_steps", ()))
+        given["pruning_decisions"] = tuple(
+            PruningDecision(**each) for each in content.get("pruning_decisions", ())
+        )
         given["bindings"] = _all_of(str, content["bindings"])
         given["seeds"] = _all_of(int, content["seeds"])
         if content["metrics"] is not None:

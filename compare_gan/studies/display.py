@@ -15,8 +15,8 @@ from compare_gan.terminal import duration, printable
 _UP_AND_CLEAR = "\x1b[{}F\x1b[J"
 # What a reader looks for comes first; where the terminal is too small, the others are counted.
 _ORDER = (
-    records.RUNNING, records.FAILED, records.INTERRUPTED, records.DIVERGED, records.FINISHED,
-    records.WAITING,
+    records.RUNNING, records.FAILED, records.INTERRUPTED, records.DIVERGED, records.PAUSED,
+    records.FINISHED, records.PRUNED, records.WAITING,
 )  # fmt: skip
 _SHORTEST = 12  # Characters of the name of a run on a narrow terminal.
 _HEADER = ("run", "state", "step", "images/s", "score", "left")
@@ -164,6 +164,6 @@ def _cells(run: RunRecord, runs: Sequence[RunRecord], score: str) -> tuple[str, 
     if state == records.RUNNING:
         seconds = seconds_left_of(run, runs)
         left = "" if seconds is None else duration(seconds)
-        if run.step == run.steps:
+        if run.step in (run.steps, run.stop):
             state, left = "scoring", ""
     return run.name, state, step, speed, "" if last is None else f"{last.mean:.4g}", left

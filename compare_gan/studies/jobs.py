@@ -79,11 +79,12 @@ def _run_job(place: StudyDir, study: StudyDefinition, run: StudyRun, labels: Job
         *_config(place, run, bindings),
         "--num_eval_averaging_runs", str(study.averaging_runs),
         "--eval_every_steps", str(study.eval_every_steps),
+        *([] if run.variant.stop is None else ["--stop_step", str(run.variant.stop)]),
     )  # fmt: skip
     return Job(
         run.name,
         arguments,
-        lambda: place.record(run, is_held=False).state in records.DONE,
+        lambda: place.record(run, is_held=False).state in records.SETTLED,
         run,
         labels,
     )

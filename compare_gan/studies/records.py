@@ -4,13 +4,16 @@ import dataclasses
 from collections.abc import Mapping
 
 from compare_gan.evaluation.results import ResultRow
+from compare_gan.studies.definition import PruningDecision
 
-# States of a run. A run that diverged has ended: divergence is a result, not a failure.
-WAITING, RUNNING, INTERRUPTED = "waiting", "running", "interrupted"
-FINISHED, DIVERGED, FAILED = "finished", "diverged", "failed"
-STATES = (WAITING, RUNNING, INTERRUPTED, FINISHED, DIVERGED, FAILED)
-ENDED = (FINISHED, DIVERGED, FAILED)
-DONE = (FINISHED, DIVERGED)  # Nothing is left to do; a run that failed may be tried again.
+# States of a run. A run that diverged has ended: divergence is a result, not a failure. In a search
+# that prunes, a run is paused at a step until its trial is compared, and pruned if that ends it.
+WAITING, RUNNING, INTERRUPTED, PAUSED = "waiting", "running", "interrupted", "paused"
+FINISHED, DIVERGED, PRUNED, FAILED = "finished", "diverged", "pruned", "failed"
+STATES = (WAITING, RUNNING, INTERRUPTED, PAUSED, FINISHED, DIVERGED, PRUNED, FAILED)
+ENDED = (FINISHED, DIVERGED, PRUNED, FAILED)
+DONE = (FINISHED, DIVERGED, PRUNED)  # Nothing is left to do; a failed run may be tried again.
+SETTLED = (*DONE, PAUSED)  # Nothing is left to do for an executor.
 
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
@@ -38,6 +41,8 @@ class RunRecord:
       code_version: Version of the library in the last attempt.
       model_dir: The directory of the run.
       chosen_by: What chose its variant, if the study is a search; None in a grid.
+      stop: Step at which it pauses until its trial is compared; None = it is trained to the end.
+      pruning: The decision that ended its trial; None if the trial was not pruned.
 
     Example:
       >>> from compare_gan.studies import RunRecord
@@ -63,3 +68,5 @@ class RunRecord:
     code_version: str | None = None
     model_dir: str = ""
     chosen_by: str | None = None
+    stop: int | None = None
+    pruning: PruningDecision | None = None

@@ -60,13 +60,15 @@ def read_record(
         code_version=attempts[-1].code_version if attempts else None,
         model_dir=model_dir,
         chosen_by=variant.chosen_by,
+        stop=variant.stop,
+        pruning=variant.pruning,
     )
 
 
 def _state(
     variant: Variant,
     model_dir: str,
-    rows: Iterable[ResultRow],
+    rows: Sequence[ResultRow],
     attempts: Sequence[Attempt],
     is_held: bool,
 ) -> str:
@@ -74,8 +76,14 @@ def _state(
         return records.RUNNING
     if DivergedFile(os.path.join(model_dir, "DIVERGED")).exists:
         return records.DIVERGED
-    if any(_is_final(row, variant) for row in rows):
+    if any(_is_complete(row, variant, variant.steps) for row in rows):
         return records.FINISHED
+    if variant.pruning is not None:
+        return records.PRUNED
+    if variant.stop is not None and any(_is_complete(row, variant, variant.stop) for row in rows):
+        return records.PAUSED
+    if attempts and attempts[-1].status == records.PAUSED:
+        return records.WAITING  # The comparison has not ended it: it is to go on.
     if attempts and attempts[-1].status == records.FAILED:
         return records.FAILED
     if attempts or os.path.isdir(model_dir):
@@ -83,9 +91,9 @@ def _state(
     return records.WAITING
 
 
-def _is_final(row: ResultRow, variant: Variant) -> bool:
-    """Whether a row has the scores of the last step that the study asks for."""
-    if row.step != variant.steps:
+def _is_complete(row: ResultRow, variant: Variant, step: int) -> bool:
+    """Whether a row has the scores of this step that the study asks for."""
+    if row.step != step:
         return False
     if protocol := variant.values.get("evaluation.protocol"):
         return row.protocol_name == protocol

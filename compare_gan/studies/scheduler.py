@@ -14,7 +14,7 @@ from compare_gan.studies.executor import End, Executor, Task
 from compare_gan.studies.hparams import write_hparams
 from compare_gan.studies.jobs import Job, make_jobs
 from compare_gan.studies.logs import last_error
-from compare_gan.studies.measurements import final_measurement
+from compare_gan.studies.measurements import final_measurement, measurements
 from compare_gan.studies.records import RunRecord
 from compare_gan.studies.study_dir import StudyDir
 from compare_gan.training import run_lock
@@ -59,6 +59,7 @@ class Scheduler:
       retries: Number of further attempts at a run that failed.
       display: Shows the progress.
       runs: Runs of the study that are to be made; None = all.
+      only: Names of those that this call makes; None = all. The others are shown.
     """
 
     def __init__(
@@ -70,6 +71,7 @@ class Scheduler:
         retries: int,
         display: Display,
         runs: Sequence[StudyRun] | None = None,
+        only: Collection[str] | None = None,
     ):
         self._place = place
         self._study = study
@@ -79,7 +81,8 @@ class Scheduler:
         self._display = display
         self._records: dict[str, RunRecord] = {}
         self._refresh([run.name for run in self._runs])
-        left = [run for run in self._runs if run.name in self._unfinished()]
+        names = self._unfinished() if only is None else self._unfinished() & set(only)
+        left = [run for run in self._runs if run.name in names]
         self._todo = make_jobs(place, study, left, label_keys)
         self._active: dict[str, _Active] = {}
 
@@ -113,7 +116,7 @@ class Scheduler:
         return list(self._records.values())
 
     def _unfinished(self) -> set[str]:
-        return {record.name for record in self._list() if record.state not in records.DONE}
+        return {record.name for record in self._list() if record.state not in records.SETTLED}
 
     def _refresh(self, names: Collection[str]) -> None:
         """Reads the records of these runs, on which other processes may work too."""
@@ -187,8 +190,8 @@ class Scheduler:
         )
         active.lock.close()
         self._refresh([job.name])
-        if status in records.DONE:
-            self._display.say(f"{job.name}: {status}{self._scores(job)}")
+        if status in records.SETTLED:
+            self._display.say(f"{job.name}: {self._ending(job, status)}")
             self._show_in_tensorboard()
         elif end.is_lost and not stopping and self._step(job) > active.step:
             job.tries -= 1  # Nothing is wrong with a run that has made progress.
@@ -201,7 +204,7 @@ class Scheduler:
     def _status(self, job: Job, end: End, stopping: bool) -> str:
         if job.run is not None:
             state = self._place.record(job.run, is_held=False).state
-            if state in records.DONE:
+            if state in records.SETTLED:
                 return state
         elif job.is_done():
             return records.FINISHED
@@ -223,13 +226,17 @@ class Scheduler:
             self._todo.remove(job)
         self._display.say(f"{job.name}: failed: {reason}")
 
-    def _scores(self, job: Job) -> str:
+    def _ending(self, job: Job, status: str) -> str:
+        """How a run has ended, with the scores of its last step."""
         record = self._records.get(job.name)
         if record is None:
-            return ""
+            return status
         rows = final_measurement(record)
+        if status == records.PAUSED and record.stop is not None:
+            rows = measurements(record)[record.stop]
+            status = f"{status} at step {record.stop}"
         scores = ", ".join(f"{name} {row.scores[name].mean:.4g}" for name, row in rows.items())
-        return f": {scores}" if scores else ""
+        return f"{status}: {scores}" if scores else status
 
     def _show_in_tensorboard(self) -> None:
         attempts = self._place.journal.attempts()

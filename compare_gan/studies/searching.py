@@ -35,7 +35,7 @@ def propose(study: StudyDefinition, runs: Sequence[RunRecord], count: int) -> li
     seed = int(np.random.SeedSequence(entropy).generate_state(1)[0])
     samplers = {"tpe": optuna.samplers.TPESampler, "random": optuna.samplers.RandomSampler}
     search = optuna.create_study(
-        sampler=samplers[study.sampler](seed=seed), direction=_direction(study, runs)
+        sampler=samplers[study.sampler](seed=seed), direction=direction_of(study, runs)
     )
     by_labels: dict[tuple[str, ...], list[RunRecord]] = {}
     for run in runs:
@@ -93,21 +93,45 @@ def _distributions(optuna: Any, study: StudyDefinition) -> dict[str, Any]:
 
 
 def _outcome(optuna: Any, study: StudyDefinition, runs: Sequence[RunRecord]) -> Mapping[str, Any]:
-    """The state and the value of a trial: the mean of the objective over its seeds."""
+    """The state and the value of a trial."""
     states = optuna.trial.TrialState
     if any(run.state == records.DIVERGED for run in runs):
         # Optuna's samplers take a pruned trial without a value for worse than all others.
         return {"state": states.PRUNED}
+    pruning = next((run.pruning for run in runs if run.pruning), None)
+    if pruning is not None:
+        # Those that have come farther count as better, then those with a better value.
+        values = {} if pruning.value is None else {pruning.step: pruning.value}
+        return {"state": states.PRUNED, "intermediate_values": values}
+    value = final_value(study, runs)
+    if value is None:
+        return {"state": states.FAIL}
+    return {"state": states.COMPLETE, "value": value}
+
+
+def final_value(study: StudyDefinition, runs: Sequence[RunRecord]) -> float | None:
+    """The value of a trial: the mean of the objective over its seeds; None before all have it.
+
+    Args:
+      study: The study.
+      runs: The runs of the trial.
+    """
     name = study.objective or ""
     finals = [final_measurement(run) for run in runs]
     scores = [rows[name].scores[name].mean for rows in finals if name in rows]
-    if len(scores) < len(runs):
-        return {"state": states.FAIL}
-    return {"state": states.COMPLETE, "value": float(np.mean(scores))}
+    return float(np.mean(scores)) if scores and len(scores) == len(runs) else None
 
 
-def _direction(study: StudyDefinition, runs: Sequence[RunRecord]) -> str:
-    """`minimize` or `maximize`; nothing depends on it before there are scores."""
+def direction_of(study: StudyDefinition, runs: Sequence[RunRecord]) -> str:
+    """`minimize` or `maximize`; nothing depends on it before there are scores.
+
+    Args:
+      study: The study.
+      runs: Records of its runs.
+
+    Raises:
+      UserError: The objective is not a score of the runs that has a better direction.
+    """
     known = score_names(runs)
     if not known:
         return "minimize"

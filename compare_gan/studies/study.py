@@ -105,7 +105,7 @@ class Study:
         executor = executor or LocalExecutor(workers, environment)
         if self._chooses:
             return self._search(executor, retries, environment)
-        return self._make(executor, retries, environment)
+        return self._make(executor, retries, self.begin(environment))
 
     def _search(
         self, executor: Executor, retries: int, environment: Mapping[str, str] | None
@@ -117,27 +117,53 @@ class Study:
         with self.place.claim("search") as lock:
             if lock is None:
                 raise UserError(f"Another process makes the search in '{self.place}'.")
-            runs = self._make(executor, retries, environment)
+            runs = self._make_trials(executor, retries, environment)
             while (left := (self.definition.trials or 0) - len(self.definition.trials_made)) > 0:
                 at_once = max(1, executor.slots // len(self.definition.seeds))
                 trials = propose(self.definition, runs, min(left, at_once))
                 self.definition = self.place.add_trials(trials)
                 self.runs = self.definition.runs
-                runs = self._make(executor, retries, environment)
+                runs = self._make_trials(executor, retries, environment)
         return runs
 
-    def _make(
+    def _make_trials(
         self, executor: Executor, retries: int, environment: Mapping[str, str] | None
     ) -> "list[RunRecord]":
+        """Makes the runs of the trials; those that pause go on unless their trial is pruned."""
         from compare_gan.studies.display import Display
-        from compare_gan.studies.scheduler import Scheduler
+        from compare_gan.studies.trial_pruning import decide, describe
 
         label_keys = self.begin(environment)
         if not self.runs:  # A search that begins.
             return []
+        runs = self._make(executor, retries, label_keys)
+        while decisions := decide(self.definition, runs):
+            self.definition = self.place.add_decisions(decisions)
+            self.runs = self.definition.runs
+            compared = [each.trial for each in decisions]
+            variants = [each for each in self.definition.variants if each.axes in compared]
+            for variant in variants:
+                if variant.pruning is not None:
+                    sentence = describe(variant.pruning, self.definition.objective or "")
+                    Display(self.title).say(f"{variant.name}: {sentence}")
+            # Runs that have failed a moment ago are not tried again already.
+            going_on = [run.name for run in self.runs if run.variant in variants]
+            runs = self._make(executor, retries, label_keys, going_on)
+        return runs
+
+    def _make(
+        self,
+        executor: Executor,
+        retries: int,
+        label_keys: Mapping[str, str],
+        only: Collection[str] | None = None,
+    ) -> "list[RunRecord]":
+        from compare_gan.studies.display import Display
+        from compare_gan.studies.scheduler import Scheduler
+
         display = Display(self.title)
         scheduler = Scheduler(
-            self.place, self.definition, executor, label_keys, retries, display, self.runs
+            self.place, self.definition, executor, label_keys, retries, display, self.runs, only
         )
         return scheduler.run()
 

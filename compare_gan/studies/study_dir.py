@@ -22,7 +22,12 @@ from compare_gan import damaged, files, locks, paths
 from compare_gan.damaged import DamagedFileError
 from compare_gan.errors import UserError, check_positive_integer, check_version
 from compare_gan.studies import task_locks
-from compare_gan.studies.definition import StudyDefinition, StudyRun, Variant
+from compare_gan.studies.definition import (
+    PruningDecision,
+    StudyDefinition,
+    StudyRun,
+    Variant,
+)
 from compare_gan.studies.journal import Attempt, Journal
 
 if TYPE_CHECKING:
@@ -175,9 +180,25 @@ class StudyDir:
         """
         self.definition()  # Raises an error if there is none.
         with self._changing():
-            made = self.definition().trials_made
             study, added = _parsed(self.file(_JSON))
-            self._write(study.with_trials([*made, *trials]), added)
+            made = [*study.trials_made, *trials]
+            self._write(study.with_trials(made, study.pruning_decisions), added)
+            return self.definition()
+
+    def add_decisions(self, decisions: Sequence[PruningDecision]) -> StudyDefinition:
+        """Adds comparisons of the trials of a search; returns the study.
+
+        Args:
+          decisions: The comparisons.
+
+        Raises:
+          UserError: There is no study here.
+        """
+        self.definition()  # Raises an error if there is none.
+        with self._changing():
+            study, added = _parsed(self.file(_JSON))
+            made = [*study.pruning_decisions, *decisions]
+            self._write(study.with_trials(study.trials_made, made), added)
             return self.definition()
 
     def add_seeds(self, count: int) -> StudyDefinition:
@@ -226,6 +247,11 @@ class StudyDir:
             raise UserError(
                 f"The runs in '{self}' were scored with study.averaging_runs = "
                 f"{before.averaging_runs}, which is now {study.averaging_runs}: {_REMEDY}."
+            )
+        if begun and before and _pruning(before) != _pruning(study):
+            raise UserError(
+                f"The trials in '{self}' were begun with {_pruning(before)}, and the study now has "
+                f"{_pruning(study)}: {_REMEDY}."
             )
         goes_on = False
         for variant in study.variants:
@@ -313,7 +339,16 @@ def _parsed(path: str) -> tuple[StudyDefinition, tuple[int, ...]]:
 def _with_trials(study: StudyDefinition, before: StudyDefinition | None) -> StudyDefinition:
     if before is None or study.trials is None:
         return study
-    return study.with_trials(before.trials_made)
+    return study.with_trials(before.trials_made, before.pruning_decisions)
+
+
+def _pruning(study: StudyDefinition) -> str:
+    """How the trials of a search are pruned, in words."""
+    if study.pruner == "none":
+        return "study.pruner = 'none'"
+    return (
+        f"study.pruner = '{study.pruner}' at the steps {', '.join(map(str, study.pruning_steps))}"
+    )
 
 
 def _with_added(study: StudyDefinition, added: tuple[int, ...]) -> StudyDefinition:
