@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from compare_gan.studies import LocalExecutor, StudyDir, define
+from compare_gan.studies import LocalExecutor, Study, StudyDir, define, inspection
 from compare_gan.studies.display import Display
 from compare_gan.studies.scheduler import Scheduler
 
@@ -87,3 +87,23 @@ def _stub(tmp_path, monkeypatch):
 def _place(tmp_path):
     """The directory of a study that has not begun."""
     return StudyDir(tmp_path / "study")
+
+
+@pytest.fixture(name="search")
+def _search(base, tmp_path, monkeypatch):
+    """`search(**options)`: a study that searches; `folder` names its directory."""
+    pytest.importorskip("optuna", reason="Optuna is not installed")
+    monkeypatch.setattr(inspection, "inspect_apart", lambda *_: {})
+
+    def make(folder="study", **options):
+        given = {
+            "base": base,
+            "axes": {"loss.fn": ["@hinge", "@wasserstein"]},
+            "search": {"ModularGAN.g_lr": ("log", 1e-5, 1e-1), "loss.margin": ("int", 1, 4)},
+            "trials": 12,
+            "objective": "fid",
+            "search_seed": 3,
+        }
+        return Study(study_dir=tmp_path / folder, **given | options)
+
+    return make

@@ -2,14 +2,13 @@
 
 import json
 import math
-import os
-import re
 import sys
 
 import pytest
+from formula_executor import FormulaExecutor
 
 from compare_gan.errors import UserError
-from compare_gan.studies import End, Study, StudyDir, define, inspection
+from compare_gan.studies import Study, StudyDir, define, inspection
 from compare_gan.studies.measurements import final_measurement
 from compare_gan.studies.ranges import make_ranges
 from compare_gan.studies.results import format_results
@@ -17,73 +16,6 @@ from compare_gan.studies.table import StudyTable
 
 _AXES = {"loss.fn": ["@hinge", "@wasserstein"]}
 _RANGES = {"ModularGAN.g_lr": ("log", 1e-5, 1e-1), "loss.margin": ("int", 1, 4)}
-
-
-class _Executor:
-    """Runs whose score depends on their config: best are hinge and a rate of 0.001."""
-
-    def __init__(self, slots=1):
-        self.slots = slots
-        self.names = []
-        self.diverge = ()
-        self._running = []
-
-    def start(self, task):
-        self.names.append(task.name)
-        self._running.append(task)
-
-    def ended(self, seconds):
-        return [(task, self._end(task)) for task in iter(self._next, None)]
-
-    def _next(self):
-        return self._running.pop(0) if self._running else None
-
-    def _end(self, task):
-        folder, config = (
-            task.arguments[task.arguments.index(option) + 1]
-            for option in ("--model_dir", "--gin_config")
-        )
-        os.makedirs(folder)
-        if task.name in self.diverge:
-            with open(os.path.join(folder, "DIVERGED"), "w") as file:
-                json.dump({"version": 1, "step": 3, "terms": ["loss"]}, file)
-            return End(3, 1.0)
-        with open(config) as file:
-            text = file.read()
-        rate = float(re.search(r"g_lr = (\S+)", text)[1])
-        fid = (math.log10(rate) + 3) ** 2 + ("wasserstein" in text)
-        row = {
-            "step": 6,
-            "scores": {"fid": {"mean": fid, "std": 0.0}},
-            "protocol": {"seeds": [0]},
-            "metrics": ["fid"],
-        }
-        with open(os.path.join(folder, "results.jsonl"), "w") as file:
-            file.write(json.dumps(row) + "\n")
-        return End(0, 1.0)
-
-    def interrupt(self):
-        raise NotImplementedError
-
-
-@pytest.fixture(name="search")
-def _search(base, tmp_path, monkeypatch):
-    """`search(**options)`: a study that searches; `folder` names its directory."""
-    pytest.importorskip("optuna", reason="Optuna is not installed")
-    monkeypatch.setattr(inspection, "inspect_apart", lambda *_: {})
-
-    def make(folder="study", **options):
-        given = {
-            "base": base,
-            "axes": _AXES,
-            "search": _RANGES,
-            "trials": 12,
-            "objective": "fid",
-            "search_seed": 3,
-        }
-        return Study(study_dir=tmp_path / folder, **given | options)
-
-    return make
 
 
 def _fid(record):
@@ -95,7 +27,7 @@ def _best(records):
 
 
 def test_tpe_finds_better_variants_than_the_first_ten_random_ones(search):
-    executor = _Executor()
+    executor = FormulaExecutor()
     records = search(trials=20).run(executor=executor)
     assert len(executor.names) == len(records) <= 20
     assert all(record.state == "finished" for record in records)
@@ -107,18 +39,18 @@ def test_tpe_finds_better_variants_than_the_first_ten_random_ones(search):
 @pytest.mark.parametrize("sampler", ["tpe", "random"])
 def test_a_search_that_goes_on_makes_the_same_choices(search, sampler):
     whole = search("whole", sampler=sampler, trials=12)
-    whole.run(executor=_Executor())
+    whole.run(executor=FormulaExecutor())
     for trials in (1, 12):  # More trials of the same study, each by another process.
         part = search("parts", sampler=sampler, trials=trials)
-        part.run(executor=_Executor())
+        part.run(executor=FormulaExecutor())
         assert len(part.definition.trials_made) == trials
     assert part.definition.trials_made == whole.definition.trials_made
     assert Study(study_dir=part.place.path).records() == part.records()
-    executor = _Executor()
+    executor = FormulaExecutor()
     assert part.run(executor=executor) == part.records()
     assert executor.names == []
     other = search("other", sampler=sampler, trials=1, search_seed=4)
-    other.run(executor=_Executor())
+    other.run(executor=FormulaExecutor())
     assert other.definition.trials_made != whole.definition.trials_made[:1]
 
 
@@ -127,16 +59,16 @@ def test_as_many_trials_are_made_at_a_time_as_there_are_slots(search):
     counts = []
     add = study.place.add_trials
     study.place.add_trials = lambda trials: counts.append(len(trials)) or add(trials)
-    records = study.run(executor=_Executor(slots=4))
+    records = study.run(executor=FormulaExecutor(slots=4))
     assert counts == [2, 2, 1]
     assert len(records) == 10
 
 
 def test_divergence_counts_as_worse_than_all_scores(search):
     study = search(trials=12)
-    records = study.run(executor=_Executor())
+    records = study.run(executor=FormulaExecutor())
     best = min(records[:10], key=_fid)
-    executor = _Executor()
+    executor = FormulaExecutor()
     executor.diverge = (best.name,)
     other = search("diverging", trials=12)
     assert "diverged" in [record.state for record in other.run(executor=executor)]
@@ -147,7 +79,7 @@ def test_divergence_counts_as_worse_than_all_scores(search):
 
 def test_tables_say_that_the_variants_were_searched(search):
     study = search(trials=2)
-    study.run(executor=_Executor())
+    study.run(executor=FormulaExecutor())
     table = StudyTable(study.records())
     assert table.notes()[0].startswith(
         "The variants were chosen by a search (tpe) for the best fid: the best ones look better"
@@ -162,7 +94,7 @@ def test_tables_say_that_the_variants_were_searched(search):
 
 
 def test_trials_outside_of_a_changed_space_are_left_out(search, tmp_path):
-    search(trials=8).run(executor=_Executor())
+    search(trials=8).run(executor=FormulaExecutor())
     axes = {"loss.fn": ["@hinge"]}
     ranges = {"ModularGAN.g_lr": ("log", 1e-4, 1e-1), "loss.margin": ("int", 1, 4)}
     study = search(trials=8, axes=axes, search=ranges)
@@ -171,19 +103,19 @@ def test_trials_outside_of_a_changed_space_are_left_out(search, tmp_path):
     assert all(trial["loss.fn"] == "hinge" for trial in kept)
     assert all(float(trial["ModularGAN.g_lr"]) >= 1e-4 for trial in kept)
     assert len(StudyDir(tmp_path / "study").definition().trials_made) == 8  # Nothing is written.
-    study.run(executor=_Executor())
+    study.run(executor=FormulaExecutor())
     assert len(study.definition.trials_made) == 8
 
 
 def test_an_unknown_objective_is_one_sentence(search):
     with pytest.raises(UserError, match=r"the runs have no score 'fidd'. Did you mean 'fid'?"):
-        search(objective="fidd").run(executor=_Executor())
+        search(objective="fidd").run(executor=FormulaExecutor())
 
 
 def test_one_process_makes_a_search(search):
     study = search()
     with study.place.claim("search"), pytest.raises(UserError, match="Another process makes"):
-        study.run(executor=_Executor())
+        study.run(executor=FormulaExecutor())
 
 
 def test_labels_are_in_the_range_and_short():
