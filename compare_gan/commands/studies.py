@@ -92,7 +92,8 @@ def run(
     checkpoint. Several processes with the same --study_dir share the runs. With a changed FILE,
     values, variants, seeds and metrics that were added are taken up.
 
-    The exit status is 0 if all runs have finished or diverged, and 1 if some have failed.
+    The exit status is 0 if all runs have finished or diverged, or were pruned by a search, and 1 if
+    some have failed.
     """
     environment = dict(os.environ)  # Without what the engine of this process adds.
     from compare_gan.studies import Study
@@ -120,6 +121,12 @@ def run(
     place = for_stdout(study_dir)
     click.echo(f"More: compare_gan study table {place}; compare_gan report {place}")
     unfinished = [each for each in runs if each.state not in records.DONE]
+    if any(each.state == records.PAUSED for each in runs):
+        click.echo(
+            "Paused runs wait for the other runs of their trial: `compare_gan study run --search "
+            "optuna` makes them, and compares the trials.",
+            err=True,
+        )
     if unfinished:
         click.echo(
             f"{len(unfinished)} of {len(runs)} runs have neither finished nor diverged; their "

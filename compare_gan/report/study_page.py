@@ -17,7 +17,15 @@ from compare_gan.report.study_scores import score_section
 from compare_gan.report.tables import Table
 from compare_gan.studies.definition import StudyDefinition
 from compare_gan.studies.measurements import final_measurement
-from compare_gan.studies.records import DIVERGED, FAILED, FINISHED, STATES, RunRecord
+from compare_gan.studies.records import (
+    DIVERGED,
+    FAILED,
+    FINISHED,
+    PRUNED,
+    STATES,
+    RunRecord,
+)
+from compare_gan.studies.summary import by_variant
 from compare_gan.studies.table import StudyTable
 from compare_gan.training.diverged_file import DivergedFile
 
@@ -61,7 +69,11 @@ def study_page(
             raise
         found.append(Section("Scores", [Note(str(error))]))
         table = None
-    found += [_runs_section(records, table, reasons or {}), _provenance_section(records)]
+    found += [
+        _pruned_section(records, definition.objective or ""),
+        _runs_section(records, table, reasons or {}),
+        _provenance_section(records),
+    ]
     found.append(_definition_section(definition))
     return Page(
         definition.title or "Study",
@@ -97,6 +109,29 @@ def _facts(records: Sequence[RunRecord]) -> dict[str, object]:
     if seconds:
         facts["hours, all runs"] = f"{sum(seconds) / 3600:,.1f}"
     return facts
+
+
+def _pruned_section(records: Sequence[RunRecord], objective: str) -> Section | None:
+    """The trials that a search has pruned; None without any."""
+    trials = by_variant(run for run in records if run.state == PRUNED)
+    if not trials:
+        return None
+    axes = list(dict.fromkeys(axis for runs in trials.values() for axis in runs[0].axes))
+    rows = []
+    for runs in trials.values():
+        first = runs[0]
+        if first.pruning is not None:
+            labels = [first.axes.get(axis) for axis in axes]
+            rows.append([*labels, first.pruning.step, first.steps, first.pruning.value])
+    table = Table(
+        title="Trials that were pruned",
+        columns=[*axes, "pruned at step", "of", f"{objective} there"],
+        rows=rows,
+        note="The score is the mean over seeds at that step: neither comparable with final ones nor "
+        "in any other table or chart. A trial without it had a run that diverged.",
+    )
+    intro = f"The search has ended the training of {counted(len(rows), 'trial')} early."
+    return Section("Pruned trials", [table], intro=intro)
 
 
 def _runs_section(
@@ -202,6 +237,8 @@ def _definition_section(definition: StudyDefinition) -> Section:
     if left_out:
         items = [element("li", f"where {rule}") for rule in left_out]
         blocks.append(Group("Left out", [element("ul", *items)]))
+    if definition.trials is not None:
+        blocks.append(Facts(_search_facts(definition)))
     blocks.append(
         Facts(
             {
@@ -219,3 +256,20 @@ def _definition_section(definition: StudyDefinition) -> Section:
         blocks.append(Details("Study file", [Code(definition.source)]))
     blocks.append(Details("Base config", [Code(definition.base)]))
     return Section("Definition", blocks)
+
+
+def _search_facts(definition: StudyDefinition) -> dict[str, object]:
+    """How a search chooses its trials, and ends some of them early."""
+    facts: dict[str, object] = {
+        f"range of {name}": f"{each.kind}, {each.low:g} to {each.high:g}"
+        for name, each in definition.search.items()
+    }
+    facts |= {
+        "trials": definition.trials,
+        "objective": definition.objective,
+        "sampler": f"{definition.sampler}, seed {definition.search_seed}",
+        "pruner": definition.pruner,
+    }
+    if definition.pruning_steps:
+        facts["compared at steps"] = ", ".join(f"{step:,}" for step in definition.pruning_steps)
+    return facts

@@ -15,6 +15,7 @@ from compare_gan.studies.table import StudyTable
 
 _FATES = {
     "diverged": "diverged",
+    "pruned": "pruned",
     "failed": "failed",
     "unfinished": "unfinished",
     "unscored": "without score",
@@ -113,10 +114,14 @@ def _of_seed(row: VariantSummary, seed: int | None) -> float | None:
 
 
 def _lost(row: VariantSummary) -> str:
-    """Number of runs that diverged or failed, in words."""
+    """Number of runs that diverged, were pruned or failed, in words."""
     lost = [
         f"{count} of {row.runs} {fate}"
-        for fate, count in (("diverged", row.diverged), ("failed", row.failed))
+        for fate, count in (
+            ("diverged", row.diverged),
+            ("pruned", row.pruned),
+            ("failed", row.failed),
+        )
         if count
     ]
     return ", ".join(lost) if lost or row.mean is not None else "no score yet"

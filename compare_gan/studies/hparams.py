@@ -102,9 +102,10 @@ def _session(run: RunRecord, values: Mapping[str, Any]) -> "list[Summary]":
     from tensorboard.plugins.hparams import api_pb2, metadata, plugin_data_pb2
     from tensorboard.plugins.hparams import summary_v2 as hp
 
-    finished = run.state == records.FINISHED
+    # A run that was pruned has neither succeeded nor failed.
+    statuses = {records.FINISHED: api_pb2.STATUS_SUCCESS, records.PRUNED: api_pb2.STATUS_UNKNOWN}
     end = plugin_data_pb2.SessionEndInfo(
-        status=api_pb2.STATUS_SUCCESS if finished else api_pb2.STATUS_FAILURE,
+        status=statuses.get(run.state, api_pb2.STATUS_FAILURE),
         end_time_secs=run.wall_seconds or 0,
     )
     # As `tensorboard.plugins.hparams.summary.session_end_pb`, whose module imports TensorFlow.

@@ -1,6 +1,6 @@
 """The final scores of a study as a few lines of text."""
 
-from compare_gan.studies.records import DIVERGED, FAILED, FINISHED
+from compare_gan.studies.records import DIVERGED, FAILED, FINISHED, PRUNED
 from compare_gan.studies.summary import VariantSummary, by_variant
 from compare_gan.studies.table import StudyTable
 
@@ -19,7 +19,9 @@ def format_results(table: StudyTable) -> str:
         cells = [_mean(columns[name][variant]) for name in table.scores]
         states = [run.state for run in runs]
         others = "".join(
-            f", {states.count(state)} {state}" for state in (DIVERGED, FAILED) if state in states
+            f", {states.count(state)} {state}"
+            for state in (DIVERGED, PRUNED, FAILED)
+            if state in states
         )
         rows.append([variant, *cells, f"{states.count(FINISHED)} of {len(runs)}{others}"])
     widths = [max(map(len, column)) for column in zip(*rows, strict=True)]

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from compare_gan.studies.measurements import final_measurement
-from compare_gan.studies.records import DIVERGED, FAILED, FINISHED, RunRecord
+from compare_gan.studies.records import DIVERGED, ENDED, FAILED, FINISHED, PRUNED, RunRecord
 from compare_gan.studies.statistics import (
     Interval,
     bootstrap_interval,
@@ -25,7 +25,8 @@ class VariantSummary:
     """A score of a variant at the final step, over its finished runs.
 
     A statistic that is not defined is None: all of them without a score, spread and intervals with
-    one. Every run is in exactly one of `seeds`, `unscored`, `diverged`, `failed`, `unfinished`.
+    one. Every run is in exactly one of `seeds`, `unscored`, `diverged`, `pruned`, `failed`,
+    `unfinished`.
 
     Attributes:
       variant: Name of the variant.
@@ -36,8 +37,9 @@ class VariantSummary:
       scores: Score of each finished run, by seed.
       unscored: Number of finished runs without this score, or for which it is not finite.
       diverged: Number of runs that diverged.
+      pruned: Number of runs whose trial a search has pruned.
       failed: Number of runs that failed.
-      unfinished: Number of runs that wait, train or were interrupted.
+      unfinished: Number of runs that wait, train, are paused or were interrupted.
       mean: Mean over seeds.
       std: Standard deviation over seeds, ddof 1.
       median: Median over seeds.
@@ -72,6 +74,7 @@ class VariantSummary:
     scores: Mapping[int, float]
     unscored: int
     diverged: int
+    pruned: int
     failed: int
     unfinished: int
     mean: float | None = None
@@ -158,8 +161,9 @@ def _summary(runs: Sequence[RunRecord], score: str, better: Direction) -> Varian
         scores=scores,
         unscored=states[FINISHED] - len(scores),
         diverged=states[DIVERGED],
+        pruned=states[PRUNED],
         failed=states[FAILED],
-        unfinished=len(runs) - states[FINISHED] - states[DIVERGED] - states[FAILED],
+        unfinished=len(runs) - sum(states[each] for each in ENDED),
         **_statistics(scores, better),
         **_costs(runs),
     )

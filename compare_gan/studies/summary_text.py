@@ -183,6 +183,8 @@ def _direction(better: Direction) -> str:
 def _counts(rows: Sequence[VariantSummary]) -> list[_Column]:
     """Runs without a score by their fate: diverged ones always, others where there are some."""
     columns: list[_Column] = [("diverged", lambda row: str(row.diverged))]
+    if any(row.pruned for row in rows):
+        columns.append(("pruned", lambda row: str(row.pruned)))
     if any(row.failed for row in rows):
         columns.append(("failed", lambda row: str(row.failed)))
     if any(row.unfinished for row in rows):

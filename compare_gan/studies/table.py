@@ -12,7 +12,7 @@ from compare_gan.metrics.directions import better_direction
 from compare_gan.studies import formats, summary_text, tidy
 from compare_gan.studies.measurements import final_measurement, measurements, score_names
 from compare_gan.studies.pairwise import Comparison, compare_labels, compare_variants
-from compare_gan.studies.records import DIVERGED, RunRecord
+from compare_gan.studies.records import DIVERGED, PRUNED, RunRecord
 from compare_gan.studies.summary import VariantSummary, summarize
 from compare_gan.studies.tidy import PROVENANCE
 from compare_gan.types import Direction
@@ -92,7 +92,8 @@ class StudyTable:
     def rows(self) -> list[dict[str, Any]]:
         """A row for each run, with its scores at the final step; values not known are None.
 
-        Columns: `run`, `variant`, the axes, `seed`, `state`, `step`, `steps`, the scores, each with
+        Columns: `run`, `variant`, the axes, `seed`, `state`, `step`, `steps`, in a search that
+        pruned trials `pruned_at_step` and `pruned_value`, the scores, each with
         its standard deviation over sets of samples (`_std_over_sets`) where there were several and
         the spreads that its metric gives, e.g. `_standard_error`; the costs, and what the scores'
         rows state, with the provenance as `provenance.<field>`.
@@ -154,6 +155,8 @@ class StudyTable:
         notes = self.search_notes()
         if diverged := [run.name for run in self.records if run.state == DIVERGED]:
             notes.append(f"Diverged, and in no mean: {', '.join(diverged)}.")
+        if pruned := self._pruned():
+            notes.append(f"Pruned by the search, and in no mean: {', '.join(pruned)}.")
         versions = dict.fromkeys(row.provenance.code_version for _, row in measured)
         if len(versions) > 1:
             notes.append(f"Versions of the library differ: {', '.join(versions)}.")
@@ -168,6 +171,11 @@ class StudyTable:
         for caveat, names in caveats.items():
             notes.append(caveat if len(names) == every else f"{', '.join(names)}: {caveat}")
         return notes
+
+    def _pruned(self) -> list[str]:
+        """The variants that a search has pruned, each with the step."""
+        decisions = {run.variant: run.pruning for run in self.records if run.state == PRUNED}
+        return [f"{name} (step {each.step:,})" for name, each in decisions.items() if each]
 
     def search_notes(self) -> list[str]:
         """A sentence for each way in which a search has chosen variants."""

@@ -18,8 +18,9 @@ _COSTS = (
 )  # fmt: skip
 _OF_ROW = ("protocol", "rollbacks", "training_labels", "notes")
 _OF_STEP = ("is_final", "training_seconds")
-_NUMBERS = {"seed", "step", "steps", "rollbacks", "training_seconds", *_COSTS[:6]}
-_FIXED = {"run", "variant", "chosen_by", *_AFTER_AXES, *_COSTS, *_OF_ROW, *_OF_STEP}
+_PRUNING = ("pruned_at_step", "pruned_value")
+_NUMBERS = {*_PRUNING, "seed", "step", "steps", "rollbacks", "training_seconds", *_COSTS[:6]}
+_FIXED = {"run", "variant", "chosen_by", *_PRUNING, *_AFTER_AXES, *_COSTS, *_OF_ROW, *_OF_STEP}
 
 
 def run_rows(records: Sequence[RunRecord]) -> list[dict[str, Any]]:
@@ -83,6 +84,7 @@ class _Columns:
         }
         axes = dict.fromkeys(axis for run in records for axis in run.axes)
         self._is_searched = any(run.chosen_by for run in records)
+        self._is_pruned = any(run.pruning for run in records)
         taken = {*_FIXED, *self._scores}
         self._axes = {axis: f"axis.{axis}" if axis in taken else axis for axis in axes}
 
@@ -90,6 +92,10 @@ class _Columns:
         searched = {"chosen_by": run.chosen_by} if self._is_searched else {}
         labels = {column: run.axes.get(axis) for axis, column in self._axes.items()}
         after = {name: getattr(run, name) for name in _AFTER_AXES}
+        if self._is_pruned:
+            decision = run.pruning
+            values = (decision.step, decision.value) if decision else (None, None)
+            after |= dict(zip(_PRUNING, values, strict=True))
         return {"run": run.name, "variant": run.variant} | searched | labels | after
 
     def scores(self, rows: Mapping[str, ResultRow]) -> dict[str, float | None]:
