@@ -203,10 +203,17 @@ def test_tensorboard_takes_a_pruned_run_for_neither_a_success_nor_a_failure(sear
     }
 
 
-def test_one_run_alone_comes_to_its_next_comparison(search, base):
-    search(**_MEDIAN, trials=1).run(executor=FormulaExecutor())
-    place = search(**_MEDIAN, trials=1).place
-    place.add_trials([{"loss.fn": "hinge", "ModularGAN.g_lr": "0.5", "loss.margin": "1"}])
+def test_one_run_alone_comes_to_its_next_comparison(search):
+    study = search(**_MEDIAN, trials=1)
+    study.begin()
+    trial = {"loss.fn": "hinge", "ModularGAN.g_lr": "0.01", "loss.margin": "1"}
+    [run] = study.place.add_trials([trial]).runs
+    executor = FormulaExecutor()
+    for _ in range(2):  # The second time nothing is left to do.
+        [record] = Study(study_dir=study.place.path, only=[run.name]).run(executor=executor)
+        assert (record.state, record.step, executor.stops) == ("paused", 2, [2])
+    [record] = search(**_MEDIAN, trials=1).run(executor=executor)
+    assert (record.state, executor.stops) == ("finished", [2, 4, None])
 
 
 def test_trials_that_have_begun_keep_their_pruner(search):
