@@ -13,6 +13,7 @@ import pytest
 from PIL import Image
 
 from compare_gan.config import example_studies
+from compare_gan.engine import list_checkpoints
 from compare_gan.errors import UserError
 from compare_gan.studies import End, Study, define, inspection, local, read_study
 from compare_gan.studies.inspection import inspect, inspect_apart
@@ -254,6 +255,44 @@ def test_a_study_that_is_trained(tiny, tmp_path, forks, monkeypatch):
     assert len(study.place.journal.attempts()[f"labels-{labels}"]) == 1
     assert [record.images_seen for record in found] == [16, 16]
     assert found[0].cpu_seconds is None
+
+
+def _newest_arrays(record):
+    """The content of the newest checkpoint of a run."""
+    newest = list_checkpoints(os.path.join(record.model_dir, "checkpoints"))[-1]
+    [name] = [name for name in os.listdir(newest) if name.endswith(".npz")]
+    with np.load(os.path.join(newest, name)) as file:
+        return {key: file[key] for key in file.files}
+
+
+@pytest.mark.slow
+def test_a_search_that_prunes_ends_like_one_that_does_not(tiny, tmp_path, forks, monkeypatch):
+    """Runs that go on have the bits of a training in one go; the others end at the comparison."""
+    pytest.importorskip("optuna", reason="Optuna is not installed")
+    monkeypatch.setattr(inspection, "inspect_apart", lambda study, runs, _: inspect(study, runs))
+    labels = ["dataset.inferred_labels = False"]
+    given = tiny | {"steps": 2, "trials": 3, "objective": "fid_fashion_cnn", "sampler": "random"}
+    given |= {"bindings": labels, "search": {"S3GAN.g_lr": ("log", 1e-4, 1e-1)}}
+    found = {}
+    for name, options in {
+        "whole": {},
+        "pruned": {"pruner": "successive_halving", "pruning_steps": [1]},
+    }.items():
+        os.makedirs(tmp_path / name / "logs")
+        study = Study(study_dir=tmp_path / name, **given | options)
+        found[name] = study.run(executor=_ForkExecutor(forks))
+    assert {record.state for record in found["whole"]} == {"finished"}
+    assert {record.state for record in found["pruned"]} == {"finished", "pruned"}
+    for whole, record in zip(*found.values(), strict=True):
+        assert record.axes == whole.axes
+        if record.state == "pruned":
+            assert record.step == record.pruning.step == 1
+            assert [row.step for row in record.rows] == [1]
+            continue
+        assert final_measurement(record)["fid_fashion_cnn"].scores == (
+            final_measurement(whole)["fid_fashion_cnn"].scores
+        )
+        np.testing.assert_equal(_newest_arrays(record), _newest_arrays(whole))
 
 
 def test_configs_are_checked_as_by_train(tiny):
