@@ -127,8 +127,8 @@ def _pruned_section(records: Sequence[RunRecord], objective: str) -> Section | N
         title="Trials that were pruned",
         columns=[*axes, "pruned at step", "of", f"{objective} there"],
         rows=rows,
-        note="The score is the mean over seeds at that step: neither comparable with final ones nor "
-        "in any other table or chart. A trial without it had a run that diverged.",
+        note="The score is the mean over seeds at that step: it is not comparable with final ones, "
+        "and in no other table. A trial without it had a run that diverged.",
     )
     intro = f"The search has ended the training of {counted(len(rows), 'trial')} early."
     return Section("Pruned trials", [table], intro=intro)
