@@ -105,12 +105,17 @@ def test_eval_adds_a_row_and_its_bindings_count(run, model_dir):
     common = ("eval", "--model_dir", model_dir, "--num_eval_averaging_runs", "1")
     status, out, err = run(*common, "--checkpoint", "3")
     assert status == 0 and "Step 3: 1 x 40 samples" in out, err
-    options = ("evaluation.num_fake = 30", "evaluation.refinement = @ddls()", "ddls.steps = 1")
+    name = "metropolis_hastings"
+    options = (
+        "evaluation.num_fake = 30",
+        f"evaluation.refinement = @{name}()",
+        f"{name}.steps = 1",
+    )
     bindings = [part for option in options for part in ("--gin_bindings", option)]
     status, out, err = run(*common, *bindings)
     assert status == 0 and "Step 6: 1 x 30 samples" in out, err
     table = pathlib.Path(model_dir, "scores.csv").read_text()
-    assert "ddls(steps=1, rate=0.01, noise=0.1)" in table.splitlines()[-1]
+    assert "metropolis_hastings(steps=1, slope=calibrated)" in table.splitlines()[-1]
 
 
 def test_eval_by_a_protocol_warns_of_other_rows_in_the_table(run, model_dir, monkeypatch):
@@ -159,7 +164,10 @@ def test_sample_draws_one_class_truncated_raw_or_of_a_step(run, model_dir, tmp_p
     # By a percentile of 100 the best of the first samples alone are accepted at once.
     bindings = "drs.burn_in = 8", "drs.percentile = 100.0", "drs.most_rounds = 2"
     refine = ["--refine", "drs", *(part for each in bindings for part in ("--gin_bindings", each))]
-    for options in (["--truncation", "0.3"], ["--raw"], ["--checkpoint", "3"], refine):
+    # Calibrated on the split `test` of the data set.
+    calibrate = ["--refine", "metropolis_hastings", "--gin_bindings"]
+    calibrate.append("metropolis_hastings.steps = 2")
+    for options in (["--truncation", "0.3"], ["--raw"], ["--checkpoint", "3"], refine, calibrate):
         assert not np.array_equal(draw("--class", "2", *options), one)
 
 
