@@ -5,6 +5,7 @@ import itertools
 import os
 import pathlib
 import re
+import types
 
 import click
 import eager
@@ -16,8 +17,10 @@ from PIL import Image
 
 import compare_gan
 from compare_gan import main
+from compare_gan.architectures import stylegan2
 from compare_gan.errors import DivergenceError
 from compare_gan.evaluation import protocols
+from compare_gan.sampling import Sampler
 from compare_gan.training.run_dir import RunDir
 
 
@@ -177,6 +180,18 @@ def test_a_sample_is_moved_along_directions(run, model_dir, tmp_path):
     status, out, err = run(*common, "--count", "2", "--class", "1")
     assert status == 0 and out.strip() == path, err
     assert np.asarray(Image.open(path)).shape[0] == 2 * 58 + 2
+
+
+def test_directions_of_stylegan2_are_those_of_its_styles(run, monkeypatch, tmp_path):
+    """A network that z enters only through a mapping network had no directions."""
+    network = stylegan2.Generator((8, 8, 1), ch=4, mapping_layers=1)
+    model = types.SimpleNamespace(sampler=Sampler(network, z_dim=4, image_shape=(8, 8, 1)))
+    monkeypatch.setattr(RunDir, "load", lambda *_: model)
+    arguments = ("directions", "--model_dir", str(tmp_path), "--columns", "3", "--count", "2")
+    status, out, err = run(*arguments)
+    assert status == 0 and out.strip() == str(tmp_path / "directions.png"), err
+    first, second = np.split(np.asarray(Image.open(tmp_path / "directions.png"))[2:], 2)
+    assert not np.array_equal(first, second)
 
 
 @pytest.mark.parametrize(
