@@ -5,6 +5,7 @@ import itertools
 import os
 import pathlib
 import re
+import types
 
 import click
 import eager
@@ -16,8 +17,10 @@ from PIL import Image
 
 import compare_gan
 from compare_gan import main
+from compare_gan.architectures import stylegan2
 from compare_gan.errors import DivergenceError
 from compare_gan.evaluation import protocols
+from compare_gan.sampling import Sampler
 from compare_gan.training.run_dir import RunDir
 
 
@@ -105,12 +108,17 @@ def test_eval_adds_a_row_and_its_bindings_count(run, model_dir):
     common = ("eval", "--model_dir", model_dir, "--num_eval_averaging_runs", "1")
     status, out, err = run(*common, "--checkpoint", "3")
     assert status == 0 and "Step 3: 1 x 40 samples" in out, err
-    options = ("evaluation.num_fake = 30", "evaluation.refinement = @ddls()", "ddls.steps = 1")
+    name = "metropolis_hastings"
+    options = (
+        "evaluation.num_fake = 30",
+        f"evaluation.refinement = @{name}()",
+        f"{name}.steps = 1",
+    )
     bindings = [part for option in options for part in ("--gin_bindings", option)]
     status, out, err = run(*common, *bindings)
     assert status == 0 and "Step 6: 1 x 30 samples" in out, err
     table = pathlib.Path(model_dir, "scores.csv").read_text()
-    assert "ddls(steps=1, rate=0.01, noise=0.1)" in table.splitlines()[-1]
+    assert "metropolis_hastings(steps=1, slope=calibrated)" in table.splitlines()[-1]
 
 
 def test_eval_by_a_protocol_warns_of_other_rows_in_the_table(run, model_dir, monkeypatch):
@@ -159,7 +167,10 @@ def test_sample_draws_one_class_truncated_raw_or_of_a_step(run, model_dir, tmp_p
     # By a percentile of 100 the best of the first samples alone are accepted at once.
     bindings = "drs.burn_in = 8", "drs.percentile = 100.0", "drs.most_rounds = 2"
     refine = ["--refine", "drs", *(part for each in bindings for part in ("--gin_bindings", each))]
-    for options in (["--truncation", "0.3"], ["--raw"], ["--checkpoint", "3"], refine):
+    # Calibrated on the split `test` of the data set.
+    calibrate = ["--refine", "metropolis_hastings", "--gin_bindings"]
+    calibrate.append("metropolis_hastings.steps = 2")
+    for options in (["--truncation", "0.3"], ["--raw"], ["--checkpoint", "3"], refine, calibrate):
         assert not np.array_equal(draw("--class", "2", *options), one)
 
 
@@ -169,6 +180,18 @@ def test_a_sample_is_moved_along_directions(run, model_dir, tmp_path):
     status, out, err = run(*common, "--count", "2", "--class", "1")
     assert status == 0 and out.strip() == path, err
     assert np.asarray(Image.open(path)).shape[0] == 2 * 58 + 2
+
+
+def test_directions_of_stylegan2_are_those_of_its_styles(run, monkeypatch, tmp_path):
+    """A network that z enters only through a mapping network had no directions."""
+    network = stylegan2.Generator((8, 8, 1), ch=4, mapping_layers=1)
+    model = types.SimpleNamespace(sampler=Sampler(network, z_dim=4, image_shape=(8, 8, 1)))
+    monkeypatch.setattr(RunDir, "load", lambda *_: model)
+    arguments = ("directions", "--model_dir", str(tmp_path), "--columns", "3", "--count", "2")
+    status, out, err = run(*arguments)
+    assert status == 0 and out.strip() == str(tmp_path / "directions.png"), err
+    first, second = np.split(np.asarray(Image.open(tmp_path / "directions.png"))[2:], 2)
+    assert not np.array_equal(first, second)
 
 
 @pytest.mark.parametrize(

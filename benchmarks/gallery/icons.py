@@ -8,10 +8,15 @@ over white and reduced to 32 x 32. Its class is the category of the theme (`acti
 links, which give one icon several names, and categories with few icons are left out.
 """
 
+import collections
+import os
 import pathlib
 
 import click
 from PIL import Image
+
+from compare_gan import files
+from compare_gan.errors import UserError
 
 _THEME = "/usr/share/icons/oxygen/base"
 _SIDE = 32
@@ -41,21 +46,39 @@ def render(path: pathlib.Path) -> Image.Image:
     return over_white.resize((_SIDE, _SIDE), Image.Resampling.BOX)
 
 
+def write(folder: str, theme: str = _THEME) -> dict[str, int]:
+    """Writes the icons to a folder that is empty or absent; returns their number by category.
+
+    Raises:
+      UserError: The theme is not installed, or the folder has files.
+    """
+    if os.path.isdir(folder) and os.listdir(folder):
+        raise UserError(f"'{folder}' is not empty.")
+    found = icons_of(pathlib.Path(theme))
+    if not found:
+        raise UserError(f"There are no icons in '{theme}': apt-get install oxygen-icon-theme")
+    sizes = collections.Counter(category for category, _ in found)
+    large = {category: size for category, size in sorted(sizes.items()) if size >= _LEAST}
+    with files.atomic(folder) as temporary:
+        for category in large:
+            pathlib.Path(temporary, category).mkdir(parents=True)
+        for (category, name), path in found.items():
+            if category in large:
+                render(path).save(pathlib.Path(temporary, category, f"{name}.png"))
+    return large
+
+
 @click.command()
-@click.argument("folder", type=click.Path(path_type=pathlib.Path))
-@click.option("--theme", default=_THEME, show_default=True, type=click.Path(exists=True))
+@click.argument("folder")
+@click.option("--theme", default=_THEME, show_default=True)
 def main(folder, theme):
     """Write the icons to FOLDER, and print how many there are of each category."""
-    found = icons_of(pathlib.Path(theme))
-    categories = sorted({category for category, _ in found})
-    for category in categories:
-        own = {name: path for (of, name), path in found.items() if of == category}
-        if len(own) < _LEAST:
-            continue
-        (folder / category).mkdir(parents=True, exist_ok=True)
-        for name, path in own.items():
-            render(path).save(folder / category / f"{name}.png")
-        print(f"{category}: {len(own)}")
+    try:
+        written = write(folder, theme)
+    except UserError as error:
+        raise click.ClickException(str(error)) from error
+    for category, size in written.items():
+        print(f"{category}: {size}")
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ accuracy is a line of JSON; a checkpoint that has a line there is not repeated.
 import json
 import os
 import pathlib
+from collections.abc import Iterable
 
 import click
 import numpy as np
@@ -60,11 +61,8 @@ def features_of(gan, images: np.ndarray) -> np.ndarray:
     return np.concatenate([keras.ops.convert_to_numpy(part) for part in parts])
 
 
-@click.command()
-@click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True))
-@click.option("--output", required=True, help="File of the accuracies, one line of JSON each.")
-def main(runs, output):
-    """Probe every checkpoint of the RUNS."""
+def probe_runs(runs: Iterable[str], output: str) -> None:
+    """Probes every checkpoint of some run directories; adds the lines that `output` lacks."""
     from compare_gan.startup import prepare_tensorflow
 
     prepare_tensorflow()
@@ -89,6 +87,14 @@ def main(runs, output):
             with path.open("a") as file:
                 file.write(json.dumps({"run": name, "step": step, "accuracy": accuracy}) + "\n")
             print(f"{name}, step {step}: {accuracy:.4f}", flush=True)
+
+
+@click.command()
+@click.argument("runs", nargs=-1, required=True, type=click.Path(exists=True))
+@click.option("--output", required=True, help="File of the accuracies, one line of JSON each.")
+def main(runs, output):
+    """Probe every checkpoint of the RUNS."""
+    probe_runs(runs, output)
 
 
 if __name__ == "__main__":

@@ -125,11 +125,8 @@ def study_section(path: str) -> Section:
     return Section(definition.title or path, blocks, intro=definition.description)
 
 
-@click.command()
-@click.argument("studies", nargs=-1, required=True, type=click.Path(exists=True))
-@click.option("--output", required=True, help="The HTML file.")
-def main(studies, output):
-    """Write a page on the STUDIES, directories of `compare_gan study run`."""
+def write_page(studies: Sequence[str], output: str) -> None:
+    """Writes the page on some study directories."""
     page = Page(
         "When does self-supervision help the discriminator?",
         [study_section(path) for path in studies],
@@ -138,6 +135,14 @@ def main(studies, output):
         "less (Chen et al., 2019). Each study trains with and without this task.",
     )
     write(page, output)
+
+
+@click.command()
+@click.argument("studies", nargs=-1, required=True, type=click.Path(exists=True))
+@click.option("--output", required=True, help="The HTML file.")
+def main(studies, output):
+    """Write a page on the STUDIES, directories of `compare_gan study run`."""
+    write_page(studies, output)
     print(output)
 
 

@@ -7,12 +7,10 @@ see the same images. All four orientations are then as real as each other: a dis
 predicts rotations learns nothing about the images from the direction that garments have.
 """
 
-import os
-import pathlib
-
 import click
 import numpy as np
 
+from compare_gan import files
 from compare_gan.datasets.packaged import PATH
 
 _SEED = 0
@@ -26,17 +24,21 @@ def turn(images: np.ndarray, turns: np.ndarray) -> np.ndarray:
     return turned
 
 
+def write(path: str) -> None:
+    """Writes the turned images, their labels and the names of the classes."""
+    with np.load(PATH, allow_pickle=False) as file:
+        images, labels, names = file["images"], file["labels"], file["class_names"]
+    turns = np.random.RandomState(_SEED).randint(4, size=len(images))
+    arrays = {"images": turn(images, turns)[..., None], "labels": labels, "class_names": names}
+    with files.atomic(path) as temporary, open(temporary, "wb") as file:
+        np.savez_compressed(file, **arrays)
+
+
 @click.command()
 @click.argument("path")
 def main(path):
     """Write the images, their labels and the names of the classes to PATH."""
-    with np.load(PATH, allow_pickle=False) as file:
-        images, labels, names = file["images"], file["labels"], file["class_names"]
-    turns = np.random.RandomState(_SEED).randint(4, size=len(images))
-    pathlib.Path(os.path.abspath(path)).parent.mkdir(parents=True, exist_ok=True)
-    np.savez_compressed(
-        path, images=turn(images, turns)[..., None], labels=labels, class_names=names
-    )
+    write(path)
 
 
 if __name__ == "__main__":

@@ -35,7 +35,7 @@ from compare_gan.terminal import for_stdout
     default=3.0,
     show_default=True,
     type=click.FloatRange(min=0, min_open=True),
-    help="Way to either side, in standard deviations of a latent's coordinate.",
+    help="Way to either side, in standard deviations of the latents.",
 )
 @click.option("--checkpoint", metavar="STEP", help="A step; the newest if left out.")
 @click.option("--raw", is_flag=True, help="Use the weights themselves, not their moving average.")
@@ -55,7 +55,8 @@ def directions(
 ) -> None:
     """Move a sample along directions of its latent space.
 
-    A row for each of the directions in which the generator's first layers react most (SeFa).
+    A row for each of the directions in which the generator's first layers react most (SeFa): of z,
+    or of the styles w of StyleGAN2.
     """
     start_engine()
     from compare_gan import engine, sampling

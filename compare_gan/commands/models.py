@@ -1,7 +1,8 @@
 """`compare_gan sample | export | import-weights`."""
 
 import dataclasses
-from typing import Any
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -9,6 +10,10 @@ from compare_gan.commands.shared_options import import_options
 from compare_gan.commands.start import start_engine
 from compare_gan.errors import UserError
 from compare_gan.terminal import for_stdout
+
+if TYPE_CHECKING:
+    from compare_gan.datasets import Dataset
+    from compare_gan.training.run_dir import RunDir
 
 
 @click.command()
@@ -104,8 +109,8 @@ def sample(
 ) -> None:
     """Draw images from a trained model.
 
-    Reads no training data. Without --num, --seeds, --interpolate, --mix or --video: a grid with
-    one class per row.
+    Reads no data, unless --refine metropolis_hastings calibrates the discriminator. Without --num,
+    --seeds, --interpolate, --mix or --video: a grid with one class per row.
 
     Images of --num are numbered from 0; --seed names the whole sequence. --seeds 40 is number 40 of
     it, the same image whichever others are drawn.
@@ -135,6 +140,11 @@ def sample(
     with engine.announced("Restoring the model"):
         sampler = run.load(checkpoint, not raw, allow_imports).sampler
     sampler = dataclasses.replace(sampler, truncation=truncation, refinement=refine)
+    if refine is not None and refine.needs_held_out:
+        dataset = _dataset_of(run, checkpoint, allow_imports)
+        held_out = sampling.HeldOutImages(dataset, sampler.num_classes)
+        refine.check(held_out)
+        sampler = dataclasses.replace(sampler, held_out=held_out)
     classes = find_classes(sampler, class_names or None)
     chosen: dict[str, Any] = dict(seed=seed, classes=classes)
     if video is not None:
@@ -192,6 +202,18 @@ def export(
         paths = write(model, out, discriminator)
     for path in paths:
         click.echo(for_stdout(path))
+
+
+def _dataset_of(run: "RunDir", checkpoint: str | None, allow_imports: Sequence[str]) -> "Dataset":
+    """The data set that the config of a run names."""
+    from compare_gan import config
+    from compare_gan.training.experiment import Experiment
+
+    with config.bindings_kept():
+        path, copies = run.config_of(checkpoint), run.copies_of(checkpoint)
+        config.parse([path], allow_imports=allow_imports, copies=copies)
+        fake = {"fake": True} if run.description and run.description.is_fake else {}
+        return Experiment.from_gin(**fake).with_class_order(run.class_order).dataset
 
 
 def _check_modes(

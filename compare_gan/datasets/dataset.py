@@ -8,6 +8,7 @@ import numpy as np
 
 from compare_gan.datasets.labels import hide_labels
 from compare_gan.datasets.sources import Source
+from compare_gan.datasets.views import ALL_TRAIN
 from compare_gan.errors import UserError, unknown_name
 
 
@@ -124,6 +125,20 @@ class Dataset:
     def eval_split(self) -> str:
         """The split that is the reference for evaluation."""
         return self.source.eval_split
+
+    @property
+    def held_out_split(self) -> str | None:
+        """A split without images to train on, that for evaluation if it is one; None without one.
+
+        Example:
+          >>> from compare_gan import datasets
+          >>> datasets.get_dataset("synthetic", num_examples=4, image_size=8).held_out_split
+          'test'
+          >>> datasets.get_dataset("fashion_mnist_10k").held_out_split is None
+          True
+        """
+        splits = (self.eval_split, *self.splits)
+        return next((split for split in splits if split not in ("train", ALL_TRAIN)), None)
 
     @functools.cached_property
     def given_labels(self) -> np.ndarray:

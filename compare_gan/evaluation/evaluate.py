@@ -15,7 +15,7 @@ from compare_gan.evaluation.measuring import contribute, measure
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.metrics.base import Metric
 from compare_gan.metrics.extractors import Extractor
-from compare_gan.sampling import Sampler
+from compare_gan.sampling import HeldOutImages, Sampler
 
 
 def evaluate_generator(
@@ -166,6 +166,7 @@ def _samples(
             truncation=options.truncation,
             class_counts=counts,
             refinement=options.make_refinement(),
+            held_out=HeldOutImages(dataset, sampler.num_classes),
         ),
         options.num_fake or count,
         options.seeds(averaging_runs),

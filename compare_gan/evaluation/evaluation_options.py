@@ -24,7 +24,7 @@ from compare_gan.evaluation.provenance import NONE, NOT_RECORDED
 from compare_gan.evaluation.results import ResultRow
 from compare_gan.metrics.base import Metric, SetSize
 from compare_gan.metrics.extractors import Extractor
-from compare_gan.sampling import Sampler
+from compare_gan.sampling import HeldOutImages, Sampler
 from compare_gan.sampling.refinements import Refinement, describe_latents
 
 
@@ -199,6 +199,8 @@ class EvaluationOptions:
             truncation=self.truncation,
         )
         sampler.draw_z(1, self.seed)
+        if refinement := self.make_refinement():
+            refinement.check(HeldOutImages(dataset, sampler.num_classes))
         extractor = self.make_extractor(dataset.name)
         reference = self.reference(dataset)
         # To count the classes of a stream takes a pass over its records.

@@ -31,8 +31,6 @@ from compare_gan.training.run_dir import RunDir
 from compare_gan.training.run_options import Options
 from compare_gan.training.trainings_file import Training
 
-_FAKE = " (fake)"  # End of the name of a data set that --data_fake_dataset has replaced by noise.
-
 _Part = TypeVar("_Part")
 
 
@@ -227,8 +225,7 @@ class _Model:
         run = self._run
         with self._parsed():
             description = run.description
-            name = "" if description is None else description.dataset or ""
-            fake = {"fake": True} if name.endswith(_FAKE) else {}
+            fake = {"fake": True} if description and description.is_fake else {}
             data = DataOptions.from_gin(**fake)
             if run.class_order is not None:
                 data = dataclasses.replace(data, class_order=run.class_order)

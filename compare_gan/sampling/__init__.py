@@ -15,6 +15,7 @@ from compare_gan.sampling.directions import (
 )
 from compare_gan.sampling.drawing import sample_grid, write_grid, write_interpolation
 from compare_gan.sampling.draws import Draws
+from compare_gan.sampling.held_out import HeldOutImages
 from compare_gan.sampling.numbered import parse_numbers
 from compare_gan.sampling.projection import (
     Projection,
@@ -30,6 +31,7 @@ from compare_gan.sampling.writing import write_images
 __all__ = [
     "Directions",
     "Draws",
+    "HeldOutImages",
     "Projection",
     "ProjectionOptions",
     "Sampler",

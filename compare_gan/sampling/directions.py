@@ -13,7 +13,10 @@ from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.plots import grids
 from compare_gan.sampling.numbered import numbered_labels, numbered_latents
 from compare_gan.sampling.sampler import Sampler
+from compare_gan.sampling.styles import has_styles, images_of_styles, styles_of
 
+_BATCH_SIZE = 32  # Images in one forward pass.
+_NUM_SPREAD, _SPREAD_SEED = 1000, 0x73706C  # Of the samples that show how far styles spread.
 _TOLERANCE = 1e-3  # Of outputs of affine layers in float32, relative to the largest.
 
 
@@ -22,10 +25,11 @@ class Directions:
     """Directions in the latent space, those of the largest effect first.
 
     Attributes:
-      vectors: Unit vectors float64 [k, z_dim], orthogonal to each other.
+      vectors: Unit vectors float64 [k, dim], orthogonal to each other.
       strengths: Effect of each, float64 [k]: the norm by which a unit step changes the layers'
         outputs.
       layers: Paths of the layers that the latent enters.
+      space: `z`, the space of the latents, or `w`, that of the styles.
 
     Example:
       >>> import numpy as np
@@ -37,6 +41,7 @@ class Directions:
     vectors: np.ndarray
     strengths: np.ndarray
     layers: list[str]
+    space: str = "z"
 
 
 def find_directions(sampler: Sampler, count: int | None = None) -> Directions:
@@ -45,13 +50,15 @@ def find_directions(sampler: Sampler, count: int | None = None) -> Directions:
     Closed-form factorization, SeFa: the eigenvectors of A^T A, where A is the linear map from the
     latent to the outputs of the dense layers that it enters, among them those of modulated batch
     norm. The layers are found by their outputs, which are affine in the latent, so that it works
-    for any generator that has them; a linear embedding of the latent is part of A.
+    for any generator that has them; a linear embedding of the latent is part of A. The latent of a
+    generator with styles (StyleGAN2) is w, the output of its mapping network, which enters the
+    modulation of every layer.
 
     Paper: https://arxiv.org/abs/2007.06600.
 
     Args:
       sampler: The generator, a Keras model.
-      count: Number of directions; None = the dimension of the latent.
+      count: Number of directions; None = the dimension of the space.
 
     Raises:
       UserError: No dense layer of the generator is affine in the latent.
@@ -74,18 +81,20 @@ def find_directions(sampler: Sampler, count: int | None = None) -> Directions:
     """
     if count is not None:
         check_positive_integer("count", count)
-    maps = _latent_maps(sampler)
+    space = "w" if has_styles(sampler) else "z"
+    maps = _style_maps(sampler) if space == "w" else _latent_maps(sampler)
     if not maps:
         raise UserError(
             "No dense layer of this generator is affine in the latent, so that SeFa finds no "
-            "directions; a generator with a mapping network has them in the output of that network."
+            "directions; those of a mapping network's output are found if the generator has "
+            "`styles` and `synthesize`, as that of stylegan2_arch."
         )
     # Rows are latents: the outputs change by step @ map.
     product = sum(each @ each.T for each in maps.values())
     values, vectors = np.linalg.eigh(product)
     order = np.argsort(-values, kind="stable")[:count]
     strengths = np.sqrt(np.maximum(values[order], 0.0))
-    return Directions(_signed(vectors.T[order]), strengths, list(maps))
+    return Directions(_signed(vectors.T[order]), strengths, list(maps), space)
 
 
 def _signed(vectors: np.ndarray) -> np.ndarray:
@@ -95,28 +104,69 @@ def _signed(vectors: np.ndarray) -> np.ndarray:
 
 
 def _latent_maps(sampler: Sampler) -> dict[str, np.ndarray]:
-    """The linear maps [z_dim, units] of dense layers whose outputs are affine in the latent."""
-    dim = sampler.z_dim
+    """The maps from z, see `_affine_maps`."""
+    sampler.variables  # noqa: B018 – Builds the network, whose first call would be symbolic.
+
+    def run(z: np.ndarray) -> None:
+        y = None
+        if sampler.num_classes is not None:
+            y = ops.array(np.eye(sampler.num_classes, dtype=np.float32)[np.zeros(len(z), int)])
+        sampler(ops.convert_to_tensor(z, "float32"), y)
+
+    return _affine_maps(sampler.network, sampler.z_dim, run)
+
+
+def _style_maps(sampler: Sampler) -> dict[str, np.ndarray]:
+    """The maps from w, the same style for all layers; see `_affine_maps`."""
+    labels = None if sampler.num_classes is None else np.zeros(1, int)
+    _, num_styles, dim = styles_of(sampler, sampler.draw_z(1, 0), labels).shape
+
+    def run(w: np.ndarray) -> None:
+        styles = np.repeat(w[:, None], num_styles, axis=1)
+        sampler.network.synthesize(ops.convert_to_tensor(styles, "float32"))
+
+    return _affine_maps(sampler.network, dim, run)
+
+
+def _affine_maps(
+    network: Any, dim: int, run: Callable[[np.ndarray], None]
+) -> dict[str, np.ndarray]:
+    """The linear maps [dim, units] of dense layers whose outputs are affine in an input.
+
+    Args:
+      network: The network.
+      dim: Dimension of the input.
+      run: Calls the network with inputs [n, dim].
+    """
     ends = np.random.default_rng(0).standard_normal((2, dim))
     # Zero and the unit vectors give the map; the others show whether it is one.
-    z = np.concatenate([np.zeros([1, dim]), np.eye(dim), ends, ends.mean(axis=0)[None]])
-    y = None
-    if sampler.num_classes is not None:
-        y = np.eye(sampler.num_classes, dtype=np.float32)[np.zeros(len(z), int)]
-    sampler.variables  # noqa: B018 – Builds the network, whose first call would be symbolic.
-    with _dense_calls(sampler.network) as calls:
-        sampler(ops.convert_to_tensor(z, "float32"), None if y is None else ops.array(y))
-    inputs = [_host(call[1]) for call in calls]
+    points = np.concatenate([np.zeros([1, dim]), np.eye(dim), ends, ends.mean(axis=0)[None]])
+    calls = _calls_in_batches(network, points, run)
+    inputs = [call[1] for call in calls]
     maps: dict[str, np.ndarray] = {}
-    for layer, _, tensor in calls:
-        output = _host(tensor)
+    for layer, _, output in calls:
         linear = output[1 : dim + 1] - output[0]
-        expected = output[0] + z[dim + 1 :] @ linear
+        expected = output[0] + points[dim + 1 :] @ linear
         scale = np.abs(linear).max(initial=0.0)
         affine = np.abs(output[dim + 1 :] - expected).max(initial=0.0) <= _TOLERANCE * scale * dim
         if scale > 0 and affine and not any(_holds(each, output) for each in inputs):
             maps[layer.path] = linear
     return maps
+
+
+def _calls_in_batches(
+    network: Any, points: np.ndarray, run: Callable[[np.ndarray], None]
+) -> list[tuple[keras.layers.Layer, np.ndarray, np.ndarray]]:
+    """The calls of `_dense_calls` on all points: images of all of them may not fit into memory."""
+    parts = []
+    for start in range(0, len(points), _BATCH_SIZE):
+        with _dense_calls(network) as calls:
+            run(points[start : start + _BATCH_SIZE])
+        parts.append([(layer, _host(x), _host(output)) for layer, x, output in calls])
+    return [
+        (same[0][0], np.concatenate([x for _, x, _ in same]), np.concatenate([o for *_, o in same]))
+        for same in zip(*parts, strict=True)
+    ]
 
 
 def _holds(values: np.ndarray, output: np.ndarray) -> bool:
@@ -183,7 +233,8 @@ def direction_images(
       number: Number of the sample in the sequence of `seed`, see `numbered`.
       seed: Seed of the sequence.
       columns: Images for each direction; with an odd number the middle one is the sample itself.
-      extent: Length of the way to either side, in standard deviations of a latent's coordinate.
+      extent: Length of the way to either side, in standard deviations of the latents along the
+        direction; those of styles are estimated from 1,000 samples of the class.
       classes: Names or numbers of the classes that take turns; None = all.
 
     Returns:
@@ -201,15 +252,29 @@ def direction_images(
     """
     labels = numbered_labels(sampler, [number], classes)
     sampler.prepare()
-    start = numbered_latents(sampler, [number], seed, labels)
-    marginal = sampler.marginal
-    reach = extent * (1.0 if marginal is None else float(marginal.std()))
-    steps = np.linspace(-reach, reach, columns)
-    z = start + steps[:, None] * directions.vectors[:, None, :]
-    rows = len(directions.vectors)
-    repeated = None if labels is None else np.repeat(labels, rows * columns)
-    images = sampler.generate(z.reshape(rows * columns, -1), repeated)
-    return images.reshape(rows, columns, *images.shape[1:])
+    z = numbered_latents(sampler, [number], seed, labels)
+    steps = np.linspace(-extent, extent, columns)
+    if directions.space == "w":
+        spread = _style_spread(sampler, directions, labels)
+        moves = steps[:, None] * (spread * directions.vectors)[:, None]  # [k, columns, w_dim]
+        styles = styles_of(sampler, z, labels) + moves[:, :, None].astype(np.float32)
+        images = images_of_styles(sampler, styles.reshape(-1, *styles.shape[2:]))
+    else:
+        marginal = sampler.marginal
+        spread = 1.0 if marginal is None else float(marginal.std())
+        moved = z + steps[:, None] * (spread * directions.vectors)[:, None]
+        repeated = None if labels is None else np.repeat(labels, moved[..., 0].size)
+        images = sampler.generate(moved.reshape(-1, moved.shape[-1]), repeated)
+    return images.reshape(len(directions.vectors), columns, *images.shape[1:])
+
+
+def _style_spread(
+    sampler: Sampler, directions: Directions, labels: np.ndarray | None
+) -> np.ndarray:
+    """Standard deviations of the styles of a class along directions, float [k, 1]."""
+    classes = None if labels is None else np.repeat(labels, _NUM_SPREAD)
+    w = styles_of(sampler, sampler.draw_z(_NUM_SPREAD, _SPREAD_SEED), classes)[:, 0]
+    return (w @ directions.vectors.T).std(axis=0)[:, None]
 
 
 def write_directions(

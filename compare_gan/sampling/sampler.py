@@ -19,6 +19,7 @@ from compare_gan.sampling.batch_statistics import StandingStatistics
 from compare_gan.sampling.batches import batches_in_turn
 from compare_gan.sampling.classes import class_labels, labels_as_counted, labels_in_turn
 from compare_gan.sampling.draws import Draws
+from compare_gan.sampling.held_out import HeldOutImages
 from compare_gan.sampling.refinements.base import Judge, Refinement
 from compare_gan.types import Tensor
 
@@ -64,6 +65,8 @@ class Sampler:
         unconditional GAN) to logits of the discriminator [n, 1], in inference mode; None if there
         is none.
       refinement: The choice of latents by these logits; None = latents as they are drawn.
+      held_out: Real images that the discriminator was not trained on, for refinements that
+        calibrate it; None if there are none at hand.
     """
 
     network: Any
@@ -80,6 +83,7 @@ class Sampler:
     seed: int = 0
     logits: Callable[[Any, Any], Any] | None = None
     refinement: Refinement | None = None
+    held_out: HeldOutImages | None = None
 
     # Whole sets of images.
 

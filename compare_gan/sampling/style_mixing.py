@@ -1,18 +1,14 @@
 """Mixtures of styles: coarse layers of one image, fine layers of another (StyleGAN2)."""
 
 from collections.abc import Iterable
-from typing import Any
 
-import keras
 import numpy as np
-from keras import ops
 
-from compare_gan import backend
 from compare_gan.errors import UserError, check_positive_integer
 from compare_gan.plots import grids
 from compare_gan.sampling.numbered import numbered_labels
 from compare_gan.sampling.sampler import Sampler
-from compare_gan.types import Tensor
+from compare_gan.sampling.styles import check_styles, images_of_styles, styles_of
 
 _BLANK = 255
 
@@ -78,12 +74,10 @@ def style_mixtures(
     Raises:
       UserError: The generator has no styles, or no more than `layers`.
     """
-    if not hasattr(sampler.network, "styles"):
-        raise UserError(
-            "Style mixtures need a generator with styles, such as that of stylegan2_arch, received "
-            f"one of {getattr(sampler.network, 'family', type(sampler.network).__name__)}."
-        )
-    styles = _styles(sampler, rows + columns, seed, classes)
+    check_styles(sampler, "Style mixtures")
+    num = rows + columns
+    labels = numbered_labels(sampler, range(num), classes)
+    styles = styles_of(sampler, sampler.draw_z(num, seed), labels)
     check_positive_integer("layers", layers)
     if layers >= styles.shape[1]:
         raise UserError(
@@ -93,38 +87,10 @@ def style_mixtures(
     coarse, fine = styles[:rows], styles[rows:]
     mixed = np.repeat(coarse[:, None], columns, axis=1)
     mixed[:, :, layers:] = fine[None, :, layers:]
-    images = _synthesize(sampler, np.concatenate([styles, mixed.reshape(-1, *styles.shape[1:])]))
+    images = images_of_styles(
+        sampler, np.concatenate([styles, mixed.reshape(-1, *styles.shape[1:])])
+    )
     table = np.full((rows + 1, columns + 1, *images.shape[1:]), _BLANK, np.uint8)
     table[1:, 0], table[0, 1:] = images[:rows], images[rows : rows + columns]
     table[1:, 1:] = images[rows + columns :].reshape(rows, columns, *images.shape[1:])
     return table
-
-
-def _styles(
-    sampler: Sampler, num: int, seed: int, classes: Iterable[str | int] | None
-) -> np.ndarray:
-    """The styles of the first samples, float32 [num, num_styles, w_dim]."""
-    z, labels = sampler.draw_z(num, seed), numbered_labels(sampler, range(num), classes)
-    y = None if labels is None else np.eye(sampler.num_classes or 0, dtype=np.float32)[labels]
-
-    def compute(z: Tensor, y: Tensor | None) -> Any:
-        return sampler.network.styles(z, y, truncation=sampler.truncation)
-
-    return ops.convert_to_numpy(backend.compiled(compute, _built(sampler, z, y))(z, y))
-
-
-def _synthesize(sampler: Sampler, styles: np.ndarray) -> np.ndarray:
-    def compute(styles: Tensor) -> Tensor:
-        images = ops.cast(sampler.network.synthesize(styles), "float32")
-        return ops.cast(ops.round(ops.clip(images, 0.0, 1.0) * 255.0), "uint8")
-
-    # One image after the other: any number of them fits into memory.
-    generate = backend.compiled(compute, list(sampler.network.variables))
-    return np.concatenate([ops.convert_to_numpy(generate(each[None])) for each in styles])
-
-
-def _built(sampler: Sampler, z: np.ndarray, y: np.ndarray | None) -> list[keras.Variable]:
-    """The variables of the network, which is built first if it is not."""
-    if not sampler.network.built:
-        sampler.network.build((z.shape, None if y is None else y.shape))
-    return list(sampler.network.variables)

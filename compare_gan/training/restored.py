@@ -35,6 +35,11 @@ class Description:
     num_train: int | None = None
     background: str | None = None
 
+    @property
+    def is_fake(self) -> bool:
+        """Whether `--data_fake_dataset` has replaced the data set by noise."""
+        return self.dataset is not None and self.dataset.endswith(" (fake)")
+
     @classmethod
     def from_json(cls, values: Mapping[str, Any]) -> "Description":
         """The description in the content of a file; other entries are ignored.

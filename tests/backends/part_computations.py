@@ -94,7 +94,11 @@ def compute_refinement(name: str) -> dict:
 
     gan = tiny_gans.make_gan(tiny_gans.networks("dummy_arch"))
     fill(gan.generator, gan.discriminator)
-    options = {"drs": {"burn_in": 64}, "ddls": {"steps": 20}, "metropolis_hastings": {"steps": 20}}
+    options = {
+        "drs": {"burn_in": 64},
+        "ddls": {"steps": 20},
+        "metropolis_hastings": {"steps": 20, "slope": 1.0},
+    }
     sampler = Sampler(
         gan.generator,
         z_dim=tiny_gans.Z_DIM,

@@ -1,7 +1,8 @@
-"""The data sets, the probe, the archives and the page on self-supervision of the gallery."""
+"""The commands of the gallery: its pages, data sets, probe and archives."""
 
 import dataclasses
 import json
+import os
 import pathlib
 import sys
 import tarfile
@@ -14,16 +15,17 @@ from PIL import Image
 sys.path.insert(0, str(pathlib.Path(__file__).parents[2] / "benchmarks" / "gallery"))
 
 import icons
+import make
 import pack
 import probe
 import self_supervision
 import synthetic_study
 import turned
 
-from compare_gan import folders
+from compare_gan import files, folders, report
 from compare_gan.datasets.packaged import PATH
-from compare_gan.studies import StudyDir
-from compare_gan.studies.records import RUNNING
+from compare_gan.studies import Study, StudyDir, read_study
+from compare_gan.studies.records import FAILED, RUNNING
 
 
 def test_images_are_turned_counterclockwise():
@@ -173,3 +175,107 @@ def test_an_archive_that_cannot_be_completed_leaves_the_old_one(tmp_path, monkey
 
 def _fail(*_):
     raise OSError("No space left on device")
+
+
+def _make(*arguments):
+    return CliRunner().invoke(make.main, [str(each) for each in arguments], catch_exceptions=False)
+
+
+@pytest.fixture(name="studies")
+def _studies(tmp_path, monkeypatch):
+    """The studies that were run in an empty working directory; their runs end as `ends` says."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(make, "prepare_tensorflow", lambda: None)
+    monkeypatch.setattr(report, "write_page", lambda _, path: files.write_text(path, ""))
+    made = []
+
+    def run(study, executor, environment):
+        made.append((study.place.path, executor.slots))
+        assert environment == dict(os.environ)
+        return [dataclasses.replace(each, state=run.ends or each.state) for each in study.records()]
+
+    run.ends = None
+    monkeypatch.setattr(Study, "run", run)
+    return made, run
+
+
+def test_the_pages_of_the_gallery_and_their_studies_are_known():
+    assert {path.stem for path in make._GALLERY.glob("*.html")} <= make.PAGES.keys()
+    assert {path.name.split(".")[0] for path in make._RECORDS.iterdir()} <= make.STUDIES.keys()
+    for each in make.STUDIES.values():
+        bindings = "\n".join(read_study(each.file).bindings)
+        assert ("dataset.data_dir" in bindings) == (each.images is not None)
+        if each.images:
+            assert f"dataset.data_dir = '{each.images.path}'" in bindings
+    result = _make()
+    assert result.exit_code == 0 and len(result.output.splitlines()) == len(make.PAGES)
+    assert "self_supervision: studies/rotation_upright, studies/rotation_turned\n" in result.output
+
+
+def test_a_page_that_there_is_not_is_refused_before_any_work(studies, tmp_path):
+    result = _make("landscap")
+    assert result.exit_code == 1
+    assert "Unknown page 'landscap'. Did you mean 'landscape'? Known: few_labels" in result.output
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_page_from_records_needs_neither_images_nor_runs(studies, tmp_path):
+    arguments = ("rotation_icons", "--runs", "here", "--output", "out")
+    result = _make(*arguments)
+    assert result.output.splitlines()[-1] == "out/rotation_icons.html"
+    assert (tmp_path / "out" / "rotation_icons.html").exists()
+    records = StudyDir("here/rotation_icons").records()
+    assert len(records) == 6 and all(each.state == "finished" for each in records)
+    assert os.listdir(tmp_path / "here") == ["rotation_icons"]  # No leftovers, no images.
+    probed = tmp_path / "here" / "rotation_icons" / "probe.jsonl"
+    probed.unlink()
+    _make(*arguments)
+    assert not probed.exists()  # Not unpacked again.
+
+
+def test_a_study_without_records_begins_with_its_images(studies, tmp_path, monkeypatch):
+    made, run = studies
+    images = tmp_path / "runs" / "gallery" / "turned_fashion_mnist.npz"
+    monkeypatch.setattr(turned, "write", lambda path: files.write_text(path, "turned"))
+    run.ends = FAILED
+    result = _make("rotation_turned", "--workers", 3, "--output", tmp_path)
+    assert result.exit_code == 1
+    assert "6 of 6 runs have neither finished nor diverged" in result.output
+    assert [(os.path.relpath(path), slots) for path, slots in made] == [("runs/rotation_turned", 3)]
+    assert images.read_text() == "turned"
+    assert not (tmp_path / "rotation_turned.html").exists()
+    run.ends = "finished"
+    images.write_text("there already")
+    assert _make("rotation_turned", "--output", tmp_path).exit_code == 0
+    assert (tmp_path / "rotation_turned.html").exists()
+    assert images.read_text() == "there already"
+
+
+def test_the_page_of_the_few_labels_is_made_from_their_results(studies, tmp_path):
+    assert _make("few_labels", "--output", tmp_path).exit_code == 0
+    assert len(StudyDir("runs/few_labels").records()) == 57
+
+
+def test_the_pages_on_self_supervision_have_the_probe(studies, tmp_path, monkeypatch):
+    made, run = studies
+    run.ends = "finished"
+    calls = []
+    monkeypatch.setattr(StudyDir, "records", lambda self: synthetic_study.records(seeds=1)[:2])
+    monkeypatch.setattr(probe, "probe_runs", lambda runs, path: calls.append((len(runs), path)))
+    monkeypatch.setattr(self_supervision, "write_page", lambda *of: calls.append(of))
+    result = _make("self_supervision", "--output", tmp_path)
+    folders = ["runs/rotation_upright", "runs/rotation_turned"]
+    assert [os.path.relpath(path) for path, _ in made] == folders
+    assert calls == [
+        *((2, f"{folder}/probe.jsonl") for folder in folders),
+        (folders, f"{tmp_path}/self_supervision.html"),
+    ]
+    assert result.output == f"{tmp_path}/self_supervision.html\n"
+
+
+def test_icons_are_not_written_among_other_files(tmp_path):
+    (tmp_path / "a.txt").touch()
+    result = CliRunner().invoke(icons.main, [str(tmp_path)])
+    assert result.exit_code == 1 and f"'{tmp_path}' is not empty" in result.output
+    result = CliRunner().invoke(icons.main, [str(tmp_path / "new"), "--theme", str(tmp_path)])
+    assert result.exit_code == 1 and "apt-get install oxygen-icon-theme" in result.output

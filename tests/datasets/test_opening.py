@@ -343,6 +343,7 @@ def test_a_part_of_each_class_is_trained_on_and_all_images_are_the_reference(tmp
     options = _folder_of_classes(tmp_path)
     whole, part = get_dataset(**options), get_dataset(**options, fraction=0.25)
     assert part.splits == {"train": 8, "all_train": 30} and part.eval_split == "all_train"
+    assert part.held_out_split is None  # Both hold images to train on.
     assert np.bincount(part.given_labels).tolist() == [5, 2, 1]
     assert set(part.source.keys("train")) < set(part.source.keys("all_train"))
     images, labels = as_arrays(part)

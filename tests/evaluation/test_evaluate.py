@@ -10,7 +10,7 @@ import pytest
 import tensorflow as tf
 
 from compare_gan import metrics
-from compare_gan.datasets import InfoCodes, eval_batches
+from compare_gan.datasets import InfoCodes, eval_batches, get_dataset
 from compare_gan.datasets.dataset import Dataset, InferredLabels
 from compare_gan.datasets.latents import LatentDistribution
 from compare_gan.datasets.sources import ArraySource
@@ -488,6 +488,14 @@ def test_truncation_of_styles_leaves_latents_alone(dataset, extractor):
     options.check(dataset, latents, z_dim=4, network=truncating)
     with pytest.raises(UserError, match="no parameter 'truncation'"):
         options.check(dataset, latents, z_dim=4)
+
+
+def test_a_calibration_without_held_out_images_is_refused(extractor):
+    _bind(metrics=[Draws], refinement="metropolis_hastings", num_real=40)
+    with pytest.raises(UserError, match="'fashion_mnist_10k' has no split besides"):
+        EvaluationOptions().check(get_dataset("fashion_mnist_10k"), _LATENTS, z_dim=4)
+    gin.bind_parameter("metropolis_hastings.slope", 1)
+    EvaluationOptions().check(get_dataset("fashion_mnist_10k"), _LATENTS, z_dim=4)
 
 
 def test_metrics_see_the_dimension_of_the_latent(dataset, extractor):

@@ -9,6 +9,7 @@ import pytest
 from PIL import Image
 
 from compare_gan import registry
+from compare_gan.architectures import stylegan2
 from compare_gan.datasets.latents import LatentDistribution, normal
 from compare_gan.errors import UserError
 from compare_gan.sampling import Sampler, direction_images, find_directions, write_directions
@@ -105,3 +106,46 @@ def test_a_mapping_network_is_reported(sampler):
         find_directions(Sampler(Mapped(), 4, (4, 1, 1)))
     with pytest.raises(UserError, match="No dense layer of this generator is affine"):
         find_directions(Sampler(lambda inputs, training: inputs[0][:, :, None, None], 4, (4, 1, 1)))
+
+
+@pytest.fixture(name="styled", scope="module")
+def _styled():
+    keras.utils.set_random_seed(0)
+    network = stylegan2.Generator((8, 8, 1), ch=4, w_dim=6, mapping_layers=2)
+    network.build(((1, 4), (1, 3)))
+    network.mapping.average.assign(np.linspace(-1, 1, 6))
+    return Sampler(network, z_dim=4, image_shape=(8, 8, 1), num_classes=3)
+
+
+def test_directions_of_styles_are_those_of_all_modulations(styled):
+    """A: the maps of the layers from w to scales, one beside the other."""
+    layers = [each for each in styled.network.synthesis._flatten_layers() if each.name == "affine"]
+    assert len(layers) == 5  # Those of three convolutions and of two to images.
+    zero, identity = np.zeros([1, 6], np.float32), np.eye(6, dtype=np.float32)
+    maps = [np.array(each(identity)) - np.array(each(zero)) for each in layers]
+    u, strengths, _ = np.linalg.svd(np.concatenate(maps, axis=1))
+    directions = find_directions(styled, 2)
+    assert directions.space == "w"
+    assert sorted(directions.layers) == sorted(each.path for each in layers)
+    np.testing.assert_allclose(directions.strengths, strengths[:2], rtol=1e-3)
+    np.testing.assert_allclose(np.abs(directions.vectors @ u[:, :2]), np.eye(2), atol=1e-3)
+
+
+def test_styles_move_together_by_their_spread(styled, tmp_path):
+    truncated = dataclasses.replace(styled, truncation=0.5)
+    directions = find_directions(truncated, 2)
+    images = direction_images(
+        truncated, directions, number=2, seed=1, columns=3, extent=2.0, classes=[1]
+    )
+    network, y = styled.network, np.eye(3, dtype=np.float32)[[1]]
+    start = np.array(network.styles(styled.draw_z(3, 1)[2:], y, truncation=0.5))
+    w = np.array(network.mapping(styled.draw_z(4000, 9), np.repeat(y, 4000, axis=0)))
+    # Another sample of w: its spread is that of `direction_images` to a few percent.
+    spread = 0.5 * (w @ directions.vectors[0]).std()
+    moved = start + 2.0 * spread * np.array([-1, 0, 1])[:, None, None] * directions.vectors[0]
+    expected = 255 * np.clip(np.array(network.synthesize(moved.astype(np.float32))), 0, 1)
+    np.testing.assert_allclose(images[0, 1], expected[1], atol=1)
+    np.testing.assert_allclose(images[0], expected, atol=4)
+    assert np.abs(expected[0] - expected[2]).max() > 40
+    path, found = write_directions(styled, str(tmp_path / "styles.png"), count=2, columns=3)
+    assert found.space == "w" and Image.open(path).size[0] > 3 * 8

@@ -11,6 +11,7 @@ from compare_gan import backend
 from compare_gan.datasets.latents import LatentDistribution
 from compare_gan.errors import UserError
 from compare_gan.sampling.draws import Draws
+from compare_gan.sampling.held_out import HeldOutImages
 from compare_gan.types import Tensor
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ class Refinement:
 
     Attributes:
       name: Name in messages and provenance.
+      needs_held_out: Whether it needs real images that the discriminator was not trained on.
 
     Example:
       >>> import dataclasses
@@ -52,6 +54,17 @@ class Refinement:
     """
 
     name: str
+
+    @property
+    def needs_held_out(self) -> bool:
+        return False
+
+    def check(self, held_out: HeldOutImages | None) -> None:
+        """Raises UserError if latents cannot be refined, before any work.
+
+        Args:
+          held_out: See `Sampler.held_out`.
+        """
 
     def refine(self, judge: "Judge", draws: Draws, labels: np.ndarray | None) -> np.ndarray:
         """The latents of samples.
@@ -80,7 +93,7 @@ def describe_latents(distribution: LatentDistribution, refinement: Refinement | 
       >>> from compare_gan.datasets import EvaluationLatents
       >>> from compare_gan.sampling.refinements import MetropolisHastings, describe_latents
       >>> describe_latents(EvaluationLatents(), MetropolisHastings(steps=5))
-      'uniform(minval=-1.0, maxval=1.0), metropolis_hastings(steps=5, slope=1.0)'
+      'uniform(minval=-1.0, maxval=1.0), metropolis_hastings(steps=5, slope=calibrated)'
     """
     latents = distribution.describe()
     return latents if refinement is None else f"{latents}, {refinement.describe()}"
@@ -107,6 +120,7 @@ class Judge:
         variables = [*sampler.variables, *getattr(owner, "variables", ())]
         self._logits = backend.compiled(self._logits_of, variables)
         self._slopes = backend.compiled(self._slopes_of, variables)
+        self._logits_of_images = backend.compiled(self._images_judged, variables)
 
     def logits(self, z: np.ndarray, labels: np.ndarray | None) -> np.ndarray:
         """The logits of the images, float64 [n].
@@ -121,6 +135,22 @@ class Judge:
         """The gradients of the logits with respect to the latents, float32 [n, z_dim]."""
         return self._in_batches(self._slopes, z, labels)
 
+    def held_out_logits(self, count: int) -> np.ndarray:
+        """The logits of real images that were not trained on, float64 [<= count].
+
+        Args:
+          count: Number of images.
+        """
+        parts: list[np.ndarray] = []
+        held_out = self.sampler.held_out
+        for images, labels in () if held_out is None else held_out.batches(count, _BATCH_SIZE):
+            # The last batch is filled up by repeating: each size is compiled anew.
+            rows = np.arange(_BATCH_SIZE) % len(images)
+            y = None if labels is None else labels[rows].astype(np.int32)
+            logits = self._logits_of_images(images[rows], y)
+            parts.append(ops.convert_to_numpy(logits)[: len(images)])
+        return np.concatenate([np.zeros(0), *parts])
+
     def _in_batches(
         self, function: Callable[..., Tensor], z: np.ndarray, labels: np.ndarray | None
     ) -> np.ndarray:
@@ -131,15 +161,26 @@ class Judge:
         return np.concatenate(parts)
 
     def _logits_of(self, z: Tensor, labels: Tensor | None) -> Tensor:
-        sampler, y = self.sampler, None
-        if labels is not None:
-            y = ops.one_hot(labels, sampler.num_classes, dtype="float32")
+        y = self._one_hot(labels)
         # Layers with spectral norm may assign variables, in a GAN's heads.
-        judged = backend.without_assignments(lambda z: self._judged(sampler(z, y), y))(z)
-        return ops.reshape(ops.cast(judged, "float32"), (-1,))
+        judge = backend.without_assignments(lambda z: self._judged(self.sampler(z, y), y))
+        return _as_vector(judge(z))
+
+    def _images_judged(self, images: Tensor, labels: Tensor | None) -> Tensor:
+        y = self._one_hot(labels)
+        return _as_vector(backend.without_assignments(lambda x: self._judged(x, y))(images))
+
+    def _one_hot(self, labels: Tensor | None) -> Tensor | None:
+        if labels is None:
+            return None
+        return ops.one_hot(labels, self.sampler.num_classes, dtype="float32")
 
     def _slopes_of(self, z: Tensor, labels: Tensor | None) -> Tensor:
         return backend.gradient(lambda each: self._logits_of(each, labels), z)
+
+
+def _as_vector(logits: Tensor) -> Tensor:
+    return ops.reshape(ops.cast(logits, "float32"), (-1,))
 
 
 def _batches(count: int) -> Iterator[tuple[np.ndarray, int]]:

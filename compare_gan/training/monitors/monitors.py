@@ -221,10 +221,10 @@ class Monitors:
         """Training images as vectors; some as images; held-out images (none without a split)."""
         if self._real is None:
             trained = _first_images(self._dataset, "train", _NUM_COMPARED)
-            names = [name for name in self._dataset.splits if name != "train"]
+            split = self._dataset.held_out_split
             held_out = trained[:0]
-            if names:
-                held_out = _first_images(self._dataset, names[0], _NUM_JUDGED)
+            if split is not None:
+                held_out = _first_images(self._dataset, split, _NUM_JUDGED)
             self._real = measures.as_vectors(trained), trained[:_NUM_JUDGED], held_out
         return self._real
 
