@@ -32,6 +32,7 @@ from compare_gan.gans.latent_optimization import (
 )
 from compare_gan.gans.noise import JoinedNoise, Noise
 from compare_gan.gans.tasks import AuxiliaryTask
+from compare_gan.gans.tasks.base import add_tasks
 from compare_gan.gans.terms import LossTerms, add_penalties, check_names
 from compare_gan.losses import needs_class_logits, non_saturating, sees_real
 from compare_gan.registry import call_with_requested
@@ -385,14 +386,11 @@ class ModularGAN:
             **view.judged(Stream.REAL, real, fake, gradients),
         )
         terms = with_transport_cost(terms, self.latent_optimization, batch, "discriminator", step)
-        for task in self.tasks:
-            seen = {
-                "real": real.seen[task.name]._replace(labels=known_labels),
-                "fake": fake.seen[task.name],
-            }
-            terms = terms.plus(
-                call_with_requested(task.discriminator_terms, **seen, z=batch["z"], step=step)
-            )
+        seen = {
+            "real": {name: each._replace(labels=known_labels) for name, each in real.seen.items()},
+            "fake": fake.seen,
+        }
+        terms = add_tasks(terms, self.tasks, "discriminator", seen, z=batch["z"], step=step)
         # Last, so that all images of a step are augmented equally strongly.
         for augmentation in self.augmentations:
             augmentation.update(of_images(real.logits), of_images(fake.logits), step)
@@ -440,12 +438,8 @@ class ModularGAN:
             **view.judged(Stream.FAKE, seen_real, fake),
         )
         terms = with_transport_cost(terms, self.latent_optimization, batch, "generator", step)
-        for task in self.tasks:
-            seen = {"fake": fake.seen[task.name]}
-            terms = terms.plus(
-                call_with_requested(task.generator_terms, **seen, z=batch["z"], step=step)
-            )
-        return terms
+        seen = {"fake": fake.seen}
+        return add_tasks(terms, self.tasks, "generator", seen, z=batch["z"], step=step)
 
     def logits(self, x: Tensor, y: Tensor | None) -> Tensor:
         """The logits [n, 1] of images as they are, in inference mode.
@@ -493,24 +487,21 @@ class ModularGAN:
         if self.architecture is None:
             networks.check_both_given(type(self).__name__, generator, discriminator)
         self._given_generator = generator
-        if generator is None:
-            self.generator = self.make_generator()
-        else:
+        if generator is not None:
             networks.check_given_generator(generator, self.z_dim, self._y_shape(), self.image_shape)
-            self.generator = generator
-        options = self.discriminator_options()
-        if discriminator is None:
-            discriminator = networks.make_discriminator(
-                self.architecture, self.image_shape, options
-            )
-        else:
-            networks.check_given_discriminator(
-                discriminator, self._y_shape(), self.image_shape, options
-            )
-        self.discriminator = discriminator
-        self._splits_halves = self.deprecated_split_disc_calls or needs_halves_apart(discriminator)
-        features = networks.num_features(discriminator, self.image_shape, self._y_shape())
-        spectral_norm = getattr(discriminator, "spectral_norm", False)
+        self.generator = self.make_generator() if generator is None else generator
+        self.discriminator = networks.given_or_made_discriminator(
+            discriminator,
+            self.architecture,
+            self.image_shape,
+            self._y_shape(),
+            self.discriminator_options(),
+        )
+        self._splits_halves = self.deprecated_split_disc_calls or needs_halves_apart(
+            self.discriminator
+        )
+        features = networks.num_features(self.discriminator, self.image_shape, self._y_shape())
+        spectral_norm = getattr(self.discriminator, "spectral_norm", False)
         self.heads = self.make_heads(features, bool(spectral_norm))
 
     def _y_shape(self) -> tuple[int, int] | None:

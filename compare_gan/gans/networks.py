@@ -52,6 +52,22 @@ def check_given_generator(
         )
 
 
+def given_or_made_discriminator(
+    given: keras.Model | None,
+    architecture: Any,
+    image_shape: tuple[int, int, int],
+    y_shape: TensorShape | None,
+    options: Mapping[str, Any],
+) -> keras.Model:
+    """The given discriminator, checked, or the architecture's with those of the options it has."""
+    if given is not None:
+        check_given_discriminator(given, y_shape, image_shape, options)
+        return given
+    known = set(parameters(architecture.Discriminator))
+    own = {name: value for name, value in options.items() if name in known}
+    return architecture.Discriminator(image_shape=image_shape, **own)
+
+
 def check_given_discriminator(
     discriminator: keras.Model,
     y_shape: TensorShape | None,
@@ -192,15 +208,6 @@ def make_class_head(num_classes: int, num_features: int, spectral_norm: bool) ->
     head = Head(num_classes, "linear", spectral_norm, name="discriminator_class_logits")
     head.build((None, num_features))
     return head
-
-
-def make_discriminator(
-    architecture: Any, image_shape: tuple[int, int, int], options: Mapping[str, Any]
-) -> keras.Model:
-    """The architecture's discriminator, with those of the options that it has."""
-    known = set(parameters(architecture.Discriminator))
-    own = {name: value for name, value in options.items() if name in known}
-    return architecture.Discriminator(image_shape=image_shape, **own)
 
 
 def _refuse_options(discriminator: keras.Model, options: Mapping[str, Any]) -> None:

@@ -5,10 +5,10 @@ import os
 import numpy as np
 import pytest
 import tensorflow as tf
+from ada_draws import recorded_draws
 
 from compare_gan.augmentations import ADA
 from compare_gan.augmentations.ada import corruption, geometry
-from compare_gan.augmentations.ada.draws import COUNTS
 from compare_gan.errors import UserError
 
 # Of each recorded case, the policy.
@@ -34,39 +34,9 @@ def _golden():
         return dict(arrays)
 
 
-def _recorded(golden, case, strengths):
-    """The functions `uniform` and `normal` that return the draws of a case."""
-    draw = lambda name: golden[f"ada/{case}/draw/{name}"]  # noqa: E731
-    uniforms, normals = [], [np.zeros((4, 0))]
-    for name, count in COUNTS.items():
-        if name not in strengths:
-            continue
-        if name == "filter":
-            uniforms.append(np.stack([draw(f"imgfilter{band}_gate") for band in range(4)], 1))
-            normals.append(np.stack([draw(f"imgfilter{band}_n") for band in range(4)], 1))
-            continue
-        own = {"noise": "noise_sigma_n", "cutout": "cutout_center_u"}
-        suffix = "u" if count.uniform else "n"
-        values = draw(own.get(name, f"{name}_{suffix}")).reshape(4, -1)
-        uniforms.append(draw(f"{name}_gate")[:, None])
-        (uniforms if count.uniform else normals).append(values)
-
-    def found(arrays):
-        def function(shape):
-            array = draw("noise_n") if len(shape) == 4 else np.concatenate(arrays, axis=1)
-            if array.shape[1] == 0:
-                array = np.zeros(shape)
-            assert array.shape == tuple(shape)
-            return tf.constant(array, tf.float32)
-
-        return function
-
-    return found(uniforms), found(normals)
-
-
 def _augmented(golden, case, images):
     augment = ADA(CASES[case], p=float(golden[f"ada/{case}/p"]))
-    return augment(images, *_recorded(golden, case, augment.strengths))
+    return augment(images, *recorded_draws(golden, f"ada/{case}/draw/", augment.strengths))
 
 
 @pytest.mark.parametrize("case", CASES)

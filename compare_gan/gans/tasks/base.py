@@ -1,11 +1,13 @@
 """The interface of auxiliary tasks, which the discriminator learns in addition."""
 
+from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
 import keras
 
 from compare_gan.gans.terms import LossTerms
 from compare_gan.layers import Dense
+from compare_gan.registry import call_with_requested
 from compare_gan.types import Tensor
 
 
@@ -107,6 +109,29 @@ class AuxiliaryTask:
     def generator_terms(self, fake: Seen) -> LossTerms:
         """The terms that the task adds to the generator's loss: none unless overridden."""
         return LossTerms(0.0, {})
+
+
+def add_tasks(
+    terms: LossTerms,
+    tasks: Iterable[AuxiliaryTask],
+    network: str,
+    seen: Mapping[str, Mapping[str, Seen]],
+    **available: Any,
+) -> LossTerms:
+    """The loss of a network with the terms of the auxiliary tasks.
+
+    Args:
+      terms: The loss without tasks.
+      tasks: All tasks of the GAN.
+      network: `discriminator` or `generator`.
+      seen: What was seen of each half, `real` and `fake` or the latter alone, by name of the task.
+      **available: Further values that a term may request, by name.
+    """
+    for task in tasks:
+        term = task.discriminator_terms if network == "discriminator" else task.generator_terms
+        halves = {half: by_task[task.name] for half, by_task in seen.items()}
+        terms = terms.plus(call_with_requested(term, **halves, **available))
+    return terms
 
 
 @keras.saving.register_keras_serializable("compare_gan")
