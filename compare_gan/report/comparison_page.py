@@ -151,7 +151,11 @@ def _samples(runs: Mapping[str, RunDir]) -> list[Block | str]:
 def _curves(scores: Mapping[str, Scores], courses: Mapping[str, Courses]) -> Iterable[Block | str]:
     charts = []
     for score in _of_all(each.headline.score_names for each in scores.values()):
-        series = [score_line(name, each.rows, score) for name, each in scores.items()]
+        series = [
+            score_line(name, each.rows, score)
+            for name, each in scores.items()
+            if any(score in row.scores for row in each.rows)
+        ]
         if any(len(line.x) > 1 for line in series):
             charts.append(lines(score, series, xlabel=_XLABEL))
     values = _of_all(each.values for each in courses.values())
@@ -180,9 +184,9 @@ def _provenance(scores: Mapping[str, Scores]) -> Iterable[Block | str]:
     different = [row for row in rows if len(set(row[1:])) > 1]
     same = [row[:2] for row in rows if len(set(row[1:])) == 1]
     if different:
-        yield Table(title="Provenance that differs", columns=["", *facts], rows=different)
+        yield Table(title="Provenance that differs", columns=["field", *facts], rows=different)
     if same:
         yield Details(
             "Provenance that is the same",
-            [Table(title="Provenance that is the same", columns=["", "value"], rows=same)],
+            [Table(title="Provenance that is the same", columns=["field", "value"], rows=same)],
         )

@@ -24,13 +24,19 @@ def provenance_facts(row: ResultRow) -> dict[str, str]:
 def in_words(value: object) -> str:
     """A value of a record: lists and objects without brackets, integers with separators.
 
+    Seeds have no separators: they count nothing.
+
     Example:
       >>> from compare_gan.report.provenance_text import in_words
-      >>> in_words({"kid.subsets": 1000}), in_words([1, 2]), in_words({})
-      ('kid.subsets = 1,000', '1, 2', 'none')
+      >>> in_words({"kid.subset_size": 1000, "kid.seed": 2020}), in_words([1, 2]), in_words({})
+      ('kid.subset_size = 1,000, kid.seed = 2020', '1, 2', 'none')
     """
     if isinstance(value, Mapping):
-        return ", ".join(f"{name} = {in_words(each)}" for name, each in value.items()) or "none"
+        shown = {
+            name: str(each) if name.endswith("seed") else in_words(each)
+            for name, each in value.items()
+        }
+        return ", ".join(f"{name} = {each}" for name, each in shown.items()) or "none"
     if isinstance(value, (list, tuple)):
         return ", ".join(map(str, value)) or "none"
     return f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)

@@ -102,15 +102,18 @@ def _scores(scores: run_records.Scores) -> Iterable[Block | str]:
         yield Note(f"The last training step is not scored: these are the scores of {step}.")
     names, over_sets = row.score_names, len(row.provenance.seeds) > 1
     spreads = [row.spread_text(name) for name in names]
-    columns = ["score", "mean", "standard deviation", *(["spread"] if any(spreads) else [])]
-    rows = [
-        [name, row.scores[name].mean, row.scores[name].std if over_sets else None, spread or None]
-        for name, spread in zip(names, spreads, strict=True)
-    ]
+    columns: dict[str, list[object]] = {
+        "score": list(names),
+        "mean" if over_sets else "value": [row.scores[name].mean for name in names],
+    }
+    if over_sets:
+        columns["standard deviation"] = [row.scores[name].std for name in names]
+    if any(spreads):
+        columns["spread"] = [spread or None for spread in spreads]
     yield Table(
         title=f"Scores of {step}",
-        columns=columns,
-        rows=[cells[: len(columns)] for cells in rows],
+        columns=list(columns),
+        rows=list(zip(*columns.values(), strict=True)),
         note=spread_note([row]) or "",
     )
     for note in row.notes:
@@ -255,7 +258,7 @@ def _stages(training: Training, steps: str) -> Table:
             [
                 name,
                 Cell(value, f"{value:,.1f}"),
-                Cell(value / total, f"{value / total:.1%}"),
+                Cell(value / total, f"{100 * value / total:.1f} %"),
             ]
             for name, value in stages.items()
         ],

@@ -92,8 +92,8 @@ def neighbour_blocks(found: Neighbours) -> Iterable[Block | str]:
     )
     yield Facts(
         {
-            "Nearly copied": f"{found.memorized:.1%} of {found.num_compared:,} samples",
-            "Authentic": f"{found.authentic:.1%} of them; about 50 % for a perfect generator",
+            "Nearly copied": f"{100 * found.memorized:.1f} % of {found.num_compared:,} samples",
+            "Authentic": f"{100 * found.authentic:.1f} % of them; a perfect generator about 50 %",
         }
     )
 
@@ -134,7 +134,7 @@ def _confusion(truth: Truth) -> Block:
     totals = np.maximum(truth.totals, 1)[:, None]
     note = "Share of each true class, of images whose label was hidden; nothing is trained on it."
     if truth.accuracy is not None:
-        note += f" {truth.accuracy:.2%} of the hidden labels are inferred correctly."
+        note += f" {100 * truth.accuracy:.2f} % of the hidden labels are inferred correctly."
     if len(truth.rows) < truth.num_classes:
         note += f" Only the first {len(truth.rows)} of {truth.num_classes} classes are shown."
     shares = truth.matrix / totals
@@ -155,7 +155,7 @@ def _wrong(truth: Truth) -> Block:
     for each in truth.wrong:
         alt = f"An image of {each.true}, taken for {each.inferred}"
         picture = images.Picture(each.image, alt, "", _scale(*each.image.shape[:2]))
-        sure = "" if each.confidence is None else f" {each.confidence:.0%}"
+        sure = "" if each.confidence is None else f" {100 * each.confidence:.0f} %"
         words = f"{each.true} → {each.inferred}{sure}"
         cards.append(element("li", images.image_of(picture), element("span", words)))
     caption = "True class → inferred class, the most confident mistakes first."

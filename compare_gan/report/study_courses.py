@@ -15,7 +15,7 @@ from compare_gan.studies.records import FINISHED
 from compare_gan.studies.summary import VariantSummary
 from compare_gan.studies.table import StudyTable
 
-_HOUR, _MINUTE = 3600.0, 60.0
+_UNITS = {"hours": 3600.0, "minutes": 60.0}
 _MOST_CURVES, _FEW_CURVES = 16, 8  # More curves than that hide each other: a few are shown.
 
 
@@ -161,7 +161,8 @@ def _cost_table(rows: Sequence[VariantSummary]) -> Table:
 def _unit(seconds: Iterable[float | None]) -> tuple[str, float]:
     """The unit in which the largest duration is a number that people read: its name and length."""
     largest = max((each for each in seconds if each is not None), default=0.0)
-    return ("hours", _HOUR) if largest >= 2 * _HOUR else ("minutes", _MINUTE)
+    units = ((name, length) for name, length in _UNITS.items() if largest >= 2 * length)
+    return next(units, ("seconds", 1.0))
 
 
 def _is_number(value: object) -> bool:

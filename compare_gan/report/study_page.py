@@ -14,7 +14,7 @@ from compare_gan.report.study_comparisons import axes_section, comparison_sectio
 from compare_gan.report.study_courses import cost_section, course_section
 from compare_gan.report.study_samples import sample_section
 from compare_gan.report.study_scores import score_section
-from compare_gan.report.tables import Table
+from compare_gan.report.tables import Cell, Table
 from compare_gan.studies.definition import StudyDefinition
 from compare_gan.studies.measurements import final_measurement
 from compare_gan.studies.records import (
@@ -196,23 +196,29 @@ def _all_runs(records: Sequence[RunRecord]) -> Table:
 
 
 def _provenance_section(records: Sequence[RunRecord]) -> Section | None:
-    """How the final scores were measured: one list if they were measured alike."""
+    """How the final scores were measured: one list if they were measured alike.
+
+    Values that differ have the names of their scores, if other scores have other values.
+    """
     stated: dict[str, dict[str, list[str]]] = {}
     for run in records:
         for score, row in final_measurement(run).items():
-            for name, value in provenance_facts(row).items():
+            facts = provenance_facts(row)
+            facts.pop("config", None)  # A file in the directory of each run.
+            for name, value in facts.items():
                 stated.setdefault(name, {}).setdefault(value, []).append(score)
     if not stated:
         return None
-    facts = {
-        name: next(iter(values))
-        if len(values) == 1
-        else "; ".join(
-            f"{value} ({', '.join(dict.fromkeys(scores))})" for value, scores in values.items()
-        )
-        for name, values in stated.items()
-    }
+    facts = {name: _by_score(values) for name, values in stated.items()}
     return Section("Provenance", [Facts(facts)], intro="How the final scores were measured.")
+
+
+def _by_score(values: Mapping[str, Sequence[str]]) -> str:
+    """The values of a field, each with the names of its scores unless all have the same."""
+    names = {value: ", ".join(sorted(set(scores))) for value, scores in values.items()}
+    if len(set(names.values())) == 1:
+        return "; ".join(names)
+    return "; ".join(f"{value} ({scores})" for value, scores in names.items())
 
 
 def _definition_section(definition: StudyDefinition) -> Section:
@@ -226,7 +232,10 @@ def _definition_section(definition: StudyDefinition) -> Section:
         table = Table(
             title="Axes",
             columns=["axis", "value", "bindings"],
-            rows=[[axis, label, element("code", text)] for axis, label, text in rows],
+            rows=[
+                [axis, label, Cell(text, element("code", text, class_="lines"))]
+                for axis, label, text in rows
+            ],
             sortable=False,
         )
         blocks.append(Group("Axes", [table]))

@@ -5,10 +5,11 @@ from collections.abc import Sequence
 from compare_gan.report.charts import Chart, Interval, forest
 from compare_gan.report.markup import Block
 from compare_gan.report.page import Details, Section
-from compare_gan.report.tables import Table
+from compare_gan.report.tables import Cell, Table
 from compare_gan.studies.summary import VariantSummary
 from compare_gan.studies.summary_text import (
     IQM_SEEDS,
+    score_format,
     summary_table,
 )
 from compare_gan.studies.table import StudyTable
@@ -53,15 +54,23 @@ def summary_block(rows: Sequence[VariantSummary], title: str, note: str = "") ->
     axes = list(dict.fromkeys(axis for row in rows for axis in row.axes))
     fates = [name for name in _FATES if name == "diverged" or any(getattr(r, name) for r in rows)]
     has_iqm = any(row.seeds >= IQM_SEEDS for row in rows)
+    text = score_format(rows)
+
+    def cell(value: float | None, seed: int | None = None) -> Cell | None:
+        if value is None:
+            return None
+        shown = text(value).replace("-", "−")
+        return Cell(value, shown if seed is None else f"{shown} ({seed})")
+
     cells = []
     for row in rows:
         names = [row.axes.get(axis, "") for axis in axes] or [row.variant]
         low, high = row.interval or (None, None)
-        worst, best = (_of_seed(row, seed) for seed in (row.worst_seed, row.best_seed))
         counts = [row.seeds, *(getattr(row, fate) for fate in fates)]
         iqm = [row.iqm] if has_iqm else []
-        values = [row.mean, low, high, row.std, row.median, *iqm, best, worst]
-        cells.append([*names, *counts, *values])
+        values = map(cell, [row.mean, low, high, row.std, row.median, *iqm])
+        seeds = [cell(_of_seed(row, seed), seed) for seed in (row.best_seed, row.worst_seed)]
+        cells.append([*names, *counts, *values, *seeds])
     columns = ["seeds", *(_FATES[fate] for fate in fates), "mean", "95 % from", "95 % to", "std"]
     columns += ["median", *(["IQM"] if has_iqm else []), "best seed", "worst seed"]
     return Table(
@@ -74,8 +83,8 @@ def summary_block(rows: Sequence[VariantSummary], title: str, note: str = "") ->
             "95 % to": "Upper end of Student's t interval of the mean over seeds",
             "std": "Standard deviation over seeds (ddof 1)",
             "IQM": "Interquartile mean over seeds; the mean with fewer than 4",
-            "best seed": "The best final score of a seed: no headline",
-            "worst seed": "The worst final score of a seed",
+            "best seed": "The best final score (its seed): no headline",
+            "worst seed": "The worst final score (its seed)",
         },
         note=note,
     )

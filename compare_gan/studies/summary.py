@@ -19,6 +19,8 @@ from compare_gan.studies.statistics import (
 )
 from compare_gan.types import Direction
 
+_DIGITS = 12
+
 
 @dataclasses.dataclass(frozen=True, kw_only=True)
 class VariantSummary:
@@ -136,13 +138,16 @@ def by_variant(records: Iterable[RunRecord]) -> dict[str, list[RunRecord]]:
 def scores_by_seed(runs: Iterable[RunRecord], score: str) -> dict[int, float]:
     """The finite scores of finished runs at their final step, by seed.
 
+    They are rounded to 12 digits: scores that differ by rounding errors alone, such as inception
+    scores of collapsed GANs, which are 1, are equal.
+
     Example:
       >>> from compare_gan.studies.summary import scores_by_seed
       >>> scores_by_seed([], "fid")
       {}
     """
     values = {
-        run.seed: row.scores[score].mean
+        run.seed: float(f"{row.scores[score].mean:.{_DIGITS}g}")
         for run in runs
         if (row := final_measurement(run).get(score)) is not None
     }

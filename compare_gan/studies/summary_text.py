@@ -43,12 +43,7 @@ def summary_table(
       steps: Final steps of the runs.
       notes: Further sentences below the table.
     """
-    digits = _digits([row.std for row in rows], [row.mean for row in rows])
-
-    def number(value: float | None) -> str:
-        if value is None:
-            return _NO_VALUE
-        return f"{value:.{digits}f}" if abs(value) < _HUGE else f"{value:.3g}"
+    number = score_format(rows)
 
     def interval(value: Interval | None) -> str:
         return _NO_VALUE if value is None else f"[{number(value.low)}, {number(value.high)}]"
@@ -87,6 +82,30 @@ def summary_table(
         texts=len(names),
         notes=[*_interval_notes(rows), *_equality_notes(rows), *notes],
     )
+
+
+def score_format(rows: Sequence[VariantSummary]) -> Callable[[float | None], str]:
+    """A function that writes scores, deviations and ends of intervals with as many decimals as fit.
+
+    Example:
+      >>> from compare_gan.studies.records import RunRecord
+      >>> from compare_gan.studies.summary import summarize
+      >>> from compare_gan.studies.summary_text import score_format
+      >>> run = RunRecord(name="a-seed1", variant="a", axes={}, seed=1, steps=10, state="diverged")
+      >>> score_format(summarize([run], "fid", "lower"))(2 / 3)
+      '0.6667'
+
+    Args:
+      rows: One for each variant, all of the same score.
+    """
+    digits = _digits([row.std for row in rows], [row.mean for row in rows])
+
+    def text(value: float | None) -> str:
+        if value is None:
+            return _NO_VALUE
+        return f"{value:.{digits}f}" if abs(value) < _HUGE else f"{value:.3g}"
+
+    return text
 
 
 def variants_table(
@@ -222,7 +241,10 @@ def _interval_notes(rows: Sequence[VariantSummary]) -> list[str]:
             f"With {min(counts)} seeds the bootstrap's intervals are too narrow: trust Student's t."
         )
     if counts and max(counts) < IQM_SEEDS:
-        notes.append(f"With fewer than {IQM_SEEDS} seeds the interquartile mean is the mean.")
+        notes.append(
+            f"The interquartile mean has columns from {IQM_SEEDS} seeds on: with fewer it is the "
+            "mean."
+        )
     if any(row.seeds == 1 for row in rows):
         notes.append("A single seed has no spread: nothing is known about other seeds.")
     return notes

@@ -158,6 +158,17 @@ def test_heatmap_is_darkest_at_the_largest_value():
     assert _rows(chart)[-1] == ["b", "d", ""]
 
 
+def test_cells_of_a_small_matrix_are_as_wide_as_their_texts():
+    texts = [["160.071", "160.289"]]
+    chart = heatmap("FID", [[1, 2]], ["a"], ["b", "c"], texts=texts)
+    assert [each.text for each in _elements(chart, "text", "value")] == texts[0]
+    first, second = _elements(chart, "rect")
+    assert float(first.get("width")) > float(first.get("height"))
+    assert float(second.get("x")) >= float(first.get("x")) + float(first.get("width"))
+    many = heatmap("FID", [[1] * 20], ["a"], ["b"] * 20, texts=[["160.071"] * 20])
+    assert not _elements(many, "text", "value")
+
+
 def test_names_of_variants_are_shown_in_full_and_longer_ones_keep_both_ends():
     name = "least_squares-DRAGAN-spectral_norm"
     charts = [

@@ -65,6 +65,18 @@ def test_spreads_are_beside_their_scores_and_not_drawn():
     assert "kid_standard_error" not in pages.render(page)
 
 
+def test_scores_of_one_set_of_samples_have_no_deviation():
+    rows = [
+        dataclasses.replace(row, provenance=dataclasses.replace(row.provenance, seeds=[0]))
+        for row in synthetic_study.records(seeds=1)[0].rows
+    ]
+    run = RunData(
+        summary=run_records.Summary(name="a", state="finished"),
+        scores=run_records.Scores(rows=rows, headline=rows[-1], is_final=True),
+    )
+    assert page_of(run).sections[0].blocks[0].columns == ["score", "value"]
+
+
 def test_a_trained_run_shows_everything_that_it_has(trained):
     run = collect_run(trained)
     assert run.absent.keys() == {*_ALWAYS, "prd"}
@@ -77,7 +89,7 @@ def test_a_trained_run_shows_everything_that_it_has(trained):
     assert run.evolution.steps == [1, 2] and run.evolution.frames.shape[1:3] == (4, 10)
     assert run.interpolations.images.shape == (8, 10, 8, 8, 3)
     assert (run.neighbours.by, run.neighbours.num_references) == ("pixels", 40)
-    assert run.summary.state == "finished" and run.summary.images_seen == 16
+    assert run.summary.state == "finished" and run.summary.images_seen == 2 * 2 * 8
     [training] = run.trainings
     assert (training.first_step, training.last_step, training.cores > 0) == (0, 2, True)
     assert training.seconds["steps"] >= 0 and training.seconds["pictures"] > 0

@@ -16,8 +16,11 @@ from compare_gan.evaluation import Score
 from compare_gan.report import study_courses
 from compare_gan.report.page import render
 from compare_gan.report.study_page import study_page
+from compare_gan.report.study_scores import summary_block
 from compare_gan.studies import RunRecord, define
 from compare_gan.studies.measurements import final_measurement
+from compare_gan.studies.statistics import Interval
+from compare_gan.studies.summary import VariantSummary
 from compare_gan.studies.table import StudyTable
 
 _SCORE = "fid_fashion_cnn"
@@ -63,14 +66,31 @@ def test_the_table_has_the_final_scores_of_finished_runs(records, text):
         if scores:
             assert float(row["mean"]) == pytest.approx(np.mean(scores))
             assert float(row["std"]) == pytest.approx(np.std(scores, ddof=1))
-            assert float(row["best seed"]) == min(scores)
-            assert float(row["worst seed"]) == max(scores)
+            assert float(row["best seed"]) == pytest.approx(min(scores))
+            assert float(row["worst seed"]) == pytest.approx(max(scores))
             half = 2.776445 * np.std(scores, ddof=1) / np.sqrt(5)  # Student's t, 4 degrees.
             if len(scores) == 5:
                 assert float(row["95 % to"]) == pytest.approx(np.mean(scores) + half)
     fates = {(row["loss.fn"], row["norm"]): (row["diverged"], row["failed"]) for row in rows}
     assert fates["wasserstein", "none"] == ("5", "0")
     assert fates["non_saturating", "spectral_norm"] == ("0", "1")
+
+
+def test_scores_have_decimals_that_show_their_spread():
+    """Four digits would hide what differs: 160.1 in each column."""
+    scores = {1: 160.0719, 2: 160.0768}
+    summary = VariantSummary(
+        variant="a", axes={}, score="fid", better="lower", runs=2, scores=scores, unscored=0,
+        diverged=0, failed=0, unfinished=0, mean=160.07435, std=0.003465, median=160.07435,
+        interval=Interval(160.043, 160.1055), best_seed=1, worst_seed=2,
+    )  # fmt: skip
+    table = summary_block([summary], "Scores")
+    shown = {
+        name: getattr(cell, "shown", cell)
+        for name, cell in zip(table.columns, table.rows[0], strict=True)
+    }
+    assert shown["mean"] == "160.07" and shown["best seed"] == "160.07 (1)"
+    assert "160.0719" in table.csv()
 
 
 def test_values_of_an_axis_are_compared_over_complete_combinations(records, text):
@@ -221,3 +241,40 @@ def test_the_standard_error_of_a_score_is_only_in_the_data(records):
 )
 def test_a_few_of_many_variants_are_drawn(count, shown):
     assert sorted(study_courses._spread(count)) == shown
+
+
+def test_an_axis_has_each_binding_on_a_line_and_as_text_in_its_csv(records):
+    values = {"gp": ["penalty.fn = @wgangp_penalty", "options.lamba = 10"]}
+    study = define(base="supervised_fashion_mnist", axes={"penalty": values})
+    text = render(study_page(records, study))
+    assert '<code class="lines">penalty.fn = @wgangp_penalty\noptions.lamba = 10</code>' in text
+    [row] = _data(text, "Axes")
+    assert row["bindings"] == "penalty.fn = @wgangp_penalty\noptions.lamba = 10"
+
+
+@pytest.mark.parametrize(
+    "seconds, expected", [(60, ("seconds", 1)), (200, ("minutes", 60)), (9000, ("hours", 3600))]
+)
+def test_durations_are_in_a_unit_that_people_read(seconds, expected):
+    assert study_courses._unit([None, seconds / 2, seconds]) == expected
+
+
+def test_the_provenance_names_scores_only_where_they_differ(records):
+    text = render(study_page(records, synthetic_study.define_study()))
+    section = text[text.index(">Provenance</h2>") :]
+    assert "<dt>config</dt>" not in section
+    versions = ("4.0", "4.1")
+    changed = [
+        dataclasses.replace(
+            run,
+            rows=tuple(
+                dataclasses.replace(
+                    row,
+                    provenance=dataclasses.replace(row.provenance, code_version=versions[i % 2]),
+                )
+                for row in run.rows
+            ),
+        )
+        for i, run in enumerate(records)
+    ]
+    assert "<dd>4.0; 4.1</dd>" in render(study_page(changed, synthetic_study.define_study()))

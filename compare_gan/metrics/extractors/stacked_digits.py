@@ -15,7 +15,12 @@ _SHAPE = (8, 8, 3)
 _WEIGHTS = "stacked_digits.npz"
 
 
-@registry.register("extractor", "stacked_digits", paper="https://arxiv.org/abs/1705.07761")
+@registry.register(
+    "extractor",
+    "stacked_digits",
+    gin_name="stacked_digits_extractor",  # The other name has the options of the data set.
+    paper="https://arxiv.org/abs/1705.07761",
+)
 class StackedDigits(Extractor):
     """Classifier of each channel of the data set `stacked_digits`, for its 1,000 modes.
 

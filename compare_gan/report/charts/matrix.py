@@ -68,12 +68,12 @@ def heatmap(
     scale = (largest or 1.0) * (1 if above_is_better else -1)
     texts = texts or [[number(value, 2) for value in row] for row in matrix]
     room = min(MOST_ROOM, 14 + CHARACTER * max(map(len, [ylabel, *row_names])))
-    side, has_texts = _side(texts, (WIDTH - room - 6) / max(1, len(column_names)))
-    width = max(float(WIDTH), room + side * len(column_names) + 6)
+    across, side, has_texts = _sides(texts, (WIDTH - room - 6) / max(1, len(column_names)))
+    width = max(float(WIDTH), room + across * len(column_names) + 6)
     head = min(MOST_ROOM, 10 + CHARACTER * max(map(len, column_names), default=0)) + 14
     drawn = [text_at(room, 11, xlabel, "label"), text_at(4, head - 6, ylabel, "label")]
     for j, name in enumerate(column_names):
-        drawn.append(column_name(room + side * (j + 0.5) + 3, head - 5, name, head - 14))
+        drawn.append(column_name(room + across * (j + 0.5) + 3, head - 5, name, head - 14))
     for i, row in enumerate(matrix):
         top = head + side * i
         drawn.append(row_name(room, top + side / 2 + 3.5, row_names[i], room))
@@ -81,8 +81,9 @@ def heatmap(
             if value is None or not math.isfinite(value):
                 continue
             tip = f"{row_names[i]}, {column_names[j]}: {number(value)}"
-            place, part = (room + side * j, top), (value - zero) / scale
-            drawn.append(_cell(place, side, part, texts[i][j] if has_texts else "", tip))
+            place, part = (room + across * j, top), (value - zero) / scale
+            text = texts[i][j] if has_texts else ""
+            drawn.append(_cell(place, (across, side), part, text, tip))
     alt = alt or f"{title}: a matrix of {len(row_names)} rows and {len(column_names)} columns."
     return Chart(
         title=title,
@@ -98,20 +99,29 @@ def heatmap(
     )
 
 
-def _side(texts: Sequence[Sequence[str]], room: float) -> tuple[float, bool]:
-    """Side of a cell, and whether texts are shown: all of them or none."""
+def _sides(texts: Sequence[Sequence[str]], room: float) -> tuple[float, float, bool]:
+    """Width and height of a cell, and whether texts are shown: all of them or none.
+
+    Cells are squares, or wider than that where texts need it and the chart has the room.
+    """
     needed = 4 + 0.9 * CHARACTER * max((len(text) for row in texts for text in row), default=0)
     side = max(15.0, min(34.0, room))
     if side < needed <= 28 and len(texts[0]) <= _MOST_WITH_TEXT:
-        return needed, True
-    return side, needed <= side
+        return needed, needed, True
+    if side < needed <= room:
+        return needed, side, True
+    return side, side, needed <= side
 
 
-def _cell(place: tuple[float, float], side: float, part: float, text: str, tip: str) -> Markup:
-    x, y = place
+def _cell(
+    place: tuple[float, float], size: tuple[float, float], part: float, text: str, tip: str
+) -> Markup:
+    (x, y), (width, height) = place, size
     # Half of the colour at most, so that text in the page's ink is readable on it.
     shade = element(
-        "rect", element("title", tip), x=x + 0.5, y=y + 0.5, width=side - 1, height=side - 1,
+        "rect", element("title", tip), x=x + 0.5, y=y + 0.5, width=width - 1, height=height - 1,
         class_="below" if part < 0 else "above", fill_opacity=0.04 + 0.5 * min(1.0, abs(part)),
     )  # fmt: skip
-    return join([shade, text_at(x + side / 2, y + side / 2 + 3.5, text, "value", anchor="middle")])
+    return join(
+        [shade, text_at(x + width / 2, y + height / 2 + 3.5, text, "value", anchor="middle")]
+    )

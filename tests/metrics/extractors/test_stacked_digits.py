@@ -5,6 +5,7 @@ import pytest
 from scipy.special import logsumexp
 from sklearn.datasets import load_digits
 
+from compare_gan import config, registry
 from compare_gan.datasets import as_arrays, get_dataset
 from compare_gan.datasets.auto_extractor import chosen_extractor
 from compare_gan.errors import UserError
@@ -59,3 +60,12 @@ def test_each_mode_needs_an_image():
 def test_other_shapes_are_refused(extractor):
     with pytest.raises(UserError, match=r"takes images of 8x8x3, received 28x28x1\."):
         extractor(np.zeros([2, 28, 28, 1], np.uint8))
+
+
+def test_options_of_the_data_set_are_bound_by_its_name():
+    """The extractor of the same name has another one in gin, so that the name is not ambiguous."""
+    registry.load_all()
+    with config.bindings_kept():
+        config.parse((), ["stacked_digits.num_examples = 3000"])
+        assert get_dataset("stacked_digits").num_train == 3000
+    assert registry.get("extractor", "stacked_digits")().name == "stacked_digits"

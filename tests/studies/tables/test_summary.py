@@ -59,6 +59,16 @@ def test_variants_with_equal_scores_are_named(run_record):
     assert len(summary_table(summarize(runs[2:], "fid", "lower"), [10]).notes) == len(notes) - 1
 
 
+def test_rounding_errors_make_no_difference(run_record):
+    """Inception scores of collapsed GANs are 1, up to the last bit."""
+    one = [run_record({"norm": "a"}, seed, 1 + error) for seed, error in ((1, 4e-16), (2, 0))]
+    other = [run_record({"norm": "b"}, seed, 1 - error) for seed, error in ((1, 4e-16), (2, 0))]
+    summary = summarize([*one, *other], "fid", "higher")
+    assert [row.std for row in summary] == [0.0, 0.0]
+    [comparison] = compare_variants([*one, *other], "fid", "higher")
+    assert comparison.improvement == 0.5 and comparison.difference.p_value == 1.0
+
+
 def test_only_the_final_step_makes_the_headline(run_record, result_row):
     rows = [result_row(5, {"fid": 1.0}), result_row(10, {"fid": 9.0})]
     better_before = run_record(_AXES, 1, rows=rows)

@@ -201,7 +201,7 @@ fid at the final step (10), lower is better.
 
 - Interval: Student's t of the mean over seeds, for scores that are about normal.
 - With 2 seeds the bootstrap's intervals are too narrow: trust Student's t.
-- With fewer than 4 seeds the interquartile mean is the mean.
+- The interquartile mean has columns from 4 seeds on: with fewer it is the mean.
 - Diverged, and in no mean: wasserstein-seed3.
 """
 
