@@ -128,6 +128,10 @@ def _check_search(given: Mapping[str, Any]) -> None:
     sampler = given.get("sampler", SAMPLERS[0])
     if sampler not in SAMPLERS:
         raise unknown_name("study.sampler", str(sampler), SAMPLERS)
+    _check_pruner(given)
+
+
+def _check_pruner(given: Mapping[str, Any]) -> None:
     pruner = given.get("pruner", PRUNERS[0])
     if pruner not in PRUNERS:
         raise unknown_name("study.pruner", str(pruner), PRUNERS)

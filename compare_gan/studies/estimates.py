@@ -9,7 +9,7 @@ from compare_gan.studies.records import RunRecord
 
 
 def seconds_left(runs: Sequence[RunRecord], slots: int) -> float | None:
-    """Seconds to make the runs that have neither finished nor diverged; None if it is not known.
+    """Seconds to make the runs on which something is left to do; None if it is not known.
 
     The time per step is the median over the finished runs, or over the running ones before there
     are any.

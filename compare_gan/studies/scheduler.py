@@ -45,7 +45,7 @@ class _Active:
 
 
 class Scheduler:
-    """Makes the runs of a study that have neither finished nor diverged.
+    """Makes the runs of a study that have not ended, those of a search up to their next pause.
 
     Processes that work in the same directory share the runs. When it is interrupted, the running
     ones save their state and end first.

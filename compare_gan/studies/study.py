@@ -85,7 +85,7 @@ class Study:
         executor: Executor | None = None,
         environment: Mapping[str, str] | None = None,
     ) -> "list[RunRecord]":
-        """Makes the runs that have neither finished nor diverged; in a search, chooses them too.
+        """Makes the runs that have not ended; in a search, chooses and prunes them too.
 
         Args:
           workers: Number of runs at the same time, each a process of this machine; None = one per

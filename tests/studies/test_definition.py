@@ -59,7 +59,7 @@ def test_a_file_amounts_to_runs(read):
         "ModularGAN.g_lr": 1e-4,
         "evaluation.metrics": ["fid", "inception_score"],
     }
-    assert variant.images_per_step == 4
+    assert variant.images_per_step == 8  # Two batches of the discriminator.
 
 
 def test_a_seed_determines_weights_data_and_inferred_labels(base):

@@ -16,9 +16,9 @@ from tensorboard.plugins.hparams import (
 )
 
 from compare_gan.evaluation.results import ResultRow, Score
-from compare_gan.studies import RunRecord, define
+from compare_gan.studies import PruningDecision, RunRecord, define
 from compare_gan.studies.hparams import write_hparams
-from compare_gan.studies.records import FINISHED
+from compare_gan.studies.records import FINISHED, PRUNED
 
 
 def _backend(logdir):
@@ -36,7 +36,7 @@ def _experiment(logdir):
 
 def _sessions(logdir):
     """The session of each run, by name, and its hyperparameters."""
-    statuses = [api_pb2.STATUS_SUCCESS, api_pb2.STATUS_FAILURE]
+    statuses = [api_pb2.STATUS_SUCCESS, api_pb2.STATUS_FAILURE, api_pb2.STATUS_UNKNOWN]
     request = api_pb2.ListSessionGroupsRequest(
         allowed_statuses=statuses,
         col_params=[],
@@ -144,3 +144,29 @@ def test_values_that_a_search_has_chosen_are_hyperparameters(base, tmp_path):
     assert {info.name for info in _experiment(tmp_path).hparam_infos} == {
         "loss.fn", "ModularGAN.g_lr", "seed",
     }  # fmt: skip
+
+
+def test_a_pruned_run_has_neither_succeeded_nor_failed(base, tmp_path):
+    study = define(base=base, axes={"loss.fn": ["@hinge", "@wasserstein"]})
+    row = ResultRow(2, {"fid": Score(9.0, 0.0)}, synthetic_study.provenance())
+    finished, pruned = (
+        RunRecord(
+            name=f"{loss}-seed1",
+            variant=loss,
+            axes={"loss.fn": loss},
+            seed=1,
+            steps=steps,
+            state=state,
+            rows=(row,),
+            pruning=pruning,
+        )
+        for loss, steps, state, pruning in (
+            ("hinge", 2, FINISHED, None),
+            ("wasserstein", 4, PRUNED, PruningDecision({"loss.fn": "wasserstein"}, 2, 9.0, True)),
+        )
+    )
+    write_hparams(str(tmp_path), study, [finished, pruned])
+    sessions = {name: session for name, (session, _) in _sessions(tmp_path).items()}
+    assert sessions["hinge-seed1"].status == api_pb2.STATUS_SUCCESS
+    assert sessions["wasserstein-seed1"].status == api_pb2.STATUS_UNKNOWN
+    assert not sessions["wasserstein-seed1"].metric_values

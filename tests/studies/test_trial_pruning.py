@@ -5,12 +5,11 @@ import statistics
 
 import pytest
 from formula_executor import FormulaExecutor
-from tensorboard.plugins.hparams import api_pb2, metadata
 
 from compare_gan.errors import UserError
 from compare_gan.report.page import render
 from compare_gan.report.study_page import study_page
-from compare_gan.studies import Study, define, hparams
+from compare_gan.studies import Study, define
 from compare_gan.studies.display import status_lines
 from compare_gan.studies.measurements import final_measurement
 from compare_gan.studies.pruning import find_prunable
@@ -186,21 +185,6 @@ def test_everything_says_what_was_pruned(search):
     assert [row[-3:] for row in trials.rows][:1] == [[2, 6, first.pruning.value]]
     assert len(trials.rows) == len(variants)
     assert "pruner" in render(page)
-
-
-def test_tensorboard_takes_a_pruned_run_for_neither_a_success_nor_a_failure(search):
-    study = search(**_HALVING, trials=6)
-    found = study.run(executor=FormulaExecutor())
-    statuses = {}
-    for record in found:
-        _, end = hparams._session(record, {})
-        [value] = end.value
-        content = metadata.parse_session_end_info_plugin_data(value.metadata.plugin_data.content)
-        statuses[record.state] = content.status
-    assert statuses == {
-        "finished": api_pb2.STATUS_SUCCESS,
-        "pruned": api_pb2.STATUS_UNKNOWN,
-    }
 
 
 def test_one_run_alone_comes_to_its_next_comparison(search):
