@@ -12,7 +12,7 @@ from compare_gan.errors import UserError
 from compare_gan.terminal import for_stdout, printable
 
 if TYPE_CHECKING:
-    from compare_gan.studies import Executor
+    from compare_gan.studies import Executor, RunRecord, Study
 
 
 @click.group()
@@ -107,7 +107,7 @@ def run(
 
     if dry_run:
         chosen.check(environment)
-        click.echo(printable(_plan(chosen.title, chosen.records(), study_dir, executor.slots)))
+        click.echo(printable(_plan(chosen, study_dir, executor)))
         if trials := chosen.definition.trials:
             left = trials - len(chosen.definition.trials_made)
             seeds = len(chosen.definition.seeds)
@@ -155,31 +155,64 @@ def _executor(
     return LocalExecutor(workers, environment)
 
 
-def _plan(title: str, runs: list, folder: str, slots: int) -> str:
+def _plan(chosen: "Study", folder: str, executor: "Executor") -> str:
     """The text of a dry run."""
     from compare_gan.folders.arrangement import counted
     from compare_gan.studies import records
     from compare_gan.studies.display import status_lines
+    from compare_gan.training.estimates import free_bytes
+
+    runs = chosen.records()
+    left = [run for run in runs if run.state not in records.DONE]
+    lines = status_lines(chosen.title, runs)
+    if not left and chosen.definition.trials is None:
+        return "\n".join([*lines, "All runs have ended: nothing is left to do."])
+    slots = executor.slots
+    at_once = "one after the other" if slots == 1 else f"{slots} at the same time"
+    measured = any(run.state == records.FINISHED for run in runs)
+    time, disk = _measured(runs, slots) if measured else _forecast(chosen, left, executor)
+    for_runs = f"for {counted(len(left), 'run')}, {at_once}"
+    lines.append(f"Time: {time.format(for_runs)}")
+    lines.append(f"Disk: {disk}; {free_bytes(folder) / 2**20:,.0f} MiB are free")
+    return "\n".join(lines)
+
+
+def _measured(runs: "list[RunRecord]", slots: int) -> tuple[str, str]:
+    """The time, with a place for the runs, and the disk space that are still needed.
+
+    They are those of the runs that have finished.
+    """
+    from compare_gan.studies import records
     from compare_gan.studies.estimates import bytes_per_run, seconds_left
     from compare_gan.terminal import duration
-    from compare_gan.training.estimates import free_bytes
 
     left = sum(run.state not in records.DONE for run in runs)
     seconds, size = seconds_left(runs, slots), bytes_per_run(runs)
-    at_once = "one after the other" if slots == 1 else f"{slots} at the same time"
-    unknown = "not known before a run has finished"
-    time = unknown if seconds is None else f"about {duration(seconds)}"
-    disk = (
-        f"{unknown}; `compare_gan train --dry-run` estimates that of one"
-        if size is None
-        else f"about {left * size / 2**20:,.0f} MiB"
-    )
-    return "\n".join(
-        [
-            *status_lines(title, runs),
-            f"Time: {time}, for {counted(left, 'run')}, {at_once}",
-            f"Disk: {disk}; {free_bytes(folder) / 2**20:,.0f} MiB are free",
-        ]
+    time = "not known {}" if seconds is None else f"about {duration(seconds)} {{}}"
+    return time, f"about {left * (size or 0) / 2**20:,.0f} MiB"
+
+
+def _forecast(chosen: "Study", left: "list[RunRecord]", executor: "Executor") -> tuple[str, str]:
+    """The same before any run has finished, from the networks of the variants."""
+    from compare_gan.studies import LocalExecutor
+    from compare_gan.studies.forecast import forecast
+    from compare_gan.terminal import duration
+
+    names = {run.variant for run in left}
+    found = forecast([each for each in chosen.definition.variants if each.name in names])
+    if not found:  # Those of a search are not chosen yet.
+        return "not known before a run has finished, {}", "not known before a run has finished"
+    devices = executor.slots
+    if isinstance(executor, LocalExecutor):  # Runs without a GPU share the processor.
+        devices = len({share.gpu for share in executor.shares})
+    seconds = sum(
+        found[run.variant].seconds * (1 - (run.step or 0) / run.steps) for run in left
+    ) / min(devices, len(left))
+    size = sum(found[run.variant].size for run in left)
+    return (
+        f"at least {duration(seconds)} {{}}: the arithmetic of the steps alone, at the rate of a "
+        "product of matrices here",
+        f"about {size / 2**20:,.0f} MiB",
     )
 
 

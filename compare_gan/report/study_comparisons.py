@@ -13,6 +13,7 @@ from compare_gan.report.tables import Cell, Table
 from compare_gan.studies.pairwise import Comparison
 from compare_gan.studies.summary import VariantSummary
 from compare_gan.studies.summary_text import (
+    difference_format,
     labels_table,
     p_value_text,
     variants_table,
@@ -214,15 +215,22 @@ def _differences(
 
 
 def _pairs_table(compared: Sequence[Comparison], title: str, note: str = "") -> Table:
+    text = difference_format(compared)
+
+    def cell(value: float | None) -> Cell | None:
+        return None if value is None else Cell(value, text(value).replace("-", "−"))
+
     rows = []
     for each in compared:
         d = each.difference
         low, high = d.interval if d and d.interval else (None, None)
         rows.append(
             [
-                each.first, each.second, d.pairs if d else 0, d.mean if d else None, low, high,
+                each.first, each.second, d.pairs if d else 0,
+                *map(cell, (d.mean if d else None, low, high)),
                 *map(_p_cell, (d.p_value if d else None, each.p_holm, each.p_benjamini_hochberg)),
-                each.improvement,
+                each.improvement if each.improvement is None
+                else Cell(each.improvement, f"{each.improvement:.2f}"),
             ]
         )  # fmt: skip
     return Table(

@@ -129,6 +129,22 @@ def variants_table(
     return _comparison_table(comparisons, caption, ["variant"], names)
 
 
+def difference_format(comparisons: Sequence[Comparison]) -> Callable[[float], str]:
+    """A function that writes differences and ends of their intervals with as many decimals as fit.
+
+    Example:
+      >>> from compare_gan.studies.summary_text import difference_format
+      >>> difference_format([])(0.5)
+      '+0.5000'
+
+    Args:
+      comparisons: The comparisons of one table.
+    """
+    found = [each.difference for each in comparisons if each.difference]
+    digits = _digits([each.std for each in found], [each.mean for each in found])
+    return lambda value: f"{value:+.{digits}f}"
+
+
 def labels_table(
     comparisons: Sequence[Comparison], score: str, better: Direction, axis: str
 ) -> TextTable:
@@ -159,13 +175,12 @@ def _comparison_table(
     header: Sequence[str],
     names: Sequence[Sequence[str]],
 ) -> TextTable:
-    found = [each.difference for each in comparisons if each.difference]
-    digits = _digits([each.std for each in found], [each.mean for each in found])
+    text = difference_format(comparisons)
     return TextTable(
         caption=caption,
         header=[*header, *_COMPARISON_HEADER],
         rows=[
-            [*name, *_comparison_cells(each, digits)]
+            [*name, *_comparison_cells(each, text)]
             for name, each in zip(names, comparisons, strict=True)
         ],
         texts=len(header),
@@ -173,13 +188,13 @@ def _comparison_table(
     )
 
 
-def _comparison_cells(comparison: Comparison, digits: int) -> list[str]:
+def _comparison_cells(comparison: Comparison, text: Callable[[float], str]) -> list[str]:
     d, wins = comparison.difference, comparison.improvement_interval
     low_high = d.interval if d else None
     return [
         str(d.pairs) if d else "0",
-        f"{d.mean:+.{digits}f}" if d else _NO_VALUE,
-        f"[{low_high.low:+.{digits}f}, {low_high.high:+.{digits}f}]" if low_high else _NO_VALUE,
+        text(d.mean) if d else _NO_VALUE,
+        f"[{text(low_high.low)}, {text(low_high.high)}]" if low_high else _NO_VALUE,
         p_value_text(d.p_value if d else None),
         p_value_text(comparison.p_holm),
         p_value_text(comparison.p_benjamini_hochberg),

@@ -20,6 +20,7 @@ from compare_gan.training.estimates import (
     free_bytes,
     operations_per_second,
     step_operations,
+    stored_bytes,
 )
 from compare_gan.training.experiment import Experiment
 from compare_gan.training.images_file import ImageChoice
@@ -27,7 +28,7 @@ from compare_gan.training.label_use import check_label_use
 from compare_gan.training.memory import estimate_memory
 from compare_gan.training.preflight import check_before_training
 from compare_gan.training.run_dir import RunDir
-from compare_gan.training.state import HostInteger, TrainState
+from compare_gan.training.state import TrainState
 from compare_gan.training.trainer import make_strategy
 
 _MANY_CLASSES = 20
@@ -93,7 +94,7 @@ def describe(
         )
     if (parts := experiment.run_config.microbatches) > 1:
         share += f" in {parts} microbatches"
-    stored = sum(_bytes(variable) for variable in state.variables().values())
+    stored = stored_bytes(state)
     dataset = experiment.dataset
     lines = [
         config.operative_text().rstrip() if defaults else _bindings(),
@@ -201,11 +202,6 @@ def _time(experiment: Experiment, operations: int, devices: int) -> str:
 
 def _count(variables: Iterable[keras.Variable]) -> int:
     return sum(int(np.prod(variable.shape)) for variable in variables)
-
-
-def _bytes(variable: keras.Variable | HostInteger) -> int:
-    dtype = keras.backend.standardize_dtype(variable.dtype)
-    return int(np.prod(variable.shape)) * np.dtype(dtype).itemsize
 
 
 def _size(count: int) -> str:

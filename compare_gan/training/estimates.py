@@ -12,6 +12,7 @@ from keras import ops
 from compare_gan import backend, engine
 from compare_gan.gans import ModularGAN
 from compare_gan.training.experiment import Experiment
+from compare_gan.training.state import HostInteger, TrainState
 
 _GRID = 100  # Images in a grid of samples.
 _SIDE = 1024  # Of the matrices whose product is timed.
@@ -66,6 +67,20 @@ def estimate_disk(experiment: Experiment, state_bytes: int) -> DiskEstimate:
         grids=2 + -(-steps // sample_steps),  # One of real images, one is there twice.
         grid=_GRID * int(np.prod(experiment.dataset.image_shape)),
     )
+
+
+def stored_bytes(state: TrainState) -> int:
+    """The size of all variables that a checkpoint holds.
+
+    Args:
+      state: The state of a training.
+    """
+    return sum(_bytes(variable) for variable in state.variables().values())
+
+
+def _bytes(variable: keras.Variable | HostInteger) -> int:
+    dtype = keras.backend.standardize_dtype(variable.dtype)
+    return int(np.prod(variable.shape)) * np.dtype(dtype).itemsize
 
 
 def free_bytes(path: str) -> int:

@@ -141,6 +141,14 @@ def test_comparisons_are_those_of_the_table(records, text):
     assert [wins[0]["row"], wins[-1]["row"]] == ["hinge-spectral_norm", "wasserstein-none"]
 
 
+def test_differences_have_the_same_decimals_as_the_ends_of_their_intervals(records, text):
+    start = text.index(f"<caption>Differences of {_SCORE} between all pairs of variants<")
+    table = text[start : text.index("</table>", start)]
+    cells = re.findall(r'<td class="number"[^>]*>([+−][\d.]+)<', table)
+    assert len(cells) == 3 * 55  # 11 variants have scores.
+    assert len({len(cell.partition(".")[2]) for cell in cells}) == 1
+
+
 def test_samples_are_those_of_the_best_the_median_and_the_worst_run(records, text):
     scored = sorted(
         (final_measurement(run)[_SCORE].scores[_SCORE].mean, run.name)

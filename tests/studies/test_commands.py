@@ -15,7 +15,8 @@ from PIL import Image
 from compare_gan.config import example_studies
 from compare_gan.engine import list_checkpoints
 from compare_gan.errors import UserError
-from compare_gan.studies import End, Study, define, inspection, local, read_study
+from compare_gan.studies import End, Study, define, forecast, inspection, local, read_study
+from compare_gan.studies.forecast import Forecast
 from compare_gan.studies.inspection import inspect, inspect_apart
 from compare_gan.studies.measurements import final_measurement
 from compare_gan.training import Experiment
@@ -28,6 +29,9 @@ def _untrained(monkeypatch, stub):
         monkeypatch.setenv(name, value)
     monkeypatch.setattr(local, "_COMMAND", stub.command)
     monkeypatch.setattr(inspection, "inspect_apart", lambda *_: {})
+    monkeypatch.setattr(
+        forecast, "forecast", lambda variants: {v.name: Forecast(60.0, 2**20) for v in variants}
+    )
     return stub
 
 
@@ -46,8 +50,8 @@ def test_a_study_from_its_file_to_its_end(run_command, untrained, file, tmp_path
     status, out, _ = run_command("study", "run", file, "--study_dir", folder, "--dry-run")
     assert status == 0
     assert "losses: 2 runs: 2 waiting" in out
-    assert "Time: not known before a run has finished, for 2 runs, one after the other" in out
-    assert "MiB are free" in out
+    assert "Time: at least 2:00 for 2 runs, one after the other: the arithmetic of" in out
+    assert "Disk: about 2 MiB; " in out and "MiB are free" in out
     assert not folder.exists()
 
     status, out, err = run_command("study", "run", file, "--study_dir", folder, "--workers", 2)
@@ -64,13 +68,15 @@ def test_a_study_from_its_file_to_its_end(run_command, untrained, file, tmp_path
     assert status == 0
     assert "The study now has 3 seeds (new: 2, 3) and 6 runs." in out
     status, out, _ = run_command("study", "run", "--study_dir", folder, "--dry-run")
-    assert re.search(r"Time: about 0:\d\d, for 4 runs", out)
+    assert re.search(r"Time: about 0:\d\d for 4 runs", out)
     status, out, _ = run_command("study", "run", "--study_dir", folder)
     assert status == 0
     assert sorted(untrained.names) == [
         "hinge-seed2", "hinge-seed3", "wasserstein-seed2", "wasserstein-seed3",
     ]  # fmt: skip
     assert "hinge        1.5 ± 0  3 of 3" in out
+    status, out, _ = run_command("study", "run", "--study_dir", folder, "--dry-run")
+    assert "All runs have ended: nothing is left to do." in out and "Time:" not in out
 
 
 def test_a_script_for_a_cluster_has_the_runs_that_are_left(run_command, untrained, file, tmp_path):
