@@ -101,11 +101,11 @@ def _scores(scores: run_records.Scores) -> Iterable[Block | str]:
     if not scores.is_final:
         yield Note(f"The last training step is not scored: these are the scores of {step}.")
     names, over_sets = row.score_names, len(row.provenance.seeds) > 1
-    spreads = [row.spread_text(name) for name in names]
-    columns = ["score", "mean", "standard deviation", *(["spread"] if any(spreads) else [])]
+    texts = [row.accompanying_text(name) for name in names]
+    columns = ["score", "mean", "standard deviation", *(["for comparison"] if any(texts) else [])]
     rows = [
-        [name, row.scores[name].mean, row.scores[name].std if over_sets else None, spread or None]
-        for name, spread in zip(names, spreads, strict=True)
+        [name, row.scores[name].mean, row.scores[name].std if over_sets else None, text or None]
+        for name, text in zip(names, texts, strict=True)
     ]
     yield Table(
         title=f"Scores of {step}",
