@@ -19,9 +19,9 @@ from compare_gan.evaluation.provenance import (
 )
 from compare_gan.labels.files import upgrade_training_labels
 
-# A value named after another one, with one of these at its end, is a spread of that one: see
-# `Metric.value`.
-_SPREAD = re.compile(r"_(standard_error|std_over_\w+)$")
+# A value named after a score, with one of these at its end, is a spread of that score, or its
+# reference, and no score itself: see `Metric.value`. Names of classes are free.
+_ACCOMPANYING = re.compile(r"^(?!.*_class_)(?P<score>.+)_(standard_error|std_over_\w+|real)$")
 
 VERSION = 1  # Of a result row and of the output of `compare_gan metrics`; older ones have none.
 
@@ -46,8 +46,8 @@ class ResultRow:
 
     Attributes:
       step: Generator step of the checkpoint; None for images from elsewhere.
-      scores: Scores by name, which contains the extractor's, and spreads that metrics give with
-        them, such as KID's standard error.
+      scores: Scores by name, which contains the extractor's, and the values that accompany them,
+        such as KID's standard error.
       provenance: Provenance of the scores.
       metrics: Names of the requested metrics; one that does not apply has no score.
       protocol_name: Name of the protocol that they were measured by; empty if by none.
@@ -85,34 +85,47 @@ class ResultRow:
     )
 
     @functools.cached_property
-    def _spreads(self) -> dict[str, str]:
-        """Names of the spreads, and for each that of its score."""
-        owners = {name: _SPREAD.sub("", name) for name in self.scores if _SPREAD.search(name)}
+    def _accompanying(self) -> dict[str, str]:
+        """Names of the values that accompany scores, and for each that of its score."""
+        found = {name: _ACCOMPANYING.match(name) for name in self.scores}
+        owners = {name: match["score"] for name, match in found.items() if match}
         return {name: score for name, score in owners.items() if score in self.scores}
 
     @property
     def score_names(self) -> list[str]:
-        """Names of the scores, without their spreads: what is listed, ranked and plotted."""
-        return [name for name in self.scores if name not in self._spreads]
+        """Names of the scores, without what accompanies them: to be listed, ranked and plotted."""
+        return [name for name in self.scores if name not in self._accompanying]
 
-    def spreads(self, name: str) -> dict[str, float]:
-        """The spreads of a score by the suffixes of their names, e.g. `standard_error`."""
+    @property
+    def means(self) -> dict[str, float]:
+        """The means of the scores by name, without what accompanies them."""
+        return {name: self.scores[name].mean for name in self.score_names}
+
+    def accompanying(self, name: str) -> dict[str, float]:
+        """The values that accompany a score, by the suffixes of their names.
+
+        `standard_error` and `std_over_…` are spreads of it; `real` is the same measure between real
+        images.
+        """
         return {
-            spread[len(name) + 1 :]: self.scores[spread].mean
-            for spread, score in self._spreads.items()
+            value[len(name) + 1 :]: self.scores[value].mean
+            for value, score in self._accompanying.items()
             if score == name
         }
 
-    def spread_text(self, name: str) -> str:
-        """The spreads of a score in words; empty if it has none."""
-        spreads = self.spreads(name).items()
-        return ", ".join(f"{suffix.replace('_', ' ')} {value:.2g}" for suffix, value in spreads)
+    def accompanying_text(self, name: str) -> str:
+        """The values that accompany a score, in words; empty if there are none."""
+        values = {
+            "between real images" if suffix == "real" else suffix.replace("_", " "): value
+            for suffix, value in self.accompanying(name).items()
+        }
+        return ", ".join(f"{words} {value:.2g}" for words, value in values.items())
 
     def score_text(self, name: str) -> str:
         """A score as tables show it: with `±` if it is a mean over several sets of samples."""
         score = self.scores[name]
         spread = f" ± {score.std:.4f}" if len(self.provenance.seeds) > 1 else ""
-        own = self.spread_text(name)
+        own = self.accompanying_text(name)
         return f"{score.mean:.4f}{spread}{f' ({own})' if own else ''}"
 
     def to_json(self) -> str:

@@ -244,8 +244,9 @@ class Metric(abc.ABC):
     def value(self, *_: Any, **available: Any) -> dict[str, float]:
         """Returns the score by suffix: `""` for the main value, a word for each further one.
 
-        The suffixes `standard_error` and `std_over_…` are for spreads of the main value: they are
-        shown beside it and not listed, ranked or plotted as scores.
+        The suffixes `standard_error` and `std_over_…` are for spreads of the main value, and `real`
+        is for its value between real images: they are shown beside it and not listed, ranked,
+        plotted or logged as scores.
 
         A subclass declares as parameters the inputs that it uses: `fake` and `real` (results of
         `statistics`), `generator` (a `GeneratorSampler`), `discriminator` (the network), and

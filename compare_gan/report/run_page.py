@@ -101,15 +101,15 @@ def _scores(scores: run_records.Scores) -> Iterable[Block | str]:
     if not scores.is_final:
         yield Note(f"The last training step is not scored: these are the scores of {step}.")
     names, over_sets = row.score_names, len(row.provenance.seeds) > 1
-    spreads = [row.spread_text(name) for name in names]
+    texts = [row.accompanying_text(name) for name in names]
     columns: dict[str, list[object]] = {
         "score": list(names),
         "mean" if over_sets else "value": [row.scores[name].mean for name in names],
     }
     if over_sets:
         columns["standard deviation"] = [row.scores[name].std for name in names]
-    if any(spreads):
-        columns["spread"] = [spread or None for spread in spreads]
+    if any(texts):
+        columns["for comparison"] = [text or None for text in texts]
     yield Table(
         title=f"Scores of {step}",
         columns=list(columns),

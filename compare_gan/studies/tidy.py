@@ -78,8 +78,8 @@ class _Columns:
         self._over_sets = {
             name for row in rows if len(row.provenance.seeds) > 1 for name in row.scores
         }
-        self._spreads = {
-            name: dict.fromkeys(suffix for row in rows for suffix in row.spreads(name))
+        self._accompanying = {
+            name: dict.fromkeys(suffix for row in rows for suffix in row.accompanying(name))
             for name in self._scores
         }
         axes = dict.fromkeys(axis for run in records for axis in run.axes)
@@ -106,8 +106,8 @@ class _Columns:
             cells[name] = score.mean if score else None
             if name in self._over_sets:
                 cells[f"{name}_std_over_sets"] = score.std if score else None
-            spreads = row.spreads(name) if row else {}
-            cells |= {f"{name}_{suffix}": spreads.get(suffix) for suffix in self._spreads[name]}
+            values = row.accompanying(name) if row else {}
+            cells |= {f"{name}_{suffix}": values.get(suffix) for suffix in self._accompanying[name]}
         return cells
 
 

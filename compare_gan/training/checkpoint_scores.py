@@ -170,8 +170,7 @@ def evaluate_checkpoints(
             measured.append(row)
             results.add([row], known)
             if row.step is not None:
-                means = {name: score.mean for name, score in row.scores.items()}
-                record_scores(run_dir.tensorboard_scores, row.step, means)
+                record_scores(run_dir.tensorboard_scores, row.step, row.means)
             run_dir.trackers.scores()
             scored.append(path)
     if note := spread_note(measured):

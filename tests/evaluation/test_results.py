@@ -21,7 +21,12 @@ from compare_gan.evaluation.results import (
     provenance_differences,
 )
 from compare_gan.evaluation.results_file import ResultsFile
-from compare_gan.metrics import ImageBatch, InceptionScore, KernelInceptionDistance
+from compare_gan.metrics import (
+    ImageBatch,
+    InceptionScore,
+    KernelInceptionDistance,
+    SlicedWasserstein,
+)
 
 _PROVENANCE = Provenance(
     dataset="fashion_mnist_10k",
@@ -199,15 +204,25 @@ def test_the_name_of_the_protocol_is_written_but_makes_no_difference(tmp_path):
     assert "(train), protocol fid10k_test\n" in format_scores([named])
 
 
-def test_spreads_accompany_their_scores():
+def test_spreads_and_references_accompany_their_scores():
     row = _row(fid=9.0, kid=0.5, kid_standard_error=0.25, is_std_over_splits=0.125, kid_full=0.75)
     assert row.score_names == ["fid", "kid", "is_std_over_splits", "kid_full"]  # There is no `is`.
-    assert row.spreads("kid") == {"standard_error": 0.25} and not row.spreads("kid_full")
+    assert row.accompanying("kid") == {"standard_error": 0.25} and not row.accompanying("kid_full")
+    assert row.means == {"fid": 9.0, "kid": 0.5, "is_std_over_splits": 0.125, "kid_full": 0.75}
     assert format_scores([row]).splitlines()[1:3] == [
         "  fid                 9.0000 ± 0.2500",
         "  kid                 0.5000 ± 0.2500 (standard error 0.25)",
     ]
     assert "kid_standard_error" in ResultRow.from_json(row.to_json()).scores
+    values = {"": 0.5, "16": 0.6, "real": 0.125}  # As `SlicedWasserstein.value` names them.
+    row = _row(**SlicedWasserstein().named(types.SimpleNamespace(name="any"), values))
+    assert row.score_names == ["sliced_wasserstein", "sliced_wasserstein_16"]
+    assert row.accompanying_text("sliced_wasserstein") == "between real images 0.12"
+
+
+def test_names_of_classes_accompany_nothing():
+    names = ["fid", "fid_class_cat", "fid_class_cat_real", "fid_class_a_standard_error"]
+    assert _row(**dict.fromkeys(names, 1.0)).score_names == names
 
 
 @pytest.mark.parametrize(
@@ -217,7 +232,7 @@ def test_spreads_accompany_their_scores():
         (InceptionScore(splits=2), ("fake",)),
     ),
 )
-def test_metrics_name_their_spreads_so_that_they_are_found(metric, inputs):
+def test_metrics_name_what_accompanies_them_so_that_it_is_found(metric, inputs):
     images = np.random.default_rng(0).normal(size=(8, 3))
     statistics = metric.statistics(8)
     statistics.update(ImageBatch(features=images, logits=images))

@@ -13,6 +13,7 @@ import pytest
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
 from compare_gan import main as command_line
+from compare_gan.training.run_dir import RunDir
 
 
 def _main(*args):
@@ -106,7 +107,8 @@ def test_scores_are_in_tensorboard(whole_run):
     table = (run / "scores.csv").read_text().splitlines()
     row = dict(zip(table[0].split(","), table[1].split(","), strict=False))
     assert event.step == int(row["step"]) == 3
-    assert names == {f"score/{name[:-5]}" for name in row if name.endswith("_mean")}
+    [scored] = RunDir(run).results().read()
+    assert names == {f"score/{name}" for name in scored.score_names}
     value = event.tensor_proto.float_val[0]
     assert value == pytest.approx(float(row["fid_fashion_cnn_mean"]), rel=1e-6)
 

@@ -59,7 +59,7 @@ def test_spreads_are_beside_their_scores_and_not_drawn():
     )
     page = page_of(run)
     table = page.sections[0].blocks[0]
-    assert table.columns == ["score", "mean", "standard deviation", "spread"]
+    assert table.columns == ["score", "mean", "standard deviation", "for comparison"]
     assert [cells[0] for cells in table.rows][-1] == "kid"
     assert [cells[3] for cells in table.rows] == [None, None, "standard error 0.25"]
     assert "kid_standard_error" not in pages.render(page)

@@ -65,8 +65,9 @@ def _trackers(tmp_path):
 
 
 def _row(step, fid):
+    scores = {"fid": fid, "fid_standard_error": 0.5}  # The latter is no score.
     return ResultRow.from_json(
-        json.dumps({"step": step, "scores": {"fid": fid}, "protocol": {"seeds": [0]}})
+        json.dumps({"step": step, "scores": scores, "protocol": {"seeds": [0]}})
     )
 
 
@@ -270,7 +271,7 @@ def test_a_training_its_evaluation_and_a_later_one(
     assert {name for _, name, _ in fake.of("picture")} == {"real", "samples"}
     step, scores = fake.of("values")[-1]
     [row] = run_dir.results().read()
-    assert (step, scores) == (last, {f"score/{n}": s.mean for n, s in row.scores.items()})
+    assert (step, scores) == (last, {f"score/{n}": mean for n, mean in row.means.items()})
 
     evaluate(experiment, RunDir(tmp_path / "run"), None, plan)
     later = recorded[-1]

@@ -157,7 +157,7 @@ class Feed:
 
         def unless_known(tracker: Tracker) -> None:
             for row in rows[self._tracked.rows :]:
-                scores = {f"score/{name}": score.mean for name, score in row.scores.items()}
+                scores = {f"score/{name}": mean for name, mean in row.means.items()}
                 if row.step is not None:
                     tracker.values(row.step, {k: v for k, v in scores.items() if math.isfinite(v)})
             if len(rows) > self._tracked.rows:

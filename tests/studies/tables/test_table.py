@@ -50,6 +50,13 @@ def test_spread_over_sets_of_samples_has_its_own_column(run_record, result_row):
     assert (cells["fid"], cells["fid_std_over_sets"]) == (9.0, 0.5)
 
 
+def test_the_value_between_real_images_is_a_column_and_no_score(run_record, result_row):
+    scores = {"sliced_wasserstein": 0.1, "sliced_wasserstein_real": 0.02}
+    table = StudyTable([run_record(_AXES, 1, rows=[result_row(10, scores)])])
+    assert table.scores == ["sliced_wasserstein"]
+    assert table.rows()[0]["sliced_wasserstein_real"] == 0.02
+
+
 def test_the_standard_error_of_a_score_is_a_column_and_no_score(run_record, result_row):
     scores = {"kid": 0.1, "kid_standard_error": 0.02, "kid_full": 0.2}
     runs = [run_record(_AXES, 1, rows=[result_row(10, scores)]), run_record(_AXES, 2, 9.0)]
