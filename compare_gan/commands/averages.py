@@ -67,9 +67,6 @@ def ema(
     start_engine(devices)
     from compare_gan import config, engine
     from compare_gan.training import average_scan, post_hoc
-
-    if out is not None:
-        post_hoc.check_folder(out)
     from compare_gan.training.experiment import Experiment
     from compare_gan.training.images_file import ImageChoice
     from compare_gan.training.run_dir import RunDir
@@ -81,9 +78,13 @@ def ema(
         *map(post_hoc.OfLength, lengths),
         *map(post_hoc.OfHalfLife, half_lives),
     ]
+    chosen = averages[0]
+    # A scan without --out writes none.
+    folder = out if out is not None or scan else run.file(chosen.folder)
+    if folder is not None:
+        post_hoc.check_folder(folder)
     newest = run.config
     path = run.find_checkpoint(checkpoint)
-    chosen = averages[0]
     if scan:
         mistakes = config.Mistakes()
         config.parse([newest], gin_bindings, allow_imports, mistakes, run.copies_of(path))
@@ -95,9 +96,8 @@ def ema(
         )
         click.echo(printable(average_scan.summary(rows)))
         chosen = averages[average_scan.best(rows)[0]]
-        if out is None:
-            return
-    folder = out or run.file(chosen.folder)
+    if folder is None:
+        return
     with engine.announced("Averaging the weights"):
         values = chosen.read(run, path)
         model = run.load(path, allow_imports=allow_imports).with_average(values, str(chosen))

@@ -134,6 +134,15 @@ def test_the_command_writes_a_run(run, run_command, tmp_path, eagerly):
     assert RunDir(out).average.read(step=3) == "ema, not recorded which"
 
 
+def test_a_directory_that_exists_is_refused_before_any_work(run, run_command, monkeypatch):
+    monkeypatch.setattr(OfLength, "read", lambda *_: pytest.fail("The average was made."))
+    folder = pathlib.Path(run.run.file("ema_length_0.07"))
+    folder.mkdir()
+    (folder / "mine").touch()
+    status, _, err = run_command("ema", "--model_dir", run.run, "--length", 0.07)
+    assert status == 2 and "ema_length_0.07' is not an empty directory: choose another" in err
+
+
 def _check_statistics(model, trained):
     """Checks that moving averages are those of the average: equal draws give them again."""
     own = [np.array(each) for each in moving_statistics(model.sampler.network)]
