@@ -261,8 +261,8 @@ def direction_images(
         images = images_of_styles(sampler, styles.reshape(-1, *styles.shape[2:]))
     else:
         marginal = sampler.marginal
-        spread = 1.0 if marginal is None else float(marginal.std())
-        moved = z + steps[:, None] * (spread * directions.vectors)[:, None]
+        reach = steps * (1.0 if marginal is None else float(marginal.std()))
+        moved = z + reach[:, None] * directions.vectors[:, None]
         repeated = None if labels is None else np.repeat(labels, moved[..., 0].size)
         images = sampler.generate(moved.reshape(-1, moved.shape[-1]), repeated)
     return images.reshape(len(directions.vectors), columns, *images.shape[1:])
