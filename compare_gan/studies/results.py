@@ -1,10 +1,13 @@
 """The final scores of a study as a few lines of text."""
 
+import math
+
 from compare_gan.studies.records import DIVERGED, FAILED, FINISHED, PRUNED
 from compare_gan.studies.summary import VariantSummary, by_variant
 from compare_gan.studies.table import StudyTable
 
 _NO_VALUE = "–"
+_MOST_DIGITS = 7
 
 
 def format_results(table: StudyTable) -> str:
@@ -34,5 +37,13 @@ def format_results(table: StudyTable) -> str:
 def _mean(summary: VariantSummary) -> str:
     if summary.mean is None:
         return _NO_VALUE
-    spread = "" if summary.std is None else f" ± {summary.std:.2g}"
-    return f"{summary.mean:.4g}{spread}"
+    if not summary.std:
+        return f"{summary.mean:.4g}" + ("" if summary.std is None else " ± 0")
+    # As many decimals as two digits of the deviation have, unless the mean had too many digits.
+    decimals = min(1 - _exponent(summary.std), _MOST_DIGITS - 1 - _exponent(summary.mean))
+    return f"{summary.mean:.{max(0, decimals)}f} ± {summary.std:.2g}"
+
+
+def _exponent(value: float) -> int:
+    """The power of ten of a number; 0 for 0."""
+    return math.floor(math.log10(abs(value))) if value else 0

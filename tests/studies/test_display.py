@@ -111,8 +111,22 @@ def test_the_size_of_runs_is_that_of_finished_ones(tmp_path):
 
 def test_final_scores_are_means_over_seeds():
     assert format_results(StudyTable(_RUNS)).splitlines() == [
-        "variant  fid         finished",
-        "a        1.5 ± 0.71  2 of 3",
-        "b        –           0 of 3, 1 diverged",
+        "variant  fid          finished",
+        "a        1.50 ± 0.71  2 of 3",
+        "b        –            0 of 3, 1 diverged",
         "± is the standard deviation over seeds.",
     ]
+
+
+@pytest.mark.parametrize(
+    "scores, expected",
+    [
+        ((160.0719, 160.0767), "160.0743 ± 0.0034"),
+        ((100.0, 160.0), "130 ± 42"),
+        ((12.0, 12.0), "12 ± 0"),
+        ((87.1, 87.1 + 1e-9), "87.10000 ± 7.1e-10"),
+    ],
+)
+def test_a_mean_has_the_decimals_of_its_deviation(scores, expected):
+    runs = [_record(f"a-{i + 1}", "finished", score) for i, score in enumerate(scores)]
+    assert f" {expected} " in format_results(StudyTable(runs))
