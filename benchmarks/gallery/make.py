@@ -95,10 +95,13 @@ _ICONS = Images("runs/gallery/icons", _write_icons)
 STUDIES = {
     "few_labels": GalleryStudy("studies/few_labels_fashion_mnist", convert=_convert_few_labels),
     "landscape": GalleryStudy("studies/landscape_fashion_mnist"),
+    "main_job": GalleryStudy("studies/main_job_fashion_mnist"),
+    "modes": GalleryStudy("studies/modes_stacked_digits"),
     "rotation_upright": GalleryStudy("studies/rotation_upright"),
     "rotation_turned": GalleryStudy("studies/rotation_turned", _TURNED),
     "rotation_icons": GalleryStudy("studies/rotation_icons", _ICONS),
     "rotation_weights": GalleryStudy("studies/rotation_weights", _TURNED),
+    "small_data": GalleryStudy("studies/small_data_fashion_mnist"),
 }
 PAGES = {
     **{name: GalleryPage((name,)) for name in STUDIES},
