@@ -79,7 +79,7 @@ def _file(path):
 
 
 @pytest.mark.usefixtures("own_parts")
-@pytest.mark.parametrize("path", map(_file, _FILES))
+@pytest.mark.parametrize("path", [_file(each) for each in _FILES])
 def test_examples_are_right(path, tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     runner = doctest.DocTestRunner(optionflags=doctest.NORMALIZE_WHITESPACE)

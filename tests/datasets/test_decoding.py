@@ -203,6 +203,7 @@ def test_images_are_upright(kind, orientation):
     assert look(opened).shape == expected.shape
 
 
+@pytest.mark.filterwarnings("ignore:Corrupt EXIF data")
 def test_damaged_exif_does_not_matter():
     image = Image.fromarray(_RGBA[..., :3])
     opened = _opens(image, exif=b"Exif\0\0II*\0garbage")

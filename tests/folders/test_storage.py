@@ -71,6 +71,7 @@ def test_a_folder_that_cannot_be_read_is_an_error(tmp_path, monkeypatch):
         open_storage(str(tmp_path))
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_an_archive_of_windows(tmp_path):
     path = tmp_path / "a.zip"
     with zipfile.ZipFile(path, "w") as archive:

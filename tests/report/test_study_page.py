@@ -81,8 +81,8 @@ def test_scores_have_decimals_that_show_their_spread():
     scores = {1: 160.0719, 2: 160.0768}
     summary = VariantSummary(
         variant="a", axes={}, score="fid", better="lower", runs=2, scores=scores, unscored=0,
-        diverged=0, failed=0, unfinished=0, mean=160.07435, std=0.003465, median=160.07435,
-        interval=Interval(160.043, 160.1055), best_seed=1, worst_seed=2,
+        diverged=0, pruned=0, failed=0, unfinished=0, mean=160.07435, std=0.003465,
+        median=160.07435, interval=Interval(160.043, 160.1055), best_seed=1, worst_seed=2,
     )  # fmt: skip
     table = summary_block([summary], "Scores")
     shown = {
