@@ -173,7 +173,6 @@ def make_batch(image_shape: tuple[int, int, int], updates: int = 2) -> dict[str,
 
 
 _BATCH_NORM, _UNCONDITIONAL = "+batch_norm", "+unconditional"
-_SLOW = ("resnet30_arch", "resnet_biggan_deep_arch")  # A step takes seconds: without variants.
 # By part, why it is refused where the discriminator has batch norm, unless it sees real and
 # generated images apart.
 _REFUSED_WITH_BATCH_NORM = {
@@ -187,12 +186,13 @@ _REFUSED_WITHOUT_CLASSES = {"loss/multi_hinge": "needs ModularGAN.conditional = 
 
 
 def variants() -> list[str]:
-    """Architectures as they are, `…+batch_norm` of the discriminator, and `…+unconditional`."""
+    """Architectures as they are, `…+batch_norm` of the discriminator, and `…+unconditional`.
+
+    How a part treats a discriminator that mixes examples does not depend on its layers: batch norm
+    is in one without residual blocks, one with them, and one with a logit for each pixel.
+    """
     with_norm = [
-        name + _BATCH_NORM
-        for name in ARCHITECTURES
-        if name not in _SLOW
-        and "batch_norm_fn" not in registry.get("architecture", name).Discriminator.unused_options
+        name + _BATCH_NORM for name in ("dcgan_arch", "resnet_cifar_arch", "unet_biggan_arch")
     ]
     without_labels = [name + _UNCONDITIONAL for name in ("dummy_arch", "stylegan2_arch")]
     return [*ARCHITECTURES, *with_norm, *without_labels]

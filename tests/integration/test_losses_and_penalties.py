@@ -1,7 +1,7 @@
 """Every loss and every penalty takes one step with every architecture, at tiny size.
 
-Also with batch norm in the discriminator, where it can have that, and without labels. The smallest
-architecture runs by default, the others are slow.
+Also with batch norm in three discriminators, and without labels. The smallest architecture runs by
+default, the others are slow.
 """
 
 import one_step
